@@ -1,0 +1,1 @@
+../../ipcir_tools/__init__.py

@@ -1,0 +1,54 @@
+"""Settings: what a user may choose, from arguments or from ``IPCIR_*`` environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every choice with its default. Environment variables carry the prefix ``IPCIR_``: ``IPCIR_HOME``, ``IPCIR_LLM``.
+
+    A ``.env`` file is not read: a stray one in the working directory must not change what a program does.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="IPCIR_", frozen=True, extra="forbid")
+
+    home: Path = Path("~/.ipcir")
+    """The folder of the catalog and its index."""
+
+    models: Literal["default", "demo"] | None = None
+    """``demo``: the small models in the package; ``default``: CLIP and BLIP from the hub. None: whatever made the
+    gallery in ``home``, and ``default`` for a new one."""
+    encoder: str | None = None
+    """``open_clip:MODEL/PRETRAINED``, ``open_clip:hf-hub:ORG/NAME`` or ``open_clip:local-dir:PATH``."""
+    captioner: str | None = None
+    """``transformers:ORG/NAME``, ``transformers:PATH`` or ``auto``."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: int = Field(default=64, ge=1)
+
+    llm: str | None = None
+    """``openai:gpt-...`` or any name that ``init_chat_model`` takes; None: the rules write the imagination."""
+    llm_base_url: str | None = None
+    """Base URL of an OpenAI-compatible server."""
+    llm_timeout: float = Field(default=30.0, gt=0)
+    """Seconds that one imagination may take in all, retries and repairs included."""
+    prompt: str = "imagine.structured"
+    """Id of the prompt that asks for the imagination."""
+
+    composer: str = "imagined+reference"
+    weight: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Weight of the text in the fusion. None: the composer's default."""
+    k: int = Field(default=10, ge=1)
+
+    allow_folders: tuple[Path, ...] = ()
+    """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed."""
+    allow_urls: bool = False
+    max_bytes: int = Field(default=50_000_000, ge=1)
+    max_pixels: int = Field(default=64_000_000, ge=1)
+    max_frames: int = Field(default=2_000, ge=1)

@@ -1,0 +1,137 @@
+"""The values that travel between the parts. All of them are frozen; a score always means: higher is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+FloatArray = NDArray[np.float32]
+"""A float32 array; its shape is in the docstring of whatever takes or returns it."""
+
+Origin = Literal["llm", "rules", "fallback"]
+"""Who wrote an imagination: a language model; the rules, because no model is configured; or the rules in the
+place of a configured model that failed for good."""
+
+Where = dict[str, Any]
+"""A filter on the gallery's metadata in Chroma's grammar: ``{"format": "jpeg"}``, ``{"width": {"$gte": 800}}``,
+``{"$and": [..., ...]}``."""
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageRecord(Value):
+    """One picture that the catalog knows.
+
+    ``id`` is the first 16 hex digits of the SHA-256 of the file's bytes, so it is the same on every machine and
+    survives moves and renames.
+    """
+
+    id: str
+    source: str
+    """Absolute path of the file (its first one where several files are the same), or another name of its origin."""
+    bytes: int
+    width: int
+    height: int
+    format: str
+    """Pillow's format name in lower case: ``jpeg``, ``png``, ``gif``, ..."""
+
+
+class ImaginedTarget(Value):
+    """The target picture in words, as a language model or the rules imagine it.
+
+    ``description`` says only what is to be seen: CLIP hears the noun in "without a belt", so absences stand in
+    ``remove`` alone.
+    """
+
+    description: str = Field(min_length=1)
+    keep: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    """Other wordings of the same target."""
+    origin: Origin
+
+
+class ComposedQuery(Value):
+    """A reference picture, a modification text and how to search with them."""
+
+    reference: str
+    """Id of the reference picture, already resolved."""
+    modification: str = Field(min_length=1)
+    k: int = Field(default=10, ge=1)
+    weight: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Weight of the text in the fusion; the picture's is ``1 - weight``. None: the composer's default."""
+    composer: str = "imagined+reference"
+    where: Where | None = None
+
+
+class Hit(Value):
+    """One ranked picture."""
+
+    id: str
+    rank: int
+    """From 1."""
+    score: float
+    """What the hits are ranked by."""
+    image_score: float | None = None
+    """Cosine with the reference picture's feature; None where the composer did not use the picture."""
+    text_score: float | None = None
+    """Cosine with the text's feature; None where the composer used no text."""
+    source: str
+    caption: str | None = None
+    """The captioner's words if the catalog has them already; never made for a hit."""
+
+
+class Turn(Value):
+    """One step of a dialogue, immutable like a commit: it names its parent and is never changed."""
+
+    id: str
+    parent: str | None = None
+    query: ComposedQuery
+    reference_source: str
+    caption: str | None = None
+    """The caption that was shown to the imaginer."""
+    imagined: ImaginedTarget | None = None
+    hits: tuple[Hit, ...] = ()
+    prompt: str | None = None
+    """Id, version and hash of the prompt that asked for the imagination; None where no prompt was used."""
+    models: dict[str, str] = Field(default_factory=dict)
+    """The encoder's space, the captioner and the language model (or "rules") by part."""
+    created: str
+    """UTC time, ISO 8601."""
+
+
+class SearchResult(Value):
+    """What a search gives back: the stored turn, how long each part took, and what the user should know."""
+
+    turn: Turn
+    timings: dict[str, float] = Field(default_factory=dict)
+    """Seconds by part."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a composer asks the gallery.
+
+    ``vector`` is ``[d]`` float32 of unit norm: candidates are its nearest neighbours by cosine. ``rescore`` maps
+    candidate features ``[n, d]`` to scores ``[n]`` where the rule is not linear; None means the cosine itself.
+    """
+
+    vector: FloatArray
+    rescore: Callable[[FloatArray], FloatArray] | None = None
+
+    def score(self, features: FloatArray) -> FloatArray:
+        """Scores ``[n]`` of unit-norm ``features`` ``[n, d]`` under this probe's rule."""
+        if self.rescore is not None:
+            return self.rescore(features)
+        return np.asarray(features @ self.vector, dtype=np.float32)
