@@ -1,1 +1,1 @@
-"""."""
+"""The LangChain runnables: ``imagine`` writes the target picture in words; each module builds one chain."""

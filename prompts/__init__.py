@@ -1,1 +1,7 @@
-"""."""
+"""The prompts, one checked ``.md`` file each: ``load_prompt("imagine.structured")`` reads one."""
+
+from __future__ import annotations
+
+from ipcir_tools.prompts.loading import Prompt, capped, load_prompt, parse_prompt, prompt_ids
+
+__all__ = ["Prompt", "capped", "load_prompt", "parse_prompt", "prompt_ids"]

@@ -1,0 +1,64 @@
+"""The language model by name: ``load_llm(settings)``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ipcir_tools.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ipcir_tools.settings import Settings
+
+NO_KEY = "no-key"
+"""Sent to a server of the user's own where no key is set: the client insists on one, local servers do not."""
+
+
+def load_llm(settings: Settings) -> BaseChatModel | None:
+    """The chat model that ``settings.llm`` names, or None where it names none. Nothing is sent to it here.
+
+    With ``settings.llm_base_url`` a name without a known provider (``qwen3:8b``) means an OpenAI-compatible server,
+    which is spoken to by Chat Completions: few of them know the Responses API. The client itself never retries; the
+    imagination does, within its own time. Raises ``ModelUnavailable`` for an unknown provider, a missing package or
+    a missing key.
+    """
+    if settings.llm is None:
+        return None
+    from langchain.chat_models import init_chat_model
+
+    name = _with_provider(settings.llm, settings.llm_base_url)
+    try:
+        model: BaseChatModel = init_chat_model(name, **_options(name, settings))
+    except Exception as error:  # every integration raises its own types for a bad name, key or option
+        raise ModelUnavailable(_reason(name, error)) from error
+    return model
+
+
+def _with_provider(name: str, base_url: str | None) -> str:
+    from langchain.chat_models import base
+
+    known = getattr(base, "_BUILTIN_PROVIDERS", {"openai": None})
+    prefix = name.split(":", maxsplit=1)[0]
+    return name if base_url is None or (":" in name and prefix in known) else f"openai:{name}"
+
+
+def _options(name: str, settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {"temperature": 0, "timeout": settings.llm_timeout, "max_retries": 0}
+    if settings.llm_base_url is None:
+        return options
+    options["base_url"] = settings.llm_base_url
+    if name.startswith("openai:"):
+        options["use_responses_api"] = False
+        options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
+    return options
+
+
+def _reason(name: str, error: Exception) -> str:
+    line = " ".join(str(error).split(". ")[0].split()).rstrip(".")[:200]
+    return (
+        f"language model {name} cannot be had: {line}. Name one as PROVIDER:MODEL with its package and key in place "
+        "(openai:gpt-4o-mini and OPENAI_API_KEY), give the base URL of an OpenAI-compatible server "
+        "(IPCIR_LLM_BASE_URL), or name none: then rules write the target"
+    )

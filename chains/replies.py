@@ -1,0 +1,240 @@
+"""Reading a language model's reply: one pure function, ``parse_reply``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from ipcir_tools.types import ImaginedTarget
+
+MAX_WORDS = 120
+"""A longer description is cut at a sentence: CLIP reads 77 tokens, and short captions serve it better."""
+MAX_ITEMS = 12
+MAX_ITEM_CHARS = 200
+MAX_REPLY_CHARS = 20_000
+"""What lies beyond is not read: no description is that long, and searching it for JSON costs time."""
+
+_LISTS = ("keep", "add", "remove", "alternatives")
+_PHRASES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+SCHEMA: dict[str, Any] = {
+    "title": "imagined_target",
+    "description": "The wanted picture in words.",
+    "type": "object",
+    "properties": {
+        "description": {"type": "string", "description": "One plain sentence: only what is to be seen."},
+        "keep": {**_PHRASES, "description": "What stays from the reference."},
+        "add": {**_PHRASES, "description": "What is new or changed."},
+        "remove": {**_PHRASES, "description": "What goes away."},
+        "alternatives": {**_PHRASES, "description": "Other captions of the same picture."},
+    },
+    "required": ["description", *_LISTS],
+    "additionalProperties": False,
+}
+"""The reply as a JSON schema, for servers that hold the model to one."""
+
+_FENCE = re.compile(r"^\s*```[\w-]*\s*$", re.MULTILINE)
+_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning|analysis)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_THOUGHT_END = re.compile(r"^.*</(?:think|thinking|thought|reasoning|analysis)>", re.DOTALL | re.IGNORECASE)
+_THOUGHT_START = re.compile(r"<(?:think|thinking|thought|reasoning|analysis)>", re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\W*(?:(?:i'?m|i am)\s+(?:very |so |really )?(?:sorry|unable|not able|afraid)\b"
+    r"|sorry\b|apologies\b|i apologi[sz]e\b|as an ai\b"
+    r"|(?:unfortunately,?\s+)?i\s+(?:can't|can\s?not|won't|will not|must decline|do not feel|don't feel)\b)",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"\A\W*(?:(?:sure|certainly|okay|here is|here's)\b[^:\n]{0,60}"
+    r"|(?:(?:target|edited|final|new|imagined|changed)\s+)?(?:description|caption)\W*):\W*",
+    re.IGNORECASE,
+)
+_DEBRIS = re.compile(r"[{}]|\"\s*:|</?[a-z!][^<>]*>|^\s*(?:error|traceback)\b", re.IGNORECASE)
+_ABSENCE = re.compile(
+    r",?\s+(?:(?:and|but)\s+)?(?:without|with no)\s+(?:(?:an?|any|the)\s+)?"
+    r"((?:[\w-]+\s+){0,2}[\w-]+)(?=\s*(?:[,.;]|$))",
+    re.IGNORECASE,
+)
+_RUNS_ON = re.compile(r"\b(?:and|or|on|in|at|with|of|for|to|from|under|over|behind|near|by|is|are|that|\w+ing)\b", re.I)
+_NOTHING = {"", "na", "none", "null", "unknown", "string", "description", "nothing"}
+_JSON = json.JSONDecoder(strict=False)
+
+
+class BadReply(ValueError):
+    """A reply that no description can be taken from; the text says why, for the model and for the user."""
+
+
+class RefusedReply(BadReply):
+    """A reply in which the model declines: asking it again is pointless. Its text is what the model said."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reply was read as. ``form``: a whole JSON object, the complete parts of a broken one, or plain text."""
+
+    target: ImaginedTarget
+    form: Literal["json", "parts", "text"]
+
+
+def _phrases(value: Any) -> list[str]:
+    items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    texts = [" ".join(item.split())[:MAX_ITEM_CHARS] for item in items if isinstance(item, str)]
+    return list(dict.fromkeys(text for text in texts if text))[:MAX_ITEMS]
+
+
+Phrases = Annotated[list[str], BeforeValidator(_phrases)]
+
+
+class _Reply(BaseModel):
+    description: str
+    keep: Phrases = []
+    add: Phrases = []
+    remove: Phrases = []
+    alternatives: Phrases = []
+
+
+def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about: str = "") -> Reading:
+    """Reads ``text``, a model's reply, as an imagined target of origin "llm".
+
+    Thoughts and code fences are dropped, a JSON object is looked for anywhere in what is left, and of a broken one the
+    complete parts are used if its description is complete. With ``plain`` a reply without JSON is taken as the
+    description itself if it reads like one and shares a word with ``about`` (caption and request; empty: not checked).
+    ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be half.
+    Raises ``RefusedReply`` where the model declines, ``BadReply`` where nothing can be used.
+    """
+    answer = _FENCE.sub("", _THOUGHT_END.sub("", _THOUGHT.sub("", text[:MAX_REPLY_CHARS]))).strip()
+    if _refuses(answer):
+        raise RefusedReply(_short(answer))
+    if (whole := _last_object(answer)) is not None:
+        return Reading(_target(whole), "json")
+    if parts := _complete_parts(answer):
+        return Reading(_target(parts), "parts")
+    if not answer:
+        raise BadReply("the reply is empty")
+    if not plain:
+        raise BadReply("the reply holds no JSON object with a complete description")
+    return Reading(_target({"description": _as_description(answer, cut_off, about)}), "text")
+
+
+def _target(fields: dict[str, Any]) -> ImaginedTarget:
+    try:
+        reply = _Reply.model_validate(fields)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise BadReply(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
+    description = _shortened(" ".join(reply.description.split()).strip("\"“”*`' "))
+    if _refuses(description):
+        raise RefusedReply(_short(description))
+    if re.sub(r"\W", "", description).lower() in _NOTHING:
+        raise BadReply("the description says nothing")
+    seen, absent = _seen_and_absent(description)
+    return ImaginedTarget(
+        description=seen,
+        keep=tuple(reply.keep),
+        add=tuple(reply.add),
+        remove=tuple(dict.fromkeys([*reply.remove, *absent])),
+        alternatives=tuple(_seen_and_absent(text)[0] for text in reply.alternatives if text != description),
+        origin="llm",
+    )
+
+
+def _seen_and_absent(description: str) -> tuple[str, list[str]]:
+    """The description without its "without a belt", and the belt. Left alone where it is unclear how far that goes."""
+    absent = [m for m in _ABSENCE.finditer(description) if not _RUNS_ON.search(m.group(1))]
+    seen = description
+    for match in absent:
+        seen = seen.replace(match.group(), "", 1)
+    return seen, [match.group(1) for match in absent]
+
+
+def _last_object(text: str) -> dict[str, Any] | None:
+    """The last whole JSON object with a description: models may show a form or a draft before the answer."""
+    found = [answer for value in _objects(text) if (answer := _with_description(value)) is not None]
+    return found[-1] if found else None
+
+
+def _objects(text: str) -> Iterator[Any]:
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = _JSON.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            yield value
+        at = text.find("{", end)
+
+
+def _with_description(value: Any) -> dict[str, Any] | None:
+    """``value`` or the one object that wraps around its answer, as in ``{"target": {"description": ...}}``."""
+    if not isinstance(value, dict) or "description" in value:
+        return value if isinstance(value, dict) else None
+    inner = [item for item in value.values() if isinstance(item, dict) and "description" in item]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _complete_parts(text: str) -> dict[str, Any]:
+    """Description and phrases of a broken JSON object; empty where the description itself is not complete."""
+    try:
+        description = next(_strings_after(r'"description"\s*:\s*', text), "")
+        lists = {name: list(_strings_after(rf'"{name}"\s*:\s*\[\s*', text)) for name in _LISTS}
+    except RecursionError:
+        return {}
+    return {"description": description, **lists} if description else {}
+
+
+def _strings_after(start: str, text: str) -> Iterator[str]:
+    opening = re.search(start, text)
+    at = opening.end() if opening else len(text)
+    while text.startswith('"', at):
+        try:
+            value, end = _JSON.raw_decode(text, at)
+        except ValueError:
+            return
+        yield value
+        at = end + len(text[end:]) - len(text[end:].lstrip(", \t\r\n"))
+
+
+def _as_description(text: str, cut_off: bool, about: str) -> str:
+    text = _LABEL.sub("", text).strip().split("\n\n")[0]
+    if cut_off:
+        text = "".join(re.findall(r"[^.!?。]+[.!?。]+", text))
+    if not _reads_as_description(text):
+        raise BadReply("the reply is neither JSON nor a description")
+    if about and text.isascii() and not _stems(text) & _stems(about):
+        raise BadReply("the reply is not JSON and speaks of something else than what was asked for")
+    return text
+
+
+def _reads_as_description(text: str) -> bool:
+    words = text.split()
+    letters = sum(character.isalpha() for character in text)
+    enough = 2 <= len(words) <= 3 * MAX_WORDS or (not text.isascii() and len(text) >= 4)
+    return enough and letters >= 0.7 * len("".join(words)) and not (_DEBRIS.search(text) or _THOUGHT_START.search(text))
+
+
+def _refuses(text: str) -> bool:
+    return bool(_REFUSAL.match(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")))
+
+
+def _stems(text: str) -> set[str]:
+    """Beginnings of the words: enough to see whether two texts speak of one thing."""
+    return {word[:4] for word in re.findall(r"[^\W\d_]{3,}", text.lower())} - {"the", "and", "with", "this", "that"}
+
+
+def _shortened(text: str) -> str:
+    """At most ``MAX_WORDS`` words, whole sentences where one ends in time."""
+    words = text.split()
+    if len(words) <= MAX_WORDS:
+        return text
+    head = " ".join(words[:MAX_WORDS])
+    sentences = re.match(r".*[.!?](?=\s|$)", head)
+    return sentences.group() if sentences else head
+
+
+def _short(text: str, limit: int = 120) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,154 @@
+"""The wardrobe as a test: galleries with hard distractors, queries with exact targets, dialogues with truth.
+
+A family is one garment and two edits of it, so four garments that differ in one or two attributes, each drawn in the
+same six scenes. For every query the gallery therefore holds the target garment in five other scenes (text alone cannot
+tell them apart), the target's scene with garments that are one attribute off, and a second picture of the reference's
+garment in the reference's scene (the picture alone prefers it).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ipcir_tools.demo import edits, world
+from ipcir_tools.demo.edits import Edit
+from ipcir_tools.demo.world import Garment, Part, Scene
+
+_SCENES = 6
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One picture of the gallery: its file name and what it shows."""
+
+    name: str
+    garment: Garment
+    scene: Scene
+
+
+@dataclass(frozen=True)
+class Query:
+    """A reference, a modification and the one picture that is meant, by file name."""
+
+    reference: str
+    modification: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A reference and two to five turns; each turn's target carries all edits so far."""
+
+    reference: str
+    turns: tuple[tuple[str, str], ...]
+    """(modification, target) of each turn."""
+
+
+@dataclass
+class Benchmark:
+    """A gallery with its queries and dialogues."""
+
+    pictures: list[Drawn] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    dialogues: list[Dialogue] = field(default_factory=list)
+
+    def add(self, garment: Garment, scene: Scene) -> str:
+        """Put a picture into the gallery; its name."""
+        look = f"{garment.colour}-{garment.pattern}-{garment.kind}"
+        self.pictures.append(Drawn(f"{len(self.pictures):04d}-{look}.jpg", garment, scene))
+        return self.pictures[-1].name
+
+
+def wardrobe(part: Part = "test", families: int = 86, dialogues: int = 0, seed: int = 0) -> Benchmark:
+    """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark."""
+    rng = random.Random(f"wardrobe/{part}/{seed}")
+    made = Benchmark()
+    for _ in range(families):
+        _add_family(made, rng, part)
+    for i in range(dialogues):
+        _add_dialogue(made, rng, part, turns=2 + i % 4)
+    return made
+
+
+def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
+    base, one, two = _base_and_edits(rng, part, 2)
+    garments = {"": base, "1": one.apply(base), "2": two.apply(base), "12": two.apply(one.apply(base))}
+    scenes = [world.draw_scene(rng) for _ in range(_SCENES)]
+    names = {(key, i): made.add(garment, _again(rng, scene)) for key, garment in garments.items() for i, scene in enumerate(scenes)}
+    for i, (before, after) in enumerate((("", "1"), ("", "2"), ("1", "12"), ("2", "12"), ("", "12"), ("1", "2"))):
+        made.add(garments[before], _again(rng, scenes[i]))
+        changes = _difference(garments[before], garments[after])
+        text = edits.wording(rng, garments[before], rng.sample(changes, len(changes)))
+        made.queries.append(Query(names[before, i], text, names[after, i]))
+
+
+def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -> None:
+    base, *changes = _base_and_edits(rng, part, turns)
+    steps = [base]
+    for change in changes:
+        steps.append(change.apply(steps[-1]))
+    add_dialogue(made, rng, steps, [edits.wording(rng, garment, [change]) for garment, change in zip(steps, changes, strict=False)])
+
+
+def add_dialogue(made: Benchmark, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
+    """Put a dialogue in, with each of its garments in three other scenes as distractors."""
+    scene, others = world.draw_scene(rng), [world.draw_scene(rng) for _ in range(3)]
+    names = [made.add(garment, _again(rng, scene)) for garment in steps]
+    for garment in steps:
+        for other in others:
+            made.add(garment, _again(rng, other))
+    made.dialogues.append(Dialogue(names[0], tuple(zip(texts, names[1:], strict=True))))
+
+
+def _again(rng: random.Random, scene: Scene) -> Scene:
+    """The same scene, another picture of it."""
+    return replace(scene, seed=rng.randrange(1 << 30))
+
+
+def _base_and_edits(rng: random.Random, part: Part, n: int) -> tuple[Garment, *tuple[Edit, ...]]:
+    """A garment and ``n`` edits of different attributes such that every mixture belongs to the part."""
+    while True:
+        base = world.draw_garment(rng, part)
+        chosen: list[Edit] = []
+        for slot in rng.sample(("kind", *world.slots_of(base.kind)), k=len(world.slots_of(base.kind)) + 1):
+            options = [edit for edit in edits.possible(base) if edit.slot == slot and world.part_of(edit.apply(base)) == part]
+            if options and len(chosen) < n:
+                chosen.append(rng.choice(options))
+        mixtures = [base]
+        for edit in chosen:
+            mixtures += [edit.apply(garment) for garment in mixtures]
+        if len(chosen) == n and all(world.part_of(garment) == part for garment in mixtures):
+            return base, *chosen
+
+
+def _difference(before: Garment, after: Garment) -> list[Edit]:
+    slots = ("kind", *world.slots_of(after.kind))
+    return [Edit(slot, getattr(after, slot)) for slot in slots if getattr(before, slot) != getattr(after, slot)]
+
+
+def draw(pictures: list[Drawn], folder: Path) -> Iterator[int]:
+    """Draw the pictures that ``folder`` does not hold yet, as JPEG; yields how many are there after each chunk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [picture for picture in pictures if not (folder / picture.name).exists()]
+    done = len(pictures) - len(missing)
+    yield done
+    if not missing:
+        return
+    chunks = [missing[i : i + 50] for i in range(0, len(missing), 50)]
+    with ProcessPoolExecutor(2) as pool:
+        for chunk, _ in zip(chunks, pool.map(_draw_chunk, chunks, [folder] * len(chunks)), strict=True):
+            done += len(chunk)
+            yield done
+
+
+def _draw_chunk(chunk: list[Drawn], folder: Path) -> None:
+    from ipcir_tools.demo.render import render
+
+    for picture in chunk:
+        half = folder / f".{picture.name}"
+        render(picture.garment, picture.scene).save(half, "JPEG", quality=92, subsampling=0)
+        half.replace(folder / picture.name)

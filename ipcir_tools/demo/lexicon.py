@@ -1,0 +1,48 @@
+"""The tokenizer that both small models share: a lower-case WordPiece over the wardrobe's own texts."""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Iterable
+from pathlib import Path
+
+PAD, UNK, BEGIN, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+VOCABULARY = 1200
+
+
+def write_tokenizer(texts: Iterable[str], folder: Path) -> None:
+    """Learn the word pieces of ``texts`` and write ``tokenizer.json`` and its configuration into ``folder``.
+
+    Every ASCII character is a piece of its own, so that words from outside the wardrobe are spelt, not lost.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNK))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    words = pre_tokenizers.Split(Regex(r"[\w-]+|[^\w\s]"), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = words
+    tokenizer.decoder = decoders.WordPiece(prefix="##")
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[PAD, UNK, BEGIN, END],
+        initial_alphabet=list(string.printable.strip()),
+        show_progress=False,
+    )
+    letters = " ".join(a + b for a in string.ascii_lowercase for b in string.ascii_lowercase)
+    tokenizer.train_from_iterator([*texts, letters], trainer)
+    ids = {token: tokenizer.token_to_id(token) for token in (BEGIN, END)}
+    tokenizer.post_processor = processors.BertProcessing((END, ids[END]), (BEGIN, ids[BEGIN]))
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": PAD,
+        "unk_token": UNK,
+        "cls_token": BEGIN,
+        "sep_token": END,
+        "bos_token": BEGIN,
+        "eos_token": END,
+        "model_max_length": 64,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")

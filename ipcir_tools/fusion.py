@@ -1,0 +1,31 @@
+"""Fusion of features: pure array functions. Every vector that goes in and comes out has unit norm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ipcir_tools.types import FloatArray
+
+
+def normalised(vectors: FloatArray) -> FloatArray:
+    """Vectors ``[..., d]`` divided by their norms; a zero vector stays zero."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def weighted(text: FloatArray, image: FloatArray, weight: float) -> FloatArray:
+    """``weight * text + (1 - weight) * image``, normalised: IP-CIR's weighted fusion (arXiv 2411.16752).
+
+    ``text`` and ``image`` are ``[d]`` of unit norm. They are normalised before the sum, so that ``weight`` means the
+    same for every encoder, and the sum afterwards, so that scores are cosines. At 1 the result is the text, at 0 the
+    image. Opposite vectors of equal weight leave no direction: the text decides then.
+    """
+    fused = weight * normalised(text) + (1.0 - weight) * normalised(image)
+    if float(np.linalg.norm(fused)) < 1e-6:
+        return normalised(text)
+    return normalised(fused)
+
+
+def cosines(features: FloatArray, vector: FloatArray) -> FloatArray:
+    """Cosines ``[n]`` of unit-norm ``features`` ``[n, d]`` with a unit-norm ``vector`` ``[d]``."""
+    return np.asarray(features @ vector, dtype=np.float32)

@@ -1,0 +1,207 @@
+"""Getting weights: the local cache first, then the Hugging Face hub within a bounded time, quietly; and their identity.
+
+A model that is in the cache is loaded without any request. Where it is not, one short request finds out whether the
+hub answers at all: the hub's own client would retry for a minute and print each try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ipcir_tools.errors import ModelUnavailable
+
+T = TypeVar("T")
+
+PROBE_SECONDS = 5.0
+"""How long the hub may take to answer before it counts as out of reach."""
+
+_LOADING = threading.RLock()  # the offline switch and the log levels below belong to the whole process
+
+_IDENTITY_FILES = (
+    *("open_clip_config.json", "config.json", "generation_config.json"),
+    *("preprocessor_config.json", "processor_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model"),
+)
+_WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth")
+
+
+# ---- loading -----------------------------------------------------------------------------------------
+def fetch(name: str, load: Callable[[], T], *, ways_out: str, local: bool = False) -> T:
+    """What ``load`` gives, first from the local cache and then, unless ``local``, with the network.
+
+    Whatever goes wrong comes out as ``ModelUnavailable``: one line with ``name``, what was tried and ``ways_out``.
+    """
+    with _LOADING, _quiet():
+        try:
+            with _offline():
+                return load()
+        except Exception as error:  # third-party loaders raise anything; all of it means: no model
+            if local:
+                raise ModelUnavailable(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
+        _require_network(name, ways_out)
+        try:
+            return load()
+        except Exception as error:
+            raise ModelUnavailable(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
+
+
+def _require_network(name: str, ways_out: str) -> None:
+    from huggingface_hub import constants
+
+    tried = f"Cannot load {name}: the local cache has no usable copy"
+    if constants.HF_HUB_OFFLINE:
+        raise ModelUnavailable(f"{tried} and HF_HUB_OFFLINE forbids the download. {ways_out}")
+    if not reachable(constants.ENDPOINT):
+        raise ModelUnavailable(f"{tried} and {constants.ENDPOINT} cannot be reached. {ways_out}")
+
+
+def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Whether ``url`` answers a HEAD request (proxies of the environment included) without a server error.
+
+    Runs in a thread of its own, for no timeout covers a name server that does not answer.
+    """
+    answers: list[bool] = []
+    probe = threading.Thread(target=lambda: answers.append(_answers(url, seconds)), daemon=True)
+    probe.start()
+    probe.join(seconds)
+    return answers == [True]
+
+
+def _answers(url: str, seconds: float) -> bool:
+    import httpx
+
+    try:
+        return httpx.head(url, timeout=seconds, follow_redirects=False).status_code < 500
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError):  # RuntimeError: test guards that close sockets
+        return False
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """The error's text as one line with a full stop, cut at ``limit`` characters."""
+    text = " ".join(str(error).split())[:limit] or type(error).__name__
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """The hub's client answers from its cache alone. open_clip offers no argument for it."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+class _OtherThreads(logging.Filter):
+    """Lets pass what other threads than the one that made it log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread != self._own
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No log lines, warnings or weight-loading bars of the loaders. Bars of downloads stay."""
+    import transformers
+
+    bar: Any = transformers.utils.logging  # untyped
+
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "transformers")]
+    levels = [logger.level for logger in loggers]
+    # open_clip logs to the root logger by logging.info(), which would configure a root without handlers.
+    root, placeholder, guard = logging.getLogger(), logging.NullHandler(), _OtherThreads()
+    bars = bar.is_progress_bar_enabled()
+    root.addHandler(placeholder)
+    root.addFilter(guard)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    bar.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if bars:
+            bar.enable_progress_bar()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        root.removeFilter(guard)
+        root.removeHandler(placeholder)
+
+
+class Kept(Generic[T]):
+    """The last few loaded models of the process, so that none is loaded twice. Threads wait for one load."""
+
+    def __init__(self, size: int = 2) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable, load: Callable[[], T]) -> T:
+        """What is kept under ``key``, else what ``load`` gives, kept from now on."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = load()
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+# ---- identity ----------------------------------------------------------------------------------------
+def folder_id(folder: Path, config: str) -> str:
+    """``FOLDERNAME@DIGEST``: 12 hex digits over the contents of the configuration, tokenizer and weight files.
+
+    The same model has the same id wherever its folder stands. Raises ``ModelUnavailable`` where the folder,
+    ``config`` in it or a weight file is missing.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise ModelUnavailable(f"There is no folder {folder}: name one that holds {config} and the weights.")
+    if not (folder / config).is_file():
+        raise ModelUnavailable(f"{folder} holds no {config}: it is no saved model of this kind.")
+    weights = sorted(path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern))
+    if not weights:
+        raise ModelUnavailable(f"{folder} holds no weights: a .safetensors file is missing.")
+    settings = [folder / name for name in _IDENTITY_FILES if (folder / name).is_file()]
+    return f"{folder.name}@{_digest([*settings, *weights])}"
+
+
+def _digest(files: list[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(f"{path.name}\0{_file_digest(path)}\n".encode())
+    return whole.hexdigest()[:12]
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        stat = path.stat()
+        return _hashed(str(path), stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise ModelUnavailable(f"Cannot read {path}: {os.strerror(error.errno or 0)}.") from error
+
+
+@lru_cache(maxsize=64)
+def _hashed(path: str, size: int, mtime_ns: int) -> str:
+    """SHA-256 of a file; size and time are there to be part of the cache's key."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

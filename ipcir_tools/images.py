@@ -1,0 +1,248 @@
+"""Opening pictures safely, from files and bytes that nobody vouches for.
+
+Bytes are capped before they are read, pixels and frames before they are decoded, and only the named formats are
+opened. Whatever is wrong with a picture comes out as BadImage with a short, plain reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.frames import count_frames
+from ipcir_tools.pixels import is_sideways, orientation, to_rgb, upright
+from ipcir_tools.settings import Settings
+from ipcir_tools.types import ImageRecord
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What is opened, by Pillow's names; the camera's MPO comes with JPEG."""
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff .avif"
+    " .heic .heif .hif .jp2 .jxl .psd .svg .ico .tga .dng .cr2 .cr3 .nef .arw .orf .rw2".split()
+)
+"""What is taken for a picture in a folder. Some of it cannot be opened: it shall be named, not passed over."""
+
+ENOUGH = 512
+"""Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
+
+MAX_ASPECT = 200
+"""Longer side by smaller side. A model scales the smaller side up to its own and would blow the other one up."""
+
+MAX_SCANS = 1_000
+"""Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""
+
+_TEXT_CAP = 80
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """A picture and what is known of it."""
+
+    record: ImageRecord
+    pixels: Image.Image
+    """RGB, upright by EXIF, transparency over white, the first frame. A large picture is reduced to a smaller side
+    of 512 to 1,023 pixels; ``record`` has the real size."""
+
+
+def image_id(data: bytes) -> str:
+    """A picture's id: the first 16 hex digits of the SHA-256 of its file."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def shown(text: str, cap: int = _TEXT_CAP) -> str:
+    """``text`` for a message: control characters and undecodable bytes escaped, at most ``cap`` characters."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: cap + 1])
+    return plain if len(plain) <= cap else plain[: cap - 3] + "..."
+
+
+# --- names of files
+
+
+def path_text(path: Path) -> str:
+    r"""A path as text that JSON and databases take: bytes that are not UTF-8 are written as ``\xe9``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def text_path(text: str) -> Path:
+    """The file that ``path_text`` wrote so."""
+    raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(text))
+    named = Path(os.fsdecode(raw))
+    return named if os.path.lexists(named) and not os.path.lexists(text) else Path(text)
+
+
+def located(path: Path) -> Path:
+    """``path`` made absolute, links in its folders resolved: the one name by which the gallery knows a file."""
+    path = path.expanduser()
+    return Path(os.path.realpath(path)) if path.is_dir() else Path(os.path.realpath(path.parent), path.name)
+
+
+def find_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The picture files in folders and below, and every file that is named itself; each once, in a fixed order.
+
+    What is hidden and folders that are links are passed over. A folder that cannot be listed comes out itself, so
+    that reading it gives the reason. Raises NotFound, before the first file, if one of ``paths`` does not exist.
+    """
+    for path in paths:
+        if not path.expanduser().exists():
+            raise NotFound(f"{shown(path_text(path), 200)} does not exist: check the name of the file or folder.")
+    return _each_once(file for path in paths for file in _below(located(path)))
+
+
+def _each_once(files: Iterable[Path]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for file in files:
+        if file not in seen:
+            seen.add(file)
+            yield file
+
+
+def _below(root: Path) -> Iterator[Path]:
+    if not root.is_dir():
+        yield root
+        return
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            yield folder
+            continue
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        folders += [Path(entry.path) for entry in visible if entry.is_dir(follow_symlinks=False)]
+        yield from (Path(entry.path) for entry in reversed(visible) if _may_be_picture(entry))
+
+
+def _may_be_picture(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir()  # noqa: PTH122 - a hot loop
+
+
+# --- bytes
+
+
+def read_file(path: Path, settings: Settings) -> bytes:
+    """The bytes of a regular file. Raises NotFound, or BadImage for anything that is not to be read as a picture."""
+    try:
+        # Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            return _capped(file, os.fstat(file.fileno()), settings.max_bytes)
+    except FileNotFoundError as error:
+        raise NotFound("does not exist") from error
+    except IsADirectoryError as error:
+        raise BadImage("a folder that cannot be listed, or no picture") from error
+    except (OSError, ValueError) as error:
+        raise BadImage(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _capped(file: io.BufferedReader, status: os.stat_result, most: int) -> bytes:
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImage("not a regular file")
+    if status.st_size > most:
+        raise _too_many_bytes(status.st_size, most)
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise _too_many_bytes(len(data), most)
+    return data
+
+
+def _too_many_bytes(size: int, most: int) -> BadImage:
+    return BadImage(f"{size:,} bytes, more than the limit of {most:,} (IPCIR_MAX_BYTES)")
+
+
+# --- pictures
+
+
+def load(path: Path, settings: Settings) -> LoadedImage:
+    """The picture in a file. Raises NotFound and BadImage; their text is the reason alone, without the name."""
+    return decode(read_file(path, settings), path_text(path), settings)
+
+
+def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
+    """The picture that ``data`` is; ``source`` says where it came from. Raises BadImage with the reason alone."""
+    if not data:
+        raise BadImage("empty file")
+    if len(data) > settings.max_bytes:
+        raise _too_many_bytes(len(data), settings.max_bytes)
+    try:
+        with _opened(data) as image:
+            _check_limits(image, data, settings)
+            return _loaded(image, data, source)
+    except BadImage:
+        raise
+    except Exception as error:  # noqa: BLE001 - on hostile bytes Pillow's plugins raise nearly anything
+        raise BadImage(_reason(error)) from error
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    """The header read, nothing decoded.
+
+    ``Image.open`` would do the same, but warns of many pixels where we refuse by our own limit.
+    """
+    Image.init()
+    for name in FORMATS:
+        factory, accepts = Image.OPEN.get(name, (None, None))
+        if factory is not None and accepts is not None and accepts(data[:16]) is True:
+            return factory(io.BytesIO(data), "")
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        raise BadImage("HEIC is not supported: convert the picture to JPEG")
+    raise BadImage("not a picture in a known format")
+
+
+def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -> None:
+    width, height = image.size
+    if width * height > settings.max_pixels:
+        limit = settings.max_pixels
+        most = f"{limit // 1_000_000} million" if limit % 1_000_000 == 0 else f"{limit:,}"
+        raise BadImage(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise BadImage(f"{width} x {height} pixels, too narrow to show anything")
+    if count_frames(image, data, settings.max_frames) > settings.max_frames:
+        raise BadImage(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
+    if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
+        raise BadImage(f"a JPEG of more than {MAX_SCANS:,} scans")
+
+
+def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage:
+    width, height = image.size
+    if image.draft(image.mode, (ENOUGH, ENOUGH)) is None:
+        image.load()
+        width, height = image.size  # a TIFF turns itself while it loads
+    image.load()
+    turn = orientation(image)
+    if is_sideways(turn):
+        width, height = height, width
+    record = ImageRecord(
+        id=image_id(data),
+        source=source,
+        bytes=len(data),
+        width=width,
+        height=height,
+        format=(image.format or "").lower(),
+    )
+    return LoadedImage(record, upright(_reduced(to_rgb(image)), turn))
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    factor = min(image.size) // ENOUGH
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is"
+    if isinstance(error, (EOFError, IndexError, struct.error)) or "truncated" in text.lower():
+        return "cut off: the file ends early"
+    return f"cannot be decoded ({shown(text) or type(error).__name__})"

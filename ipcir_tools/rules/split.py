@@ -1,0 +1,72 @@
+"""A modification text cut into clauses, each of which says one edit."""
+
+from __future__ import annotations
+
+import re
+
+from ipcir_tools.rules import lexicon as lx
+
+_PREAMBLE = re.compile(
+    r"^(?:please|now|this time|and|but|then|also|so|or|ok|okay|yes|well|hmm|actually|i(?: would|'d)? (?:want|like|prefer|need|love)"
+    r"(?: to (?:see|have|find))?|i am looking for|i'm looking for|looking for|(?:can|could|would) you|let(?:'s| us)|"
+    r"just (?=make|change|remove|add|replace|keep)|unlike the reference(?: image| photo| picture)?,?|find(?: me)?|"
+    r"give me|get me|show me|see|the result|maybe|perhaps|plus|as well as|as well|too|finally|next,|instead(?=,? (?!of\b))|"
+    r"(?:the |a |in the )?(?:target|desired|new|final|other|second|whole|entire)? ?(?:image|photo|photograph|picture|pic|shot|target)"
+    r" ?(?:to (?=show|be|have)|should (?=show|be|have|feature|include)|must (?=show|be|have|include)|(?=is|are|has|have|shows|was|contains|with|taken|of\b))|"
+    r"the target (?=show|is|are|has|have))[\s,]+"
+)
+_OF_PICTURE = re.compile(r"^(?:is |shows |are )?of (?=a |an |the |two |three |some |one )")
+_STRONG = (
+    r"change|make|turn|replace|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|delete|zoom|include|"
+    r"exclude|use|get|take|set|move|paint|show|have it|have them|have the|have him|have her|focus|blur|increase|reduce|decrease|must|"
+    r"erase|hide|leave|target|wipe|bring back|go back|let|ditch|swap out|display"
+)
+_WEAK = (
+    r"is|are|has|have|wears|wear|with|without|no|not|more|less|fewer|same|the same|it is|it has|it should|they|"
+    r"there is|there are|in a|in an|on a|should|shows|now|only|just|a different|of a|the (?:photo|image|picture)|"
+    r"the [\w-]+ (?:is|are|has|have)\b|the [\w-]+ should|being|having|wearing|longer|shorter|darker|lighter|brighter|back to"
+)
+_JOINT = r"(?:\s*[,;.!?:]+\s*(?:(?:and|but|then|also|plus|while|yet|so)\s+)*|\s+(?:(?:and|but|then|plus|while|yet)\s+)+(?:also |then |it )?)"
+_COLOUR_IN = r"in (?:light |dark |bright |pale |deep |navy |solid )?(?:" + "|".join(sorted(lx.COLOURS)) + r")\b"
+STRONG_CUT = re.compile(rf"{_JOINT}(?=(?:{_STRONG})\b)|\s*[;!?]+\s*|\s*\.+(?:\s+|$)")
+WEAK_CUT = re.compile(
+    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN})|\s+but\s+|\s+(?=without\b)|\s+then\s+|(?<=\w)\s+(?=instead of\b)(?!)"
+)
+COMMA_CUT = re.compile(r"\s*,\s*(?:and |but )?")
+
+
+def sentences(text: str) -> list[str]:
+    """The parts of a text that stand for themselves: sentences, and what follows a new imperative."""
+    return [part for part in (trimmed(piece) for piece in STRONG_CUT.split(text)) if part]
+
+
+def clauses(sentence: str) -> list[str]:
+    """The parts of an editing sentence: cut where a new predicate, preposition of having, or comparative begins."""
+    return [part for part in (trimmed(piece) for piece in WEAK_CUT.split(sentence)) if part]
+
+
+def trimmed(clause: str) -> str:
+    """A clause without the talk around it: *I want the target image to show two dogs* -> *show two dogs*."""
+    clause = clause.strip(" ,.;:!?'")
+    for _ in range(6):
+        shorter = _OF_PICTURE.sub("", _PREAMBLE.sub("", clause + " ", count=1).strip(" ,"), count=1)
+        if shorter == clause:
+            break
+        clause = shorter
+    return re.sub(r"\s+(?:as well|too|instead|now|please|though|again|at all|with it|for me|this time)$", "", clause).strip(" ,")
+
+
+def parts_of(items: str) -> list[str]:
+    """The items of a list: *a belt, buttons and black and white stripes* has three."""
+    parts: list[str] = []
+    for piece in re.split(r"\s*,\s*(?:and )?|\s+and (?:a |an )?(?:also )?", items):
+        words = piece.split()
+        if not words:
+            continue
+        before = parts[-1].split()[-1] if parts else ""
+        joins = parts and lx.slot_of(before) in ("colour",) and lx.slot_of(words[0]) == "colour"
+        if joins:
+            parts[-1] += " and " + piece
+        else:
+            parts.append(piece)
+    return parts

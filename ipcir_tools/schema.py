@@ -1,0 +1,235 @@
+"""The catalog's tables and how a database is opened: SQLAlchemy Core, SQLite first, PostgreSQL as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.sql.dml import Insert
+
+from ipcir_tools.errors import CatalogError
+
+T = TypeVar("T")
+
+SCHEMA = 1
+"""Version of these tables; kept in ``meta`` under ``schema``."""
+
+BUSY_SECONDS = 30
+"""How long a statement waits for another process that writes."""
+
+CHUNK = 500
+"""Values of one ``IN (...)``; databases cap the number of parameters."""
+
+CHOOSE = "choose another folder with --home or IPCIR_HOME"
+_WAYS_OUT = {
+    "locked": "Another process has been writing for long: wait for it and try again",
+    "not a database": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "malformed": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "full": f"Free some space, or {CHOOSE}",
+}
+"""By a word of the database's message."""
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("format", String, nullable=False),
+)
+"""Every picture that is known. ``name`` and ``folder`` are the two ends of ``source``, there to be filtered by."""
+
+files = Table(
+    "files",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("image_id", ForeignKey("pictures.id"), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+)
+"""The gallery: a picture belongs to it while a file names it."""
+
+features = Table(
+    "features",
+    metadata,
+    Column("item", String, primary_key=True),
+    Column("space", String, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+"""Vectors as little-endian float32."""
+
+captions = Table(
+    "captions",
+    metadata,
+    Column("image_id", String, primary_key=True),
+    Column("captioner", String, primary_key=True),
+    Column("caption", Text, nullable=False),
+)
+
+replies = Table("replies", metadata, Column("key", String, primary_key=True), Column("reply", Text, nullable=False))
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("serial", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("parent", ForeignKey("turns.id"), nullable=True),
+    Column("created", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""``serial`` orders turns of the same second."""
+
+
+def open_engine(url: str | URL) -> Engine:
+    """Engine for ``url`` with the tables made, read in plain transactions.
+
+    Raises CatalogError where a newer version of the package made the tables; SQLAlchemy's errors pass.
+    """
+    engine = create_engine(url, pool_size=16)
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine)
+    with writing(engine).begin() as connection:
+        _refuse_newer(connection)
+        metadata.create_all(connection)
+        put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine for transactions that write.
+
+    SQLite takes the write lock at their start: a transaction that reads first and writes later fails at once,
+    without waiting, when another process wrote in between.
+    """
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+
+
+def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
+    """Insert ``rows``; where the key is taken, keep the old row, or take over the new one with ``replace``."""
+    if rows:
+        connection.execute(insertion(connection.dialect.name, table, replace=replace), rows)
+
+
+def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
+    """The insert that settles a taken key without an error; ``dialect`` is SQLAlchemy's name of it."""
+    makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+    if dialect not in makers:
+        raise CatalogError(f"A catalog lives in SQLite or PostgreSQL, not in {dialect}.")
+    statement = makers[dialect](table)
+    fresh = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    taken = list(table.primary_key.columns)
+    settled: Insert = (
+        statement.on_conflict_do_update(index_elements=taken, set_=fresh)
+        if replace
+        else statement.on_conflict_do_nothing()
+    )
+    return settled
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the begin below is ours
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "page_size=16384",  # the default of 4,096 holds one vector of 512 and wastes the rest
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _refuse_newer(connection: Connection) -> None:
+    if not inspect(connection).has_table("meta"):
+        return
+    found = connection.scalar(select(meta.c.value).where(meta.c.key == "schema"))
+    if found is not None and int(found) > SCHEMA:
+        raise CatalogError(
+            f"The catalog {connection.engine.url} was made by a newer ipcir-tools (schema {found}, this one knows "
+            f"{SCHEMA}): upgrade ipcir-tools, or choose another folder with --home or IPCIR_HOME."
+        )
+
+
+def get_meta(connection: Connection, key: str) -> str | None:
+    """The value under ``key``, if any."""
+    return connection.scalar(select(meta.c.value).where(meta.c.key == key))
+
+
+def set_meta(connection: Connection, key: str, value: str) -> None:
+    """Put ``value`` under ``key``, in place of an earlier one."""
+    put(connection, meta, [{"key": key, "value": value}], replace=True)
+
+
+def among(connection: Connection, query: Select[Any], column: Any, values: Iterable[str]) -> Iterator[Row[Any]]:
+    """Rows of ``query`` whose ``column`` is one of ``values``, asked for in chunks."""
+    parts = chunked(dict.fromkeys(values), CHUNK)
+    return chain.from_iterable(connection.execute(query.where(column.in_(part))) for part in parts)
+
+
+def chunked(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """``values`` in lists of ``size``, the last one shorter."""
+    rest = iter(values)
+    return iter(lambda: list(islice(rest, size)), [])
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turn a database's errors into a CatalogError of one line that names the ``place`` and the way out."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        reason = first_line(getattr(error, "orig", None) or error)
+        ways = (way for word, way in _WAYS_OUT.items() if word in reason)
+        way = next(ways, f"Make it readable and writable, or {CHOOSE}")
+        raise CatalogError(f"The catalog {place} cannot be used ({reason}). {way}.") from error
+
+
+def place_of(url: str | URL) -> str:
+    """The file of a SQLite database, the URL without its password of any other."""
+    parsed = make_url(url)
+    is_file = parsed.drivername.startswith("sqlite") and parsed.database
+    return str(parsed.database) if is_file else parsed.render_as_string()
+
+
+def first_line(error: BaseException) -> str:
+    """An error's text, cut to what fits into a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".")

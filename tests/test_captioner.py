@@ -1,0 +1,318 @@
+"""Captioners: real architectures, tiny and of random weights, through the folders that users name; and chat models."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
+from PIL import Image
+
+from ipcir_tools import captioner as captioners
+from ipcir_tools import hub
+from ipcir_tools.captioner import ChatCaptioner, captioner_id, clean, load_captioner
+from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.fakes import ScriptedCaptioner, ScriptedChatModel
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "red", "blue", "green", "dress", "shirt", "belt"]
+TEXT = {
+    **{"vocab_size": len(WORDS), "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2},
+    **{"intermediate_size": 32, "max_position_embeddings": 64},
+}
+VISION = {
+    **{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2},
+    **{"image_size": 32, "patch_size": 8},
+}
+KINDS = ["blip", "blip-2", "git", "vision-encoder-decoder"]
+
+
+def tiny_blip():
+    from transformers import BlipConfig, BlipForConditionalGeneration
+
+    special = {"bos_token_id": 5, "sep_token_id": 3, "eos_token_id": 3, "pad_token_id": 0}
+    text = {**TEXT, **special, "encoder_hidden_size": 16}
+    return BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=VISION))
+
+
+def tiny_blip2():
+    from transformers import Blip2Config, Blip2ForConditionalGeneration
+
+    special = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    opt = {
+        **TEXT,
+        **special,
+        "model_type": "opt",
+        "vocab_size": len(WORDS) + 1,
+        "ffn_dim": 32,
+        "word_embed_proj_dim": 16,
+    }
+    config = Blip2Config(
+        vision_config=VISION,
+        qformer_config={**TEXT, "encoder_hidden_size": 16},
+        text_config=opt,
+        num_query_tokens=4,
+        image_token_index=len(WORDS),  # a place for the picture that the tokenizer has no word for
+    )
+    return Blip2ForConditionalGeneration(config)
+
+
+def tiny_git():
+    from transformers import GitConfig, GitForCausalLM
+
+    special = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    return GitForCausalLM(GitConfig(vision_config=VISION, **TEXT, **special))
+
+
+def tiny_encoder_decoder():
+    from transformers import (
+        BertConfig,
+        BertLMHeadModel,
+        VisionEncoderDecoderConfig,
+        VisionEncoderDecoderModel,
+        ViTConfig,
+        ViTModel,
+    )
+
+    decoder = BertLMHeadModel(BertConfig(**TEXT, is_decoder=True, add_cross_attention=True))
+    encoder = ViTModel(ViTConfig(**VISION))
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder.config, decoder.config)
+    config.decoder_start_token_id, config.eos_token_id, config.pad_token_id = 2, 3, 0
+    return VisionEncoderDecoderModel(config=config, encoder=encoder, decoder=decoder)
+
+
+def save_model(kind: str, folder: Path) -> Path:
+    """A folder as ``save_pretrained`` leaves it, the weights in float16 to save space."""
+    import torch
+    from transformers import BertTokenizerFast, BlipImageProcessor, BlipProcessor
+
+    torch.manual_seed(0)
+    makers = dict(zip(KINDS, [tiny_blip, tiny_blip2, tiny_git, tiny_encoder_decoder], strict=True))
+    makers[kind]().half().save_pretrained(folder)
+    tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(WORDS)}, bos_token="[DEC]")
+    images = BlipImageProcessor(size={"height": 32, "width": 32})
+    if kind == "blip":
+        BlipProcessor(images, tokenizer).save_pretrained(folder)
+    else:  # as older checkpoints are: two parts and no processor
+        images.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def pictures(n: int) -> list[Image.Image]:
+    rng = np.random.default_rng(1)
+    return [Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("captioners")
+    return {kind: save_model(kind, root / kind) for kind in KINDS}
+
+
+# ---- transformers ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_captions_in_float32_on_a_cpu(folders, kind, capfd):
+    captioner = load_captioner(f"transformers:{folders[kind]}", device="cpu")
+    captions = captioner.caption(pictures(2))
+    assert (captioner.device, captioner.dtype) == ("cpu", "float32")
+    assert [len(texts) for texts in captions] == [1, 1]
+    words = {word for texts in captions for text in texts for word in text.split()}
+    assert words
+    assert not any(word.startswith("[") and word != "[UNK]" for word in words), "special tokens in a caption"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_repeats_and_single_pictures_give_the_same_captions(folders, kind):
+    captioner = load_captioner(f"transformers:{folders[kind]}", device="cpu", batch_size=4)
+    images = pictures(6)
+    together = captioner.caption(images, n=2)
+    assert together == captioner.caption(images, n=2)
+    assert together == [captioner.caption([image], n=2)[0] for image in images]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_several_captions_come_best_first(folders, n):
+    captioner = load_captioner(f"transformers:{folders['blip']}", device="cpu")
+    captions = captioner.caption(pictures(3), n=n)
+    assert [len(texts) for texts in captions] == [n] * 3
+    if n <= captioners.GENERATION["num_beams"]:  # the same search, read further down
+        assert [texts[0] for texts in captions] == [texts[0] for texts in captioner.caption(pictures(3))]
+
+
+def test_captions_are_those_of_transformers_itself(folders):
+    from transformers import BlipForConditionalGeneration, BlipProcessor
+
+    image = pictures(1)[0]
+    model = BlipForConditionalGeneration.from_pretrained(folders["blip"], dtype="float32").eval()
+    processor = BlipProcessor.from_pretrained(folders["blip"])
+    ids = model.generate(**processor(images=image, return_tensors="pt"), **captioners.GENERATION)
+    expected = clean(processor.decode(ids[0], skip_special_tokens=True))
+    assert load_captioner(f"transformers:{folders['blip']}", device="cpu").caption([image]) == [[expected]]
+
+
+def test_half_precision_is_there_for_who_wants_it(folders):
+    captioner = load_captioner(f"transformers:{folders['blip']}", device="cpu", dtype="bfloat16")
+    assert captioner.dtype == "bfloat16"
+    assert captioner.caption(pictures(1))[0][0]
+
+
+def test_a_model_is_loaded_once(folders, monkeypatch):
+    loads = []
+    real = captioners._load
+    monkeypatch.setattr(captioners, "_KEPT", hub.Kept())
+    monkeypatch.setattr(captioners, "_load", lambda *args: loads.append(args) or real(*args))
+    for size in [1, 2]:
+        load_captioner(f"transformers:{folders['git']}", device="cpu", batch_size=size)
+    assert len(loads) == 1
+
+
+# ---- what every captioner does -----------------------------------------------------------------------
+def test_nothing_in_nothing_out_and_n_must_be_positive():
+    captioner = ScriptedCaptioner()
+    assert captioner.caption([]) == []
+    with pytest.raises(InvalidRequest, match="at least 1"):
+        captioner.caption(pictures(1), n=0)
+
+
+@given(st.text())
+def test_clean_captions_are_one_short_line_with_words(text):
+    cleaned = clean(text)
+    assert 1 <= len(cleaned) <= 400
+    assert cleaned == " ".join(cleaned.split())
+    assert clean(cleaned) == cleaned
+
+
+def test_cleaning_by_example():
+    assert clean("  a red\n dress\t ") == "a red dress"
+    assert clean(" \n") == "a picture"
+    assert len(clean("word " * 200)) <= 400
+
+
+# ---- names -------------------------------------------------------------------------------------------
+def test_the_id_names_weights_and_settings(folders, tmp_path, monkeypatch):
+    name = f"transformers:{folders['blip']}"
+    identity = captioner_id(name)
+    assert identity.startswith("transformers:blip@")
+    assert load_captioner(name, device="cpu").id == identity
+    assert captioner_id(f"transformers:{shutil.copytree(folders['blip'], tmp_path / 'blip')}") == identity
+    monkeypatch.setitem(captioners.GENERATION, "num_beams", 1)
+    other = captioner_id(name)
+    assert (other.rpartition("/")[0], other == identity) == (identity.rpartition("/")[0], False)
+
+
+def test_auto_is_blip_2_on_an_accelerator_and_blip_on_a_cpu(monkeypatch):
+    assert captioner_id("auto", "cpu").startswith("transformers:Salesforce/blip-image-captioning-base/")
+    monkeypatch.setattr(captioners, "pick_device", lambda device: "cuda")
+    assert captioner_id("auto").startswith("transformers:Salesforce/blip2-opt-2.7b/")
+
+
+def test_the_identity_needs_no_torch(folders):
+    code = (
+        "import sys; from ipcir_tools.captioner import captioner_id; "
+        f"captioner_id('transformers:{folders['blip']}'); captioner_id('chat:openai:gpt-4o'); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'langchain')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["", "blip", "transformers:", "chat:", "chat:gpt-4o", "open_clip:x/y"])
+def test_a_malformed_name_is_told_the_grammar(name):
+    for ask in (captioner_id, load_captioner):
+        with pytest.raises(InvalidRequest, match="auto, transformers:ORG/NAME"):
+            ask(name)
+
+
+# ---- what cannot work --------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["auto", "transformers:Salesforce/blip2-opt-2.7b"])
+def test_without_the_hub_the_way_out_is_named(name, monkeypatch, capfd):
+    monkeypatch.setattr(hub, "reachable", lambda url: False)
+    with pytest.raises(ModelUnavailable, match="cannot be reached") as caught:
+        load_captioner(name, device="cpu")
+    assert "Salesforce/blip" in str(caught.value)
+    assert "--models demo" in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_folders_without_a_usable_model_are_told_apart(folders, tmp_path, capfd):
+    with pytest.raises(ModelUnavailable, match="There is no folder"):
+        load_captioner(f"transformers:{tmp_path / 'none'}")
+    with pytest.raises(ModelUnavailable, match=r"holds no config\.json"):
+        load_captioner(f"transformers:{tmp_path}")
+    broken = shutil.copytree(folders["blip"], tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ModelUnavailable, match="Cannot load transformers:"):
+        load_captioner(f"transformers:{broken}", device="cpu")
+    other = shutil.copytree(folders["blip"], tmp_path / "other")
+    (other / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(ModelUnavailable, match="'bert', which captions nothing unasked"):
+        load_captioner(f"transformers:{other}", device="cpu")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(folders, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    lacking = shutil.copytree(folders["blip"], tmp_path / "lacking")
+    weights = load_file(lacking / "model.safetensors")
+    gone = next(key for key in weights if "crossattention" in key)
+    save_file({key: w for key, w in weights.items() if key != gone}, lacking / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelUnavailable, match="crossattention"):
+        load_captioner(f"transformers:{lacking}", device="cpu")
+
+
+# ---- chat models -------------------------------------------------------------------------------------
+def chat(*replies) -> tuple[ChatCaptioner, ScriptedChatModel]:
+    model = ScriptedChatModel(replies=list(replies))
+    return ChatCaptioner(model, id="chat:scripted:x/0", batch_size=1), model
+
+
+def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
+    captioner, model = chat(" a red\ndress ", AIMessage(content=[{"type": "text", "text": "a gown"}]), "", "a shirt")
+    assert captioner.caption([Image.new("RGBA", (3000, 1000), "red"), Image.new("L", (8, 8))], n=2) == [
+        ["a red dress", "a gown"],
+        ["a picture", "a shirt"],
+    ]
+    text, picture = model.received[0][0].content
+    assert text["text"] == captioners.CHAT_PROMPT
+    assert (picture["type"], picture["mime_type"]) == ("image", "image/jpeg")
+    with Image.open(io.BytesIO(base64.b64decode(picture["base64"]))) as sent:
+        assert (sent.format, sent.size) == ("JPEG", (512, 171))
+
+
+def test_a_failing_chat_model_is_one_clear_line():
+    captioner, _ = chat(RuntimeError("rate limit\nreached"))
+    with pytest.raises(ModelUnavailable, match=r"^The captioner chat:scripted:x/0 failed: rate limit reached\.$"):
+        captioner.caption(pictures(1))
+
+
+def test_a_chat_model_by_name_over_a_server(httpserver, monkeypatch):
+    reply = {
+        **{"id": "1", "object": "chat.completion", "created": 1, "model": "m"},
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a red square"}}],
+    }
+    httpserver.expect_request("/v1/chat/completions", method="POST").respond_with_json(reply)
+    monkeypatch.setenv("OPENAI_BASE_URL", httpserver.url_for("/v1"))
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    captioner = load_captioner("chat:openai:some-model")
+    assert captioner.caption(pictures(3)) == [["a red square"]] * 3
+    assert captioner.id == captioner_id("chat:openai:some-model")
+    sent = httpserver.log[0][0].get_json()["messages"][0]["content"][1]
+    assert sent["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize("name", ["chat:nobody:x", "chat:openai:x"])
+def test_a_chat_model_that_cannot_be_set_up(name, monkeypatch):
+    for key in ["OPENAI_API_KEY", "OPENAI_ADMIN_KEY"]:
+        monkeypatch.delenv(key, raising=False)
+    with pytest.raises(ModelUnavailable, match="Cannot set up the chat model"):
+        load_captioner(name)

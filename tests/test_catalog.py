@@ -1,0 +1,318 @@
+"""The catalog keeps what it was given, once, for many at a time, and says what is wrong in one line."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from ipcir_tools import schema
+from ipcir_tools.catalog import Catalog, FileStamp
+from ipcir_tools.errors import CatalogError, InvalidRequest, NotFound, SpaceMismatch
+from ipcir_tools.types import ComposedQuery, FloatArray, ImageRecord, Turn
+
+SPACE = "toy/3d"
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with Catalog.open(tmp_path / "home") as opened:
+        yield opened
+
+
+def record(id_: str, source: str = "/pictures/a.png") -> ImageRecord:
+    return ImageRecord(id=id_, source=source, bytes=10, width=4, height=3, format="png")
+
+
+def vector(seed: int) -> FloatArray:
+    drawn = np.random.default_rng(seed).normal(size=3)
+    return (drawn / np.linalg.norm(drawn)).astype(np.float32)
+
+
+def add(catalog: Catalog, id_: str, path: str) -> None:
+    catalog.add([record(id_, path)], [FileStamp(path, id_, 10, 1)], {id_: vector(int(id_, 16))}, SPACE)
+
+
+def turn(id_: str, parent: str | None = None, created: str = "2026-01-01T00:00:00+00:00") -> Turn:
+    query = ComposedQuery(reference="a1", modification="in blue", where={"width": {"$gte": 8}})
+    return Turn(id=id_, parent=parent, query=query, reference_source="/pictures/a.png", created=created)
+
+
+# --- opening
+
+
+def test_a_new_home_belongs_to_its_owner_alone(tmp_path):
+    Catalog.open(tmp_path / "deep" / "home ?#%").close()
+    assert (tmp_path / "deep" / "home ?#%").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "deep" / "home ?#%" / "catalog.sqlite").is_file()
+
+
+def is_one_line_with_the_way_out(error: pytest.ExceptionInfo[CatalogError]) -> bool:
+    return "\n" not in str(error.value) and "--home" in str(error.value)
+
+
+def test_a_file_in_the_place_of_the_home(tmp_path):
+    (tmp_path / "home").write_text("hello")
+    for home in (tmp_path / "home", tmp_path / "home" / "below"):
+        with pytest.raises(CatalogError, match="home") as error:
+            Catalog.open(home)
+        assert is_one_line_with_the_way_out(error)
+
+
+def test_a_database_that_cannot_be_opened(tmp_path):
+    (tmp_path / "catalog.sqlite").mkdir()
+    with pytest.raises(CatalogError, match="unable to open") as error:
+        Catalog.open(tmp_path)
+    assert is_one_line_with_the_way_out(error)
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    (tmp_path / "catalog.sqlite").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(CatalogError, match="not a database") as error:
+        Catalog.open(tmp_path)
+    assert is_one_line_with_the_way_out(error)
+
+
+def test_damage_that_shows_only_later(tmp_path):
+    with Catalog.open(tmp_path) as catalog:
+        for n in range(200):
+            catalog.put_reply(f"key {n}", "words " * 200)
+    file = tmp_path / "catalog.sqlite"
+    size = file.stat().st_size
+    with file.open("r+b") as stream:
+        stream.seek(size // 3)
+        stream.write(os.urandom(size - size // 3))
+    with pytest.raises(CatalogError) as error, Catalog.open(tmp_path) as catalog:
+        [catalog.reply(f"key {n}") for n in range(200)]
+    assert is_one_line_with_the_way_out(error)
+
+
+def test_a_catalog_of_a_newer_version_is_left_alone(tmp_path):
+    Catalog.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    with pytest.raises(CatalogError, match="newer"):
+        Catalog.open(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysterydb://host/x"])
+def test_a_url_that_names_no_database(url):
+    with pytest.raises(CatalogError):
+        Catalog(url)
+
+
+def test_the_tables_and_upserts_are_postgresql_too():
+    dialect = postgresql.dialect()
+    for table in schema.metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
+    upsert = schema.insertion("postgresql", schema.files, replace=True).compile(dialect=dialect)
+    assert "ON CONFLICT (path) DO UPDATE SET image_id = excluded.image_id" in str(upsert)
+
+
+# --- pictures and features
+
+
+def test_a_known_picture_is_not_yet_in_the_gallery(catalog):
+    catalog.remember([record("a1")])
+    assert catalog.records(["a1", "b2"]) == {"a1": record("a1")}
+    assert (catalog.size(), catalog.revision(), catalog.stamps()) == (0, 0, {})
+
+
+def test_find_takes_a_prefix_literally(catalog):
+    catalog.remember([record(id_) for id_ in ("ab1", "ab2", "ab3", "cd4")])
+    assert [found.id for found in catalog.find("ab")] == ["ab1", "ab2"]
+    assert [found.id for found in catalog.find("ab", limit=9)] == ["ab1", "ab2", "ab3"]
+    assert catalog.find("%") == catalog.find("a_") == []
+
+
+def test_a_source_is_the_first_file_that_is_still_there(catalog):
+    for path in ("/b.png", "/a.png", "/c.png"):
+        add(catalog, "a1", path)
+    assert catalog.records(["a1"])["a1"].source == "/a.png"
+    assert catalog.forget(["/a.png"]) == []
+    assert catalog.records(["a1"])["a1"].source == "/b.png"
+    assert catalog.revision() == 1  # the picture never left
+
+
+def test_a_file_with_new_content_replaces_its_picture(catalog):
+    add(catalog, "a1", "/a.png")
+    add(catalog, "b2", "/a.png")
+    assert catalog.gallery_ids() == ["b2"]
+    assert catalog.revision() == 2
+
+
+def test_forgotten_pictures_keep_their_features(catalog):
+    add(catalog, "a1", "/a.png")
+    assert catalog.forget(["/a.png", "/never.png"]) == ["a1"]
+    catalog.add([record("a1", "/new.png")], [FileStamp("/new.png", "a1", 10, 1)], {}, SPACE)
+    np.testing.assert_array_equal(catalog.features(["a1"], SPACE)["a1"], vector(0xA1))
+    assert catalog.records(["a1"])["a1"].source == "/new.png"
+
+
+def test_adding_is_all_or_nothing(catalog):
+    with pytest.raises(ValueError, match="b2"):
+        catalog.add(
+            [record("a1"), record("b2")],
+            [FileStamp("/a", "a1", 1, 1), FileStamp("/b", "b2", 1, 1)],
+            {"a1": vector(1)},
+            SPACE,
+        )
+    assert catalog.records(["a1"]) == {}
+    assert catalog.features(["a1"], SPACE) == {}
+    assert catalog.space() is None
+
+
+@pytest.mark.parametrize("bad", [[np.nan, 1.0], [np.inf, 1.0], [[1.0, 2.0]], []])
+def test_a_bad_vector_is_a_mistake_in_the_program(catalog, bad):
+    with pytest.raises(ValueError, match="finite"):
+        catalog.put_features({"a1": np.array(bad, np.float32)}, SPACE)
+
+
+def test_features_of_more_items_than_a_database_takes_at_once(catalog):
+    vectors = {f"{n:04x}": vector(n) for n in range(1201)}
+    catalog.put_features(vectors, SPACE)
+    found = catalog.features([*vectors, "missing"], SPACE)
+    assert found.keys() == vectors.keys()
+    assert all((found[item] == vectors[item]).all() for item in vectors)
+    assert catalog.features(vectors, "another/3d") == {}
+
+
+def test_the_first_feature_stays(catalog):
+    catalog.put_features({"a1": vector(1)}, SPACE)
+    catalog.put_features({"a1": vector(2)}, SPACE)
+    np.testing.assert_array_equal(catalog.features(["a1"], SPACE)["a1"], vector(1))
+
+
+def test_a_gallery_has_one_space(catalog):
+    catalog.bind_space(SPACE)
+    catalog.bind_space(SPACE)
+    with pytest.raises(SpaceMismatch, match=rf"{SPACE}.*other/4d"):
+        catalog.bind_space("other/4d")
+    assert catalog.space() == SPACE
+
+
+def test_captions_replies_and_notes(catalog):
+    catalog.put_captions({"a1": "a shirt"}, "blip")
+    catalog.put_captions({"a1": "a coat", "b2": "a hat"}, "blip")
+    assert catalog.captions(["a1", "b2", "c3"], "blip") == {"a1": "a shirt", "b2": "a hat"}
+    assert catalog.captions(["a1"], "other") == {}
+    catalog.put_reply("key", "first")
+    catalog.put_reply("key", "second")
+    assert (catalog.reply("key"), catalog.reply("none")) == ("first", None)
+    catalog.set_note("schema", "mine")
+    catalog.set_note("schema", "mine again")
+    assert (catalog.note("schema"), catalog.note("none")) == ("mine again", None)
+
+
+# --- turns
+
+
+def test_turns_come_back_as_they_were(catalog):
+    root, child = turn("aaaa1111"), turn("aaaa2222", parent="aaaa1111")
+    catalog.put_turn(root)
+    catalog.put_turn(child)
+    catalog.put_turn(child)
+    assert catalog.turn("aaaa2") == child
+    assert catalog.path("aaaa2222") == [root, child]
+    assert catalog.turns() == [child, root]
+    assert catalog.turns(limit=1) == [child]
+
+
+def test_a_turn_never_changes(catalog):
+    catalog.put_turn(turn("aaaa1111"))
+    with pytest.raises(CatalogError, match="aaaa1111"):
+        catalog.put_turn(turn("aaaa1111", created="2027-01-01T00:00:00+00:00"))
+
+
+def test_turns_that_cannot_be_found(catalog):
+    for id_ in ("aaaa1111", "aaaa2222"):
+        catalog.put_turn(turn(id_))
+    with pytest.raises(InvalidRequest, match="aaaa1111"):
+        catalog.turn("aaaa")
+    for id_ in ("aaa", "", "%%%%", "bbbb"):
+        with pytest.raises(NotFound):
+            catalog.turn(id_)
+    with pytest.raises(NotFound, match="cccc"):
+        catalog.put_turn(turn("dddd4444", parent="cccc3333"))
+
+
+def test_an_exact_id_wins_over_longer_ones(catalog):
+    for id_ in ("aaaa", "aaaa1", "aaaa2"):
+        catalog.put_turn(turn(id_))
+    assert catalog.turn("aaaa").id == "aaaa"
+
+
+# --- many at a time
+
+
+def test_parallel_writers_lose_nothing(tmp_path):
+    ids = [f"{n:02x}" for n in range(48)]
+    with Catalog.open(tmp_path) as one, Catalog.open(tmp_path) as two, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: add((one, two)[n % 2], ids[n], f"/{n}.png"), range(48)))
+        assert one.gallery_ids() == two.gallery_ids() == ids
+        assert one.revision() == 48
+
+
+# --- as a whole: whatever comes and goes, the catalog is a dictionary from path to picture
+
+
+class Files(RuleBasedStateMachine):
+    paths = st.sampled_from([f"/{name}.png" for name in ("a", "b c", "é\n", "😀", "%_")])
+    ids = st.sampled_from([f"{n:016x}" for n in range(4)])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.catalog = Catalog.open(Path(self.folder.name))
+        self.model: dict[str, str] = {}
+        self.revision = 0
+
+    @rule(path=paths, id_=ids)
+    def add_file(self, path: str, id_: str) -> None:
+        before = set(self.model.values())
+        add(self.catalog, id_, path)
+        self.model[path] = id_
+        self.revision += before != set(self.model.values())
+
+    @rule(some=st.sets(paths))
+    def forget_files(self, some: set[str]) -> None:
+        before = set(self.model.values())
+        self.model = {path: id_ for path, id_ in self.model.items() if path not in some}
+        left = before - set(self.model.values())
+        assert self.catalog.forget(some) == sorted(left)
+        self.revision += bool(left)
+
+    @rule()
+    def reopen(self) -> None:
+        self.catalog.close()
+        self.catalog = Catalog.open(Path(self.folder.name))
+
+    @invariant()
+    def agrees(self) -> None:
+        ids = sorted(set(self.model.values()))
+        assert {path: stamp.image_id for path, stamp in self.catalog.stamps().items()} == self.model
+        assert (self.catalog.gallery_ids(), self.catalog.size()) == (ids, len(ids))
+        assert self.catalog.revision() == self.revision
+        assert self.catalog.matrix(SPACE)[0] == ids
+        if ids:
+            np.testing.assert_array_equal(self.catalog.matrix(SPACE)[1], [vector(int(id_, 16)) for id_ in ids])
+        for id_, known in self.catalog.records(ids).items():
+            assert known.source == min(path for path, held in self.model.items() if held == id_)
+
+    def teardown(self) -> None:
+        self.catalog.close()
+        self.folder.cleanup()
+
+
+TestFiles = Files.TestCase
+TestFiles.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
