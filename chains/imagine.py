@@ -15,16 +15,16 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ipcir_tools.chains.asking import Answer, Asker, Budget, NoAnswer
-from ipcir_tools.chains.llm import load_llm
-from ipcir_tools.chains.replies import SCHEMA, BadReply, Reading, RefusedReply, parse_reply
-from ipcir_tools.prompts import Prompt, capped, load_prompt
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import merge_configs
 
 from ipcir_tools import rules
+from ipcir_tools.chains.asking import Answer, Asker, Budget, NoAnswer
+from ipcir_tools.chains.llm import load_llm
+from ipcir_tools.chains.replies import SCHEMA, BadReply, Reading, RefusedReply, parse_reply
 from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.prompts import Prompt, capped, load_prompt
 from ipcir_tools.types import ImaginedTarget
 
 if TYPE_CHECKING:

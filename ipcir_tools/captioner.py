@@ -45,7 +45,7 @@ WAYS_OUT = (
 ON_ACCELERATOR = "transformers:Salesforce/blip2-opt-2.7b"
 ON_CPU = "transformers:Salesforce/blip-image-captioning-base"
 
-GENERATION: dict[str, Any] = {"do_sample": False, "num_beams": 3, "max_new_tokens": 40}
+GENERATION: dict[str, Any] = {"do_sample": False, "num_beams": 3, "max_new_tokens": 30}
 """How transformers captioners generate; part of their id."""
 KINDS = ("blip", "blip-2", "git", "vision-encoder-decoder")
 """Model types of transformers that caption a picture without being asked anything."""

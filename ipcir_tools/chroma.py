@@ -31,6 +31,22 @@ class HnswSettings:
 
 
 CHOSEN = HnswSettings(ef_construction=200, max_neighbors=32, ef_search=200)
+"""By ``python -m ipcir_tools.evaluation.speed --sizes 5000 20000 50000 --clusters 20`` on a two-core x86 CPU, in use by
+other work, 50,000 with 100 queries instead of 200; 512-d vectors, asked for 100 candidates; recall of the 10 best
+against exact search and median time of a query:
+
+==========================  =============  ================  ================
+construction/links/search   n = 5,000      20,000            50,000
+==========================  =============  ================  ================
+100/16/100 (Chroma's own)   1.000, 0.8 ms  0.990, 0.8 ms     0.952, 1.0 ms
+200/32/200                  1.000, 1.1 ms  1.000, 1.0 ms     1.000, 1.5 ms
+200/32/400                  1.000, 1.0 ms  1.000, 1.1 ms     1.000, 1.8 ms
+400/48/400                  1.000, 1.1 ms  1.000, 1.3 ms     not measured
+==========================  =============  ================  ================
+
+The chosen one builds 20,000 in 7 s and 50,000 in 30 s; 400/48/400 takes twice that. In 200 clusters all of them reach
+1.000 up to 20,000. Exact search by numpy takes 0.1, 0.8 to 1.4 and 3.3 ms: the index pays from 20,000 pictures on.
+"""
 
 
 class IndexBroken(Exception):

@@ -28,16 +28,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """What is opened, by Pillow's names; the camera's MPO comes with JPEG."""
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff .avif"
-    " .heic .heif .hif .jp2 .jxl .psd .svg .ico .tga .dng .cr2 .cr3 .nef .arw .orf .rw2".split()
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
+    | {".avif", ".heic", ".heif", ".hif", ".jp2", ".jxl", ".psd", ".svg", ".ico", ".tga"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"}
 )
 """What is taken for a picture in a folder. Some of it cannot be opened: it shall be named, not passed over."""
 
 ENOUGH = 512
 """Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
-
-MAX_ASPECT = 200
-"""Longer side by smaller side. A model scales the smaller side up to its own and would blow the other one up."""
 
 MAX_SCANS = 1_000
 """Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""
@@ -83,8 +81,9 @@ def text_path(text: str) -> Path:
 
 def located(path: Path) -> Path:
     """``path`` made absolute, links in its folders resolved: the one name by which the gallery knows a file."""
-    path = path.expanduser()
-    return Path(os.path.realpath(path)) if path.is_dir() else Path(os.path.realpath(path.parent), path.name)
+    path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises for unknown users
+    # os.path's tests say no where Path's would raise and so tell a stranger what exists.
+    return Path(os.path.realpath(path)) if os.path.isdir(path) else Path(os.path.realpath(path.parent), path.name)  # noqa: PTH112
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -94,7 +93,7 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     that reading it gives the reason. Raises NotFound, before the first file, if one of ``paths`` does not exist.
     """
     for path in paths:
-        if not path.expanduser().exists():
+        if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
             raise NotFound(f"{shown(path_text(path), 200)} does not exist: check the name of the file or folder.")
     return _each_once(file for path in paths for file in _below(located(path)))
 
@@ -125,7 +124,8 @@ def _below(root: Path) -> Iterator[Path]:
 
 
 def _may_be_picture(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir()  # noqa: PTH122 - a hot loop
+    # entry.is_dir() would raise for a link to itself.
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and not os.path.isdir(entry.path)  # noqa: PTH112, PTH122
 
 
 # --- bytes
@@ -136,22 +136,24 @@ def read_file(path: Path, settings: Settings) -> bytes:
     try:
         # Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            return _capped(file, os.fstat(file.fileno()), settings.max_bytes)
-    except FileNotFoundError as error:
+        try:
+            return _capped(handle, settings.max_bytes)
+        finally:
+            os.close(handle)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound("does not exist") from error
-    except IsADirectoryError as error:
-        raise BadImage("a folder that cannot be listed, or no picture") from error
     except (OSError, ValueError) as error:
         raise BadImage(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _capped(file: io.BufferedReader, status: os.stat_result, most: int) -> bytes:
+def _capped(handle: int, most: int) -> bytes:
+    status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         raise BadImage("not a regular file")
     if status.st_size > most:
         raise _too_many_bytes(status.st_size, most)
-    data = file.read(most + 1)
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        data = file.read(most + 1)
     if len(data) > most:
         raise _too_many_bytes(len(data), most)
     return data
@@ -181,7 +183,7 @@ def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
             return _loaded(image, data, source)
     except BadImage:
         raise
-    except Exception as error:  # noqa: BLE001 - on hostile bytes Pillow's plugins raise nearly anything
+    except Exception as error:  # broad, because on hostile bytes Pillow's plugins raise nearly anything
         raise BadImage(_reason(error)) from error
 
 
@@ -206,8 +208,6 @@ def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -
         limit = settings.max_pixels
         most = f"{limit // 1_000_000} million" if limit % 1_000_000 == 0 else f"{limit:,}"
         raise BadImage(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise BadImage(f"{width} x {height} pixels, too narrow to show anything")
     if count_frames(image, data, settings.max_frames) > settings.max_frames:
         raise BadImage(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
     if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:

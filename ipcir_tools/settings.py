@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from ipcir_tools.errors import InvalidRequest
 
 
 class Settings(BaseSettings):
@@ -52,3 +55,19 @@ class Settings(BaseSettings):
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
     max_frames: int = Field(default=2_000, ge=1)
+
+
+def load_settings(**chosen: Any) -> Settings:
+    """Settings from arguments, then the environment, then the defaults; arguments that are None do not count.
+
+    Raises InvalidRequest with one line that names each wrong setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise InvalidRequest(
+            f"A setting is wrong ({'; '.join(wrong)}): mend the option or its IPCIR_ variable."
+        ) from error
+    except SettingsError as error:
+        raise InvalidRequest(f"A setting is wrong ({error}): mend its IPCIR_ variable.") from error

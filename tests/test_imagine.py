@@ -11,10 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ipcir_tools.chains import asking
-from ipcir_tools.chains.imagine import Imagination, ImagineRequest, build_imagine_chain
-from ipcir_tools.chains.llm import load_llm
-from ipcir_tools.prompts import load_prompt
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.runnables import Runnable
@@ -22,8 +18,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ipcir_tools import rules
+from ipcir_tools.chains import asking
+from ipcir_tools.chains.imagine import Imagination, ImagineRequest, build_imagine_chain
+from ipcir_tools.chains.llm import load_llm
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable, NotFound
 from ipcir_tools.fakes import ScriptedChatModel
+from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ImaginedTarget
 

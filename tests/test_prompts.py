@@ -7,9 +7,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipcir_tools.prompts import Prompt, capped, load_prompt, parse_prompt, prompt_ids
 
 from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.prompts import Prompt, capped, load_prompt, parse_prompt, prompt_ids
 
 HEAD = "---\nid: toy\nversion: 3\npurpose: To test.\nvariables: {caption: 50}\nreply: text\n---\n"
 BODY = "\n## system\nAnswer {{briefly}}.\n\n## user\n<caption>\n{caption}\n</caption>\n"

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ipcir_tools.chains.replies import MAX_WORDS, SCHEMA, BadReply, RefusedReply, parse_reply
 
 REPLY = {

@@ -67,7 +67,9 @@ def _wood(size: int, rng: random.Random) -> Image.Image:
         draw.rectangle((plank * wide + 1, 0, (plank + 1) * wide - 2, size), fill=tone)
         for _ in range(5):
             x = (plank + rng.random() * 0.8 + 0.1) * wide
-            draw.line((x, 0, x + rng.uniform(-4, 4), size), fill=mix(tone, (110, 74, 44), 0.35), width=max(1, size // 220))
+            draw.line(
+                (x, 0, x + rng.uniform(-4, 4), size), fill=mix(tone, (110, 74, 44), 0.35), width=max(1, size // 220)
+            )
     return picture
 
 
@@ -104,7 +106,9 @@ def _tiles(size: int, rng: random.Random) -> Image.Image:
     for row in range(9):
         for column in range(9):
             tone = mix((132, 196, 190), (166, 216, 208), rng.random())
-            draw.rectangle((column * step + 2, row * step + 2, (column + 1) * step - 2, (row + 1) * step - 2), fill=tone)
+            draw.rectangle(
+                (column * step + 2, row * step + 2, (column + 1) * step - 2, (row + 1) * step - 2), fill=tone
+            )
     return picture
 
 
@@ -136,7 +140,7 @@ def _sunset(size: int, rng: random.Random) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     x, r = size * rng.uniform(0.2, 0.8), size * 0.13
     draw.ellipse((x - r, size * 0.58 - r, x + r, size * 0.58 + r), fill=(255, 222, 140))
-    hills = [(0, size)]
+    hills: list[tuple[float, float]] = [(0, size)]
     hills += [(size * i / 8, size * (0.80 + 0.06 * rng.random())) for i in range(9)]
     draw.polygon([*hills, (size, size)], fill=(92, 58, 96))
     return picture

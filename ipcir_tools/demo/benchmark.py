@@ -75,10 +75,14 @@ def wardrobe(part: Part = "test", families: int = 86, dialogues: int = 0, seed: 
 
 
 def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
-    base, one, two = _base_and_edits(rng, part, 2)
+    base, (one, two) = _base_and_edits(rng, part, 2)
     garments = {"": base, "1": one.apply(base), "2": two.apply(base), "12": two.apply(one.apply(base))}
     scenes = [world.draw_scene(rng) for _ in range(_SCENES)]
-    names = {(key, i): made.add(garment, _again(rng, scene)) for key, garment in garments.items() for i, scene in enumerate(scenes)}
+    names = {
+        (key, i): made.add(garment, _again(rng, scene))
+        for key, garment in garments.items()
+        for i, scene in enumerate(scenes)
+    }
     for i, (before, after) in enumerate((("", "1"), ("", "2"), ("1", "12"), ("2", "12"), ("", "12"), ("1", "2"))):
         made.add(garments[before], _again(rng, scenes[i]))
         changes = _difference(garments[before], garments[after])
@@ -87,11 +91,16 @@ def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
 
 
 def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -> None:
-    base, *changes = _base_and_edits(rng, part, turns)
+    base, changes = _base_and_edits(rng, part, turns)
     steps = [base]
     for change in changes:
         steps.append(change.apply(steps[-1]))
-    add_dialogue(made, rng, steps, [edits.wording(rng, garment, [change]) for garment, change in zip(steps, changes, strict=False)])
+    add_dialogue(
+        made,
+        rng,
+        steps,
+        [edits.wording(rng, garment, [change]) for garment, change in zip(steps, changes, strict=False)],
+    )
 
 
 def add_dialogue(made: Benchmark, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
@@ -109,20 +118,22 @@ def _again(rng: random.Random, scene: Scene) -> Scene:
     return replace(scene, seed=rng.randrange(1 << 30))
 
 
-def _base_and_edits(rng: random.Random, part: Part, n: int) -> tuple[Garment, *tuple[Edit, ...]]:
+def _base_and_edits(rng: random.Random, part: Part, n: int) -> tuple[Garment, list[Edit]]:
     """A garment and ``n`` edits of different attributes such that every mixture belongs to the part."""
     while True:
         base = world.draw_garment(rng, part)
         chosen: list[Edit] = []
         for slot in rng.sample(("kind", *world.slots_of(base.kind)), k=len(world.slots_of(base.kind)) + 1):
-            options = [edit for edit in edits.possible(base) if edit.slot == slot and world.part_of(edit.apply(base)) == part]
+            options = [
+                edit for edit in edits.possible(base) if edit.slot == slot and world.part_of(edit.apply(base)) == part
+            ]
             if options and len(chosen) < n:
                 chosen.append(rng.choice(options))
         mixtures = [base]
         for edit in chosen:
             mixtures += [edit.apply(garment) for garment in mixtures]
         if len(chosen) == n and all(world.part_of(garment) == part for garment in mixtures):
-            return base, *chosen
+            return base, chosen
 
 
 def _difference(before: Garment, after: Garment) -> list[Edit]:

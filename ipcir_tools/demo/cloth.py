@@ -146,5 +146,12 @@ def _mirrored(right: Polygon) -> Polygon:
 
 def _legs(hem: float) -> list[Polygon]:
     foot = 0.30 if hem < 1.7 else 0.25
-    right: Polygon = [(0.0, WAIST), (0.38, WAIST), (0.46, 1.25), (0.30 + foot * 0.55, hem), (0.30 - foot * 0.75, hem), (0.0, 1.42)]
+    right: Polygon = [
+        (0.0, WAIST),
+        (0.38, WAIST),
+        (0.46, 1.25),
+        (0.30 + foot * 0.55, hem),
+        (0.30 - foot * 0.75, hem),
+        (0.0, 1.42),
+    ]
     return [right, [(-x, y) for x, y in right]]

@@ -74,7 +74,9 @@ def _draw(chunk: list[tuple[Garment, Scene]]) -> NDArray[np.uint8]:
     return np.stack([seen(render(garment, scene)) for garment, scene in chunk])
 
 
-def batch_of(corpus: Corpus, groups: list[list[int]], step: int, size: int, same: int) -> tuple[list[int], random.Random]:
+def batch_of(
+    corpus: Corpus, groups: list[list[int]], step: int, size: int, same: int
+) -> tuple[list[int], random.Random]:
     """The picture indices of one training step, and the step's own random numbers.
 
     ``same`` pictures of a batch share a combination, so that the small attributes have to be told apart as well.

@@ -45,11 +45,13 @@ def possible(garment: Garment) -> list[Edit]:
         Edit(slot, value)
         for slot in world.slots_of(garment.kind)
         for value in world.values_of(garment.kind, slot)
-        if value != getattr(garment, slot) and length_word(garment.but(**{slot: value}))
+        if (value != getattr(garment, slot) and length_word(garment.but(**{slot: value})))
         or (slot != "length" and value != getattr(garment, slot))
     ]
     kin = next((group for group in _KIN if garment.kind in group), ())
-    return found + [Edit("kind", kind) for kind in kin if kind != garment.kind and garment.neck in (None, *world.necks_of(kind))]
+    return found + [
+        Edit("kind", kind) for kind in kin if kind != garment.kind and garment.neck in (None, *world.necks_of(kind))
+    ]
 
 
 def phrases(garment: Garment, edit: Edit) -> Phrases:
@@ -73,7 +75,9 @@ def _detail(edit: Edit) -> Phrases:
     if edit.value:
         return Phrases((f"with {some}",), (f"has {some}",), (f"add {some}", f"give it {some}"))
     name = the.removeprefix("the ")
-    return Phrases((f"without {the}", f"with no {name}"), (f"has no {name}",), (f"remove {the}", f"lose {the}", f"take off {the}"))
+    return Phrases(
+        (f"without {the}", f"with no {name}"), (f"has no {name}",), (f"remove {the}", f"lose {the}", f"take off {the}")
+    )
 
 
 def _colour(garment: Garment, value: str) -> Phrases:
@@ -88,10 +92,16 @@ def _colour(garment: Garment, value: str) -> Phrases:
 def _pattern(garment: Garment, value: str) -> Phrases:
     old = PATTERN_NOUNS.get(garment.pattern)
     if value == "plain":
-        return Phrases((f"without the {old}", "plain"), ("is plain", f"has no {old}"), ("make it plain", f"remove the {old}"))
+        return Phrases(
+            (f"without the {old}", "plain"), ("is plain", f"has no {old}"), ("make it plain", f"remove the {old}")
+        )
     noun = PATTERN_NOUNS[value]
     if old is None:
-        return Phrases((f"with {noun}", f"but {value}".removeprefix("but ")), (f"is {value}", f"has {noun}"), (f"make it {value}", f"add {noun}"))
+        return Phrases(
+            (f"with {noun}", f"but {value}".removeprefix("but ")),
+            (f"is {value}", f"has {noun}"),
+            (f"make it {value}", f"add {noun}"),
+        )
     return Phrases(
         (f"with {noun} instead of {old}", f"{value}"),
         (f"is {value}", f"is {value} instead of {garment.pattern}"),
@@ -101,7 +111,11 @@ def _pattern(garment: Garment, value: str) -> Phrases:
 
 def _sleeve(garment: Garment, value: str) -> Phrases:
     if value == "sleeveless":
-        return Phrases(("sleeveless", "without sleeves"), ("is sleeveless", "has no sleeves"), ("make it sleeveless", "remove the sleeves"))
+        return Phrases(
+            ("sleeveless", "without sleeves"),
+            ("is sleeveless", "has no sleeves"),
+            ("make it sleeveless", "remove the sleeves"),
+        )
     longer = "longer" if value == "long" else "shorter"
     compared = (f"has {longer} sleeves",) if garment.sleeve != "sleeveless" else ()
     return Phrases((f"with {value} sleeves",), (f"has {value} sleeves", *compared), (f"give it {value} sleeves",))
@@ -109,7 +123,9 @@ def _sleeve(garment: Garment, value: str) -> Phrases:
 
 def _length(garment: Garment, value: str) -> Phrases:
     word = length_word(garment.but(length=value))
-    compared = {("medium", "long"): ("is longer",), ("medium", "short"): ("is shorter",)}.get((garment.length, value), ())
+    compared = {("medium", "long"): ("is longer",), ("medium", "short"): ("is shorter",)}.get(
+        (garment.length, value), ()
+    )
     return Phrases((word,), (f"is {word}", *compared), (f"make it {word}",))
 
 

@@ -25,7 +25,9 @@ def _hanger(picture: Image.Image, view: View, garment: Garment) -> None:
     left, right = view.point((-3, top)), view.point((3, top))
     draw.line([left, right], fill=_STEEL, width=10)
     draw.line(view.points([(0, top), (0, bar - 0.14)]), fill=_STEEL, width=6)
-    draw.line(view.points([(-0.5, bar + 0.05), (0, bar - 0.16), (0.5, bar + 0.05)]), fill=_WOOD, width=14, joint="curve")
+    draw.line(
+        view.points([(-0.5, bar + 0.05), (0, bar - 0.16), (0.5, bar + 0.05)]), fill=_WOOD, width=14, joint="curve"
+    )
     if garment.kind in BOTTOMS:
         for x in (-0.28, 0.28):
             draw.line(view.points([(x, bar - 0.06), (x, bar + 0.14)]), fill=_STEEL, width=14)
@@ -48,7 +50,9 @@ def _person(picture: Image.Image, view: View, garment: Garment) -> None:
         arm = [(0.46, 0.08), (0.60, 0.12), (1.10, 1.16), (1.14, 1.34), (1.02, 1.34), (0.96, 1.16), (0.46, 0.46)]
         draw.polygon(view.points([(side * x, y) for x, y in arm]), fill=SKIN)
         leg = [(0.06, 1.2), (0.42, 1.2), (0.36, 2.72), (0.16, 2.72)]
-        draw.polygon(view.points([(side * x, y) for x, y in leg]), fill=(96, 100, 116) if garment.kind in TOPS else SKIN)
+        draw.polygon(
+            view.points([(side * x, y) for x, y in leg]), fill=(96, 100, 116) if garment.kind in TOPS else SKIN
+        )
         shoe = [(0.14, 2.70), (0.36, 2.70), (0.46, 2.84), (0.14, 2.84)]
         draw.polygon(view.points([(side * x, y) for x, y in shoe]), fill=(70, 56, 52))
     torso = [(0.10, -0.14), (0.50, 0.08), (0.46, 0.45), (0.36, 1.0), (0.44, 1.3)]

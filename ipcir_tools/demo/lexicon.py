@@ -7,7 +7,8 @@ import string
 from collections.abc import Iterable
 from pathlib import Path
 
-PAD, UNK, BEGIN, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+SPECIAL = PAD, UNK, BEGIN, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+"""Their places are their ids."""
 VOCABULARY = 1200
 
 
@@ -25,14 +26,13 @@ def write_tokenizer(texts: Iterable[str], folder: Path) -> None:
     tokenizer.decoder = decoders.WordPiece(prefix="##")
     trainer = trainers.WordPieceTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=[PAD, UNK, BEGIN, END],
+        special_tokens=list(SPECIAL),
         initial_alphabet=list(string.printable.strip()),
         show_progress=False,
     )
     letters = " ".join(a + b for a in string.ascii_lowercase for b in string.ascii_lowercase)
     tokenizer.train_from_iterator([*texts, letters], trainer)
-    ids = {token: tokenizer.token_to_id(token) for token in (BEGIN, END)}
-    tokenizer.post_processor = processors.BertProcessing((END, ids[END]), (BEGIN, ids[BEGIN]))
+    tokenizer.post_processor = processors.BertProcessing((END, SPECIAL.index(END)), (BEGIN, SPECIAL.index(BEGIN)))
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {

@@ -106,7 +106,13 @@ def _trim(draw: ImageDraw.ImageDraw, view: View, garment: Garment, tone: RGB) ->
     contrast = (250, 246, 236) if sum(tone) < 400 else (58, 52, 62)
     if garment.pocket:
         left, top = (0.12, 1.16) if garment.kind in BOTTOMS else (0.12, 0.36)
-        patch: Polygon = [(left, top), (left + 0.26, top), (left + 0.26, top + 0.24), (left + 0.13, top + 0.31), (left, top + 0.24)]
+        patch: Polygon = [
+            (left, top),
+            (left + 0.26, top),
+            (left + 0.26, top + 0.24),
+            (left + 0.13, top + 0.31),
+            (left, top + 0.24),
+        ]
         draw.polygon(view.points(patch), fill=mix(tone, contrast, 0.22))
         draw.line(view.points([*patch, patch[0]]), fill=contrast, width=3)
     if garment.buttons:
@@ -134,7 +140,15 @@ def _disc(draw: ImageDraw.ImageDraw, view: View, at: Point, radius: float, fill:
 def _neck(draw: ImageDraw.ImageDraw, view: View, garment: Garment, tone: RGB, line: RGB) -> None:
     inside = mix(tone, (20, 18, 26), 0.6)
     if garment.kind == "hoodie":
-        hood: Polygon = [(0.30, 0.10), (0.36, -0.14), (0.22, -0.30), (-0.22, -0.30), (-0.36, -0.14), (-0.30, 0.10), (0, 0.24)]
+        hood: Polygon = [
+            (0.30, 0.10),
+            (0.36, -0.14),
+            (0.22, -0.30),
+            (-0.22, -0.30),
+            (-0.36, -0.14),
+            (-0.30, 0.10),
+            (0, 0.24),
+        ]
         draw.polygon(view.points(hood), fill=mix(tone, (255, 255, 255), 0.10))
         draw.line(view.points([*hood, hood[0]]), fill=line, width=3)
         draw.polygon(view.points([(0.2, 0.06), (0.2, -0.18), (-0.2, -0.18), (-0.2, 0.06), (0, 0.16)]), fill=inside)
@@ -163,7 +177,10 @@ def _neck(draw: ImageDraw.ImageDraw, view: View, garment: Garment, tone: RGB, li
 def _kind_marks(draw: ImageDraw.ImageDraw, view: View, garment: Garment, tone: RGB, line: RGB, hem: float) -> None:
     """What tells kinds apart beyond their outline: ribs, zip, lapels, placket, waistband, crease."""
     if garment.kind == "sweater":
-        draw.polygon(view.points([(-0.55, hem - 0.12), (0.55, hem - 0.12), (0.52, hem + 0.02), (-0.52, hem + 0.02)]), fill=mix(tone, (20, 18, 26), 0.22))
+        draw.polygon(
+            view.points([(-0.55, hem - 0.12), (0.55, hem - 0.12), (0.52, hem + 0.02), (-0.52, hem + 0.02)]),
+            fill=mix(tone, (20, 18, 26), 0.22),
+        )
         for i in range(-6, 7):
             draw.line(view.points([(i * 0.08, hem - 0.11), (i * 0.08, hem)]), fill=line, width=2)
     elif garment.kind == "jacket":

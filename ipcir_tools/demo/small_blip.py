@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ipcir_tools.demo import corpus, train, words
+from ipcir_tools.demo import corpus, learning, words
 from ipcir_tools.demo.corpus import Corpus
 
 STEPS = 8000
@@ -49,10 +49,16 @@ def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) 
     """Train (or go on training) and write a ``from_pretrained`` folder."""
     from transformers import AutoTokenizer
 
-    train.copy_tokenizer(work, out)
+    learning.copy_tokenizer(work, out)
     tokenizer = AutoTokenizer.from_pretrained(str(out))
     model = build()
-    said = tokenizer([words.caption(garment) for garment in data.garments], padding="max_length", truncation=True, max_length=_LENGTH, return_tensors="pt").input_ids
+    said = tokenizer(
+        [words.caption(garment) for garment in data.garments],
+        padding="max_length",
+        truncation=True,
+        max_length=_LENGTH,
+        return_tensors="pt",
+    ).input_ids
     order = torch.randperm(len(said), generator=torch.Generator().manual_seed(1)).tolist()
 
     def loss_of(step: int) -> torch.Tensor:
@@ -61,10 +67,19 @@ def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) 
         ids = ids[:, : int((ids != 0).sum(1).max())]
         mask = (ids != 0).long()
         labels = ids.masked_fill(mask == 0, -100)
-        value: torch.Tensor = model(pixel_values=train.pixels_of(data, indices), input_ids=ids, attention_mask=mask, labels=labels).loss
+        value: torch.Tensor = model(
+            pixel_values=learning.pixels_of(data, indices), input_ids=ids, attention_mask=mask, labels=labels
+        ).loss
         return value
 
-    train.fit(model, loss_of, steps, _RATE, work / "blip.ckpt", lambda n, v: progress("training BLIP", n, steps, f"loss {v:.3f}"))
+    learning.fit(
+        model,
+        loss_of,
+        steps,
+        _RATE,
+        work / "blip.ckpt",
+        lambda n, v: progress("training BLIP", n, steps, f"loss {v:.3f}"),
+    )
     write(model, tokenizer, out)
 
 
@@ -75,4 +90,4 @@ def write(model: Any, tokenizer: Any, out: Path) -> None:
     side = {"height": corpus.SIDE, "width": corpus.SIDE}
     images = BlipImageProcessor(size=side, image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=3)
     model.half().save_pretrained(out, safe_serialization=True)
-    BlipProcessor(images, tokenizer).save_pretrained(out)
+    BlipProcessor(images, tokenizer).save_pretrained(out)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ipcir_tools.demo import corpus, train, words
+from ipcir_tools.demo import corpus, learning, words
 from ipcir_tools.demo.corpus import Corpus
 
 STEPS = 1600
@@ -38,7 +38,7 @@ PREPROCESS = {
 }
 
 
-def build() -> torch.nn.Module:
+def build() -> Any:
     """The model with random weights."""
     from open_clip.model import CLIP, CLIPTextCfg
 
@@ -51,19 +51,26 @@ def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) 
     from open_clip.loss import ClipLoss
     from transformers import AutoTokenizer
 
-    train.copy_tokenizer(work, out)
+    learning.copy_tokenizer(work, out)
     tokenizer = AutoTokenizer.from_pretrained(str(out))
-    model, loss, groups = build(), ClipLoss(), data.by_combination()
+    model, loss, groups = build().to(memory_format=torch.channels_last), ClipLoss(), data.by_combination()
 
     def loss_of(step: int) -> torch.Tensor:
         indices, rng = corpus.batch_of(data, groups, step, _BATCH, _SAME)
         texts = [words.loose_caption(rng, data.garments[i], data.scenes[i]) for i in indices]
         tokens = tokenizer(texts, padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt")
-        said = model(train.pixels_of(data, indices), tokens.input_ids)
+        said = model(learning.pixels_of(data, indices), tokens.input_ids)
         value: torch.Tensor = loss(said["image_features"], said["text_features"], said["logit_scale"])
         return value
 
-    train.fit(model, loss_of, steps, _RATE, work / "clip.ckpt", lambda n, v: progress("training CLIP", n, steps, f"loss {v:.3f}"))
+    learning.fit(
+        model,
+        loss_of,
+        steps,
+        _RATE,
+        work / "clip.ckpt",
+        lambda n, v: progress("training CLIP", n, steps, f"loss {v:.3f}"),
+    )
     write(model, out)
 
 

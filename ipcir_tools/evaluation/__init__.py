@@ -1,1 +1,1 @@
-"""."""
+"""Measuring composed retrieval: metrics, runs over benchmarks, speed."""

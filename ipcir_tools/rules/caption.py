@@ -6,10 +6,21 @@ import re
 from dataclasses import dataclass, replace
 
 from ipcir_tools.rules import lexicon as lx
-from ipcir_tools.rules.text import article, is_gerund, is_plural, listed, mend_articles, singular, words_of
+from ipcir_tools.rules.text import (
+    article,
+    base_verb,
+    is_gerund,
+    is_plural,
+    listed,
+    mend_articles,
+    plural,
+    singular,
+    words_of,
+)
 
 _TALK = re.compile(
-    r"^(?:arafed\s+|there (?:is|are) |this is |it is |(?:an? |the )?(?:[\w-]+ )?(?:photo|photograph|picture|image|view|shot|"
+    r"^(?:arafed\s+|there (?:is|are) |this is |it is |(?:an? |the )?(?:[\w-]+ )?(?:photo|photograph|picture|image|"
+    r"view|shot|"
     r"snapshot|rendering|drawing) (?:of|showing) )+"
 )
 
@@ -24,6 +35,8 @@ class Phrase:
     """What stands before the noun, one attribute each; ``light blue`` and ``black and white`` are one."""
     noun: str = ""
     features: tuple[str, ...] = ()
+    prefix: str = ""
+    """Who wears or frames it: ``a woman wearing``, ``a close-up of``."""
     tail: tuple[str, ...] = ()
     """What follows, cut before each verb, place and "and": ``lying``, ``on a couch``."""
 
@@ -44,7 +57,7 @@ class Phrase:
         """The caption again, with the articles that fit."""
         head = " ".join((*self.units, self.noun)).strip()
         lead = article(head) if self.lead in ("a", "an") else self.lead
-        parts = [f"{lead} {head}".strip(), f"with {listed(self.features)}" if self.features else ""]
+        parts = [f"{self.prefix} {lead} {head}".strip(), f"with {listed(self.features)}" if self.features else ""]
         joined = " ".join(part for part in (*parts, *self.tail) if part)
         return mend_articles(re.sub(r"\s+([,.;])", r"\1", joined)).strip(" ,.;")
 
@@ -60,7 +73,25 @@ def parse(text: str) -> Phrase:
     if after and after[0] in ("with", "featuring") and head:
         features, after = _features(after[1:])
     noun = head[-1] if head else ""
-    return Phrase(lead, units_of(head[:-1]), noun, features, _segments(after))
+    return Phrase(lead, units_of(head[:-1]), noun, features, tail=_segments(after))
+
+
+_WORN = re.compile(r"^((?:(?!wearing\b|in\b|dressed\b|with\b)\S+ ){1,6}(?:wearing|dressed in|in)) ((?:an? |the )?.+)$")
+_FRAME = re.compile(r"^((?:an? |the )?(?:[\w-]+ )?close-up(?: view| shot)? of) (.+)$")
+
+
+def parse_caption(text: str) -> Phrase:
+    """As ``parse``, but a garment that somebody wears is what the picture is about, as is what a close-up shows."""
+    text = _TALK.sub("", text.strip(" .,;"))
+    framed = _FRAME.match(text)
+    if framed:
+        return replace(parse_caption(framed.group(2)), prefix=framed.group(1))
+    worn = _WORN.match(text)
+    if worn and singular(head_noun(worn.group(1))) in lx.PEOPLE:
+        garment = parse(worn.group(2))
+        if garment.is_garment:
+            return replace(garment, prefix=worn.group(1))
+    return parse(text)
 
 
 def _lead(tokens: list[str]) -> tuple[str, list[str]]:
@@ -93,7 +124,10 @@ def _ends_head(word: str, tokens: list[str], i: int) -> bool:
     if word == "and":
         following = tokens[i + 1].strip(",.;") if i + 1 < len(tokens) else ""
         return not (lx.slot_of(tokens[i - 1].strip(",.;")) and lx.slot_of(following))
-    noun_before = not lx.slot_of(tokens[i - 1])
+    noun_before = not lx.slot_of(tokens[i - 1]) and tokens[i - 1] not in lx.DETERMINERS
+    following = tokens[i + 1] if i + 1 < len(tokens) else ""
+    if noun_before and base_verb(word) and following in lx.DETERMINERS | lx.PREPOSITIONS - {"of"}:
+        return True
     verbal = is_gerund(word) or word in lx.PARTICIPLES or (word in lx.POSTURES | lx.GAZES)
     last = i + 1 >= len(tokens)
     return word in lx.PREPOSITIONS or word in lx.STOPS or (verbal and noun_before and (not last or is_gerund(word)))
@@ -105,7 +139,7 @@ def units_of(words: list[str]) -> tuple[str, ...]:
     joining = False
     for word in words:
         joined_by_and = joining and bool(units)
-        shade = bool(units) and units[-1].split()[-1] in lx.SHADES and word in lx.COLOURS | lx.SHADES
+        shade = bool(units) and units[-1].split()[-1] in lx.SHADES | lx.TINTS and word in lx.COLOURS | lx.SHADES
         if word == "and":
             joining = True
             continue
@@ -154,9 +188,25 @@ def _segments(tokens: list[str]) -> tuple[str, ...]:
     for i, token in enumerate(tokens):
         word = token.strip(",.;")
         before = tokens[i - 1].strip(",.;") if i else ""
-        at_camera = word in ("at", "to", "on", "in") and before in ("looking", "look", "next", "staring", "close", "front")
-        verb = is_gerund(word) or word in lx.POSTURES | lx.GAZES
-        cut = (word in lx.PLACES or word in ("and", "while", "with") or verb) and before not in ("and", "a", "the", ",")
+        at_camera = before in (
+            "looking",
+            "next",
+            "staring",
+            "close",
+            "front",
+            "talking",
+            "seen",
+            "shot",
+            "taken",
+            "viewed",
+        )
+        verb = is_gerund(word) or word in lx.POSTURES | lx.GAZES | {"seen", "shot", "taken", "viewed", "surrounded"}
+        cut = (word in lx.PLACES - {"by"} or word in ("and", "while", "with") or verb) and before not in (
+            "and",
+            "a",
+            "the",
+            ",",
+        )
         if not segments or (cut and not at_camera):
             segments.append([])
         segments[-1].append(token)
@@ -181,9 +231,11 @@ def with_unit(phrase: Phrase, unit: str) -> Phrase:
     if unit in phrase.units:
         return phrase
     old = phrase.unit(slot) if slot not in ("", "other") else ""
+    if old and unit == "solid":
+        unit = "plain"
     if old:
         return replace(phrase, units=tuple(_merged(old, unit) if known == old else known for known in phrase.units))
-    rank = lx.RANKS[slot]
+    rank = 3 if unit in ("solid", "plain") else lx.RANKS[slot]
     at = next((i for i, known in enumerate(phrase.units) if lx.RANKS[unit_slot(known)] > rank), len(phrase.units))
     return replace(phrase, units=(*phrase.units[:at], unit, *phrase.units[at:]))
 
@@ -229,15 +281,17 @@ def same_noun(one: str, other: str) -> bool:
 def same_kind(one: str, other: str) -> bool:
     """Whether two nouns are one, or things of one kind: a cat and an animal."""
     return same_noun(one, other) or any(
-        singular(one) in kind | {one} and (singular(one) in kind or one in kind) and (singular(other) in kind or other in kind)
+        singular(one) in kind | {one}
+        and (singular(one) in kind or one in kind)
+        and (singular(other) in kind or other in kind)
         for kind in lx.KINDS
     )
 
 
 def counted(phrase: Phrase, number: str) -> Phrase:
     """Set how many there are, and the noun to match."""
-    from ipcir_tools.rules.text import plural
-
     one = number in ("a", "an", "one", "a single", "only one")
     noun = (singular(phrase.noun) if is_plural(phrase.noun) else phrase.noun) if one else plural(phrase.noun)
+    if " of" in phrase.lead and one:
+        return replace(phrase, lead=f"{number} {phrase.lead.split(' ', 1)[1]}")
     return replace(phrase, lead=number, noun=noun)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 
 from ipcir_tools.rules import lexicon as lx
-from ipcir_tools.rules.apply import Draft, apply, content
-from ipcir_tools.rules.caption import Phrase, head_noun, parse, unit_slot
-from ipcir_tools.rules.edits import read
-from ipcir_tools.rules.text import WORD_LIMIT, bare, mend_articles, plain, singular, tidy
+from ipcir_tools.rules.actions import apply
+from ipcir_tools.rules.caption import Phrase, parse_caption, unit_slot
+from ipcir_tools.rules.draft import Draft
+from ipcir_tools.rules.grammar import read
+from ipcir_tools.rules.text import WORD_LIMIT, bare, is_plural, mend_articles, plain, singular, tidy, words_of
 from ipcir_tools.types import ImaginedTarget
 
 _FORBIDDEN = re.compile(
-    r"\b(?:instead(?: of)?|rather(?: than)?|without|not|no|remove[sd]?|replace[sd]?|changed?|changes|make|makes|target|image|"
-    r"photo|photos|picture|photograph|less|than|no longer|unlike|reference)\b\s*"
+    r"\b(?:instead(?: of)?|rather(?: than)?|without|not|no|remove[sd]?|replace[sd]?|changed?|changes|make|makes|target|"
+    r"photograph|less|than|no longer|unlike|reference)\b\s*"
 )
 
 
@@ -25,7 +26,7 @@ def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget |
     description holds 60 words at most and is never empty. Pure: the same arguments give the same target. Never raises.
     """
     said = tidy(modification)
-    original = parse(tidy(previous.description if previous else caption))
+    original = parse_caption(tidy(previous.description if previous else caption))
     draft = Draft(original, original)
     for edit in read(said, original):
         apply(edit, draft)
@@ -44,7 +45,7 @@ def _description(draft: Draft, said: str) -> str:
     text = clean(draft.phrase.text())
     if not draft.touched or not text:
         text = clean(" ".join(part for part in (draft.original.text(), content(plain(said))) if part))
-    return text or clean(said) or said or "a picture"
+    return text or clean(said) or " ".join(said.split()[:WORD_LIMIT]) or "a picture"
 
 
 def clean(text: str) -> str:
@@ -53,7 +54,9 @@ def clean(text: str) -> str:
     text = re.sub(r"\bpictures?(?= frame)", "", text)
     text = re.sub(r"\b(?:instead of|rather than|without) (?:a |an |the |any )?[\w-]+", "", text)
     text = re.sub(r"\b(?:in|of|from|to|into) (?:the |an? )?(?:target )?(?:image|picture|photo)\b", "", text)
-    text = _FORBIDDEN.sub("", text)
+    text = re.sub(r"\b(?:picture|photo|image)(s?)\b", r"print\1", text)
+    text = re.sub(r"(?<!one )\banother\b", "a", _FORBIDDEN.sub("", text))
+    text = re.sub(r"\b(?:an? )?different (?=(\S+))", lambda found: "" if is_plural(found.group(1)) else "a ", text)
     text = re.sub(r"\s+(?:and|with|but|or|of|in|,)*\s*$", "", " ".join(text.split()))
     text = re.sub(r"\s+([,.;])", r"\1", re.sub(r",(?:\s*,)+", ",", text))
     return mend_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
@@ -76,7 +79,11 @@ def _gone(draft: Draft, description: str, previous: ImaginedTarget | None) -> tu
 
     def back(item: str) -> bool:
         words = [singular(word) for word in item.split()]
-        return bool(words) and all(word in shown for word in words) and f" {item} " in f" {' '.join(description.replace(',', ' ').split())} "
+        return (
+            bool(words)
+            and all(word in shown for word in words)
+            and f" {item} " in f" {' '.join(description.replace(',', ' ').split())} "
+        )
 
     return _unique([item for item in (*before, *draft.remove) if not back(item)])
 
@@ -86,10 +93,19 @@ def _alternatives(draft: Draft, description: str) -> tuple[str, ...]:
     phrase = draft.phrase
     if not phrase.noun or not (phrase.features or phrase.tail):
         return ()
-    units = tuple(unit for unit in phrase.units if unit_slot(unit) in ("colour", "pattern", "material", "length", "sleeves", ""))
+    units = tuple(
+        unit for unit in phrase.units if unit_slot(unit) in ("colour", "pattern", "material", "length", "sleeves", "")
+    )
     short = clean(Phrase(phrase.lead, units, phrase.noun).text())
     return (short,) if short and short != description else ()
 
 
 def _unique(items: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.strip(" ,.;") for item in items if item.strip(" ,.;")))
+
+
+def content(text: str) -> str:
+    """The words of a text that say something, for when nothing else can be made of it."""
+    return " ".join(
+        word for word in words_of(text) if word not in lx.STOPS | lx.PREPOSITIONS | lx.DETERMINERS | lx.GENERIC
+    )

@@ -8,16 +8,18 @@ def _words(text: str) -> frozenset[str]:
 
 
 COLOURS = _words(
-    "red orange yellow green teal blue purple pink brown black white grey gray beige cream ivory tan khaki navy maroon "
-    "burgundy crimson scarlet coral peach salmon rose magenta fuchsia violet lavender lilac indigo turquoise aqua cyan "
-    "mint olive lime emerald gold golden silver bronze copper rust mustard charcoal nude blonde blond ginger auburn "
+    "red orange yellow green teal blue purple pink brown black white grey gray beige cream ivory tan khaki navy "
+    "maroon burgundy crimson scarlet coral peach rose magenta fuchsia violet lavender lilac indigo turquoise aqua "
+    "cyan olive emerald gold golden silver bronze copper rust mustard charcoal nude blonde blond ginger auburn "
     "colourful colorful multicolored multicoloured multi-colored multi-coloured rainbow monochrome"
 )
-SHADES = _words("light dark bright pale deep pastel neon vivid medium royal sky hot baby")
+SHADES = _words("light dark bright pale deep pastel neon vivid")
+TINTS = _words("medium royal sky hot baby mint lime salmon navy forest burnt off")
+"""Words that shade a colour, and mean something else before other nouns."""
 PATTERNS = _words(
-    "plain solid striped stripy dotted spotted checked checkered chequered floral flowered flowery zigzag plaid tartan "
-    "patterned printed paisley polka-dot polka-dotted tie-dye tie-dyed camouflage camo leopard-print animal-print "
-    "zebra-print graphic geometric gingham houndstooth chevron argyle ombre abstract unpatterned"
+    "plain solid striped stripy dotted spotted checked checkered chequered floral flowered flowery zigzag plaid "
+    "tartan patterned printed paisley polka-dot polka-dotted tie-dye tie-dyed camouflage camo leopard-print "
+    "animal-print zebra-print graphic geometric gingham houndstooth chevron argyle ombre abstract unpatterned"
 )
 PATTERN_NOUNS = {
     "stripes": "striped", "stripe": "striped", "dots": "dotted", "dot": "dotted", "spots": "spotted",
@@ -27,42 +29,45 @@ PATTERN_NOUNS = {
 }  # fmt: skip
 """A pattern as a noun, and the adjective that a caption says."""
 MATERIALS = _words(
-    "denim leather cotton silk silky satin lace lacy wool woolen woollen linen velvet knit knitted suede chiffon mesh "
-    "wooden wood metal metallic plastic glass ceramic stone brick marble steel paper rubber tweed fleece nylon sequined"
+    "denim leather cotton silk silky satin lace lacy wool woolen woollen linen velvet knit knitted suede chiffon "
+    "mesh wooden wood metal metallic plastic glass ceramic stone brick marble steel paper rubber tweed fleece nylon "
+    "sequined"
 )
 SIZES = _words("big large huge giant small little tiny mini oversized medium-sized enormous massive")
 LENGTHS = _words(
-    "long short cropped knee-length floor-length ankle-length mid-length midi maxi medium-length calf-length thigh-length"
+    "long short cropped knee-length floor-length ankle-length mid-length midi maxi medium-length calf-length "
+    "thigh-length"
 )
 FITS = _words("tight loose fitted baggy form-fitting tight-fitting loose-fitting slim flowy flowing relaxed snug")
-AGES = _words("old young new adult elderly older younger baby")
+AGES = _words("old young new adult elderly older younger")
 MOODS = _words("formal casual dressy sporty elegant simple fancy modest sexy revealing")
 SLEEVE_WORDS = _words(
     "sleeveless long-sleeved short-sleeved long-sleeve short-sleeve strapless half-sleeved sleeved cap-sleeved"
 )
 NECK_WORDS = _words("collared collarless turtlenecked v-necked round-necked crew-necked halter off-the-shoulder")
 OTHER_ADJECTIVES = _words(
-    "shiny matte sheer see-through transparent opaque soft fluffy furry hairy fat thin thick wide narrow tall high low "
-    "heavy empty full open closed wet dry dirty clean clear cloudy sunny calm angry happy sad awake asleep round square "
-    "oval curved straight upright modern rustic vintage retro classic traditional contemporary bold busy muted subtle "
-    "sleek edgy feminine masculine girly stylish trendy fashionable sexy pretty beautiful cute ugly nice good bad warm "
-    "cold cool hot fresh ripe raw baked fried cooked sliced whole broken wild tame lazy playful alone single "
-    "double triple pleated ruffled belted buttoned layered tiered embroidered fringed backless asymmetrical asymmetric "
-    "hooded zipped ripped distressed worn bare naked shirtless blurred blurry visible indoors outdoors sharp "
-    "large-sized close-up wrinkled strappy spotless sparkly glittery beaded comfortable conservative exotic tropical "
-    "vertical horizontal diagonal upside-down smooth rough bushy lean chubby skinny luminous strong weak deep shallow "
-    "crowded dense minimal minimalist detailed decorative decorated ornate intricate complex unique funny summery wintry "
-    "natural neutral artistic whimsical ethnic bohemian professional dull loud noisy quiet rich lush snowy rocky grassy "
-    "sandy muddy dusty rainy foggy different similar identical same uniform visible"
+    "shiny matte sheer see-through transparent opaque soft fluffy furry hairy fat thin thick wide narrow tall high "
+    "low heavy empty full open closed wet dry dirty clean clear cloudy sunny calm angry happy sad awake asleep "
+    "round square oval curved straight upright modern rustic vintage retro classic traditional contemporary bold "
+    "busy muted subtle sleek edgy feminine masculine girly stylish trendy fashionable sexy pretty beautiful cute "
+    "ugly nice good bad warm cold cool hot fresh ripe raw baked fried cooked sliced whole broken wild tame lazy "
+    "playful alone single double triple pleated ruffled belted buttoned layered tiered embroidered fringed backless "
+    "asymmetrical asymmetric hooded zipped ripped distressed worn bare naked shirtless blurred blurry visible "
+    "indoors outdoors sharp large-sized close-up wrinkled strappy spotless sparkly glittery beaded comfortable "
+    "conservative exotic tropical fit-and-flare vertical horizontal diagonal upside-down smooth rough bushy lean "
+    "chubby skinny luminous strong weak deep shallow crowded dense minimal minimalist detailed decorative decorated "
+    "ornate intricate complex unique funny summery wintry natural neutral artistic whimsical ethnic bohemian "
+    "professional dull loud noisy quiet rich lush snowy rocky grassy sandy muddy dusty rainy foggy different "
+    "similar identical same uniform"
 )
 COMPARABLE = _words(
-    "big large small tiny little long short tall high low wide narrow thick thin fat slim skinny light dark bright pale "
-    "deep red blue green white black brown pink grey gray yellow loose tight baggy flowy silky shiny sheer soft fluffy "
-    "furry hairy heavy old young new clear cloudy sunny clean dirty warm cold cool hot fancy dressy simple plain bold "
-    "busy sexy pretty cute ugly nice fresh strong weak sharp smooth rough calm full fine bushy chubby lean lazy happy "
-    "sad loud quiet rich lush dense crisp sleek girly classy trendy stretchy puffy lacy frilly ruffly poofy wavy curly "
-    "straight flat round square steep close near safe wild odd bushy blurry roomy edgy preppy flashy sporty "
-    "healthy stocky muscly scruffy shaggy woolly fuzzy dry wet dull duller vivid great"
+    "big large small tiny little long short tall high low wide narrow thick thin fat slim skinny light dark bright "
+    "pale deep red blue green white black brown pink grey gray yellow loose tight baggy flowy silky shiny sheer "
+    "soft fluffy furry hairy heavy old young new clear cloudy sunny clean dirty warm cold cool hot fancy dressy "
+    "simple plain bold busy sexy pretty cute ugly nice fresh strong weak sharp smooth rough calm full fine bushy "
+    "chubby lean lazy happy sad loud quiet rich lush dense crisp sleek girly classy trendy stretchy puffy lacy "
+    "frilly ruffly poofy wavy curly straight flat round square steep close near safe wild odd blurry roomy edgy "
+    "preppy flashy sporty healthy stocky muscly scruffy shaggy woolly fuzzy dry wet dull duller vivid great"
 )
 SLOT_WORDS = {
     "colour": COLOURS | SHADES, "pattern": PATTERNS, "material": MATERIALS, "size": SIZES, "length": LENGTHS,
@@ -95,24 +100,36 @@ DETERMINERS = _words(
     "your any various numerous one's"
 ) | frozenset(NUMBERS)
 GROUPS = _words(
-    "group pair couple bunch herd flock pack pile set row stack line lot number collection variety bowl plate glass cup "
-    "bottle piece slice box basket bag litter field close-up closeup crowd cluster array handful box jar"
+    "group pair couple bunch herd flock pack pile set row stack line lot number collection variety bowl plate glass "
+    "cup bottle piece slice box basket bag litter field close-up closeup crowd cluster array handful jar"
 )
 """Nouns that stand before "of" and leave the word after it as what the picture is about."""
 PREPOSITIONS = _words(
     "with without in on at by of from to into onto for near under behind beside besides between against over above "
     "below inside outside around through across along beneath underneath next among amongst amid atop off up down "
-    "toward towards during like as within upon past out away after before about featuring"
+    "toward towards during like as within upon past out away after before about featuring nearby outdoors indoors"
 )
 PLACES = _words(
-    "in on at by near under behind beside between against over above below inside outside around through across along "
-    "beneath underneath next among amongst amid atop within upon from out into onto"
+    "in on at by near under behind beside between against over above below inside outside around through across "
+    "along beneath underneath next among amongst amid atop within upon outdoors indoors into onto"
 )
 """Prepositions that begin a place."""
 STOPS = _words(
-    "that which who whose while where when is are was were has have had does do being and but or it they he she there "
-    "wears wear shows show looks sits stands lies holds should must can"
+    "that which who whose while where when is are was were has have had does do being and but or it they he she "
+    "there wears wear shows show looks sits stands lies holds should must can"
 )
+NO_SUBJECT = (
+    PREPOSITIONS
+    | STOPS
+    | _words(
+        "goes go more less fewer no not only just same change make turn replace swap remove add put place have zoom "
+        "keep lose closer it they he she blur close open paint fill hang increase reduce decrease lessen give get "
+        "leave set move different bring all pull cut fold brighten darken facing taken shot seen viewed without lie "
+        "face position enlarge shorten lengthen raise switch rotate flip must be convert transform hide erase wipe "
+        "ditch drop delete"
+    )
+)
+"""Words that no description of a scene begins with."""
 PARTICIPLES = _words(
     "parked seen made held worn filled covered surrounded dressed tied placed laid shot taken topped stacked lined "
     "wrapped hung mounted attached displayed painted decorated set cut arranged photographed viewed located served "
@@ -120,43 +137,52 @@ PARTICIPLES = _words(
     "lifted left zoomed blurred focused stuffed dipped rested gathered tucked seated"
 )
 POSTURES = _words(
-    "lying laying sitting standing sleeping running walking jumping swimming flying posing crouching kneeling resting "
-    "hanging floating leaning climbing perched seated parked moving stretching curled napping playing dancing hiking "
-    "surfing skiing riding driving sat laid"
+    "lying laying sitting standing sleeping running walking jumping swimming flying posing crouching kneeling "
+    "resting hanging floating leaning climbing perched seated parked moving stretching curled napping playing "
+    "dancing hiking surfing skiing riding driving sat laid"
 )
 GAZES = _words("facing looking staring gazing turning turned")
 NOUNS_IN_ING = _words(
     "building ceiling clothing string ring king wing thing painting railing evening morning drawing swing spring "
-    "wedding pudding dressing earring flooring icing frosting lighting swimming shopping topping parking lettering "
-    "writing living dining washing vending washing ping awning ceiling sibling duckling dumpling inkling wrapping "
-    "fitting flowing form-fitting loose-fitting tight-fitting revealing reading clothing sewing flying railing running"
+    "wedding pudding dressing earring flooring icing frosting lighting topping parking lettering "
+    "writing living dining washing vending ping awning sibling duckling dumpling inkling wrapping fitting flowing "
+    "form-fitting loose-fitting tight-fitting revealing "
 )
 VERBS = _words(
     "stand sit lie lay sleep run walk jump swim fly pose crouch kneel rest hang float lean climb move stretch play "
-    "dance hike surf ski ride drive face look stare gaze turn hold carry eat drink bite chew wear kiss hug cuddle smile "
-    "open close drip point pull push catch chase fight rise raise lift bend lick sniff bark yawn read cook work talk "
-    "drag stick show rub scratch swing gather graze roll attack follow watch cross appear touch use cut peel bring "
-    "perch fight curl lower land dig paddle feed bathe huddle snuggle pet leap dive scoop knead pour spread "
+    "dance hike surf ski ride drive face look stare gaze turn hold carry eat drink bite chew wear kiss hug cuddle "
+    "smile open close drip point pull push catch chase fight rise raise lift bend lick sniff bark yawn read cook "
+    "work talk drag stick show rub scratch swing gather graze roll attack follow watch cross appear touch use cut "
+    "peel bring perch curl lower land dig paddle feed bathe huddle snuggle pet leap dive scoop knead pour spread "
     "approach leave overlap nap cover surround reach wrap display interact skate skateboard"
 )
 DOUBLING = _words("sit run swim hug stop nap dig pet cut rub drip drag put get set chat hit skip")
 ANIMALS = _words(
     "animal dog puppy pup cat kitten bird horse cow sheep goat pig monkey ape gorilla chimpanzee baboon lion tiger "
-    "leopard cheetah wolf fox bear panda elephant zebra giraffe deer antelope buffalo bison warthog boar hog penguin "
-    "seal walrus fish shark whale dolphin jellyfish crab lobster duck goose swan chicken hen rooster parrot eagle hawk "
-    "owl vulture pelican ostrich hyena dingo hamster rabbit hare mouse rat squirrel beaver ferret hedgehog lizard snake "
-    "turtle frog insect spider butterfly bee camel llama donkey pug poodle labrador husky doberman terrier retriever "
-    "puppies ray stingray otter raccoon gazelle flamingo creature marmot gopher orangutan antelopes heron"
+    "leopard cheetah wolf fox bear panda elephant zebra giraffe deer antelope buffalo bison warthog boar hog "
+    "penguin seal walrus fish shark whale dolphin jellyfish crab lobster duck goose swan chicken hen rooster parrot "
+    "eagle hawk owl vulture pelican ostrich hyena dingo hamster rabbit hare mouse rat squirrel beaver ferret "
+    "hedgehog lizard snake turtle frog insect spider butterfly bee camel llama donkey pug poodle labrador husky "
+    "doberman terrier retriever puppies ray stingray otter raccoon gazelle flamingo creature marmot gopher "
+    "orangutan antelopes heron"
 )
 PEOPLE = _words(
     "person man woman boy girl child kid baby guy lady people men women children adult toddler player rider skier "
     "surfer policeman couple human model friend doctor nurse monk graduate soldier chef somebody someone"
 )
-VEHICLES = _words("vehicle car bus truck train van bike bicycle motorbike motorcycle scooter boat ship yacht plane airplane aircraft taxi tractor cart carriage ambulance")  # fmt: skip
+VEHICLES = _words(
+    "vehicle car bus truck train van bike bicycle motorbike motorcycle scooter boat ship yacht plane airplane "
+    "aircraft taxi tractor cart carriage ambulance"
+)
 FURNITURE = _words("couch sofa chair bench bed table desk armchair stool shelf cabinet")
 DRINKS = _words("drink beer wine coke coffee tea juice water soda milk beverage cocktail")
-FRUITS = _words("fruit apple banana orange lemon grape pear peach strawberry fruits vegetables vegetable carrot broccoli")  # fmt: skip
-FOODS = _words("food pizza burger sandwich hot-dog pasta cake donut soup salad seafood omelet sushi bread pastry dish dessert sweet")  # fmt: skip
+FRUITS = _words(
+    "fruit apple banana orange lemon grape pear peach strawberry fruits vegetables vegetable carrot broccoli"
+)
+FOODS = _words(
+    "food pizza burger sandwich hot-dog pasta cake donut soup salad seafood omelet sushi bread pastry dish dessert "
+    "sweet"
+)
 TOPS = _words(
     "t-shirt shirt sweater hoodie jacket top blouse tee tank tank-top polo cardigan pullover jumper sweatshirt vest "
     "tunic camisole"
@@ -167,13 +193,17 @@ WEARABLES = _words("hat cap shoe shoes boot boots bag handbag scarf glove gloves
 GARMENTS = TOPS | BOTTOMS | DRESSES
 KINDS = (ANIMALS, PEOPLE, VEHICLES, FURNITURE, DRINKS, FRUITS, FOODS, GARMENTS)
 """Nouns of one kind can stand in for each other: "a bird instead of a cat" meets "an animal in a sink"."""
-GENERIC = _words("it this that they them he she him one ones thing item garment product piece object everything subject")  # fmt: skip
-PLURAL_ONLY = _words("trousers pants jeans shorts leggings scissors glasses sunglasses people men women children clothes")  # fmt: skip
+GENERIC = _words(
+    "it this that they them he she him one ones thing item garment product piece object everything subject"
+)
+PLURAL_ONLY = _words(
+    "trousers pants jeans shorts leggings scissors glasses sunglasses people men women children clothes"
+)
 MASS = _words(
-    "water grass snow sand food hair fur lace text writing lettering embroidery fabric sky light sunlight sunshine wood "
-    "furniture fruit milk beer wine coffee tea juice bread rice meat dirt mud smoke fog detail trim piping ruching "
-    "colour color equipment foliage skin fringe cleavage leather denim silk greenery spray-paint shade shadow fire "
-    "ice ground nature art spray paint fat pepperoni cheese"
+    "water grass snow sand food hair fur lace text writing lettering embroidery fabric sky light sunlight sunshine "
+    "wood furniture fruit milk beer wine coffee tea juice bread rice meat dirt mud smoke fog detail trim piping "
+    "ruching colour color equipment foliage skin fringe cleavage leather denim silk greenery spray-paint shade "
+    "shadow fire ice ground nature art spray paint fat pepperoni cheese"
 )
 FEATURES = {
     "sleeve": "sleeves", "sleeves": "sleeves", "neck": "neck", "neckline": "neck", "v-neck": "neck", "collar": "neck",

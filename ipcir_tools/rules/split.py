@@ -7,32 +7,51 @@ import re
 from ipcir_tools.rules import lexicon as lx
 
 _PREAMBLE = re.compile(
-    r"^(?:please|now|this time|and|but|then|also|so|or|ok|okay|yes|well|hmm|actually|i(?: would|'d)? (?:want|like|prefer|need|love)"
-    r"(?: to (?:see|have|find))?|i am looking for|i'm looking for|looking for|(?:can|could|would) you|let(?:'s| us)|"
-    r"just (?=make|change|remove|add|replace|keep)|unlike the reference(?: image| photo| picture)?,?|find(?: me)?|"
-    r"give me|get me|show me|see|the result|maybe|perhaps|plus|as well as|as well|too|finally|next,|instead(?=,? (?!of\b))|"
-    r"(?:the |a |in the )?(?:target|desired|new|final|other|second|whole|entire)? ?(?:image|photo|photograph|picture|pic|shot|target)"
-    r" ?(?:to (?=show|be|have)|should (?=show|be|have|feature|include)|must (?=show|be|have|include)|(?=is|are|has|have|shows|was|contains|with|taken|of\b))|"
-    r"the target (?=show|is|are|has|have))[\s,]+"
+    r"^(?:please|now|first|this time|and|but|then|also|so|or|ok|okay|yes|well|hmm|actually|"
+    r"i(?: would|'d)? (?:want|like|prefer|need|love)(?: to (?:see|have|find))?|i am looking for|i'm looking for|"
+    r"looking for|(?:can|could|would) you|let(?:'s| us)|"
+    r"just (?=make|change|remove|add|replace|keep)|unlike [^,]*,|find(?: me)?|"
+    r"give me|get me|show me|see|the result|maybe|perhaps|plus|as well as|as well|too|finally|next,|instead(?=,? "
+    r"(?!of\b))|"
+    r"overall)[\s,]+"
+)
+_PICTURE = re.compile(
+    r"^(?:in )?(?:(?:the|a|this|that|your) )?(?:(?:target|desired|new|final|entire|whole|resulting) )*"
+    r"(?:image|photo|photograph|picture|pic|target)\b,?(?: (?:should|to|must|will|would|needs to|has to))*,? "
+    r"(?=(?:is|are|be|has|have|having|shows?|features?|includes?|contains?|was|with|without|taken|shot|of|there|in)\b)"
+)
+_TARGET = re.compile(
+    r"^(?:in )?(?:the )?(?:target|desired|wanted)(?: image| photo| picture| pic| item)?,? (?:(?:should|to|must|"
+    r"needs to) )?"
+    r"(?:(?:have|has|shows?|contains?|includes?|features?|having) |"
+    r"(?:(?:is|are) )?(?=(?:an?|the|one|two|three|some|several|multiple) ))"
 )
 _OF_PICTURE = re.compile(r"^(?:is |shows |are )?of (?=a |an |the |two |three |some |one )")
 _STRONG = (
-    r"change|make|turn|replace|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|delete|zoom|include|"
-    r"exclude|use|get|take|set|move|paint|show|have it|have them|have the|have him|have her|focus|blur|increase|reduce|decrease|must|"
+    r"change|make|turn|replace|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|delete|zoom|"
+    r"include|"
+    r"exclude|use|get|take|set|move|paint|show|have it|have them|have the|have him|have her|focus|blur|increase|"
+    r"reduce|decrease|must|"
     r"erase|hide|leave|target|wipe|bring back|go back|let|ditch|swap out|display"
 )
 _WEAK = (
     r"is|are|has|have|wears|wear|with|without|no|not|more|less|fewer|same|the same|it is|it has|it should|they|"
     r"there is|there are|in a|in an|on a|should|shows|now|only|just|a different|of a|the (?:photo|image|picture)|"
-    r"the [\w-]+ (?:is|are|has|have)\b|the [\w-]+ should|being|having|wearing|longer|shorter|darker|lighter|brighter|back to"
+    r"the [\w-]+ (?:is|are|has|have)\b|the [\w-]+ should|being|having|wearing|longer|shorter|darker|lighter|"
+    r"brighter|back to"
 )
-_JOINT = r"(?:\s*[,;.!?:]+\s*(?:(?:and|but|then|also|plus|while|yet|so)\s+)*|\s+(?:(?:and|but|then|plus|while|yet)\s+)+(?:also |then |it )?)"
+_JOINT = (
+    r"(?:\s*[,;.!?:]+\s*(?:(?:and|but|then|also|plus|while|yet|so)\s+)*|\s+(?:(?:and|but|then|plus|while|yet)\s+)"
+    r"+(?:also |then |it )?)"
+)
 _COLOUR_IN = r"in (?:light |dark |bright |pale |deep |navy |solid )?(?:" + "|".join(sorted(lx.COLOURS)) + r")\b"
 STRONG_CUT = re.compile(rf"{_JOINT}(?=(?:{_STRONG})\b)|\s*[;!?]+\s*|\s*\.+(?:\s+|$)")
+_LOOK = "|".join(sorted(lx.PATTERNS | lx.LENGTHS | lx.SLEEVE_WORDS))
+_LONE_LOOK = rf"(?:{_LOOK})(?=$|,| and | but )"
+_TRADE = r"(?:an? )?[\w-]+(?: [\w-]+)? instead of\b"
 WEAK_CUT = re.compile(
-    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN})|\s+but\s+|\s+(?=without\b)|\s+then\s+|(?<=\w)\s+(?=instead of\b)(?!)"
+    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN}|{_LONE_LOOK}|{_TRADE})|\s+but\s+|\s+(?=without\b)|\s+then\s+"
 )
-COMMA_CUT = re.compile(r"\s*,\s*(?:and |but )?")
 
 
 def sentences(text: str) -> list[str]:
@@ -49,11 +68,16 @@ def trimmed(clause: str) -> str:
     """A clause without the talk around it: *I want the target image to show two dogs* -> *show two dogs*."""
     clause = clause.strip(" ,.;:!?'")
     for _ in range(6):
-        shorter = _OF_PICTURE.sub("", _PREAMBLE.sub("", clause + " ", count=1).strip(" ,"), count=1)
+        clause = _TARGET.sub("show ", clause)
+        shorter = _OF_PICTURE.sub("", _PICTURE.sub("", _PREAMBLE.sub("", clause + " ", count=1)).strip(" ,"), count=1)
         if shorter == clause:
             break
         clause = shorter
-    return re.sub(r"\s+(?:as well|too|instead|now|please|though|again|at all|with it|for me|this time)$", "", clause).strip(" ,")
+    if re.fullmatch(r"(?:the |this )?(?:image|photo|picture)", clause):
+        return ""
+    return re.sub(
+        r"\s+(?:as well|too|instead|now|please|though|again|at all|with it|for me|this time)$", "", clause
+    ).strip(" ,")
 
 
 def parts_of(items: str) -> list[str]:

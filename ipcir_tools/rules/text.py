@@ -22,8 +22,21 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bpolka[- ]dot(s|ted)?\b", r"polka-dot\1"),
         (r"\bzig[- ]zag", "zigzag"),
         (r"\b(knee|floor|ankle|mid|calf|thigh|medium)[- ]length\b", r"\1-length"),
-        (r"\b(long|short|half)[- ]+sleeved\b", r"\1-sleeved"),
-        (r"\b(long|short|half)er[- ]+sleeved\b", r"\1-sleeved"),
+        (r"\b(long|short|half|cap)(?:er)?[- ]+sleeved?\b", r"\1-sleeved"),
+        (r"\b(long|short|half|cap)-sleeves\b", r"\1 sleeves"),
+        (r"\b(?:remove|delete|erase) (?:all|everything)(?: of)?(?: the)?(?: \w+)? (?:but|except(?: for)?|apart "
+        r"from) ", "only "),
+        (r"\b(?:instead|rather) (?=(?:a|an|the|[a-z]+ing)\b)", "instead of "),
+        (r"\bmore of an? ", "more "),
+        (r"\b(?:shade|tone|hue|version)s? of (?=\w)", ""),
+        (r"\b(round|square) neckline\b", r"\1 neck"),
+        (r"\bmore (?:sun|day)?light\b", "bright light"),
+        (
+            r"^(?:is |are )?not ((?:an? |the )?[\w-]+),? but (?:rather )?((?:an? |the )?[\w-]+)(?=$|[,.;])",
+            r"\2 instead of \1",
+        ),
+        (r"\b(?:the |this )?(?:image|photo|picture) is (?:brighter|lighter)\b", "seen in bright light"),
+        (r"\b(?:the |this )?(?:image|photo|picture) is darker\b", "seen in dim light"),
         (r"\bsleeve[- ]less\b", "sleeveless"),
         (r"\bsee[- ]?through\b", "see-through"),
         (r"\boff[- ](?:the[- ])?shoulder", "off-the-shoulder"),
@@ -33,9 +46,13 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bmulti[- ]?colou?r(?:ed|s)?\b", "multicolored"),
         (r"\btie[- ]dye", "tie-dye"),
         (r"\bhot dog", "hot-dog"),
+        (r"\bfit (?:and|n) flare\b", "fit-and-flare"),
         (r"\bclose[- ]?up\b", "close-up"),
         (r"\bgr[ae]y[- ]?scale\b", "greyscale"),
-        (r"\b(?:doesn't|does not|do not|don't|didn't|shouldn't|should not|must not) (?:have|show|include|contain)\b", "without"),
+        (
+            r"\b(?:doesn't|does not|do not|don't|didn't|shouldn't|should not|must not) (?:have|show|include|contain)\b",
+            "without",
+        ),
         (r"\b(?:no longer|not) (?:has|have|having|wearing|with|showing)\b", "without"),
         (r"\bno longer\b", "not"),
         (r"\b(?:has|have|having|with|shows|show|showing|contains|wearing) (?:no|not any|zero|neither)\b", "without"),
@@ -58,10 +75,11 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 def tidy(text: str) -> str:
     """Lower case, plain quotes and spaces, spellings made one, no longer than ``TEXT_LIMIT``."""
     head = unicodedata.normalize("NFKC", text[: 2 * TEXT_LIMIT])[:TEXT_LIMIT].lower()
-    head = re.sub(r"[‘’`´]", "'", head)
-    head = re.sub(r"[“”\"()\[\]{}<>*_#|\\]", " ", head)
-    head = re.sub(r"\s*[-–—]{1,2}\s+|\s+[-–—]{1,2}\s*", ", ", head)
+    head = re.sub(r"[\u2018\u2019`\u00b4]", "'", head)
+    head = re.sub(r"[\u201c\u201d\"()\[\]{}<>*_#|\\]", " ", head)
+    head = re.sub(r"\s*[-\u2013\u2014]{1,2}\s+|\s+[-\u2013\u2014]{1,2}\s*", ", ", head)
     head = re.sub(r"(?<=[a-z])/(?=[a-z])", " and ", head)
+    head = head.replace(" & ", " and ")
     head = re.sub(r"\s+([,.;:!?])", r"\1", " ".join(head.split()))
     for pattern, new in _SPELLINGS:
         head = pattern.sub(new, head)
@@ -129,7 +147,7 @@ def is_gerund(word: str) -> bool:
 def article(phrase: str) -> str:
     """``a`` or ``an``, by the first sound."""
     first = phrase[:1]
-    if phrase.startswith(("uni", "use", "euro", "one", "u-", "ut")):
+    if phrase.startswith(("uni", "use", "euro", "one", "u-", "u ", "usb", "ut")) or phrase == "u":
         return "a"
     return "an" if first in tuple("aeiou") or phrase.startswith(("hour", "honest")) else "a"
 
@@ -148,11 +166,14 @@ def listed(items: Iterable[str]) -> str:
 
 def bare(phrase: str) -> str:
     """A noun phrase without its article or possessive."""
-    return re.sub(r"^(?:(?:a|an|the|any|its|his|her|their|this|that|these|those|of|all|some) )+", "", phrase).strip(" ,.")
+    return re.sub(r"^(?:(?:a|an|the|any|its|his|her|their|this|that|these|those|of|all|some) )+", "", phrase).strip(
+        " ,."
+    )
 
 
 _SOFTENERS = re.compile(
-    r"\b(?:much|slightly|a bit|a little(?: bit)?|a lot|way|somewhat|even|far|very|really|quite|rather|just a|noticeably|"
+    r"\b(?:much|slightly|a bit|a little(?: bit)?|a lot|way|somewhat|even|far|very|really|quite|rather|just a|"
+    r"noticeably|"
     r"kind of|sort of|overall|a tad|significantly|bit|relatively|a touch|lot)\s+(?=(?:more|less|too|fewer|\w+er)\b)"
 )
 
@@ -175,6 +196,8 @@ def _plain_word(token: str, word: str, following: str, before: list[str]) -> str
         before.pop()
         base = lx.COMPARATIVES.get(word, word)
         return token.replace(word, lx.OPPOSITES.get(base, "few " + word if is_plural(word) else ""))
+    if word in ("more", "most") and before and before[-1] in lx.NUMBERS:
+        return ""
     if word in ("more", "most"):
         many = is_plural(following) and following not in lx.PLURAL_ONLY - {"people", "men", "women", "children"}
         return "many" if many else token.replace(word, "")

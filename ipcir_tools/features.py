@@ -1,0 +1,120 @@
+"""Features and captions, made once ever: what the catalog knows is never made again."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ipcir_tools import images
+from ipcir_tools.catalog import Catalog, Progress
+from ipcir_tools.errors import NotFound
+from ipcir_tools.settings import Settings
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ipcir_tools.captioner import Captioner
+    from ipcir_tools.encoder import Encoder
+
+_BLOCK = 256
+"""Pictures opened at a time, so that memory stays bounded."""
+
+
+def text_key(text: str) -> str:
+    """The catalog's key of a text's feature."""
+    return "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class Features:
+    """Looks features and captions up in the catalog and makes those that are missing.
+
+    ``encoder`` and ``captioner`` are called for a model only when something is missing. ``made`` counts what was
+    really made: "images", "texts" and "captions". Safe for many threads.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        encoder: Callable[[], Encoder],
+        captioner: Callable[[], Captioner],
+        captioner_id: Callable[[], str],
+    ) -> None:
+        self._catalog = catalog
+        self._settings = settings
+        self._encoder = encoder
+        self._captioner = captioner
+        self._captioner_id = captioner_id
+        self._lock = threading.Lock()
+        self.made: Counter[str] = Counter()
+
+    @property
+    def space(self) -> str:
+        """The gallery's space; the encoder's where the gallery has none yet."""
+        return self._catalog.space() or self._encoder().space
+
+    def texts(self, texts: Sequence[str]) -> FloatArray:
+        """Features ``[n, d]`` of texts, unit norm."""
+        keys = [text_key(text) for text in texts]
+        known = self._catalog.features(keys, self.space)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if missing:
+            made = dict(zip(missing, self._encoder().embed_texts(list(missing.values())), strict=True))
+            self._catalog.put_features(made, self.space)
+            self._count("texts", len(made))
+            known.update(made)
+        return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+
+    def images(self, ids: Sequence[str], pixels: dict[str, Image.Image] | None = None) -> dict[str, FloatArray]:
+        """Features ``[d]`` of pictures by id, unit norm. ``pixels`` holds pictures that are open already."""
+        known = self._catalog.features(ids, self.space)
+        for block in _blocks([id_ for id_ in dict.fromkeys(ids) if id_ not in known]):
+            opened = [self._open(id_, pixels) for id_ in block]
+            made = dict(zip(block, self._encoder().embed_images(opened), strict=True))
+            self._catalog.put_features(made, self.space)
+            self._count("images", len(made))
+            known.update(made)
+        return known
+
+    def captions(
+        self, ids: Sequence[str], pixels: dict[str, Image.Image] | None = None, progress: Progress | None = None
+    ) -> dict[str, str]:
+        """One caption a picture, by id."""
+        known = self._catalog.captions(ids, self._captioner_id())
+        blocks = _blocks([id_ for id_ in dict.fromkeys(ids) if id_ not in known])
+        for i, block in enumerate(blocks):
+            opened = [self._open(id_, pixels) for id_ in block]
+            said = [several[0] for several in self._captioner().caption(opened)]
+            made = dict(zip(block, said, strict=True))
+            self._catalog.put_captions(made, self._captioner_id())
+            self._count("captions", len(made))
+            known.update(made)
+            if progress:
+                progress("captioning", i * _BLOCK + len(block), sum(map(len, blocks)))
+        return known
+
+    def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
+        """The captions that are there already; none is made."""
+        return self._catalog.captions(ids, self._captioner_id())
+
+    def _open(self, id_: str, pixels: dict[str, Image.Image] | None) -> Image.Image:
+        if pixels and id_ in pixels:
+            return pixels[id_]
+        record = self._catalog.records([id_]).get(id_)
+        if record is None:
+            raise NotFound(f"No picture has the id {id_!r}.")
+        return images.load(images.text_path(record.source), self._settings).pixels
+
+    def _count(self, what: str, n: int) -> None:
+        with self._lock:
+            self.made[what] += n
+
+
+def _blocks(ids: list[str]) -> list[list[str]]:
+    return [ids[i : i + _BLOCK] for i in range(0, len(ids), _BLOCK)]

@@ -1,0 +1,165 @@
+"""What the command line shows a person: tables that align, progress with rates, one line for an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ipcir_tools.catalog import Progress
+    from ipcir_tools.demo.play import Show
+    from ipcir_tools.evaluation.ablation import Ablation
+    from ipcir_tools.indexing import IndexReport
+    from ipcir_tools.types import SearchResult
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+_MOST_SKIPS = 20
+
+
+class _Rate(ProgressColumn):
+    """Things a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Bars on standard error, one for each kind of work; nothing is left on the screen that is not a result."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=err, transient=True) as bars:
+        tasks: dict[str, int] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield progress
+
+
+def show_error(text: str) -> None:
+    """One line on standard error."""
+    line = " ".join(str(text).split())
+    err.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+
+
+def show_index(report: IndexReport) -> None:
+    """What indexing did, and every skipped file with its reason."""
+    counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
+    said = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
+    out.print(f"[bold]{report.seen:,} pictures seen[/]: {said} in {report.seconds:.1f} s")
+    if report.skipped:
+        out.print(f"[yellow]{len(report.skipped)} skipped:[/]")
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        for skip in report.skipped[:_MOST_SKIPS]:
+            table.add_row(Text(_line(skip.source), overflow="fold"), Text(skip.reason))
+        out.print(table)
+        if len(report.skipped) > _MOST_SKIPS:
+            out.print(f"  and {len(report.skipped) - _MOST_SKIPS} more: --json lists them all")
+
+
+def show_result(result: SearchResult, marked: str | None = None) -> None:
+    """One search: what was understood, then the ranked pictures."""
+    turn = result.turn
+    out.print(
+        f"[bold]{escape(turn.query.modification)}[/]  [dim]turn {turn.id}"
+        + (f", after {turn.parent}" if turn.parent else "")
+        + "[/]"
+    )
+    if turn.caption is not None:
+        out.print(f"  [dim]reference[/] {escape(turn.caption)}")
+    if turn.imagined is not None:
+        by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
+            turn.imagined.origin
+        ]
+        out.print(f"  [dim]imagined [/] {escape(turn.imagined.description)}  [dim](by {by})[/]")
+    for warning in result.warnings:
+        out.print(f"  [yellow]note[/] {escape(warning)}")
+    if not turn.hits:
+        out.print("  no picture matches")
+        return
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for name in ("rank", "score", "image", "text"):
+        table.add_column(name, justify="right")
+    table.add_column("id")
+    table.add_column("picture", overflow="fold")
+    for hit in turn.hits:
+        file = Text(_line(PurePath(hit.source).name), style="bold green" if hit.id == marked else "")
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score), hit.id, file)
+    out.print(table)
+
+
+def show_ablation(ablation: Ablation) -> None:
+    """The table of the seed paper."""
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("composer")
+    for name in ("text weight", "R@1", "R@5", "R@10"):
+        table.add_column(name, justify="right")
+    best = {k: max(row.recall[k] for row in ablation.rows) for k in (1, 5, 10)}
+    for row in ablation.rows:
+        cells = [f"[bold]{value:.1f}[/]" if value == best[k] else f"{value:.1f}" for k, value in row.recall.items()]
+        table.add_row(row.composer, "" if row.weight is None else f"{row.weight:.2f}", *cells)
+    out.print(table)
+    out.print(
+        f"  [dim]{ablation.queries} held-out queries, {ablation.gallery:,} pictures, exact ranking, reference left out;"
+        f" imagined by {escape(ablation.imaginer)}[/]"
+    )
+
+
+def show_demo(show: Show, home: Path) -> None:
+    """The whole demo for a person."""
+    show_index(show.index)
+    out.print()
+    for played in show.dialogue:
+        show_result(played.result, played.target)
+        out.print(f"  [green]the right picture is at rank {played.rank}[/]\n")
+    for sheet in show.sheets:
+        out.print(f"the dialogue as pictures: [bold]{escape(str(sheet))}[/]", soft_wrap=True)
+    out.print("\n[bold]Does imagining help, and does the picture help on top?[/]")
+    show_ablation(show.ablation)
+    out.print(f"  [dim]captions of the references right word for word: {show.right_captions:.1f} %[/]\n")
+    first, last = show.dialogue[0].result.turn, show.dialogue[-1].result.turn
+    out.print("[bold]Try next[/]")
+    for command in (
+        f'ipcir search {first.query.reference} "in green with stripes" --home {home} --sheet hits.png',
+        f'ipcir refine {first.id} "make it sleeveless" --home {home}',
+        f'ipcir refine {last.id} "as a jumpsuit" --home {home} --json',
+        "ipcir index FOLDER-OF-YOURS --models demo --home my-gallery",
+    ):
+        out.print(f"  {escape(command)}", soft_wrap=True)
+
+
+def _line(text: str) -> str:
+    """A file name as one line, control characters made visible."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"

@@ -1,0 +1,161 @@
+"""Edits applied to a draft: places, poses, views and whole scenes here, the rest where it belongs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ipcir_tools.rules import lexicon as lx
+from ipcir_tools.rules.attributes import add_item, add_thing, set_looks
+from ipcir_tools.rules.caption import (
+    Phrase,
+    parse,
+    same_kind,
+    same_noun,
+    unit_slot,
+    with_unit,
+)
+from ipcir_tools.rules.draft import Draft
+from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Scene, Set, Swap, View
+from ipcir_tools.rules.nouns import become, drop_thing, set_count, swap
+from ipcir_tools.rules.text import is_plural, plain, singular
+
+
+def apply(edit: Edit, draft: Draft) -> None:
+    """Change the draft by one edit."""
+    _ACTIONS[type(edit)](edit, draft)
+
+
+def _place(edit: Edit, draft: Draft) -> None:
+    text = edit.text.strip(" ,")
+    if text.startswith("with ") and text.endswith(" in the background"):
+        add_item(text.removeprefix("with "), draft)
+        return
+    times = _TIME.match(text)
+    kept = tuple(segment for segment in draft.phrase.tail if times or not _is_place(segment))
+    draft.phrase = replace(draft.phrase, tail=(*kept, text))
+    draft.added(text)
+
+
+_TIME = re.compile(
+    r"(?:at|in|during|by) (?:the )?(?:night|sunset|sunrise|dawn|dusk|noon|evening|morning|daylight)\b|.* light$"
+)
+
+
+def _is_place(segment: str) -> bool:
+    words = segment.split()
+    personal = re.search(r"\b(?:its|his|her|their|mouth|hand|hands|arms|head|camera|top of)\b", segment)
+    return bool(words) and words[0] in lx.PLACES and not personal
+
+
+def _pose(edit: Edit, draft: Draft) -> None:
+    new = parse("x " + edit.text).tail
+    first = edit.text.split()[0] if edit.text else ""
+    classes = lx.POSTURES if first in lx.POSTURES else lx.GAZES if first in lx.GAZES else frozenset({first})
+    kept = [segment for segment in draft.phrase.tail if segment.split()[0] not in classes]
+    if any(_is_place(segment) for segment in new) and first in lx.POSTURES:
+        kept = [segment for segment in kept if not _is_place(segment)]
+    draft.phrase = replace(draft.phrase, tail=(*new, *kept) if first in lx.POSTURES else (*kept, *new))
+    draft.added(edit.text)
+
+
+def _view(edit: Edit, draft: Draft) -> None:
+    phrase = draft.phrase
+    if edit.text == "close-up":
+        draft.phrase = phrase if phrase.prefix else replace(phrase, prefix="a close-up of")
+    else:
+        phrase = replace(phrase, prefix="") if "afar" in edit.text and "close-up" in phrase.prefix else phrase
+        other = re.compile(
+            r"\b(?:greyscale|black and white|in colou?r|light)$"
+            if re.match("in ", edit.text)
+            else r"^(?:seen|viewed|shot) "
+        )
+        kept = tuple(segment for segment in phrase.tail if not other.search(segment))
+        draft.phrase = replace(phrase, tail=(*kept, edit.text))
+    draft.added(edit.text)
+
+
+def _keep(edit: Edit, draft: Draft) -> None:
+    draft.touched = True
+    if edit.text and edit.text not in ("same", "rest", "everything", "else"):
+        draft.keep.append(edit.text)
+
+
+def _scene(edit: Edit, draft: Draft) -> None:
+    text = scene_text(edit.text)
+    if not text:
+        return
+    new = parse(text)
+    again = re.search(r"^the\b|\b(?:same|another|similar\w*|other)\b", " ".join(edit.text.split()[:5]))
+    if draft.rewritten:
+        draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail, ", " + text))
+    elif again and same_kind(new.noun, draft.original.noun):
+        draft.phrase = _inherited(new, edit.text, draft)
+    else:
+        draft.phrase = replace(
+            new, lead="a" if new.lead == "the" and not is_plural(new.noun) else new.lead.removeprefix("the")
+        )
+    if not same_noun(new.noun, draft.original.noun):
+        draft.removed(draft.original.noun)
+    draft.rewritten = True
+    draft.added(text)
+
+
+def _inherited(new: Phrase, said: str, draft: Draft) -> Phrase:
+    """*another dog of the same breed*: looks that the text does not name stay those of the caption."""
+    old = draft.original
+    noun = old.noun if singular(new.noun) in ("animal", "person", "one", "vehicle") else new.noun
+    lead = new.lead if new.lead not in ("the", "") else old.lead
+    if is_plural(noun) and lead in ("a", "an"):
+        noun = singular(noun)
+    phrase = replace(new, noun=noun, lead=lead)
+    different = re.search(r"\b(?:different|other) (?:breed|colou?r|type|kind|species)", said)
+    for unit in old.units:
+        if (
+            not different
+            and not phrase.unit(unit_slot(unit))
+            and unit_slot(unit) in ("colour", "pattern", "material", "")
+        ):
+            phrase = with_unit(phrase, unit)
+    return phrase
+
+
+def scene_text(text: str) -> str:
+    """A description of the whole target without talk of the reference or of pictures."""
+    text = re.sub(
+        r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:the|a) (?:same|similar|"
+        r"different) (?:breed|type|kind|colou?r|shape|style|size|species|variety|position|pose|design|location|"
+        r"angle|way|background)s?(?: and (?:colou?r|type|size|shape|breed|kind))?(?: of)?\b",
+        " ",
+        text,
+    )
+    text = re.sub(r"\banother\b", "a", text)
+    text = re.sub(
+        r"\b(?:a )?(?:very |more )?(?:similar|same|different|other|identical)(?:ly)? (?=\w)", _article_kept, text
+    )
+    text = re.sub(r"\b(?:the|a) (?=a\b|an\b)", "", text)
+    text = re.sub(
+        r"^(?:is|are|has|have|shows?|of|with|on|it is|there is|there are)\s+(?=\w)", "", plain(text).strip(" ,")
+    )
+    text = re.sub(r"\b(?:is|are|must be|should be|must|should) (?=\w+ing\b)|\b(?:must|should) be ", "", text)
+    text = re.sub(r"^(?:only|just|now) ", "", text)
+    return " ".join(words for words in text.split()).strip(" ,")
+
+
+def _article_kept(found: re.Match[str]) -> str:
+    return "a " if found.group(0).startswith("a ") else ""
+
+
+_ACTIONS = {
+    Scene: _scene,
+    Become: become,
+    Swap: swap,
+    Set: set_looks,
+    Add: add_thing,
+    Drop: drop_thing,
+    Place: _place,
+    Pose: _pose,
+    Count: set_count,
+    View: _view,
+    Keep: _keep,
+}

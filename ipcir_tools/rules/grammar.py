@@ -1,0 +1,265 @@
+"""The edit grammar: patterns of clauses, in the order in which they are tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from ipcir_tools.rules import lexicon as lx
+from ipcir_tools.rules.caption import (
+    Phrase,
+)
+from ipcir_tools.rules.edits import Count, Edit, Keep, View
+from ipcir_tools.rules.predicates import about, doing, predicate, view
+from ipcir_tools.rules.readings import (
+    changed,
+    dropped,
+    fewer,
+    grey,
+    had,
+    inside,
+    instead,
+    made,
+    only,
+    pair,
+    put,
+    said,
+    same,
+    swap,
+    then,
+)
+from ipcir_tools.rules.scenes import whole_scene
+from ipcir_tools.rules.split import clauses, parts_of, sentences
+from ipcir_tools.rules.text import bare
+from ipcir_tools.rules.things import adds, background, drops
+
+Rule = Callable[[re.Match[str], Phrase], Sequence[Edit]]
+
+
+_STATES = {"open": "open", "close": "closed", "raise": "raised", "light": "lit", "blur": "blurred"}
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern + r"$")
+
+
+def read(text: str, caption: Phrase) -> list[Edit]:
+    """All edits of a tidied modification text, in order."""
+    found: list[Edit] = []
+    for sentence in sentences(text):
+        whole = whole_scene(sentence, caption)
+        found += whole if whole else [edit for part in clauses(sentence) for edit in clause(part, caption)]
+    return found
+
+
+def clause(text: str, caption: Phrase) -> list[Edit]:
+    """The edits of one clause."""
+    for pattern, rule in _RULES:
+        found = pattern.match(text)
+        if found:
+            edits = rule(found, caption)
+            if edits:
+                return list(edits)
+    return predicate(text, caption)
+
+
+_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
+    (_compiled(pattern), rule)
+    for pattern, rule in (
+        # what stays
+        (
+            r"(?:reduce|decrease|increase|change|lower|raise|lessen)(?: the)? (?:number|amount|count) of (?:the )"
+            r"?([\w -]+?) (?:to|by) (?:only |just |a )?([\w-]+)(?: (?!with\b|in\b|on\b|and\b)[\w-]+)?(.*)",
+            lambda m, c: [Count(m[2], m[1]), *then(m[3], c)],
+        ),
+        (
+            r"(?:(?:is|are|has|have|looks?) )*(?:very |quite |exactly )?(?:similar|identical)",
+            lambda m, c: [Keep("same")],
+        ),
+        (
+            r"(?:is |are |has |have |in |with |of |keep |looks? )*(?:exactly |about |just about )?the same",
+            lambda m, c: [Keep("same")],
+        ),
+        (r"(?:the )?same (?:thing|one|item|garment|dress|shirt|top|style)?", lambda m, c: [Keep("same")]),
+        (
+            r"(?:keep|leave|retain|preserve|maintain)(?: the| only the| only)? (?!only)(.+?)(?: as (?:it is|is|"
+            r"they are)| the same| unchanged)?",
+            lambda m, c: [Keep(bare(p)) for p in parts_of(m[1])],
+        ),
+        (
+            r"(?:(?:is|are|has|have|of|with|in|from|seen|shot|taken|at) )*(?:an? |the )?(?:same|similar|identical)"
+            r" (.+)",
+            lambda m, c: same(m[1], c),
+        ),
+        (
+            r"(?:(?:is|are|has|have|in|with|of|a|an|on|to) )*(?:different|other|another|new) (?:type of |kind of |"
+            r"shade of )?(?:[\w-]+ )?(?:colou?rs?|shape|breed|species|style|type|kind|size|pattern|background|"
+            r"brand|material|fabric|position|setting|room|location|animal|design)s?",
+            lambda m, c: [Keep("")],
+        ),
+        # not X but Y
+        (r"(?:is |are )?not (.+?),? (?:but|rather) (.+)", lambda m, c: [*drops(m[1]), *clause(m[2], c)]),
+        # X instead of Y
+        (
+            r"(?:has|have|is|are|with|shows?|in|be|to be|being|wearing|there is|there are)? ?(.+?) instead of "
+            r"(?:a |an |the |having )"
+            r"*(.+)",
+            lambda m, c: instead(m[1], m[2], c),
+        ),
+        (
+            r"instead of (.+?),? (?:(?:has|have|there is|there are|use|show|shows|put|add|make it|is|with)|,) (.+)",
+            lambda m, c: instead(m[2], m[1], c),
+        ),
+        # change X to Y
+        (
+            r"(?:change|turn|convert|transform|alter|morph|make|modify)(?: the| out)? (?:(?!from)(.+?) )?(?:from "
+            r".+? )?(?:to|into|for)(?: an?| the)? (?:be |have |show )?((?:an? )?.+)",
+            lambda m, c: changed(m, c),
+        ),
+        (
+            r"(?:replace|swap|switch|exchange|trade|substitute)(?: out)?(?: the)? (.+?) (?:with|for|by|to|against)"
+            r" (.+)",
+            lambda m, c: swap(m[1], m[2], c),
+        ),
+        (
+            r"(.+?)(?: (?:has|have|is|are|was|were|been))* (?:changed|turned|transformed|replaced|converted|"
+            r"become|becomes|became|reduced|decreased|increased|multiplied|grown|switched)(?: from .+?)?(?: (?:to|"
+            r"into|with|by|in))? (.+)",
+            lambda m, c: swap(m[1], m[2], c),
+        ),
+        (
+            r"(?:there was|goes? from|from|was) (.+?),? (?:now|to|and now) (?:it is |there is |there are )?(.+)",
+            lambda m, c: swap(m[1], m[2], c),
+        ),
+        (
+            r"(?:change|alter|modify|vary) (?:the )?(.+)",
+            lambda m, c: [Keep("")],
+        ),
+        (r"(?:from )?(.+?) (?:to|into|->|becomes) (.+)", lambda m, c: pair(m[1], m[2], c)),
+        # out
+        (
+            r"(?:is |are |has |have |be )?(?:without|not|no|remove|lose|loses|losing|drop|delete|erase|ditch|"
+            r"discard|take (?:off|away|out)|get rid of|omit|exclude|hide|cut out|wipe(?: out)?|eliminate|strip|"
+            r"lacks|lacking)(?: out)? (.+)",
+            lambda m, c: dropped(m[1], c),
+        ),
+        (
+            r"(.+?)(?: (?:is|are|has|have|been|was))* (?:removed|missing|gone|absent|deleted|disappeared|not "
+            r"(?:visible|there|shown))",
+            lambda m, c: dropped(m[1], c),
+        ),
+        (r"take (?:the )?(.+?) (?:off|away|out)", lambda m, c: drops(m[1])),
+        # how many
+        (
+            r"(?:increase|more|greater|larger|raise)(?: the)?(?: number| amount| population)? (?:of )?(?:the )"
+            r"?([\w-]+)",
+            lambda m, c: adds("more " + m[1], c),
+        ),
+        (
+            r"(?:fewer|less|lesser|lessen|reduce|decrease)(?: the)?(?: number| amount)? (?:of )?(?:the )?([\w-]+)",
+            lambda m, c: fewer(m[1], c),
+        ),
+        (
+            r"(?:is |are |there is |there are |shows? |has |have |leave )?(?:only|just) (one|two|three|four|five|"
+            r"six|a|an)(?: of (?:the |them\b)(?:[\w-]+)?|(?: [\w-]+)*)",
+            lambda m, c: only(m, c),
+        ),
+        (r"one (?:less|fewer) ([\w-]+)", lambda m, c: [Count("-1", m[1])]),
+        (r"remove (one|two|three)(?: of the)? ([\w-]+)", lambda m, c: [Count(f"-{lx.NUMBERS[m[1]]}", m[2])]),
+        (r"((?:one|two|three|four|five) more [\w-]+) and (.+)", lambda m, c: [*adds(m[1], c), *clause(m[2], c)]),
+        (
+            r"(?:has |have |with |add |there (?:is|are) )?((?:one|two|three|four|five|a) more [\w-]+|another [\w-]+)",
+            lambda m, c: adds(m[1], c),
+        ),
+        # how it is seen
+        (
+            r"(?:is |are |more )?(?:zoom(?:ed|ing)?(?: it| the (?:image|picture|photo|camera))? in|(?:(?:zoom|get|"
+            r"move|go|come|bring|take)(?: it| the (?:image|picture|photo|camera))? )?(?:closer|close))(?: (?:up|"
+            r"shot|view|look|on|to|at|of|the|camera|in|more|of the|a|bit|distance|his|her|its|[\w-]+'s))*(?: "
+            r"([\w-]+))?",
+            lambda m, c: [View("close-up")],
+        ),
+        (
+            r"(?:(?:it|this|is|are) )*(?:an? )?(?:more )?(?:closer?|zoomed|near|tight)(?:[- ](?:up|shot|view|look|"
+            r"in))+\b(?:[^,]*? with (.+)|.*)",
+            lambda m, c: [View("close-up"), *(adds(m[1], c) if m[1] else [])],
+        ),
+        (r"look (?:at|down on|down at) .+? (from .+)", lambda m, c: [view(m[1])]),
+        (
+            r"(?:is |are )?(?:zoom|move|get|zoomed|zooming|step)(?: it| the camera)? (?:out|away|back(?! to)|"
+            r"farther|further)\b.*|(?:is )?(?:farther|further|more distant)(?: away)?",
+            lambda m, c: [View("seen from afar")],
+        ),
+        (
+            r"(?:is |are |was )?(?:(?:shot|taken|seen|viewed|photographed|pictured) )?(?:from|in|at|with) "
+            r"(?:.*\b(?:angle|perspective|distance|viewpoint|greyscale|point of view)|(?:the )?(?:top|side|back|"
+            r"front|above|below|behind|afar))",
+            lambda m, c: [view(m[0])],
+        ),
+        (
+            r"(?:is |are )?(?:shot|taken|seen|viewed|photographed) .+",
+            lambda m, c: [doing(re.sub(r"^(?:is|are) ", "", m[0]))],
+        ),
+        (r"(?:is |are )?in (?:greyscale|colou?r|black and white(?: photo)?)", lambda m, c: grey(m[0], c)),
+        (
+            r"(?:change|another|different|new)(?: the)? (?:camera )?(?:angle|perspective|view).*",
+            lambda m, c: [Keep("")],
+        ),
+        # where it is
+        (
+            r"(?:(?:put|place|set|add|use|with|has|have|give it|make it) )?(?:(?:it|them) )?(?:in|on|against|in "
+            r"front of|with)? ?(an? (?:(?!in\b)[\w-]+ )*?(?:background|backdrop))(?: (?!of\b).*)?",
+            lambda m, c: [background(m[1])],
+        ),
+        (
+            r"(?:put|place|set|hang|lay|move|position|show|bring|stick|attach)(?: the| up)? (.+?) (back|behind|"
+            r"(?:in|on|at|next to|near|behind|under|beside|over|around|against|inside|into|onto|to|by|in front of|"
+            r"above|below|between|underneath|outside|atop|for)(?: .+)?)",
+            put,
+        ),
+        (r"(?:make|have|get|let|give|keep|leave|turn) (.+)", lambda m, c: made(m[1], c)),
+        (r"(?:is |are )?(?:as|like) (.+)", lambda m, c: predicate(m[1], c) if c.is_garment else []),
+        # done to a part
+        (r"fill(?: up)? (?:the )?(.+?)(?: up)? with (.+)", lambda m, c: about(m[1], "filled with " + m[2], c)),
+        (
+            r"(open|close|raise|light|blur)(?: up)? (?:the )?([\w -]+?)(?: up)?",
+            lambda m, c: about(m[2], _STATES[m[1]], c),
+        ),
+        (r"(?:turn|switch) on (?:the )?([\w-]+)(?: .*)?", lambda m, c: about(m[1], "lit", c)),
+        (r"(?:paint|dye|tint|color|colour) (.+)", lambda m, c: made(m[1], c)),
+        (r"(?:more )?(?:close )?focus(?:ed|es)?(?: more| only)? (?:on|in) .+", lambda m, c: [View("close-up")]),
+        (
+            r"(?:it |this |that |they )?(?:is |are )?made (?:of|from|out of) (.+)",
+            lambda m, c: predicate("in " + m[1], c),
+        ),
+        (r"there (?:is|are)(?: also| now| only| just)? (.+)", lambda m, c: adds(m[1], c)),
+        # what it has
+        (r"(?:go |goes |change |turn |switch |put it )?back (?:to|in|into) (.+)", lambda m, c: predicate(m[1], c)),
+        (
+            r"(?:put|add|bring|get|give|want)(?: it)? (?:back |on )?(.+?)(?: back| on| again)?",
+            lambda m, c: adds(m[1], c),
+        ),
+        (
+            r"(?:it |that |which |they |he |she |the [\w-]+ )?(?:is |are )?(?:has|have|having|with|plus|featuring|"
+            r"features|contains?|containing|includes?|including|must include|should have|must have|needs?|wants?|"
+            r"shows?|showing|insert|introduce|attach|use|wearing|wears?)(?: been| got)? (.+)",
+            lambda m, c: had(m[0], m[1], c),
+        ),
+        # what it is
+        (
+            r"(?:it|that|they|he|she|this|which) (?:(?:should|must|would|will|to|needs to|has to|is|are|be|being|"
+            r"looks?|look|seems?|gets?|now|also) ?)+ (.+)",
+            lambda m, c: predicate(m[1], c),
+        ),
+        (
+            r"(?:(?:should|must|would|will|to|is|are|be|being|looks?|made|make|now|also|of|it) )+(.+)",
+            lambda m, c: predicate(m[1], c),
+        ),
+        (
+            r"(?:the |its |his |her |their )?((?:[\w-]+ ){0,2}?[\w-]+) (?:(?:should|must|needs to|is|are|be|being|"
+            r"was|looks?|get|gets|now) )+(.+)",
+            lambda m, c: said(m[1], m[2], c),
+        ),
+        (r"in (?:an? )?((?:[\w-]+ )*[\w-]+)", lambda m, c: inside(m[1], c)),
+    )
+)

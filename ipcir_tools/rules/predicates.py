@@ -1,0 +1,216 @@
+"""What follows "is", "make it" or nothing at all: looks, things, poses, places and views."""
+
+from __future__ import annotations
+
+import re
+
+from ipcir_tools.rules import lexicon as lx
+from ipcir_tools.rules.caption import (
+    Phrase,
+    head_noun,
+    parse,
+    same_noun,
+)
+from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Set, Swap, View
+from ipcir_tools.rules.split import parts_of
+from ipcir_tools.rules.text import bare, base_verb, gerund, is_gerund, is_plural, plain, singular
+from ipcir_tools.rules.things import adds, adjectival, background, drops, with_article
+
+NOUN_VERBS = frozenset(["stick", "show", "play", "drink", "surf", "watch", "light", "ride", "box"])
+
+
+def about(subject: str, words: str, caption: Phrase) -> list[Edit]:
+    """Adjectives, a pose or a place said of some thing."""
+    subject = bare(subject)
+    clothes = caption.is_garment and singular(head_noun(subject)) in lx.GARMENTS
+    if not subject or subject in lx.GENERIC or clothes or same_noun(head_noun(subject), caption.noun):
+        return predicate(words, caption)
+    if re.fullmatch(
+        r"(?:colou?rs?|shade|pattern|print|style|fit|size|length|fabric|material|design|look|style)", subject
+    ):
+        return predicate(words, caption)
+    if subject in ("background", "backdrop", "setting", "scene"):
+        return [background(words)]
+    if re.match(
+        r"(?:is |are |has |have )?(?:been )?(?:gone|removed|missing|absent|invisible|not visible|not there|off)\b",
+        words,
+    ):
+        return [Drop(subject)]
+    if words.startswith("not "):
+        return [Drop(f"{words[4:]} {subject}")]
+    plainly = bare(plain(words))
+    if adjectival(plainly):
+        return [Set(plainly, subject)]
+    if re.match(r"(?:an?|two|three|four|five|six) ", words):
+        return [Swap(plain(words), subject)]
+    thing = f"{with_article(subject)} {posed(plainly)}"
+    return [Swap(thing, subject) if f" {subject} " in f" {caption.text()} " else Add(thing)]
+
+
+def predicate(text: str, caption: Phrase) -> list[Edit]:
+    """What follows "is", "make it" or nothing at all: looks, things_of, poses and places, in one list."""
+    text = _plain_complement(text)
+    cut = re.search(
+        r"(?<=\w) (with|without|featuring|instead of|on|in|at|from|under|behind|by|next to|near|that|which|"
+        r"showing)(?= )",
+        text,
+    )
+    first = text.split()[0] if text else ""
+    verbal = is_gerund(first) or first in lx.PARTICIPLES | lx.PREPOSITIONS or base_verb(first)
+    if cut and not verbal:
+        before, after = text[: cut.start()], text[cut.start() :].strip()
+        if not re.search(r"\bcolou?r\b|\bsize\b|\blength\b", after.split(" and ")[0]) and adjectival(bare(before)):
+            return [*predicate_parts(before, caption), *_after(after, caption)]
+    return predicate_parts(text, caption)
+
+
+def _after(text: str, caption: Phrase) -> list[Edit]:
+    """What follows the adjectives of a complement: *with a belt*, *on the front*."""
+    word, rest = text.split(" ", 1)
+    if word in ("with", "featuring", "showing"):
+        return adds(rest, caption)
+    if word in ("without", "instead"):
+        return drops(rest.removeprefix("of "))
+    return [doing(text)]
+
+
+def _plain_complement(text: str) -> str:
+    text = re.sub(r"\b(?:the|a) (?:same|different|similar) (?:\w+ )?(?:but|and|only|except|with)\b", "", plain(text))
+    text = re.sub(
+        r"\s+in (?:colou?r|shade|tone|hue|size|length|style|design|nature|appearance|fit|pattern)s?\b", "", text
+    )
+    text = re.sub(
+        r"\b(?:all|mostly|completely|entirely|totally|fully|predominantly|mainly|primarily|only|very|too|so|"
+        r"really|quite|just|overall|still|also|already|now) (?=\w)",
+        "",
+        text,
+    )
+    text = re.sub(r"\b([\w-]+)[ -]colou?red\b", r"\1", text)
+    return re.sub(r"^(?:a|an|the) ((?:[\w-]+ )+)(?:colou?r|shade|tone|hue)$", r"\1", text).strip(" ,")
+
+
+def predicate_parts(text: str, caption: Phrase) -> list[Edit]:
+    """A complement read as a pose, a place, or a list of looks and things."""
+    words = text.split()
+    if len(words) > 1 and words[0] in ("with", "featuring", "having", "without"):
+        return _after(text, caption)
+    past = len(words) > 1 and words[0].endswith("ed") and words[1] in lx.PREPOSITIONS | {"out", "up"}
+    if words and (past or is_gerund(words[0]) or words[0] in lx.PARTICIPLES or words[0] in lx.PREPOSITIONS):
+        return [doing(text)]
+    if (
+        words
+        and words[0] not in ("a", "an", "the")
+        and base_verb(words[0])
+        and base_verb(words[0]) not in NOUN_VERBS
+        and not lx.slot_of(words[0])
+    ):
+        return [Pose(posed(text))]
+    return [edit for part in parts_of(text) for edit in _part(part, caption)]
+
+
+def _part(part: str, caption: Phrase) -> list[Edit]:
+    part = part.strip()
+    core = bare(part)
+    if not core or core in lx.GENERIC | {"same", "different", "similar", "color", "colour", "thing", "other"}:
+        return [Keep(core)] if core == "same" else []
+    if core in ("close", "far", "distant", "far away", "close to the camera"):
+        return [View("close-up" if core.startswith("close") else "seen from afar")]
+    if adjectival(core):
+        return [Set(core)]
+    phrase = parse(part)
+    head = phrase.noun
+    if head in ("one", "ones") and phrase.units:
+        return [Set(" ".join(phrase.units)), *(Add(item) for item in phrase.features)]
+    if re.fullmatch(r"(?:one|two|three|four|five|six|seven|eight|nine|ten|\d+)(?: of (?:them|it))?", core):
+        return [Count(core.split()[0])]
+    words = part.split()
+    if (
+        is_gerund(words[0])
+        or words[0] in lx.PARTICIPLES | lx.PREPOSITIONS
+        or (lx.FEATURES.get(head) is None and base_verb(words[0]))
+    ):
+        return [doing(part)]
+    if caption.is_garment and (singular(head) in lx.GARMENTS or head in lx.GARMENTS):
+        return [Become(part)]
+    if head in ("background", "backdrop"):
+        return [background(part)]
+    if part.endswith((" in the background", " in the foreground")):
+        return [Add(part)]
+    if (
+        lx.FEATURES.get(head)
+        or head in lx.PATTERN_NOUNS
+        or re.fullmatch("prints?|patterns?|designs?|length|fit|fabric|material|style", head)
+    ):
+        return [Add(part)]
+    if same_noun(head, caption.noun) or (part.startswith(("a ", "an ")) and not caption.is_garment):
+        return [Become(part)]
+    if len(words) == 1 and ((caption.is_garment and not is_plural(core)) or core.endswith("ed")):
+        return [Set(core)]
+    return [Add(part)]
+
+
+def doing(text: str) -> Edit:
+    """A pose, a place or a view, by its first word."""
+    if (
+        re.match(r"(?:from|zoomed|seen|viewed|shot|taken|photographed)\b", text)
+        or "greyscale" in text
+        or re.match(r"in colou?r$", text)
+    ):
+        return view(text)
+    if re.match(r"(?:with|featuring|having|wearing|containing|has|have) ", text):
+        return Add(text.split(" ", 1)[1])
+    if text.split()[0] in lx.PREPOSITIONS:
+        words = bare(re.sub(r"^(?:in|of) ", "", text))
+        if adjectival(words):
+            return Set(words)
+        if re.match(r"(?:of|as|like) ", text):
+            return Keep("") if re.search(r"same|different|similar", text) else Add(text.split(" ", 1)[1])
+        return Place(text)
+    return Pose(posed(text))
+
+
+def posed(text: str) -> str:
+    """A verb phrase as a caption says it: *to lie on the bed* -> *lying on the bed*."""
+    text = re.sub(r"^(?:to be |to |be |is |are |so (?:that )?(?:it|they) (?:is|are) )+", "", text)
+    words = text.split()
+    if (
+        words
+        and words[0] not in lx.PREPOSITIONS
+        and not is_gerund(words[0])
+        and base_verb(words[0])
+        and not lx.slot_of(words[0])
+    ):
+        words[0] = gerund(words[0])
+    for i in range(1, len(words)):
+        if (
+            words[i - 1] == "and"
+            and base_verb(words[i])
+            and words[i] not in lx.PREPOSITIONS
+            and not lx.slot_of(words[i])
+        ):
+            words[i] = gerund(words[i])
+    return " ".join(words)
+
+
+def view(text: str) -> Edit:
+    """How the picture is seen; a view that is the same, or merely different, says nothing."""
+    text = re.sub(r"^(?:is|are|be) ", "", text)
+    if re.search(r"\bsame\b|\bsimilar\b", text):
+        return Keep(bare(re.sub(r".*\b(?:same|similar) ", "", text)))
+    if re.search(r"\b(?:different|another|opposite|other)\b", text):
+        return Keep("")
+    if "greyscale" in text or "black and white" in text:
+        return View("in greyscale")
+    if re.search(r"\bin colou?r\b", text):
+        return View("in color")
+    where = re.match(
+        r"(?:(?:seen|shot|taken) )?((?:in|on|at|next to|near|outdoors?|indoors?|outside|inside|against|under|by)\b.*)",
+        text,
+    )
+    if where:
+        return View(plain(where.group(1))) if text.endswith(" light") else Place(plain(where.group(1)))
+    if re.search(r"zoom(?:ed)? out|further|farther|\bfar\b|away", text) or ("distan" in text and "close" not in text):
+        return View("seen from afar")
+    if re.search(r"zoom|clos", text):
+        return View("close-up")
+    return View("seen " + re.sub(r"^(?:(?:seen|viewed|shot|taken|photographed|pictured) )+", "", plain(text)))

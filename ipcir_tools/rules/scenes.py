@@ -1,0 +1,135 @@
+"""Modification texts that describe the whole target instead of an edit."""
+
+from __future__ import annotations
+
+import re
+
+from ipcir_tools.rules import lexicon as lx
+from ipcir_tools.rules.caption import (
+    Phrase,
+    head_noun,
+    parse,
+    same_kind,
+    same_noun,
+)
+from ipcir_tools.rules.edits import Drop, Edit, Scene
+from ipcir_tools.rules.predicates import NOUN_VERBS
+from ipcir_tools.rules.text import base_verb, is_gerund, plain, singular
+
+_SCENE_LEAD = re.compile(
+    r"^(?:(?:display|target|focus|focuses|focused|capture|concentrate)(?: only| more| on| in| to| at|\b)*|show(?! "
+    r"more\b)|there (?:is|are|was|were)(?! (?:more|fewer|less|no)\b)|"
+    r"(?:change|changed|turn|go|reduce|move|switch)(?: it| focus| everything| the (?:photo|image|picture|scene))? "
+    r"(?:to|for|into)(?: show| focus on)?|make(?: out| only)? (?:with|of|out)\b|make (?:the )?(?:picture|image|"
+    r"photo|scene) (?:of|with)|"
+    r"(?:take|make|get|give|use|have)(?: (?!of\b|on\b|with\b)[\w-]+){0,3} (?:coverage|shot|view|shoot|portrait|"
+    r"potrait)(?: shot| view)?(?: of| on| over| for| showing|,)*|"
+    r"replace (?:the )?(?:entire|whole|all)(?: the)? (?:contents?|scene|image|picture) (?:with|by)|"
+    r"must be|use|the target (?:shows?|has|is)|contains?|include)\s+"
+)
+
+
+def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
+    """The edits of a text that describes the whole target; empty if it does not."""
+    if sentence.startswith("instead of"):
+        return []
+    body, drops = _exclusions(sentence)
+    lead = _SCENE_LEAD.match(body)
+    rest = body[lead.end() :].strip(" ,") if lead else body
+    if not lead and re.match(r"shows? ", body):
+        return _shown(body.split(" ", 1)[1], caption, drops)
+    if _is_trade(rest, drops, caption) or (lead and re.search(r" (?:it|them|him|her)$", rest)):
+        return []
+    if lead and re.search(r"\bbackground$", rest) and len(rest.split()) < 4:
+        return []
+    if lead and (_is_attribute(rest, caption) or re.match(r"(?:its|his|her|their|the [\w-]+'s) ", rest)):
+        return []
+    if lead or _describes(rest, caption):
+        return [*(Drop(item) for item in drops), Scene(rest)] if rest else []
+    return []
+
+
+def _is_trade(body: str, drops: list[str], caption: Phrase) -> bool:
+    """*a bed instead of a couch* trades a thing of the caption; with more said of the new, it is a scene."""
+    known = {singular(word.strip(",.")) for word in caption.text().split()} | {"one", "ones"}
+    return any(singular(head_noun(item)) in known for item in drops) and not parse(body).tail
+
+
+def _shown(rest: str, caption: Phrase, drops: list[str]) -> list[Edit]:
+    """*Shows two other dogs playing* is the whole target; *shows the sky in the background* adds to it."""
+    head = head_noun(rest)
+    small = len(rest.split()) < 5 or rest.startswith(("the ", "no ", "more ", "fewer ", "only ")) or " and no " in rest
+    adds = re.search(r"\b(?:next to|behind|with) (?:them|it|him|her)$|\bin the (?:back|fore)ground\b", rest)
+    if (small or adds) and not same_kind(head, caption.noun) and not re.match(r"(?:an)?other|similar", rest):
+        return []
+    if rest.startswith(("no ", "fewer ", "more ", "only one of", "only ")) and len(rest.split()) < 6:
+        return []
+    return [*(Drop(item) for item in drops), Scene(rest)]
+
+
+def _exclusions(text: str) -> tuple[str, list[str]]:
+    """Cut "instead of X", "without X", "not X" out of a text."""
+    drops: list[str] = []
+
+    def take(found: re.Match[str]) -> str:
+        drops.append(found.group(1).strip())
+        return " "
+
+    pattern = (
+        r",?(?: and| but)?\s+(?:instead of|without|but not|and not|not|and no|with no)\s+((?:(?! and (?:has|have|"
+        r"is|with)\b| with\b)[^,.;])+)"
+    )
+    return " ".join(re.sub(pattern, take, text).split()), drops
+
+
+def _is_attribute(rest: str, caption: Phrase) -> bool:
+    """Whether "change to ..." names only a look: *blue*, *long sleeves*, *a v-neck*, *a skirt*."""
+    phrase = parse(plain(rest))
+    if all(
+        lx.slot_of(word.strip(",")) or word in ("and", "a", "an", "color", "colour") for word in plain(rest).split()
+    ):
+        return True
+    return caption.is_garment and not phrase.tail
+
+
+def _describes(text: str, caption: Phrase) -> bool:
+    """Whether a text without a lead is a description: a noun phrase with something said of it."""
+    phrase = parse(plain(text))
+    first = text.split()[0] if text else ""
+    if (
+        not phrase.noun
+        or first in lx.NO_SUBJECT
+        or (base_verb(first) and first not in NOUN_VERBS)
+        or caption.is_garment
+    ):
+        return False
+    if is_gerund(first) or re.match(r"the [\w-]+ (?:is|are|has|have) ", text):
+        return False
+    if re.search(
+        r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become)\b|"
+        r"^(?:only|just)? ?one of\b",
+        text,
+    ):
+        return False
+    known = {singular(word.strip(",.")) for word in caption.text().split()}
+    if re.match(r"(?:the|his|her|its|their) ", text) and (
+        same_kind(phrase.noun, caption.noun) or singular(phrase.noun) in known
+    ):
+        return False
+    if re.search(r"\bin the (?:back|fore)ground$", text) and not re.search(r"\b(?:is|are)\b|ing\b", text):
+        return False
+    if phrase.noun in ("shot", "view", "look", "angle", "close-up", "zoom"):
+        return False
+    if lx.slot_of(phrase.noun) or phrase.noun in lx.STOPS | {
+        "background",
+        "angle",
+        "color",
+        "colour",
+        "breed",
+        "one",
+        "more",
+    }:
+        return False
+    if re.match(r"(?:\w+ )?(?:more|less|fewer|additional)\b", text):
+        return False
+    return bool(phrase.tail or phrase.features) or (phrase.lead != "" and not same_noun(phrase.noun, caption.noun))

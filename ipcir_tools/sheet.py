@@ -1,0 +1,108 @@
+"""Contact sheets: reference, edit and ranked hits as one picture."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from ipcir_tools import images
+from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.settings import Settings
+from ipcir_tools.types import SearchResult
+
+_CELL = 176
+_GAP = 12
+_LABEL = 40
+_SIDE = 300
+_PER_LINE = 5
+_PAPER, _INK, _FAINT, _MARK = (252, 251, 248), (34, 34, 40), (120, 120, 128), (30, 140, 80)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One search on a sheet. Hits in ``marked`` are framed in green."""
+
+    result: SearchResult
+    marked: Collection[str] = ()
+
+
+def save_sheet(
+    strips: Sequence[Strip], path: Path, settings: Settings, *, columns: int = _PER_LINE, most: int = 20
+) -> None:
+    """Draw the searches one below the other and write a PNG or JPEG, as the name ends.
+
+    Raises InvalidRequest where the file cannot be written.
+    """
+    sheet = draw_sheet(strips, settings, columns=columns, most=most)
+    try:
+        path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path.expanduser())
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(
+            f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours."
+        ) from error
+
+
+def draw_sheet(strips: Sequence[Strip], settings: Settings, *, columns: int = _PER_LINE, most: int = 20) -> Image.Image:
+    """The sheet as a picture; a file that cannot be read any more is a grey square with its reason."""
+    drawn = [_strip(strip, settings, columns, most) for strip in strips]
+    sheet = Image.new("RGB", (max(each.width for each in drawn), sum(each.height for each in drawn)), _PAPER)
+    top = 0
+    for each in drawn:
+        sheet.paste(each, (0, top))
+        top += each.height
+    return sheet
+
+
+def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.Image:
+    turn = strip.result.turn
+    hits = turn.hits[:most]
+    rows = max(1, -(-len(hits) // columns))
+    width = _SIDE + columns * (_CELL + _GAP) + 2 * _GAP
+    picture = Image.new("RGB", (width, max(rows * (_CELL + _LABEL) + 2 * _GAP, _CELL + 190)), _PAPER)
+    draw = ImageDraw.Draw(picture)
+    picture.paste(_thumbnail(turn.reference_source, settings), (_GAP, _GAP))
+    _side_text(draw, strip.result)
+    for i, hit in enumerate(hits):
+        x, y = _SIDE + _GAP + (i % columns) * (_CELL + _GAP), _GAP + (i // columns) * (_CELL + _LABEL)
+        picture.paste(_thumbnail(hit.source, settings), (x, y))
+        if hit.id in strip.marked:
+            draw.rectangle((x - 4, y - 4, x + _CELL + 3, y + _CELL + 3), outline=_MARK, width=4)
+        draw.text((x, y + _CELL + 6), f"{hit.rank}", font=_font(16), fill=_MARK if hit.id in strip.marked else _INK)
+        draw.text((x + 28, y + _CELL + 8), f"{hit.score:.3f}  {hit.id[:8]}", font=_font(13), fill=_FAINT)
+    draw.line((0, picture.height - 1, width, picture.height - 1), fill=(226, 224, 218))
+    return picture
+
+
+def _side_text(draw: ImageDraw.ImageDraw, result: SearchResult) -> None:
+    turn, y = result.turn, _GAP + _CELL + 10
+    for text, size, ink, lines in (
+        (f"“{turn.query.modification}”", 20, _INK, 3),
+        (turn.imagined.description if turn.imagined else "", 13, _FAINT, 4),
+    ):
+        for line in textwrap.wrap(text, width=round(500 / size))[:lines]:
+            draw.text((_GAP, y), line, font=_font(size), fill=ink)
+            y += size + 6
+
+
+def _thumbnail(source: str, settings: Settings) -> Image.Image:
+    cell = Image.new("RGB", (_CELL, _CELL), (236, 234, 230))
+    try:
+        picture = images.load(images.text_path(source), settings).pixels
+    except IPCIRError as error:
+        for i, line in enumerate(textwrap.wrap(str(error), 24)[:6]):
+            ImageDraw.Draw(cell).text((8, 8 + 18 * i), line, font=_font(12), fill=_FAINT)
+        return cell
+    picture.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
+    cell.paste(picture, ((_CELL - picture.width) // 2, (_CELL - picture.height) // 2))
+    return cell
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
