@@ -1,9 +1,10 @@
 """The wardrobe as a test: galleries with hard distractors, queries with exact targets, dialogues with truth.
 
-A family is one garment and two edits of it, so four garments that differ in one or two attributes, each drawn in the
-same six scenes. For every query the gallery therefore holds the target garment in five other scenes (text alone cannot
-tell them apart), the target's scene with garments that are one attribute off, and a second picture of the reference's
-garment in the reference's scene (the picture alone prefers it).
+A family is one garment and three edits of it in every mixture, so eight garments that differ in one to three
+attributes, each shown in the same three scenes, as a shop shows each of its products in a few photographs. For every
+query the gallery therefore holds the target garment in two other scenes (text alone cannot tell them apart), six
+garments that are one or two attributes off in the target's own scene, and a second picture of the reference's garment
+in that scene (the picture alone prefers it).
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 from ipcir_tools.demo import edits, world
 from ipcir_tools.demo.edits import Edit
 from ipcir_tools.demo.world import Garment, Part, Scene
 
-_SCENES = 6
+_SCENES = 3
+_ASKED = (("000", "100"), ("000", "010"), ("011", "111"), ("101", "111"), ("000", "110"), ("001", "111"))
+"""A family's queries as mixtures of its edits, before and after: four of one edit, two of two."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +79,27 @@ def wardrobe(part: Part = "test", families: int = 86, dialogues: int = 0, seed: 
 
 
 def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
-    base, (one, two) = _base_and_edits(rng, part, 2)
-    garments = {"": base, "1": one.apply(base), "2": two.apply(base), "12": two.apply(one.apply(base))}
+    base, changes = _base_and_edits(rng, part, 3)
+    mixed = {key: _mixed(base, changes, key) for key in map("".join, product("01", repeat=3))}
     scenes = [world.draw_scene(rng) for _ in range(_SCENES)]
     names = {
         (key, i): made.add(garment, _again(rng, scene))
-        for key, garment in garments.items()
+        for key, garment in mixed.items()
         for i, scene in enumerate(scenes)
     }
-    for i, (before, after) in enumerate((("", "1"), ("", "2"), ("1", "12"), ("2", "12"), ("", "12"), ("1", "2"))):
-        made.add(garments[before], _again(rng, scenes[i]))
-        changes = _difference(garments[before], garments[after])
-        text = edits.wording(rng, garments[before], rng.sample(changes, len(changes)))
-        made.queries.append(Query(names[before, i], text, names[after, i]))
+    for i, (before, after) in enumerate(_ASKED):
+        scene = i % _SCENES
+        made.add(mixed[before], _again(rng, scenes[scene]))
+        asked = [change for change, a, b in zip(changes, before, after, strict=True) if a != b]
+        text = edits.wording(rng, mixed[before], rng.sample(asked, len(asked)))
+        made.queries.append(Query(names[before, scene], text, names[after, scene]))
+
+
+def _mixed(base: Garment, changes: list[Edit], key: str) -> Garment:
+    """The garment with those edits for which ``key`` has a 1."""
+    for change, on in zip(changes, key, strict=True):
+        base = change.apply(base) if on == "1" else base
+    return base
 
 
 def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -> None:
@@ -134,11 +146,6 @@ def _base_and_edits(rng: random.Random, part: Part, n: int) -> tuple[Garment, li
             mixtures += [edit.apply(garment) for garment in mixtures]
         if len(chosen) == n and all(world.part_of(garment) == part for garment in mixtures):
             return base, chosen
-
-
-def _difference(before: Garment, after: Garment) -> list[Edit]:
-    slots = ("kind", *world.slots_of(after.kind))
-    return [Edit(slot, getattr(after, slot)) for slot in slots if getattr(before, slot) != getattr(after, slot)]
 
 
 def draw(pictures: list[Drawn], folder: Path) -> Iterator[int]:

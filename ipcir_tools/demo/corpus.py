@@ -6,15 +6,15 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipcir_tools.demo import world
+from ipcir_tools.demo import edits, world
 from ipcir_tools.demo.render import render
 from ipcir_tools.demo.world import Garment, Part, Scene
 
@@ -25,7 +25,7 @@ _CHUNK = 500
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Corpus:
     """Pictures ``[n, SIDE, SIDE, 3]`` uint8 and what each shows."""
 
@@ -33,10 +33,11 @@ class Corpus:
     garments: list[Garment]
     scenes: list[Scene]
 
-    def by_combination(self) -> list[list[int]]:
-        """Indices of pictures that share kind, colour and pattern: the hard negatives of a batch."""
+    @cache  # noqa: B019 - a corpus lives as long as the training that reads it
+    def by_combination(self, n: int) -> list[list[int]]:
+        """Indices among the first ``n`` pictures that share kind, colour and pattern."""
         groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-        for i, garment in enumerate(self.garments):
+        for i, garment in enumerate(self.garments[:n]):
             groups[garment.kind, garment.colour, garment.pattern].append(i)
         return [groups[key] for key in sorted(groups)]
 
@@ -52,18 +53,47 @@ def seen(picture: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
+def partners(data: Corpus, n: int, seed: int) -> list[tuple[Garment, Scene]]:
+    """For each of the first ``n`` pictures one of the same scene and part, with one attribute of the garment changed."""
+    rng = random.Random(f"partners/{seed}")
+    made = []
+    for garment, scene in zip(data.garments[:n], data.scenes[:n], strict=True):
+        others = [edit.apply(garment) for edit in edits.possible(garment)]
+        kept = [other for other in others if world.part_of(other) == world.part_of(garment)]
+        slot = rng.choice(sorted({_changed(garment, other) for other in kept}))
+        chosen = rng.choice([other for other in kept if _changed(garment, other) == slot])
+        made.append((chosen, replace(scene, seed=rng.randrange(1 << 30))))
+    return made
+
+
+def _changed(a: Garment, b: Garment) -> str:
+    return next(each.name for each in fields(a) if getattr(a, each.name) != getattr(b, each.name))
+
+
+def paired(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
+    """The first ``n`` pictures, and then the partner of each in the same order: the hardest negatives there are."""
+    other = _drawn(partners(data, n, seed), folder / f"partners-{n}-{seed}.npy", "drawing pairs", progress)
+    return Corpus(
+        np.concatenate([data.pixels[:n], other.pixels]),
+        data.garments[:n] + other.garments,
+        data.scenes[:n] + other.scenes,
+    )
+
+
 def corpus(part: Part, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
     """Draw the pictures, or read them back from ``folder``."""
-    drawn = worlds(part, n, seed)
-    path = folder / f"{part}-{n}-{seed}.npy"
+    return _drawn(worlds(part, n, seed), folder / f"{part}-{n}-{seed}.npy", f"drawing {part}", progress)
+
+
+def _drawn(drawn: list[tuple[Garment, Scene]], path: Path, what: str, progress: Progress) -> Corpus:
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        chunks = [drawn[i : i + _CHUNK] for i in range(0, n, _CHUNK)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        chunks = [drawn[i : i + _CHUNK] for i in range(0, len(drawn), _CHUNK)]
         parts = []
         with ProcessPoolExecutor(2) as pool:
             for done, pixels in enumerate(pool.map(_draw, chunks), start=1):
                 parts.append(pixels)
-                progress(f"drawing {part}", min(done * _CHUNK, n), n)
+                progress(what, min(done * _CHUNK, len(drawn)), len(drawn))
         half = path.with_suffix(".part.npy")
         np.save(half, np.concatenate(parts))
         half.rename(path)
@@ -74,17 +104,17 @@ def _draw(chunk: list[tuple[Garment, Scene]]) -> NDArray[np.uint8]:
     return np.stack([seen(render(garment, scene)) for garment, scene in chunk])
 
 
-def batch_of(
-    corpus: Corpus, groups: list[list[int]], step: int, size: int, same: int
-) -> tuple[list[int], random.Random]:
-    """The picture indices of one training step, and the step's own random numbers.
+def batch_of(data: Corpus, step: int, size: int, same: int) -> tuple[list[int], random.Random]:
+    """The picture indices of one training step on a :func:`paired` corpus, and the step's own random numbers.
 
-    ``same`` pictures of a batch share a combination, so that the small attributes have to be told apart as well.
-    The choice depends on the step alone: a resumed run sees what an uninterrupted one would have seen.
+    Every picture comes with its partner, and ``same`` pairs share a combination, so that the small attributes have to
+    be told apart as well. The choice depends on the step alone: a resumed run sees what an uninterrupted one would.
     """
     rng = random.Random(f"batch/{step}")
+    half = len(data.garments) // 2
+    groups = data.by_combination(half)
     chosen: list[int] = []
-    pick = partial(rng.sample, k=same)
-    for group in rng.sample(groups, min(len(groups), -(-size // same))):
-        chosen += pick(group) if len(group) >= same else group
-    return chosen[:size], rng
+    for group in rng.sample(groups, min(len(groups), -(-size // (2 * same)))):
+        chosen += rng.sample(group, min(same, len(group)))
+    chosen = chosen[: size // 2]
+    return chosen + [i + half for i in chosen], rng

@@ -98,12 +98,12 @@ def _pattern(garment: Garment, value: str) -> Phrases:
     noun = PATTERN_NOUNS[value]
     if old is None:
         return Phrases(
-            (f"with {noun}", f"but {value}".removeprefix("but ")),
+            (f"with {noun}", value),
             (f"is {value}", f"has {noun}"),
             (f"make it {value}", f"add {noun}"),
         )
     return Phrases(
-        (f"with {noun} instead of {old}", f"{value}"),
+        (f"with {noun} instead of {old}", value),
         (f"is {value}", f"is {value} instead of {garment.pattern}"),
         (f"make it {value}", f"swap the {old} for {noun}", f"change the {old} to {noun}"),
     )

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ipcir_tools.chains.compose import Step
 from ipcir_tools.demo import benchmark, words
 from ipcir_tools.demo.benchmark import Benchmark, Query
 from ipcir_tools.demo.world import Garment
 from ipcir_tools.errors import NotFound
-from ipcir_tools.chains.compose import Step
 from ipcir_tools.evaluation.ablation import Ablation, Case, rank_in_gallery, run_ablation
 from ipcir_tools.indexing import IndexReport
 from ipcir_tools.sheet import Strip, save_sheet

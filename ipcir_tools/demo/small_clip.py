@@ -11,7 +11,8 @@ import torch
 from ipcir_tools.demo import corpus, learning, words
 from ipcir_tools.demo.corpus import Corpus
 
-STEPS = 1600
+STEPS = 2400
+_PAIRS = 15_000
 _BATCH = 192
 _SAME = 4
 _RATE = 1.5e-3
@@ -53,10 +54,11 @@ def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) 
 
     learning.copy_tokenizer(work, out)
     tokenizer = AutoTokenizer.from_pretrained(str(out))
-    model, loss, groups = build().to(memory_format=torch.channels_last), ClipLoss(), data.by_combination()
+    model, loss = build().to(memory_format=torch.channels_last), ClipLoss()
+    data = corpus.paired(data, _PAIRS, 0, work, progress)
 
     def loss_of(step: int) -> torch.Tensor:
-        indices, rng = corpus.batch_of(data, groups, step, _BATCH, _SAME)
+        indices, rng = corpus.batch_of(data, step, _BATCH, _SAME)
         texts = [words.loose_caption(rng, data.garments[i], data.scenes[i]) for i in indices]
         tokens = tokenizer(texts, padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt")
         said = model(learning.pixels_of(data, indices), tokens.input_ids)
