@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from ipcir_tools.errors import InvalidRequest
@@ -49,12 +50,18 @@ class Settings(BaseSettings):
     """Weight of the text in the fusion. None: the composer's default."""
     k: int = Field(default=10, ge=1)
 
-    allow_folders: tuple[Path, ...] = ()
-    """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed."""
+    allow_folders: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the
+    environment they are separated as in PATH."""
     allow_urls: bool = False
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
     max_frames: int = Field(default=2_000, ge=1)
+
+    @field_validator("allow_folders", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
 def load_settings(**chosen: Any) -> Settings:

@@ -97,9 +97,9 @@ def card(scores: dict[str, Any], megabytes: float) -> str:
             "`python -m ipcir_tools.demo.train` drew the pictures, trained both models and wrote this card.",
             "",
             f"- Pictures: {scores['training_pictures']:,} of the train part, {corpus.SIDE} pixels square, seeded.",
-            "- CLIP: open_clip (ResNet of width 24, text transformer of 3 layers, 128 dimensions), its contrastive loss,",
-            f"  {small_clip.STEPS:,} steps, {minutes['clip']} minutes on two CPU cores. Half of its pictures are partners",
-            "  of the other half: the same scene, one attribute changed.",
+            "- CLIP: open_clip (ResNet of width 24, text transformer of 3 layers, 128 dimensions), its contrastive",
+            f"  loss, {small_clip.STEPS:,} steps, {minutes['clip']} minutes on two CPU cores. Half of its pictures are",
+            "  partners of the other half: the same scene, one attribute changed.",
             f"- BLIP: transformers (vision 4 layers, text 3 layers, width 160), {small_blip.STEPS:,} steps,"
             f" {minutes['blip']} minutes on two CPU cores.",
             "- CLIP's captions mention each property of the scene with probability 0.3, as web captions do now and",

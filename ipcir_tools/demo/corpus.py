@@ -54,7 +54,7 @@ def seen(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def partners(data: Corpus, n: int, seed: int) -> list[tuple[Garment, Scene]]:
-    """For each of the first ``n`` pictures one of the same scene and part, with one attribute of the garment changed."""
+    """For each of the first ``n`` pictures one of the same scene and part, with one attribute changed."""
     rng = random.Random(f"partners/{seed}")
     made = []
     for garment, scene in zip(data.garments[:n], data.scenes[:n], strict=True):

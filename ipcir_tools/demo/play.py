@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from ipcir_tools.engine import Engine
 
 TEXTS = ("in blue", "with long sleeves", "without the belt")
+_FIRST = Garment("jacket", "red", "floral", "medium", sleeve="short", neck="collar", pocket=True, belt=True)
 _STEPS = (
-    Garment("dress", "red", "floral", "medium", "short", "v-neck", buttons=True, belt=True),
-    Garment("dress", "blue", "floral", "medium", "short", "v-neck", buttons=True, belt=True),
-    Garment("dress", "blue", "floral", "medium", "long", "v-neck", buttons=True, belt=True),
-    Garment("dress", "blue", "floral", "medium", "long", "v-neck", buttons=True),
+    _FIRST,
+    _FIRST.but(colour="blue"),
+    _FIRST.but(colour="blue", sleeve="long"),
+    _FIRST.but(colour="blue", sleeve="long", belt=False),
 )
+"""The dialogue's garments, all of the test part; :data:`TEXTS` leads from each to the next."""
 
 
 @dataclass(frozen=True)
