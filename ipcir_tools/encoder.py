@@ -251,7 +251,7 @@ def _load(name: str, identity: str, parsed: _Name, device: str, dtype: DType) ->
 
 def _known_tag(name: _Name) -> dict[str, Any]:
     """open_clip's entry for the tag; unknown models and tags are refused here, before anything is downloaded."""
-    import open_clip  # type: ignore[import-untyped]
+    import open_clip
 
     tags = open_clip.list_pretrained_tags_by_model(name.model)
     if not tags:
@@ -270,7 +270,7 @@ def _near(word: str, choices: Sequence[str]) -> str:
 
 def _create(identity: str, name: _Name, device: str, dtype: DType, *, quick_gelu: bool) -> _Loaded:
     import open_clip
-    from open_clip.transform import PreprocessCfg, image_transform_v2  # type: ignore[import-untyped]
+    from open_clip.transform import PreprocessCfg, image_transform_v2
 
     source = {"tag": name.model, "hf-hub": f"hf-hub:{name.model}", "local-dir": f"local-dir:{name.folder}"}[name.kind]
     model = open_clip.create_model(

@@ -15,7 +15,7 @@ from importlib.resources import files
 from string import Formatter
 from typing import TYPE_CHECKING, Literal, get_args
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from pydantic import Field, ValidationError
 
 from ipcir_tools.errors import InvalidRequest, NotFound

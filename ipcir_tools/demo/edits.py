@@ -45,8 +45,7 @@ def possible(garment: Garment) -> list[Edit]:
         Edit(slot, value)
         for slot in world.slots_of(garment.kind)
         for value in world.values_of(garment.kind, slot)
-        if (value != getattr(garment, slot) and length_word(garment.but(**{slot: value})))
-        or (slot != "length" and value != getattr(garment, slot))
+        if value != getattr(garment, slot) and (slot != "length" or length_word(garment.but(length=value)))
     ]
     kin = next((group for group in _KIN if garment.kind in group), ())
     return found + [
@@ -64,7 +63,7 @@ def phrases(garment: Garment, edit: Edit) -> Phrases:
 def wording(rng: random.Random, garment: Garment, edits: list[Edit]) -> str:
     """One wording of one edit, or of several joined."""
     form = rng.choice(("bare", "states", "orders"))
-    said = [rng.choice(getattr(phrases(garment, edit), form)) for edit in edits]
+    said: list[str] = [rng.choice(getattr(phrases(garment, edit), form)) for edit in edits]
     if len(said) == 1:
         return rng.choice(("", "", "the same but ")) + said[0] if form == "bare" else said[0]
     return ", ".join(said[:-1]) + rng.choice((" and ", ", ")) + said[-1] if form == "bare" else " and ".join(said)

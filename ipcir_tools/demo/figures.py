@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
+from ipcir_tools.demo.view import View
 from ipcir_tools.demo.world import BOTTOMS, TOPS, Garment
-
-if TYPE_CHECKING:
-    from ipcir_tools.demo.render import View
 
 SKIN = (232, 190, 160)
 _HAIR = (84, 56, 40)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,33 +12,13 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from ipcir_tools.demo import backdrop, cloth, figures
 from ipcir_tools.demo.backdrop import RGB, mix
 from ipcir_tools.demo.cloth import WAIST, Point, Polygon
+from ipcir_tools.demo.view import View
 from ipcir_tools.demo.world import BOTTOMS, Garment, Scene
 
 SIZE = 224
 """Side of a picture in pixels."""
 _OVER = 2
 """Drawn so many times larger and scaled down, for smooth edges."""
-
-
-@dataclass(frozen=True)
-class View:
-    """Maps body coordinates to pixels: scale, turn, move."""
-
-    scale: float
-    angle: float
-    x: float
-    y: float
-    middle: float
-
-    def point(self, p: Point) -> Point:
-        """One point in pixels."""
-        x, y = p[0] * self.scale, (p[1] - self.middle) * self.scale
-        cos, sin = math.cos(self.angle), math.sin(self.angle)
-        return self.x + x * cos - y * sin, self.y + x * sin + y * cos
-
-    def points(self, polygon: Polygon) -> list[Point]:
-        """A polygon in pixels."""
-        return [self.point(p) for p in polygon]
 
 
 def render(garment: Garment, scene: Scene) -> Image.Image:

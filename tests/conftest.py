@@ -1,0 +1,93 @@
+"""Every test runs offline, without the developer's own settings, keys, models or galleries."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_OWN = ("IPCIR_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "LANGSMITH_", "LANGCHAIN_")
+_KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "XDG_CACHE_HOME", "TORCH_HOME")
+_STATE: dict[str, Any] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything is imported: huggingface_hub reads its folders, and torch its threads, when it is imported."""
+    _STATE["environ"], _STATE["home"] = dict(os.environ), tempfile.mkdtemp(prefix="ipcir-tests-")
+    for name in list(os.environ):
+        if name.startswith(_OWN) or name in _KEYS:
+            del os.environ[name]
+    os.environ["HOME"] = _STATE["home"]
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the process its environment back."""
+    os.environ.clear()
+    os.environ.update(_STATE["environ"])
+    shutil.rmtree(_STATE["home"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_sockets() -> Iterator[None]:
+    """Nothing leaves this machine: reaching for another one is a RuntimeError that names what was reached for."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        patch.setattr(socket, "getaddrinfo", _asking_nobody(socket.getaddrinfo))
+        yield
+
+
+@pytest.fixture
+def home() -> Path:
+    """The empty folder that stands for the user's home."""
+    return Path(_STATE["home"])
+
+
+def _guarded(real: Any) -> Any:
+    def call(self: socket.socket, *args: Any) -> Any:
+        address = args[-1]  # of sendto's two forms, too
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(address[0])):
+            raise RuntimeError(f"a test tried to reach {address[0]}: tests run offline, loopback excepted")
+        return real(self, *args)
+
+    return call
+
+
+def _asking_nobody(real: Any) -> Any:
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+        if name and not _is_loopback(name) and _is_looked_up(name):
+            raise RuntimeError(f"a test asked for the address of {name}: tests run offline, loopback excepted")
+        return real(host, *args, **kwargs)
+
+    return getaddrinfo
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_looked_up(host: str) -> bool:
+    """Whether a name server would be asked: not for numbers in any spelling, nor for what is no name at all."""
+    try:
+        host.encode("idna")
+        ipaddress.ip_address(host.partition("%")[0])
+    except UnicodeError:
+        return False
+    except ValueError:
+        try:
+            socket.inet_aton(host)
+        except OSError:
+            return True
+    return False
