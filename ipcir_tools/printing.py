@@ -85,8 +85,8 @@ def show_index(report: IndexReport) -> None:
             out.print(f"  and {len(report.skipped) - _MOST_SKIPS} more: --json lists them all")
 
 
-def show_result(result: SearchResult, marked: str | None = None) -> None:
-    """One search: what was understood, then the ranked pictures."""
+def show_result(result: SearchResult, marked: str | None = None, most: int | None = None) -> None:
+    """One search: what was understood, then the ranked pictures, the first ``most`` of them."""
     turn = result.turn
     out.print(
         f"[bold]{escape(turn.query.modification)}[/]  [dim]turn {turn.id}"
@@ -99,18 +99,18 @@ def show_result(result: SearchResult, marked: str | None = None) -> None:
         by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
             turn.imagined.origin
         ]
-        out.print(f"  [dim]imagined [/] {escape(turn.imagined.description)}  [dim](by {by})[/]")
+        out.print(f"  [dim]imagined [/] {escape(turn.imagined.description)} [dim](by {by})[/]", soft_wrap=True)
     for warning in result.warnings:
         out.print(f"  [yellow]note[/] {escape(warning)}")
     if not turn.hits:
         out.print("  no picture matches")
         return
-    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
     for name in ("rank", "score", "image", "text"):
-        table.add_column(name, justify="right")
-    table.add_column("id")
-    table.add_column("picture", overflow="fold")
-    for hit in turn.hits:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("id", no_wrap=True, min_width=16)
+    table.add_column("picture", no_wrap=True, overflow="ellipsis")
+    for hit in turn.hits[:most]:
         file = Text(_line(PurePath(hit.source).name), style="bold green" if hit.id == marked else "")
         table.add_row(str(hit.rank), f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score), hit.id, file)
     out.print(table)
@@ -129,7 +129,8 @@ def show_ablation(ablation: Ablation) -> None:
     out.print(table)
     out.print(
         f"  [dim]{ablation.queries} held-out queries, {ablation.gallery:,} pictures, exact ranking, reference left out;"
-        f" imagined by {escape(ablation.imaginer)}[/]"
+        f" imagined by {escape(ablation.imaginer)}[/]",
+        soft_wrap=True,
     )
 
 
@@ -138,7 +139,7 @@ def show_demo(show: Show, home: Path) -> None:
     show_index(show.index)
     out.print()
     for played in show.dialogue:
-        show_result(played.result, played.target)
+        show_result(played.result, played.target, most=5)
         out.print(f"  [green]the right picture is at rank {played.rank}[/]\n")
     for sheet in show.sheets:
         out.print(f"the dialogue as pictures: [bold]{escape(str(sheet))}[/]", soft_wrap=True)

@@ -18,7 +18,8 @@ from ipcir_tools.types import SearchResult
 _CELL = 176
 _GAP = 12
 _LABEL = 40
-_SIDE = 300
+_SIDE = 224
+_LEADING = 6
 _PER_LINE = 5
 _PAPER, _INK, _FAINT, _MARK = (252, 251, 248), (34, 34, 40), (120, 120, 128), (30, 140, 80)
 
@@ -61,13 +62,17 @@ def draw_sheet(strips: Sequence[Strip], settings: Settings, *, columns: int = _P
 
 def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.Image:
     turn = strip.result.turn
-    hits = turn.hits[:most]
+    hits, lines = turn.hits[:most], _lines(strip.result)
     rows = max(1, -(-len(hits) // columns))
+    said = sum(line.size + _LEADING for line in lines)
     width = _SIDE + columns * (_CELL + _GAP) + 2 * _GAP
-    picture = Image.new("RGB", (width, max(rows * (_CELL + _LABEL) + 2 * _GAP, _CELL + 190)), _PAPER)
+    picture = Image.new("RGB", (width, max(rows * (_CELL + _LABEL), _CELL + _GAP + said) + 2 * _GAP), _PAPER)
     draw = ImageDraw.Draw(picture)
     picture.paste(_thumbnail(turn.reference_source, settings), (_GAP, _GAP))
-    _side_text(draw, strip.result)
+    y = _GAP + _CELL + _GAP
+    for line in lines:
+        draw.text((_GAP, y), line.text, font=_font(line.size), fill=line.ink)
+        y += line.size + _LEADING
     for i, hit in enumerate(hits):
         x, y = _SIDE + _GAP + (i % columns) * (_CELL + _GAP), _GAP + (i // columns) * (_CELL + _LABEL)
         picture.paste(_thumbnail(hit.source, settings), (x, y))
@@ -79,15 +84,19 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
     return picture
 
 
-def _side_text(draw: ImageDraw.ImageDraw, result: SearchResult) -> None:
-    turn, y = result.turn, _GAP + _CELL + 10
-    for text, size, ink, lines in (
-        (f"“{turn.query.modification}”", 20, _INK, 3),
-        (turn.imagined.description if turn.imagined else "", 13, _FAINT, 4),
-    ):
-        for line in textwrap.wrap(text, width=round(500 / size))[:lines]:
-            draw.text((_GAP, y), line, font=_font(size), fill=ink)
-            y += size + 6
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    size: int
+    ink: tuple[int, int, int]
+
+
+def _lines(result: SearchResult) -> list[_Line]:
+    """What stands below the reference: the edit, then the imagined target."""
+    turn = result.turn
+    edit = textwrap.wrap(f"“{turn.query.modification}”", 20)[:3]
+    told = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
+    return [_Line(text, 19, _INK) for text in edit] + [_Line(text, 13, _FAINT) for text in told]
 
 
 def _thumbnail(source: str, settings: Settings) -> Image.Image:

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("ipcir", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ipcir")  # a busy machine is no failure
 
 _OWN = ("IPCIR_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "LANGSMITH_", "LANGCHAIN_")
 _KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "XDG_CACHE_HOME", "TORCH_HOME")

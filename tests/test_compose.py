@@ -98,6 +98,7 @@ def test_what_was_not_needed_is_none(bench, composer):
 def test_the_same_request_many_times_is_made_once(bench):
     several = bench.compose(*[bench.request()] * 3)
     assert bench.features.made == {"images": 1, "captions": 1, "texts": 1}
+    assert (bench.encoder.images_encoded, bench.captioner.images_captioned, bench.encoder.texts_encoded) == (1, 1, 1)
     assert len({composed.probe.vector.tobytes() for composed in several}) == 1
 
 

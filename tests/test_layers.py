@@ -17,8 +17,8 @@ FOLDERS = {
 }
 
 HOUSE = {
-    "values": "errors types settings models",
-    "files and rows": "frames pixels images schema filters membership catalog fetching references fusion",
+    "values": "errors types fusion settings models",
+    "files and rows": "frames pixels images schema filters membership catalog fetching references",
     "words": "rules.lexicon rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
     " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.actions rules.imagine rules"
     " prompts.loading prompts",
@@ -28,8 +28,9 @@ HOUSE = {
     "engine": "engine",
     "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation",
     "faces": "presenting sheet toolkit",
-    "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.figures demo.render demo.benchmark"
-    " demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train demo.play",
+    "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
+    " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
+    " demo.play",
     "command line": "printing cli",
     "for tests": "fakes",
     "the door": "",

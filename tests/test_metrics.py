@@ -157,11 +157,17 @@ def imagined(origin: str, calls: int = 0) -> Imagination:
 
 def test_the_table_says_who_wrote_and_what_it_cost(engine):
     engine.settings = engine.settings.model_copy(update={"llm": "toy"})
-    engine.imagine = RunnableLambda(
-        lambda request: imagined("llm", 1) if request.modification == "in blue" else imagined("fallback", 2)
-    )
-    failing = Case("red-here", "turn it blue", "blue-here")
-    table = run_ablation(engine, [*CASES, failing], ("imagined", "imagined+reference"))
-    assert table.imaginer == "toy (2), rules instead of the model (1)"
-    assert table.calls == 4  # one composer's worth: the second finds the replies kept
-    assert run_ablation(engine, CASES, ("imagined",)).imaginer == "toy"
+    kept = set()
+
+    def write(request):
+        origin, calls = ("llm", 1) if request.modification == "in blue" else ("fallback", 2)
+        known = request.modification in kept
+        kept.add(request.modification)
+        return imagined(origin, 0 if known else calls)
+
+    engine.imagine = RunnableLambda(write)
+    one, failing = CASES[0], Case("red-here", "turn it blue", "blue-here")
+    table = run_ablation(engine, [one, failing], ("imagined", "imagined+reference"))
+    assert table.imaginer == "toy (1), rules instead of the model (1)"
+    assert table.calls == 3  # of the first composer that imagines: the second finds the replies kept
+    assert run_ablation(engine, [one], ("imagined",)).imaginer == "toy"

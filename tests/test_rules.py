@@ -482,7 +482,127 @@ on a shelf
 with more light
 """
 
-TABLES = (T_SHIRT, DRESS, SKIRT, TROUSERS, WORN, DOGS, DOG, STILL_LIFE)
+SCENES = """a woman wearing a black skirt
+= three horses next to each other on a hill facing the sea
+three horses next to each other on a hill and facing the sea
+"""
+
+TALKED_ABOUT = """a goat lying on a rug
+= a pig lying in a muddy yard
+make it a pig and display it in a muddy yard
+= a goat lying on a rug seen from above
+show it from above
+= large cheese pie with olives
+target on large cheese pie with olives rather making with goat
+= a goat with white fur lying on a rug looking at the camera
+turn face to be looking at the camera, change to mostly white fur
+= a face of a pig with long ears
+shows the face of a pig with long ears
+= a black goat
+I want a goat that is black | could you find me a goat which is black?
+= a goat lying on a rug in winter
+in winter
+= a goat lying on a rug in the rain
+in the rain
+= a goat lying on a rug in black and white
+black and white photo | make it a black and white photo | as a black and white picture
+= a pig in black and white
+a black and white photo of a pig
+= a blue metal jug with a lid
+shows a similarly sized blue metal jug with a lid
+= two goats lying on a rug
+2 goats | 1 more goat
+= a goat with horns lying on a rug
+the horns appear | WITH HORNS
+= a goat lying on a bed
+same goat different pose on a bed
+= two goats licking each other
+shows two goats licking one another
+= one goat rests its head on a second one
+one goat rests its head on another
+= several goats lying on a rug
+more animals
+= a dark goat lying on a bed
+change the goat so it is dark and is on a bed | change the goat so that it is dark, put it on a bed
+"""
+
+FOUR_GOATS = """four goats standing in a yard facing left
+= two goats standing in a yard facing left
+half as many | half as many goats | two less goats
+= eight goats standing in a yard facing left
+twice as many goats
+= four goats standing in a yard facing right
+facing the opposite direction | the other way
+= a goat with a bell sitting down watching the road in a yard facing left
+have the goat wearing a bell and sitting down watching the road
+= four small goats standing in a yard facing left
+make the goats smaller
+"""
+
+HUT = """a stone hut
+= a stone hut with glass doors
+has glass doors | with a glass doors
+"""
+
+HERD = """a herd of goats in a yard
+= one goat in a yard
+only one
+"""
+
+GLASS = """two cups of juice on a tray
+= one cup of juice on a tray
+only one
+"""
+
+TOWN = """two men standing next to a house
+= a small house
+remove the two men and make the house smaller
+= a jug and a spoon in a large bowl with soup in it
+the target photo has a jug and a spoon in a large bowl with soup in it
+"""
+
+TYPED = """a long red skirt with a belt
+= a long dark red skirt with a belt
+id darker | a bit darker
+= a long skirt with a belt
+any but red | in any colour but red
+= a red skirt with a belt
+not so long
+= a short blue skirt with a belt
+could you find me one that is shorter and blue? | BLUE AND SHORTER | something shorter, in blue 💙
+= a long blue skirt
+make it blue no belt
+= a long blue skirt with a belt
+do you have this in blue? | blue please 🙏
+= a long light blue skirt with a belt
+is light blue in colour and has more blue
+= a long form-fitting red skirt with a belt
+more hugging
+= a long concealing red skirt with a belt
+is more concealing | is a different style and more concealing
+= a long subdued red skirt with a belt
+is less eccentric and more subdued
+= a long red striped skirt with a belt
+is stripped
+= a long red skirt with buttons and a belt
+must have buttons | should have buttons
+"""
+
+BLACK = """a black top with long sleeves
+= a black top with long sleeves
+is darker
+= a one-sleeved black top
+is one sleeved
+= a black top with one long sleeve
+with one long sleeve
+= a one-shouldered black top with long sleeves
+one shoulder
+"""
+
+TABLES = (
+    *(T_SHIRT, DRESS, SKIRT, TROUSERS, WORN, DOGS, DOG, STILL_LIFE),
+    *(SCENES, TALKED_ABOUT, FOUR_GOATS, HUT, HERD, GLASS, TOWN, TYPED, BLACK),
+)
 UNSEEN = re.compile(
     r"\b(instead|rather|without|not|no|remove|replace|change|make|target|image|photo|picture|more|less|than|another)\b"
 )
@@ -608,6 +728,15 @@ def test_there_is_always_a_description(caption, modification):
 def test_what_cannot_be_read_is_joined_to_the_caption():
     assert imagine_by_rules("a dog on a bed", "?!").description == "a dog on a bed"
     assert "犬" in imagine_by_rules("a dog on a bed", "犬 猫").description
+
+
+@pytest.mark.parametrize(
+    "piece", ["and ", "that is and ", "a of a ", "both have ", "show it ", "any but ", "the other way ", "no "]
+)
+def test_repeated_words_of_the_grammar_are_read(piece):
+    """Each is read in a few milliseconds; a pattern that tries every way of cutting them would never end."""
+    target = imagine_by_rules("a goat on a rug", "a goat that is " + piece * 300)
+    assert 0 < len(target.description.split()) <= 60
 
 
 WORDS = sorted({word for _, modification, _ in CASES for word in modification.split()})

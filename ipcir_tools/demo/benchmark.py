@@ -20,6 +20,8 @@ from ipcir_tools.demo import edits, world
 from ipcir_tools.demo.edits import Edit
 from ipcir_tools.demo.world import Garment, Part, Scene
 
+FAMILIES = 86
+"""The benchmark's usual size: 516 queries in 2,580 pictures."""
 _SCENES = 3
 _ASKED = (("000", "100"), ("000", "010"), ("011", "111"), ("101", "111"), ("000", "110"), ("001", "111"))
 """A family's queries as mixtures of its edits, before and after: four of one edit, two of two."""
@@ -67,7 +69,7 @@ class Benchmark:
         return self.pictures[-1].name
 
 
-def wardrobe(part: Part = "test", families: int = 86, dialogues: int = 0, seed: int = 0) -> Benchmark:
+def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Benchmark:
     """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark."""
     rng = random.Random(f"wardrobe/{part}/{seed}")
     made = Benchmark()

@@ -20,6 +20,8 @@ from ipcir_tools.demo.world import Garment, Part, Scene
 
 SIDE = 96
 """Pixels that both small models see."""
+PAIRS = 15_000
+"""Pictures that have a partner."""
 _CHUNK = 500
 
 Progress = Callable[[str, int, int], None]
@@ -70,14 +72,18 @@ def _changed(a: Garment, b: Garment) -> str:
     return next(each.name for each in fields(a) if getattr(a, each.name) != getattr(b, each.name))
 
 
-def paired(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
-    """The first ``n`` pictures, and then the partner of each in the same order: the hardest negatives there are."""
+def with_partners(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
+    """All pictures, and then the partner of each of the first ``n``, in the same order."""
     other = _drawn(partners(data, n, seed), folder / f"partners-{n}-{seed}.npy", "drawing pairs", progress)
     return Corpus(
-        np.concatenate([data.pixels[:n], other.pixels]),
-        data.garments[:n] + other.garments,
-        data.scenes[:n] + other.scenes,
+        np.concatenate([data.pixels, other.pixels]), data.garments + other.garments, data.scenes + other.scenes
     )
+
+
+def paired(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
+    """The first ``n`` pictures, and then the partner of each: the hardest negatives there are."""
+    first = Corpus(data.pixels[:n], data.garments[:n], data.scenes[:n])
+    return with_partners(first, n, seed, folder, progress)
 
 
 def corpus(part: Part, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:

@@ -54,9 +54,9 @@ class Show:
     sheets: tuple[Path, ...]
 
 
-def world_of_demo() -> Benchmark:
+def world_of_demo(families: int = benchmark.FAMILIES) -> Benchmark:
     """The gallery of the demo: held-out families with their queries, and one dialogue."""
-    made = benchmark.wardrobe("test")
+    made = benchmark.wardrobe("test", families)
     benchmark.add_dialogue(made, random.Random("demo"), list(_STEPS), list(TEXTS))
     return made
 

@@ -11,8 +11,7 @@ import torch
 from ipcir_tools.demo import corpus, learning, words
 from ipcir_tools.demo.corpus import Corpus
 
-STEPS = 2400
-_PAIRS = 15_000
+STEPS = 2000
 _BATCH = 192
 _SAME = 4
 _RATE = 1.5e-3
@@ -55,7 +54,7 @@ def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) 
     learning.copy_tokenizer(work, out)
     tokenizer = AutoTokenizer.from_pretrained(str(out))
     model, loss = build().to(memory_format=torch.channels_last), ClipLoss()
-    data = corpus.paired(data, _PAIRS, 0, work, progress)
+    data = corpus.paired(data, corpus.PAIRS, 0, work, progress)
 
     def loss_of(step: int) -> torch.Tensor:
         indices, rng = corpus.batch_of(data, step, _BATCH, _SAME)

@@ -19,6 +19,7 @@ from ipcir_tools.rules.draft import Draft
 from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Scene, Set, Swap, View
 from ipcir_tools.rules.nouns import become, drop_thing, set_count, swap
 from ipcir_tools.rules.text import is_plural, plain, singular
+from ipcir_tools.rules.things import adjectival
 
 
 def apply(edit: Edit, draft: Draft) -> None:
@@ -38,7 +39,8 @@ def _place(edit: Edit, draft: Draft) -> None:
 
 
 _TIME = re.compile(
-    r"(?:at|in|during|by) (?:the )?(?:night|sunset|sunrise|dawn|dusk|noon|evening|morning|daylight)\b|.* light$"
+    r"(?:at|in|during|by) (?:the )?(?:night|sunset|sunrise|dawn|dusk|noon|evening|morning|daylight|winter|"
+    r"summer|spring|autumn|rain|fog|storm)\b|.* light$"
 )
 
 
@@ -50,13 +52,33 @@ def _is_place(segment: str) -> bool:
 
 def _pose(edit: Edit, draft: Draft) -> None:
     new = parse("x " + edit.text).tail
-    first = edit.text.split()[0] if edit.text else ""
-    classes = lx.POSTURES if first in lx.POSTURES else lx.GAZES if first in lx.GAZES else frozenset({first})
+    if re.search(r"\b(?:opposite|other) (?:direction|way|side)\b", edit.text):
+        new = _turned_round(draft.phrase.tail)
+    draft.touched = True
+    if not new:
+        return
+    first = new[0].split()[0]
+    classes = frozenset().union(*(_class_of(segment.split()[0]) for segment in new))
     kept = [segment for segment in draft.phrase.tail if segment.split()[0] not in classes]
     if any(_is_place(segment) for segment in new) and first in lx.POSTURES:
         kept = [segment for segment in kept if not _is_place(segment)]
     draft.phrase = replace(draft.phrase, tail=(*new, *kept) if first in lx.POSTURES else (*kept, *new))
     draft.added(edit.text)
+
+
+def _class_of(verb: str) -> frozenset[str]:
+    """The verbs that can not be done together with this one."""
+    return next((kind for kind in (lx.POSTURES, lx.GAZES) if verb in kind), frozenset({verb}))
+
+
+_TURNS = (("left", "right"), ("right", "left"), ("away from the camera", "the camera"), ("the camera", "away"),
+          ("away", "the camera"))  # fmt: skip
+
+
+def _turned_round(tail: tuple[str, ...]) -> tuple[str, ...]:
+    """*facing left* the other way round; nothing where the caption does not say which way."""
+    gaze = next((segment for segment in tail if segment.split()[0] in lx.GAZES), "")
+    return next((("facing " + new,) for old, new in _TURNS if re.search(rf"\b{old}\b", gaze)), ())
 
 
 def _view(edit: Edit, draft: Draft) -> None:
@@ -106,7 +128,7 @@ def _inherited(new: Phrase, said: str, draft: Draft) -> Phrase:
     old = draft.original
     noun = old.noun if singular(new.noun) in ("animal", "person", "one", "vehicle") else new.noun
     lead = new.lead if new.lead not in ("the", "") else old.lead
-    if is_plural(noun) and lead in ("a", "an"):
+    if is_plural(noun) and lead in ("a", "an", "one"):
         noun = singular(noun)
     phrase = replace(new, noun=noun, lead=lead)
     different = re.search(r"\b(?:different|other) (?:breed|colou?r|type|kind|species)", said)
@@ -129,9 +151,11 @@ def scene_text(text: str) -> str:
         " ",
         text,
     )
-    text = re.sub(r"\banother\b", "a", text)
+    text = re.sub(r"\b(?:is|are)(?=,|$)", "", re.sub(r"\banother(?= (?!and\b)\w)", "a", text))
     text = re.sub(
-        r"\b(?:a )?(?:very |more )?(?:similar|same|different|other|identical)(?:ly)? (?=\w)", _article_kept, text
+        r"\b(?<!each )(?:a )?(?:very |more )?(?:similar|same|different|other|identical)(?:ly)? (?=\w)",
+        _article_kept,
+        text,
     )
     text = re.sub(r"\b(?:the|a) (?=a\b|an\b)", "", text)
     text = re.sub(
@@ -139,7 +163,24 @@ def scene_text(text: str) -> str:
     )
     text = re.sub(r"\b(?:is|are|must be|should be|must|should) (?=\w+ing\b)|\b(?:must|should) be ", "", text)
     text = re.sub(r"^(?:only|just|now) ", "", text)
-    return " ".join(words for words in text.split()).strip(" ,")
+    text = _relative_before(text)
+    return re.sub(r"^((?:(?!and\b|\w+ing\b)[\w-]+ )+)and (?=\w{3,}ing\b)", r"\1", " ".join(text.split())).strip(" ,")
+
+
+_RELATIVE = re.compile(r"((?:an?|the|one|two|three|some) )?((?:[\w-]+ ){1,4})(?:that|which|who) (?:is|are|looks?) (.+)")
+
+
+def _relative_before(text: str) -> str:
+    """*a dog that is red* -> *a red dog*."""
+    found = _RELATIVE.match(text)
+    if not found or lx.PREPOSITIONS & set(found.group(2).split()):
+        return text
+    words, rest = found.group(3), ""
+    cut = re.search(r" and (?:has|have) | (?=(?:with|in|on) )|(?=,)", words)
+    if cut:
+        words, rest = words[: cut.start()], words[cut.end() :]
+        rest = f" with {rest}" if cut.group().startswith(" and") else cut.group() + rest
+    return f"{found.group(1) or ''}{words} {found.group(2).strip()}{rest}" if adjectival(words) else text
 
 
 def _article_kept(found: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ from ipcir_tools.rules.caption import (
     head_noun,
     parse,
     same_kind,
+    same_noun,
     unit_slot,
     units_of,
     with_feature,
@@ -29,7 +30,7 @@ def set_looks(edit: Edit, draft: Draft) -> None:
     words = [word.strip(",") for word in edit.text.split() if word not in ("all", "in", "color", "colour")]
     words = [word for word in words if word not in ("different", "similar", "identical", "same")]
     units = [unit for unit in units_of(words) if unit]
-    if edit.of:
+    if edit.of and not same_noun(head_noun(edit.of), draft.phrase.noun):
         _set_part(edit.of, units, draft)
         return
     for unit in units:
@@ -48,6 +49,9 @@ def set_unit(unit: str, draft: Draft) -> None:
         draft.removed(bare(phrase.feature("neck")))
         phrase = without_feature(phrase, "neck")
     old = phrase.unit(slot) if slot not in ("other", "") else ""
+    if _is_said_already(unit, old, draft):
+        draft.touched = True
+        return
     draft.phrase = with_unit(phrase, unit) if unit else phrase
     if slot == "length" and unit == "":
         draft.phrase = without_unit(phrase, old)
@@ -60,6 +64,12 @@ def set_unit(unit: str, draft: Draft) -> None:
     if slot == "pattern":
         _drop_pattern_features(draft)
     draft.added(unit)
+
+
+def _is_said_already(unit: str, old: str, draft: Draft) -> bool:
+    """*is light blue and has more blue* stays light blue, and a dark black is black."""
+    vague = old in draft.add and unit in old.split()
+    return vague or (old, unit) in {("black", "dark"), ("white", "light")}
 
 
 def _drop_pattern_features(draft: Draft) -> None:
@@ -195,7 +205,7 @@ def _sleeves(item: str, draft: Draft) -> str:
     words = bare(item).split()
     return (
         " ".join(["long", "sleeves"] if len(words) == 1 else [*words[:-1], plural(words[-1])])
-        if words[-1] in ("sleeve", "sleeves")
+        if words[-1] in ("sleeve", "sleeves") and words[0] != "one"
         else item
     )
 

@@ -292,6 +292,7 @@ def counted(phrase: Phrase, number: str) -> Phrase:
     """Set how many there are, and the noun to match."""
     one = number in ("a", "an", "one", "a single", "only one")
     noun = (singular(phrase.noun) if is_plural(phrase.noun) else phrase.noun) if one else plural(phrase.noun)
-    if " of" in phrase.lead and one:
-        return replace(phrase, lead=f"{number} {phrase.lead.split(' ', 1)[1]}")
+    group = re.search(r"(\w+) of$", phrase.lead)
+    if one and group and group.group(1) not in lx.CROWDS:
+        number = f"{number} {singular(group.group(1))} of"
     return replace(phrase, lead=number, noun=noun)

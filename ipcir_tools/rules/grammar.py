@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from ipcir_tools.rules import lexicon as lx
-from ipcir_tools.rules.caption import (
-    Phrase,
-)
-from ipcir_tools.rules.edits import Count, Edit, Keep, View
+from ipcir_tools.rules.caption import Phrase, same_noun
+from ipcir_tools.rules.edits import Count, Edit, Keep, Pose, View
 from ipcir_tools.rules.predicates import about, doing, predicate, view
 from ipcir_tools.rules.readings import (
     changed,
@@ -34,9 +32,6 @@ from ipcir_tools.rules.text import bare
 from ipcir_tools.rules.things import adds, background, drops
 
 Rule = Callable[[re.Match[str], Phrase], Sequence[Edit]]
-
-
-_STATES = {"open": "open", "close": "closed", "raise": "raised", "light": "lit", "blur": "blurred"}
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -94,7 +89,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         (
             r"(?:(?:is|are|has|have|in|with|of|a|an|on|to) )*(?:different|other|another|new) (?:type of |kind of |"
             r"shade of )?(?:[\w-]+ )?(?:colou?rs?|shape|breed|species|style|type|kind|size|pattern|background|"
-            r"brand|material|fabric|position|setting|room|location|animal|design)s?",
+            r"brand|material|fabric|position|setting|room|location|animal|design)s?(?: of .+)?",
             lambda m, c: [Keep("")],
         ),
         # not X but Y
@@ -111,6 +106,11 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             lambda m, c: instead(m[2], m[1], c),
         ),
         # change X to Y
+        (
+            r"(?:change|make|turn|modify)(?: the)? (.+?) so (?:that )?(?:it|they|he|she) "
+            r"(?:is|are|has|have|looks?) (.+)",
+            lambda m, c: about(m[1], m[2], c),
+        ),
         (
             r"(?:change|turn|convert|transform|alter|morph|make|modify)(?: the| out)? (?:(?!from)(.+?) )?(?:from "
             r".+? )?(?:to|into|for)(?: an?| the)? (?:be |have |show )?((?:an? )?.+)",
@@ -156,6 +156,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             lambda m, c: adds("more " + m[1], c),
         ),
         (
+            r"(?:is |are |looks? )?"
             r"(?:fewer|less|lesser|lessen|reduce|decrease)(?: the)?(?: number| amount)? (?:of )?(?:the )?([\w-]+)",
             lambda m, c: fewer(m[1], c),
         ),
@@ -164,7 +165,15 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"six|a|an)(?: of (?:the |them\b)(?:[\w-]+)?|(?: [\w-]+)*)",
             lambda m, c: only(m, c),
         ),
-        (r"one (?:less|fewer) ([\w-]+)", lambda m, c: [Count("-1", m[1])]),
+        (
+            r"(one|two|three|four|five) (?:less|fewer) ([\w-]+)",
+            lambda m, c: [Count(f"-{lx.NUMBERS[m[1]]}", m[2])],
+        ),
+        (
+            r"(?:has |have |with )?(half|twice|double)(?: of)? (?:as many|the (?:number|amount))(?: of)?(?: the)?"
+            r"(?: (?!as\b)([\w-]+))?(?: as .*)?",
+            lambda m, c: [Count(m[1], m[2] or "")],
+        ),
         (r"remove (one|two|three)(?: of the)? ([\w-]+)", lambda m, c: [Count(f"-{lx.NUMBERS[m[1]]}", m[2])]),
         (r"((?:one|two|three|four|five) more [\w-]+) and (.+)", lambda m, c: [*adds(m[1], c), *clause(m[2], c)]),
         (
@@ -176,7 +185,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"(?:is |are |more )?(?:zoom(?:ed|ing)?(?: it| the (?:image|picture|photo|camera))? in|(?:(?:zoom|get|"
             r"move|go|come|bring|take)(?: it| the (?:image|picture|photo|camera))? )?(?:closer|close))(?: (?:up|"
             r"shot|view|look|on|to|at|of|the|camera|in|more|of the|a|bit|distance|his|her|its|[\w-]+'s))*(?: "
-            r"([\w-]+))?",
+            r"([\w-]+)| on .+)?",
             lambda m, c: [View("close-up")],
         ),
         (
@@ -205,6 +214,10 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"(?:change|another|different|new)(?: the)? (?:camera )?(?:angle|perspective|view).*",
             lambda m, c: [Keep("")],
         ),
+        (
+            r"(?:(?:is|are|facing|looking|turned|in|to|from) )*the (?:opposite|other) (?:direction|way|side)",
+            lambda m, c: [Pose("facing the other way")],
+        ),
         # where it is
         (
             r"(?:(?:put|place|set|add|use|with|has|have|give it|make it) )?(?:(?:it|them) )?(?:in|on|against|in "
@@ -212,18 +225,30 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             lambda m, c: [background(m[1])],
         ),
         (
-            r"(?:put|place|set|hang|lay|move|position|show|bring|stick|attach)(?: the| up)? (.+?) (back|behind|"
+            r"(?:put|place|set|hang|lay|move|position|show|display|bring|stick|attach)(?: the| up)? "
+            r"(.+?)(?: down)? (back|behind|"
             r"(?:in|on|at|next to|near|behind|under|beside|over|around|against|inside|into|onto|to|by|in front of|"
             r"above|below|between|underneath|outside|atop|for)(?: .+)?)",
             put,
         ),
-        (r"(?:make|have|get|let|give|keep|leave|turn) (.+)", lambda m, c: made(m[1], c)),
+        (r"(darken|lighten|brighten)(?: up)? (?:the )?(.+)", lambda m, c: about(m[2], lx.STATES[m[1]], c)),
+        (
+            r"(hold|fold|cut|slice|wrap|tie|cover|stack|bend)(?: up)? (?:the )?([\w-]+)(?: of the [\w -]+?)? "
+            r"(with .+|in .+|on .+|forward|back|open|up|together)",
+            lambda m, c: about(m[2], f"{lx.STATES[m[1]]} {m[3]}", c),
+        ),
+        (r"(?:make|have|get|let|give|keep|leave|turn|show|display) (.+)", lambda m, c: made(m[1], c)),
         (r"(?:is |are )?(?:as|like) (.+)", lambda m, c: predicate(m[1], c) if c.is_garment else []),
+        (r"(?:put|place|set|bring|get) (?:it|them|him|her) (.+)", lambda m, c: predicate(m[1], c)),
+        (
+            r"(?:the )?([\w-]+) ((?:more|less|much) .+)",
+            lambda m, c: predicate(m[2], c) if same_noun(m[1], c.noun) else [],
+        ),
         # done to a part
         (r"fill(?: up)? (?:the )?(.+?)(?: up)? with (.+)", lambda m, c: about(m[1], "filled with " + m[2], c)),
         (
             r"(open|close|raise|light|blur)(?: up)? (?:the )?([\w -]+?)(?: up)?",
-            lambda m, c: about(m[2], _STATES[m[1]], c),
+            lambda m, c: about(m[2], lx.STATES[m[1]], c),
         ),
         (r"(?:turn|switch) on (?:the )?([\w-]+)(?: .*)?", lambda m, c: about(m[1], "lit", c)),
         (r"(?:paint|dye|tint|color|colour) (.+)", lambda m, c: made(m[1], c)),
@@ -234,14 +259,19 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         ),
         (r"there (?:is|are)(?: also| now| only| just)? (.+)", lambda m, c: adds(m[1], c)),
         # what it has
+        (
+            r"(?:the )?(.+?) (?:is |are )?(?:appears?|an addition|added|included|also visible)",
+            lambda m, c: adds(m[1], c),
+        ),
         (r"(?:go |goes |change |turn |switch |put it )?back (?:to|in|into) (.+)", lambda m, c: predicate(m[1], c)),
         (
             r"(?:put|add|bring|get|give|want)(?: it)? (?:back |on )?(.+?)(?: back| on| again)?",
             lambda m, c: adds(m[1], c),
         ),
         (
-            r"(?:it |that |which |they |he |she |the [\w-]+ )?(?:is |are )?(?:has|have|having|with|plus|featuring|"
-            r"features|contains?|containing|includes?|including|must include|should have|must have|needs?|wants?|"
+            r"(?:it |that |which |they |he |she |both |all |the [\w-]+ )?(?:is |are )?"
+            r"(?:has|have|having|with|plus|featuring|features|"
+            r"contains?|containing|includes?|including|must include|should have|must have|needs?|wants?|"
             r"shows?|showing|insert|introduce|attach|use|wearing|wears?)(?: been| got)? (.+)",
             lambda m, c: had(m[0], m[1], c),
         ),

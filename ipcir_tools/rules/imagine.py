@@ -52,11 +52,13 @@ def clean(text: str) -> str:
     """Only what can be seen, in at most ``WORD_LIMIT`` words."""
     text = re.sub(r"\b(?:taking|takes|take) (?:a )?(?:picture|photo|image)s?\b", "photographing", plain(text))
     text = re.sub(r"\bpictures?(?= frame)", "", text)
+    text = re.sub(r"\banother(?=$|[,.;]| and )", "a second one", text)
     text = re.sub(r"\b(?:instead of|rather than|without) (?:a |an |the |any )?[\w-]+", "", text)
     text = re.sub(r"\b(?:in|of|from|to|into) (?:the |an? )?(?:target )?(?:image|picture|photo)\b", "", text)
     text = re.sub(r"\b(?:picture|photo|image)(s?)\b", r"print\1", text)
     text = re.sub(r"(?<!one )\banother\b", "a", _FORBIDDEN.sub("", text))
     text = re.sub(r"\b(?:an? )?different (?=(\S+))", lambda found: "" if is_plural(found.group(1)) else "a ", text)
+    text = re.sub(r"\b(?:is |are )?different\b,?(?: but\b)?", "", text)
     text = re.sub(r"\s+(?:and|with|but|or|of|in|,)*\s*$", "", " ".join(text.split()))
     text = re.sub(r"\s+([,.;])", r"\1", re.sub(r",(?:\s*,)+", ",", text))
     return mend_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")

@@ -33,18 +33,21 @@ MATERIALS = _words(
     "mesh wooden wood metal metallic plastic glass ceramic stone brick marble steel paper rubber tweed fleece nylon "
     "sequined"
 )
-SIZES = _words("big large huge giant small little tiny mini oversized medium-sized enormous massive")
+SIZES = _words("big large huge giant small little tiny oversized medium-sized enormous massive")
 LENGTHS = _words(
-    "long short cropped knee-length floor-length ankle-length mid-length midi maxi medium-length calf-length "
+    "long short cropped knee-length floor-length ankle-length mid-length midi maxi mini medium-length calf-length "
     "thigh-length"
 )
 FITS = _words("tight loose fitted baggy form-fitting tight-fitting loose-fitting slim flowy flowing relaxed snug")
 AGES = _words("old young new adult elderly older younger")
 MOODS = _words("formal casual dressy sporty elegant simple fancy modest sexy revealing")
 SLEEVE_WORDS = _words(
-    "sleeveless long-sleeved short-sleeved long-sleeve short-sleeve strapless half-sleeved sleeved cap-sleeved"
+    "one-sleeved sleeveless long-sleeved short-sleeved long-sleeve short-sleeve strapless half-sleeved sleeved "
+    "cap-sleeved"
 )
-NECK_WORDS = _words("collared collarless turtlenecked v-necked round-necked crew-necked halter off-the-shoulder")
+NECK_WORDS = _words(
+    "collared collarless turtlenecked v-necked round-necked crew-necked halter off-the-shoulder one-shouldered"
+)
 OTHER_ADJECTIVES = _words(
     "shiny matte sheer see-through transparent opaque soft fluffy furry hairy fat thin thick wide narrow tall high "
     "low heavy empty full open closed wet dry dirty clean clear cloudy sunny calm angry happy sad awake asleep "
@@ -58,12 +61,13 @@ OTHER_ADJECTIVES = _words(
     "chubby skinny luminous strong weak deep shallow crowded dense minimal minimalist detailed decorative decorated "
     "ornate intricate complex unique funny summery wintry natural neutral artistic whimsical ethnic bohemian "
     "professional dull loud noisy quiet rich lush snowy rocky grassy sandy muddy dusty rainy foggy different "
-    "similar identical same uniform"
+    "similar identical same uniform vibrant flattering concealing hugging monochromatic monochrome tropical athletic "
+    "eccentric subdued playful chic fun spacious"
 )
 COMPARABLE = _words(
     "big large small tiny little long short tall high low wide narrow thick thin fat slim skinny light dark bright "
     "pale deep red blue green white black brown pink grey gray yellow loose tight baggy flowy silky shiny sheer "
-    "soft fluffy furry hairy heavy old young new clear cloudy sunny clean dirty warm cold cool hot fancy dressy "
+    "soft fluffy furry hairy heavy old young new clear cloudy sunny clean dirty warm cold cool hot fancy dressy cheap "
     "simple plain bold busy sexy pretty cute ugly nice fresh strong weak sharp smooth rough calm full fine bushy "
     "chubby lean lazy happy sad loud quiet rich lush dense crisp sleek girly classy trendy stretchy puffy lacy "
     "frilly ruffly poofy wavy curly straight flat round square steep close near safe wild odd blurry roomy edgy "
@@ -90,6 +94,13 @@ OPPOSITES = {
     "masculine": "feminine", "girly": "masculine", "fluffy": "smooth", "furry": "smooth", "clear": "cloudy",
     "floral": "plain", "graphic": "plain", "striped": "plain", "sleeveless": "sleeved", "puffy": "flat",
 }  # fmt: skip
+STATES = {
+    "open": "open", "close": "closed", "raise": "raised", "light": "lit", "blur": "blurred", "hold": "held",
+    "fold": "folded",
+    "cut": "cut", "slice": "sliced", "wrap": "wrapped", "tie": "tied", "cover": "covered", "stack": "stacked",
+    "bend": "bent", "darken": "dark", "lighten": "light", "brighten": "bright",
+}  # fmt: skip
+"""What is done to a thing, and how it is then."""
 NUMBERS = {
     "no": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12,
@@ -126,7 +137,7 @@ NO_SUBJECT = (
         "keep lose closer it they he she blur close open paint fill hang increase reduce decrease lessen give get "
         "leave set move different bring all pull cut fold brighten darken facing taken shot seen viewed without lie "
         "face position enlarge shorten lengthen raise switch rotate flip must be convert transform hide erase wipe "
-        "ditch drop delete"
+        "ditch drop delete half twice double lighten hold"
     )
 )
 """Words that no description of a scene begins with."""
@@ -147,6 +158,7 @@ NOUNS_IN_ING = _words(
     "wedding pudding dressing earring flooring icing frosting lighting topping parking lettering "
     "writing living dining washing vending ping awning sibling duckling dumpling inkling wrapping fitting flowing "
     "form-fitting loose-fitting tight-fitting revealing "
+    "concealing flattering hugging"
 )
 VERBS = _words(
     "stand sit lie lay sleep run walk jump swim fly pose crouch kneel rest hang float lean climb move stretch play "
@@ -160,6 +172,7 @@ DOUBLING = _words("sit run swim hug stop nap dig pet cut rub drip drag put get s
 ANIMALS = _words(
     "animal dog puppy pup cat kitten bird horse cow sheep goat pig monkey ape gorilla chimpanzee baboon lion tiger "
     "leopard cheetah wolf fox bear panda elephant zebra giraffe deer antelope buffalo bison warthog boar hog "
+    "primate "
     "penguin seal walrus fish shark whale dolphin jellyfish crab lobster duck goose swan chicken hen rooster parrot "
     "eagle hawk owl vulture pelican ostrich hyena dingo hamster rabbit hare mouse rat squirrel beaver ferret "
     "hedgehog lizard snake turtle frog insect spider butterfly bee camel llama donkey pug poodle labrador husky "
@@ -196,6 +209,15 @@ KINDS = (ANIMALS, PEOPLE, VEHICLES, FURNITURE, DRINKS, FRUITS, FOODS, GARMENTS)
 GENERIC = _words(
     "it this that they them he she him one ones thing item garment product piece object everything subject"
 )
+CROWDS = _words("group groups herd flock pack bunch crowd couple pair litter lot lots cluster pile row")
+"""Groups of which one is one by itself; one *glass of wine* stays a glass."""
+HYPERNYMS = _words("animal creature primate person people vehicle")
+"""Words for a whole kind: *more animals* are more of what the caption names."""
+PARTS = _words(
+    "fur hair feathers skin coat ears ear eyes eye face head tail mane beak wings legs leg paws tongue mouth teeth "
+    "horns antlers collar leash lid label handle background backdrop lighting"
+)
+"""Parts of a thing, which a thing can not become."""
 PLURAL_ONLY = _words(
     "trousers pants jeans shorts leggings scissors glasses sunglasses people men women children clothes"
 )

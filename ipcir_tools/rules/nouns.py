@@ -202,10 +202,13 @@ def set_count(edit: Edit, draft: Draft) -> None:
         "less": "few",
         "a": "one",
         "an": "one",
+        "the": "a",
         "single": "one",
     }.get(edit.text, edit.text)
     if number.isdigit():
         number = lx.NUMBER_WORDS.get(int(number), number)
+    if number in _TIMES:
+        number = _product(phrase, *_TIMES[number])
     if number[:1] in "+-" and number[1:].isdigit():
         number = _sum(phrase, int(number))
     if edit.of and not same_kind(head_noun(edit.of), phrase.noun):
@@ -222,8 +225,22 @@ def set_count(edit: Edit, draft: Draft) -> None:
     draft.added(f"{number} {draft.phrase.noun}")
 
 
-def _sum(phrase: Phrase, change: int) -> str:
+_TIMES = {"half": (0.5, "few"), "twice": (2, "several"), "double": (2, "several")}
+"""Factors, and what is said where nobody knows how many there were."""
+
+
+def _product(phrase: Phrase, factor: float, unknown: str) -> str:
+    known = _known_number(phrase)
+    return lx.NUMBER_WORDS.get(round(known * factor), unknown) if known else unknown
+
+
+def _known_number(phrase: Phrase) -> int:
+    """How many a caption says there are; nought if it does not say."""
     lead = phrase.lead.split()[-1] if phrase.lead else ""
-    known = 1 if lead in ("a", "an", "the") and not is_plural(phrase.noun) else lx.NUMBERS.get(lead, 0)
+    return 1 if lead in ("a", "an", "the") and not is_plural(phrase.noun) else lx.NUMBERS.get(lead, 0)
+
+
+def _sum(phrase: Phrase, change: int) -> str:
+    known = _known_number(phrase)
     total = known + change
     return lx.NUMBER_WORDS.get(total, "several") if known and total > 0 else "several" if change > 0 else "one"

@@ -19,12 +19,18 @@ from ipcir_tools.rules.things import adds, adjectival, background, drops, with_a
 NOUN_VERBS = frozenset(["stick", "show", "play", "drink", "surf", "watch", "light", "ride", "box"])
 
 
+_EMPTY = frozenset(["is", "are", "it is", "and"])
+
+
 def about(subject: str, words: str, caption: Phrase) -> list[Edit]:
     """Adjectives, a pose or a place said of some thing."""
     subject = bare(subject)
     clothes = caption.is_garment and singular(head_noun(subject)) in lx.GARMENTS
-    if not subject or subject in lx.GENERIC or clothes or same_noun(head_noun(subject), caption.noun):
+    if not subject or subject in lx.GENERIC or clothes:
         return predicate(words, caption)
+    if same_noun(head_noun(subject), caption.noun):
+        alone = is_plural(caption.noun) and not is_plural(head_noun(subject))
+        return [*([Count("the", caption.noun)] if alone else []), *predicate(words, caption)]
     if re.fullmatch(
         r"(?:colou?rs?|shade|pattern|print|style|fit|size|length|fabric|material|design|look|style)", subject
     ):
@@ -96,7 +102,7 @@ def predicate_parts(text: str, caption: Phrase) -> list[Edit]:
         return _after(text, caption)
     past = len(words) > 1 and words[0].endswith("ed") and words[1] in lx.PREPOSITIONS | {"out", "up"}
     if words and (past or is_gerund(words[0]) or words[0] in lx.PARTICIPLES or words[0] in lx.PREPOSITIONS):
-        return [doing(text)]
+        return [doing(part) for part in _verb_phrases(text)]
     if (
         words
         and words[0] not in ("a", "an", "the")
@@ -108,10 +114,32 @@ def predicate_parts(text: str, caption: Phrase) -> list[Edit]:
     return [edit for part in parts_of(text) for edit in _part(part, caption)]
 
 
+def _verb_phrases(text: str) -> list[str]:
+    """*wearing a collar and sitting up* is two, *eating and drinking* is one."""
+    found = re.match(r"(\S+ .*?\S) and ([a-z]{3,}ing\b.*)", text)
+    return (
+        [found.group(1), *_verb_phrases(found.group(2))] if found and is_gerund(found.group(2).split()[0]) else [text]
+    )
+
+
 def _part(part: str, caption: Phrase) -> list[Edit]:
     part = part.strip()
     core = bare(part)
-    if not core or core in lx.GENERIC | {"same", "different", "similar", "color", "colour", "thing", "other"}:
+    if (
+        not core
+        or core in _EMPTY
+        or core
+        in lx.GENERIC
+        | {
+            "same",
+            "different",
+            "similar",
+            "color",
+            "colour",
+            "thing",
+            "other",
+        }
+    ):
         return [Keep(core)] if core == "same" else []
     if core in ("close", "far", "distant", "far away", "close to the camera"):
         return [View("close-up" if core.startswith("close") else "seen from afar")]
@@ -200,7 +228,7 @@ def view(text: str) -> Edit:
     if re.search(r"\b(?:different|another|opposite|other)\b", text):
         return Keep("")
     if "greyscale" in text or "black and white" in text:
-        return View("in greyscale")
+        return View("in greyscale" if "greyscale" in text else "in black and white")
     if re.search(r"\bin colou?r\b", text):
         return View("in color")
     where = re.match(

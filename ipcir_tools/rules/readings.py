@@ -86,6 +86,8 @@ def changed(found: re.Match[str], caption: Phrase) -> list[Edit]:
     """*turn X into Y*, *make X be Y*."""
     old, new = found[1] or "it", found[2]
     verb = new.split()[0]
+    if is_gerund(verb) and bare(old) in ("face", "head", "eyes", "body"):
+        return [Pose(posed(new))]
     if old == "it" or bare(old) in lx.GENERIC:
         return predicate(new, caption)
     if base_verb(verb) and verb not in NOUN_VERBS and not lx.slot_of(verb) and found[0].startswith("make"):
@@ -116,6 +118,8 @@ def made(rest: str, caption: Phrase) -> list[Edit]:
 def put(found: re.Match[str], caption: Phrase) -> list[Edit]:
     """*put X on Y*: a thing, a place or a background."""
     what, where = found.group(1).strip(), found.group(2).strip()
+    if re.match(r"(?:it|them|him|her) \w", what):
+        return []
     if re.search(r"background|backdrop", what):
         return [background(re.sub(r"\s+(?:behind|in).*$", "", what))]
     if bare(what) in lx.GENERIC or same_noun(head_noun(what), caption.noun):
@@ -159,6 +163,8 @@ def only(found: re.Match[str], caption: Phrase) -> list[Edit]:
     noun = head_noun(re.sub(r"^\w+ of (?:the )?", "", thing)) if " " in thing else ""
     if noun and noun not in lx.GENERIC | {"them"} and not same_kind(noun, caption.noun):
         return [Add(thing)]
+    if noun and " of " not in thing and (parse(thing).units or parse(thing).tail):
+        return [Become(thing)]
     return [Count(found[1], noun if noun not in lx.GENERIC | {"them"} else "")]
 
 

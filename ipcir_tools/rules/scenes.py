@@ -31,14 +31,17 @@ _SCENE_LEAD = re.compile(
 
 def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
     """The edits of a text that describes the whole target; empty if it does not."""
-    if sentence.startswith("instead of"):
+    if sentence.startswith("instead of") or _of_the_thing_itself(sentence, caption):
         return []
     body, drops = _exclusions(sentence)
     lead = _SCENE_LEAD.match(body)
     rest = body[lead.end() :].strip(" ,") if lead else body
     if not lead and re.match(r"shows? ", body):
         return _shown(body.split(" ", 1)[1], caption, drops)
-    if _is_trade(rest, drops, caption) or (lead and re.search(r" (?:it|them|him|her)$", rest)):
+    whole = lead and re.match(r"target|focus|capture|concentrate|make|take|get", body)
+    if (not whole and _is_trade(body, drops, caption)) or (
+        lead and len(rest.split()) < 7 and re.search(r" (?:it|them|him|her)$", rest)
+    ):
         return []
     if lead and re.search(r"\bbackground$", rest) and len(rest.split()) < 4:
         return []
@@ -47,6 +50,14 @@ def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
     if lead or _describes(rest, caption):
         return [*(Drop(item) for item in drops), Scene(rest)] if rest else []
     return []
+
+
+def _of_the_thing_itself(sentence: str, caption: Phrase) -> bool:
+    """*show it from above*, *the rat should face left*: said of the caption's thing."""
+    shown = re.match(r"(?:show|display|target|focus on|change|turn)(?: (?:to|on))? (?:it|them|him|her) \w", sentence)
+    turned = re.fullmatch(r"(?:\w+ )?(?:in |to )?the (?:opposite|other) (?:direction|way|side)", sentence)
+    subject = re.match(r"(?:the )?((?:[\w-]+ )?[\w-]+) (?:should|must|needs to|has to) ", sentence)
+    return bool(shown or turned) or bool(subject and same_noun(head_noun(subject.group(1)), caption.noun))
 
 
 def _is_trade(body: str, drops: list[str], caption: Phrase) -> bool:
@@ -58,6 +69,8 @@ def _is_trade(body: str, drops: list[str], caption: Phrase) -> bool:
 def _shown(rest: str, caption: Phrase, drops: list[str]) -> list[Edit]:
     """*Shows two other dogs playing* is the whole target; *shows the sky in the background* adds to it."""
     head = head_noun(rest)
+    if re.match(r"the [\w ]+? of (?:an?|another|one|two|three|some|similar)\b", rest):
+        return [*(Drop(item) for item in drops), Scene(rest)]
     small = len(rest.split()) < 5 or rest.startswith(("the ", "no ", "more ", "fewer ", "only ")) or " and no " in rest
     adds = re.search(r"\b(?:next to|behind|with) (?:them|it|him|her)$|\bin the (?:back|fore)ground\b", rest)
     if (small or adds) and not same_kind(head, caption.noun) and not re.match(r"(?:an)?other|similar", rest):
@@ -89,7 +102,7 @@ def _is_attribute(rest: str, caption: Phrase) -> bool:
         lx.slot_of(word.strip(",")) or word in ("and", "a", "an", "color", "colour") for word in plain(rest).split()
     ):
         return True
-    return caption.is_garment and not phrase.tail
+    return phrase.noun in lx.PARTS or (caption.is_garment and not phrase.tail)
 
 
 def _describes(text: str, caption: Phrase) -> bool:
@@ -100,13 +113,13 @@ def _describes(text: str, caption: Phrase) -> bool:
         not phrase.noun
         or first in lx.NO_SUBJECT
         or (base_verb(first) and first not in NOUN_VERBS)
-        or caption.is_garment
+        or (caption.is_garment and not _is_of_creatures(phrase, text))
     ):
         return False
     if is_gerund(first) or re.match(r"the [\w-]+ (?:is|are|has|have) ", text):
         return False
     if re.search(
-        r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become)\b|"
+        r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become|appears?(?=$))\b|"
         r"^(?:only|just)? ?one of\b",
         text,
     ):
@@ -133,3 +146,14 @@ def _describes(text: str, caption: Phrase) -> bool:
     if re.match(r"(?:\w+ )?(?:more|less|fewer|additional)\b", text):
         return False
     return bool(phrase.tail or phrase.features) or (phrase.lead != "" and not same_noun(phrase.noun, caption.noun))
+
+
+def _is_of_creatures(phrase: Phrase, text: str) -> bool:
+    """Whether people or animals do something somewhere, which no garment does; what is printed on it is not meant."""
+    head = {singular(word) for word in (*phrase.units, phrase.noun)}
+    living = bool(head & (lx.ANIMALS | lx.PEOPLE | lx.VEHICLES))
+    printed = re.search(
+        r"\b(?:on (?:it|(?:the )?(?:front|back|chest|sleeves?|shirt|top|dress)(?! part| seat| of))|printed?|logo)\b",
+        text,
+    )
+    return living and bool(phrase.lead and phrase.tail) and not printed

@@ -13,6 +13,10 @@ _PREAMBLE = re.compile(
     r"just (?=make|change|remove|add|replace|keep)|unlike [^,]*,|find(?: me)?|"
     r"give me|get me|show me|see|the result|maybe|perhaps|plus|as well as|as well|too|finally|next,|instead(?=,? "
     r"(?!of\b))|"
+    r"(?:do|have) you (?:have|got|sell|stock)(?: (?:this|it|one|these|that))?(?: also)?|"
+    r"(?:one|ones|something|anything|version)(?: similar| else| like (?:it|this))*(?: but)?(?: that| which)"
+    r"(?= (?:is|are|has|have|looks?)\b)|(?:one|ones|something|anything)(?: similar| else| like (?:it|this))*(?: but)?"
+    r"(?= (?:with|in|without)\b)|(?:something|anything)(?: similar| else)*(?: but)?(?= (?:more|less|\w+er|in)\b)|"
     r"overall)[\s,]+"
 )
 _PICTURE = re.compile(
@@ -32,9 +36,10 @@ _STRONG = (
     r"include|"
     r"exclude|use|get|take|set|move|paint|show|have it|have them|have the|have him|have her|focus|blur|increase|"
     r"reduce|decrease|must|"
-    r"erase|hide|leave|target|wipe|bring back|go back|let|ditch|swap out|display"
+    r"erase|hide|leave|target|zoom|darken|lighten|brighten|wipe|bring back|go back|let|ditch|swap out|display"
 )
 _WEAK = (
+    r"(?:both|all)(?: of them)? (?:is|are|has|have)|different (?:breed|species|colou?r|type|style)|"
     r"is|are|has|have|wears|wear|with|without|no|not|more|less|fewer|same|the same|it is|it has|it should|they|"
     r"there is|there are|in a|in an|on a|should|shows|now|only|just|a different|of a|the (?:photo|image|picture)|"
     r"the [\w-]+ (?:is|are|has|have)\b|the [\w-]+ should|being|having|wearing|longer|shorter|darker|lighter|"

@@ -1,4 +1,4 @@
-"""Words and spelling: tidying what was typed, plain forms, articles, lists, singular and gerund."""
+"""Words and wordings: tidying what was typed, plain forms, articles, lists, singular and gerund."""
 
 from __future__ import annotations
 
@@ -13,16 +13,52 @@ TEXT_LIMIT = 800
 WORD_LIMIT = 60
 """Words of a description: CLIP reads 77 tokens."""
 
-_SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+_LOOKS = "|".join(sorted(lx.COLOURS | lx.PATTERNS | lx.LENGTHS))
+_GREY = r"(black and white|greyscale|sepia)"
+_SHOT = r"(?:photo|photograph|picture|image|shot)s?"
+_SLIPS = {
+    "id": "is", "iss": "is", "wit": "with", "wth": "with", "elss": "less", "ligher": "lighter", "bleted": "belted",
+    "stripped": "striped", "sleevless": "sleeveless", "sleveless": "sleeveless", "strapts": "straps",
+    "colourfull": "colourful", "colorfull": "colorful", "shrot": "short", "lond": "long", "clack": "black",
+    "balck": "black", "blak": "black", "whote": "white", "withe": "white", "whit": "white", "patern": "pattern",
+    "flroal": "floral", "coffe": "coffee", "backround": "background", "infront": "in front", "srtipes": "stripes",
+    "sleves": "sleeves", "sleeeves": "sleeves", "lenght": "length", "darket": "darker", "collered": "collared",
+    "streched": "stretched",
+}  # fmt: skip
+"""Slips of the keys that are no words of their own."""
+
+_WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
+        # pictures that are a style
+        (rf"\b(?:make it |turn it into |as |like |in )?(?:an? |the )?{_GREY} {_SHOT} of (.+)$", r"\2 in \1"),
+        (rf"\b(?:make it |turn it into |as |like |in )?(?:an? )?{_GREY} {_SHOT}\b(?! on| of)", r"in \1"),
+        # what is asked for without saying how
+        (r"\b(?:in )?any(?:thing)?(?: (?!other)[\w-]+)? (?:but|besides|other than|except(?: for)?) ", "without "),
+        (r"\b(?:similar(?:ly)?|same|different(?:ly)?)[- ](?:sized|colou?red|shaped|looking|styled)"
+            r"(?: and (?:sized|colou?red|shaped))*\b",
+            "similar",
+        ),
+        (r"\bthere (?:is|are) an addition of\b", "add"),
+        (r"\bmore (?:number|amount)s? of\b", "more"),
+        (r"\s+in general\b", ""),
+        (r"\bone another\b", "each other"),
+        (r",?\s*\b(?:but )?(?:in |with |from )?(?:an? )?(?:different|another|new) (?:pose|position|angle|location|"
+         r"setting|scene)(?= (?:on|in|at|with|and|lying|sitting|standing)\b)", ""),
+        (r"\bthat (?:has|have) ", "with "),
+        # stops left out
+        (rf"\b({_LOOKS}) (?=(?:no|has|have|add|make|remove)\b)", r"\1, "),
+        (rf"\bits (?=(?:{_LOOKS})(?:$|[,.]| and | has | with ))", "it is "),
+        # clothes
+        (r"\b(?:more )?(?:body|form|figure)?[- ]?hugging(?=$|,| and )", "form-fitting"),
+        (r"\b(one|single)[- ](shoulder|sleev)(?:ed?)?\b(?! (?:is|has|strap))", r"one-\2ed"),
         (r"\b(?:tee|t|tea)[- ]?shirt", "t-shirt"),
         (r"\b(v|crew|scoop|u|boat|cowl)[- ]?neck(?:line)?\b(?!ed)", r"\1-neck"),
         (r"\bturtle[- ]neck", "turtleneck"),
         (r"\bpolka[- ]dot(s|ted)?\b", r"polka-dot\1"),
         (r"\bzig[- ]zag", "zigzag"),
         (r"\b(knee|floor|ankle|mid|calf|thigh|medium)[- ]length\b", r"\1-length"),
-        (r"\b(long|short|half|cap)(?:er)?[- ]+sleeved?\b", r"\1-sleeved"),
+        (r"\b(?<!one )(long|short|half|cap)(?:er)?[- ]+sleeved?\b", r"\1-sleeved"),
         (r"\b(long|short|half|cap)-sleeves\b", r"\1 sleeves"),
         (r"\b(?:remove|delete|erase) (?:all|everything)(?: of)?(?: the)?(?: \w+)? (?:but|except(?: for)?|apart "
         r"from) ", "only "),
@@ -73,17 +109,23 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def tidy(text: str) -> str:
-    """Lower case, plain quotes and spaces, spellings made one, no longer than ``TEXT_LIMIT``."""
+    """Lower case, plain quotes and spaces, no emoji, wordings made one, no longer than ``TEXT_LIMIT``."""
     head = unicodedata.normalize("NFKC", text[: 2 * TEXT_LIMIT])[:TEXT_LIMIT].lower()
     head = re.sub(r"[\u2018\u2019`\u00b4]", "'", head)
     head = re.sub(r"[\u201c\u201d\"()\[\]{}<>*_#|\\]", " ", head)
+    head = "".join(" " if unicodedata.category(char) in ("So", "Sk", "Cf") else char for char in head)
     head = re.sub(r"\s*[-\u2013\u2014]{1,2}\s+|\s+[-\u2013\u2014]{1,2}\s*", ", ", head)
-    head = re.sub(r"(?<=[a-z])/(?=[a-z])", " and ", head)
-    head = head.replace(" & ", " and ")
+    head = re.sub(r"(?<=[a-z])/(?=[a-z])", " and ", head).replace("&", " and ")
     head = re.sub(r"\s+([,.;:!?])", r"\1", " ".join(head.split()))
-    for pattern, new in _SPELLINGS:
+    head = re.sub(r"[a-z]+", lambda found: _SLIPS.get(found.group(), found.group()), head)
+    head = re.sub(r"(?<![\w/.'-])\d{1,2}(?= [a-z])", _in_words, head)
+    for pattern, new in _WORDINGS:
         head = pattern.sub(new, head)
     return " ".join(head.split())
+
+
+def _in_words(found: re.Match[str]) -> str:
+    return lx.NUMBER_WORDS.get(int(found.group()), found.group())
 
 
 def words_of(text: str) -> list[str]:

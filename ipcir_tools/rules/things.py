@@ -14,7 +14,7 @@ from ipcir_tools.rules.caption import (
 )
 from ipcir_tools.rules.edits import Add, Count, Drop, Edit, Keep, Place, Pose, Set
 from ipcir_tools.rules.split import parts_of
-from ipcir_tools.rules.text import bare, is_plural, plain
+from ipcir_tools.rules.text import bare, is_gerund, is_plural, plain, singular
 
 
 def adjectival(words: str) -> bool:
@@ -34,6 +34,8 @@ def with_article(noun: str) -> str:
     """A noun with its article if it needs one."""
     head = head_noun(noun)
     first = noun.split()[0] if noun else ""
+    if first in ("a", "an") and is_plural(head) and parse(noun).lead == first and head not in lx.PLURAL_ONLY:
+        return noun.split(" ", 1)[1]
     if not noun or first in lx.DETERMINERS or first.isdigit() or is_plural(head) or head in lx.MASS or lx.slot_of(head):
         return noun
     return "a " + noun
@@ -85,8 +87,11 @@ def adds(text: str, caption: Phrase) -> list[Edit]:
     ):
         return [Count("+" + str(lx.NUMBERS.get(more.group(1), 1)), more.group(2))]
     more = re.fullmatch(r"(more|fewer|less|several|many|few)(?: of the)? ([\w-]+)", text)
-    if more and same_noun(more.group(2), caption.noun):
+    if more and _counts(more.group(2), caption):
         return [Count(more.group(1), more.group(2))]
+    more = re.fullmatch(r"more ([\w-]+)", text)
+    if more and caption.is_garment and not _is_thing(more.group(1)):
+        return [Set(more.group(1))]
     if re.match(r"(?:the |a )?(?:same|similar|different)\b", text):
         return [Keep(bare(re.sub(r"^(?:the |a )?same ", "", text)))] if "same" in text else [Keep("")]
     if re.search(r"\b(?:background|backdrop)$", text) and not re.search(r"\bin (?:the )?\w*(?:ground|drop)", text):
@@ -100,7 +105,9 @@ def adds(text: str, caption: Phrase) -> list[Edit]:
             plain(part),
         )
         itself = parse(part)
-        if part.startswith(("the ", "both ")) and same_kind(itself.noun, caption.noun) and itself.tail:
+        if is_gerund(part.split()[0]) and not caption.is_garment:
+            edits.append(Pose(part))
+        elif part.startswith(("the ", "both ")) and same_kind(itself.noun, caption.noun) and itself.tail:
             edits.append(Pose(" ".join(itself.tail)))
         elif fewer:
             edits.append(Drop(fewer.group(1)))
@@ -109,6 +116,24 @@ def adds(text: str, caption: Phrase) -> list[Edit]:
         else:
             edits.append(Add(thing(plain(part))))
     return edits
+
+
+def _counts(noun: str, caption: Phrase) -> bool:
+    """Whether a count of that noun is one of the main thing: *more animals* of a monkey are monkeys."""
+    kind = singular(noun) in lx.HYPERNYMS and same_kind(noun, caption.noun)
+    return kind or same_noun(noun, caption.noun)
+
+
+def _is_thing(word: str) -> bool:
+    """Whether the word after "more" is a noun; a singular that can be counted never stands there, so it is a look."""
+    known = (
+        word in {"pattern", "print", "design", "contrast", "volume", "coverage"}
+        or word in lx.MASS
+        or word in lx.FEATURES
+        or word in lx.PATTERN_NOUNS
+        or singular(word) in lx.GARMENTS
+    )
+    return known or is_plural(word) or bool(lx.slot_of(word))
 
 
 def drops(text: str) -> list[Edit]:
