@@ -17,6 +17,7 @@ from ipcir_tools.errors import InvalidRequest, IPCIRError
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.engine import Engine
+    from ipcir_tools.settings import Settings
     from ipcir_tools.types import SearchResult
 
 app = typer.Typer(
@@ -95,8 +96,8 @@ def search(
         result = engine.search(
             reference, text, k=k, weight=weight, composer=composer, where=_filter(where), trusted=True
         )
-        _save(engine, result, sheet)
-    _show(result, as_json, sheet)
+    _show(result, as_json)
+    _save(engine.settings, result, sheet)
 
 
 @app.command()
@@ -119,8 +120,8 @@ def refine(
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     with _engine(**chosen) as (engine, _):
         result = engine.refine(turn, text, k=k, weight=weight, composer=composer, where=_filter(where))
-        _save(engine, result, sheet)
-    _show(result, as_json, sheet)
+    _show(result, as_json)
+    _save(engine.settings, result, sheet)
 
 
 @app.command()
@@ -182,20 +183,20 @@ def _filter(text: str | None) -> dict[str, Any] | None:
     return where
 
 
-def _save(engine: Engine, result: SearchResult, sheet: Path | None) -> None:
-    if sheet is not None:
-        from ipcir_tools.sheet import Strip, save_sheet
-
-        save_sheet([Strip(result)], sheet, engine.settings)
-
-
-def _show(result: SearchResult, as_json: bool, sheet: Path | None) -> None:
+def _show(result: SearchResult, as_json: bool) -> None:
     from ipcir_tools import printing
     from ipcir_tools.presenting import result_json
 
     _print(as_json, lambda: result_json(result), lambda: printing.show_result(result))
-    if sheet is not None and not as_json:
-        printing.out.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
+
+
+def _save(settings: Settings, result: SearchResult, sheet: Path | None) -> None:
+    if sheet is not None:
+        from ipcir_tools.printing import err
+        from ipcir_tools.sheet import Strip, save_sheet
+
+        save_sheet([Strip(result)], sheet, settings)
+        err.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
 
 
 def _print(as_json: bool, document: Callable[[], dict[str, Any]], show: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from ipcir_tools.catalog import Catalog, Progress
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import EmptyGallery, InvalidRequest, SpaceMismatch
 from ipcir_tools.features import Features
+from ipcir_tools.filters import condition
 from ipcir_tools.gallery import Gallery
 from ipcir_tools.images import LoadedImage
 from ipcir_tools.indexing import IndexReport, index_folders
@@ -141,8 +142,9 @@ class Engine:
             settings=self.settings,
             progress=progress,
         )
-        for key, value in noted_models(self.models).items():
-            self.catalog.set_note(key, value)
+        if self.catalog.space() is not None:
+            for key, value in noted_models(self.models).items():
+                self.catalog.set_note(key, value)
         return report
 
     def search(
@@ -191,7 +193,8 @@ class Engine:
     ) -> SearchResult:
         """Build on an earlier turn: the same reference, all the edits so far and one more.
 
-        What is not named is as it was in that turn. Refining one turn twice makes a branch.
+        What is not named is as it was in that turn; an empty ``where`` drops its filter. Refining one turn twice makes
+        a branch.
         """
         began = time.perf_counter()
         self._require_gallery()
@@ -244,7 +247,7 @@ class Engine:
         turn = Turn(
             id="t" + uuid4().hex[:11],
             parent=path[-1].id if path else None,
-            query=query.model_copy(update={"weight": composed.weight}),
+            query=query,
             reference_source=record.source,
             caption=composed.caption,
             imagined=composed.imagination.target if composed.imagination else None,
@@ -306,4 +309,7 @@ def _query(
     if weight is not None and not 0.0 <= weight <= 1.0:
         raise InvalidRequest(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
     composer_named(composer)
+    if where:
+        condition(where)  # a wrong filter is refused before a model is asked
+    where = where or None
     return ComposedQuery(reference=reference, modification=text, k=k, weight=weight, composer=composer, where=where)

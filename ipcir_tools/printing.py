@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -53,7 +54,7 @@ def progress_bars() -> Iterator[Progress]:
         _Rate(),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=err, transient=True) as bars:
+    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
         tasks: dict[str, int] = {}
 
         def progress(what: str, done: int, total: int) -> None:
@@ -67,7 +68,7 @@ def progress_bars() -> Iterator[Progress]:
 def show_error(text: str) -> None:
     """One line on standard error."""
     line = " ".join(str(text).split())
-    err.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(_line(line))}", soft_wrap=True)
 
 
 def show_index(report: IndexReport) -> None:
@@ -89,19 +90,19 @@ def show_result(result: SearchResult, marked: str | None = None, most: int | Non
     """One search: what was understood, then the ranked pictures, the first ``most`` of them."""
     turn = result.turn
     out.print(
-        f"[bold]{escape(turn.query.modification)}[/]  [dim]turn {turn.id}"
+        f"[bold]{escape(_line(turn.query.modification))}[/]  [dim]turn {turn.id}"
         + (f", after {turn.parent}" if turn.parent else "")
         + "[/]"
     )
     if turn.caption is not None:
-        out.print(f"  [dim]reference[/] {escape(turn.caption)}")
+        out.print(f"  [dim]reference[/] {escape(_line(turn.caption))}")
     if turn.imagined is not None:
         by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
             turn.imagined.origin
         ]
-        out.print(f"  [dim]imagined [/] {escape(turn.imagined.description)} [dim](by {by})[/]", soft_wrap=True)
+        out.print(f"  [dim]imagined [/] {escape(_line(turn.imagined.description))} [dim](by {by})[/]", soft_wrap=True)
     for warning in result.warnings:
-        out.print(f"  [yellow]note[/] {escape(warning)}")
+        out.print(f"  [yellow]note[/] {escape(_line(warning))}")
     if not turn.hits:
         out.print("  no picture matches")
         return
@@ -109,9 +110,14 @@ def show_result(result: SearchResult, marked: str | None = None, most: int | Non
     for name in ("rank", "score", "image", "text"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True, min_width=16)
-    table.add_column("picture", no_wrap=True, overflow="ellipsis")
+    table.add_column("picture")  # it alone may shrink: were it no_wrap too, the scores would vanish beside a long name
     for hit in turn.hits[:most]:
-        file = Text(_line(PurePath(hit.source).name), style="bold green" if hit.id == marked else "")
+        file = Text(
+            _line(PurePath(hit.source).name),
+            style="bold green" if hit.id == marked else "",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
         table.add_row(str(hit.rank), f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score), hit.id, file)
     out.print(table)
 
@@ -146,12 +152,13 @@ def show_demo(show: Show, home: Path) -> None:
     out.print("\n[bold]Does imagining help, and does the picture help on top?[/]")
     show_ablation(show.ablation)
     out.print(f"  [dim]captions of the references right word for word: {show.right_captions:.1f} %[/]\n")
+    place = shlex.quote(str(home))
     first, last = show.dialogue[0].result.turn, show.dialogue[-1].result.turn
     out.print("[bold]Try next[/]")
     for command in (
-        f'ipcir search {first.query.reference} "in green with stripes" --home {home} --sheet hits.png',
-        f'ipcir refine {first.id} "make it sleeveless" --home {home}',
-        f'ipcir refine {last.id} "as a jumpsuit" --home {home} --json',
+        f'ipcir search {first.query.reference} "in green with stripes" --home {place} --sheet hits.png',
+        f'ipcir refine {first.id} "make it sleeveless" --home {place}',
+        f'ipcir refine {last.id} "as a jumpsuit" --home {place} --json',
         "ipcir index FOLDER-OF-YOURS --models demo --home my-gallery",
     ):
         out.print(f"  {escape(command)}", soft_wrap=True)

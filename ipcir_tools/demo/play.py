@@ -15,6 +15,7 @@ from ipcir_tools.demo.benchmark import Benchmark, Query
 from ipcir_tools.demo.world import Garment
 from ipcir_tools.errors import NotFound
 from ipcir_tools.evaluation.ablation import Ablation, Case, rank_in_gallery, run_ablation
+from ipcir_tools.images import located
 from ipcir_tools.indexing import IndexReport
 from ipcir_tools.sheet import Strip, save_sheet
 from ipcir_tools.types import SearchResult
@@ -106,12 +107,9 @@ def show_json(show: Show) -> dict[str, Any]:
 
 def _ids(engine: Engine, pictures: Path) -> dict[str, str]:
     """Picture ids by file name, for the files of the demo."""
-    found = {
-        Path(path).name: stamp.image_id
-        for path, stamp in engine.catalog.stamps().items()
-        if Path(path).parent == pictures
-    }
-    return found
+    folder = located(pictures)
+    stamps = {Path(path): stamp for path, stamp in engine.catalog.stamps().items()}
+    return {path.name: stamp.image_id for path, stamp in stamps.items() if path.parent == folder}
 
 
 def _dialogue(engine: Engine, made: Benchmark, ids: dict[str, str]) -> tuple[Played, ...]:

@@ -80,6 +80,8 @@ def write(model: torch.nn.Module, out: Path) -> None:
     from safetensors.torch import save_file
 
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items() if k != "attn_mask"}
-    save_file({k: v.contiguous() for k, v in state.items()}, out / "open_clip_model.safetensors", {"format": "pt"})
+    weights = out / "open_clip_model.safetensors"
+    save_file({k: v.contiguous() for k, v in state.items()}, weights, {"format": "pt"})
+    weights.chmod(0o644)  # safetensors makes it readable for its owner alone, and it ships
     text = json.dumps({"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS}, indent=2)
     (out / "open_clip_config.json").write_text(text + "\n")
