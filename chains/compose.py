@@ -94,7 +94,7 @@ def compose_all(
         captions = features.captions([r.reference for r in told.values()], pixels, progress) if told else {}
     with clock.part("imagine", bool(told)):
         imagined = _imagined(told, captions, imagine, config)
-    with clock.part("encode_text"):
+    with clock.part("encode_text", any(c.text for c in composers)):
         texts = _encoded(requests, composers, imagined, features)
     return [
         _composed(request, composer, images, texts, captions, imagined.get(i), clock.seconds)

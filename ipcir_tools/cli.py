@@ -92,12 +92,13 @@ def search(
 ) -> None:
     """Find pictures that are like the reference, but as the text says."""
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    _check(sheet)
     with _engine(**chosen) as (engine, _):
         result = engine.search(
             reference, text, k=k, weight=weight, composer=composer, where=_filter(where), trusted=True
         )
     _show(result, as_json)
-    _save(engine.settings, result, sheet)
+    _save(engine.settings, result, sheet, as_json)
 
 
 @app.command()
@@ -118,10 +119,11 @@ def refine(
 ) -> None:
     """Go on from an earlier turn; going on from one turn twice makes a branch."""
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    _check(sheet)
     with _engine(**chosen) as (engine, _):
         result = engine.refine(turn, text, k=k, weight=weight, composer=composer, where=_filter(where))
     _show(result, as_json)
-    _save(engine.settings, result, sheet)
+    _save(engine.settings, result, sheet, as_json)
 
 
 @app.command()
@@ -190,13 +192,21 @@ def _show(result: SearchResult, as_json: bool) -> None:
     _print(as_json, lambda: result_json(result), lambda: printing.show_result(result))
 
 
-def _save(settings: Settings, result: SearchResult, sheet: Path | None) -> None:
+def _check(sheet: Path | None) -> None:
     if sheet is not None:
-        from ipcir_tools.printing import err
+        from ipcir_tools.sheet import check_sheet
+
+        check_sheet(sheet)
+
+
+def _save(settings: Settings, result: SearchResult, sheet: Path | None, as_json: bool) -> None:
+    if sheet is not None:
+        from ipcir_tools.printing import out
         from ipcir_tools.sheet import Strip, save_sheet
 
         save_sheet([Strip(result)], sheet, settings)
-        err.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
+        if not as_json:
+            out.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
 
 
 def _print(as_json: bool, document: Callable[[], dict[str, Any]], show: Callable[[], None]) -> None:

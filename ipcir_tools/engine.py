@@ -302,6 +302,8 @@ def _query(
     text = " ".join(modification.split())
     if not text:
         raise InvalidRequest('The modification is empty: say what should be different, such as "make it blue".')
+    if not text.isascii() and text != text.encode("utf-8", "replace").decode():
+        raise InvalidRequest("The modification holds bytes that are no UTF-8: type it again.")
     if len(text) > MAX_TEXT:
         raise InvalidRequest(f"The modification has {len(text)} characters: say it in {MAX_TEXT} at most.")
     if not 1 <= k <= MAX_HITS:

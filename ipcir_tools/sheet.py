@@ -32,6 +32,24 @@ class Strip:
     marked: Collection[str] = ()
 
 
+def check_sheet(path: Path) -> None:
+    """See that a sheet can be written, before anything is searched for it. Raises InvalidRequest."""
+    path = path.expanduser()
+    known = {".png", ".jpg", ".jpeg", ".webp"}
+    try:
+        if path.suffix.lower() not in known:
+            raise InvalidRequest(f"The sheet {path} has no picture's name: end it in {', '.join(sorted(known))}.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(
+            f"The sheet cannot be written to {path} ({error}): name a file in a folder of yours."
+        ) from error
+
+
 def save_sheet(
     strips: Sequence[Strip], path: Path, settings: Settings, *, columns: int = _PER_LINE, most: int = 20
 ) -> None:

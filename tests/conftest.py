@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith(_OWN) or name in _KEYS:
             del os.environ[name]
     os.environ["HOME"] = _STATE["home"]
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -157,7 +157,6 @@ def test_an_unknown_composer(ipcir, home, red):
         ('["png"]', '{"format": "jpeg"}'),
         ('{"colour": "red"}', "fields: name, folder, format"),
         ('{"width": {"$near": 3}}', "operators: $eq"),
-        ("{}", "fields: name"),
         ("null", '{"format": "jpeg"}'),
     ],
 )

@@ -287,7 +287,7 @@ def test_every_score_can_be_recomputed_from_the_catalog(engine, weight, colours,
     w = COMPOSERS[composer].weight if weight is None else weight
     q = w * t + (1 - w) * v
     q /= np.linalg.norm(q)
-    assert turn.query.weight == pytest.approx(w)
+    assert turn.query.weight == weight, "a turn keeps what was asked, so that refining by another composer uses its own"
     for hit in turn.hits:
         assert hit.score == pytest.approx(vectors[hit.id] @ q, abs=1e-5)
         assert hit.image_score == pytest.approx(vectors[hit.id] @ v, abs=1e-5)

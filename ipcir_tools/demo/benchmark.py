@@ -83,7 +83,7 @@ def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, 
 def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
     base, changes = _base_and_edits(rng, part, 3)
     mixed = {key: _mixed(base, changes, key) for key in map("".join, product("01", repeat=3))}
-    scenes = [world.draw_scene(rng) for _ in range(_SCENES)]
+    scenes = _scenes(rng, _SCENES)
     names = {
         (key, i): made.add(garment, _again(rng, scene))
         for key, garment in mixed.items()
@@ -119,12 +119,21 @@ def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -
 
 def add_dialogue(made: Benchmark, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
     """Put a dialogue in, with each of its garments in three other scenes as distractors."""
-    scene, others = world.draw_scene(rng), [world.draw_scene(rng) for _ in range(3)]
+    scene, *others = _scenes(rng, 4)
     names = [made.add(garment, _again(rng, scene)) for garment in steps]
     for garment in steps:
         for other in others:
             made.add(garment, _again(rng, other))
     made.dialogues.append(Dialogue(names[0], tuple(zip(texts, names[1:], strict=True))))
+
+
+def _scenes(rng: random.Random, n: int) -> list[Scene]:
+    """``n`` scenes that differ in more than their seed."""
+    found: dict[Scene, Scene] = {}
+    while len(found) < n:
+        scene = world.draw_scene(rng)
+        found.setdefault(replace(scene, seed=0), scene)
+    return list(found.values())
 
 
 def _again(rng: random.Random, scene: Scene) -> Scene:

@@ -15,7 +15,7 @@ VOCABULARY = 1200
 def write_tokenizer(texts: Iterable[str], folder: Path) -> None:
     """Learn the word pieces of ``texts`` and write ``tokenizer.json`` and its configuration into ``folder``.
 
-    Every ASCII character is a piece of its own, so that words from outside the wardrobe are spelt, not lost.
+    Every two letters are a word of the training texts, so that words from outside the wardrobe are spelt, not lost.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 

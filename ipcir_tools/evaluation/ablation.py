@@ -104,6 +104,8 @@ def _compose(engine: Engine, cases: Sequence[Case], composer: str, progress: Pro
 def _imaginer(engine: Engine, imagined: Sequence[Composed]) -> str:
     origins = Counter(each.imagination.target.origin for each in imagined if each.imagination)
     names = {"llm": engine.settings.llm or "", "rules": "rules", "fallback": "rules instead of the model"}
+    if not origins:
+        return "nobody"
     if len(origins) == 1:
         return names[next(iter(origins))]
     return ", ".join(f"{names[origin]} ({n})" for origin, n in origins.most_common())
