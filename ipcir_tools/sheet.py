@@ -38,7 +38,7 @@ def check_sheet(path: Path) -> None:
     known = {".png", ".jpg", ".jpeg", ".webp"}
     try:
         if path.suffix.lower() not in known:
-            raise InvalidRequest(f"The sheet {path} has no picture's name: end it in {', '.join(sorted(known))}.")
+            raise InvalidRequest(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
         path.parent.mkdir(parents=True, exist_ok=True)
         there = path.exists()
         path.open("ab").close()
@@ -46,7 +46,7 @@ def check_sheet(path: Path) -> None:
             path.unlink()
     except (OSError, ValueError) as error:
         raise InvalidRequest(
-            f"The sheet cannot be written to {path} ({error}): name a file in a folder of yours."
+            f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours."
         ) from error
 
 

@@ -1,12 +1,14 @@
 """The small BLIP: transformers' captioning model, taught the canonical captions. It never hears of the scene.
 
 Captions of one world are so regular that a decoder learns which words go together and stops looking: it would refuse
-the combinations that the train part does not have. So a third of the words it is shown are hidden (word dropout, Bowman
-et al. 2016, arXiv 1511.06349), and pictures are moved, mirrored and dimmed a little each time.
+the combinations that the train part does not have. So a second, shorter round hides a third of the words that the
+decoder is shown (word dropout, Bowman et al. 2016, arXiv 1511.06349), on pictures half of which are new and differ from
+a known one in one attribute.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,13 @@ import torch
 from ipcir_tools.demo import corpus, learning, lexicon, words
 from ipcir_tools.demo.corpus import Corpus
 
-STEPS = 6000
+STEPS = 8000
+SECOND_STEPS = 2500
 _BATCH = 64
-_RATE = 1.2e-3
+_RATE, _SECOND_RATE = 1.2e-3, 6e-4
 _LENGTH = 40
 _HIDDEN = 0.33
 _UNKNOWN = 1
-_SHIFT = 6
 
 
 def build() -> Any:
@@ -45,7 +47,6 @@ def build() -> Any:
         num_hidden_layers=3,
         num_attention_heads=5,
         max_position_embeddings=64,
-        hidden_dropout_prob=0.1,
         bos_token_id=2,
         eos_token_id=3,
         sep_token_id=3,
@@ -55,58 +56,55 @@ def build() -> Any:
 
 
 def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) -> None:
-    """Train (or go on training) and write a ``from_pretrained`` folder."""
+    """Train (or go on training) in two rounds and write a ``from_pretrained`` folder."""
     from transformers import AutoTokenizer
 
     learning.copy_tokenizer(work, out)
-    data = corpus.with_partners(data, corpus.PAIRS, 0, work, progress)
     tokenizer = AutoTokenizer.from_pretrained(str(out))
     model = build()
-    said = tokenizer(
-        [words.caption(garment) for garment in data.garments],
-        padding="max_length",
-        truncation=True,
-        max_length=_LENGTH,
-        return_tensors="pt",
-    ).input_ids
-    order = torch.randperm(len(said), generator=torch.Generator().manual_seed(1)).tolist()
-
-    def loss_of(step: int) -> torch.Tensor:
-        indices = [order[(step * _BATCH + i) % len(order)] for i in range(_BATCH)]
-        ids = said[indices]
-        ids = ids[:, : int((ids != 0).sum(1).max())]
-        mask = (ids != 0).long()
-        labels = ids.masked_fill(mask == 0, -100)
-        chance = torch.Generator().manual_seed(step)
-        pixels = _varied(learning.pixels_of(data, indices), chance)
-        shown = _hidden(ids, chance)
-        value: torch.Tensor = model(pixel_values=pixels, input_ids=shown, attention_mask=mask, labels=labels).loss
-        return value
-
-    learning.fit(
-        model,
-        loss_of,
-        steps,
-        _RATE,
-        work / "blip.ckpt",
-        lambda n, v: progress("training BLIP", n, steps, f"loss {v:.3f}"),
-    )
+    first = _Lessons(model, tokenizer, data, hidden=0.0)
+    tick = partial(_tick, progress, "training BLIP", steps)
+    learning.fit(model, first.loss, steps, _RATE, work / "blip.ckpt", tick)
+    more = corpus.with_partners(data, corpus.PAIRS, 0, work, progress)
+    second_steps = max(1, steps * SECOND_STEPS // STEPS)
+    second = _Lessons(model, tokenizer, more, hidden=_HIDDEN)
+    tick = partial(_tick, progress, "second round", second_steps)
+    learning.fit(model, second.loss, second_steps, _SECOND_RATE, work / "blip-second.ckpt", tick)
     write(model, tokenizer, out)
 
 
-def _hidden(ids: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
-    """Token ids ``[n, length]`` with some of the words hidden; the begin, end and padding tokens stay."""
-    hide = (torch.rand(ids.shape, generator=chance) < _HIDDEN) & (ids > len(lexicon.SPECIAL) - 1)
+def _tick(progress: Any, what: str, steps: int, done: int, loss: float) -> None:
+    progress(what, done, steps, f"loss {loss:.3f}")
+
+
+class _Lessons:
+    """Batches of pictures with their captions, in a fixed shuffled order, and the loss of each."""
+
+    def __init__(self, model: Any, tokenizer: Any, data: Corpus, hidden: float) -> None:
+        captions = [words.caption(garment) for garment in data.garments]
+        self._model, self._data, self._share = model, data, hidden
+        self._ids: torch.Tensor = tokenizer(
+            captions, padding="max_length", truncation=True, max_length=_LENGTH, return_tensors="pt"
+        ).input_ids
+        self._order = torch.randperm(len(captions), generator=torch.Generator().manual_seed(1)).tolist()
+
+    def loss(self, step: int) -> torch.Tensor:
+        """The captioning loss of one step."""
+        indices = [self._order[(step * _BATCH + i) % len(self._order)] for i in range(_BATCH)]
+        ids = self._ids[indices]
+        ids = ids[:, : int((ids != 0).sum(1).max())]
+        mask = (ids != 0).long()
+        shown = _hidden(ids, self._share, torch.Generator().manual_seed(step))
+        labels = ids.masked_fill(mask == 0, -100)
+        pixels = learning.pixels_of(self._data, indices)
+        value: torch.Tensor = self._model(pixel_values=pixels, input_ids=shown, attention_mask=mask, labels=labels).loss
+        return value
+
+
+def _hidden(ids: torch.Tensor, share: float, chance: torch.Generator) -> torch.Tensor:
+    """Token ids ``[n, length]`` with a share of the words hidden; the begin, end and padding tokens stay."""
+    hide = (torch.rand(ids.shape, generator=chance) < share) & (ids >= len(lexicon.SPECIAL))
     return ids.masked_fill(hide, _UNKNOWN)
-
-
-def _varied(pixels: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
-    """The batch mirrored or not, moved by up to ``_SHIFT`` pixels, a little darker or lighter."""
-    if torch.rand((), generator=chance) < 0.5:
-        pixels = pixels.flip(3)
-    across, down = (int(n) for n in torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=chance))
-    gain = 0.9 + 0.2 * torch.rand((len(pixels), 1, 1, 1), generator=chance)
-    return ((pixels.roll((down, across), (2, 3)) + 1) * gain - 1).clamp(-1, 1)
 
 
 def write(model: Any, tokenizer: Any, out: Path) -> None:

@@ -19,6 +19,8 @@ from ipcir_tools.demo import card, corpus, learning, lexicon, small_blip, small_
 from ipcir_tools.demo.corpus import Corpus
 from ipcir_tools.models import DEMO_FOLDER
 
+_CHECKPOINTS = ("clip", "blip", "blip-second")
+
 
 def main(argv: list[str] | None = None) -> None:
     """Draw, train, score, write."""
@@ -52,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
         _write_tokenizer(data, options.work / "tokenizer")
         small_clip.train_model(data, options.work, options.out / "clip", options.clip_steps, progress)
         small_blip.train_model(data, options.work, options.out / "blip", options.blip_steps, progress)
-    minutes = {name: learning.seconds_spent(options.work / f"{name}.ckpt") / 60 for name in ("clip", "blip")}
+    spent = {name: learning.seconds_spent(options.work / f"{name}.ckpt") / 60 for name in _CHECKPOINTS}
+    minutes = {"clip": spent["clip"], "blip": spent["blip"] + spent["blip-second"]}
     console.print(f"trained ({minutes['clip']:.0f} + {minutes['blip']:.0f} minutes); scoring")
     card.write(options.out, len(data.garments), minutes)
 
