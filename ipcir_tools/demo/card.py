@@ -100,8 +100,9 @@ def card(scores: dict[str, Any], megabytes: float) -> str:
             "- CLIP: open_clip (ResNet of width 24, text transformer of 3 layers, 128 dimensions), its contrastive",
             f"  loss, {small_clip.STEPS:,} steps, {minutes['clip']} minutes on two CPU cores. Half of its pictures are",
             "  partners of the other half: the same scene, one attribute changed.",
-            f"- BLIP: transformers (vision 4 layers, text 3 layers, width 160), {small_blip.STEPS:,} steps,"
-            f" {minutes['blip']} minutes on two CPU cores.",
+            f"- BLIP: transformers (vision 4 layers, text 3 layers, width 160), {small_blip.STEPS:,} steps and",
+            f"  {small_blip.SECOND_STEPS:,} with hidden words, {minutes['blip']} minutes on two CPU cores.",
+            "- Minutes are wall clock of all runs together, whatever else the machine was doing included.",
             "- CLIP's captions mention each property of the scene with probability 0.3, as web captions do now and",
             "  then; BLIP's never do.",
             f"- Weights: float16 safetensors, {megabytes:.1f} MB together. Licence: Apache-2.0, like the code.",
