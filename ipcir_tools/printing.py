@@ -156,7 +156,7 @@ def show_demo(show: Show, home: Path) -> None:
     first, last = show.dialogue[0].result.turn, show.dialogue[-1].result.turn
     out.print("[bold]Try next[/]")
     for command in (
-        f'ipcir search {first.query.reference} "in green with stripes" --home {place} --sheet hits.png',
+        f'ipcir search {show.example.reference} "{show.example.modification}" --home {place} --sheet hits.png',
         f'ipcir refine {first.id} "make it sleeveless" --home {place}',
         f'ipcir refine {last.id} "as a jumpsuit" --home {place} --json',
         "ipcir index FOLDER-OF-YOURS --models demo --home my-gallery",

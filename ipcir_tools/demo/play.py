@@ -53,6 +53,8 @@ class Show:
     ablation: Ablation
     right_captions: float
     sheets: tuple[Path, ...]
+    example: Case
+    """A query of the ablation, to try by hand."""
 
 
 def world_of_demo(families: int = benchmark.FAMILIES) -> Benchmark:
@@ -74,7 +76,7 @@ def play(engine: Engine, folder: Path, progress: Progress) -> Show:
     sheets = _sheets(engine, dialogue, folder / "sheets")
     cases = [Case(ids[query.reference], query.modification, ids[query.target]) for query in made.queries]
     ablation = run_ablation(engine, cases, progress=progress)
-    return Show(report, dialogue, ablation, _right_captions(engine, made, made.queries, ids), sheets)
+    return Show(report, dialogue, ablation, _right_captions(engine, made, made.queries, ids), sheets, cases[0])
 
 
 def show_json(show: Show) -> dict[str, Any]:
