@@ -121,7 +121,7 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
 
 def _target(fields: dict[str, Any]) -> ImaginedTarget:
     try:
-        reply = _Reply.model_validate(fields)
+        reply = _Reply.model_validate(_printable(fields))
     except ValidationError as error:
         fault = error.errors()[0]
         raise BadReply(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
@@ -131,6 +131,8 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
     if re.sub(r"\W", "", description).lower() in _NOTHING:
         raise BadReply("the description says nothing")
     seen, absent = _seen_and_absent(description)
+    if not re.search(r"\w", seen):
+        raise BadReply("the description says only what is absent")
     return ImaginedTarget(
         description=seen,
         keep=tuple(reply.keep),
@@ -139,6 +141,15 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
         alternatives=tuple(_seen_and_absent(text)[0] for text in reply.alternatives if text != description),
         origin="llm",
     )
+
+
+def _printable(value: Any) -> Any:
+    """The value with control characters and broken halves of characters taken out of its texts."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in value)
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return {key: _printable(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _seen_and_absent(description: str) -> tuple[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.errors import InvalidRequest, IPCIRError, SpaceMismatch
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
@@ -92,8 +93,8 @@ def search(
 ) -> None:
     """Find pictures that are like the reference, but as the text says."""
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
-    _check(sheet)
     with _engine(**chosen) as (engine, _):
+        _check(engine, sheet, reference)
         result = engine.search(
             reference, text, k=k, weight=weight, composer=composer, where=_filter(where), trusted=True
         )
@@ -119,8 +120,8 @@ def refine(
 ) -> None:
     """Go on from an earlier turn; going on from one turn twice makes a branch."""
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
-    _check(sheet)
     with _engine(**chosen) as (engine, _):
+        _check(engine, sheet)
         result = engine.refine(turn, text, k=k, weight=weight, composer=composer, where=_filter(where))
     _show(result, as_json)
     _save(engine.settings, result, sheet, as_json)
@@ -154,7 +155,11 @@ def demo(
         from ipcir_tools import printing
         from ipcir_tools.demo.play import play, show_json
 
-        show = play(engine, folder, progress)
+        try:
+            show = play(engine, folder, progress)
+        except SpaceMismatch as error:
+            text = f"The demo in {folder} was made with other models: delete that folder, or name another --home."
+            raise SpaceMismatch(text) from error
     _print(as_json, lambda: show_json(show), lambda: printing.show_demo(show, folder))
 
 
@@ -178,7 +183,7 @@ def _filter(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         where = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f'--where is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
     if not isinstance(where, dict):
         raise InvalidRequest('--where must be a JSON object, such as \'{"format": "jpeg"}\'.')
@@ -192,11 +197,14 @@ def _show(result: SearchResult, as_json: bool) -> None:
     _print(as_json, lambda: result_json(result), lambda: printing.show_result(result))
 
 
-def _check(sheet: Path | None) -> None:
+def _check(engine: Engine, sheet: Path | None, *pictures: str) -> None:
+    """Refuse a sheet that cannot be written, or that would be written over one of the user's pictures."""
     if sheet is not None:
+        from ipcir_tools.images import located
         from ipcir_tools.sheet import check_sheet
 
-        check_sheet(sheet)
+        named = {str(located(Path(picture))) for picture in pictures}
+        check_sheet(sheet, {*pictures, *named, *engine.catalog.stamps()})
 
 
 def _save(settings: Settings, result: SearchResult, sheet: Path | None, as_json: bool) -> None:
@@ -218,6 +226,9 @@ def _print(as_json: bool, document: Callable[[], dict[str, Any]], show: Callable
 
 def main() -> None:
     """Run ``ipcir``. What a user can mend ends with one line and status 2, never with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name must not end the output
     try:
         app()
     except IPCIRError as error:

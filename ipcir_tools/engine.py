@@ -138,14 +138,23 @@ class Engine:
             paths,
             catalog=self.catalog,
             gallery=self.gallery,
-            encoder=lambda: self.encoder,
+            encoder=self._noted_encoder,
             settings=self.settings,
             progress=progress,
         )
         if self.catalog.space() is not None:
-            for key, value in noted_models(self.models).items():
-                self.catalog.set_note(key, value)
+            self._note_models()
         return report
+
+    def _noted_encoder(self) -> Encoder:
+        """The encoder, with its name written down before its first feature is: a run may be killed at any moment."""
+        encoder = self.encoder
+        self._note_models()
+        return encoder
+
+    def _note_models(self) -> None:
+        for key, value in noted_models(self.models).items():
+            self.catalog.set_note(key, value)
 
     def search(
         self,

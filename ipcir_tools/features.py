@@ -12,7 +12,7 @@ import numpy as np
 
 from ipcir_tools import images
 from ipcir_tools.catalog import Catalog, Progress
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import BadImage, NotFound
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import FloatArray
 
@@ -109,7 +109,15 @@ class Features:
         record = self._catalog.records([id_]).get(id_)
         if record is None:
             raise NotFound(f"No picture has the id {id_!r}.")
-        return images.load(images.text_path(record.source), self._settings).pixels
+        gone = f"The picture {id_} cannot be opened again at {images.shown(record.source)}"
+        mend = "put the file back, or run `ipcir index` on its folder and search with another picture"
+        try:
+            loaded = images.load(images.text_path(record.source), self._settings)
+        except (BadImage, NotFound) as error:
+            raise NotFound(f"{gone} ({error}): {mend}.") from error
+        if loaded.record.id != id_:  # else another picture's caption would be kept under this id, or shown to an agent
+            raise NotFound(f"{gone} (the file holds something else now): {mend}.")
+        return loaded.pixels
 
     def _count(self, what: str, n: int) -> None:
         with self._lock:

@@ -45,14 +45,13 @@ def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
 
 
 def noted_models(names: ModelNames) -> dict[str, str]:
-    """What a gallery remembers of its models: the set, and the names that are not the set's own.
+    """What a gallery remembers of its models: the set, and the names that are not the set's own, else "".
 
     The path of the demo models differs from one installation to the next, so it is not written down.
     """
     own = SETS[names.models]
-    noted = {"models": names.models}
-    if names.encoder != own.encoder:
-        noted["encoder"] = names.encoder
-    if names.captioner != own.captioner:
-        noted["captioner"] = names.captioner
-    return noted
+    return {
+        "models": names.models,
+        "encoder": "" if names.encoder == own.encoder else names.encoder,
+        "captioner": "" if names.captioner == own.captioner else names.captioner,
+    }

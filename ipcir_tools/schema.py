@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -167,15 +169,28 @@ def _tune_sqlite(engine: Engine) -> None:
         for pragma in (
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "page_size=16384",  # the default of 4,096 holds one vector of 512 and wastes the rest
-            "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch to WAL. SQLite does not wait for others here, whatever the busy timeout: so we do."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def _refuse_newer(connection: Connection) -> None:

@@ -32,9 +32,14 @@ class Strip:
     marked: Collection[str] = ()
 
 
-def check_sheet(path: Path) -> None:
-    """See that a sheet can be written, before anything is searched for it. Raises InvalidRequest."""
+def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
+    """See that a sheet can be written, before anything is searched for it, and that it is none of the ``pictures``.
+
+    Raises InvalidRequest.
+    """
     path = path.expanduser()
+    if {str(path), str(images.located(path))} & set(pictures):
+        raise InvalidRequest(f"{path} is a picture of yours: name another .png file in a folder of yours.")
     known = {".png", ".jpg", ".jpeg", ".webp"}
     try:
         if path.suffix.lower() not in known:

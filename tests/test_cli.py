@@ -421,3 +421,18 @@ def test_a_wild_folder_is_shown_line_by_line(ipcir, wild, monkeypatch):
     table = ipcir("search", folder / "plain.jpg", "in blue", "-k", 20).out
     assert r"two\nlines.png" in table
     assert "🎨 painting.webp" in table
+
+
+def test_a_sheet_never_overwrites_a_picture(shop, capfd, monkeypatch):
+    from ipcir_tools import cli
+
+    picture = sorted((shop.folder / "pictures").iterdir())[0]
+    before = picture.read_bytes()
+    home = shop.folder / "home"
+    monkeypatch.setattr(
+        "sys.argv", ["ipcir", "search", str(picture), "in blue", "--sheet", str(picture), "--home", str(home)]
+    )
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert "is a picture of yours" in capfd.readouterr().err
+    assert picture.read_bytes() == before

@@ -490,3 +490,63 @@ def test_a_callers_callbacks_see_the_chains(engine):
     names = Names()
     engine.search(shirt_id("red"), "in blue", config={"callbacks": [names]})
     assert names.seen == ["compose", "imagine"]
+
+
+# --- a picture's file may change behind the gallery's back
+
+
+@pytest.fixture
+def gallery_of_one(tmp_path):
+    """An engine over one red picture, and the picture's file."""
+    file = tmp_path / "pictures" / "one.png"
+    file.parent.mkdir()
+    file.write_bytes(png(shirt("red", 0)))
+    with opened(tmp_path / "home") as engine:
+        engine.index([file.parent])
+        yield engine, file
+
+
+def test_a_file_with_other_content_never_speaks_for_the_old_id(gallery_of_one):
+    engine, file = gallery_of_one
+    file.write_bytes(png(shirt("blue", 0)))
+    with pytest.raises(NotFound, match="holds something else now"):
+        engine.search(shirt_id("red"), "in green")
+    file.write_bytes(png(shirt("red", 0)))
+    assert engine.search(shirt_id("red"), "in green").turn.caption == "a red shirt"
+
+
+def test_an_id_never_opens_what_a_link_was_put_in_its_place_for(gallery_of_one, tmp_path):
+    engine, file = gallery_of_one
+    (tmp_path / "secret.png").write_bytes(png(shirt("blue", 0)))
+    file.unlink()
+    file.symlink_to(tmp_path / "secret.png")
+    with pytest.raises(NotFound, match="cannot be opened again"):
+        engine.search(shirt_id("red"), "in green")
+
+
+def test_a_picture_that_is_gone_is_named_with_the_way_out(gallery_of_one):
+    engine, file = gallery_of_one
+    file.unlink()
+    with pytest.raises(NotFound, match=rf"{shirt_id('red')}.*one\.png.*ipcir index"):
+        engine.search(shirt_id("red"), "in green")
+
+
+def test_a_run_that_is_cut_off_has_already_noted_its_models(pictures, tmp_path):
+    def cut_off(what: str, done: int, total: int) -> None:
+        if what == "indexing":
+            raise KeyboardInterrupt
+
+    with opened(tmp_path, batch_size=8) as engine, pytest.raises(KeyboardInterrupt):
+        engine.index([pictures], cut_off)
+    with Engine.open(Settings(home=tmp_path)) as engine:
+        assert (engine.models.encoder, engine.models.captioner) == (ENCODER, CAPTIONER)
+
+
+def test_naming_a_set_again_takes_back_a_captioner_that_was_noted(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(Engine, "_check_space", lambda self: None)
+    with opened(tmp_path, captioner="transformers:typo/x") as engine:
+        engine.index([pictures])
+    with opened(tmp_path, captioner=None, models="demo") as engine:
+        engine.index([pictures])
+    with Engine.open(Settings(home=tmp_path)) as engine:
+        assert engine.models.captioner == SETS["demo"].captioner

@@ -212,3 +212,19 @@ def test_wherever_a_good_reply_is_cut_its_description_is_whole_or_refused(length
         assert parse_reply(WHOLE[:length]).target.description == REPLY["description"]
     except BadReply:
         assert length <= WHOLE.index('", "keep') + 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['{"description": "a blue jacket \\ud83d here"}', '{"description": "a blue\\u0000 jacket\\u001b[31m here"}'],
+)
+def test_what_cannot_be_printed_is_taken_out_of_a_reply(reply):
+    description = parse_reply(reply).target.description
+    assert description.startswith("a blue jacket")
+    assert description.endswith("here")
+    assert description.isprintable()
+
+
+def test_a_description_of_absences_alone_is_no_description():
+    with pytest.raises(BadReply, match="absent"):
+        parse_reply('{"description": ", without a belt"}')

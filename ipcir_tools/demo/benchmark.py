@@ -9,6 +9,7 @@ in that scene (the picture alone prefers it).
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -178,6 +179,6 @@ def _draw_chunk(chunk: list[Drawn], folder: Path) -> None:
     from ipcir_tools.demo.render import render
 
     for picture in chunk:
-        half = folder / f".{picture.name}"
+        half = folder / f".{os.getpid()}-{picture.name}"
         render(picture.garment, picture.scene).save(half, "JPEG", quality=92, subsampling=0)
         half.replace(folder / picture.name)

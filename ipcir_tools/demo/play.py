@@ -130,8 +130,8 @@ def _dialogue(engine: Engine, made: Benchmark, ids: dict[str, str]) -> tuple[Pla
 
 def _key(engine: Engine) -> str:
     """Under which the turns are noted: another model or weight plays its own dialogue."""
-    chosen = engine.settings
-    return f"demo:{chosen.llm}:{chosen.composer}:{chosen.weight}:{chosen.k}:{engine.features.space}"
+    chosen, models = engine.settings, f"{engine.features.space}:{engine.captioner_id}"
+    return f"demo:{chosen.llm}:{chosen.composer}:{chosen.weight}:{chosen.k}:{models}"
 
 
 def _play_turns(engine: Engine, reference: str, texts: Sequence[str]) -> list[SearchResult]:
