@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailable
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from ipcir_tools.settings import Settings
+
+_OWN_TEMPERATURE = re.compile(r"openai:(?:o\d|gpt-5)")
+"""Models that reason choose their own temperature, and answer 400 to a request that names one."""
 
 NO_KEY = "no-key"
 """Sent to a server of the user's own where no key is set: the client insists on one, local servers do not."""
@@ -45,7 +49,9 @@ def _with_provider(name: str, base_url: str | None) -> str:
 
 
 def _options(name: str, settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"temperature": 0, "timeout": settings.llm_timeout, "max_retries": 0}
+    options: dict[str, Any] = {"timeout": settings.llm_timeout, "max_retries": 0}
+    if not _OWN_TEMPERATURE.match(name):
+        options["temperature"] = 0
     if settings.llm_base_url is None:
         return options
     options["base_url"] = settings.llm_base_url

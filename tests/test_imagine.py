@@ -449,3 +449,11 @@ def test_a_model_that_cannot_be_had_is_one_clear_line(name: str, monkeypatch: py
         load_llm(Settings(llm=name))
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "sent"), [("o3-mini", False), ("gpt-5-mini", False), ("toy", True)])
+def test_models_that_reason_are_sent_no_temperature(server: Server, name: str, sent: bool):
+    server.handlers = [says(GOOD)]
+    llm = load_llm(Settings(llm=f"openai:{name}", llm_base_url=server.http.url_for("/v1")))
+    assert wrote(build_imagine_chain(llm, timeout=5).invoke(REQUEST))
+    assert (server.bodies[0].get("temperature") == 0) is sent
