@@ -13,6 +13,7 @@ import numpy as np
 from ipcir_tools import images
 from ipcir_tools.catalog import Catalog, Progress
 from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.schema import chunked
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import FloatArray
 
@@ -74,7 +75,7 @@ class Features:
     def images(self, ids: Sequence[str], pixels: dict[str, Image.Image] | None = None) -> dict[str, FloatArray]:
         """Features ``[d]`` of pictures by id, unit norm. ``pixels`` holds pictures that are open already."""
         known = self._catalog.features(ids, self.space)
-        for block in _blocks([id_ for id_ in dict.fromkeys(ids) if id_ not in known]):
+        for block in chunked([id_ for id_ in dict.fromkeys(ids) if id_ not in known], _BLOCK):
             opened = [self._open(id_, pixels) for id_ in block]
             made = dict(zip(block, self._encoder().embed_images(opened), strict=True))
             self._catalog.put_features(made, self.space)
@@ -87,8 +88,8 @@ class Features:
     ) -> dict[str, str]:
         """One caption a picture, by id."""
         known = self._catalog.captions(ids, self._captioner_id())
-        blocks = _blocks([id_ for id_ in dict.fromkeys(ids) if id_ not in known])
-        for i, block in enumerate(blocks):
+        missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
+        for i, block in enumerate(chunked(missing, _BLOCK)):
             opened = [self._open(id_, pixels) for id_ in block]
             said = [several[0] for several in self._captioner().caption(opened)]
             made = dict(zip(block, said, strict=True))
@@ -96,7 +97,7 @@ class Features:
             self._count("captions", len(made))
             known.update(made)
             if progress:
-                progress("captioning", i * _BLOCK + len(block), sum(map(len, blocks)))
+                progress("captioning", i * _BLOCK + len(block), len(missing))
         return known
 
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
@@ -122,7 +123,3 @@ class Features:
     def _count(self, what: str, n: int) -> None:
         with self._lock:
             self.made[what] += n
-
-
-def _blocks(ids: list[str]) -> list[list[str]]:
-    return [ids[i : i + _BLOCK] for i in range(0, len(ids), _BLOCK)]

@@ -21,6 +21,7 @@ _LABEL = 40
 _SIDE = 224
 _LEADING = 6
 _PER_LINE = 5
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _PAPER, _INK, _FAINT, _MARK = (252, 251, 248), (34, 34, 40), (120, 120, 128), (30, 140, 80)
 
 
@@ -40,19 +41,20 @@ def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
     path = path.expanduser()
     if {str(path), str(images.located(path))} & set(pictures):
         raise InvalidRequest(f"{path} is a picture of yours: name another .png file in a folder of yours.")
-    known = {".png", ".jpg", ".jpeg", ".webp"}
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InvalidRequest(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
     try:
-        if path.suffix.lower() not in known:
-            raise InvalidRequest(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
         path.parent.mkdir(parents=True, exist_ok=True)
         there = path.exists()
         path.open("ab").close()
         if not there:
             path.unlink()
     except (OSError, ValueError) as error:
-        raise InvalidRequest(
-            f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> InvalidRequest:
+    return InvalidRequest(f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours.")
 
 
 def save_sheet(
@@ -67,9 +69,7 @@ def save_sheet(
         path.expanduser().parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path.expanduser())
     except (OSError, ValueError) as error:
-        raise InvalidRequest(
-            f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours."
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 def draw_sheet(strips: Sequence[Strip], settings: Settings, *, columns: int = _PER_LINE, most: int = 20) -> Image.Image:

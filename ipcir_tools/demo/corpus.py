@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ipcir_tools.catalog import Progress
 from ipcir_tools.demo import edits, world
 from ipcir_tools.demo.render import render
 from ipcir_tools.demo.world import Garment, Part, Scene
@@ -23,8 +23,6 @@ SIDE = 96
 PAIRS = 15_000
 """Pictures that have a partner."""
 _CHUNK = 500
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
