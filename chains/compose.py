@@ -6,7 +6,8 @@ Many requests are composed as cheaply as one: captions, imaginations and feature
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from ipcir_tools.chains.imagine import Imagination, ImagineRequest
-from ipcir_tools.composers import Composer, Parts, composer_named
+from ipcir_tools.chains.requests import ComposeRequest, Step, request_of, speaking, to_imagine
+from ipcir_tools.composers import Composer, Parts
+from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.types import FloatArray, ImaginedTarget, Probe
 
 if TYPE_CHECKING:
@@ -23,31 +26,10 @@ if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.features import Features
 
+__all__ = ["ComposeRequest", "Composed", "Step", "build_compose_chain", "compose_all", "request_of"]
+
 CONCURRENCY = 8
 """Imaginations that run at a time."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """An earlier turn: what was asked, and the target that was imagined, if one was."""
-
-    modification: str
-    imagined: ImaginedTarget | None
-
-
-@dataclass(frozen=True)
-class ComposeRequest:
-    """What is to be composed. ``reference`` is the id of a picture that the catalog knows."""
-
-    reference: str
-    modification: str
-    composer: str = "imagined+reference"
-    weight: float | None = None
-    """Weight of the text; None: the composer's own."""
-    history: tuple[Step, ...] = ()
-    """The turns before, root first."""
-    pixels: Image.Image | None = None
-    """The reference picture where it is open already."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +44,8 @@ class Composed:
     imagination: Imagination | None
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by part, shared by all requests that were composed together."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What the models did for all of them: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``."""
 
 
 def build_compose_chain(
@@ -83,96 +67,120 @@ def compose_all(
     progress: Progress | None = None,
 ) -> list[Composed]:
     """Compose all requests, in order; every part is computed only if a composer needs it."""
-    clock = _Clock()
-    composers = [composer_named(request.composer) for request in requests]
-    pixels = {request.reference: request.pixels for request in requests if request.pixels is not None}
-    seen = [r.reference for r, c in zip(requests, composers, strict=True) if "reference" in c.needs]
+    work = _Work()
+    composers = [speaking(request) for request in requests]
+    pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
+    seen = _seen(requests, composers)
     told = {i: r for i, (r, c) in enumerate(zip(requests, composers, strict=True)) if "imagined" in c.needs}
-    with clock.part("encode_image", bool(seen)):
-        images = features.images(seen, pixels) if seen else {}
-    with clock.part("caption", bool(told)):
-        captions = features.captions([r.reference for r in told.values()], pixels, progress) if told else {}
-    with clock.part("imagine", bool(told)):
+    with work.part("encode_image", bool(seen)):
+        images = features.images(seen, pixels, work.tally) if seen else {}
+    with work.part("caption", bool(told)):
+        captions = _captioned(told.values(), features, pixels, progress, work.tally)
+    with work.part("imagine", bool(told)):
         imagined = _imagined(told, captions, imagine, config)
-    with clock.part("encode_text", any(c.text for c in composers)):
-        texts = _encoded(requests, composers, imagined, features)
+    with work.part("encode_text", any(c.text for c in composers)):
+        texts = _encoded(requests, composers, imagined, features, work.tally)
+    counts = work.counts(imagined.values())
     return [
-        _composed(request, composer, images, texts, captions, imagined.get(i), clock.seconds)
+        _composed(request, composer, images, texts, captions, imagined.get(i), work.seconds, counts)
         for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
     ]
 
 
-def asked(request: ComposeRequest) -> str:
-    """All modifications of the dialogue as one text, for composers that use the words as they were typed."""
-    return ", ".join([*(step.modification for step in request.history), request.modification])
+def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
+    """The pictures whose features are needed: references, and what was liked or disliked."""
+    wanted = [r.reference for r, c in zip(requests, composers, strict=True) if "reference" in c.needs]
+    judged = [id_ for request in requests for id_ in (*request.liked, *request.disliked)]
+    return [id_ for id_ in dict.fromkeys([*wanted, *judged]) if id_ is not None]
+
+
+def _captioned(
+    requests: Iterable[ComposeRequest],
+    features: Features,
+    pixels: Mapping[str, Image.Image],
+    progress: Progress | None,
+    tally: Counter[str],
+) -> dict[str, str]:
+    """Captions of the references; only the imaginer needs one, so none is made where a target is there already."""
+    wanted = [r.reference for r in requests if r.reference is not None and r.imagination is None]
+    given = [r.reference for r in requests if r.reference is not None and r.imagination is not None]
+    made = features.captions(wanted, pixels, progress, tally) if wanted else {}
+    return made | (features.known_captions(given) if given else {})
 
 
 def _imagined(
-    requests: dict[int, ComposeRequest],
-    captions: dict[str, str],
+    requests: Mapping[int, ComposeRequest],
+    captions: Mapping[str, str],
     imagine: Runnable[ImagineRequest, Imagination],
     config: RunnableConfig | None,
 ) -> dict[int, Imagination]:
     """The imaginations by the position of their request."""
-    wanted = [_imagine_request(request, captions[request.reference]) for request in requests.values()]
+    found = {i: request.imagination for i, request in requests.items() if request.imagination is not None}
+    asked: dict[int, ImagineRequest] = {}
+    for i, request in requests.items():
+        if i in found:
+            continue
+        wanted = to_imagine(request, captions.get(request.reference or "", ""))
+        if isinstance(wanted, ImaginedTarget):
+            found[i] = Imagination(wanted, prompt=None, warnings=(), calls=0, cached=True)
+        else:
+            asked[i] = wanted
     settings: RunnableConfig = {**(config or {}), "max_concurrency": CONCURRENCY}
-    return dict(zip(requests, imagine.batch(wanted, settings), strict=True))
-
-
-def _imagine_request(request: ComposeRequest, caption: str) -> ImagineRequest:
-    """Turns that imagined nothing (another composer answered them) hand their words on to the next that does."""
-    history: list[tuple[str, ImaginedTarget]] = []
-    waiting: list[str] = []
-    for step in request.history:
-        waiting.append(step.modification)
-        if step.imagined is not None:
-            history.append((", ".join(waiting), step.imagined))
-            waiting = []
-    return ImagineRequest(caption, ", ".join([*waiting, request.modification]), tuple(history))
+    return found | dict(zip(asked, imagine.batch(list(asked.values()), settings), strict=True))
 
 
 def _encoded(
     requests: Sequence[ComposeRequest],
     composers: Sequence[Composer],
-    imagined: dict[int, Imagination],
+    imagined: Mapping[int, Imagination],
     features: Features,
+    tally: Counter[str],
 ) -> dict[str, FloatArray]:
     """Features of all texts that some composer needs, by text."""
-    texts = {asked(r) for r, c in zip(requests, composers, strict=True) if "modification" in c.needs}
+    texts = {r.asked for r, c in zip(requests, composers, strict=True) if "modification" in c.needs}
     texts |= {imagination.target.description for imagination in imagined.values()}
     ordered = sorted(texts)
-    return dict(zip(ordered, features.texts(ordered), strict=True)) if ordered else {}
+    return dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
 
 
 def _composed(
     request: ComposeRequest,
     composer: Composer,
-    images: dict[str, FloatArray],
-    texts: dict[str, FloatArray],
-    captions: dict[str, str],
+    images: Mapping[str, FloatArray],
+    texts: Mapping[str, FloatArray],
+    captions: Mapping[str, str],
     imagination: Imagination | None,
     timings: dict[str, float],
+    counts: dict[str, int],
 ) -> Composed:
+    reference = request.reference or ""
     parts = Parts(
         weight=composer.weight if request.weight is None else request.weight,
-        reference=images.get(request.reference) if "reference" in composer.needs else None,
-        modification=texts[asked(request)] if "modification" in composer.needs else None,
+        reference=images.get(reference) if "reference" in composer.needs else None,
+        modification=texts[request.asked] if "modification" in composer.needs else None,
         imagined=texts[imagination.target.description] if imagination and "imagined" in composer.needs else None,
     )
+    liked, disliked = (
+        [(images[id_], weight) for id_, weight in judged.items()] for judged in (request.liked, request.disliked)
+    )
     return Composed(
-        probe=composer.compose(parts),
+        probe=with_feedback(composer.compose(parts), liked, disliked),
         weight=parts.weight,
         image=parts.reference,
         text=getattr(parts, composer.text) if composer.text else None,
-        caption=captions.get(request.reference) if imagination else None,
+        caption=captions.get(reference) if imagination else None,
         imagination=imagination,
         timings=timings,
+        counts=counts,
     )
 
 
-class _Clock:
+class _Work:
+    """How long each part took and what was made."""
+
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.tally: Counter[str] = Counter()
 
     @contextmanager
     def part(self, name: str, counts: bool = True) -> Iterator[None]:
@@ -180,3 +188,11 @@ class _Clock:
         yield
         if counts:
             self.seconds[name] = time.perf_counter() - began
+
+    def counts(self, imaginations: Iterable[Imagination]) -> dict[str, int]:
+        return {
+            "image_encodes": self.tally["images"],
+            "captions_made": self.tally["captions"],
+            "text_encodes": self.tally["texts"],
+            "llm_calls": sum(imagination.calls for imagination in imaginations),
+        }

@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
-import threading
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
+import numpy as np
+
+from ipcir_tools import fusion
 from ipcir_tools.catalog import Catalog, Progress
-from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import EmptyGallery, InvalidRequest, SpaceMismatch
-from ipcir_tools.features import Features
-from ipcir_tools.filters import condition
+from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
 from ipcir_tools.gallery import Gallery
-from ipcir_tools.images import LoadedImage
 from ipcir_tools.indexing import IndexReport, index_folders
-from ipcir_tools.models import ModelNames, chosen_models, noted_models
-from ipcir_tools.references import resolve
+from ipcir_tools.parts import Caption, EngineParts
+from ipcir_tools.queries import MAX_HITS, MAX_TEXT, check_k, checked_query, checked_text
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import ComposedQuery, FloatArray, Hit, ImageRecord, SearchResult, Turn, Where
+from ipcir_tools.types import ComposedQuery, FloatArray, Hit, ImageRecord, Probe, SearchResult, Turn, Where
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable, RunnableConfig
+    from langchain_core.runnables import RunnableConfig
+    from PIL import Image
 
-    from ipcir_tools.captioner import Captioner
-    from ipcir_tools.chains.compose import Composed, ComposeRequest
-    from ipcir_tools.chains.imagine import Imagination, ImagineRequest
+    from ipcir_tools.chains.compose import Composed
+    from ipcir_tools.chains.imagine import Imagination
     from ipcir_tools.encoder import Encoder
 
-MAX_TEXT = 2_000
-"""Characters of a modification; a longer one is no edit."""
-MAX_HITS = 1_000
-_MODEL_NOTES = ("models", "encoder", "captioner")
+__all__ = ["MAX_HITS", "MAX_TEXT", "Caption", "Engine"]
 
 
-class Engine:
-    """Composed image search over one home folder. Safe for many threads; models load when first needed."""
+class Engine(EngineParts):
+    """Composed image search over one home folder. Safe for many threads; models load when first needed.
+
+    All that searches raises the typed errors of :mod:`ipcir_tools.errors`. ``trusted`` is for a person's own words: a
+    picture may then be any file; else it is what an agent may name.
+    """
 
     def __init__(self, settings: Settings, catalog: Catalog, gallery: Gallery) -> None:
-        self.settings = settings
-        self.catalog = catalog
+        super().__init__(settings, catalog)
         self.gallery = gallery
-        noted = {key: value for key in _MODEL_NOTES if (value := catalog.note(key))}
-        self.models: ModelNames = chosen_models(settings, noted)
-        self.features = Features(
-            catalog, settings, lambda: self.encoder, lambda: self.captioner, lambda: self.captioner_id
-        )
-        self._loading = threading.RLock()
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
@@ -71,69 +63,9 @@ class Engine:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # --- the models, each loaded once
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The encoder. Raises SpaceMismatch before loading one that did not make the gallery."""
-        from ipcir_tools.encoder import load_encoder
-
-        with self._loading:
-            self._check_space()
-            chosen = self.settings
-            return load_encoder(
-                self.models.encoder, device=chosen.device, dtype=chosen.dtype, batch_size=chosen.batch_size
-            )
-
-    @cached_property
-    def captioner(self) -> Captioner:
-        """The captioner."""
-        from ipcir_tools.captioner import load_captioner
-
-        with self._loading:
-            return load_captioner(self.models.captioner, device=self.settings.device, dtype=self.settings.dtype)
-
-    @cached_property
-    def captioner_id(self) -> str:
-        """Under which captions are kept; known without loading the captioner."""
-        from ipcir_tools.captioner import captioner_id
-
-        return captioner_id(self.models.captioner, self.settings.device)
-
-    @cached_property
-    def imagine(self) -> Runnable[ImagineRequest, Imagination]:
-        """The imagination: the language model that the settings name, or the rules."""
-        from ipcir_tools.chains.imagine import build_imagine_chain, load_llm
-
-        settings = self.settings
-        return build_imagine_chain(
-            load_llm(settings), prompt=settings.prompt, timeout=settings.llm_timeout, replies=self.catalog
-        )
-
-    @cached_property
-    def compose(self) -> Runnable[ComposeRequest, Composed]:
-        """Caption, imagine, encode, compose."""
-        from ipcir_tools.chains.compose import build_compose_chain
-
-        return build_compose_chain(self.features, self.imagine)
-
-    def _check_space(self) -> None:
-        """Refuse an encoder that did not make the gallery, by name alone."""
-        from ipcir_tools.encoder import encoder_id
-
-        space = self.catalog.space()
-        if space is not None and not space.startswith(encoder_id(self.models.encoder) + "/"):
-            raise SpaceMismatch(
-                f"The gallery in {self.settings.home} was made by {space.rsplit('/', 1)[0]}, "
-                f"not by {self.models.encoder}: "
-                "leave --encoder and --models out to use its own, or choose another --home."
-            )
-
-    # --- what users do
-
     def index(self, paths: Sequence[Path], progress: Progress | None = None) -> IndexReport:
         """Put the pictures in files and folders into the gallery; see :func:`index_folders`."""
-        self._check_space()
+        self.check_space()
         report = index_folders(
             paths,
             catalog=self.catalog,
@@ -143,18 +75,16 @@ class Engine:
             progress=progress,
         )
         if self.catalog.space() is not None:
-            self._note_models()
+            self.note_models()
         return report
 
     def _noted_encoder(self) -> Encoder:
         """The encoder, with its name written down before its first feature is: a run may be killed at any moment."""
         encoder = self.encoder
-        self._note_models()
+        self.note_models()
         return encoder
 
-    def _note_models(self) -> None:
-        for key, value in noted_models(self.models).items():
-            self.catalog.set_note(key, value)
+    # --- dialogues: every answer is a turn
 
     def search(
         self,
@@ -168,59 +98,157 @@ class Engine:
         trusted: bool = False,
         config: RunnableConfig | None = None,
     ) -> SearchResult:
-        """Find pictures like the reference, but as the modification says; the root of a dialogue.
-
-        ``trusted`` is for a person's own words: the reference may then be any file. Raises the typed errors of
-        :mod:`ipcir_tools.errors`.
-        """
+        """Find pictures like the reference, but as the modification says; the root of a dialogue."""
         began = time.perf_counter()
         self._require_gallery()
-        settings = self.settings
-        found = resolve(reference, self.catalog, settings, trusted=trusted)
-        record = found.record if isinstance(found, LoadedImage) else found
-        query = _query(
+        settings, text = self.settings, checked_text(modification)
+        record, pixels = self.resolved(reference, trusted)
+        query = checked_query(
             reference=record.id,
-            modification=modification,
+            modification=text,
             k=settings.k if k is None else k,
             weight=settings.weight if weight is None else weight,
             composer=composer or settings.composer,
             where=where,
         )
         self.catalog.remember([record])
-        return self._answer(query, record, found, (), began, config)
+        return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
+
+    def find(
+        self,
+        text: str,
+        *,
+        k: int | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """Find pictures by words alone; a root too, from which a hit can be picked as the reference."""
+        began = time.perf_counter()
+        self._require_gallery()
+        query = checked_query(
+            reference=None,
+            modification=checked_text(text, "text"),
+            k=self.settings.k if k is None else k,
+            weight=self.settings.weight,
+            composer=composer or self.settings.composer,
+            where=where,
+        )
+        return self._stored(self.answer(query, (), config=config, began=began))
 
     def refine(
         self,
         turn: str,
-        modification: str,
+        modification: str = "",
+        *,
+        base: str | None = None,
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
+        k: int | None = None,
+        weight: float | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+        trusted: bool = False,
+        imagination: Imagination | None = None,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """Build on an earlier turn: a further edit, another picture as the reference, feedback, or all at once.
+
+        ``base``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). What is not named is as it was
+        in that turn; an empty ``where`` drops its filter. Refining one turn twice makes a branch.
+        """
+        began = time.perf_counter()
+        self._require_gallery()
+        query, pixels = self.refined(
+            turn, modification, base, liked, disliked, k=k, weight=weight, where=where, composer=composer,
+            trusted=trusted,
+        )  # fmt: skip
+        path = self.catalog.path(turn)
+        return self._stored(
+            self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
+        )
+
+    def refined(
+        self,
+        turn: str,
+        modification: str = "",
+        base: str | None = None,
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
         *,
         k: int | None = None,
         weight: float | None = None,
         where: Where | None = None,
         composer: str | None = None,
-        config: RunnableConfig | None = None,
-    ) -> SearchResult:
-        """Build on an earlier turn: the same reference, all the edits so far and one more.
+        trusted: bool = False,
+    ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        """The query of a refinement, and those of its pictures that had to be opened, by id."""
+        if not (modification.strip() or base or liked or disliked):
+            raise InvalidRequest(
+                "The modification is empty, and nothing else is given to refine by: "
+                'say what should be different, such as "make it blue", or name a base, or what is liked or disliked.'
+            )
+        parent = self.catalog.turn(turn)
+        last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
 
-        What is not named is as it was in that turn; an empty ``where`` drops its filter. Refining one turn twice makes
-        a branch.
-        """
-        began = time.perf_counter()
-        self._require_gallery()
-        path = self.catalog.path(turn)
-        last = path[-1].query
-        query = _query(
-            reference=last.reference,
-            modification=modification,
+        def named(picture: str) -> str:
+            record, opened = self.resolved(_by_rank(picture, parent), trusted)
+            records.append(record)
+            pixels.update(opened)
+            return record.id
+
+        query = checked_query(
+            reference=named(base) if base else last.reference,
+            modification=checked_text(modification) if modification.strip() else "",
+            liked=tuple(dict.fromkeys(map(named, liked))),
+            disliked=tuple(dict.fromkeys(map(named, disliked))),
             k=last.k if k is None else k,
             weight=last.weight if weight is None else weight,
             composer=composer or last.composer,
             where=last.where if where is None else where,
         )
-        record = self.catalog.records([last.reference])[last.reference]
-        return self._answer(query, record, None, path, began, config)
+        self.catalog.remember(records)
+        return query, pixels
 
-    # --- one answer
+    def answer(
+        self,
+        query: ComposedQuery,
+        path: Sequence[Turn],
+        *,
+        pixels: Mapping[str, Image.Image] | None = None,
+        imagination: Imagination | None = None,
+        config: RunnableConfig | None = None,
+        began: float | None = None,
+    ) -> SearchResult:
+        """Answer a query that builds on the turns of ``path``, without keeping the answer."""
+        from ipcir_tools.chains.requests import request_of
+
+        began = time.perf_counter() if began is None else began
+        composed = self.compose.invoke(request_of(query, path, pixels, imagination), config)
+        searching = time.perf_counter()
+        hits = self._hits(query, composed)
+        ended = time.perf_counter()
+        imagined = composed.imagination
+        turn = Turn(
+            id="t" + uuid4().hex[:11],
+            parent=path[-1].id if path else None,
+            query=query,
+            reference_source=self._source(query.reference),
+            caption=composed.caption,
+            imagined=imagined.target if imagined else None,
+            hits=hits,
+            prompt=imagined.prompt if imagined else None,
+            models=self.models_used(composed),
+            created=datetime.now(UTC).isoformat(),
+        )
+        timings = {**composed.timings, "search": ended - searching, "total": time.perf_counter() - began}
+        return SearchResult(
+            turn=turn, timings=timings, counts=composed.counts, warnings=imagined.warnings if imagined else ()
+        )
+
+    def _stored(self, result: SearchResult) -> SearchResult:
+        self.catalog.put_turn(result.turn)
+        return result
 
     def _require_gallery(self) -> None:
         if not self.catalog.size():
@@ -228,52 +256,20 @@ class Engine:
                 f"The gallery in {self.settings.home} is empty: put pictures into it first with `ipcir index FOLDER`, "
                 "or name another --home."
             )
-        self._check_space()
+        self.check_space()
 
-    def _answer(
-        self,
-        query: ComposedQuery,
-        record: ImageRecord,
-        opened: LoadedImage | ImageRecord | None,
-        path: Sequence[Turn],
-        began: float,
-        config: RunnableConfig | None,
-    ) -> SearchResult:
-        from ipcir_tools.chains.compose import ComposeRequest, Step
-
-        request = ComposeRequest(
-            reference=query.reference,
-            modification=query.modification,
-            composer=query.composer,
-            weight=query.weight,
-            history=tuple(Step(turn.query.modification, turn.imagined) for turn in path),
-            pixels=opened.pixels if isinstance(opened, LoadedImage) else None,
-        )
-        composed = self.compose.invoke(request, config)
-        searching = time.perf_counter()
-        hits = self._hits(query, composed)
-        ended = time.perf_counter()
-        turn = Turn(
-            id="t" + uuid4().hex[:11],
-            parent=path[-1].id if path else None,
-            query=query,
-            reference_source=record.source,
-            caption=composed.caption,
-            imagined=composed.imagination.target if composed.imagination else None,
-            hits=hits,
-            prompt=composed.imagination.prompt if composed.imagination else None,
-            models=self._models_used(composed),
-            created=datetime.now(UTC).isoformat(),
-        )
-        self.catalog.put_turn(turn)
-        timings = {**composed.timings, "search": ended - searching, "total": time.perf_counter() - began}
-        return SearchResult(
-            turn=turn, timings=timings, warnings=composed.imagination.warnings if composed.imagination else ()
-        )
+    def _source(self, reference: str | None) -> str | None:
+        record = self.catalog.records([reference]).get(reference) if reference else None
+        return record.source if record else None
 
     def _hits(self, query: ComposedQuery, composed: Composed) -> tuple[Hit, ...]:
-        """The ranking with the scores of its two halves; the reference itself is never a hit."""
-        ranking = self.gallery.nearest(composed.probe, query.k, query.where, exclude={query.reference})
+        """The ranking with the scores of its two halves; neither the reference nor what was just judged is a hit."""
+        ranking = self.gallery.nearest(composed.probe, query.k, query.where, exclude=query.left_out)
+        return self._described(ranking, composed.image, composed.text)
+
+    def _described(
+        self, ranking: Sequence[tuple[str, float]], image: FloatArray | None = None, text: FloatArray | None = None
+    ) -> tuple[Hit, ...]:
         ids = [id_ for id_, _ in ranking]
         vectors = self.catalog.features(ids, self.features.space)
         records, captions = self.catalog.records(ids), self.features.known_captions(ids)
@@ -282,45 +278,42 @@ class Engine:
                 id=id_,
                 rank=rank,
                 score=score,
-                image_score=_cosine(vectors[id_], composed.image),
-                text_score=_cosine(vectors[id_], composed.text),
+                image_score=_cosine(vectors[id_], image),
+                text_score=_cosine(vectors[id_], text),
                 source=records[id_].source,
                 caption=captions.get(id_),
             )
             for rank, (id_, score) in enumerate(ranking, start=1)
         )
 
-    def _models_used(self, composed: Composed) -> dict[str, str]:
-        used = {"encoder": self.features.space}
-        if composed.imagination is not None:
-            used["captioner"] = self.captioner_id
-            used["imaginer"] = (
-                (self.settings.llm or "rules") if composed.imagination.target.origin == "llm" else "rules"
-            )
-        return used
+    def fused_search(
+        self, weights: Mapping[str, float], *, k: int | None = None, where: Where | None = None
+    ) -> tuple[Hit, ...]:
+        """Search with the weighted sum of features, by handle; weights may be negative. No turn is kept."""
+        self._require_gallery()
+        k = self.settings.k if k is None else k
+        check_k(k)
+        if not weights or not all(map(math.isfinite, weights.values())):
+            raise InvalidRequest("There is nothing to search by: give at least one handle with a finite weight.")
+        vectors = self.catalog.features(weights, self.features.space)
+        if unknown := [handle for handle in weights if handle not in vectors]:
+            raise NotFound(f"There is no vector {unknown[0][:60]!r}: take handles that `encode` gave, or picture ids.")
+        vector = fusion.summed(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
+        if not vector.any():
+            raise InvalidRequest("The weighted vectors cancel each other out: give one of them another weight.")
+        return self._described(self.gallery.nearest(Probe(vector), k, where, exclude=set(weights)))
 
 
 def _cosine(a: FloatArray, b: FloatArray | None) -> float | None:
     return None if b is None else float(a @ b)
 
 
-def _query(
-    *, reference: str, modification: str, k: int, weight: float | None, composer: str, where: Where | None
-) -> ComposedQuery:
-    """A checked query; every way of asking goes through here."""
-    text = " ".join(modification.split())
-    if not text:
-        raise InvalidRequest('The modification is empty: say what should be different, such as "make it blue".')
-    if not text.isascii() and text != text.encode("utf-8", "replace").decode():
-        raise InvalidRequest("The modification holds bytes that are no UTF-8: type it again.")
-    if len(text) > MAX_TEXT:
-        raise InvalidRequest(f"The modification has {len(text)} characters: say it in {MAX_TEXT} at most.")
-    if not 1 <= k <= MAX_HITS:
-        raise InvalidRequest(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
-    if weight is not None and not 0.0 <= weight <= 1.0:
-        raise InvalidRequest(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
-    composer_named(composer)
-    if where:
-        condition(where)  # a wrong filter is refused before a model is asked
-    where = where or None
-    return ComposedQuery(reference=reference, modification=text, k=k, weight=weight, composer=composer, where=where)
+def _by_rank(picture: str, turn: Turn) -> str:
+    """The id of a hit that was named by its rank; any other name as it is."""
+    name = picture.strip().removeprefix("#")
+    if not name.isdecimal() or len(name) > 4:
+        return picture
+    ids = {hit.rank: hit.id for hit in turn.hits}
+    if int(name) not in ids:
+        raise NotFound(f"Turn {turn.id} has no hit {name}: it has {len(ids)}, counted from 1.")
+    return ids[int(name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,14 +29,15 @@ _BLOCK = 256
 
 def text_key(text: str) -> str:
     """The catalog's key of a text's feature."""
-    return "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Features:
     """Looks features and captions up in the catalog and makes those that are missing.
 
     ``encoder`` and ``captioner`` are called for a model only when something is missing. ``made`` counts what was
-    really made: "images", "texts" and "captions". Safe for many threads.
+    really made: "images", "texts" and "captions"; a ``tally`` that is handed in counts the same for one caller. Safe
+    for many threads.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Features:
         """The gallery's space; the encoder's where the gallery has none yet."""
         return self._catalog.space() or self._encoder().space
 
-    def texts(self, texts: Sequence[str]) -> FloatArray:
+    def texts(self, texts: Sequence[str], tally: Counter[str] | None = None) -> FloatArray:
         """Features ``[n, d]`` of texts, unit norm."""
         keys = [text_key(text) for text in texts]
         known = self._catalog.features(keys, self.space)
@@ -68,23 +69,29 @@ class Features:
         if missing:
             made = dict(zip(missing, self._encoder().embed_texts(list(missing.values())), strict=True))
             self._catalog.put_features(made, self.space)
-            self._count("texts", len(made))
+            self._count("texts", len(made), tally)
             known.update(made)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
-    def images(self, ids: Sequence[str], pixels: dict[str, Image.Image] | None = None) -> dict[str, FloatArray]:
+    def images(
+        self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None = None, tally: Counter[str] | None = None
+    ) -> dict[str, FloatArray]:
         """Features ``[d]`` of pictures by id, unit norm. ``pixels`` holds pictures that are open already."""
         known = self._catalog.features(ids, self.space)
         for block in chunked([id_ for id_ in dict.fromkeys(ids) if id_ not in known], _BLOCK):
             opened = [self._open(id_, pixels) for id_ in block]
             made = dict(zip(block, self._encoder().embed_images(opened), strict=True))
             self._catalog.put_features(made, self.space)
-            self._count("images", len(made))
+            self._count("images", len(made), tally)
             known.update(made)
         return known
 
     def captions(
-        self, ids: Sequence[str], pixels: dict[str, Image.Image] | None = None, progress: Progress | None = None
+        self,
+        ids: Sequence[str],
+        pixels: Mapping[str, Image.Image] | None = None,
+        progress: Progress | None = None,
+        tally: Counter[str] | None = None,
     ) -> dict[str, str]:
         """One caption a picture, by id."""
         known = self._catalog.captions(ids, self._captioner_id())
@@ -94,7 +101,7 @@ class Features:
             said = [several[0] for several in self._captioner().caption(opened)]
             made = dict(zip(block, said, strict=True))
             self._catalog.put_captions(made, self._captioner_id())
-            self._count("captions", len(made))
+            self._count("captions", len(made), tally)
             known.update(made)
             if progress:
                 progress("captioning", i * _BLOCK + len(block), len(missing))
@@ -104,7 +111,7 @@ class Features:
         """The captions that are there already; none is made."""
         return self._catalog.captions(ids, self._captioner_id())
 
-    def _open(self, id_: str, pixels: dict[str, Image.Image] | None) -> Image.Image:
+    def _open(self, id_: str, pixels: Mapping[str, Image.Image] | None) -> Image.Image:
         if pixels and id_ in pixels:
             return pixels[id_]
         record = self._catalog.records([id_]).get(id_)
@@ -120,6 +127,8 @@ class Features:
             raise NotFound(f"{gone} (the file holds something else now): {mend}.")
         return loaded.pixels
 
-    def _count(self, what: str, n: int) -> None:
+    def _count(self, what: str, n: int, tally: Counter[str] | None) -> None:
         with self._lock:
             self.made[what] += n
+            if tally is not None:
+                tally[what] += n

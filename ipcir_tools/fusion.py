@@ -26,6 +26,19 @@ def weighted(text: FloatArray, image: FloatArray, weight: float) -> FloatArray:
     return normalised(fused)
 
 
-def cosines(features: FloatArray, vector: FloatArray) -> FloatArray:
-    """Cosines ``[n]`` of unit-norm ``features`` ``[n, d]`` with a unit-norm ``vector`` ``[d]``."""
-    return np.asarray(features @ vector, dtype=np.float32)
+def rocchio(query: FloatArray, liked: FloatArray, disliked: FloatArray, gain: float, loss: float) -> FloatArray:
+    """``query + gain * liked - loss * disliked``, normalised: Rocchio's relevance feedback (SMART, 1971).
+
+    All three are ``[d]``: the query of unit norm, ``liked`` and ``disliked`` means of unit-norm features, zero where
+    there are none.
+    """
+    return normalised(query + gain * liked - loss * disliked)
+
+
+def summed(features: FloatArray, weights: FloatArray) -> FloatArray:
+    """The weighted sum ``[d]`` of unit-norm ``features`` ``[n, d]``, normalised; ``weights`` ``[n]`` may be negative.
+
+    Zero where the features cancel each other out.
+    """
+    total = np.asarray(weights, np.float32) @ features
+    return normalised(total) if float(np.linalg.norm(total)) > 1e-6 else np.zeros_like(total)

@@ -6,7 +6,7 @@ import json
 from pathlib import PurePath
 from typing import Any
 
-from ipcir_tools.types import Hit, ImaginedTarget, SearchResult
+from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
 
 CAPTION_CAP = 90
 NAME_CAP = 40
@@ -26,10 +26,12 @@ def result_json(result: SearchResult) -> dict[str, Any]:
         "parent": turn.parent,
         "reference": turn.query.reference,
         "modification": turn.query.modification,
+        "liked": list(turn.query.liked),
+        "disliked": list(turn.query.disliked),
         "caption": turn.caption,
         "imagined": imagined_json(turn.imagined),
         "hits": [_hit_json(hit) for hit in turn.hits],
-        "timings": {part: round(seconds, 4) for part, seconds in result.timings.items()},
+        "timings": {part: round(seconds, 4) for part, seconds in result.timings.items()} | result.counts,
         "warnings": list(result.warnings),
     }
 
@@ -57,7 +59,7 @@ def result_text(result: SearchResult) -> str:
     strings and labelled as data.
     """
     turn = result.turn
-    lines = [f"turn {turn.id} | reference {turn.query.reference} | modification {quoted(turn.query.modification)}"]
+    lines = [" | ".join([f"turn {turn.id}", *_asked(turn)])]
     if turn.imagined is not None:
         lines.append(f"imagined target (by {turn.imagined.origin}): {quoted(turn.imagined.description)}")
     lines += [f"warning: {quoted(warning)}" for warning in result.warnings]
@@ -67,6 +69,18 @@ def result_text(result: SearchResult) -> str:
     return "\n".join([*lines, *(_hit_line(hit) for hit in turn.hits)])
 
 
+def _asked(turn: Turn) -> list[str]:
+    """What a turn asked for, part by part."""
+    query = turn.query
+    asked = [f"after {turn.parent}"] if turn.parent else []
+    if query.reference is not None:
+        asked.append(f"reference {query.reference}")
+    if query.modification:
+        asked.append(f"{'modification' if query.reference else 'text'} {quoted(query.modification)}")
+    judged = (("liked", query.liked), ("disliked", query.disliked))
+    return asked + [f"{word} {' '.join(ids)}" for word, ids in judged if ids]
+
+
 def _hit_line(hit: Hit) -> str:
     said = f" caption {quoted(hit.caption, CAPTION_CAP)}" if hit.caption else ""
     return f"{hit.rank}. {hit.id} score {hit.score:.3f} file {quoted(PurePath(hit.source).name, NAME_CAP)}{said}"
@@ -74,5 +88,10 @@ def _hit_line(hit: Hit) -> str:
 
 def quoted(text: str, cap: int = 300) -> str:
     """Text as a capped JSON string: one line, no way out of its quotes."""
+    return json.dumps(capped(text, cap), ensure_ascii=False)
+
+
+def capped(text: str, cap: int) -> str:
+    """Text on one line of at most ``cap`` characters."""
     flat = " ".join(text.split())
-    return json.dumps(flat if len(flat) <= cap else flat[: cap - 1] + "…", ensure_ascii=False)
+    return flat if len(flat) <= cap else flat[: cap - 1] + "…"

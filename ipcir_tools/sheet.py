@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ipcir_tools import images
 from ipcir_tools.errors import InvalidRequest, IPCIRError
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import SearchResult
+from ipcir_tools.types import SearchResult, Turn
 
 _CELL = 176
 _GAP = 12
@@ -117,13 +117,23 @@ class _Line:
 def _lines(result: SearchResult) -> list[_Line]:
     """What stands below the reference: the edit, then the imagined target."""
     turn = result.turn
-    edit = textwrap.wrap(f"“{turn.query.modification}”", 20)[:3]
+    edit = textwrap.wrap(_said(turn), 20)[:3]
     told = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
     return [_Line(text, 19, _INK) for text in edit] + [_Line(text, 13, _FAINT) for text in told]
 
 
-def _thumbnail(source: str, settings: Settings) -> Image.Image:
+def _said(turn: Turn) -> str:
+    """The words of the turn, and how much it judged."""
+    query = turn.query
+    judged = [f"{len(ids)} {word}" for ids, word in ((query.liked, "liked"), (query.disliked, "disliked")) if ids]
+    return ", ".join([*([f"“{query.modification}”"] if query.modification else []), *judged])
+
+
+def _thumbnail(source: str | None, settings: Settings) -> Image.Image:
     cell = Image.new("RGB", (_CELL, _CELL), (236, 234, 230))
+    if source is None:
+        ImageDraw.Draw(cell).text((8, 8), "words alone", font=_font(13), fill=_FAINT)
+        return cell
     try:
         picture = images.load(images.text_path(source), settings).pixels
     except IPCIRError as error:

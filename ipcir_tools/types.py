@@ -64,14 +64,24 @@ class ImaginedTarget(Value):
 class ComposedQuery(Value):
     """A reference picture, a modification text and how to search with them."""
 
-    reference: str
-    """Id of the reference picture, already resolved."""
-    modification: str = Field(min_length=1)
+    reference: str | None = None
+    """Id of the reference picture, already resolved. None: the words alone are searched for."""
+    modification: str = ""
+    """What should be different. Empty where a turn only picks another reference, or says what it likes."""
+    liked: tuple[str, ...] = ()
+    """Ids of pictures that this turn wants more of."""
+    disliked: tuple[str, ...] = ()
+    """Ids of pictures that this turn wants less of."""
     k: int = Field(default=10, ge=1)
     weight: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of the text in the fusion; the picture's is ``1 - weight``. None: the composer's default."""
     composer: str = "imagined+reference"
     where: Where | None = None
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Pictures that are no hits of this query: the reference, and those that were just judged."""
+        return frozenset({*self.liked, *self.disliked} | ({self.reference} if self.reference else set()))
 
 
 class Hit(Value):
@@ -97,7 +107,8 @@ class Turn(Value):
     id: str
     parent: str | None = None
     query: ComposedQuery
-    reference_source: str
+    reference_source: str | None = None
+    """The file or another origin of the reference; None where there is no reference."""
     caption: str | None = None
     """The caption that was shown to the imaginer."""
     imagined: ImaginedTarget | None = None
@@ -116,6 +127,9 @@ class SearchResult(Value):
     turn: Turn
     timings: dict[str, float] = Field(default_factory=dict)
     """Seconds by part."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """How often a model really worked for it: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``.
+    What was known already does not count."""
     warnings: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableLambda
 from PIL import Image
 
 from ipcir_tools.catalog import Catalog
-from ipcir_tools.chains.compose import ComposeRequest, Step, asked, build_compose_chain, compose_all
+from ipcir_tools.chains.compose import ComposeRequest, Step, build_compose_chain, compose_all
 from ipcir_tools.chains.imagine import Imagination, build_imagine_chain
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.errors import InvalidRequest, NotFound
@@ -114,8 +114,8 @@ def test_a_batch_gives_what_its_requests_give_one_by_one(bench, tmp_path):
     for request, composed in zip(requests, together, strict=True):
         single = alone.compose(request)[0]
         assert np.allclose(composed.probe.vector, single.probe.vector, atol=1e-6)
-        assert replace(composed, probe=None, image=None, text=None, timings={}) == replace(
-            single, probe=None, image=None, text=None, timings={}
+        assert replace(composed, probe=None, image=None, text=None, timings={}, counts={}) == replace(
+            single, probe=None, image=None, text=None, timings={}, counts={}
         )
     alone.catalog.close()
 
@@ -128,7 +128,7 @@ def test_nothing_asked_is_nothing_made(bench):
 def test_a_picture_that_is_open_already_is_not_opened_again(bench, tmp_path):
     (tmp_path / "red.png").unlink()
     picture = Image.new("RGB", (16, 16), COLOURS["red"])
-    composed = bench.compose(bench.request(pixels=picture))[0]
+    composed = bench.compose(bench.request(pixels={bench.ids["red"]: picture}))[0]
     assert composed.caption == "a red square"
     assert np.allclose(composed.image, bench.encoder.embed_images([picture])[0], atol=1e-6)
 
@@ -179,7 +179,7 @@ def test_words_as_they_were_typed_are_all_words_of_the_dialogue(bench):
     request = bench.request(
         modification="with dots", composer="sum", history=(Step("in blue", None), Step("wide", BLUE))
     )
-    assert asked(request) == "in blue, wide, with dots"
+    assert request.asked == "in blue, wide, with dots"
     composed = bench.compose(request)[0]
     assert np.allclose(composed.text, bench.encoder.embed_texts(["in blue, wide, with dots"])[0], atol=1e-6)
 

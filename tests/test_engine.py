@@ -543,7 +543,7 @@ def test_a_run_that_is_cut_off_has_already_noted_its_models(pictures, tmp_path):
 
 
 def test_naming_a_set_again_takes_back_a_captioner_that_was_noted(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(Engine, "_check_space", lambda self: None)
+    monkeypatch.setattr(Engine, "check_space", lambda self: None)
     with opened(tmp_path, captioner="transformers:typo/x") as engine:
         engine.index([pictures])
     with opened(tmp_path, captioner=None, models="demo") as engine:

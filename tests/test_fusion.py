@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ipcir_tools.fusion import cosines, normalised, weighted
+from ipcir_tools.fusion import normalised, rocchio, summed, weighted
 
 NUMBERS = st.floats(-1, 1, width=32)
 WEIGHTS = st.floats(0, 1)
@@ -78,7 +78,18 @@ def test_zero_is_not_divided_by():
     assert normalised(np.zeros((2, 3), np.float32)).tolist() == [[0, 0, 0]] * 2
 
 
-def test_cosines_are_one_number_a_row():
-    found = cosines(np.stack([EAST, NORTH, -EAST]), EAST)
-    assert found.tolist() == [1, 0, -1]
-    assert found.dtype == np.float32
+def test_rocchio_moves_towards_the_liked_and_away_from_the_disliked():
+    none = np.zeros(2, np.float32)
+    assert rocchio(EAST, NORTH, none, 1.0, 1.0) == pytest.approx([np.sqrt(0.5), np.sqrt(0.5)])
+    assert rocchio(EAST, none, NORTH, 1.0, 0.5) == pytest.approx(normalised(np.array([1, -0.5], np.float32)))
+    assert rocchio(EAST, none, none, 1.0, 1.0).tolist() == EAST.tolist()
+
+
+def test_a_weighted_sum_may_subtract():
+    both = np.stack([EAST, NORTH])
+    assert summed(both, np.array([3, 4], np.float32)) == pytest.approx([0.6, 0.8])
+    assert summed(both, np.array([1, -1], np.float32)) == pytest.approx([np.sqrt(0.5), -np.sqrt(0.5)])
+
+
+def test_features_that_cancel_each_other_out_sum_to_zero():
+    assert summed(np.stack([EAST, -EAST]), np.array([1, 1], np.float32)).tolist() == [0, 0]

@@ -22,12 +22,13 @@ HOUSE = {
     "words": "rules.lexicon rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
     " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.actions rules.imagine rules"
     " prompts.loading prompts",
-    "engine parts": "composers.composer composers.single composers.fused composers devices hub encoder captioner"
+    "engine parts": "composers.composer composers.feedback composers.single composers.fused composers queries devices hub encoder captioner"
     " chroma gallery features indexing",
-    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.compose",
-    "engine": "engine",
+    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.compose",
+    "engine": "parts engine",
     "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation",
-    "faces": "presenting sheet toolkit",
+    "operations": "presenting sheet operations.operation operations.searching operations",
+    "faces": "toolkit",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
     " demo.play",

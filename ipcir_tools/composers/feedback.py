@@ -1,0 +1,38 @@
+"""Relevance feedback on any probe: more like these, less like those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ipcir_tools import fusion
+from ipcir_tools.types import FloatArray, Probe
+
+GAIN = 0.5
+LOSS = 0.25
+"""Weights of the mean liked and the mean disliked feature beside the probe's own vector."""
+
+
+def with_feedback(
+    probe: Probe, liked: Sequence[tuple[FloatArray, float]], disliked: Sequence[tuple[FloatArray, float]]
+) -> Probe:
+    """The probe moved towards the liked and away from the disliked features, each ``[d]`` with its weight.
+
+    ``q' = q + GAIN * mean(liked) - LOSS * mean(disliked)`` (Rocchio, in Salton's SMART, 1971), the means weighted; for
+    a rule that is not linear the same is added to its scores. Without feedback the probe is as it was.
+    """
+    if not liked and not disliked:
+        return probe
+    more, less = _mean(liked, len(probe.vector)), _mean(disliked, len(probe.vector))
+    vector = fusion.rocchio(probe.vector, more, less, GAIN, LOSS)
+    rescore = probe.rescore
+    if rescore is None:
+        return Probe(vector)
+    return Probe(vector, lambda features: np.asarray(rescore(features) + features @ (GAIN * more - LOSS * less)))
+
+
+def _mean(judged: Sequence[tuple[FloatArray, float]], d: int) -> FloatArray:
+    """``[d]``: the sum by weight over their number, so that faded judgements weigh less; zero for none."""
+    total = sum((weight * feature for feature, weight in judged), np.zeros(d, np.float32))
+    return np.asarray(total / max(len(judged), 1), dtype=np.float32)

@@ -1,0 +1,66 @@
+"""Checks of what is asked, each with the words that say how to ask instead."""
+
+from __future__ import annotations
+
+from ipcir_tools.composers import composer_named
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.filters import condition
+from ipcir_tools.types import ComposedQuery, Where
+
+MAX_TEXT = 2_000
+"""Characters of a modification; a longer one is no edit."""
+MAX_HITS = 1_000
+MAX_JUDGED = 50
+"""Pictures that one turn may like and dislike."""
+
+
+def checked_text(text: str, what: str = "modification") -> str:
+    """The text on one line. Raises InvalidRequest where it is empty, too long or no text at all."""
+    flat = " ".join(text.split())
+    if not flat:
+        raise InvalidRequest(f'The {what} is empty: say what the picture should show, such as "make it blue".')
+    if not flat.isascii() and flat != flat.encode("utf-8", "replace").decode():
+        raise InvalidRequest(f"The {what} holds bytes that are no UTF-8: type it again.")
+    if len(flat) > MAX_TEXT:
+        raise InvalidRequest(f"The {what} has {len(flat)} characters: say it in {MAX_TEXT} at most.")
+    return flat
+
+
+def check_k(k: int) -> None:
+    """Raises InvalidRequest for a number of pictures that cannot be asked for."""
+    if not 1 <= k <= MAX_HITS:
+        raise InvalidRequest(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
+
+
+def checked_query(
+    *,
+    reference: str | None,
+    modification: str,
+    k: int,
+    weight: float | None,
+    composer: str,
+    where: Where | None,
+    liked: tuple[str, ...] = (),
+    disliked: tuple[str, ...] = (),
+) -> ComposedQuery:
+    """A query that makes sense; every way of asking goes through here. Raises InvalidRequest."""
+    check_k(k)
+    if weight is not None and not 0.0 <= weight <= 1.0:
+        raise InvalidRequest(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
+    if len(liked) + len(disliked) > MAX_JUDGED:
+        raise InvalidRequest(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
+    if both := set(liked) & set(disliked):
+        raise InvalidRequest(f"The picture {min(both)} is both liked and disliked: decide for one.")
+    composer_named(composer)
+    if where:
+        condition(where)  # a wrong filter is refused before a model is asked
+    return ComposedQuery(
+        reference=reference,
+        modification=modification,
+        liked=liked,
+        disliked=disliked,
+        k=k,
+        weight=weight,
+        composer=composer,
+        where=where or None,
+    )
