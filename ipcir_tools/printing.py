@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.demo.play import Show
     from ipcir_tools.evaluation.ablation import Ablation
+    from ipcir_tools.evaluation.dialogues import DialogueReport
     from ipcir_tools.indexing import IndexReport
     from ipcir_tools.types import SearchResult
 
@@ -136,6 +137,24 @@ def show_ablation(ablation: Ablation) -> None:
     out.print(
         f"  [dim]{ablation.queries} held-out queries, {ablation.gallery:,} pictures, exact ranking, reference left out;"
         f" imagined by {escape(ablation.imaginer)}[/]",
+        soft_wrap=True,
+    )
+
+
+def show_dialogues(report: DialogueReport) -> None:
+    """Hits after each round, without and with feedback."""
+    for what, rounds in (("the picture in mind", report.final), ("the edits so far", report.so_far)):
+        table = Table(box=None, padding=(0, 2), header_style="dim")
+        for name in ("round", "Hits@1", "Hits@10", "with feedback: Hits@1", "Hits@10"):
+            table.add_column(name, justify="right")
+        for plain, judged in zip(rounds.plain, rounds.with_feedback, strict=True):
+            cells = [f"{each.hits[k]:.1f}" for each in (plain, judged) for k in (1, 10)]
+            table.add_row(str(plain.round), *cells)
+        out.print(f"[bold]{what}[/]")
+        out.print(table)
+    out.print(
+        f"  [dim]{report.dialogues} held-out dialogues, {report.gallery:,} pictures, {report.composer}, imagined by "
+        f"{escape(report.imaginer)}; percent of all dialogues, a finished one keeps its last rank[/]",
         soft_wrap=True,
     )
 

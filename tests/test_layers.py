@@ -26,13 +26,13 @@ HOUSE = {
     " chroma gallery features indexing",
     "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.compose",
     "engine": "parts engine",
-    "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation",
+    "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation evaluation.dialogues",
     "operations": "presenting sheet operations.operation operations.searching operations",
     "faces": "toolkit",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
-    " demo.play",
-    "command line": "printing cli",
+    " demo.play demo.dialogues",
+    "command line": "printing cli_shared cli_eval cli",
     "for tests": "fakes",
     "the door": "",
 }
@@ -121,13 +121,16 @@ def test_imports_run_downward_only(source):
     assert upward == []
 
 
+COMMANDS = {"ipcir_tools.cli", "ipcir_tools.cli_eval"}
+
+
 def test_nothing_but_the_command_line_knows_the_demo():
     knowing = {each.source for each in IMPORTS if each.target.startswith("ipcir_tools.demo")}
-    assert {name for name in knowing if not name.startswith("ipcir_tools.demo")} == {"ipcir_tools.cli"}
+    assert {name for name in knowing if not name.startswith("ipcir_tools.demo")} == COMMANDS
 
 
-def test_the_command_line_meets_the_demo_in_its_own_command_only():
-    assert all(each.lazy for each in IMPORTS if each.source == "ipcir_tools.cli" and ".demo" in each.target)
+def test_the_command_line_meets_the_demo_in_its_own_commands_only():
+    assert all(each.lazy for each in IMPORTS if each.source in COMMANDS and ".demo" in each.target)
 
 
 def test_heavy_libraries_are_imported_when_they_are_used():

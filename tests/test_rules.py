@@ -697,6 +697,33 @@ DIALOGUES = [
             ("no ball", "one dog lying on a beach", ("ball",)),
         ],
     ),
+    (
+        "a long red striped dress with long sleeves and a belt",
+        [
+            ("make it blue", "a long blue striped dress with long sleeves and a belt", ("red",)),
+            ("make it shorter too", "a short blue striped dress with long sleeves and a belt", ("red", "long dress")),
+            ("the belt should go", "a short blue striped dress with long sleeves", ("red", "long dress", "belt")),
+            (
+                "switch back to red, and sleeveless",
+                "a short sleeveless red striped dress",
+                ("long dress", "belt", "blue", "long sleeves"),
+            ),
+            (
+                "bring the belt back",
+                "a short sleeveless red striped dress with a belt",
+                ("long dress", "blue", "long sleeves"),
+            ),
+        ],
+    ),
+    (
+        "a brown dog sitting on a sofa",
+        [
+            ("with a hat", "a brown dog with a hat sitting on a sofa", ()),
+            ("and a ball", "a brown dog with a hat and a ball sitting on a sofa", ()),
+            ("take the hat off again", "a brown dog with a ball sitting on a sofa", ("hat",)),
+            ("revert to brown", "a brown dog with a ball sitting on a sofa", ("hat",)),
+        ],
+    ),
 ]
 
 

@@ -33,6 +33,18 @@ _WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # pictures that are a style
         (rf"\b(?:make it |turn it into |as |like |in )?(?:an? |the )?{_GREY} {_SHOT} of (.+)$", r"\2 in \1"),
         (rf"\b(?:make it |turn it into |as |like |in )?(?:an? )?{_GREY} {_SHOT}\b(?! on| of)", r"in \1"),
+        # a turn of a dialogue: what was, comes back; a thing more, a thing less
+        (r"\b(?:put|bring|add|get|give) ((?:the |a |an |its |his |her )?[\w-]+(?: [\w-]+)?) back(?: (?:on|in))?\b",
+         r"add \1"),
+        (r"\b(?:(?:let's |let us )?(?:go|going|switch|change|turn|move|come|take|set|make)(?: (?:it|this|that|them))? "
+         r"(?:all the way )?back (?:to|into)|(?:revert|return|restore)(?: (?:it|this|that|them))? (?:back )?to|"
+         r"back to(?= the [\w-]+ (?:one|version)\b)) "
+         r"(?:being )?(?:the )?([\w-]+)(?: (?:one|version))?(?=$|[,.;]| and | but )", r"\1"),
+        (r"\btake (?:off|away|out) (?=(?:the|its|his|her|that) )", "remove "),
+        (r"\btake ((?:the|its|his|her|that) [\w-]+(?: [\w-]+)?) (?:off|away|out)\b", r"remove \1"),
+        (r"^(the [\w-]+) (?:should|must|can|has to) go(?: away)?$", r"remove \1"),
+        (r"^(?:and|and also|also|plus) ((?:an?|some|two|three) [\w-]+(?: [\w-]+)?)$", r"add \1"),
+        (r"^((?:an?|some|two|three) [\w-]+(?: [\w-]+)?) (?:too|as well|also)$", r"add \1"),
         # what is asked for without saying how
         (r"\b(?:in )?any(?:thing)?(?: (?!other)[\w-]+)? (?:but|besides|other than|except(?: for)?) ", "without "),
         (r"\b(?:similar(?:ly)?|same|different(?:ly)?)[- ](?:sized|colou?red|shaped|looking|styled)"

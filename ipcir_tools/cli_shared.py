@@ -1,0 +1,112 @@
+"""What the commands of the command line share: options, an engine with progress bars, printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ipcir_tools.catalog import Progress
+    from ipcir_tools.engine import Engine
+    from ipcir_tools.settings import Settings
+    from ipcir_tools.types import SearchResult
+
+Home = Annotated[Path | None, typer.Option(help="Folder of the catalog and its index [default: ~/.ipcir].")]
+Models = Annotated[
+    str | None, typer.Option(help="'demo': the small models in the package; 'default': CLIP and BLIP from the hub.")
+]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder", help="open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or open_clip:local-dir:PATH."
+    ),
+]
+CaptionerName = Annotated[
+    str | None,
+    typer.Option("--captioner", help="transformers:ORG/NAME, transformers:PATH, chat:PROVIDER:MODEL or auto."),
+]
+LLM = Annotated[
+    str | None,
+    typer.Option("--llm", help="Model that imagines the target, such as openai:gpt-5-mini [default: rules]."),
+]
+Count = Annotated[int | None, typer.Option("-k", help="How many pictures to return [default: 10].")]
+Weight = Annotated[float | None, typer.Option(help="Weight of the text, 0 (only the picture) to 1 (only the text).")]
+ComposerName = Annotated[
+    str | None, typer.Option("--composer", help="modification, reference, sum, imagined or imagined+reference.")
+]
+Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
+Sheet = Annotated[Path | None, typer.Option(help="Draw reference, edit and hits as one picture into this file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@contextmanager
+def engine_for(**chosen: Any) -> Iterator[tuple[Engine, Progress]]:
+    """The engine for one command, with its progress bars."""
+    from ipcir_tools.printing import progress_bars
+    from ipcir_tools.settings import load_settings
+
+    settings = load_settings(**chosen)
+    with progress_bars() as progress:
+        progress("starting", 0, 1)
+        from ipcir_tools.engine import Engine
+
+        with Engine.open(settings, progress) as engine:
+            yield engine, progress
+
+
+def filter_of(text: str | None) -> dict[str, Any] | None:
+    """The filter that a person typed as JSON. Raises InvalidRequest."""
+    if text is None:
+        return None
+    try:
+        where = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f'--where is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
+    if not isinstance(where, dict):
+        raise InvalidRequest('--where must be a JSON object, such as \'{"format": "jpeg"}\'.')
+    return where
+
+
+def show_search(result: SearchResult, as_json: bool) -> None:
+    """Print a search."""
+    from ipcir_tools import printing
+    from ipcir_tools.presenting import result_json
+
+    print_result(as_json, lambda: result_json(result), lambda: printing.show_result(result))
+
+
+def check_sheet_of(engine: Engine, sheet: Path | None, *pictures: str) -> None:
+    """Refuse a sheet that cannot be written, or that would be written over one of the user's pictures."""
+    if sheet is not None:
+        from ipcir_tools.images import located
+        from ipcir_tools.sheet import check_sheet
+
+        named = {str(located(Path(picture))) for picture in pictures}
+        check_sheet(sheet, {*pictures, *named, *engine.catalog.stamps()})
+
+
+def save_sheet_of(settings: Settings, result: SearchResult, sheet: Path | None, as_json: bool) -> None:
+    """Draw a search's contact sheet, if one was asked for, and say where it is."""
+    if sheet is not None:
+        from ipcir_tools.printing import out
+        from ipcir_tools.sheet import Strip, save_sheet
+
+        save_sheet([Strip(result)], sheet, settings)
+        if not as_json:
+            out.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
+
+
+def print_result(as_json: bool, document: Callable[[], dict[str, Any]], show: Callable[[], None]) -> None:
+    """Print one JSON document, or show the same to a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(document(), indent=2) + "\n")
+    else:
+        show()
