@@ -42,7 +42,7 @@ class ComposeRequest:
     picked: int = 0
     """How many of ``history`` came before the reference was chosen: its own look stands in their place."""
     liked: Mapping[str, float] = field(default_factory=dict)
-    """Pictures to be more like, by id, with the weight of each judgement."""
+    """Pictures to be more like, by id, with the weight of each judgement: 1 until the next edit."""
     disliked: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, Image.Image] = field(default_factory=dict)
     """Pictures that are open already, by id."""
@@ -54,6 +54,12 @@ class ComposeRequest:
         """All modifications since the reference was chosen."""
         said = [step.modification for step in self.history[self.picked :]]
         return tuple(text for text in (*said, self.modification) if text)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Pictures that are no hits: the reference, and what was judged since the last edit."""
+        judged = {id_ for weights in (self.liked, self.disliked) for id_, weight in weights.items() if weight == 1.0}
+        return frozenset(judged | ({self.reference} if self.reference is not None else set()))
 
     @property
     def asked(self) -> str:
@@ -126,26 +132,27 @@ def to_imagine(request: ComposeRequest, caption: str) -> ImagineRequest | Imagin
     Turns that imagined nothing (another composer answered them) hand their words on to the next that does. Where there
     is no reference, the first words stand for its caption.
     """
-    steps, waiting = _told(request, caption)
-    if request.reference is None and request.words:
-        caption, waiting = waiting[0] if not steps else caption, waiting[1:] if not steps else waiting
+    history, picked = request.history, request.picked
+    if request.reference is None and history:
+        caption, history = history[0].modification, history[1:]
+    steps, waiting = _told(history, picked, caption)
     asked = ", ".join([*waiting, *([request.modification] if request.modification else [])])
     return ImagineRequest(caption, asked, tuple(steps)) if asked else steps[-1][1]
 
 
-def _told(request: ComposeRequest, caption: str) -> tuple[list[tuple[str, ImaginedTarget]], list[str]]:
+def _told(history: Sequence[Step], picked: int, caption: str) -> tuple[list[tuple[str, ImaginedTarget]], list[str]]:
     """The history as the imaginer sees it, and the words since that nobody imagined."""
     told: list[tuple[str, ImaginedTarget]] = []
     waiting: list[str] = []
-    for i, step in enumerate(request.history):
-        if i == request.picked and i:
+    for i, step in enumerate(history):
+        if i == picked and i:
             told.append((PICKED, _as_target(caption)))
             waiting = []
         waiting.append(step.modification)
         if step.imagined is not None:
             told.append((", ".join(waiting), step.imagined))
             waiting = []
-    if request.picked and request.picked == len(request.history):
+    if picked and picked == len(history):
         told.append((PICKED, _as_target(caption)))
         waiting = []
     return told, waiting

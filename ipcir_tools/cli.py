@@ -148,6 +148,24 @@ def demo(
     print_result(as_json, lambda: show_json(show), lambda: printing.show_demo(show, folder))
 
 
+@app.command()
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve HTTP on this machine alone, instead of stdio.")] = False,
+    port: Annotated[int, typer.Option(help="Port for --http; 0 takes a free one.", min=0, max=65535)] = 8765,
+    home: Home = None,
+    models: Models = None,
+    encoder: EncoderName = None,
+    captioner: CaptionerName = None,
+    llm: LLM = None,
+) -> None:
+    """Serve the tools to MCP clients such as Claude Code, VS Code or Cursor."""
+    from ipcir_tools.mcp_server import serve
+    from ipcir_tools.settings import load_settings
+
+    chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    serve(load_settings(**chosen), http=http, port=port)
+
+
 def main() -> None:
     """Run ``ipcir``. What a user can mend ends with one line and status 2, never with a traceback."""
     for stream in (sys.stdout, sys.stderr):

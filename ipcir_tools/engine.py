@@ -18,7 +18,7 @@ from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
 from ipcir_tools.gallery import Gallery
 from ipcir_tools.indexing import IndexReport, index_folders
 from ipcir_tools.parts import Caption, EngineParts
-from ipcir_tools.queries import MAX_HITS, MAX_TEXT, check_k, checked_query, checked_text
+from ipcir_tools.queries import MAX_HITS, MAX_TEXT, check_judged, check_k, checked_query, checked_text
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ComposedQuery, FloatArray, Hit, ImageRecord, Probe, SearchResult, Turn, Where
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
-    from ipcir_tools.chains.compose import Composed
+    from ipcir_tools.chains.compose import Composed, ComposeRequest
     from ipcir_tools.chains.imagine import Imagination
     from ipcir_tools.encoder import Encoder
 
@@ -183,6 +183,7 @@ class Engine(EngineParts):
         trusted: bool = False,
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         """The query of a refinement, and those of its pictures that had to be opened, by id."""
+        check_judged(liked, disliked)
         if not (modification.strip() or base or liked or disliked):
             raise InvalidRequest(
                 "The modification is empty, and nothing else is given to refine by: "
@@ -197,8 +198,11 @@ class Engine(EngineParts):
             pixels.update(opened)
             return record.id
 
+        reference = named(base) if base else last.reference
+        if base and reference == last.reference and not (modification.strip() or liked or disliked):
+            raise InvalidRequest(f"{reference} is the reference already: start over from it with a new search.")
         query = checked_query(
-            reference=named(base) if base else last.reference,
+            reference=reference,
             modification=checked_text(modification) if modification.strip() else "",
             liked=tuple(dict.fromkeys(map(named, liked))),
             disliked=tuple(dict.fromkeys(map(named, disliked))),
@@ -224,9 +228,10 @@ class Engine(EngineParts):
         from ipcir_tools.chains.requests import request_of
 
         began = time.perf_counter() if began is None else began
-        composed = self.compose.invoke(request_of(query, path, pixels, imagination), config)
+        request = request_of(query, path, pixels, imagination)
+        composed = self.compose.invoke(request, config)
         searching = time.perf_counter()
-        hits = self._hits(query, composed)
+        hits = self._hits(query, request, composed)
         ended = time.perf_counter()
         imagined = composed.imagination
         turn = Turn(
@@ -237,7 +242,7 @@ class Engine(EngineParts):
             caption=composed.caption,
             imagined=imagined.target if imagined else None,
             hits=hits,
-            prompt=imagined.prompt if imagined else None,
+            prompt=_prompt(imagined, path),
             models=self.models_used(composed),
             created=datetime.now(UTC).isoformat(),
         )
@@ -262,9 +267,9 @@ class Engine(EngineParts):
         record = self.catalog.records([reference]).get(reference) if reference else None
         return record.source if record else None
 
-    def _hits(self, query: ComposedQuery, composed: Composed) -> tuple[Hit, ...]:
+    def _hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[Hit, ...]:
         """The ranking with the scores of its two halves; neither the reference nor what was just judged is a hit."""
-        ranking = self.gallery.nearest(composed.probe, query.k, query.where, exclude=query.left_out)
+        ranking = self.gallery.nearest(composed.probe, query.k, query.where, exclude=request.left_out)
         return self._described(ranking, composed.image, composed.text)
 
     def _described(
@@ -297,7 +302,9 @@ class Engine(EngineParts):
             raise InvalidRequest("There is nothing to search by: give at least one handle with a finite weight.")
         vectors = self.catalog.features(weights, self.features.space)
         if unknown := [handle for handle in weights if handle not in vectors]:
-            raise NotFound(f"There is no vector {unknown[0][:60]!r}: take handles that `encode` gave, or picture ids.")
+            raise NotFound(
+                f"There is no vector {unknown[0][:60]!r}: take handles that `encode` gave, or whole ids of pictures in the gallery."
+            )
         vector = fusion.summed(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
             raise InvalidRequest("The weighted vectors cancel each other out: give one of them another weight.")
@@ -306,6 +313,13 @@ class Engine(EngineParts):
 
 def _cosine(a: FloatArray, b: FloatArray | None) -> float | None:
     return None if b is None else float(a @ b)
+
+
+def _prompt(imagined: Imagination | None, path: Sequence[Turn]) -> str | None:
+    """The prompt behind an imagination; a target that only went on keeps the one that it came from."""
+    if imagined is None or imagined.prompt is not None or not path:
+        return imagined.prompt if imagined else None
+    return path[-1].prompt if imagined.target == path[-1].imagined else None
 
 
 def _by_rank(picture: str, turn: Turn) -> str:

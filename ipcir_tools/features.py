@@ -54,6 +54,8 @@ class Features:
         self._captioner = captioner
         self._captioner_id = captioner_id
         self._lock = threading.Lock()
+        self._making = {what: threading.Lock() for what in ("texts", "images", "captions")}
+        """Each held while something is made, so that two threads never make the same."""
         self.made: Counter[str] = Counter()
 
     @property
@@ -64,13 +66,13 @@ class Features:
     def texts(self, texts: Sequence[str], tally: Counter[str] | None = None) -> FloatArray:
         """Features ``[n, d]`` of texts, unit norm."""
         keys = [text_key(text) for text in texts]
-        known = self._catalog.features(keys, self.space)
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        if missing:
-            made = dict(zip(missing, self._encoder().embed_texts(list(missing.values())), strict=True))
-            self._catalog.put_features(made, self.space)
-            self._count("texts", len(made), tally)
-            known.update(made)
+        wanted = dict(zip(keys, texts, strict=True))
+        known = self._catalog.features(wanted, self.space)
+        if len(known) < len(wanted):
+            with self._making["texts"]:
+                known = self._catalog.features(wanted, self.space)
+                missing = {key: text for key, text in wanted.items() if key not in known}
+                known |= self._made_texts(missing, tally) if missing else {}
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
     def images(
@@ -78,12 +80,11 @@ class Features:
     ) -> dict[str, FloatArray]:
         """Features ``[d]`` of pictures by id, unit norm. ``pixels`` holds pictures that are open already."""
         known = self._catalog.features(ids, self.space)
-        for block in chunked([id_ for id_ in dict.fromkeys(ids) if id_ not in known], _BLOCK):
-            opened = [self._open(id_, pixels) for id_ in block]
-            made = dict(zip(block, self._encoder().embed_images(opened), strict=True))
-            self._catalog.put_features(made, self.space)
-            self._count("images", len(made), tally)
-            known.update(made)
+        if len(known) < len(set(ids)):
+            with self._making["images"]:
+                known = self._catalog.features(ids, self.space)
+                for block in chunked([id_ for id_ in dict.fromkeys(ids) if id_ not in known], _BLOCK):
+                    known |= self._made_images(block, pixels, tally)
         return known
 
     def captions(
@@ -95,21 +96,42 @@ class Features:
     ) -> dict[str, str]:
         """One caption a picture, by id."""
         known = self._catalog.captions(ids, self._captioner_id())
-        missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
-        for i, block in enumerate(chunked(missing, _BLOCK)):
-            opened = [self._open(id_, pixels) for id_ in block]
-            said = [several[0] for several in self._captioner().caption(opened)]
-            made = dict(zip(block, said, strict=True))
-            self._catalog.put_captions(made, self._captioner_id())
-            self._count("captions", len(made), tally)
-            known.update(made)
-            if progress:
-                progress("captioning", i * _BLOCK + len(block), len(missing))
+        if len(known) < len(set(ids)):
+            with self._making["captions"]:
+                known = self._catalog.captions(ids, self._captioner_id())
+                missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
+                for i, block in enumerate(chunked(missing, _BLOCK)):
+                    known |= self._made_captions(block, pixels, tally)
+                    if progress:
+                        progress("captioning", i * _BLOCK + len(block), len(missing))
         return known
 
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
         """The captions that are there already; none is made."""
         return self._catalog.captions(ids, self._captioner_id())
+
+    def _made_texts(self, missing: Mapping[str, str], tally: Counter[str] | None) -> dict[str, FloatArray]:
+        made = dict(zip(missing, self._encoder().embed_texts(list(missing.values())), strict=True))
+        self._catalog.put_features(made, self.space)
+        self._count("texts", len(made), tally)
+        return made
+
+    def _made_images(
+        self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
+    ) -> dict[str, FloatArray]:
+        made = dict(zip(ids, self._encoder().embed_images([self._open(id_, pixels) for id_ in ids]), strict=True))
+        self._catalog.put_features(made, self.space)
+        self._count("images", len(made), tally)
+        return made
+
+    def _made_captions(
+        self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
+    ) -> dict[str, str]:
+        said = self._captioner().caption([self._open(id_, pixels) for id_ in ids])
+        made = {id_: several[0] for id_, several in zip(ids, said, strict=True)}
+        self._catalog.put_captions(made, self._captioner_id())
+        self._count("captions", len(made), tally)
+        return made
 
     def _open(self, id_: str, pixels: Mapping[str, Image.Image] | None) -> Image.Image:
         if pixels and id_ in pixels:

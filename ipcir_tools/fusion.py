@@ -40,5 +40,6 @@ def summed(features: FloatArray, weights: FloatArray) -> FloatArray:
 
     Zero where the features cancel each other out.
     """
-    total = np.asarray(weights, np.float32) @ features
+    wide = np.asarray(weights, np.float64)
+    total = np.asarray(wide / max(float(np.abs(wide).max(initial=0.0)), 5e-324) @ features, np.float32)
     return normalised(total) if float(np.linalg.norm(total)) > 1e-6 else np.zeros_like(total)

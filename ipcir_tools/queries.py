@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.filters import condition
@@ -32,6 +34,14 @@ def check_k(k: int) -> None:
         raise InvalidRequest(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
 
 
+def check_judged(liked: Sequence[str], disliked: Sequence[str]) -> None:
+    """Raises InvalidRequest for too many pictures, and for one name in the place of several."""
+    if isinstance(liked, str) or isinstance(disliked, str):
+        raise InvalidRequest("Pictures that are liked or disliked come as a list of ids or ranks, even a single one.")
+    if len(liked) + len(disliked) > MAX_JUDGED:
+        raise InvalidRequest(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
+
+
 def checked_query(
     *,
     reference: str | None,
@@ -47,8 +57,7 @@ def checked_query(
     check_k(k)
     if weight is not None and not 0.0 <= weight <= 1.0:
         raise InvalidRequest(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
-    if len(liked) + len(disliked) > MAX_JUDGED:
-        raise InvalidRequest(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
+    check_judged(liked, disliked)
     if both := set(liked) & set(disliked):
         raise InvalidRequest(f"The picture {min(both)} is both liked and disliked: decide for one.")
     composer_named(composer)

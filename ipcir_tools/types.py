@@ -78,11 +78,6 @@ class ComposedQuery(Value):
     composer: str = "imagined+reference"
     where: Where | None = None
 
-    @property
-    def left_out(self) -> frozenset[str]:
-        """Pictures that are no hits of this query: the reference, and those that were just judged."""
-        return frozenset({*self.liked, *self.disliked} | ({self.reference} if self.reference else set()))
-
 
 class Hit(Value):
     """One ranked picture."""

@@ -27,8 +27,9 @@ HOUSE = {
     "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.compose",
     "engine": "parts engine",
     "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation evaluation.dialogues",
-    "operations": "presenting sheet operations.operation operations.searching operations",
-    "faces": "toolkit",
+    "operations": "presenting sheet operations.operation operations.searching"
+    " operations.parts operations.looking operations",
+    "faces": "toolkit agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
     " demo.play demo.dialogues",

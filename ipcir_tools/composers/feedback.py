@@ -33,6 +33,6 @@ def with_feedback(
 
 
 def _mean(judged: Sequence[tuple[FloatArray, float]], d: int) -> FloatArray:
-    """``[d]``: the sum by weight over their number, so that faded judgements weigh less; zero for none."""
+    """``[d]``: the mean by weight; where all have faded below one whole judgement, as much less. Zero for none."""
     total = sum((weight * feature for feature, weight in judged), np.zeros(d, np.float32))
-    return np.asarray(total / max(len(judged), 1), dtype=np.float32)
+    return np.asarray(total / max(1.0, sum(weight for _, weight in judged)), dtype=np.float32)

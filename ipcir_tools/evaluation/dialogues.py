@@ -78,6 +78,8 @@ class _Played:
     case: DialogueCase
     path: list[Turn] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)
+    left_out: frozenset[str] = frozenset()
+    """What the last turn did not rank."""
 
 
 def run_dialogues(
@@ -190,12 +192,13 @@ class _Stage:
         engine = self._engine
         requests = [request_of(query, each.path) for each, query in zip(active, queries, strict=True)]
         composed = compose_all(requests, engine.features, engine.imagine)
-        for each, query, made in zip(active, queries, composed, strict=True):
+        for each, query, request, made in zip(active, queries, requests, composed, strict=True):
+            each.left_out = request.left_out
             parent = each.path[-1].id if each.path else None
             imagined = made.imagination.target if made.imagination else None
             each.path.append(Turn(id=f"t{len(each.path)}", parent=parent, query=query, imagined=imagined, created=""))
         return [made.probe.score(self._matrix) for made in composed]
 
     def _rank(self, each: _Played, row: FloatArray, number: int) -> int:
-        left_out = [self._place[id_] for id_ in each.path[-1].query.left_out if id_ in self._place]
+        left_out = [self._place[id_] for id_ in each.left_out if id_ in self._place]
         return rank_of(row, self._place[each.case.rounds[number][1]], left_out)

@@ -1,0 +1,107 @@
+"""OpenCLIP as LangChain embeddings, for texts and for pictures: vector stores such as langchain-chroma take both.
+
+::
+
+    store = Chroma(embedding_function=OpenClipEmbeddings())
+    store.add_images(["red-dress.jpg", "blue-shirt.jpg"])
+    store.similarity_search("something blue", k=1)
+    store.similarity_search_by_image("another-dress.jpg", k=1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.runnables import run_in_executor
+
+from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.images import load, shown
+from ipcir_tools.models import DEFAULT, SETS
+from ipcir_tools.schema import chunked
+from ipcir_tools.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ipcir_tools.encoder import Encoder
+    from ipcir_tools.engine import Engine
+
+
+class OpenClipEmbeddings(Embeddings):
+    """Texts and pictures in one space. Every vector is ``[d]`` Python floats of unit norm: a dot product is a cosine.
+
+    The model is loaded when it is first needed, and once a process for each device and number type, whoever asks.
+    Every method raises ``ModelUnavailable`` where it cannot be had. Those whose names begin with ``a`` run in a thread.
+    """
+
+    def __init__(
+        self,
+        model: str = SETS[DEFAULT].encoder,
+        *,
+        encoder: Encoder | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int = 64,
+        settings: Settings | None = None,
+    ) -> None:
+        """``model`` and the three choices as :func:`load_encoder` takes them, or an ``encoder`` that is there already.
+
+        ``settings`` hold the limits for pictures; None: those of the environment.
+        """
+        self.model = encoder.name if encoder else model
+        self._settings = settings or load_settings()
+
+        def loaded() -> Encoder:
+            from ipcir_tools.encoder import load_encoder
+
+            return encoder or load_encoder(model, device=device, dtype=dtype, batch_size=batch_size)
+
+        self._load: Callable[[], Encoder] = loaded
+
+    @classmethod
+    def from_engine(cls, engine: Engine) -> Self:
+        """The embeddings of an engine's own gallery: its encoder, loaded once for both, and its limits."""
+        made = cls(engine.models.encoder, settings=engine.settings)
+        made._load = lambda: engine.encoder
+        return made
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded at the first call."""
+        return self._load()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector for each text; what is longer than the model's context (77 tokens for CLIP) is cut."""
+        vectors: list[list[float]] = self.encoder.embed_texts(texts).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one text."""
+        return self.embed_documents([text])[0]
+
+    def embed_image(self, uris: list[str]) -> list[list[float]]:
+        """One vector for each picture file, under the name by which vector stores ask for it.
+
+        Raises NotFound or BadImage, naming the file, for one that cannot be used; nothing is given for the others
+        then. Any file may be named: check first what comes from users or agents.
+        """
+        encoder, vectors = self.encoder, list[list[float]]()
+        for batch in chunked(uris, encoder.batch_size):  # so that memory stays bounded
+            vectors += encoder.embed_images([self._opened(uri) for uri in batch]).tolist()
+        return vectors
+
+    async def aembed_image(self, uris: list[str]) -> list[list[float]]:
+        """As ``embed_image``, in a thread."""
+        return await run_in_executor(None, self.embed_image, uris)
+
+    def _opened(self, uri: str) -> Image.Image:
+        try:
+            return load(Path(uri), self._settings).pixels
+        except (BadImage, NotFound) as error:
+            raise type(error)(
+                f"The picture {shown(uri, 200)} cannot be embedded: {error}. Give the path of a picture file."
+            ) from error

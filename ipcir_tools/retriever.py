@@ -1,0 +1,120 @@
+"""Composed image search as a LangChain retriever: the query is the modification, the reference is bound or passed.
+
+::
+
+    retriever = ComposedImageRetriever(engine=engine, reference="0f3a9c11d2e47b58", k=3)
+    retriever.invoke("in blue, with long sleeves")
+    retriever.invoke("in blue", reference_image="77b0c1d2e3f4a596")         # another reference, this once
+    retriever.bind(reference_image="77b0c1d2e3f4a596", k=2)                 # a Runnable for a chain
+    retriever.invoke("and shorter", turn=documents[0].metadata["turn"])     # goes on from an earlier answer
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig, run_in_executor
+from pydantic import Field
+
+from ipcir_tools.engine import Engine
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.presenting import capped
+from ipcir_tools.types import Hit, SearchResult, Where
+
+log = logging.getLogger(__name__)
+
+CONTENT_CAP = 300
+"""Characters of a document's text: it goes into prompts as it is, and captions and file names may hold anything."""
+
+
+class ComposedImageRetriever(BaseRetriever):
+    """Documents of the pictures that are like a reference, but as the query says.
+
+    Without a reference the query is searched for as words. Every call keeps a turn, whose id stands in the documents'
+    metadata. A program calls a retriever, so what goes wrong is raised as an ``IPCIRError``. What the user should
+    know beyond the documents (a language model that failed, say) is logged as a warning.
+    """
+
+    engine: Engine = Field(repr=False)
+    reference: str | None = None
+    """The picture to start from: an id, or whatever else :meth:`Engine.search` takes."""
+    k: int | None = None
+    """Documents wanted. None, here and below: as the engine's settings say, or the turn that is refined."""
+    weight: float | None = None
+    where: Where | None = None
+    composer: str | None = None
+    trusted: bool = False
+    """Whether a reference may be any file of this machine. Leave it off where users or agents name it."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **asked: Any
+    ) -> list[Document]:
+        return documents_of(self._found(query, {"callbacks": run_manager.get_child()}, **asked))
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **asked: Any
+    ) -> list[Document]:
+        # The inherited method would drop the arguments.
+        return await run_in_executor(
+            None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **asked
+        )
+
+    def _found(
+        self,
+        query: str,
+        config: RunnableConfig,
+        *,
+        reference_image: str | None = None,
+        turn: str | None = None,
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
+        k: int | None = None,
+        weight: float | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+    ) -> SearchResult:
+        """What a call asks for; what it leaves out is as the retriever was made.
+
+        With ``turn`` the call refines that turn, from its own reference or from ``reference_image``.
+        """
+        chosen: dict[str, Any] = {
+            "k": self.k if k is None else k,
+            "where": self.where if where is None else where,
+            "composer": composer or self.composer,
+            "config": config,
+        }
+        weight = self.weight if weight is None else weight
+        if turn is not None:
+            return self.engine.refine(
+                turn, query, base=reference_image, liked=liked, disliked=disliked, weight=weight,
+                trusted=self.trusted, **chosen,
+            )  # fmt: skip
+        if liked or disliked:
+            raise InvalidRequest("Only an earlier answer can be judged: pass its `turn` beside what is liked or not.")
+        reference = self.reference if reference_image is None else reference_image
+        if reference is None:
+            return self.engine.find(query, **chosen)
+        return self.engine.search(reference, query, weight=weight, trusted=self.trusted, **chosen)
+
+
+def documents_of(result: SearchResult) -> list[Document]:
+    """A document for each hit, best first.
+
+    Its id is the picture's; its text the caption if one is known, else the file's name, capped and on one line; its
+    metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``.
+    """
+    for warning in result.warnings:
+        log.warning("%s", warning)
+    return [_document(hit, result.turn.id) for hit in result.turn.hits]
+
+
+def _document(hit: Hit, turn: str) -> Document:
+    said = capped(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
+    metadata = hit.model_dump(mode="json", exclude={"id", "caption"})
+    return Document(id=hit.id, page_content=said, metadata={**metadata, "turn": turn})
