@@ -104,6 +104,8 @@ def build_imagine_chain(
         raise InvalidRequest(
             f"prompt {prompt} wants {', '.join(unknown)}; an imagination has caption, modification, history"
         )
+    if "modification" not in template.variables:
+        raise InvalidRequest(f"prompt {prompt} does not use the modification, so it cannot imagine: choose another")
     return RunnableLambda(_Imaginer(llm, template, timeout, replies).imagine, name="imagine")
 
 

@@ -9,13 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ipcir_tools.agent import IPCIRMiddleware, build_agent
+    from ipcir_tools.embeddings import OpenClipEmbeddings
     from ipcir_tools.engine import Engine
     from ipcir_tools.errors import IPCIRError
+    from ipcir_tools.retriever import ComposedImageRetriever
     from ipcir_tools.settings import Settings
-    from ipcir_tools.toolkit import compose_search_tool
+    from ipcir_tools.toolkit import IPCIRToolkit, compose_search_tool
     from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
 
 _HOME = {
+    "ComposedImageRetriever": "ipcir_tools.retriever",
+    "IPCIRMiddleware": "ipcir_tools.agent",
+    "IPCIRToolkit": "ipcir_tools.toolkit",
+    "OpenClipEmbeddings": "ipcir_tools.embeddings",
+    "build_agent": "ipcir_tools.agent",
     "Engine": "ipcir_tools.engine",
     "Hit": "ipcir_tools.types",
     "IPCIRError": "ipcir_tools.errors",
@@ -27,13 +35,18 @@ _HOME = {
 }
 
 __all__ = [
+    "ComposedImageRetriever",
     "Engine",
     "Hit",
     "IPCIRError",
+    "IPCIRMiddleware",
+    "IPCIRToolkit",
     "ImaginedTarget",
+    "OpenClipEmbeddings",
     "SearchResult",
     "Settings",
     "Turn",
+    "build_agent",
     "compose_search_tool",
 ]
 

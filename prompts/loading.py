@@ -1,10 +1,11 @@
 """Reads and checks prompt files, and renders them with the caller's values as data.
 
 A prompt file is YAML front matter between two ``---`` lines, then one or more sections, each under a line
-``## system``, ``## user`` or ``## assistant``. A section is an f-string template: ``{caption}`` is a variable,
-``{{`` and ``}}`` are literal braces. ``variables`` maps each variable to the most characters of it that reach a model.
-A template puts a variable between tags of its own name, ``<caption>{caption}</caption>``; rendering breaks those tags
-where they occur inside a value, so a value cannot end its own data block.
+``## system``, ``## user`` or ``## assistant``; the last is ``## user``, or ``## system`` is the only one. A section is
+an f-string template: ``{caption}`` is a variable, ``{{`` and ``}}`` are literal braces. ``variables`` maps each one
+to the most characters of it that reach a model. A template puts a variable between tags of its own name,
+``<caption>{caption}</caption>``; rendering breaks those tags where they occur inside a value, so a value cannot end its
+own data block.
 """
 
 from __future__ import annotations
@@ -132,8 +133,9 @@ def _sections(body: str, source: str) -> list[tuple[str, str]]:
     if lead.strip():
         raise InvalidRequest(f"prompt file {source}: text before the first '## system' or '## user' line")
     sections = [(role, template.strip()) for role, template in zip(rest[::2], rest[1::2], strict=True)]
-    if not sections or sections[-1][0] != "user":
-        raise InvalidRequest(f"prompt file {source}: the last section must be '## user'")
+    roles = [role for role, _ in sections]
+    if roles != ["system"] and roles[-1:] != ["user"]:
+        raise InvalidRequest(f"prompt file {source}: the last section must be '## user', or '## system' the only one")
     return sections
 
 

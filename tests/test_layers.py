@@ -40,6 +40,8 @@ HOUSE = {
 """Every module, from the ground up. A module imports only what stands before it, so ``fakes`` is imported by none."""
 
 HEAVY = {"torch", "torchvision", "transformers", "open_clip", "chromadb", "huggingface_hub", "langchain", "openai"}
+AGENTS = "ipcir_tools.agent"
+"""A middleware is a subclass of LangChain's, so this one module imports it when it is imported, and is imported late."""
 TRAINING = {f"ipcir_tools.demo.{name}" for name in ("learning", "small_clip", "small_blip", "train")}
 """They do nothing but train, so they import torch like anybody."""
 
@@ -136,7 +138,8 @@ def test_the_command_line_meets_the_demo_in_its_own_commands_only():
 
 def test_heavy_libraries_are_imported_when_they_are_used():
     early = [each for each in IMPORTS if not each.lazy and each.target.partition(".")[0] in HEAVY]
-    assert [str(each) for each in early if each.source not in TRAINING] == []
+    assert [str(each) for each in early if each.source not in {*TRAINING, AGENTS}] == []
+    assert [str(each) for each in IMPORTS if each.target == AGENTS and not each.lazy] == []
 
 
 def test_nobody_who_serves_users_imports_the_training():

@@ -64,9 +64,9 @@ class TestEveryPromptFile:
         given_values = values(prompt, "a dog")
         with pytest.raises(InvalidRequest, match="weather"):
             prompt.render(**given_values, weather="fine")
-        given_values.pop("caption")
-        with pytest.raises(InvalidRequest, match="caption"):
-            prompt.render(**given_values)
+        for name in prompt.variables:
+            with pytest.raises(InvalidRequest, match=name):
+                prompt.render(**{other: text for other, text in given_values.items() if other != name})
 
 
 def test_the_default_prompt_shows_the_json_form_and_asks_for_no_absences():
@@ -88,6 +88,12 @@ def test_a_toy_prompt_renders_roles_in_order_and_literal_braces():
     assert (user.type, user.content) == ("human", "<caption>\na {dog}\n</caption>")
 
 
+def test_a_prompt_may_be_a_system_section_alone():
+    head = HEAD.replace("{caption: 50}", "{}")
+    (message,) = parse_prompt(head + "\n## system\nBe brief.\n", "toy.md").render()
+    assert (message.type, message.content) == ("system", "Be brief.")
+
+
 def test_the_hash_follows_the_content_but_not_the_line_ends():
     text = HEAD + BODY
     first = parse_prompt(text, "toy.md")
@@ -107,6 +113,7 @@ def test_the_hash_follows_the_content_but_not_the_line_ends():
         (HEAD + "stray words\n" + BODY, "before the first"),
         (HEAD + "\n## user\n{caption}\n\n## assistant\nYes.\n", "last section"),
         (HEAD, "last section"),
+        (HEAD + "\n## assistant\n{caption}\n", "last section"),
         (HEAD + BODY + "{modification}", "uses modification"),
         (HEAD.replace("{caption: 50}", "{caption: 50, history: 9}") + BODY, "declares history"),
         (HEAD + BODY + "{", "literal braces"),
