@@ -59,15 +59,24 @@ class Answer:
 
 @dataclass
 class Budget:
-    """The time that one imagination may take, and the calls it has made."""
+    """The time that one imagination may take, the calls it has made, and the tokens of their answers' own account."""
 
     seconds: float
     calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
     _start: float = field(default_factory=time.monotonic)
 
     def left(self) -> float:
         """Seconds left; zero or less when it is over."""
         return self._start + self.seconds - time.monotonic()
+
+    def count_tokens(self, message: BaseMessage) -> None:
+        """Add what the server says that a message cost; many say nothing."""
+        usage = message.usage_metadata if isinstance(message, AIMessage) else None
+        if usage is not None:
+            self.input_tokens += usage["input_tokens"]
+            self.output_tokens += usage["output_tokens"]
 
 
 class Asker:
@@ -95,6 +104,7 @@ class Asker:
             self._note(silent=isinstance(error, Overdue | ModelConnectionError | ModelTimeoutError | ConnectionError))
             raise NoAnswer(self._why(error, budget)) from error
         self._note(silent=False)
+        budget.count_tokens(message)
         return _answer(message)
 
     def _note(self, *, silent: bool) -> None:

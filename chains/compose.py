@@ -12,24 +12,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from ipcir_tools.chains.bricks import Bricks
+from ipcir_tools.chains.deriving import DERIVED, Job, Tools, require
 from ipcir_tools.chains.imagine import Imagination, ImagineRequest
-from ipcir_tools.chains.requests import ComposeRequest, Step, request_of, speaking, to_imagine
-from ipcir_tools.composers import Composer, Parts
+from ipcir_tools.chains.requests import ComposeRequest, Step, request_of, speaking
+from ipcir_tools.chains.telling import ROWS, TEXTS, Told, captioned, imagined, texts_of
+from ipcir_tools.composers import Composer, Part, Parts
+from ipcir_tools.composers.composer import DEFAULT_WEIGHT
+from ipcir_tools.composers.directions import pooled
 from ipcir_tools.composers.feedback import with_feedback
-from ipcir_tools.types import FloatArray, ImaginedTarget, Probe
+from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ipcir_tools.catalog import Progress
     from ipcir_tools.features import Features
 
-__all__ = ["ComposeRequest", "Composed", "Step", "build_compose_chain", "compose_all", "request_of"]
-
-CONCURRENCY = 8
-"""Imaginations that run at a time."""
+__all__ = ["Bricks", "ComposeRequest", "Composed", "Step", "build_compose_chain", "compose_all", "request_of"]
 
 
 @dataclass(frozen=True)
@@ -42,49 +43,54 @@ class Composed:
     text: FloatArray | None
     caption: str | None
     imagination: Imagination | None
+    parts: Parts
+    """What the composer was given; with other parameters it can be given the same again."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by part, shared by all requests that were composed together."""
     counts: dict[str, int] = field(default_factory=dict)
-    """What the models did for all of them: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``."""
+    """What the models did for all of them: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``, and
+    where a composer draws ``drawings_made``."""
 
 
-def build_compose_chain(
-    features: Features, imagine: Runnable[ImagineRequest, Imagination]
-) -> Runnable[ComposeRequest, Composed]:
+def build_compose_chain(bricks: Bricks) -> Runnable[ComposeRequest, Composed]:
     """The composition of one request as a Runnable. Raises whatever the models and the catalog raise."""
 
     def compose(request: ComposeRequest, config: RunnableConfig) -> Composed:
-        return compose_all([request], features, imagine, config)[0]
+        return compose_all([request], bricks, config)[0]
 
     return RunnableLambda(compose, name="compose")
 
 
 def compose_all(
     requests: Sequence[ComposeRequest],
-    features: Features,
-    imagine: Runnable[ImagineRequest, Imagination],
+    bricks: Bricks,
     config: RunnableConfig | None = None,
     progress: Progress | None = None,
+    *,
+    imagine: Runnable[ImagineRequest, Imagination] | None = None,
 ) -> list[Composed]:
-    """Compose all requests, in order; every part is computed only if a composer needs it."""
-    work = _Work()
+    """Compose all requests, in order; every part is computed only if a composer needs it.
+
+    ``imagine`` stands in for the imagination of the bricks.
+    Raises ModelUnavailable, before anything is made, where a composer needs what cannot be had.
+    """
+    work, features = _Work(), bricks.features
     composers = [speaking(request) for request in requests]
+    require(bricks, frozenset[Part]().union(*(composer.needs for composer in composers)))
     pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
     seen = _seen(requests, composers)
-    told = {i: r for i, (r, c) in enumerate(zip(requests, composers, strict=True)) if "imagined" in c.needs}
+    asked = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
     with work.part("encode_image", bool(seen)):
         images = features.images(seen, pixels, work.tally) if seen else {}
-    with work.part("caption", bool(told)):
-        captions = _captioned(told.values(), features, pixels, progress, work.tally)
-    with work.part("imagine", bool(told)):
-        imagined = _imagined(told, captions, imagine, config)
-    with work.part("encode_text", any(c.text for c in composers)):
-        texts = _encoded(requests, composers, imagined, features, work.tally)
-    counts = work.counts(imagined.values())
-    return [
-        _composed(request, composer, images, texts, captions, imagined.get(i), work.seconds, counts)
-        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
-    ]
+    with work.part("caption", bool(asked)):
+        captions = captioned(asked, features, pixels, progress, work.tally)
+    with work.part("imagine", bool(asked)):
+        told = imagined(asked, captions, imagine or bricks.imagine, config) if asked else {}
+    with work.part("encode_text", any(c.needs & TEXTS for c in composers)):
+        jobs = _with_texts(requests, composers, told, images, features, work.tally)
+    jobs = _with_derived(jobs, Tools(bricks, pixels, progress, work.tally), work)
+    counts = work.counts(each for one in told.values() for each in one.different)
+    return [_composed(job, images, work.seconds, counts) for job in jobs]
 
 
 def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
@@ -94,85 +100,82 @@ def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> 
     return [id_ for id_ in dict.fromkeys([*wanted, *judged]) if id_ is not None]
 
 
-def _captioned(
-    requests: Iterable[ComposeRequest],
-    features: Features,
-    pixels: Mapping[str, Image.Image],
-    progress: Progress | None,
-    tally: Counter[str],
-) -> dict[str, str]:
-    """Captions of the references; only the imaginer needs one, so none is made where a target is there already."""
-    wanted = [r.reference for r in requests if r.reference is not None and r.imagination is None]
-    given = [r.reference for r in requests if r.reference is not None and r.imagination is not None]
-    made = features.captions(wanted, pixels, progress, tally) if wanted else {}
-    return made | (features.known_captions(given) if given else {})
-
-
-def _imagined(
-    requests: Mapping[int, ComposeRequest],
-    captions: Mapping[str, str],
-    imagine: Runnable[ImagineRequest, Imagination],
-    config: RunnableConfig | None,
-) -> dict[int, Imagination]:
-    """The imaginations by the position of their request."""
-    found = {i: request.imagination for i, request in requests.items() if request.imagination is not None}
-    asked: dict[int, ImagineRequest] = {}
-    for i, request in requests.items():
-        if i in found:
-            continue
-        wanted = to_imagine(request, captions.get(request.reference or "", ""))
-        if isinstance(wanted, ImaginedTarget):
-            found[i] = Imagination(wanted, prompt=None, warnings=(), calls=0, cached=True)
-        else:
-            asked[i] = wanted
-    settings: RunnableConfig = {**(config or {}), "max_concurrency": CONCURRENCY}
-    return found | dict(zip(asked, imagine.batch(list(asked.values()), settings), strict=True))
-
-
-def _encoded(
+def _with_texts(
     requests: Sequence[ComposeRequest],
     composers: Sequence[Composer],
-    imagined: Mapping[int, Imagination],
+    told: Mapping[int, Told],
+    images: Mapping[str, FloatArray],
     features: Features,
     tally: Counter[str],
-) -> dict[str, FloatArray]:
-    """Features of all texts that some composer needs, by text."""
-    texts = {r.asked for r, c in zip(requests, composers, strict=True) if "modification" in c.needs}
-    texts |= {imagination.target.description for imagination in imagined.values()}
-    ordered = sorted(texts)
-    return dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
+) -> list[Job]:
+    """The requests with their parts that are features of texts and pictures; all texts are encoded in one batch."""
+    texts: list[dict[Part, Sequence[str]]] = [
+        {part: texts_of(part, request, told.get(i)) for part in sorted(composer.needs & TEXTS)}
+        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
+    ]
+    ordered = sorted({text for parts in texts for several in parts.values() for text in several})
+    known = dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
+    return [
+        Job(request, composer, told.get(i), _parts(request, composer, texts[i], known, images))
+        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
+    ]
+
+
+def _parts(
+    request: ComposeRequest,
+    composer: Composer,
+    texts: Mapping[Part, Sequence[str]],
+    known: Mapping[str, FloatArray],
+    images: Mapping[str, FloatArray],
+) -> Parts:
+    made = {part: [known[text] for text in several] for part, several in texts.items()}
+    nothing = np.zeros_like(next(iter(known.values()))) if known else None
+    features = {part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()}
+    own = composer.parameters.get("weight", DEFAULT_WEIGHT)
+    return Parts(
+        weight=own if request.weight is None else request.weight,
+        reference=images.get(request.reference or "") if "reference" in composer.needs else None,
+        **features,
+    )
+
+
+def _with_derived(jobs: Sequence[Job], tools: Tools, work: _Work) -> list[Job]:
+    """The jobs with the parts that are made of other parts, each kind in one batch."""
+    made = list(jobs)
+    for part, derive in DERIVED.items():
+        places = [i for i, job in enumerate(made) if part in job.composer.needs]
+        if places:
+            with work.part(part):
+                features = derive([made[i] for i in places], tools)
+            for i, feature in zip(places, features, strict=True):
+                made[i] = made[i].with_part(part, feature)
+    return made
 
 
 def _composed(
-    request: ComposeRequest,
-    composer: Composer,
-    images: Mapping[str, FloatArray],
-    texts: Mapping[str, FloatArray],
-    captions: Mapping[str, str],
-    imagination: Imagination | None,
-    timings: dict[str, float],
-    counts: dict[str, int],
+    job: Job, images: Mapping[str, FloatArray], timings: dict[str, float], counts: dict[str, int]
 ) -> Composed:
-    reference = request.reference or ""
-    parts = Parts(
-        weight=composer.weight if request.weight is None else request.weight,
-        reference=images.get(reference) if "reference" in composer.needs else None,
-        modification=texts[request.asked] if "modification" in composer.needs else None,
-        imagined=texts[imagination.target.description] if imagination and "imagined" in composer.needs else None,
-    )
     liked, disliked = (
-        [(images[id_], weight) for id_, weight in judged.items()] for judged in (request.liked, request.disliked)
+        [(images[id_], weight) for id_, weight in judged.items()]
+        for judged in (job.request.liked, job.request.disliked)
     )
     return Composed(
-        probe=with_feedback(composer.compose(parts), liked, disliked),
-        weight=parts.weight,
-        image=parts.reference,
-        text=getattr(parts, composer.text) if composer.text else None,
-        caption=captions.get(reference) if imagination else None,
-        imagination=imagination,
+        probe=with_feedback(job.composer.compose(job.parts), liked, disliked),
+        weight=job.parts.weight,
+        image=job.parts.reference,
+        text=_text(job),
+        caption=job.told.caption if job.told else None,
+        imagination=job.told.first if job.told else None,
+        parts=job.parts,
         timings=timings,
         counts=counts,
     )
+
+
+def _text(job: Job) -> FloatArray | None:
+    """What text scores are taken against."""
+    part = job.composer.text
+    return None if part is None else pooled(np.atleast_2d(job.parts.need(part)))
 
 
 class _Work:
@@ -190,9 +193,10 @@ class _Work:
             self.seconds[name] = time.perf_counter() - began
 
     def counts(self, imaginations: Iterable[Imagination]) -> dict[str, int]:
-        return {
+        counts = {
             "image_encodes": self.tally["images"],
             "captions_made": self.tally["captions"],
             "text_encodes": self.tally["texts"],
             "llm_calls": sum(imagination.calls for imagination in imaginations),
         }
+        return counts | ({"drawings_made": self.tally["drawings"]} if "drawn" in self.seconds else {})

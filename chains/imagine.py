@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,7 +30,7 @@ from ipcir_tools.types import ImaginedTarget
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-__all__ = ["ImagineRequest", "Imagination", "ReplyStore", "build_imagine_chain", "load_llm"]
+__all__ = ["Cost", "ImagineRequest", "Imagination", "ReplyStore", "build_imagine_chain", "load_llm"]
 
 HISTORY_TURNS = 6
 HISTORY_CHARS = 300
@@ -46,6 +46,7 @@ _NOTES = {
     ("json", "text"): "the language model replied in plain text; it was taken as the description",
 }
 _VARIABLES = {"caption", "modification", "history"}
+_COST = ":cost"
 _RULES_INSTEAD = "the rules wrote the target instead"
 
 
@@ -56,6 +57,18 @@ class ImagineRequest:
     caption: str
     modification: str
     history: tuple[tuple[str, ImaginedTarget], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a reply cost when it was made, however often it was used since."""
+
+    reply: str
+    """The key of the reply: equal requests share one."""
+    calls: int
+    input_tokens: int
+    """By the server's own account; 0 where it gives none."""
+    output_tokens: int
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ class Imagination:
     calls: int
     """Model calls made, failed ones included; 0 when cached or by rules."""
     cached: bool
+    cost: Cost | None = None
+    """None where no model was asked, and for a reply that was kept before costs were."""
 
 
 class ReplyStore(Protocol):
@@ -172,16 +187,19 @@ class _Imaginer:
     ) -> Imagination:
         about = f"{request.caption} {request.modification}"
         if (stored := self._stored(key, about)) is not None:
-            return self._told(stored, (), calls=0, cached=True)
+            return self._told(stored, (), calls=0, cached=True, cost=self._stored_cost(key))
         budget = Budget(self._timeout)
         try:
             answer, reading, warnings = self._ladder(messages, about, config, budget)
         except NoAnswer as failure:
             target = _written_by_rules(request).model_copy(update={"origin": "fallback"})
-            return Imagination(target, self._prompt.tag, (f"{failure}; {_RULES_INSTEAD}",), budget.calls, cached=False)
+            why = (f"{failure}; {_RULES_INSTEAD}",)
+            return Imagination(target, self._prompt.tag, why, budget.calls, cached=False, cost=_cost(key, budget))
+        cost = _cost(key, budget)
         if self._replies is not None and not answer.cut_off:
+            self._replies.put_reply(key + _COST, json.dumps(asdict(cost)))  # first: a reply never lacks its cost
             self._replies.put_reply(key, answer.text)
-        return self._told(reading, warnings, calls=budget.calls, cached=False)
+        return self._told(reading, warnings, calls=budget.calls, cached=False, cost=cost)
 
     def _stored(self, key: str, about: str) -> Reading | None:
         stored = self._replies.reply(key) if self._replies is not None else None
@@ -189,6 +207,10 @@ class _Imaginer:
             return None if stored is None else parse_reply(stored, plain=True, about=about)
         except BadReply:
             return None  # kept by a version that read replies differently: ask again
+
+    def _stored_cost(self, key: str) -> Cost | None:
+        stored = self._replies.reply(key + _COST) if self._replies is not None else None
+        return None if stored is None else Cost(**json.loads(stored))
 
     def _ladder(
         self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget
@@ -228,9 +250,15 @@ class _Imaginer:
         request = _REPAIR[self._prompt.reply].format(problem=problem)
         return [*messages, AIMessage(shown), HumanMessage(request)]
 
-    def _told(self, reading: Reading, warnings: tuple[str, ...], *, calls: int, cached: bool) -> Imagination:
+    def _told(
+        self, reading: Reading, warnings: tuple[str, ...], *, calls: int, cached: bool, cost: Cost | None
+    ) -> Imagination:
         note = _NOTES.get((self._prompt.reply, reading.form))
-        return Imagination(reading.target, self._prompt.tag, warnings + ((note,) if note else ()), calls, cached)
+        return Imagination(reading.target, self._prompt.tag, warnings + ((note,) if note else ()), calls, cached, cost)
+
+
+def _cost(key: str, budget: Budget) -> Cost:
+    return Cost(key, budget.calls, budget.input_tokens, budget.output_tokens)
 
 
 def _values(request: ImagineRequest, prompt: Prompt) -> dict[str, str]:

@@ -35,6 +35,7 @@ class ComposeRequest:
     reference: str | None
     modification: str
     composer: str = "imagined+reference"
+    """A composer's name, with its parameters where they are not its own: ``discount:b=0.5``."""
     weight: float | None = None
     """Weight of the text; None: the composer's own."""
     history: tuple[Step, ...] = ()
@@ -121,7 +122,7 @@ def speaking(request: ComposeRequest) -> Composer:
     """The composer that was asked for, or what is left of it where there are no words or no picture."""
     composer = composer_named(request.composer)
     if request.reference is None:
-        edited = "imagined" in composer.needs and len(request.words) > 1
+        edited = composer.imagines and len(request.words) > 1
         return COMPOSERS["imagined" if edited else "modification"]
     return composer if request.words else COMPOSERS["reference"]
 

@@ -30,6 +30,8 @@ from ipcir_tools.cli_shared import (
     save_sheet_of,
     show_search,
 )
+from ipcir_tools.cli_train import train_app
+from ipcir_tools.cli_tune import tune
 from ipcir_tools.errors import IPCIRError, SpaceMismatch
 
 app = typer.Typer(
@@ -41,6 +43,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(eval_app, name="eval")
+app.add_typer(train_app, name="train")
+app.command()(tune)
 
 
 @app.command()

@@ -2,15 +2,148 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from ipcir_tools.cli_benchmarks import (
+    Annotations,
+    Bench,
+    CaptionRule,
+    Choice,
+    Families,
+    GalleryRule,
+    KeepReference,
+    Pictures,
+    Split,
+)
 from ipcir_tools.cli_shared import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ipcir_tools.evaluation.report import Report
+    from ipcir_tools.evaluation.stock import Stock
+
+_RUN = "BENCH"
+
+
+class _BenchmarksOrCommands(TyperGroup):
+    """What is no command is the name of a benchmark."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
 
 eval_app = typer.Typer(
-    help="Measure on benchmarks.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_BenchmarksOrCommands,
+    help="Measure composers on a benchmark: wardrobe, cirr, circo, fashioniq, genecis, or a JSONL file of yours.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@eval_app.command(_RUN)
+def benchmark(
+    bench: Bench,
+    composers: Annotated[
+        str | None,
+        typer.Option(help="Names with commas between, or all [default: the ablation of the paper]."),
+    ] = None,
+    folder: Annotations = None,
+    pictures: Pictures = None,
+    split: Split = None,
+    gallery: GalleryRule = "original",
+    captions: CaptionRule = "joined",
+    families: Families = 86,
+    keep_reference: KeepReference = False,
+    k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with pictures.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="cirr, circo: write the file for the server, of the first of --composers.")
+    ] = None,
+    home: Home = None,
+    models: Models = None,
+    encoder: EncoderName = None,
+    captioner: CaptionerName = None,
+    llm: LLM = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure composers on BENCH. A run that was killed goes on where it was, with the same report in the end.
+
+    Pictures and what is made of them are kept in ~/.ipcir/eval/NAME, unless --home names another folder.
+    """
+    choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
+    choice.check()
+    names = _composers(composers)
+    for path in (html, markdown, submission):
+        _check_writable(path)
+    place = choice.home(home)
+    chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
+    with engine_for(home=place, models=_models(choice, models), **chosen) as (engine, progress):
+        from ipcir_tools.evaluation.measuring import Run
+        from ipcir_tools.evaluation.submitting import check_submission, submit
+        from ipcir_tools.evaluation.summary import summarised
+
+        loaded = choice.load(place, progress)
+        if submission:
+            check_submission(loaded)
+        run = Run(engine, loaded, names, top=k, progress=progress)
+        report = summarised(engine, run, run.measure())
+        written = _written(report, run.stock, engine.settings, html, markdown)
+        written += submit(engine, loaded, names[0], submission, progress) if submission else []
+    from ipcir_tools.evaluation.report import report_json
+    from ipcir_tools.printing_eval import show_report
+
+    print_result(as_json, lambda: report_json(report), lambda: show_report(report, written))
+
+
+def _composers(text: str | None) -> tuple[str, ...]:
+    """The composers that are named. Raises InvalidRequest."""
+    from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
+
+    if text is None:
+        return ABLATION
+    names = tuple(COMPOSERS) if text.strip() == "all" else tuple(filter(None, map(str.strip, text.split(","))))
+    for name in names:
+        composer_named(name)
+    if not names:
+        raise InvalidRequest("--composers names none: write names with commas between, or all.")
+    return names
+
+
+def _models(choice: Choice, models: str | None) -> str | None:
+    return models or ("demo" if choice.name == "wardrobe" else None)
+
+
+def _check_writable(path: Path | None) -> None:
+    """Refuse a file that cannot be written, before hours are spent on what goes into it. Raises InvalidRequest."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise InvalidRequest(f"The report cannot be written to {path} ({error}): name another file.") from error
+
+
+def _written(report: Report, stock: Stock, settings: Any, html: Path | None, markdown: Path | None) -> list[Path]:
+    if html:
+        from ipcir_tools.evaluation.report_html import report_html, thumbnails
+
+        html.write_text(report_html(report, thumbnails(stock.files, settings)), encoding="utf-8")
+    if markdown:
+        from ipcir_tools.evaluation.report_markdown import report_markdown
+
+        markdown.write_text(report_markdown(report), encoding="utf-8")
+    return [path for path in (html, markdown) if path]
 
 
 @eval_app.command("wardrobe-dialogues")

@@ -25,6 +25,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -33,6 +34,7 @@ import numpy as np
 from ipcir_tools import hub
 from ipcir_tools.devices import DType, pick_device, pick_dtype, torch_dtype
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.inversion.pseudo import PseudoWords
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Encoder(ABC):
         device: str = "cpu",
         dtype: str = "float32",
         batch_size: int = 64,
-        lock: threading.Lock | None = None,
+        lock: threading.RLock | None = None,
     ) -> None:
         self.name = name
         self.space = space
@@ -78,7 +80,7 @@ class Encoder(ABC):
         self.device = device
         self.dtype = dtype
         self.batch_size = batch_size
-        self._lock = lock or threading.Lock()
+        self._lock = lock or threading.RLock()
 
     @abstractmethod
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
@@ -101,6 +103,37 @@ class Encoder(ABC):
         What is longer than the model's context (77 tokens for CLIP) is cut by its tokenizer.
         """
         return self._in_batches(texts, self._text_batch)
+
+    @property
+    def pseudo_words(self) -> PseudoWords:
+        """The door for words that are vectors. Raises ``InvalidRequest`` where the encoder takes none."""
+        raise InvalidRequest(f"{self.name} takes no pseudo words: choose an encoder of open_clip ({GRAMMAR}).")
+
+    @property
+    def token_dim(self) -> int:
+        """The width of a word's vector. Raises as :attr:`pseudo_words`."""
+        return self.pseudo_words.dim
+
+    def embed_pseudo(self, templates: str | Sequence[str], words: FloatArray) -> FloatArray:
+        """Features ``[n, dim]`` float32, unit norm, of sentences in which ``words`` ``[n, token_dim]`` take a place.
+
+        The first ``*`` of a template, such as "a photo of *, in blue", is the word's place; one template is for all, or
+        there is one for each. Raises ``InvalidRequest`` for an encoder that takes no such words, for a template without
+        its ``*`` or with it behind the end of the context, and for words of another width or number.
+        """
+        import torch
+
+        pseudo = self.pseudo_words
+        each = [templates] * len(words) if isinstance(templates, str) else list(templates)
+        if words.shape != (len(each), pseudo.dim):
+            raise InvalidRequest(f"{len(each)} templates need words {(len(each), pseudo.dim)}, not {words.shape}.")
+
+        def features(batch: Sequence[tuple[str, FloatArray]]) -> FloatArray:
+            placed = torch.from_numpy(np.stack([word for _, word in batch])).to(self.device)
+            with torch.inference_mode():
+                return _as_array(pseudo.features([template for template, _ in batch], placed))
+
+        return self._in_batches(list(zip(each, words, strict=True)), features)
 
     def _in_batches(self, items: Sequence[Item], embed: Callable[[Sequence[Item]], FloatArray]) -> FloatArray:
         parts = [np.zeros((0, self.dim), dtype=np.float32)]
@@ -178,7 +211,7 @@ class _Loaded:
     tokenizer: Callable[[list[str]], torch.Tensor]
     space: str
     dim: int
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 _KEPT: hub.Kept[_Loaded] = hub.Kept()
@@ -219,6 +252,13 @@ class OpenClipEncoder(Encoder):
         tokens = self._loaded.tokenizer(list(texts)).to(self.device)
         with torch.inference_mode():
             return _as_array(self._loaded.model.encode_text(tokens))
+
+    @cached_property
+    def pseudo_words(self) -> PseudoWords:
+        """The door for words that are vectors, into the same model."""
+        loaded = self._loaded
+        with loaded.lock:
+            return PseudoWords(loaded.model, loaded.tokenizer, self.device, loaded.lock)
 
 
 def _as_array(features: torch.Tensor) -> FloatArray:
@@ -284,6 +324,7 @@ def _create(identity: str, name: _Name, device: str, dtype: DType, *, quick_gelu
         require_pretrained=True,
         weights_only=True,
     ).eval()
+    model.requires_grad_(False)  # nobody trains it: gradients pass through it to pseudo words alone
     tokenizer = open_clip.get_tokenizer(source)
     settings = model.visual.preprocess_cfg
     dim = _width(model, tokenizer, device)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from ipcir_tools.catalog import Catalog
 from ipcir_tools.errors import SpaceMismatch
 from ipcir_tools.features import Features, text_key
 from ipcir_tools.images import LoadedImage
 from ipcir_tools.models import ModelNames, chosen_models, noted_models
+from ipcir_tools.networks import Inverter, load_trained
 from ipcir_tools.queries import checked_text
 from ipcir_tools.references import resolve
 from ipcir_tools.settings import Settings
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from ipcir_tools.captioner import Captioner
     from ipcir_tools.chains.compose import Composed, ComposeRequest
     from ipcir_tools.chains.imagine import Imagination, ImagineRequest
+    from ipcir_tools.drawer import Drawer
     from ipcir_tools.encoder import Encoder
+    from ipcir_tools.inversion.network import Network
 
 _T = TypeVar("_T")
 _NOTES = ("models", "encoder", "captioner")
@@ -56,7 +59,7 @@ class Caption:
 
 
 class EngineParts:
-    """Encoder, captioner, imagination and composition over one catalog. Safe for many threads."""
+    """Encoder, captioner, drawer, imagination and composition over one catalog. Safe for many threads."""
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self.settings = settings
@@ -106,7 +109,31 @@ class EngineParts:
         """Caption, imagine, encode, compose."""
         from ipcir_tools.chains.compose import build_compose_chain
 
-        return build_compose_chain(self.features, self.imagine)
+        return build_compose_chain(self)
+
+    @once
+    def drawer(self) -> Drawer:
+        """What draws an imagined target. Raises ModelUnavailable where none is chosen, or it cannot be had."""
+        from ipcir_tools.drawer import load_drawer
+
+        return load_drawer(self.models.drawer, self.settings)
+
+    def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
+        """What turns a picture into a word. Raises ModelUnavailable where no such network was trained."""
+        return self._pic2word if method == "pic2word" else self._searle
+
+    @once
+    def _pic2word(self) -> Inverter:
+        return Inverter(*load_trained("pic2word", self.settings, self.models, self.encoder.space), self.encoder)
+
+    @once
+    def _searle(self) -> Inverter:
+        return Inverter(*load_trained("searle", self.settings, self.models, self.encoder.space), self.encoder)
+
+    @once
+    def aligner(self) -> Network:
+        """What moves a proxy towards targets. Raises ModelUnavailable where no such network was trained."""
+        return load_trained("aligned", self.settings, self.models, self.features.space)[1]
 
     def check_space(self) -> None:
         """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatch."""

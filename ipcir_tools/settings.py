@@ -45,6 +45,20 @@ class Settings(BaseSettings):
     prompt: str = "imagine.structured"
     """Id of the prompt that asks for the imagination."""
 
+    drawer: str | None = None
+    """What draws imagined targets for composers that need pictures of them: ``openai:MODEL``, ``diffusers:ORG/NAME``,
+    ``diffusers:PATH``, ``python:MODULE:NAME`` or ``wardrobe``. None: the demo models' own, and no drawing with others.
+    Descriptions leave this machine only for an ``openai:`` model that is named here."""
+    drawer_base_url: str | None = None
+    """Base URL of a server that speaks OpenAI's images protocol; its key is OPENAI_API_KEY."""
+    drawer_size: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
+    """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
+    drawer_timeout: float = Field(default=120.0, gt=0)
+    """Seconds that a server may take for one picture, retries included."""
+    inversion: Path | None = None
+    """Folder of trained networks, one folder for each of ``pic2word``, ``searle`` and ``aligned``, or the folder of a
+    single one. None: ``networks`` in ``home``, then those that ship with the demo models."""
+
     composer: str = "imagined+reference"
     weight: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of the text in the fusion. None: the composer's default."""

@@ -1,11 +1,13 @@
-"""Every composer on two vectors at right angles, where each answer can be seen."""
+"""What every composer has: a name, needs, parameters and a spelling; and the seed paper's five on plain axes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ipcir_tools.composers import COMPOSERS, Parts, composer_named
+from ipcir_tools.composers import ABLATION, COMPOSERS, Parts, composer_named
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.types import ComposedQuery, Probe
 
@@ -20,17 +22,38 @@ EXPECTED = {
 }
 """What each needs, and its vector at a weight of 4/7: 4 parts of text to 3 of picture are 0.8 and 0.6 at unit norm."""
 
+NEEDS = {name: needs for name, (needs, _) in EXPECTED.items()} | {
+    "proxy-image": {"reference", "imagined", "captions", "edits", "drawn"},
+    "ensemble": {"captions", "edits", "reference"},
+    "semantic-delta": {"captions", "edits"},
+    "discount": {"imagined", "modification", "reference"},
+    "signed": {"imagined", "add", "keep", "remove", "reference"},
+    "ast": {"imagined", "caption", "reference"},
+    "pic2word": {"reference", "pic2word"},
+    "searle": {"reference", "searle"},
+    "aligned": {"imagined", "reference", "aligned"},
+}
+"""What each needs; the seed paper's ablation first, in its order."""
 
-def test_the_composers_stand_in_the_order_of_the_ablation():
-    assert list(COMPOSERS) == list(EXPECTED)
+
+def test_the_composers_stand_in_the_order_of_the_table():
+    assert list(COMPOSERS) == list(NEEDS)
+    assert tuple(EXPECTED) == ABLATION
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_composer_says_what_it_needs_and_gets_along_with_it(name):
+    assert composer_named(name).needs == NEEDS[name]
+    parts = Parts(weight=0.5, **{part: np.eye(3, dtype=np.float32)[0] for part in NEEDS[name]})
+    rows = {part: np.eye(3, dtype=np.float32) for part in NEEDS[name] & {"captions", "edits", "drawn"}}
+    probe = composer_named(name).compose(Parts(**(vars(parts) | rows)))
+    assert probe.score(np.eye(3, dtype=np.float32)).shape == (3,)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_composer_gets_along_with_what_it_needs(name):
+def test_the_seeds_rules_on_axes(name):
     needs, vector = EXPECTED[name]
-    composer = composer_named(name)
-    assert composer.needs == needs
-    probe = composer.compose(Parts(weight=4 / 7, **{part: PARTS[part] for part in needs}))
+    probe = composer_named(name).compose(Parts(weight=4 / 7, **{part: PARTS[part] for part in needs}))
     assert probe.vector == pytest.approx(vector, abs=1e-6)
     assert probe.score(np.eye(3, dtype=np.float32)) == pytest.approx(vector, abs=1e-6)
 
@@ -55,13 +78,28 @@ def test_the_text_score_is_taken_against_the_text_that_the_composer_used():
         "sum": "modification",
         "imagined": "imagined",
         "imagined+reference": "imagined",
+        "proxy-image": "imagined",
+        "ensemble": "edits",
+        "semantic-delta": "edits",
+        "discount": "imagined",
+        "signed": "imagined",
+        "ast": "imagined",
+        "pic2word": "pic2word",
+        "searle": "searle",
+        "aligned": "imagined",
     }
 
 
+def test_only_some_composers_have_a_target_imagined():
+    alone = {name for name, composer in COMPOSERS.items() if not composer.imagines}
+    assert alone == {"modification", "reference", "sum", "pic2word", "searle"}
+
+
 def test_an_unknown_composer_is_answered_with_the_names_there_are():
-    with pytest.raises(InvalidRequest) as caught:
-        composer_named("magic")
-    assert all(name in str(caught.value) for name in ("magic", *COMPOSERS))
+    for spelling in ("magic", "magic:b=1", "", ":b=1"):
+        with pytest.raises(InvalidRequest) as caught:
+            composer_named(spelling)
+        assert all(name in str(caught.value) for name in (repr(spelling.partition(":")[0]), *COMPOSERS))
 
 
 def test_the_default_of_a_query_is_a_composer():
@@ -71,3 +109,64 @@ def test_the_default_of_a_query_is_a_composer():
 def test_a_rule_that_is_not_linear_scores_by_itself():
     probe = Probe(REFERENCE, rescore=lambda features: np.asarray((features**2).sum(axis=1), np.float32))
     assert probe.score(2 * np.eye(3, dtype=np.float32)).tolist() == [4, 4, 4]
+
+
+# --- parameters
+
+
+def test_parameters_have_the_published_defaults():
+    assert {name: composer.parameters for name, composer in COMPOSERS.items() if composer.parameters} == {
+        "sum": {"weight": 0.5},
+        "imagined+reference": {"weight": 0.8},
+        "proxy-image": {"captions": 15, "drawings": 4, "s": 1.0, "t": 1.0, "a": 1.0, "lam": 0.65},
+        "ensemble": {"captions": 15, "temperature": 0.04},
+        "semantic-delta": {"captions": 15, "neg": 2.1, "pos": 0.13},
+        "discount": {"weight": 0.85, "b": 0.35},
+        "signed": {"whole": 1.0, "desired": 0.5, "preserve": 0.5, "forbidden": 0.5},
+        "ast": {"beta": 0.25, "lam": 4.0, "mu": 0.1},
+        "aligned": {"weight": 0.8},
+    }
+
+
+def test_parameters_are_spelled_behind_the_name():
+    composer = composer_named("discount:weight=0.8:b=0.5")
+    assert (composer.name, composer.parameters) == ("discount", {"weight": 0.8, "b": 0.5})
+    assert composer_named("discount: b = 0.5").parameters == {"weight": 0.85, "b": 0.5}
+    assert COMPOSERS["discount"].parameters["b"] == 0.35, "the composer itself is never changed"
+
+
+def test_a_spelling_says_what_is_not_at_its_default():
+    assert [composer.spelling for composer in COMPOSERS.values()] == list(COMPOSERS)
+    assert composer_named("discount:weight=0.85:b=0.5").spelling == "discount:b=0.5"
+    assert composer_named("ensemble:captions=5").spelling == "ensemble:captions=5"
+
+
+@given(weight=st.floats(0, 1), b=st.floats(0, 1e6))
+def test_a_composer_is_read_back_from_its_spelling(weight, b):
+    composer = COMPOSERS["discount"].with_options({"weight": weight, "b": b})
+    assert composer_named(composer.spelling) == composer
+
+
+@pytest.mark.parametrize(
+    ("spelling", "said"),
+    [
+        ("discount:x=1", "weight=0.85, b=0.35"),
+        ("discount:b=nan", "finite"),
+        ("discount:b=inf", "finite"),
+        ("discount:b=", "b: "),
+        ("discount:b=high", "b: "),
+        ("discount:b=-1", "greater than or equal to 0"),
+        ("discount:b", "sets nothing"),
+        ("discount:", "sets nothing"),
+        ("discount:name=sum", "name: "),
+        ("sum:weight=1.5", "less than or equal to 1"),
+        ("ensemble:captions=2.5", "captions: "),
+        ("ensemble:captions=1000", "captions: "),
+        ("ensemble:temperature=0", "temperature: "),
+        ("modification:weight=1", "parameters are none"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spelling, said):
+    with pytest.raises(InvalidRequest, match=said) as caught:
+        composer_named(spelling)
+    assert "\n" not in str(caught.value)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import equipped
 
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.encoder import encoder_id
@@ -48,7 +49,7 @@ def opened(home: Path, **chosen: object) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, **chosen))
     engine.encoder, engine.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
     engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} flag")
-    return engine
+    return equipped(engine)
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from PIL import Image
+from stand_ins import equipped
 
 from ipcir_tools import encoder as encoder_module
+from ipcir_tools.chains.compose import ComposeRequest
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.encoder import encoder_id
 from ipcir_tools.engine import MAX_HITS, MAX_TEXT, Engine
@@ -65,7 +67,7 @@ def with_fakes(engine: Engine) -> Engine:
     engine.encoder = FakeEncoder(encoder_id(engine.models.encoder))
     engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
     engine.captioner_id = CAPTIONER
-    return engine
+    return equipped(engine)
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +270,27 @@ def test_a_file_of_the_gallery_is_the_picture_itself(engine, pictures):
 
 
 # --- scores
+
+
+@pytest.mark.parametrize("composer", COMPOSERS)
+def test_the_hits_are_the_best_of_the_whole_gallery_under_every_composer(engine, composer):
+    """Rules that are not linear score the index's candidates again: the best must be among them."""
+    turn = engine.search(shirt_id("red"), "in blue", composer=composer, k=10).turn
+    probe = engine.compose.invoke(ComposeRequest(shirt_id("red"), "in blue", composer)).probe
+    exact = engine.gallery.exact(probe, 10, exclude={shirt_id("red")})
+    assert [hit.id for hit in turn.hits] == [id_ for id_, _ in exact]
+    assert [hit.score for hit in turn.hits] == pytest.approx([score for _, score in exact])
+    if composer != "reference":
+        assert "blue" in colours_of(turn)
+
+
+def test_a_turn_keeps_the_composer_as_it_was_spelled(engine):
+    first = engine.search(shirt_id("red"), "in blue", composer="discount:b=0:weight=0.8", k=3).turn
+    plain = engine.search(shirt_id("red"), "in blue", composer="imagined+reference", k=3).turn
+    assert [hit.id for hit in first.hits] == [hit.id for hit in plain.hits]
+    assert engine.refine(first.id, "in green").turn.query.composer == "discount:b=0:weight=0.8"
+    with pytest.raises(InvalidRequest, match="parameters are weight"):
+        engine.search(shirt_id("red"), "in blue", composer="discount:c=1")
 
 
 @profile(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -26,7 +26,10 @@ HOUSE = {
     " chroma gallery features indexing",
     "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.compose",
     "engine": "parts engine",
-    "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation evaluation.dialogues",
+    "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"
+    " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr evaluation.benchmarks.fashioniq"
+    " evaluation.benchmarks.genecis evaluation.benchmarks.jsonl evaluation.benchmarks evaluation.ranking"
+    " evaluation.submissions evaluation.speed evaluation.ablation evaluation.dialogues",
     "operations": "presenting sheet operations.operation operations.searching"
     " operations.parts operations.looking operations",
     "faces": "toolkit agent retriever embeddings mcp_server",

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.catalog import FileStamp
 from ipcir_tools.chains.compose import Step
 from ipcir_tools.chains.imagine import Imagination
-from ipcir_tools.composers import COMPOSERS
+from ipcir_tools.composers import ABLATION
 from ipcir_tools.engine import Engine
 from ipcir_tools.evaluation.ablation import CUTS, Case, rank_in_gallery, run_ablation
 from ipcir_tools.evaluation.metrics import rank_of, recall_at
@@ -130,7 +130,7 @@ def test_the_settings_weight_holds_for_every_fusion(engine):
 
 def test_one_case_is_ranked_under_the_settings_composer(engine):
     ranks = {}
-    for name in COMPOSERS:
+    for name in ABLATION:
         engine.settings = engine.settings.model_copy(update={"composer": name})
         ranks[name] = rank_in_gallery(engine, CASES[0])
     # The reference alone: its twin stands before the target, and the red one over there scores the same.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipcir_tools.models import DEFAULT, DEMO, DEMO_FOLDER, SETS, ModelNames, chosen_models, noted_models
+from ipcir_tools.models import DEFAULT, DEMO, DEMO_FOLDER, SETS, chosen_models, noted_models
 from ipcir_tools.settings import Settings
 
 OWN = "open_clip:local-dir:/models/own"
@@ -27,12 +29,18 @@ def test_a_named_set_overrides_all_that_was_noted():
 
 def test_one_named_model_overrides_that_model_alone():
     chosen = chosen_models(Settings(encoder=OWN), noted_models(SETS[DEMO]))
-    assert chosen == ModelNames(DEMO, OWN, SETS[DEMO].captioner)
+    assert chosen == replace(SETS[DEMO], encoder=OWN)
 
 
 def test_a_named_model_joins_a_named_set():
     chosen = chosen_models(Settings(models="demo", captioner="auto"), {})
-    assert chosen == ModelNames(DEMO, SETS[DEMO].encoder, "auto")
+    assert chosen == replace(SETS[DEMO], captioner="auto")
+
+
+def test_the_demo_models_draw_for_themselves_and_others_when_they_are_told_to():
+    assert chosen_models(Settings(), {}).drawer is None
+    assert chosen_models(Settings(), noted_models(SETS[DEMO])).drawer == "wardrobe"
+    assert chosen_models(Settings(models="demo", drawer="openai:toy"), {}).drawer == "openai:toy"
 
 
 NAMES = st.one_of(st.none(), st.sampled_from(["auto", OWN, SETS[DEMO].encoder]))

@@ -162,7 +162,7 @@ def test_the_words_of_the_turns_before_are_words(composer):
 def test_words_without_a_picture_are_searched_as_they_are_until_they_are_edited(composer):
     edited = ComposeRequest(None, "in blue", composer, history=(Step("a red shirt", None),))
     assert speaking(ComposeRequest(None, "a red shirt", composer)).name == "modification"
-    assert speaking(edited).name == ("imagined" if composer.startswith("imagined") else "modification")
+    assert speaking(edited).name == ("imagined" if COMPOSERS[composer].imagines else "modification")
 
 
 def test_an_unknown_composer_is_refused_with_and_without_a_picture():

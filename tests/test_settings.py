@@ -54,6 +54,9 @@ def test_variables_without_the_prefix_are_not_read(monkeypatch):
         ("dtype", "int8"),
         ("batch_size", 0),
         ("llm_timeout", 0),
+        ("drawer_timeout", 0),
+        ("drawer_size", "large"),
+        ("drawer_size", "0x512"),
         ("max_bytes", 0),
         ("max_pixels", 0),
         ("max_frames", 0),
@@ -82,7 +85,7 @@ def test_folders_are_separated_as_in_path(monkeypatch):
 
 def test_nothing_is_allowed_until_it_is_switched_on():
     settings = load_settings()
-    assert (settings.allow_folders, settings.allow_urls, settings.llm) == ((), False, None)
+    assert (settings.allow_folders, settings.allow_urls, settings.llm, settings.drawer) == ((), False, None, None)
 
 
 def test_the_defaults_name_things_that_exist():

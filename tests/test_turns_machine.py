@@ -30,8 +30,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from PIL import Image
+from stand_ins import equipped
 
-from ipcir_tools.composers import COMPOSERS
+from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 from ipcir_tools.encoder import encoder_id
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import InvalidRequest, NotFound
@@ -64,11 +65,16 @@ def draw(folder: Path, seeds: range) -> None:
             picture.save(folder / f"{colour}-{seed}.png")
 
 
+def captions_of(turn: Turn) -> int:
+    """How many captions of the reference its composer works with."""
+    return int(composer_named(turn.query.composer).parameters.get("captions", 1))
+
+
 def opened(home: Path) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER))
     engine.encoder, engine.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
     engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt")
-    return engine
+    return equipped(engine)
 
 
 @pytest.fixture(scope="module")
@@ -220,15 +226,16 @@ class Dialogues(RuleBasedStateMachine):
         self.check_hits(turn)
         self.check_words(path)
         assert result.counts["llm_calls"] == result.counts["image_encodes"] == 0
-        assert max(result.counts["text_encodes"], result.counts["captions_made"]) <= 1
+        assert result.counts["captions_made"] <= captions_of(turn)
+        assert result.counts["text_encodes"] <= (1 if turn.query.composer in ABLATION else 5)
         self.kept[turn.id], self.then[turn.id] = turn.model_copy(deep=True), frozenset(self.gallery)
         return turn.id
 
     def captions_missing(self, result: SearchResult) -> int:
-        """0 if there is no reference, or an earlier turn had its caption."""
-        reference = result.turn.query.reference
-        had = any(each.caption for each in self.kept.values() if each.query.reference == reference)
-        return 0 if reference is None or had else 1
+        """0 if there is no reference, or an earlier turn had as many of its captions."""
+        reference, n = result.turn.query.reference, captions_of(result.turn)
+        same = [each for each in self.kept.values() if each.query.reference == reference]
+        return 0 if reference is None or any(each.caption and captions_of(each) == n for each in same) else n
 
     def check_hits(self, turn: Turn) -> None:
         query, ids = turn.query, [hit.id for hit in turn.hits]

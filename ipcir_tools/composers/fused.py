@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from ipcir_tools import fusion
 from ipcir_tools.composers.composer import Composer, Parts
 from ipcir_tools.types import Probe
@@ -12,6 +14,7 @@ class Sum(Composer):
 
     name = "sum"
     needs = frozenset({"modification", "reference"})
+    weight: float = Field(default=0.5, ge=0.0, le=1.0)
 
     def compose(self, parts: Parts) -> Probe:
         """``q = w * m + (1 - w) * v``."""
@@ -23,7 +26,7 @@ class ImaginedReference(Composer):
 
     name = "imagined+reference"
     needs = frozenset({"imagined", "reference"})
-    weight = 0.8
+    weight: float = Field(default=0.8, ge=0.0, le=1.0)
     """Published fusions of a description with the picture give the text 0.8 to 0.95 (SDR-CIR: 0.95 CIRR, 0.85
     CIRCO, 0.8 FashionIQ)."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipcir_tools.chains.compose import Composed, ComposeRequest, Step, compose_all
-from ipcir_tools.composers import COMPOSERS
+from ipcir_tools.composers import ABLATION, composer_named
 from ipcir_tools.evaluation.metrics import rank_of, recall_at
 from ipcir_tools.types import Value
 
@@ -57,7 +57,7 @@ class Ablation(Value):
 
 
 def run_ablation(
-    engine: Engine, cases: Sequence[Case], composers: Sequence[str] = tuple(COMPOSERS), progress: Progress | None = None
+    engine: Engine, cases: Sequence[Case], composers: Sequence[str] = ABLATION, progress: Progress | None = None
 ) -> Ablation:
     """Rank every case under every composer. LookupError if a target is not in the gallery."""
     rows: list[Row] = []
@@ -65,10 +65,10 @@ def run_ablation(
     for name in composers:
         composed = _compose(engine, cases, name, progress)
         ranks = ranks_of(engine, cases, composed)
-        fused = {"reference"} < COMPOSERS[name].needs
+        fused = {"reference"} < composer_named(name).needs
         recall = {k: recall_at(ranks, k) for k in CUTS}
         rows.append(Row(composer=name, weight=composed[0].weight if fused else None, recall=recall))
-        if "imagined" in COMPOSERS[name].needs and not imagined:
+        if "imagined" in composer_named(name).needs and not imagined:
             imagined = composed
     return Ablation(
         rows=tuple(rows),
@@ -98,7 +98,7 @@ def rank_in_gallery(engine: Engine, case: Case) -> int:
 def _compose(engine: Engine, cases: Sequence[Case], composer: str, progress: Progress | None) -> list[Composed]:
     weight = engine.settings.weight
     requests = [ComposeRequest(case.reference, case.modification, composer, weight, case.history) for case in cases]
-    return compose_all(requests, engine.features, engine.imagine, progress=progress)
+    return compose_all(requests, engine, progress=progress)
 
 
 def _imaginer(engine: Engine, imagined: Sequence[Composed]) -> str:

@@ -191,7 +191,7 @@ class _Stage:
         """Answer one query of each dialogue, add the turns to their paths, and give the scores of the gallery."""
         engine = self._engine
         requests = [request_of(query, each.path) for each, query in zip(active, queries, strict=True)]
-        composed = compose_all(requests, engine.features, engine.imagine)
+        composed = compose_all(requests, engine)
         for each, query, request, made in zip(active, queries, requests, composed, strict=True):
             each.left_out = request.left_out
             parent = each.path[-1].id if each.path else None

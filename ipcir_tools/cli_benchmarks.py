@@ -1,0 +1,111 @@
+"""Benchmarks by name, for ``ipcir eval`` and ``ipcir tune``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ipcir_tools.catalog import Progress
+    from ipcir_tools.evaluation.benchmarks import Benchmark
+
+PUBLISHED = ("cirr", "circo", "fashioniq", "genecis")
+
+Bench = Annotated[
+    str,
+    typer.Argument(
+        help="wardrobe, cirr, circo, fashioniq, genecis, or a JSONL file: reference, modification, targets a line.",
+        metavar="BENCH",
+    ),
+]
+Annotations = Annotated[Path | None, typer.Option("--folder", help="Where the annotation files of the benchmark are.")]
+Pictures = Annotated[
+    Path | None, typer.Option(help="Where its pictures are [default: below --folder, or beside the JSONL file].")
+]
+Split = Annotated[
+    str | None, typer.Option("--split", "--part", help="wardrobe: test, val; cirr: val, test1; circo: val, test.")
+]
+GalleryRule = Annotated[str, typer.Option("--gallery", help="fashioniq: original, or VAL, which is easier.")]
+CaptionRule = Annotated[str, typer.Option("--captions", help="fashioniq: joined, or 'both orders'.")]
+Families = Annotated[
+    int, typer.Option(help="wardrobe: how many families of 6 queries and 30 pictures.", min=1, max=500)
+]
+KeepReference = Annotated[bool, typer.Option("--keep-reference", help="JSONL: leave the reference in the ranking.")]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A benchmark as it was asked for."""
+
+    name: str
+    folder: Path | None = None
+    pictures: Path | None = None
+    split: str | None = None
+    gallery: str = "original"
+    captions: str = "joined"
+    families: int = 86
+    keeps_reference: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether it is one by name, not a file."""
+        return self.name in ("wardrobe", *PUBLISHED)
+
+    @property
+    def slug(self) -> str:
+        """A folder's name for it."""
+        if not self.known:
+            place = hashlib.sha256(str(Path(self.name).absolute()).encode()).hexdigest()[:8]
+            return f"{Path(self.name).stem}-{place}"
+        return f"{self.name}-{self.split}" if self.split else self.name
+
+    def home(self, given: Path | None) -> Path:
+        """The catalog's folder: the given one, else one of the benchmark's own."""
+        from ipcir_tools.settings import load_settings
+
+        return (given or load_settings().home / "eval" / self.slug).expanduser().absolute()
+
+    def check(self) -> None:
+        """Refuse what can never be loaded, before a model is. Raises InvalidRequest."""
+        if not self.known and not self.name.endswith((".jsonl", ".json", ".ndjson")):
+            raise InvalidRequest(
+                f"There is no benchmark {self.name!r}: name wardrobe, {', '.join(PUBLISHED)}, or a .jsonl file."
+            )
+        if self.name in PUBLISHED and self.folder is None:
+            raise InvalidRequest(f"Name the folder with the annotation files of {self.name}: --folder FOLDER.")
+        splits = {"wardrobe": ("test", "val"), "cirr": ("val", "test1"), "circo": ("val", "test")}.get(self.name, ())
+        if self.split is not None and self.split not in splits:
+            has = f"has the parts {', '.join(splits)}" if splits else "has one part alone"
+            raise InvalidRequest(f"{self.name} {has}: there is no {self.split!r}.")
+        if self.gallery not in ("original", "VAL") or self.captions not in ("joined", "both orders"):
+            raise InvalidRequest("--gallery is original or VAL, and --captions is joined or 'both orders'.")
+
+    def load(self, home: Path, progress: Progress) -> Benchmark:
+        """The benchmark, its files checked; the wardrobe is drawn into ``home``."""
+        from ipcir_tools.evaluation import benchmarks
+
+        self.check()
+        if self.name == "wardrobe":
+            from ipcir_tools.demo.as_benchmark import wardrobe_benchmark
+
+            part = cast('Literal["test", "val"]', self.split or "test")
+            return wardrobe_benchmark(home / "pictures", part, self.families, progress)
+        if not self.known:
+            return benchmarks.load_jsonl(Path(self.name), self.pictures, keeps_reference=self.keeps_reference)
+        assert self.folder is not None
+        given: dict[str, Any] = {"split": self.split} if self.split else {}
+        match self.name:
+            case "cirr":
+                return benchmarks.load_cirr(self.folder, self.pictures, **given)
+            case "circo":
+                return benchmarks.load_circo(self.folder, self.pictures, **given)
+            case "genecis":
+                return benchmarks.load_genecis(self.folder, self.pictures)
+        rules: dict[str, Any] = {"gallery": self.gallery, "captions": self.captions}
+        return benchmarks.load_fashioniq(self.folder, self.pictures, **rules)

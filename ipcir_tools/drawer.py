@@ -1,0 +1,171 @@
+"""Descriptions to pictures: what IP-CIR's image proxy is made of.
+
+::
+
+    drawer = load_drawer("diffusers:stabilityai/sd-turbo", settings)
+    drawer.draw(["a blue dress with long sleeves"], n=4)      # one list of four pictures
+
+A name is one of
+
+- ``openai:MODEL``: an images endpoint in OpenAI's protocol, at ``drawer_base_url`` or at OpenAI's own;
+- ``diffusers:ORG/NAME`` or ``diffusers:PATH``: a text-to-image pipeline, with ``pip install "ipcir-tools[diffusers]"``;
+- ``python:MODULE:NAME``: a drawer of one's own, whatever ``NAME()`` in that module gives;
+- ``wardrobe``: the demo world's renderer, for its descriptions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ipcir_tools import hub
+from ipcir_tools.errors import InvalidRequest, IPCIRError, ModelUnavailable
+from ipcir_tools.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GRAMMAR = "openai:MODEL, diffusers:ORG/NAME, diffusers:PATH, python:MODULE:NAME or wardrobe"
+WAYS_OUT = "Choose another drawer (IPCIR_DRAWER), or a composer that draws nothing."
+
+WARDROBE = "python:ipcir_tools.demo.drawing:WardrobeDrawer"
+_KINDS = {
+    "openai": "ipcir_tools.drawer_openai:OpenAIDrawer",
+    "diffusers": "ipcir_tools.drawer_diffusers:DiffusersDrawer",
+}
+"""By name, as drawers of the user's own are: the brick knows none of them."""
+
+
+class Drawer(ABC):
+    """Draws pictures of what texts describe. A subclass draws one description; order, seeds and checks are here.
+
+    ``id`` names all that decides a picture but its description and seed. ``edits`` says whether references are looked
+    at; a drawer that does not is shown none. ``concurrency`` descriptions are drawn at a time.
+    """
+
+    id: str
+    edits: bool = False
+    concurrency: int = 1
+
+    @abstractmethod
+    def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
+        """One picture for each of ``seeds``.
+
+        Raises InvalidRequest for a description that cannot be drawn, ModelUnavailable where nothing can be.
+        """
+
+    def draw(
+        self,
+        descriptions: Sequence[str],
+        n: int = 1,
+        references: Sequence[Image.Image] | None = None,
+        *,
+        seed: int = 0,
+    ) -> list[list[Image.Image]]:
+        """``n`` RGB pictures of each description; the same ones for the same ``seed`` where the model can do that.
+
+        Raises InvalidRequest for the first description that cannot be drawn, and ModelUnavailable.
+        """
+        drawn = []
+        for each in self.drawings(descriptions, n, references, seed=seed):
+            if isinstance(each, InvalidRequest):
+                raise each
+            drawn.append(each)
+        return drawn
+
+    def drawings(
+        self,
+        descriptions: Sequence[str],
+        n: int = 1,
+        references: Sequence[Image.Image] | None = None,
+        *,
+        seed: int = 0,
+    ) -> Iterator[list[Image.Image] | InvalidRequest]:
+        """As :meth:`draw`, each as soon as it is there; a description that cannot be drawn gives its error instead.
+
+        A picture depends on its description, its place among the ``n`` and the seed, never on what else is drawn.
+        Raises ModelUnavailable where nothing can be drawn.
+        """
+        if n < 1:
+            raise InvalidRequest(f"n must be at least 1, not {n}.")
+        shown = references if references is not None and self.edits else [None] * len(descriptions)
+        with ThreadPoolExecutor(self.concurrency, "ipcir-draw") as pool:
+            ahead: deque[Future[list[Image.Image] | InvalidRequest]] = deque()
+            try:
+                for text, reference in zip(descriptions, shown, strict=True):
+                    ahead.append(pool.submit(self._tried, text, n, seed, reference))
+                    if len(ahead) > 2 * self.concurrency:  # no more pictures than that wait in memory
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for job in ahead:
+                    job.cancel()
+
+    def _tried(self, text: str, n: int, seed: int, reference: Image.Image | None) -> list[Image.Image] | InvalidRequest:
+        try:
+            drawn = self._draw(text, [_seed_of(text, place, seed) for place in range(n)], reference)
+        except InvalidRequest as error:
+            return error
+        if len(drawn) != n:
+            raise ModelUnavailable(f"The drawer {self.id} gave {len(drawn)} pictures in place of {n}. {WAYS_OUT}")
+        return [picture.convert("RGB") for picture in drawn]
+
+
+def _seed_of(description: str, place: int, seed: int) -> int:
+    """31 bits, which every generator of random numbers takes."""
+    return int(_digest([seed, place, description])[:8], 16) >> 1
+
+
+def _digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def drawn_key(drawer: str, description: str, picture: int = 0, *, seed: int = 0, reference: str = "") -> str:
+    """The catalog's key of one drawn picture's feature.
+
+    ``drawer`` is the drawer's id, ``picture`` the place among the ``n`` of a description, so that more of them can
+    join those that are there. ``reference`` is the reference's id where the drawer edits it.
+    """
+    return "drawn:" + _digest([drawer, description, picture, seed, reference])[:16]
+
+
+def load_drawer(name: str | None, settings: Settings | None = None) -> Drawer:
+    """The drawer of that name. No server is asked anything here.
+
+    Raises InvalidRequest for a name that can never work, and ModelUnavailable for None, for a package that is missing
+    and for a model that cannot be had.
+    """
+    if name is None:
+        raise ModelUnavailable(f"No drawer is chosen: name one in IPCIR_DRAWER ({GRAMMAR}), or use --models demo.")
+    kind, _, rest = (WARDROBE if name == "wardrobe" else name).partition(":")
+    if kind == "python" and all(rest.partition(":")):
+        return _own(rest)
+    if kind not in _KINDS or not rest:
+        raise InvalidRequest(f"{name!r} names no drawer: use {GRAMMAR}.")
+    drawer: Drawer = _found(_KINDS[kind])(rest, settings or Settings())
+    return drawer
+
+
+def _own(name: str) -> Drawer:
+    try:
+        drawer = _found(name)()
+    except IPCIRError:
+        raise
+    except Exception as error:  # somebody else's module may raise anything; all of it means: no drawer
+        raise ModelUnavailable(f"Cannot load the drawer python:{name}: {hub.one_line(error)} {WAYS_OUT}") from error
+    if not isinstance(drawer, Drawer):
+        raise ModelUnavailable(f"python:{name} gives a {type(drawer).__name__}, not a Drawer of ipcir_tools.drawer.")
+    return drawer
+
+
+def _found(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found

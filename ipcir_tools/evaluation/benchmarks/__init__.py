@@ -1,0 +1,22 @@
+"""Benchmarks of composed retrieval: published annotation files, and a user's own, read into one shape."""
+
+from __future__ import annotations
+
+from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query
+from ipcir_tools.evaluation.benchmarks.circo import load_circo
+from ipcir_tools.evaluation.benchmarks.cirr import load_cirr
+from ipcir_tools.evaluation.benchmarks.fashioniq import load_fashioniq
+from ipcir_tools.evaluation.benchmarks.genecis import crop_of, load_genecis
+from ipcir_tools.evaluation.benchmarks.jsonl import load_jsonl
+
+__all__ = [
+    "Benchmark",
+    "Box",
+    "Query",
+    "crop_of",
+    "load_circo",
+    "load_cirr",
+    "load_fashioniq",
+    "load_genecis",
+    "load_jsonl",
+]

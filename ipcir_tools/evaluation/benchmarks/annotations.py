@@ -1,0 +1,146 @@
+"""Reading annotation files: what is missing or wrong is said with its place, and where to get it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from ipcir_tools.errors import InvalidRequest, NotFound
+
+
+class Item(BaseModel):
+    """One entry of an annotation file; fields that nobody needs are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+NAMES = TypeAdapter(list[str])
+PATHS = TypeAdapter(dict[str, str])
+Content = TypeVar("Content")
+
+
+def find_annotation(folder: Path, names: Sequence[str], source: str) -> Path:
+    """The first of ``names`` that is a file below ``folder``.
+
+    Raises NotFound, which names the file and ``source``, where to get it.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    other = f" (or as {', '.join(names[1:])})" if names[1:] else ""
+    raise NotFound(f"{names[0]} is missing in {folder}{other}: get it from {source}.")
+
+
+def read_json(path: Path, source: str) -> Any:
+    """The content of a JSON file. Raises InvalidRequest where it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"{path} cannot be read as JSON ({error}): get it anew from {source}.") from error
+
+
+def read_items(path: Path, kind: type[ItemT], source: str) -> list[ItemT]:
+    """The entries of a JSON list. Raises InvalidRequest, which names the first wrong entry and its fields."""
+    content = read_json(path, source)
+    if not isinstance(content, list) or not content:
+        raise InvalidRequest(f"{path} should be a list of queries: get it anew from {source}.")
+    items, wrong = [], []
+    for i, each in enumerate(content):
+        try:
+            items.append(kind.model_validate(each))
+        except ValidationError as error:
+            wrong.append(f"item {i}: {in_words(error)}")
+    refuse(path, wrong, source)
+    return items
+
+
+def read_as(path: Path, kind: TypeAdapter[Content], source: str) -> Content:
+    """A JSON file of one type. Raises InvalidRequest."""
+    try:
+        return kind.validate_python(read_json(path, source))
+    except ValidationError as error:
+        raise InvalidRequest(f"{path}: {in_words(error)}: get it anew from {source}.") from error
+
+
+def in_words(error: ValidationError) -> str:
+    """Which fields are wrong, and why, on one line."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in each['loc']) or 'the entry'}: {each['msg'].lower()}"
+        for each in error.errors(include_url=False)[:4]
+    )
+
+
+def refuse(path: Path, wrong: Sequence[str], source: str) -> None:
+    """Raise InvalidRequest if anything is wrong: the first, and how many more there are."""
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
+        raise InvalidRequest(f"{path}, {wrong[0]}{more}: get it anew from {source}.")
+
+
+def unknown(named: Iterable[tuple[str, Iterable[str]]], known: Mapping[str, Any], where: str) -> list[str]:
+    """For each (place, names) what is not ``known``."""
+    return [f"{place}: {name} is not in {where}" for place, names in named for name in names if name not in known]
+
+
+def repeated(ids: Iterable[str]) -> list[str]:
+    """What stands there more than once."""
+    return [f"the id {id_} stands there {count} times" for id_, count in Counter(ids).items() if count > 1]
+
+
+# --- pictures
+
+Spellings = Callable[[str], Sequence[str]]
+"""The relative paths that a picture of this name may have; the first is the official one."""
+
+
+def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, source: str) -> dict[str, str]:
+    """The relative path of each picture: the first of its spellings that exists.
+
+    Without a folder the official one. Raises NotFound where the folder, or any picture in it, is missing.
+    """
+    if folder is None:
+        return {name: spellings(name)[0] for name in names}
+    if not folder.is_dir():
+        raise NotFound(f"The folder of pictures {folder} does not exist: get them from {source}.")
+    present, paths, missing = _Present(folder), {}, []
+    for name in names:
+        found = next((path for path in spellings(name) if path in present), None)
+        if found is None:
+            missing.append(spellings(name)[0])
+        else:
+            paths[name] = found
+    if missing:
+        total = len(paths) + len(missing)
+        raise NotFound(
+            f"{len(missing):,} of {total:,} pictures are missing in {folder}, the first is {missing[0]}:"
+            f" get them from {source}."
+        )
+    return paths
+
+
+class _Present:
+    """Which files are below a folder; every folder is listed once, because asking for each file is slow."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listed: dict[str, set[str]] = {}
+
+    def __contains__(self, path: str) -> bool:
+        parent, _, name = path.rpartition("/")
+        if parent not in self._listed:
+            folder = self._root / parent
+            self._listed[parent] = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
+        return name in self._listed[parent]
+
+
+def pictures_or(folder: Path, given: Path | None, *official: str) -> Path | None:
+    """The folder of pictures: the given one, else the official one below ``folder`` if it is there."""
+    if given is not None:
+        return given
+    return next((folder / name for name in official if (folder / name).is_dir()), None)

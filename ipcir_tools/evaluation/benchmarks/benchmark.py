@@ -1,0 +1,79 @@
+"""A benchmark as data: queries over named pictures, the rules of the ranking, and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ipcir_tools.errors import NotFound
+from ipcir_tools.evaluation.metrics import Measure
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height in pixels of the whole picture."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question and its truth, by the names of pictures."""
+
+    id: str
+    """Unique in its benchmark, as the benchmark's server knows it."""
+    reference: str
+    modification: str
+    targets: tuple[str, ...]
+    """Every right picture; empty where the truth is hidden."""
+    main: str = ""
+    """The one target that recall counts: the first, unless the benchmark says otherwise."""
+    subset: tuple[str, ...] = ()
+    """The pictures, the reference not among them, that a second, smaller ranking is over (CIRR)."""
+    gallery: tuple[str, ...] | None = None
+    """This query's own gallery; None: the benchmark's."""
+    group: str = ""
+    """What it is averaged with before the groups are averaged."""
+    wordings: tuple[str, ...] = ()
+    """Further wordings of the same request: the text's feature is the mean over them and ``modification``."""
+
+    def __post_init__(self) -> None:
+        if self.targets and not self.main:
+            object.__setattr__(self, "main", self.targets[0])
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Queries, the pictures they are asked of, and the protocol."""
+
+    name: str
+    queries: tuple[Query, ...]
+    gallery: tuple[str, ...]
+    """Every picture that can be found, once each."""
+    paths: Mapping[str, str]
+    """The file of every picture of the gallery and of every reference, relative to the folder of pictures."""
+    keeps_reference: bool
+    """Whether a query's reference stays in its ranking."""
+    measures: tuple[Measure, ...]
+    """Empty where the truth is hidden."""
+    notes: tuple[str, ...]
+    """How the figures come about, for the report: gallery, captions, reference, what was left out and why."""
+    folder: Path | None = None
+    """Where the pictures are; None: only annotations are at hand."""
+    boxes: Mapping[str, Box] = field(default_factory=dict)
+    """Pictures that are a part of their file (GeneCIS), see :func:`ipcir_tools.evaluation.benchmarks.crop_of`."""
+    left_out: tuple[str, ...] = ()
+    """What was left out of the file of queries, one line each: where, and why."""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the truth is on a server."""
+        return not any(query.targets for query in self.queries)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups, in order of appearance."""
+        return tuple(dict.fromkeys(query.group for query in self.queries))
+
+    def file(self, name: str) -> Path:
+        """The file of a picture. Raises NotFound where the folder of pictures is not at hand."""
+        if self.folder is None:
+            raise NotFound(f"The pictures of {self.name} are not at hand: name the folder that they are in.")
+        return self.folder / self.paths[name]

@@ -1,0 +1,140 @@
+"""FashionIQ (Wu et al., CVPR 2021, arXiv 1905.12794): dresses, shirts and tops, two captions a query.
+
+Protocol: every category has its own gallery and the figure is the unweighted mean over the categories. The reference
+stays in the ranking. Two galleries are in use and do not compare: "original", the whole split (the zero-shot
+standard), and "VAL", only the references and targets of the queries (easier).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.evaluation.benchmarks.annotations import (
+    NAMES,
+    Item,
+    find_annotation,
+    locate,
+    pictures_or,
+    read_as,
+    read_items,
+    refuse,
+    unknown,
+)
+from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
+from ipcir_tools.evaluation.metrics import measures
+
+SOURCE = "github.com/XiaoxiaoGuo/fashion-iq"
+PICTURES = "github.com/hongwang600/fashion-iq-metadata"
+CATEGORIES = ("dress", "shirt", "toptee")
+Gallery = Literal["original", "VAL"]
+Captions = Literal["joined", "both orders"]
+_NOISE = ".?, "
+
+
+class _Item(Item):
+    candidate: str
+    target: str
+    captions: tuple[str, str]
+
+
+def load_fashioniq(
+    folder: Path,
+    pictures: Path | None = None,
+    *,
+    gallery: Gallery = "original",
+    captions: Captions = "joined",
+    categories: Sequence[str] = CATEGORIES,
+) -> Benchmark:
+    """The validation part from ``captions/cap.CATEGORY.val.json`` and ``image_splits/split.CATEGORY.val.json``.
+
+    ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a further wording. An
+    empty caption leaves the other one alone. Raises NotFound where a file is missing and InvalidRequest where one is
+    wrong.
+    """
+    if not categories:
+        raise InvalidRequest(f"Name at least one category of FashionIQ: {', '.join(CATEGORIES)}.")
+    parts = [_load_part(folder, category, gallery, captions) for category in categories]
+    union = tuple(dict.fromkeys(name for part in parts for name in part.gallery))
+    root = pictures_or(folder, pictures, "images")
+    return Benchmark(
+        name=f"FashionIQ val ({gallery})",
+        queries=tuple(query for part in parts for query in part.queries),
+        gallery=union,
+        paths=locate(union, lambda name: (f"{name}.png", f"{name}.jpg"), root, PICTURES),
+        keeps_reference=True,
+        measures=measures("R", 10, 50),
+        notes=_notes(parts, gallery, captions),
+        folder=root,
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One category."""
+
+    category: str
+    queries: tuple[Query, ...]
+    gallery: tuple[str, ...]
+    empty: tuple[str, ...]
+    """Ids of the queries of which one caption is empty."""
+
+
+def _load_part(folder: Path, category: str, gallery: Gallery, captions: Captions) -> _Part:
+    path = find_annotation(folder, _spellings("captions", f"cap.{category}.val.json"), SOURCE)
+    split = find_annotation(folder, _spellings("image_splits", f"split.{category}.val.json"), SOURCE)
+    items, names = read_items(path, _Item, SOURCE), read_as(split, NAMES, SOURCE)
+    known = dict.fromkeys(names)
+    _check(path, items, known, split.name)
+    union = dict.fromkeys(name for item in items for name in (item.candidate, item.target))
+    own = tuple(known) if gallery == "original" else tuple(union)
+    ids = [f"{category}/{i}" for i in range(len(items))]
+    queries = tuple(_query(id_, item, category, own, captions) for id_, item in zip(ids, items, strict=True))
+    empty = tuple(id_ for id_, item in zip(ids, items, strict=True) if len(_said(item)) < 2)
+    return _Part(category, queries, own, empty)
+
+
+def _check(path: Path, items: list[_Item], known: dict[str, None], where: str) -> None:
+    wrong = unknown(((f"item {i}", (item.candidate, item.target)) for i, item in enumerate(items)), known, where)
+    wrong += [f"item {i}: both captions are empty" for i, item in enumerate(items) if not _said(item)]
+    refuse(path, wrong, SOURCE)
+
+
+def _spellings(part: str, name: str) -> tuple[str, ...]:
+    return f"{part}/{name}", name
+
+
+def _said(item: _Item) -> list[str]:
+    """The captions that say something, stripped."""
+    return [stripped for caption in item.captions if (stripped := caption.strip(_NOISE + "\n\t"))]
+
+
+def _query(id_: str, item: _Item, category: str, gallery: tuple[str, ...], captions: Captions) -> Query:
+    said = _said(item)
+    both = captions == "both orders" and len(said) == 2
+    return Query(
+        id=id_,
+        reference=item.candidate,
+        modification=" and ".join(said),
+        targets=(item.target,),
+        gallery=gallery,
+        group=category,
+        wordings=(" and ".join(reversed(said)),) if both else (),
+    )
+
+
+def _notes(parts: Sequence[_Part], gallery: Gallery, captions: Captions) -> tuple[str, ...]:
+    kind = "the whole split of each category" if gallery == "original" else "only references and targets, so easier"
+    sizes = ", ".join(f"{part.category} {len(part.queries):,} queries over {len(part.gallery):,}" for part in parts)
+    other = ", averaged with the other order" if captions == "both orders" else ""
+    empty = [id_ for part in parts for id_ in part.empty]
+    return (
+        f"gallery {gallery!r}: {kind}; {sizes}",
+        f"captions joined as '{{first}} and {{second}}'{other}; {len(empty)} queries have an empty caption, "
+        f"the other one stands alone: {', '.join(empty) or 'none'}",
+        "the reference stays in the ranking",
+        "the figure is the unweighted mean over the categories",
+    )

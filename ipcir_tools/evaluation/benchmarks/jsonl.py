@@ -1,0 +1,123 @@
+"""A user's own benchmark: a file with one query a line, over a folder of pictures.
+
+Each line is ``{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}``, paths relative to the
+folder; ``id`` is optional. The gallery is every picture in the folder and below. Lines that are no query are left
+out, and every one of them is named with its number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
+from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
+from ipcir_tools.evaluation.metrics import Measure, measures
+from ipcir_tools.images import find_files, located, shown
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Line(Item):
+    reference: _Text
+    modification: _Text
+    targets: tuple[_Text, ...] = Field(min_length=1)
+    id: str | int | None = None
+
+
+@dataclass(frozen=True)
+class _Bad:
+    """Why a line is no query."""
+
+    why: str
+
+
+def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: bool = False) -> Benchmark:
+    """The queries of ``path`` over the folder ``pictures`` (the file's own, unless it is given).
+
+    Raises NotFound without the file or the folder, and InvalidRequest where no line is a query.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path} is missing: name a file with one query a line, as JSON.")
+    root = located(pictures or path.parent)
+    gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
+    queries, bad = _read(path, gallery, keeps_reference)
+    if not queries:
+        raise InvalidRequest(_useless(path, bad))
+    return Benchmark(
+        name=path.stem,
+        queries=tuple(queries),
+        gallery=tuple(gallery),
+        paths={name: name for name in gallery},
+        keeps_reference=keeps_reference,
+        measures=_measures(queries),
+        notes=_notes(queries, gallery, bad, keeps_reference),
+        folder=root,
+        left_out=tuple(bad),
+    )
+
+
+def _read(path: Path, gallery: dict[str, None], keeps_reference: bool) -> tuple[list[Query], list[str]]:
+    """The queries, and a line of text for every line that is none."""
+    queries: dict[str, Query] = {}
+    bad: list[str] = []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeError) as error:
+        raise InvalidRequest(f"{path} cannot be read ({error}): save it as UTF-8, one query a line.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        found = _parse(line, str(number), gallery, keeps_reference)
+        if isinstance(found, Query) and found.id in queries:
+            found = _Bad(f"the id {shown(found.id)} stands there already")
+        if isinstance(found, Query):
+            queries[found.id] = found
+        else:
+            bad.append(f"line {number}: {found.why}")
+    return list(queries.values()), bad
+
+
+def _parse(line: str, number: str, gallery: dict[str, None], keeps_reference: bool) -> Query | _Bad:
+    try:
+        item = _Line.model_validate_json(line)
+    except ValidationError as error:
+        return _Bad(in_words(error))
+    reference, *targets = (PurePosixPath(name).as_posix() for name in (item.reference, *item.targets))
+    missing = [shown(name) for name in (reference, *targets) if name not in gallery]
+    if missing:
+        return _Bad(f"no such picture in the folder: {', '.join(missing)}")
+    if reference in targets and not keeps_reference:
+        return _Bad("the reference is a target, but it is left out of the ranking")
+    id_ = number if item.id is None else str(item.id)
+    return Query(id_, reference, item.modification, tuple(dict.fromkeys(targets)))
+
+
+def _useless(path: Path, bad: list[str]) -> str:
+    line = '{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}'
+    first = f"{len(bad)} lines are none, the first is {bad[0]}" if bad else "it is empty"
+    return f"{path} holds no query ({first}): write lines as {line}, paths relative to the folder of pictures."
+
+
+def _measures(queries: list[Query]) -> tuple[Measure, ...]:
+    several = any(len(query.targets) > 1 for query in queries)
+    return (
+        *measures("R", 1, 5, 10, 50),
+        *(measures("Hits", 1, 5, 10, 50) if several else ()),
+        *measures("mAP", 5, 10, 25, 50),
+    )
+
+
+def _notes(queries: list[Query], gallery: dict[str, None], bad: list[str], keeps_reference: bool) -> tuple[str, ...]:
+    more = f", and {len(bad) - 5} more" if bad[5:] else ""
+    return (
+        f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
+        f"gallery: every picture in the folder and below, {len(gallery):,}",
+        f"the reference {'stays in' if keeps_reference else 'is left out of'} the ranking",
+        "R counts the first of a query's targets, Hits any of them, mAP all",
+        f"{len(bad)} lines left out{': ' if bad else ''}{'; '.join(bad[:5])}{more}",
+    )

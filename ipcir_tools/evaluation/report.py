@@ -1,0 +1,143 @@
+"""What an evaluation found and how: one frozen value that JSON, Markdown and HTML are written from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipcir_tools.types import Value
+
+
+class Figure(Value):
+    """A mean over all queries in percent, with its bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Lead(Figure):
+    """How much more a composer reaches than the baseline on the same queries, in points."""
+
+    p: float
+    """Two-sided: small means not chance."""
+    better: int
+    """Queries on which it reaches more."""
+    worse: int
+
+
+class Row(Value):
+    """One composer's line. ``scored + failed`` is the number of queries, unless it was not run."""
+
+    composer: str
+    weight: float | None
+    """Weight of the text; None where nothing is fused by it."""
+    not_run: str
+    """Why it could not be run; empty where it was."""
+    scored: int
+    failed: int
+    figures: dict[str, Figure]
+    """By the name of the measure. A failed query counts as a miss."""
+    against_baseline: dict[str, Lead]
+
+
+class Failure(Value):
+    """A query that could not be scored, and why."""
+
+    query: str
+    composer: str | None
+    """None: under no composer."""
+    reason: str
+
+
+class Imaginer(Value):
+    """Who wrote the imagined targets, and what that cost, whenever it was paid."""
+
+    llm: str | None
+    """The language model's name; None where the rules write."""
+    queries: dict[str, int]
+    """How many queries were imagined by whom: ``llm``, ``rules``, or ``fallback`` where the model failed."""
+    replies: int
+    """Replies that the queries were answered with; equal requests share one."""
+    shared: int
+    """Imaginations that took a reply which another one had asked for."""
+    calls: int
+    """Calls that the replies and the fallbacks took, retries and repairs included."""
+    input_tokens: int
+    output_tokens: int
+    """By the server's own account; 0 where it gives none."""
+    prompts: tuple[str, ...]
+    """Id, version and hash."""
+    troubles: dict[str, int]
+    """Why the model was not used, with how often."""
+
+
+class Ranking(Value):
+    """What one composer made of a query: the rank of its target and the first hits."""
+
+    composer: str
+    rank: int
+    top: tuple[str, ...]
+    """Names of pictures, best first."""
+
+
+class Example(Value):
+    """A query to look at."""
+
+    kind: str
+    """``best``: every composer finds it; ``worst``: none does; ``disputed``: they differ most."""
+    query: str
+    reference: str
+    modification: str
+    targets: tuple[str, ...]
+    imagined: str | None
+    rankings: tuple[Ranking, ...]
+
+
+class Report(Value):
+    """An evaluation. All but ``this_run`` is the same however often it was interrupted."""
+
+    benchmark: str
+    queries: int
+    gallery: int
+    keeps_reference: bool
+    measures: tuple[str, ...]
+    """Empty where the truth is hidden."""
+    baseline: str | None
+    """The composer that the others are compared with; None where none was run."""
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+    unreadable: dict[str, str]
+    """Pictures without a feature, and why: they are never found."""
+    imaginer: Imaginer
+    curve: tuple[dict[str, float], ...]
+    """Recall by the weight of the text, ``imagined+reference``; empty where it was not run."""
+    examples: tuple[Example, ...]
+    rules: tuple[str, ...]
+    """How the figures come about."""
+    models: dict[str, str]
+    versions: dict[str, str]
+    this_run: dict[str, float]
+    """Seconds by part, and the calls and captions that were really made now."""
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The report as plain JSON values, figures rounded to two digits."""
+    rounded = _rounded(report.model_dump(mode="json"))
+    assert isinstance(rounded, dict)
+    return rounded
+
+
+def failure_counts(report: Report) -> dict[str, int]:
+    """How often queries failed for each reason, most often first."""
+    counts: dict[str, int] = {}
+    for failure in report.failures:
+        counts[failure.reason] = counts.get(failure.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda each: -each[1]))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: round(each, 4) if key == "p" else _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 2) if isinstance(value, float) else value

@@ -1,0 +1,63 @@
+"""Submission files for the servers that keep the truth of CIRR's ``test1`` and CIRCO's ``test``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
+
+CIRR_SERVER = "cirr.cecs.anu.edu.au"
+CIRCO_SERVER = "circo.micc.unifi.it"
+Names = Mapping[str, Sequence[str]]
+"""The names of the best pictures by the id of the query, best first."""
+CirrMetric = Literal["recall", "recall_subset"]
+_CIRR_COUNT = {"recall": 50, "recall_subset": 3}
+_CIRCO_COUNT = 50
+
+
+def cirr_submission(benchmark: Benchmark, top: Names, metric: CirrMetric) -> dict[str, Any]:
+    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequest."""
+    _check_queries(benchmark, top)
+    for query in benchmark.queries:
+        allowed = query.subset if metric == "recall_subset" else benchmark.gallery
+        _check_names(query, top[query.id], _CIRR_COUNT[metric], frozenset(allowed) - {query.reference})
+    return {"version": "rc2", "metric": metric, **{query.id: list(top[query.id]) for query in benchmark.queries}}
+
+
+def circo_submission(benchmark: Benchmark, top: Names) -> dict[str, list[int]]:
+    """CIRCO's file: 50 picture ids a query. Raises InvalidRequest."""
+    _check_queries(benchmark, top)
+    gallery = frozenset(benchmark.gallery)
+    for query in benchmark.queries:
+        _check_names(query, top[query.id], _CIRCO_COUNT, gallery)
+    return {query.id: [int(name) for name in top[query.id]] for query in benchmark.queries}
+
+
+def write_submission(content: Mapping[str, Any], path: Path) -> None:
+    """Write a file without spaces, because CIRR's server takes 5 MB at most. Raises InvalidRequest."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"The submission cannot be written to {path} ({error}): name another file.") from error
+
+
+def _check_queries(benchmark: Benchmark, top: Names) -> None:
+    ids = {query.id for query in benchmark.queries}
+    if missing := sorted(ids - set(top)):
+        raise InvalidRequest(f"{len(missing)} queries have no pictures, the first is {missing[0]}: rank them all.")
+    if strange := sorted(set(top) - ids):
+        raise InvalidRequest(f"{benchmark.name} has no query {strange[0]}: submit its own queries alone.")
+
+
+def _check_names(query: Query, names: Sequence[str], count: int, allowed: frozenset[str]) -> None:
+    if len(names) != count:
+        raise InvalidRequest(f"Query {query.id} has {len(names)} pictures: the server takes exactly {count}.")
+    if len(set(names)) != count:
+        raise InvalidRequest(f"Query {query.id} names a picture twice: the server refuses that.")
+    if strange := [name for name in names if name not in allowed]:
+        raise InvalidRequest(f"Query {query.id} names {strange[0]}, which cannot be found by it: check its gallery.")

@@ -1,0 +1,92 @@
+"""What ``ipcir eval`` and ``ipcir tune`` show a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from ipcir_tools.printing import out
+
+if TYPE_CHECKING:
+    from ipcir_tools.evaluation.report import Report, Row
+    from ipcir_tools.evaluation.tuning import Tuned
+
+_MOST = 8
+
+
+def show_report(report: Report, written: Sequence[Path] = ()) -> None:
+    """The table, what failed, and how it was made."""
+    out.print(f"[bold]{escape(report.benchmark)}[/]")
+    _print_whole(_table(report))
+    for row in (row for row in report.rows if row.not_run):
+        out.print(f"  [yellow]{escape(row.composer)} was not run:[/] {escape(row.not_run)}", soft_wrap=True)
+    by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
+    main = report.measures[0] if report.measures else "nothing"
+    out.print(
+        f"  [dim]{report.queries:,} queries, {report.gallery:,} pictures, imagined by {by}; percent of all queries, a "
+        f"failed one is a miss; the interval is of {main}, and so is the difference to "
+        f"{escape(report.baseline or '-')}, in points[/]",
+        soft_wrap=True,
+    )
+    _show_failures(report)
+    for path in written:
+        out.print(f"written: {path}", markup=False, soft_wrap=True)
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("composer", no_wrap=True)
+    rest = ("interval", "diff", "p") if report.measures else ()
+    for name in ("weight", *report.measures, *rest):
+        table.add_column(name, justify="right", no_wrap=True)
+    best = {
+        name: max((r.figures[name].mean for r in report.rows if r.figures), default=0.0) for name in report.measures
+    }
+    for row in report.rows:
+        if not row.not_run:
+            table.add_row(row.composer, *_cells(row, best, report.measures[:1]))
+    return table
+
+
+def _print_whole(table: Table) -> None:
+    """Wider than the terminal if need be: a figure that is cut off is no figure."""
+    out.print(table, width=max(out.width, Measurement.get(out, out.options, table).maximum), crop=False, no_wrap=True)
+
+
+def _cells(row: Row, best: dict[str, float], main: Sequence[str]) -> list[Text]:
+    cells = [Text("" if row.weight is None else f"{row.weight:.2f}")]
+    cells += [Text(f"{row.figures[k].mean:.1f}", style="bold" if row.figures[k].mean == best[k] else "") for k in best]
+    for name in main:
+        figure, lead = row.figures[name], row.against_baseline.get(name)
+        cells.append(Text(f"{figure.low:.1f}-{figure.high:.1f}", style="dim"))
+        cells.append(Text(f"{lead.mean:+.1f}" if lead else ""))
+        cells.append(Text(f"{lead.p:.3f}" if lead else "", style="dim"))
+    return cells
+
+
+def _show_failures(report: Report) -> None:
+    from ipcir_tools.evaluation.report import failure_counts
+
+    counts = list(failure_counts(report).items())
+    if counts:
+        out.print(f"[yellow]{len({failure.query for failure in report.failures}):,} queries failed:[/]")
+    for reason, n in counts[:_MOST]:
+        out.print(f"  {n:,} x {reason}", markup=False, soft_wrap=True)
+    if counts[_MOST:]:
+        out.print(f"  and {len(counts) - _MOST} reasons more: --json lists them all")
+
+
+def show_tuned(tuned: Tuned) -> None:
+    """What a search for parameters found."""
+    from ipcir_tools.evaluation.tuning import tuned_rows
+
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for name, value in tuned_rows(tuned):
+        table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+    out.print(table)

@@ -1,0 +1,54 @@
+"""Stand-ins for what some composers need beside encoder and captioner: a drawer and the trained networks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ipcir_tools import fusion
+from ipcir_tools.drawer import Drawer
+from ipcir_tools.encoder import Encoder
+from ipcir_tools.fakes import COLOURS
+from ipcir_tools.types import FloatArray
+
+
+class FlatDrawer(Drawer):
+    """Draws the last colour that a description names, as one flat picture; ``drawn`` counts the pictures."""
+
+    id = "flat"
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
+        self.drawn += len(seeds)
+        named = [word for word in re.findall(r"\w+", description) if word in COLOURS] or ["grey"]
+        return [Image.new("RGB", (16, 16), COLOURS[named[-1]]) for _ in seeds]
+
+
+class WordInverter:
+    """What a picture is as a word: the sentence's feature, half of it the picture's own."""
+
+    def __init__(self, method: str, encoder: Encoder) -> None:
+        self.id, self._encoder = f"{method}@0", encoder
+
+    def queries(self, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
+        return fusion.normalised(references + self._encoder.embed_texts(modifications))
+
+
+class RollingAligner:
+    """Moves every proxy a little, the same way on every run."""
+
+    def aligned(self, proxies: FloatArray) -> FloatArray:
+        return fusion.normalised(proxies + 0.1 * np.roll(proxies, 1, axis=1))
+
+
+def equipped(engine: Any) -> Any:
+    """The engine with a drawer and networks, so that it can run every composer."""
+    engine.drawer, engine.aligner = FlatDrawer(), RollingAligner()
+    engine.inverter = lambda method: WordInverter(method, engine.encoder)
+    return engine

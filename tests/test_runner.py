@@ -1,0 +1,511 @@
+"""Evaluations: every query scored or failed with a reason, the curve, killing and going on, tuning."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pytest_httpserver import HTTPServer
+from stand_ins import equipped
+from werkzeug import Request, Response
+
+from ipcir_tools import captioner as captioner_module
+from ipcir_tools import cli
+from ipcir_tools import encoder as encoder_module
+from ipcir_tools.catalog import Catalog
+from ipcir_tools.chains import asking
+from ipcir_tools.composers import ABLATION, COMPOSERS
+from ipcir_tools.engine import Engine
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
+from ipcir_tools.evaluation.metrics import measures
+from ipcir_tools.evaluation.report import Report, report_json
+from ipcir_tools.evaluation.runner import evaluate
+from ipcir_tools.evaluation.stock import stocked
+from ipcir_tools.evaluation.submitting import submit
+from ipcir_tools.evaluation.tuning import refuse_shared, tune
+from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.settings import Settings
+
+ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
+SHAPES = 3
+ASKED = [("red", "blue"), ("red", "green"), ("blue", "red"), ("green", "yellow"), ("blue", "green"), ("orange", "pink")]
+
+
+def draw(folder: Path, colours: tuple[str, ...] = ("red", "blue", "green", "yellow", "orange", "pink")) -> None:
+    """Each colour in each layout: the colour is the words' part, the layout the picture's."""
+    folder.mkdir(exist_ok=True)
+    for colour in colours:
+        for shape in range(SHAPES):
+            pixels = np.full((24, 24, 3), COLOURS[colour], np.int16)
+            pixels[8 * shape : 8 * shape + 8, :12] += 60
+            Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{colour}-{shape}.png")
+
+
+def lines(shape: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"reference": f"{a}-{shape}.png", "modification": f"in {b}", "targets": [f"{b}-{shape}.png"]} for a, b in ASKED
+    ]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A user's own pictures with a file of queries beside them."""
+    monkeypatch.setattr(encoder_module, "load_encoder", lambda name, **_: FakeEncoder(name))
+    monkeypatch.setattr(captioner_module, "load_captioner", lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER))
+    monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
+    monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
+    draw(tmp_path / "mine")
+    write(tmp_path / "mine" / "queries.jsonl", lines())
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def engine(folder, tmp_path):
+    with Engine.open(Settings(home=tmp_path / "home")) as opened:
+        yield opened
+
+
+def said(picture: Image.Image) -> str:
+    return f"a {colour_name(picture)} shirt"
+
+
+def mine(folder: Path) -> Benchmark:
+    return load_jsonl(folder / "queries.jsonl")
+
+
+def row(report: Report, composer: str) -> Any:
+    return next(each for each in report.rows if each.composer == composer)
+
+
+def lasting(report: Report) -> dict[str, Any]:
+    """All of a report but how long it took."""
+    return {key: value for key, value in report_json(report).items() if key != "this_run"}
+
+
+# --- what is measured
+
+
+def test_every_composer_on_a_folder_of_ones_own(engine, folder):
+    report = evaluate(equipped(engine), mine(folder))
+    assert [each.composer for each in report.rows] == list(COMPOSERS)
+    assert all((each.scored, each.failed, each.not_run) == (len(ASKED), 0, "") for each in report.rows)
+    assert row(report, "imagined+reference").figures["R@1"].mean == 100.0
+    assert row(report, "reference").figures["R@1"].mean < 50.0
+    assert report.baseline == "imagined+reference"
+    assert report.imaginer.queries == {"rules": len(ASKED)}
+    assert report.models["encoder"].startswith(ENCODER)
+    assert {"numpy", "torch", "ipcir-tools", "python"} <= set(report.versions)
+    assert "the reference is left out of the ranking" in report.rules
+
+
+def test_differences_are_paired_with_the_default(engine, folder):
+    report = evaluate(engine, mine(folder), ["imagined", "imagined+reference"])
+    lead = row(report, "imagined").against_baseline["R@1"]
+    figures = [row(report, name).figures["R@1"].mean for name in ("imagined", "imagined+reference")]
+    assert lead.mean == pytest.approx(figures[0] - figures[1])
+    assert lead.worse == round(-lead.mean / 100 * len(ASKED))
+    assert row(report, "imagined+reference").against_baseline == {}
+
+
+def test_a_picture_as_good_as_the_target_costs_it_a_rank(engine, folder):
+    before = row(evaluate(engine, mine(folder), ["imagined+reference"]), "imagined+reference")
+    (folder / "twin.png").write_bytes((folder / "blue-0.png").read_bytes())
+    after = row(evaluate(engine, mine(folder), ["imagined+reference"]), "imagined+reference")
+    to_blue = sum(b == "blue" for _, b in ASKED)
+    assert before.figures["R@1"].mean - after.figures["R@1"].mean == pytest.approx(100 * to_blue / len(ASKED))
+
+
+def test_groups_weigh_the_same_and_wordings_are_averaged(engine, folder):
+    names = tuple(sorted(path.name for path in folder.glob("*.png")))
+    queries = (
+        Query("a", "red-0.png", "in blue", ("blue-0.png",), group="one"),
+        Query("b", "red-0.png", "in green", ("green-0.png",), group="one", wordings=("make it green",)),
+        Query("c", "red-0.png", "in green", ("pink-2.png",), group="two"),
+    )
+    made = Benchmark("by hand", queries, names, {n: n for n in names}, False, measures("R", 1), (), folder)
+    report = evaluate(engine, made, ["imagined+reference"])
+    assert row(report, "imagined+reference").figures["R@1"].mean == 50.0
+    assert report.curve[16]["R@1"] == 50.0
+
+
+def test_parts_of_pictures_are_cut_out(engine, tmp_path):
+    both = Image.new("RGB", (120, 60), COLOURS["red"])
+    both.paste(COLOURS["blue"], (60, 0, 120, 60))
+    both.save(tmp_path / "both.png")
+    box = {"left": (35.0, 0.0, 20.0, 10.0), "right": (98.0, 20.0, 20.0, 20.0)}
+    made = Benchmark("parts", (), tuple(box), dict.fromkeys(box, "both.png"), True, (), (), tmp_path, box)
+    stock = stocked(engine, made, lambda *_: None)
+    opened = {name: Image.open(path) for name, path in stock.files.items()}
+    assert {name: colour_name(picture) for name, picture in opened.items()} == {"left": "red", "right": "blue"}
+    assert all(picture.width == picture.height for picture in opened.values())
+    assert opened["left"].getpixel((0, 0)) == (0, 0, 0), "padded with black"
+    assert stock.matrix.shape == (2, 64)
+
+
+# --- what fails
+
+
+def test_what_fails_is_told_and_counts_as_a_miss(engine, folder):
+    (folder / "broken.png").write_bytes(b"no picture")
+    more = [
+        {"reference": "broken.png", "modification": "in blue", "targets": ["blue-0.png"]},
+        {"reference": "red-0.png", "modification": "in blue", "targets": ["broken.png"]},
+        {"reference": "red-0.png", "modification": "in blue", "targets": ["ghost.png"]},
+    ]
+    write(folder / "queries.jsonl", lines() + more)
+    report = evaluate(engine, mine(folder), ["imagined+reference", "reference"])
+    assert report.queries == len(ASKED) + 3
+    for each in report.rows:
+        assert each.scored + each.failed == report.queries
+        assert each.failed == 3
+    reasons = {failure.query: failure.reason for failure in report.failures}
+    assert "reference cannot be used: broken.png cannot be read" in reasons["7"]
+    assert "target is not in the gallery: broken.png" in reasons["8"]
+    assert "ghost.png" in reasons["line 9"]
+    assert list(report.unreadable) == ["broken.png"]
+    assert row(report, "imagined+reference").figures["R@1"].mean == pytest.approx(100 * 6 / 9)
+    assert report.curve[16]["R@1"] == pytest.approx(100 * 6 / 9), "in the curve as well"
+
+
+def test_a_picture_that_goes_while_it_runs_fails_its_own_query_alone(engine, folder):
+    (folder / "odd.png").write_bytes((folder / "red-1.png").read_bytes() + b" ")
+    write(
+        folder / "queries.jsonl",
+        [*lines(), {"reference": "odd.png", "modification": "in blue", "targets": ["blue-1.png"]}],
+    )
+
+    def nervous(picture: Image.Image) -> str:
+        if np.asarray(picture).tobytes() == np.asarray(Image.open(folder / "red-1.png")).tobytes():
+            raise RuntimeError("out of\nmemory")
+        return said(picture)
+
+    engine.captioner = ScriptedCaptioner(nervous, id=CAPTIONER)
+    report = evaluate(engine, mine(folder), ["sum", "imagined"])
+    assert (row(report, "sum").scored, row(report, "sum").failed) == (7, 0)
+    assert (row(report, "imagined").scored, row(report, "imagined").failed) == (6, 1)
+    assert [(f.query, f.composer, f.reason) for f in report.failures] == [
+        ("7", "imagined", "RuntimeError: out of memory")
+    ]
+
+
+def test_a_composer_that_lacks_something_is_not_run_and_spoils_nothing(engine, folder):
+    report = evaluate(engine, mine(folder), ["sum", "pic2word", "aligned"])
+    assert row(report, "sum").figures
+    for name in ("pic2word", "aligned"):
+        assert "ipcir train" in row(report, name).not_run
+        assert row(report, name).figures == {}
+    assert report.baseline == "sum"
+
+
+def test_an_unknown_composer_is_refused_before_anything_is_done(engine, folder):
+    with pytest.raises(InvalidRequest, match="no composer is called"):
+        evaluate(engine, mine(folder), ["best"])
+    assert engine.catalog.size() == 0
+
+
+# --- the curve
+
+
+def test_the_curve_ends_where_its_parts_are(engine, folder):
+    report = evaluate(engine, mine(folder), ABLATION)
+    assert [point["weight"] for point in report.curve] == [pytest.approx(step / 20) for step in range(21)]
+    assert list(report_json(report)["curve"][0]) == ["weight", "R@1", "R@5", "R@10"]
+    for weight, composer in ((0.0, "reference"), (0.8, "imagined+reference"), (1.0, "imagined")):
+        point = next(point for point in report.curve if point["weight"] == weight)
+        for name in ("R@1", "R@5", "R@10"):
+            assert point[name] == pytest.approx(row(report, composer).figures[name].mean)
+    assert evaluate(engine, mine(folder), ["sum"]).curve == ()
+
+
+# --- who imagined, and what it cost
+
+
+class Imaginer:
+    """An OpenAI-compatible server that imagines slowly, and counts what it is asked."""
+
+    def __init__(self, http: HTTPServer) -> None:
+        self.asked: Counter[str] = Counter()
+        self.pause = 0.0
+        self.url = http.url_for("/v1")
+        self._lock = threading.Lock()
+        http.expect_request("/v1/chat/completions").respond_with_handler(self._reply)
+
+    def _reply(self, request: Request) -> Response:
+        words = json.loads(request.data)["messages"][-1]["content"]
+        with self._lock:
+            self.asked[words] += 1
+        time.sleep(self.pause)
+        asked = words.rpartition("<modification>")[2].partition("</modification>")[0].strip()
+        if "pink" in asked:
+            return Response("{}", 404)
+        imagined = {"description": f"a shirt {asked}", "keep": [], "add": [asked], "remove": [], "alternatives": []}
+        message = {"role": "assistant", "content": json.dumps(imagined)}
+        body = {
+            "id": "1", "object": "chat.completion", "created": 0, "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }  # fmt: skip
+        return Response(json.dumps(body), content_type="application/json")
+
+
+@pytest.fixture
+def imaginer(monkeypatch):
+    monkeypatch.setattr(asking, "FIRST_PAUSE", 0.01)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with HTTPServer(threaded=True) as http:
+        made = Imaginer(http)
+        monkeypatch.setenv("IPCIR_LLM", "openai:m")
+        monkeypatch.setenv("IPCIR_LLM_BASE_URL", made.url)
+        yield made
+
+
+def test_the_account_of_the_language_model(engine, folder, imaginer, tmp_path):
+    write(folder / "queries.jsonl", [*lines(), lines()[0]])
+    with Engine.open(Settings(home=tmp_path / "home")) as asking_engine:
+        first = evaluate(asking_engine, mine(folder), ABLATION)
+        again = evaluate(asking_engine, mine(folder), ABLATION)
+    made = first.imaginer
+    assert made.queries == {"llm": 6, "fallback": 1}
+    assert (made.replies, made.shared) == (5, 1)
+    assert (made.input_tokens, made.output_tokens) == (500, 100)
+    assert made.calls == 6
+    assert made.prompts[0].startswith("imagine.structured@1#")
+    assert list(made.troubles.values()) == [1]
+    assert lasting(again) == lasting(first)
+    assert (first.this_run["calls"], again.this_run["calls"]) == (6, 1)
+    assert sum(imaginer.asked.values()) == 7, "only what failed is asked for again, once for all composers"
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_runner import CAPTIONER, FakeEncoder, ScriptedCaptioner, captioner_module, cli, encoder_module, said
+encoder_module.load_encoder = lambda name, **_: FakeEncoder(name)
+captioner_module.load_captioner = lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER)
+sys.argv = ["ipcir", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    script = KILLED.format(tests=str(Path(__file__).parent))
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def kept(home: Path) -> int:
+    """How many replies are safe, whatever happens."""
+    if not (home / "catalog.sqlite").exists():
+        return 0
+    with Catalog.open(home) as catalog, catalog._read() as connection:
+        rows = connection.exec_driver_sql("select count(*) from replies where key not like '%:cost'")
+        return int(rows.scalar() or 0)
+
+
+def test_killed_anywhere_it_goes_on_and_reports_the_same(folder, imaginer, tmp_path, monkeypatch, capsys):
+    rows = [
+        {"reference": f"{a}-{shape}.png", "modification": f"in {b} with a number {n}", "targets": [f"{b}-{shape}.png"]}
+        for n in range(12)
+        for shape in range(SHAPES)
+        for a, b in ASKED[:-1]
+    ]
+    file = write(folder / "many.jsonl", rows)
+    arguments = ("eval", file, "--composers", "sum,imagined,imagined+reference,signed", "--json")
+    _, whole, errors = run(monkeypatch, capsys, *arguments, "--home", tmp_path / "whole")
+    distinct = len(imaginer.asked)
+    assert set(imaginer.asked.values()) == {1}, errors
+
+    imaginer.pause, chance = 0.02, random.Random(os.environ.get("IPCIR_TEST_SEED", "0"))
+    for share in sorted(chance.uniform(0.02, 0.9) for _ in range(2)):
+        imaginer.asked.clear()
+        before = kept(tmp_path / "home")
+        process = start(*arguments, "--home", tmp_path / "home")
+        while process.poll() is None and before + sum(imaginer.asked.values()) < share * distinct:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        time.sleep(0.2)  # what it had asked for last comes in
+        assert max(imaginer.asked.values(), default=1) == 1
+        assert sum(imaginer.asked.values()) <= distinct - before
+    imaginer.asked.clear()
+    before, imaginer.pause = kept(tmp_path / "home"), 0.0
+    _, resumed, errors = run(monkeypatch, capsys, *arguments, "--home", tmp_path / "home")
+    assert 0 < before < distinct
+    assert sum(imaginer.asked.values()) == distinct - before, "nothing that was kept is asked for again"
+    documents = [json.loads(each) for each in (whole, resumed)]
+    assert documents[0].pop("this_run")["calls"] > documents[1].pop("this_run")["calls"]
+    assert documents[0] == documents[1]
+
+
+# --- submissions
+
+
+def test_a_submission_names_fifty_pictures_a_query(engine, tmp_path, folder):
+    gallery = {}
+    for n in range(55):
+        Image.new("RGB", (16, 16), (n, 255 - n, n)).save(folder / f"{n:012d}.png")
+        gallery[str(n)] = f"{n:012d}.png"
+    queries = tuple(Query(str(n), str(n), "in red", ()) for n in range(3))
+    made = Benchmark("CIRCO test", queries, tuple(gallery), gallery, True, (), (), folder)
+    report = evaluate(engine, made, ["sum"])
+    assert (report.measures, row(report, "sum").scored, report.examples) == ((), 3, ())
+    (path,) = submit(engine, made, "sum", tmp_path / "out" / "circo.json")
+    written = json.loads(path.read_text())
+    assert list(written) == ["0", "1", "2"]
+    assert all(len(set(ids)) == 50 for ids in written.values())
+    with pytest.raises(InvalidRequest, match="No server"):
+        submit(engine, dataclasses.replace(made, name="mine"), "sum", tmp_path / "x.json")
+
+
+# --- tuning
+
+
+def test_tuning_finds_what_the_curve_shows_and_finds_it_again(engine, folder):
+    start = "imagined+reference:weight=0.1"
+    tuned = tune(engine, mine(folder), start)
+    report = evaluate(engine, mine(folder), [start, tuned.composer])
+    assert (tuned.measure, tuned.queries, tuned.failed) == ("R@1", len(ASKED), 0)
+    assert tuned.before == row(report, start).figures["R@1"].mean < tuned.after
+    assert tuned.after == row(report, tuned.composer).figures["R@1"].mean
+    assert tuned.after == pytest.approx(max(point["R@1"] for point in report.curve))
+    assert tune(engine, mine(folder), start) == tuned
+
+
+@pytest.mark.parametrize("composer", ["discount", "signed", "ast", "semantic-delta", "proxy-image"])
+def test_every_parameter_can_be_tuned_and_never_for_the_worse(engine, folder, composer):
+    tuned = tune(equipped(engine), mine(folder), composer, "mAP@5")
+    assert tuned.after >= tuned.before
+    report = evaluate(engine, mine(folder), [tuned.composer])
+    assert report.rows[0].figures["mAP@5"].mean == pytest.approx(tuned.after)
+
+
+def test_what_cannot_be_tuned(engine, folder):
+    for name in ("wardrobe test", "CIRR test1", "CIRCO test"):
+        with pytest.raises(InvalidRequest, match="validation part"):
+            tune(engine, dataclasses.replace(mine(folder), name=name), "sum")
+    with pytest.raises(InvalidRequest, match="no parameter to fit"):
+        tune(engine, mine(folder), "imagined")
+    with pytest.raises(InvalidRequest, match="is not measured by 'R@7'; there are: R@1"):
+        tune(engine, mine(folder), "sum", "R@7")
+
+
+def test_a_test_of_ones_own_is_never_seen(folder, tmp_path):
+    draw(tmp_path / "test", ("red", "blue", "green"))
+    copied = {"reference": "red-0.png", "modification": "In  BLUE", "targets": ["green-1.png"]}
+    rows = {"words": copied, "target": {"reference": "red-0.png", "modification": "bluer", "targets": ["blue-0.png"]}}
+    for rows_of_test in rows.values():
+        test = load_jsonl(write(tmp_path / "test" / "test.jsonl", [rows_of_test]))
+        with pytest.raises(InvalidRequest, match="1 of the queries of queries are in test as well"):
+            refuse_shared(mine(folder), test, Settings())
+    other = {"reference": "blue-1.png", "modification": "in red", "targets": ["red-1.png"]}
+    refuse_shared(mine(folder), load_jsonl(write(tmp_path / "test" / "test.jsonl", [other])), Settings())
+
+
+# --- the command line
+
+
+def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["ipcir", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    shown = capsys.readouterr()
+    return int(ended.value.code or 0), shown.out, shown.err
+
+
+class Tags(HTMLParser):
+    """Sees that every tag that is opened is closed, in order."""
+
+    VOID = ("meta",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: Counter[str] = Counter()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.seen[tag] += 1
+        if tag not in (*self.VOID, "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.seen[tag] += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_file_of_ones_own_at_the_command_line(folder, tmp_path, monkeypatch, capsys, home):
+    file, page, text = folder / "queries.jsonl", tmp_path / "out" / "report.html", tmp_path / "report.md"
+    status, out, err = run(monkeypatch, capsys, "eval", file, "--json", "--html", page, "--markdown", text)
+    assert status == 0, err
+    document = json.loads(out)
+    assert [each["composer"] for each in document["rows"]] == list(ABLATION)
+    assert {"curve", "examples", "failures", "rules", "versions", "this_run"} <= set(document)
+    assert next((home / ".ipcir" / "eval").iterdir()).name.startswith("queries-")
+    tags = Tags()
+    tags.feed(page.read_text(encoding="utf-8"))
+    assert tags.open == []
+    assert tags.seen["article"] == len(document["examples"])
+    assert "| imagined+reference | 0.80 |" in text.read_text(encoding="utf-8")
+
+    status, out, _ = run(monkeypatch, capsys, "eval", file, "--composers", "imagined+reference,sum:weight=0.9")
+    assert status == 0
+    assert "sum:weight=0.9" in out
+    status, out, _ = run(monkeypatch, capsys, "tune", file, "--composer", "sum", "--json")
+    assert json.loads(out)["composer"].startswith("sum")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("eval", "nothing"), "There is no benchmark 'nothing'"),
+        (("eval", "cirr"), "--folder FOLDER"),
+        (("eval", "circo", "--folder", ".", "--split", "train"), "has the parts val, test"),
+        (("eval", "wardrobe", "--composers", "best"), "no composer is called 'best'"),
+        (("eval", "none.jsonl"), "none.jsonl is missing"),
+        (("tune", "wardrobe", "--part", "test"), "tune on a validation part"),
+        (("tune", "cirr", "--folder", ".", "--split", "test1"), "tune on a validation part"),
+        (("tune", "circo", "--folder", ".", "--split", "test"), "tune on a validation part"),
+    ],
+)
+def test_what_the_command_line_refuses(monkeypatch, capsys, arguments, why):
+    status, out, err = run(monkeypatch, capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert why in " ".join(err.split())
+
+
+def test_the_wardrobe_with_every_composer(tmp_path, monkeypatch, capsys):
+    page = tmp_path / "wardrobe.html"
+    status, out, err = run(
+        monkeypatch, capsys, "eval", "wardrobe", "--families", 1, "--composers", "all", "--json", "--html", page,
+        "--home", tmp_path / "home",
+    )  # fmt: skip
+    assert status == 0, err
+    document = json.loads(out)
+    assert (document["queries"], document["gallery"]) == (6, 30)
+    rows = {each["composer"]: each for each in document["rows"]}
+    assert list(rows) == list(COMPOSERS)
+    assert all(each["scored"] == 6 for each in rows.values() if not each["not_run"])
+    assert {name for name, each in rows.items() if each["not_run"]} <= {"pic2word", "searle", "aligned"}
+    assert rows["imagined+reference"]["figures"]["R@10"]["mean"] > rows["modification"]["figures"]["R@10"]["mean"]
+    assert page.read_text(encoding="utf-8").count("data:image/jpeg;base64,") > 6
