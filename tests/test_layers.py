@@ -29,6 +29,7 @@ HOUSE = {
     "evaluation": "evaluation evaluation.metrics evaluation.speed evaluation.ablation evaluation.dialogues",
     "operations": "presenting sheet operations.operation operations.searching"
     " operations.parts operations.looking operations",
+    "dialogues": "lines chains.doubt chains.hearing chains.stages chains.dialog",
     "faces": "toolkit agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
