@@ -22,7 +22,8 @@ HOUSE = {
     "words": "rules.lexicon rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
     " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.actions rules.imagine rules"
     " prompts.loading prompts",
-    "engine parts": "composers.composer composers.feedback composers.single composers.fused composers queries devices hub encoder captioner"
+    "engine parts": "composers.composer composers.feedback composers.single composers.fused composers queries"
+    " devices hub encoder captioner"
     " chroma gallery features indexing",
     "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.compose",
     "engine": "parts engine",
@@ -30,19 +31,19 @@ HOUSE = {
     "operations": "presenting sheet operations.operation operations.searching"
     " operations.parts operations.looking operations",
     "dialogues": "lines chains.doubt chains.hearing chains.stages chains.dialog",
-    "faces": "toolkit agent retriever embeddings mcp_server",
+    "faces": "toolkit chains.agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
     " demo.play demo.dialogues",
-    "command line": "printing cli_shared cli_eval cli",
+    "command line": "history printing replaying voice cli_shared chat cli_eval cli_dialogue cli",
     "for tests": "fakes",
     "the door": "",
 }
 """Every module, from the ground up. A module imports only what stands before it, so ``fakes`` is imported by none."""
 
 HEAVY = {"torch", "torchvision", "transformers", "open_clip", "chromadb", "huggingface_hub", "langchain", "openai"}
-AGENTS = "ipcir_tools.agent"
-"""A middleware is a subclass of LangChain's, so this one module imports it when it is imported, and is imported late."""
+AGENTS = "ipcir_tools.chains.agent"
+"""A middleware is a subclass of LangChain's, so this module imports it at once and is itself imported late."""
 TRAINING = {f"ipcir_tools.demo.{name}" for name in ("learning", "small_clip", "small_blip", "train")}
 """They do nothing but train, so they import torch like anybody."""
 
