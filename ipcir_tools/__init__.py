@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ipcir_tools.agent import IPCIRMiddleware, build_agent
+    from ipcir_tools.chains.agent import IPCIRMiddleware, build_agent
     from ipcir_tools.embeddings import OpenClipEmbeddings
     from ipcir_tools.engine import Engine
     from ipcir_tools.errors import IPCIRError
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ComposedImageRetriever": "ipcir_tools.retriever",
-    "IPCIRMiddleware": "ipcir_tools.agent",
+    "IPCIRMiddleware": "ipcir_tools.chains.agent",
     "IPCIRToolkit": "ipcir_tools.toolkit",
     "OpenClipEmbeddings": "ipcir_tools.embeddings",
-    "build_agent": "ipcir_tools.agent",
+    "build_agent": "ipcir_tools.chains.agent",
     "Engine": "ipcir_tools.engine",
     "Hit": "ipcir_tools.types",
     "IPCIRError": "ipcir_tools.errors",

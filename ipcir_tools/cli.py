@@ -1,4 +1,4 @@
-"""The command line: ``ipcir index | search | refine | demo``. Everything heavy is imported when a command runs."""
+"""The command line, ``ipcir``. Everything heavy is imported when a command runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ipcir_tools.cli_dialogue import dialogue_app
 from ipcir_tools.cli_eval import eval_app
 from ipcir_tools.cli_shared import (
     LLM,
@@ -42,9 +43,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(eval_app, name="eval")
-app.add_typer(train_app, name="train")
-app.command()(tune)
 
 
 @app.command()
@@ -94,7 +92,12 @@ def search(
 @app.command()
 def refine(
     turn: Annotated[str, typer.Argument(help="The turn to build on, as a search printed it.")],
-    text: Annotated[str, typer.Argument(help="What should be different in addition.")],
+    text: Annotated[str, typer.Argument(help="What should be different in addition.")] = "",
+    base: Annotated[
+        str | None, typer.Option(help="Another picture as the reference: a hit's rank, an id, or a file.")
+    ] = None,
+    like: Annotated[list[str] | None, typer.Option(help="A hit to find more like, by rank or id; repeat it.")] = None,
+    dislike: Annotated[list[str] | None, typer.Option(help="A hit to find less like; repeat it for several.")] = None,
     k: Count = None,
     home: Home = None,
     models: Models = None,
@@ -107,19 +110,23 @@ def refine(
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on from an earlier turn; going on from one turn twice makes a branch."""
+    """Go on from an earlier turn: an edit, picks, or both. Going on from one turn twice makes a branch."""
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(**chosen) as (engine, _):
-        check_sheet_of(engine, sheet)
-        result = engine.refine(turn, text, k=k, weight=weight, composer=composer, where=filter_of(where))
-    show_search(result, as_json)
+        check_sheet_of(engine, sheet, *filter(None, [base]))
+        result = engine.refine(
+            turn, text, base=base, liked=like or (), disliked=dislike or (), k=k, weight=weight, composer=composer,
+            where=filter_of(where), trusted=True,
+        )  # fmt: skip
+        parent = engine.catalog.turn(turn)
+    show_search(result, as_json, parent)
     save_sheet_of(engine.settings, result, sheet, as_json)
 
 
 @app.command()
 def demo(
     home: Annotated[
-        Path | None, typer.Option(help="Folder for the demo's pictures and catalog [default: ~/.ipcir/demo].")
+        Path | None, typer.Option(help="Folder for the demo's pictures and catalog (default: ~/.ipcir/demo).")
     ] = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -168,6 +175,12 @@ def mcp(
 
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     serve(load_settings(**chosen), http=http, port=port)
+
+
+app.add_typer(dialogue_app)
+app.add_typer(eval_app, name="eval")
+app.add_typer(train_app, name="train")
+app.command()(tune)
 
 
 def main() -> None:

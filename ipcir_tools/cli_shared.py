@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.engine import Engine
     from ipcir_tools.settings import Settings
-    from ipcir_tools.types import SearchResult
+    from ipcir_tools.types import SearchResult, Turn
 
-Home = Annotated[Path | None, typer.Option(help="Folder of the catalog and its index [default: ~/.ipcir].")]
+Home = Annotated[Path | None, typer.Option(help="Folder of the catalog and its index (default: ~/.ipcir).")]
 Models = Annotated[
     str | None, typer.Option(help="'demo': the small models in the package; 'default': CLIP and BLIP from the hub.")
 ]
@@ -35,9 +35,9 @@ CaptionerName = Annotated[
 ]
 LLM = Annotated[
     str | None,
-    typer.Option("--llm", help="Model that imagines the target, such as openai:gpt-5-mini [default: rules]."),
+    typer.Option("--llm", help="Model that imagines the target, such as openai:gpt-5-mini (default: rules)."),
 ]
-Count = Annotated[int | None, typer.Option("-k", help="How many pictures to return [default: 10].")]
+Count = Annotated[int | None, typer.Option("-k", help="How many pictures to return (default: 10).")]
 Weight = Annotated[float | None, typer.Option(help="Weight of the text, 0 (only the picture) to 1 (only the text).")]
 ComposerName = Annotated[
     str | None, typer.Option("--composer", help="modification, reference, sum, imagined or imagined+reference.")
@@ -62,25 +62,25 @@ def engine_for(**chosen: Any) -> Iterator[tuple[Engine, Progress]]:
             yield engine, progress
 
 
-def filter_of(text: str | None) -> dict[str, Any] | None:
-    """The filter that a person typed as JSON. Raises InvalidRequest."""
+def filter_of(text: str | None, what: str = "--where") -> dict[str, Any] | None:
+    """The filter that a person typed as JSON behind ``what``. Raises InvalidRequest."""
     if text is None:
         return None
     try:
         where = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f'--where is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
+        raise InvalidRequest(f'{what} is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
     if not isinstance(where, dict):
-        raise InvalidRequest('--where must be a JSON object, such as \'{"format": "jpeg"}\'.')
+        raise InvalidRequest(f'{what} must be a JSON object, such as \'{{"format": "jpeg"}}\'.')
     return where
 
 
-def show_search(result: SearchResult, as_json: bool) -> None:
-    """Print a search."""
+def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:
+    """Print a search; ``parent`` is the turn that it went on from."""
     from ipcir_tools import printing
     from ipcir_tools.presenting import result_json
 
-    print_result(as_json, lambda: result_json(result), lambda: printing.show_result(result))
+    print_result(as_json, lambda: result_json(result), lambda: printing.show_result(result, parent=parent))
 
 
 def check_sheet_of(engine: Engine, sheet: Path | None, *pictures: str) -> None:

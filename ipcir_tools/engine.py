@@ -303,7 +303,8 @@ class Engine(EngineParts):
         vectors = self.catalog.features(weights, self.features.space)
         if unknown := [handle for handle in weights if handle not in vectors]:
             raise NotFound(
-                f"There is no vector {unknown[0][:60]!r}: take handles that `encode` gave, or whole ids of pictures in the gallery."
+                f"There is no vector {unknown[0][:60]!r}: "
+                "take handles that `encode` gave, or whole ids of pictures in the gallery."
             )
         vector = fusion.summed(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():

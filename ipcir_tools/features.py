@@ -7,6 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -239,12 +240,14 @@ class Features:
         record = self._catalog.records([id_]).get(id_)
         if record is None:
             raise NotFound(f"No picture has the id {id_!r}.")
-        gone = f"The picture {id_} cannot be opened again at {images.shown(record.source)}"
+        # an agent may read this: the file's name is enough, its folder is nobody's business
+        gone = f"The picture {id_} ({images.shown(PurePath(record.source).name)}) cannot be opened again"
         mend = "put the file back, or run `ipcir index` on its folder and search with another picture"
         try:
             loaded = images.load(images.text_path(record.source), self._settings)
         except (BadImage, NotFound) as error:
-            raise NotFound(f"{gone} ({error}): {mend}.") from error
+            why = error if isinstance(error, BadImage) else "its file is not there any more"
+            raise NotFound(f"{gone} ({why}): {mend}.") from error
         if loaded.record.id != id_:  # else another picture's caption would be kept under this id, or shown to an agent
             raise NotFound(f"{gone} (the file holds something else now): {mend}.")
         return loaded.pixels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -23,17 +23,22 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from ipcir_tools.history import Branch, asked, begun, branches
+
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.demo.play import Show
     from ipcir_tools.evaluation.ablation import Ablation
     from ipcir_tools.evaluation.dialogues import DialogueReport
     from ipcir_tools.indexing import IndexReport
-    from ipcir_tools.types import SearchResult
+    from ipcir_tools.replaying import Replay
+    from ipcir_tools.types import Hit, SearchResult, Turn
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 _MOST_SKIPS = 20
+_TURN_ID = 12
+"""Characters of a turn's id."""
 
 
 class _Rate(ProgressColumn):
@@ -87,23 +92,33 @@ def show_index(report: IndexReport) -> None:
             out.print(f"  and {len(report.skipped) - _MOST_SKIPS} more: --json lists them all")
 
 
-def show_result(result: SearchResult, marked: str | None = None, most: int | None = None) -> None:
-    """One search: what was understood, then the ranked pictures, the first ``most`` of them."""
+def show_result(
+    result: SearchResult, marked: str | None = None, most: int | None = None, parent: Turn | None = None
+) -> None:
+    """One search: what was understood, then the ranked pictures, the first ``most`` of them.
+
+    With ``parent``, the turn that it goes on from, picks are told by their ranks there.
+    """
     turn = result.turn
     out.print(
-        f"[bold]{escape(_line(turn.query.modification))}[/]  [dim]turn {turn.id}"
+        f"[bold]{escape(_line(asked(turn, parent)))}[/]  [dim]turn {turn.id}"
         + (f", after {turn.parent}" if turn.parent else "")
         + "[/]"
     )
+    told = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+    told.add_column(no_wrap=True)
+    told.add_column(overflow="fold")
     if turn.caption is not None:
-        out.print(f"  [dim]reference[/] {escape(_line(turn.caption))}")
+        told.add_row("  [dim]reference[/]", escape(_line(turn.caption)))
     if turn.imagined is not None:
         by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
             turn.imagined.origin
         ]
-        out.print(f"  [dim]imagined [/] {escape(_line(turn.imagined.description))} [dim](by {by})[/]", soft_wrap=True)
+        told.add_row("  [dim]imagined[/]", f"{escape(_line(turn.imagined.description))} [dim](by {by})[/]")
     for warning in result.warnings:
-        out.print(f"  [yellow]note[/] {escape(_line(warning))}")
+        told.add_row("  [yellow]note[/]", escape(_line(warning)))
+    if told.row_count:
+        out.print(told)
     if not turn.hits:
         out.print("  no picture matches")
         return
@@ -121,6 +136,106 @@ def show_result(result: SearchResult, marked: str | None = None, most: int | Non
         )
         table.add_row(str(hit.rank), f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score), hit.id, file)
     out.print(table)
+
+
+def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
+    """Turns as trees, oldest first; a star marks the ``current`` one."""
+    tree = list(branches(turns))
+    best = [_line(PurePath(each.turn.hits[0].source).name) if each.turn.hits else "(none)" for each in tree]
+    room = out.width - len("* ") - _TURN_ID - 4 * len("  ")
+    names = min(max(map(len, best), default=0), room * 2 // 5)
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("turn", no_wrap=True, min_width=_TURN_ID)
+    table.add_column("", min_width=int(current is not None))
+    table.add_column("asked", max_width=room - names)
+    table.add_column("best hit", max_width=names)
+    for branch, name in zip(tree, best, strict=True):
+        star = Text("*" if branch.turn.id == current else "", style="bold green")
+        table.add_row(branch.turn.id, star, _asked(branch), _cut((name, "dim")))
+    out.print(table)
+
+
+def _asked(branch: Branch) -> Text:
+    """A line of the tree: strokes, then the words; a root is bold and names its picture."""
+    if branch.turn.parent is not None:
+        return _cut((branch.strokes, "dim"), _line(asked(branch.turn, branch.parent)))
+    words, picture = begun(branch.turn)
+    return _cut((branch.strokes, "dim"), (_line(words), "bold"), (f"  {_line(picture)}", "dim"))
+
+
+def _cut(*parts: str | tuple[str, str]) -> Text:
+    """Text that ends with an ellipsis where its column does."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+
+def show_hit(hit: Hit) -> None:
+    """One hit with all that is known of it."""
+    out.print(f"[bold]{hit.rank}[/]  {hit.id}  [dim]score[/] {hit.score:.3f}")
+    out.print(f"  [dim]file   [/] {escape(_line(hit.source))}", soft_wrap=True)
+    if hit.caption is not None:
+        out.print(f"  [dim]caption[/] {escape(_line(hit.caption))}", soft_wrap=True)
+
+
+def show_replay(replayed: Replay) -> None:
+    """Whether a path came out as it was, and what did not."""
+    n, found = len(replayed.path), len(replayed.differences)
+    said = f"{n} turn{'s' if n > 1 else ''} replayed"
+    if replayed.llm_calls:
+        said += f", the language model asked {replayed.llm_calls} times"
+    if replayed.same:
+        out.print(f"[green]no difference[/]: {said}")
+        return
+    out.print(f"[bold yellow]{found} difference{'s' if found > 1 else ''}[/]: {said}")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("turn", no_wrap=True, min_width=12)
+    table.add_column("what", no_wrap=True)
+    for name in ("stored", "now"):
+        table.add_column(name, overflow="fold", ratio=1)
+    for each in replayed.differences:
+        table.add_row(each.turn, each.what, Text(_line(each.stored)), Text(_line(each.now)))
+    out.print(table)
+
+
+def show_welcome(pictures: int, llm: str | None) -> None:
+    """How a dialogue begins."""
+    who = f"through an agent with {llm}" if llm else "by rules"
+    out.print(f"[dim]{pictures:,} pictures, {escape(_line(who))}; help tells what to type, Ctrl-D leaves[/]")
+
+
+def show_typed(prompt: str, text: str) -> None:
+    """A line of a script, as if it had been typed."""
+    out.print(f"[bold green]{prompt}[/]{escape(_line(text))}", soft_wrap=True)
+
+
+def show_help(lines: Sequence[tuple[str, str]]) -> None:
+    """What can be typed, and what it does."""
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for typed, meaning in lines:
+        table.add_row(Text(typed), Text(meaning))
+    out.print(table)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on standard error while something runs, if a person is there to see it."""
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(f"[dim]{escape(what)}[/]"):
+        yield
+
+
+def show_note(label: str, text: str, style: str = "dim") -> None:
+    """A word beside the results: a label, and text that may come from anywhere."""
+    out.print(f"  [{style}]{label}[/] {escape(_line(text))}", soft_wrap=True)
+
+
+def show_words(text: str) -> None:
+    """What an agent says, line by line."""
+    for line in text.strip().splitlines():
+        out.print(Text(_line(line)), style="cyan")
 
 
 def show_ablation(ablation: Ablation) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ipcir_tools import images
 from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.presenting import said
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import SearchResult, Turn
+from ipcir_tools.types import SearchResult
 
 _CELL = 176
 _GAP = 12
@@ -22,7 +23,8 @@ _SIDE = 224
 _LEADING = 6
 _PER_LINE = 5
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_PAPER, _INK, _FAINT, _MARK = (252, 251, 248), (34, 34, 40), (120, 120, 128), (30, 140, 80)
+_PAPER, _GREY = (252, 251, 248), (236, 234, 230)
+_INK, _FAINT, _MARK = (34, 34, 40), (120, 120, 128), (30, 140, 80)
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,20 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
     width = _SIDE + columns * (_CELL + _GAP) + 2 * _GAP
     picture = Image.new("RGB", (width, max(rows * (_CELL + _LABEL), _CELL + _GAP + said) + 2 * _GAP), _PAPER)
     draw = ImageDraw.Draw(picture)
-    picture.paste(_thumbnail(turn.reference_source, settings), (_GAP, _GAP))
+    picture.paste(
+        tile(opened(turn.reference_source, settings) if turn.reference_source else "words alone"), (_GAP, _GAP)
+    )
     y = _GAP + _CELL + _GAP
     for line in lines:
         draw.text((_GAP, y), line.text, font=_font(line.size), fill=line.ink)
         y += line.size + _LEADING
     for i, hit in enumerate(hits):
         x, y = _SIDE + _GAP + (i % columns) * (_CELL + _GAP), _GAP + (i // columns) * (_CELL + _LABEL)
-        picture.paste(_thumbnail(hit.source, settings), (x, y))
-        if hit.id in strip.marked:
+        picture.paste(tile(opened(hit.source, settings)), (x, y))
+        marked = hit.id in strip.marked
+        if marked:
             draw.rectangle((x - 4, y - 4, x + _CELL + 3, y + _CELL + 3), outline=_MARK, width=4)
-        draw.text((x, y + _CELL + 6), f"{hit.rank}", font=_font(16), fill=_MARK if hit.id in strip.marked else _INK)
-        draw.text((x + 28, y + _CELL + 8), f"{hit.score:.3f}  {hit.id[:8]}", font=_font(13), fill=_FAINT)
+        _label(draw, x, y, hit.rank, f"{hit.score:.3f}  {hit.id[:8]}", _MARK if marked else _INK)
     draw.line((0, picture.height - 1, width, picture.height - 1), fill=(226, 224, 218))
     return picture
 
@@ -117,32 +121,50 @@ class _Line:
 def _lines(result: SearchResult) -> list[_Line]:
     """What stands below the reference: the edit, then the imagined target."""
     turn = result.turn
-    edit = textwrap.wrap(_said(turn), 20)[:3]
+    edit = textwrap.wrap(said(turn), 20)[:3]
     told = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
     return [_Line(text, 19, _INK) for text in edit] + [_Line(text, 13, _FAINT) for text in told]
 
 
-def _said(turn: Turn) -> str:
-    """The words of the turn, and how much it judged."""
-    query = turn.query
-    judged = [f"{len(ids)} {word}" for ids, word in ((query.liked, "liked"), (query.disliked, "disliked")) if ids]
-    return ", ".join([*([f"“{query.modification}”"] if query.modification else []), *judged])
-
-
-def _thumbnail(source: str | None, settings: Settings) -> Image.Image:
-    cell = Image.new("RGB", (_CELL, _CELL), (236, 234, 230))
-    if source is None:
-        ImageDraw.Draw(cell).text((8, 8), "words alone", font=_font(13), fill=_FAINT)
-        return cell
+def opened(source: str, settings: Settings, id: str | None = None) -> Image.Image | str:
+    """The picture of a file, or in a few words why there is none. With ``id``, no other picture than that one."""
     try:
-        picture = images.load(images.text_path(source), settings).pixels
+        found = images.load(images.text_path(source), settings)
     except IPCIRError as error:
-        for i, line in enumerate(textwrap.wrap(str(error), 24)[:6]):
+        return str(error)
+    return found.pixels if id in (None, found.record.id) else "the file holds another picture by now"
+
+
+def tile(picture: Image.Image | str, side: int = _CELL) -> Image.Image:
+    """A square of grey with the picture in its middle, or the words in its corner."""
+    cell = Image.new("RGB", (side, side), _GREY)
+    if isinstance(picture, str):
+        for i, line in enumerate(textwrap.wrap(picture, 24)[:6]):
             ImageDraw.Draw(cell).text((8, 8 + 18 * i), line, font=_font(12), fill=_FAINT)
         return cell
-    picture.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
-    cell.paste(picture, ((_CELL - picture.width) // 2, (_CELL - picture.height) // 2))
+    small = picture.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    cell.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
     return cell
+
+
+def draw_numbered(pictures: Mapping[str, Image.Image | str], *, columns: int = _PER_LINE) -> Image.Image:
+    """A contact sheet of pictures by id, each with its number from 1, row by row, and the beginning of its id."""
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    size = (columns * (_CELL + _GAP) + _GAP, rows * (_CELL + _LABEL) + _GAP)
+    sheet = Image.new("RGB", size, _PAPER)
+    for i, (id_, picture) in enumerate(pictures.items()):
+        x, y = _GAP + (i % columns) * (_CELL + _GAP), _GAP + (i // columns) * (_CELL + _LABEL)
+        sheet.paste(tile(picture), (x, y))
+        _label(ImageDraw.Draw(sheet), x, y, i + 1, id_[:8])
+    return sheet
+
+
+def _label(draw: ImageDraw.ImageDraw, x: int, y: int, number: int, text: str, ink: tuple[int, int, int] = _INK) -> None:
+    """The line below a picture whose corner is at ``x, y``."""
+    draw.text((x, y + _CELL + 6), f"{number}", font=_font(16), fill=ink)
+    draw.text((x + 28, y + _CELL + 8), text, font=_font(13), fill=_FAINT)
 
 
 @lru_cache(maxsize=8)

@@ -1,82 +1,93 @@
-"""Composed image search as a LangChain tool that agents call."""
+"""Composed image search as LangChain tools that agents call.
+
+::
+
+    agent = create_agent("openai:gpt-...", IPCIRToolkit(engine).get_tools())
+
+A tool answers with text for the model and a plain-JSON artifact for the program; ``show_images`` also with image
+blocks in its content. langchain-openai 1.7.3 sends those blocks on as they should be for the Responses API
+(``input_image`` in the ``function_call_output``), but for Chat Completions as ``image_url`` parts of a message of role
+``tool``, which OpenAI answers with an error: there the pictures must be moved to a user message before they are sent.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.tools import StructuredTool, ToolException
-from pydantic import BaseModel, Field, ValidationError
+from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
+from pydantic import Field, ValidationError
 
-from ipcir_tools.errors import IPCIRError
-from ipcir_tools.filters import GRAMMAR
-from ipcir_tools.presenting import result_json, result_text
-from ipcir_tools.types import Where
+from ipcir_tools.operations import OPERATIONS, SEEING, Answer, Operation, Refused, mended
 
 if TYPE_CHECKING:
     from ipcir_tools.engine import Engine
 
-AGENT_K = 5
-"""Hits that an agent gets if it does not ask for a number: enough to choose from, short to read."""
-AGENT_MOST = 50
-
-_ABOUT = (
-    "Find pictures that are like a reference picture, but changed as a text says: 'this one, but in blue'. "
-    "Returns a turn id and ranked picture ids; a picture id can be the reference of the next search."
-)
+Content = str | list[dict[str, Any]]
+"""What a model reads: text, or a text block and image blocks."""
 
 
-class ComposeSearchInput(BaseModel):
-    """Arguments of ``compose_search``."""
+class IPCIRToolkit(BaseToolkit):
+    """All operations over one engine as LangChain tools, sync and async.
 
-    reference: str = Field(
-        description="The picture to start from: a picture id from an earlier hit, or an allowed file path."
-    )
-    modification: str = Field(
-        description="What should be different, in plain words, such as 'in blue with long sleeves'."
-    )
-    k: int = Field(default=AGENT_K, ge=1, le=AGENT_MOST, description="How many pictures to return.")
-    weight: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1.0,
-        description="0 follows only the reference picture, 1 only the text. Leave out for the default.",
-    )
-    where: dict[str, Any] | None = Field(
-        default=None,
-        description='Leave out unless asked for. Example: {"width": {"$gte": 800}}. ' + GRAMMAR,
-    )
+    ``show_images`` adds the tool that shows pictures; leave it off for models that read text alone.
+    """
+
+    engine: Any = Field(repr=False)
+    show_images: bool = False
+
+    def __init__(self, engine: Engine, show_images: bool = False) -> None:
+        super().__init__(engine=engine, show_images=show_images)
+
+    def get_tools(self) -> list[BaseTool]:
+        """The tools, in the order in which a model should read them."""
+        return [
+            tool_of(operation, self.engine)
+            for operation in OPERATIONS.values()
+            if self.show_images or operation.name not in SEEING
+        ]
 
 
 def compose_search_tool(engine: Engine) -> StructuredTool:
-    """``compose_search`` over an engine: text for the model, a plain-JSON artifact for the program.
+    """``compose_search`` alone, for agents that need no dialogue."""
+    return tool_of(OPERATIONS["compose_search"], engine)
 
-    Whatever the model can mend (an unknown id, an empty text, a wrong filter) comes back to it as a message that says
-    what to do; anything else propagates.
+
+def tool_of(operation: Operation[Any], engine: Engine) -> StructuredTool:
+    """An operation as a LangChain tool.
+
+    Nothing that a model passes raises: a call that cannot be answered comes back as a message that says what to do.
     """
 
-    def compose_search(
-        reference: str, modification: str, k: int = AGENT_K, weight: float | None = None, where: Where | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def call(**given: Any) -> tuple[Content, dict[str, Any]]:
         try:
-            result = engine.search(reference, modification, k=k, weight=weight, where=where)
-        except IPCIRError as error:
-            raise ToolException(str(error)) from error
-        return result_text(result), result_json(result)
+            answer = operation.call(engine, operation.arguments.model_validate(given))
+        except Refused as refused:
+            raise ToolException(str(refused)) from refused
+        return _content(answer), answer.artifact
 
     return StructuredTool.from_function(
-        compose_search,
-        name="compose_search",
-        description=_ABOUT,
-        args_schema=ComposeSearchInput,
+        call,
+        name=operation.name,
+        description=operation.about,
+        args_schema=operation.arguments,
         response_format="content_and_artifact",
         handle_tool_error=True,
-        handle_validation_error=_mend,
+        handle_validation_error=_mended,
     )
 
 
-def _mend(error: ValidationError | Any) -> str:
-    """What is wrong with the arguments, one line each, for the model."""
-    if not isinstance(error, ValidationError):
-        return f"The arguments are wrong: {error}"
-    wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-    return "The arguments are wrong; call again with them mended. " + "; ".join(wrong)
+def _content(answer: Answer) -> Content:
+    """The text alone where there are no pictures: some providers take nothing else from a tool."""
+    if not answer.pictures:
+        return answer.text
+    pictures = [
+        {"type": "image", "base64": b64encode(each.data).decode(), "mime_type": each.mime_type}
+        for each in answer.pictures
+    ]
+    return [{"type": "text", "text": answer.text}, *pictures]
+
+
+def _mended(error: ValidationError | Any) -> str:
+    """What is wrong, for the model; langchain-core may also hand in the error of pydantic's first version."""
+    return mended(error) if isinstance(error, ValidationError) else f"The arguments are wrong: {error}"

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from pytest_httpserver import HTTPServer
 from talk import Call, Seen, Step, TalkingServer, open_wardrobe
 
-from ipcir_tools.agent import ROUNDS_SEEN, TRIES, IPCIRMiddleware, build_agent, presentable
+from ipcir_tools.chains.agent import ROUNDS_SEEN, TRIES, IPCIRMiddleware, build_agent, presentable
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import NotFound
 from ipcir_tools.fakes import ScriptedChatModel

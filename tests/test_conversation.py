@@ -24,7 +24,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pytest_httpserver import HTTPServer
 from talk import CONVERSATION, OUTCOMES, PARENTS, Outcome, Step, TalkingServer, open_wardrobe, read
 
-from ipcir_tools.agent import build_agent
+from ipcir_tools.chains.agent import build_agent
 from ipcir_tools.engine import Engine
 from ipcir_tools.operations import OPERATIONS, Refused
 

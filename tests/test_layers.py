@@ -22,29 +22,49 @@ HOUSE = {
     "words": "rules.lexicon rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
     " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.actions rules.imagine rules"
     " prompts.loading prompts",
-    "engine parts": "composers.composer composers.feedback composers.single composers.fused composers queries devices hub encoder captioner"
-    " chroma gallery features indexing",
-    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.compose",
+    "engine parts": "composers.composer composers.directions composers.feedback composers.single composers.fused"
+    " composers.proxy_image composers.ensemble composers.semantic_delta composers.discount composers.signed composers.ast"
+    " composers.pic2word composers.searle composers.aligned composers queries devices hub inversion inversion.pseudo"
+    " encoder inversion.network inversion.training inversion.pic2word inversion.phrases inversion.oti inversion.searle"
+    " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery features indexing",
+    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.telling chains.bricks"
+    " chains.deriving chains.compose",
     "engine": "parts engine",
     "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"
-    " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr evaluation.benchmarks.fashioniq"
-    " evaluation.benchmarks.genecis evaluation.benchmarks.jsonl evaluation.benchmarks evaluation.ranking"
-    " evaluation.submissions evaluation.speed evaluation.ablation evaluation.dialogues",
+    " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr"
+    " evaluation.benchmarks.fashioniq evaluation.benchmarks.genecis evaluation.benchmarks.jsonl evaluation.benchmarks"
+    " evaluation.ranking evaluation.submissions evaluation.speed evaluation.ablation evaluation.dialogues"
+    " evaluation.report evaluation.asked_once evaluation.stock evaluation.curve evaluation.measuring evaluation.summary"
+    " evaluation.runner evaluation.submitting evaluation.tuning evaluation.report_style evaluation.report_drawings"
+    " evaluation.report_markdown evaluation.report_html training_data",
     "operations": "presenting sheet operations.operation operations.searching"
     " operations.parts operations.looking operations",
-    "faces": "toolkit agent retriever embeddings mcp_server",
+    "dialogues": "lines chains.doubt chains.hearing chains.stages chains.dialog",
+    "faces": "toolkit chains.agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
+    " demo.drawing demo.as_benchmark"
     " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
     " demo.play demo.dialogues",
-    "command line": "printing cli_shared cli_eval cli",
+    "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval cli_train cli_tune"
+    " cli_dialogue cli",
     "for tests": "fakes",
     "the door": "",
 }
 """Every module, from the ground up. A module imports only what stands before it, so ``fakes`` is imported by none."""
 
-HEAVY = {"torch", "torchvision", "transformers", "open_clip", "chromadb", "huggingface_hub", "langchain", "openai"}
-AGENTS = "ipcir_tools.agent"
-"""A middleware is a subclass of LangChain's, so this one module imports it when it is imported, and is imported late."""
+HEAVY = {
+    "torch",
+    "torchvision",
+    "transformers",
+    "open_clip",
+    "chromadb",
+    "huggingface_hub",
+    "langchain",
+    "openai",
+    "diffusers",
+}
+AGENTS = "ipcir_tools.chains.agent"
+"""A middleware is a subclass of LangChain's, so this module imports it at once and is itself imported late."""
 TRAINING = {f"ipcir_tools.demo.{name}" for name in ("learning", "small_clip", "small_blip", "train")}
 """They do nothing but train, so they import torch like anybody."""
 
@@ -127,7 +147,7 @@ def test_imports_run_downward_only(source):
     assert upward == []
 
 
-COMMANDS = {"ipcir_tools.cli", "ipcir_tools.cli_eval"}
+COMMANDS = {"ipcir_tools.cli", "ipcir_tools.cli_eval", "ipcir_tools.cli_benchmarks"}
 
 
 def test_nothing_but_the_command_line_knows_the_demo():

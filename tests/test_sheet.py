@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.images import image_id
 from ipcir_tools.settings import Settings
-from ipcir_tools.sheet import Strip, draw_sheet, save_sheet
+from ipcir_tools.sheet import Strip, draw_numbered, draw_sheet, opened, save_sheet
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, SearchResult, Turn
 
 SETTINGS = Settings()
@@ -79,6 +80,37 @@ def test_a_file_that_is_gone_or_broken_leaves_a_square_with_its_reason(pictures)
         sheet = draw_sheet([strip(pictures, 1, source=source)], SETTINGS)
         assert count(sheet, (236, 234, 230)) > 10_000
         assert count(sheet, RED) > 0
+
+
+def test_pictures_by_id_stand_row_by_row_with_what_cannot_be_shown_in_its_place(pictures):
+    red, blue = (opened(str(pictures / f"{name}.png"), SETTINGS) for name in ("red", "blue"))
+    sheet = draw_numbered({"a": red, "b": "the file is gone", "c": blue, "d": red}, columns=3)
+    assert count(sheet, RED) == 2 * count(sheet, BLUE) > 0
+    assert count(sheet, (236, 234, 230)) > 10_000
+    places = {colour: where(sheet, colour) for colour in (RED, BLUE)}
+    assert {(x * 3 // sheet.width, y * 2 // sheet.height) for x, y in places[RED]} == {(0, 0), (0, 1)}
+    assert {(x * 3 // sheet.width, y * 2 // sheet.height) for x, y in places[BLUE]} == {(2, 0)}
+    assert draw_numbered({"a": red}).width < draw_numbered({"a": red, "b": red}).width < sheet.width
+
+
+def where(sheet: Image.Image, colour: tuple[int, int, int]) -> list[tuple[int, int]]:
+    return [
+        (x, y) for x in range(0, sheet.width, 5) for y in range(0, sheet.height, 5) if sheet.getpixel((x, y)) == colour
+    ]
+
+
+def test_a_picture_is_opened_only_if_it_is_still_the_one_that_is_meant(pictures):
+    file = pictures / "red.png"
+    id_ = image_id(file.read_bytes())
+    assert opened(str(file), SETTINGS, id_).size == (64, 48)
+    assert opened(str(file), SETTINGS, "0" * 16) == "the file holds another picture by now"
+    assert opened(str(pictures / "none.png"), SETTINGS, id_) == "does not exist"
+
+
+def test_drawing_leaves_the_pictures_as_they_are(pictures):
+    big = Image.new("RGB", (900, 600), RED)
+    draw_numbered({"a": big})
+    assert big.size == (900, 600)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipcir_tools.operations.looking import LIST_TURNS, SHOW_IMAGES, SHOW_TURN
 from ipcir_tools.operations.operation import Answer, Arguments, Brief, Operation, Picture, Refused, mended
+from ipcir_tools.operations.parts import CAPTION_IMAGE, ENCODE, FUSED_SEARCH, IMAGINE_TARGET
 from ipcir_tools.operations.searching import COMPOSE_SEARCH, FIND_IMAGES, REFINE_SEARCH
 
 OPERATIONS: dict[str, Operation[Any]] = {
-    operation.name: operation for operation in (COMPOSE_SEARCH, REFINE_SEARCH, FIND_IMAGES)
+    operation.name: operation
+    for operation in (
+        COMPOSE_SEARCH,
+        REFINE_SEARCH,
+        FIND_IMAGES,
+        CAPTION_IMAGE,
+        IMAGINE_TARGET,
+        ENCODE,
+        FUSED_SEARCH,
+        SHOW_TURN,
+        LIST_TURNS,
+        SHOW_IMAGES,
+    )
 }
 """Every operation by its name, in the order in which an agent should read them."""
 
-__all__ = ["OPERATIONS", "Answer", "Arguments", "Brief", "Operation", "Picture", "Refused", "mended"]
+SEEING = frozenset({SHOW_IMAGES.name})
+"""The operations that answer with pictures: for models that see, so a face offers them only where that is wanted."""
+
+__all__ = ["OPERATIONS", "SEEING", "Answer", "Arguments", "Brief", "Operation", "Picture", "Refused", "mended"]

@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ipcir_tools.errors import IPCIRError
+from ipcir_tools.presenting import capped
 
 if TYPE_CHECKING:
     from ipcir_tools.engine import Engine
 
 log = logging.getLogger(__name__)
 
+ERROR_CAP = 600
+"""Characters of a refusal."""
+
 
 class Arguments(BaseModel):
     """Arguments of an operation. Unknown ones are refused: a model that misspells one should hear of it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a hit's rank may come as a number
 
 
 class Brief(BaseModel):
-    """An answer as data, small enough for a model to read. Its fields are plain JSON values."""
+    """An answer as data, small enough for a model to read. Its fields are plain JSON values.
+
+    One with texts from pictures, files or models says that they are data, in a ``note``.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,7 +81,7 @@ class Operation(Generic[A]):
         try:
             return self.run(engine, arguments)
         except IPCIRError as error:
-            raise Refused(str(error)) from error
+            raise Refused(capped(str(error), ERROR_CAP)) from error
         except Exception as error:  # an agent's loop must survive a fault of ours
             log.exception("%s failed", self.name)
             raise Refused(
@@ -85,5 +92,10 @@ class Operation(Generic[A]):
 
 def mended(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating what was sent."""
-    wrong = [f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in error.errors()[:8]]
-    return "The arguments are wrong; call again with them mended. " + "; ".join(wrong)[:800]
+    wrong = [_wrong(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
+    return capped("The arguments are wrong; call again with them mended. " + "; ".join(wrong), ERROR_CAP)
+
+
+def _wrong(place: tuple[int | str, ...], message: str) -> str:
+    where = capped(".".join(map(str, place)), 60) or "arguments"
+    return f"{where}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,317 @@
+"""The stages of one round of the dialogue, and the state that they work on."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config, get_stream_writer
+from langgraph.graph.message import add_messages
+from langgraph.types import interrupt
+from typing_extensions import TypedDict
+
+from ipcir_tools.chains import doubt as doubts
+from ipcir_tools.chains.doubt import Doubt
+from ipcir_tools.chains.hearing import Asked, as_picture, last_said, understood
+from ipcir_tools.chains.imagine import Imagination, ImagineRequest
+from ipcir_tools.chains.requests import request_of, speaking, to_imagine
+from ipcir_tools.engine import Engine
+from ipcir_tools.errors import EmptyGallery, InvalidRequest
+from ipcir_tools.presenting import result_json, result_text
+from ipcir_tools.queries import checked_query, checked_text
+from ipcir_tools.types import ComposedQuery, ImaginedTarget, SearchResult, Turn
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class DialogInput(TypedDict, total=False):
+    """What a round may be given; all but the message may be left out."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    """A user's message last: words, a line of ``ipcir chat`` ("more like 3", "undo"), an image block."""
+    reference: str | None
+    """The picture to start from, or to go on from: an id, a rank in the turn's hits, an allowed path, a data: URI."""
+    liked: list[str]
+    disliked: list[str]
+    """Ids or ranks, for programs; people say "more like 3"."""
+    where: dict[str, Any] | None
+    """A filter on the gallery; None: as before; empty: none any more."""
+    turn: str | None
+    """The turn to build on, in place of the last one."""
+
+
+class DialogState(DialogInput, total=False):
+    """What a round works on. Every field is plain JSON, apart from the messages."""
+
+    modification: str
+    query: dict[str, Any] | None
+    caption: str | None
+    imagined: dict[str, Any] | None
+    start: str | None
+    """What the words change: the caption, or the target before. None where there are no new words."""
+    work: dict[str, dict[str, float]]
+    """``seconds`` and ``counts`` so far."""
+    doubt: dict[str, Any] | None
+    """``why``, ``told``, ``question``, ``turn``, and ``ask``: whether it is asked or only told."""
+    asked: bool
+    problem: str | None
+    result: dict[str, Any] | None
+    """What was found, as every face shows it; None where something went wrong."""
+    text: str | None
+
+
+_ROUND: dict[str, Any] = {
+    "modification": "",
+    "query": None,
+    "caption": None,
+    "imagined": None,
+    "start": None,
+    "work": {"seconds": {}, "counts": {}},
+    "doubt": None,
+    "asked": False,
+    "problem": None,
+    "result": None,
+    "text": None,
+}
+_NOTHING_GIVEN: dict[str, Any] = {"reference": None, "liked": [], "disliked": [], "where": None}
+
+Update = dict[str, Any]
+
+
+class Stages:
+    """The stages. Nothing expensive is handed on but through the catalog, or as JSON in the state."""
+
+    def __init__(self, engine: Engine, ask: bool, k: int | None) -> None:
+        self._engine = engine
+        self._ask = ask
+        self._k = k
+
+    # --- what is asked for
+
+    def read(self, state: DialogState, config: RunnableConfig) -> Update:
+        """The last message: words, picks, a picture, or a way back."""
+        heard = last_said(state.get("messages", []))
+        if not self._engine.catalog.size():
+            raise EmptyGallery(
+                "The gallery is empty: put pictures into it with `ipcir index FOLDER`, then say it again."
+            )
+        asked = understood(heard.text, state.get("turn"), _last(state))
+        given: Update = {name: state.get(name) for name in ("reference", "liked", "disliked")}
+        given = {} if asked.afresh else given
+        update = {**_ROUND, "messages": [heard.kept], **self._meant(asked, given, heard.picture)}
+        return update if update["result"] else update | self._unclear(update)
+
+    def _meant(self, asked: Asked, given: Mapping[str, Any], picture: str | None = None) -> Update:
+        """A request, with what else was given for it, as changes of the state."""
+        if asked.show and asked.turn:
+            path = self._engine.catalog.path(asked.turn)
+            if len(path) <= asked.back:
+                raise InvalidRequest(f"There are only {len(path)} turns here: nothing is left to go back to.")
+            return self._found(SearchResult(turn=path[-1 - asked.back]))
+        if asked.turn:
+            self._engine.catalog.turn(asked.turn)  # a turn that does not exist is told before anything is done
+        return {
+            "turn": asked.turn,
+            "modification": asked.text,
+            "reference": asked.reference or picture or given.get("reference"),
+            "liked": [*(given.get("liked") or ()), *asked.liked],
+            "disliked": [*(given.get("disliked") or ()), *asked.disliked],
+        }
+
+    def _unclear(self, update: Update) -> Update:
+        """What is to be asked before anything is searched."""
+        begun, pictured, words = bool(update["turn"]), bool(update["reference"]), update["modification"]
+        if (begun and pictured) or update["liked"] or update["disliked"]:
+            return {}
+        found = self._doubted(doubts.of_words(words, pictured=pictured, begun=begun), update, update["turn"])
+        if found and not words.strip() and not found["ask"]:
+            return {"problem": found["question"]}
+        return {"doubt": found}
+
+    # --- the stages
+
+    def caption(self, state: DialogState, config: RunnableConfig) -> Update:
+        """The pictures of the request, by id, and the reference in words where the imaginer will need them."""
+        query, pixels = self._query(state)
+        features, tally = self._engine.features, Counter[str]()
+        began = time.perf_counter()
+        if pixels:  # pictures of a message cannot be opened again, and pixels do not go into the state
+            features.images(list(pixels), pixels, tally)
+        update: Update = {"query": query.model_dump(mode="json"), "liked": [*query.liked]}
+        update |= {"disliked": [*query.disliked], "reference": query.reference if state.get("reference") else None}
+        needed = "imagined" in speaking(request_of(query, self._path(state))).needs
+        if query.reference and (needed or query.reference in pixels):
+            _tell("caption", reference=query.reference)
+            update["caption"] = features.captions([query.reference], pixels, tally=tally)[query.reference]
+        counts = {"image_encodes": tally["images"], "captions_made": tally["captions"]}
+        return update | {"work": _worked(state, counts, caption=time.perf_counter() - began)}
+
+    def _query(self, state: DialogState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        engine, words, where = self._engine, state["modification"], state.get("where")
+        reference, liked, disliked = state.get("reference"), state.get("liked") or (), state.get("disliked") or ()
+        if turn := state.get("turn"):
+            return engine.refined(turn, words, reference, liked, disliked, where=where)
+        if liked or disliked:
+            raise InvalidRequest("There is no turn to lean on: search first, then say which hits you like.")
+        record, pixels = engine.resolved(reference, trusted=False) if reference else (None, {})
+        query = checked_query(
+            reference=record.id if record else None,
+            modification=checked_text(words),
+            k=self._k or engine.settings.k,
+            weight=engine.settings.weight,
+            composer=engine.settings.composer,
+            where=where,
+        )
+        engine.catalog.remember([record] if record else [])
+        return query, pixels
+
+    def imagine(self, state: DialogState, config: RunnableConfig) -> Update:
+        """The target in words; nothing where the round adds no words, or searches with them as they are."""
+        query, path = ComposedQuery(**state["query"] or {}), self._path(state)
+        request = request_of(query, path)
+        if "imagined" not in speaking(request).needs:
+            return {"start": doubts.ANYTHING} if query.modification and query.reference is None else {}
+        wanted = to_imagine(request, state.get("caption") or "")
+        if not isinstance(wanted, ImagineRequest):
+            return {}
+        _tell("imagine", caption=wanted.caption, modification=wanted.modification)
+        began = time.perf_counter()
+        imagination = self._engine.imagine.invoke(wanted, config)
+        return {
+            "imagined": _as_json(imagination),
+            "start": wanted.history[-1][1].description if wanted.history else wanted.caption,
+            "work": _worked(state, {}, imagine=time.perf_counter() - began),
+        }
+
+    def compose(self, state: DialogState, config: RunnableConfig) -> Update:
+        """The features that the probe is made of. They go into the catalog, where the search finds them."""
+        query, imagination = ComposedQuery(**state["query"] or {}), _imagination(state)
+        _tell("compose", imagined=imagination.target.description if imagination else None)
+        began = time.perf_counter()
+        request = request_of(query, self._path(state), None, imagination)
+        composed = self._engine.compose.invoke(request, config)
+        counts = {name: n for name, n in composed.counts.items() if name != "llm_calls"}  # the search tells of those
+        return {"work": _worked(state, counts, compose=time.perf_counter() - began)}
+
+    def search(self, state: DialogState, config: RunnableConfig) -> Update:
+        """The turn, stored; and whether its hits show what was asked for."""
+        query, imagination = ComposedQuery(**state["query"] or {}), _imagination(state)
+        _tell("search", composer=query.composer, k=query.k)
+        result = self._engine.answer(query, self._path(state), imagination=imagination, config=config)
+        self._engine.catalog.put_turn(result.turn)
+        tally = Counter[str]()
+        doubt = state.get("doubt") or self._doubted(self._unmatched(state, result.turn, tally), state, result.turn.id)
+        found = {**result.counts, "text_encodes": result.counts["text_encodes"] + tally["texts"]}
+        work = _worked(state, found, search=result.timings["total"])
+        timings = {**work["seconds"], "total": sum(work["seconds"].values())}
+        counts = {name: int(n) for name, n in work["counts"].items()}
+        return {
+            "doubt": doubt,
+            "work": work,
+            **self._found(result.model_copy(update={"timings": timings, "counts": counts})),
+        }
+
+    def _unmatched(self, state: DialogState, turn: Turn, tally: Counter[str]) -> Doubt | None:
+        """Whether the hits are none, or none that shows what the words of this round ask for."""
+        if not turn.hits:
+            return doubts.of_filter(turn.query.where)
+        start, features = state.get("start"), self._engine.features
+        wanted = turn.imagined.description if turn.imagined else turn.query.modification
+        if start is None or start == wanted:
+            return None
+        to, away = features.texts([wanted, start], tally)
+        hits = self._engine.catalog.features([hit.id for hit in turn.hits], features.space)
+        return doubts.of_hits(np.stack([*hits.values()]), to, away, state["modification"])
+
+    # --- the end of a round
+
+    def ask(self, state: DialogState, config: RunnableConfig) -> Update:
+        """One question; its answer stands in the place of what was said, unless it says otherwise."""
+        doubt = state["doubt"] or {}
+        reply = interrupt({name: doubt[name] for name in ("question", "why", "turn")})
+        said = reply if isinstance(reply, dict) else {"text": str(reply or "")}
+        text, why = str(said.get("text") or "").strip(), doubt["why"]
+        picture = str(said.get("reference") or "") or (as_picture(text) if why == "no picture" else None)
+        told = [AIMessage(doubt["question"]), HumanMessage(text or picture or "")]
+        update: Update = {"messages": told, "asked": True, "doubt": None}
+        verdict = doubts.settles(text, why)
+        if verdict == "keep" and not picture:
+            return update
+        update |= {"result": None, "imagined": None, "start": None} | ({"where": {}} if why == "filter" else {})
+        if verdict == "lift" or (picture and text in ("", picture)):
+            return update | ({"reference": picture} if picture else {})
+        return update | self._meant(understood(text, state.get("turn"), _last(state)), state, picture)
+
+    def answer(self, state: DialogState) -> Update:
+        """The answer in words; the turn becomes the one to go on from, and what was given for the round is used up."""
+        result, problem, doubt = state.get("result"), state.get("problem"), state.get("doubt")
+        if problem or not result:
+            _tell("answer", turn=None)
+            return {**_NOTHING_GIVEN, "messages": [AIMessage(problem or "")], "result": None, "doubt": None}
+        _tell("answer", turn=result["turn"])
+        words = [state.get("text") or "", *([f"In doubt: {doubt['told']}"] if doubt else [])]
+        return {**_NOTHING_GIVEN, "messages": [AIMessage("\n".join(words))], "turn": result["turn"]}
+
+    def _found(self, result: SearchResult) -> Update:
+        return {"result": result_json(result), "text": result_text(result)}
+
+    def _doubted(self, doubt: Doubt | None, state: DialogState | Update, turn: str | None) -> Update | None:
+        """A doubt as the state keeps it: asked, where a round may stop and has not asked yet; else only told."""
+        if doubt is None:
+            return None
+        ask = self._ask and not state.get("asked") and _is_kept()
+        if ask:
+            _tell("ask", why=doubt.why)
+        return {**asdict(doubt), "turn": turn, "ask": ask}
+
+    def _path(self, state: DialogState) -> Sequence[Turn]:
+        turn = state.get("turn")
+        return self._engine.catalog.path(turn) if turn else ()
+
+
+def _last(state: DialogState) -> str | None:
+    """The turn that was found last, also where a question about it is still open."""
+    doubt = state.get("doubt") or {}
+    return doubt["turn"] if doubt.get("ask") else state.get("turn")
+
+
+def _is_kept() -> bool:
+    """Whether this run has a checkpointer, without which an interrupt cannot be answered.
+
+    LangGraph has no public name for it: a server puts its own in, and a thread's id is there without one, too.
+    """
+    return get_config()["configurable"].get("__pregel_checkpointer") is not None
+
+
+def _tell(stage: str, **known: Any) -> None:
+    """Stream that a stage begins."""
+    get_stream_writer()({"stage": stage, **known})
+
+
+def _worked(state: DialogState, counts: Mapping[str, float], **seconds: float) -> dict[str, dict[str, float]]:
+    """The work so far and what came to it."""
+    came = {"seconds": seconds, "counts": counts}
+    return {
+        part: {**before, **{name: before.get(name, 0) + n for name, n in came[part].items()}}
+        for part, before in state["work"].items()
+    }
+
+
+def _as_json(imagination: Imagination) -> dict[str, Any]:
+    plain = {"target": imagination.target.model_dump(mode="json"), "warnings": [*imagination.warnings]}
+    return asdict(imagination) | plain
+
+
+def _imagination(state: DialogState) -> Imagination | None:
+    kept = state.get("imagined")
+    if kept is None:
+        return None
+    target = ImaginedTarget(**kept["target"])
+    return Imagination(target, kept["prompt"], tuple(kept["warnings"]), kept["calls"], kept["cached"])
