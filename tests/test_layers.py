@@ -42,8 +42,8 @@ HOUSE = {
     "dialogues": "lines chains.doubt chains.hearing chains.stages chains.dialog",
     "faces": "toolkit chains.agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
-    " demo.drawing demo.as_benchmark"
-    " demo.benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
+    " demo.drawing"
+    " demo.benchmark demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
     " demo.play demo.dialogues",
     "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval cli_train cli_tune"
     " cli_dialogue cli",
