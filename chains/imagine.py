@@ -210,7 +210,10 @@ class _Imaginer:
 
     def _stored_cost(self, key: str) -> Cost | None:
         stored = self._replies.reply(key + _COST) if self._replies is not None else None
-        return None if stored is None else Cost(**json.loads(stored))
+        try:
+            return None if stored is None else Cost(**json.loads(stored))
+        except (ValueError, TypeError):
+            return None  # kept by a version that counted differently
 
     def _ladder(
         self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget

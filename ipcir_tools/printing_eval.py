@@ -66,8 +66,12 @@ def _cells(row: Row, best: dict[str, float], main: Sequence[str]) -> list[Text]:
         figure, lead = row.figures[name], row.against_baseline.get(name)
         cells.append(Text(f"{figure.low:.1f}-{figure.high:.1f}", style="dim"))
         cells.append(Text(f"{lead.mean:+.1f}" if lead else ""))
-        cells.append(Text(f"{lead.p:.3f}" if lead else "", style="dim"))
+        cells.append(Text(_chance(lead.p) if lead else "", style="dim"))
     return cells
+
+
+def _chance(p: float) -> str:
+    return "<.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _show_failures(report: Report) -> None:
@@ -89,4 +93,5 @@ def show_tuned(tuned: Tuned) -> None:
     table = Table(box=None, padding=(0, 2), show_header=False)
     for name, value in tuned_rows(tuned):
         table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+    out.print(f"--composers {tuned.composer}", markup=False, soft_wrap=True)  # on one line, to be copied
     out.print(table)

@@ -213,9 +213,8 @@ def _reweighted(composed: Composed, composer: Composer) -> Any:
 
 
 def tuned_rows(tuned: Tuned) -> Sequence[tuple[str, str]]:
-    """What was found, line by line, for a person."""
+    """How it was found, line by line, for a person."""
     return (
-        ("composer", tuned.composer),
         (f"{tuned.measure} before", f"{tuned.before:.2f} %"),
         (f"{tuned.measure} after", f"{tuned.after:.2f} % (on the queries that it was fitted on)"),
         ("settings tried", f"{tuned.tried:,}"),

@@ -107,5 +107,7 @@ def _templates(concept: str, captions: Sequence[str]) -> list[str]:
 
 def concepts_in(captions: Sequence[str], least: int = 3, most: int = 200) -> list[str]:
     """The words that most captions have, the commonest first: of three letters or more, in ``least`` captions."""
-    counts = Counter(word for caption in captions for word in set(re.findall(r"[^\W\d_][\w-]{2,}", caption.lower())))
+    counts = Counter(
+        word for caption in captions for word in dict.fromkeys(re.findall(r"[^\W\d_][\w-]{2,}", caption.lower()))
+    )
     return [word for word, n in counts.most_common() if n >= least and word not in _STOP][:most]
