@@ -22,7 +22,7 @@ from ipcir_tools.chains.hearing import Asked, as_picture, last_said, understood
 from ipcir_tools.chains.imagine import Imagination, ImagineRequest
 from ipcir_tools.chains.requests import request_of, speaking, to_imagine
 from ipcir_tools.engine import Engine
-from ipcir_tools.errors import EmptyGallery, InvalidRequest
+from ipcir_tools.errors import EmptyGallery, InvalidRequest, IPCIRError
 from ipcir_tools.presenting import result_json, result_text
 from ipcir_tools.queries import checked_query, checked_text
 from ipcir_tools.types import ComposedQuery, ImaginedTarget, SearchResult, Turn
@@ -62,6 +62,8 @@ class DialogState(DialogInput, total=False):
     """``why``, ``told``, ``question``, ``turn``, and ``ask``: whether it is asked or only told."""
     asked: bool
     problem: str | None
+    stood: str | None
+    """The last turn that was answered with."""
     result: dict[str, Any] | None
     """What was found, as every face shows it; None where something went wrong."""
     text: str | None
@@ -254,10 +256,20 @@ class Stages:
         result, problem, doubt = state.get("result"), state.get("problem"), state.get("doubt")
         if problem or not result:
             _tell("answer", turn=None)
-            return {**_NOTHING_GIVEN, "messages": [AIMessage(problem or "")], "result": None, "doubt": None}
+            told = {"messages": [AIMessage(problem or "")], "result": None, "doubt": None}
+            return {**_NOTHING_GIVEN, **told, "turn": self._standing(state)}
         _tell("answer", turn=result["turn"])
         words = [state.get("text") or "", *([f"In doubt: {doubt['told']}"] if doubt else [])]
-        return {**_NOTHING_GIVEN, "messages": [AIMessage("\n".join(words))], "turn": result["turn"]}
+        turn = result["turn"]
+        return {**_NOTHING_GIVEN, "messages": [AIMessage("\n".join(words))], "turn": turn, "stood": turn}
+
+    def _standing(self, state: DialogState) -> str | None:
+        """The turn that the next round builds on after a failed one: a turn that does not exist is not kept."""
+        turn = state.get("turn")
+        try:
+            return self._engine.catalog.turn(turn).id if turn else None
+        except IPCIRError:
+            return state.get("stood")
 
     def _found(self, result: SearchResult) -> Update:
         return {"result": result_json(result), "text": result_text(result)}

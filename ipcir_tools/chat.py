@@ -196,6 +196,8 @@ class Chat:
         turn = result.turn
         parent = self.engine.catalog.turn(turn.parent) if turn.parent else None
         self._seen[turn.id] = turn
+        if self.voice and parent is None and self.place.turn is not None:
+            self._leave()  # the agent started over
         self.place = Place(turn)
         printing.show_result(result, parent=parent)
         if self.sheets is not None:
@@ -306,7 +308,7 @@ def talk(chat: Chat) -> None:
             if _answered(chat, line) is False:
                 return
         except KeyboardInterrupt:
-            printing.show_note("stopped", "nothing was kept of it", "yellow")
+            printing.show_note("stopped", "the dialogue stands where it stood", "yellow")
 
 
 def _answered(chat: Chat, text: str) -> bool | None:

@@ -153,13 +153,14 @@ def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets
     if sheets is not None:
         check_sheet(sheets / "01.png")
     dialogue = Chat(engine, voice=Voice(engine) if engine.settings.llm else None, sheets=sheets)
-    if lines is None and sys.stdin.isatty():
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    if lines is None and typed:
         printing.show_welcome(engine.catalog.size(), engine.settings.llm)
     if reference is not None:
         dialogue.begin(reference)
-    if lines is None and sys.stdin.isatty():
+    if lines is None and typed:
         talk(dialogue)
         return 0
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    return converse(dialogue, sys.stdin if lines is None else lines)
+    return converse(dialogue, (sys.stdin or ()) if lines is None else lines)

@@ -159,7 +159,8 @@ def wardrobe_dialogues(
     """Play the wardrobe's held-out dialogues with a simulated user: Hits@1 and Hits@10 after each round."""
     from ipcir_tools.settings import load_settings
 
-    folder = (home or load_settings().home / f"wardrobe-dialogues-{dialogues}").expanduser().absolute()
+    # a gallery of its own: others' pictures would be distractors, and these would be strangers among others'
+    folder = ((home or load_settings().home) / f"wardrobe-dialogues-{dialogues}").expanduser().absolute()
     chosen = {
         "home": folder, "models": models or "demo", "encoder": encoder, "captioner": captioner, "llm": llm,
     }  # fmt: skip

@@ -158,7 +158,7 @@ _PICTURE = re.compile(
 )
 _SHEET = re.compile(r"""sheet(?:\s+["']?(?P<file>.+\.(?:png|jpe?g|webp))["']?)?""", re.IGNORECASE)
 _SHOW = re.compile(rf"show(?: (?P<one>{_ONE}))?", re.IGNORECASE)
-_SETTING = re.compile(r"(?P<k>k) ?=? ?(?P<count>[0-9]+)|(?P<where>where) (?P<filter>\{.*\}|off|none)", re.IGNORECASE)
+_SETTING = re.compile(r"(?P<k>k) ?=? ?(?P<count>[0-9]+)|(?P<where>where) (?P<filter>\{.*|off|none)", re.IGNORECASE)
 _LONGEST = 2_000
 """Characters of a line that may be more than an edit; the patterns need time that grows with its square."""
 _QUOTED = re.compile(r'"([^"]*[^"\s][^"]*)"')

@@ -280,6 +280,8 @@ def _add_prompts(server: MCPServer[Any]) -> None:
 
 
 def _serve_stdio(server: MCPServer[Any]) -> None:
+    if sys.stdin is None:
+        raise InvalidRequest("Standard input is closed, and MCP speaks through it: start it otherwise, or use --http.")
     if sys.stdin.isatty():
         sys.stderr.write("Serving MCP to the client that starts this command; by hand there is only Ctrl-C.\n")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C waits for the next line on standard input

@@ -185,8 +185,8 @@ def test_what_is_sent_has_no_picture_in_a_tools_role_and_few_in_all(rounds, kept
 
 
 def test_pictures_of_long_past_rounds_are_left_out():
-    sent = presentable([message for _ in range(ROUNDS_SEEN + 2) for message in round_of([PICTURE])])
-    assert sum(map(pictures_in, sent)) == ROUNDS_SEEN
+    sent = presentable([message for _ in range(6) for message in round_of([PICTURE])])
+    assert sum(map(pictures_in, sent)) == ROUNDS_SEEN == 3
     assert [message.text.strip() for message in sent[:4] if isinstance(message, ToolMessage)] == [
         "(The pictures are here no longer: call again to see them.)"
     ] * 2
@@ -234,6 +234,21 @@ async def test_an_unreadable_call_beside_a_good_one_is_answered_too(http, engine
         answers = [message for message in state["messages"] if isinstance(message, ToolMessage)]
         assert [answer.status for answer in answers] == ["error", "success", "success"]
         assert "no JSON object" in answers[0].text
+
+
+@pytest.mark.parametrize("depth", [60, 100, 300, 490, 600, 900, 950])
+async def test_arguments_nested_deeper_than_any_filter_are_refused(http, engine, depth):
+    deep = '{"text": "a coat", "where": ' + '{"a": ' * depth + "1" + "}" * depth + "}"
+    both: list[Call] = [("find_images", deep), ("find_images", {"text": "a coat"})]
+    server = serving(http, Step("A coat, please.", (lambda seen: both, coats)))
+    agent = build_agent(model(server, False), engine, checkpointer=InMemorySaver())
+    for state in (
+        agent.invoke({"messages": [("user", "A coat, please.")]}, THREAD),
+        await agent.ainvoke({"messages": [("user", "A coat, please.")]}, THREAD),
+    ):
+        answers = [message for message in state["messages"] if isinstance(message, ToolMessage)][-3:]
+        assert [answer.status for answer in answers] == ["error", "success", "success"]
+        assert state["messages"][-1].text.startswith("Done")
 
 
 @pytest.mark.parametrize("text", NO_OBJECT)

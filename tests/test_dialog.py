@@ -518,6 +518,21 @@ def test_a_question_quotes_what_was_said_and_no_more():
 # --- trained models, and the server
 
 
+def test_a_turn_that_does_not_exist_is_forgotten_and_the_last_good_one_is_not(dialog):
+    thread = {"configurable": {"thread_id": "wrong"}}
+    first = dialog.invoke(says("a red shirt"), thread)
+    failed = dialog.invoke(says("in blue", turn="tnope"), thread)
+    assert "There is no turn" in failed["messages"][-1].text
+    after = dialog.invoke(says("in blue"), thread)
+    assert after["result"]["parent"] == first["turn"]
+
+
+def test_a_turn_that_does_not_exist_leaves_a_new_thread_without_one(dialog):
+    thread = {"configurable": {"thread_id": "wrong from the start"}}
+    dialog.invoke(says("in blue", turn="tnope"), thread)
+    assert dialog.invoke(says("a red shirt"), thread)["result"]["parent"] is None
+
+
 @pytest.fixture(scope="module")
 def wardrobe_home(tmp_path_factory) -> Path:
     home, folder = tmp_path_factory.mktemp("wardrobe"), tmp_path_factory.mktemp("drawn")

@@ -147,6 +147,7 @@ def test_picks(text, meant):
         ("k=5", Setting("k", "5")),
         ('where {"width": {"$gte": 800}}', Setting("where", '{"width": {"$gte": 800}}')),
         ("where off", Setting("where", "off")),
+        ('where {"bad', Setting("where", '{"bad')),  # told as wrong JSON, not searched for
     ],
 )
 def test_commands(text, meant):

@@ -514,3 +514,27 @@ def test_a_fault_of_ours_is_told_as_such_and_logged(engine, monkeypatch, caplog)
     assert "no fault of your arguments" in told
     assert "secret" not in told
     assert "a secret" in caplog.text
+
+
+# --- what models get slightly wrong
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"liked": None, "disliked": None, "base": None, "k": None, "modification": "in blue"},
+        {"liked": "2"},
+        {"liked": 2.0, "disliked": [3.0]},
+        {"base": 3.0},
+    ],
+)
+def test_nulls_whole_floats_and_single_pictures_are_understood(given):
+    asked = OPERATIONS["refine_search"].arguments.model_validate({"turn": "t1", **given})
+    expected = {"liked": ["2"] if given.get("liked") else [], "disliked": ["3"] if given.get("disliked") else []}
+    assert {"liked": asked.liked, "disliked": asked.disliked} == expected
+    assert asked.base == ("3" if given.get("base") else None)
+
+
+def test_what_is_required_may_not_be_null():
+    with pytest.raises(ValidationError):
+        OPERATIONS["refine_search"].arguments.model_validate({"turn": None})

@@ -207,6 +207,7 @@ def turn_with(*scores: tuple[str, float]) -> Turn:
         ([("a", 0.9), ("c", 0.5), ("b", 0.5)], []),  # a tie that fell the other way
         ([("a", 0.9 + TOLERANCE / 2), ("b", 0.5), ("c", 0.5)], []),
         ([("a", 0.9 + TOLERANCE * 2), ("b", 0.5), ("c", 0.5)], ["scores"]),
+        ([("a", 0.9002), ("b", 0.5), ("c", 0.5)], ["scores"]),  # more than rounding does
         ([("b", 0.9), ("a", 0.5), ("c", 0.5)], ["scores", "hits"]),
         ([("a", 0.9), ("b", 0.5), ("d", 0.5)], ["gallery"]),
         ([("a", 0.9), ("b", 0.5)], ["hits"]),

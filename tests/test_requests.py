@@ -91,7 +91,7 @@ def test_what_this_turn_says_counts_whole():
 def test_every_later_edit_halves_what_was_said_and_turns_without_words_do_not():
     first = asked("in blue", liked=("B",), disliked=("C",))
     assert judged(asked(liked=("D",)), first) == ({"B": 1, "D": 1}, {"C": 1})
-    assert judged(asked("dotted"), first) == ({"B": FADING}, {"C": FADING})
+    assert judged(asked("dotted"), first) == ({"B": FADING}, {"C": FADING}) == ({"B": 0.5}, {"C": 0.5})
     assert judged(asked("short", liked=("D",)), first, asked("dotted")) == ({"B": FADING**2, "D": 1}, {"C": FADING**2})
 
 

@@ -279,12 +279,18 @@ def test_an_empty_gallery_is_said_to_be_empty(tmp_path):
 
 
 def test_only_a_trusted_retriever_opens_any_file(engine, tmp_path):
+    other = tmp_path / "other.png"
     draw(tmp_path / "mine.png", "green", 50)
+    draw(other, "green", 51)
     asked = {"reference_image": str(tmp_path / "mine.png")}
     with pytest.raises(NotAllowed):
         ComposedImageRetriever(engine=engine).invoke("in blue", **asked)
     documents = ComposedImageRetriever(engine=engine, trusted=True).invoke("in blue", **asked)
     turn = engine.catalog.turn(documents[0].metadata["turn"])
+    with pytest.raises(NotAllowed):
+        ComposedImageRetriever(engine=engine).invoke(
+            "in green", turn=turn.id, **{**asked, "reference_image": str(other)}
+        )
     assert turn.query.reference == load(tmp_path / "mine.png", engine.settings).record.id
 
 

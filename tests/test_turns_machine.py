@@ -37,6 +37,7 @@ from ipcir_tools.encoder import encoder_id
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import InvalidRequest, NotFound
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.replaying import replay
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import SearchResult, Turn
 
@@ -180,10 +181,12 @@ class Dialogues(RuleBasedStateMachine):
     @rule(turn=turns)
     def replay(self, turn: str) -> None:
         """What is asked again is answered as it was; pictures that came since may only push others down."""
-        said = self.kept[turn]
-        path = self.engine.catalog.path(said.parent) if said.parent else []
-        again = self.engine.answer(said.query, path).turn
-        assert (again.imagined, again.query, again.parent) == (said.imagined, said.query, said.parent)
+        said, replayed = self.kept[turn], replay(self.engine, turn)
+        again = replayed.results[-1].turn
+        grown = any(self.then[each.id] != self.gallery for each in replayed.path)
+        assert replayed.same or grown, replayed.differences
+        assert {each.what for each in replayed.differences} <= {"gallery", "hits"}
+        assert (again.imagined, again.query) == (said.imagined, said.query)
         old = [(hit.id, hit.score) for hit in again.hits if hit.id in self.then[turn]]
         assert [id_ for id_, _ in old] == [hit.id for hit in said.hits[: len(old)]]
         assert [score for _, score in old] == pytest.approx([hit.score for hit in said.hits[: len(old)]], abs=1e-5)

@@ -22,7 +22,7 @@ DIALOGUES = 200
 def play_dialogues(engine: Engine, folder: Path, progress: Progress, dialogues: int = DIALOGUES) -> DialogueReport:
     """Draw the dialogues of the test part into ``folder``, index them and play them."""
     made = benchmark.wardrobe("test", families=0, dialogues=dialogues)
-    pictures = folder / f"pictures-{dialogues}"
+    pictures = folder / "pictures"
     for done in benchmark.draw(made.pictures, pictures):
         progress("drawing", done, len(made.pictures))
     engine.index([pictures], progress)

@@ -180,9 +180,9 @@ class _Stage:
 
     def _judgement(self, each: _Played, row: FloatArray, number: int) -> ComposedQuery:
         target = each.case.rounds[number][1]
-        left_out = {each.case.reference, target}
-        best = [self._ids[i] for i in np.argsort(-row, kind="stable")[: SHOWN + 2]]
-        shown = [id_ for id_ in best if id_ not in left_out][:SHOWN]
+        best = [self._ids[i] for i in np.argsort(-row, kind="stable")[: SHOWN + len(each.left_out)]]
+        shown = [id_ for id_ in best if id_ not in each.left_out][:SHOWN]
+        shown = [id_ for id_ in shown if id_ != target]
         shown.sort(key=lambda id_: self._likeness(id_, target), reverse=True)
         last = each.path[-1].query
         return last.model_copy(update={"modification": "", "liked": (shown[0],), "disliked": (shown[-1],)})

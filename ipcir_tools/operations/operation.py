@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.presenting import capped
@@ -25,6 +25,15 @@ class Arguments(BaseModel):
     """Arguments of an operation. Unknown ones are refused: a model that misspells one should hear of it."""
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a hit's rank may come as a number
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_out(cls, given: Any) -> Any:
+        """Many clients send null for what they leave out."""
+        if not isinstance(given, dict):
+            return given
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        return {name: value for name, value in given.items() if value is not None or name in required}
 
 
 class Brief(BaseModel):

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ipcir_tools.errors import NotFound
 from ipcir_tools.filters import GRAMMAR
@@ -69,6 +69,18 @@ class RefineSearchArguments(Arguments):
         default_factory=list, description="Pictures to find less like: ids, or ranks in that turn."
     )
     k: int | None = Field(default=None, ge=1, le=AGENT_MOST, description=K + " Leave out for as many as before.")
+
+    @field_validator("base", "liked", "disliked", mode="before")
+    @classmethod
+    def _ranks(cls, named: Any, info: ValidationInfo) -> Any:
+        """A rank may come as 3.0, and a single picture without its list."""
+        if info.field_name == "base":
+            return _rank(named)
+        return [_rank(each) for each in (named if isinstance(named, list | tuple) else [named])]
+
+
+def _rank(named: Any) -> Any:
+    return int(named) if isinstance(named, float) and named.is_integer() else named
 
 
 class FindImagesArguments(Arguments):
