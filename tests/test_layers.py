@@ -23,11 +23,13 @@ HOUSE = {
     " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.actions rules.imagine rules"
     " prompts.loading prompts",
     "engine parts": "composers.composer composers.directions composers.feedback composers.single composers.fused"
-    " composers.proxy_image composers.ensemble composers.semantic_delta composers.discount composers.signed composers.ast"
+    " composers.proxy_image composers.ensemble composers.semantic_delta composers.discount composers.signed"
+    " composers.ast"
     " composers.pic2word composers.searle composers.aligned composers queries devices hub inversion inversion.pseudo"
     " encoder inversion.network inversion.training inversion.pic2word inversion.phrases inversion.oti inversion.searle"
     " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery features indexing",
-    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.telling chains.bricks"
+    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.telling"
+    " chains.bricks"
     " chains.deriving chains.compose",
     "engine": "parts engine",
     "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"
@@ -43,9 +45,11 @@ HOUSE = {
     "faces": "toolkit chains.agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.drawing"
-    " demo.benchmark demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip demo.card demo.train"
+    " demo.benchmark demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip"
+    " demo.card demo.train"
     " demo.play demo.dialogues",
-    "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval cli_train cli_tune"
+    "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval"
+    " cli_train cli_tune"
     " cli_dialogue cli",
     "for tests": "fakes",
     "the door": "",

@@ -21,5 +21,5 @@ class Aligned(Composer):
     """That of ``imagined+reference``."""
 
     def compose(self, parts: Parts) -> Probe:
-        """``q``."""
+        """``q``: the engine had the network make it."""
         return Probe(parts.need("aligned"))

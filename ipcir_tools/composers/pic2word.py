@@ -16,5 +16,5 @@ class Pic2Word(Composer):
     needs = frozenset({"reference", "pic2word"})
 
     def compose(self, parts: Parts) -> Probe:
-        """``q``."""
+        """``q``: the engine had the network make it."""
         return Probe(parts.need("pic2word"))

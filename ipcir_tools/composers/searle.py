@@ -17,5 +17,5 @@ class Searle(Composer):
     needs = frozenset({"reference", "searle"})
 
     def compose(self, parts: Parts) -> Probe:
-        """``q``."""
+        """``q``: the engine had the network make it."""
         return Probe(parts.need("searle"))
