@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
@@ -56,7 +57,8 @@ def _table(report: Report) -> Table:
 
 def _print_whole(table: Table) -> None:
     """Wider than the terminal if need be: a figure that is cut off is no figure."""
-    out.print(table, width=max(out.width, Measurement.get(out, out.options, table).maximum), crop=False, no_wrap=True)
+    needed = Measurement.get(out, out.options.update(width=1_000), table).maximum
+    Console(file=out.file, width=max(out.width, needed), force_terminal=out.is_terminal, highlight=False).print(table)
 
 
 def _cells(row: Row, best: dict[str, float], main: Sequence[str]) -> list[Text]:
