@@ -171,3 +171,33 @@ def wardrobe_dialogues(
 
         report = play_dialogues(engine, folder, progress, dialogues)
     print_result(as_json, lambda: report_json(report), lambda: printing.show_dialogues(report))
+
+
+@eval_app.command("wardrobe-absent")
+def wardrobe_absent(
+    families: Families = 86,
+    home: Home = None,
+    models: Models = None,
+    encoder: EncoderName = None,
+    captioner: CaptionerName = None,
+    llm: LLM = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take what is asked for out of the wardrobe: how well are such requests told apart (AUROC)?"""
+    from ipcir_tools.settings import load_settings
+
+    # a gallery of its own: among others' pictures there may be what was taken away
+    folder = ((home or load_settings().home) / f"wardrobe-absent-{families}").expanduser().absolute()
+    chosen = {
+        "home": folder, "models": models or "demo", "encoder": encoder, "captioner": captioner, "llm": llm,
+    }  # fmt: skip
+    with engine_for(**chosen) as (engine, progress):
+        from ipcir_tools import printing
+        from ipcir_tools.demo.absence import wardrobe_absence
+
+        found = wardrobe_absence(engine, folder, progress, families=families)
+    print_result(
+        as_json,
+        lambda: {name: each.model_dump(mode="json") for name, each in found.items()},
+        lambda: printing.show_absence(found),
+    )

@@ -40,7 +40,8 @@ LLM = Annotated[
 Count = Annotated[int | None, typer.Option("-k", help="How many pictures to return (default: 10).")]
 Weight = Annotated[float | None, typer.Option(help="Weight of the text, 0 (only the picture) to 1 (only the text).")]
 ComposerName = Annotated[
-    str | None, typer.Option("--composer", help="A method and its parameters: imagined+reference, signed, discount:b=0.5 ...")
+    str | None,
+    typer.Option("--composer", help="A method, its parameters behind it: signed, discount:b=0.5 ..."),
 ]
 Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
 Sheet = Annotated[Path | None, typer.Option(help="Draw reference, edit and hits as one picture into this file.")]

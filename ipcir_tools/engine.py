@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
@@ -13,7 +15,9 @@ from uuid import uuid4
 import numpy as np
 
 from ipcir_tools import fusion
+from ipcir_tools.calibration import Background
 from ipcir_tools.catalog import Catalog, Progress
+from ipcir_tools.duplicates import without_copies
 from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
 from ipcir_tools.gallery import Gallery
 from ipcir_tools.indexing import IndexReport, index_folders
@@ -43,6 +47,7 @@ class Engine(EngineParts):
     def __init__(self, settings: Settings, catalog: Catalog, gallery: Gallery) -> None:
         super().__init__(settings, catalog)
         self.gallery = gallery
+        self.background = Background(catalog, self.features)
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
@@ -231,8 +236,11 @@ class Engine(EngineParts):
         request = request_of(query, path, pixels, imagination)
         composed = self.compose.invoke(request, config)
         searching = time.perf_counter()
-        hits = self._hits(query, request, composed)
-        ended = time.perf_counter()
+        hits, copies = self._hits(query, request, composed)
+        ended, encoded = time.perf_counter(), Counter(composed.counts)
+        surprise = None
+        if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
+            surprise = self.background.surprise([hit.text_score for hit in hits], encoded, encode=not path)
         imagined = composed.imagination
         turn = Turn(
             id="t" + uuid4().hex[:11],
@@ -248,8 +256,9 @@ class Engine(EngineParts):
         )
         timings = {**composed.timings, "search": ended - searching, "total": time.perf_counter() - began}
         return SearchResult(
-            turn=turn, timings=timings, counts=composed.counts, warnings=imagined.warnings if imagined else ()
-        )
+            turn=turn, timings=timings, counts=dict(encoded), warnings=imagined.warnings if imagined else (),
+            near_copies=copies, surprise=surprise,
+        )  # fmt: skip
 
     def _stored(self, result: SearchResult) -> SearchResult:
         self.catalog.put_turn(result.turn)
@@ -267,17 +276,23 @@ class Engine(EngineParts):
         record = self.catalog.records([reference]).get(reference) if reference else None
         return record.source if record else None
 
-    def _hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[Hit, ...]:
-        """The ranking with the scores of its two halves; neither the reference nor what was just judged is a hit."""
-        ranking = self.gallery.nearest(composed.probe, query.k, query.where, exclude=request.left_out)
-        return self._described(ranking, composed.image, composed.text)
+    def _hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[tuple[Hit, ...], int]:
+        """The ranking without the reference, its near-copies and what was just judged; and the copies' number."""
+        image = composed.image  # one that was not needed is not made for this
+        if image is None and query.reference is not None:
+            image = self._known([query.reference]).get(query.reference)
+        rank = partial(self.gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
+        ranking, copies = without_copies(rank, self._known, query.k, image, self.settings.duplicates)
+        return self._described(ranking, composed.image, composed.text), copies
+
+    def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
+        return self.catalog.features(ids, self.features.space)
 
     def _described(
         self, ranking: Sequence[tuple[str, float]], image: FloatArray | None = None, text: FloatArray | None = None
     ) -> tuple[Hit, ...]:
         ids = [id_ for id_, _ in ranking]
-        vectors = self.catalog.features(ids, self.features.space)
-        records, captions = self.catalog.records(ids), self.features.known_captions(ids)
+        vectors, records, captions = self._known(ids), self.catalog.records(ids), self.features.known_captions(ids)
         return tuple(
             Hit(
                 id=id_,
@@ -300,7 +315,7 @@ class Engine(EngineParts):
         check_k(k)
         if not weights or not all(map(math.isfinite, weights.values())):
             raise InvalidRequest("There is nothing to search by: give at least one handle with a finite weight.")
-        vectors = self.catalog.features(weights, self.features.space)
+        vectors = self._known(weights)
         if unknown := [handle for handle in weights if handle not in vectors]:
             raise NotFound(
                 f"There is no vector {unknown[0][:60]!r}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -24,11 +24,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.history import Branch, asked, begun, branches
+from ipcir_tools.presenting import remarks
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.demo.play import Show
     from ipcir_tools.evaluation.ablation import Ablation
+    from ipcir_tools.evaluation.absence import Absence
     from ipcir_tools.evaluation.dialogues import DialogueReport
     from ipcir_tools.indexing import IndexReport
     from ipcir_tools.replaying import Replay
@@ -115,7 +117,7 @@ def show_result(
             turn.imagined.origin
         ]
         told.add_row("  [dim]imagined[/]", f"{escape(_line(turn.imagined.description))} [dim](by {by})[/]")
-    for warning in result.warnings:
+    for warning in (*remarks(result), *result.warnings):
         told.add_row("  [yellow]note[/]", escape(_line(warning)))
     if told.row_count:
         out.print(told)
@@ -296,6 +298,19 @@ def show_demo(show: Show, home: Path) -> None:
         "ipcir index FOLDER-OF-YOURS --models demo --home my-gallery",
     ):
         out.print(f"  {escape(command)}", soft_wrap=True)
+
+
+def show_absence(found: Mapping[str, Absence]) -> None:
+    """How well requests for what is not there are told apart, a line for each way to take it away."""
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("taken away")
+    for name in ("queries", "AUROC", "text score there", "absent", "told poor there", "absent"):
+        table.add_column(name, justify="right")
+    for name, each in found.items():
+        poor = ("" if share is None else f"{share:.1%}" for share in (each.poor_there, each.poor_absent))
+        scores = (f"{score:.3f}" for score in (each.auroc, each.there, each.absent))
+        table.add_row(name, f"{each.queries:,}", *scores, *poor)
+    out.print(table)
 
 
 def _line(text: str) -> str:

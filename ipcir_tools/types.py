@@ -126,6 +126,12 @@ class SearchResult(Value):
     """How often a model really worked for it: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``.
     What was known already does not count."""
     warnings: tuple[str, ...] = ()
+    near_copies: int = 0
+    """How many pictures were left out of the hits because they look the same as the reference."""
+    surprise: float | None = None
+    """The share of the gallery's captions that fit their own picture at least as well as any hit fits the imagined
+    target: small is unusually good, near 1 is no good match. None where nothing was imagined, or too few captions are
+    known; see :mod:`ipcir_tools.calibration`."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith(_OWN) or name in _KEYS:
             del os.environ[name]
     os.environ["HOME"] = _STATE["home"]
+    os.environ["IPCIR_DUPLICATES"] = "off"  # the fakes' pictures in one colour are near-copies of each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

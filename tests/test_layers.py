@@ -27,7 +27,8 @@ HOUSE = {
     " composers.ast"
     " composers.pic2word composers.searle composers.aligned composers queries devices hub inversion inversion.pseudo"
     " encoder inversion.network inversion.training inversion.pic2word inversion.phrases inversion.oti inversion.searle"
-    " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery features indexing",
+    " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery features"
+    " calibration duplicates indexing",
     "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.telling"
     " chains.bricks"
     " chains.deriving chains.compose",
@@ -35,7 +36,8 @@ HOUSE = {
     "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"
     " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr"
     " evaluation.benchmarks.fashioniq evaluation.benchmarks.genecis evaluation.benchmarks.jsonl evaluation.benchmarks"
-    " evaluation.ranking evaluation.submissions evaluation.speed evaluation.ablation evaluation.dialogues"
+    " evaluation.ranking evaluation.submissions evaluation.speed evaluation.ablation evaluation.absence"
+    " evaluation.dialogues"
     " evaluation.report evaluation.asked_once evaluation.stock evaluation.curve evaluation.measuring evaluation.summary"
     " evaluation.runner evaluation.submitting evaluation.tuning evaluation.report_style evaluation.report_drawings"
     " evaluation.report_markdown evaluation.report_html training_data",
@@ -47,7 +49,7 @@ HOUSE = {
     " demo.drawing"
     " demo.benchmark demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip"
     " demo.card demo.train"
-    " demo.play demo.dialogues",
+    " demo.play demo.dialogues demo.absence",
     "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval"
     " cli_train cli_tune"
     " cli_dialogue cli",

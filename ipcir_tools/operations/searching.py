@@ -14,7 +14,7 @@ from ipcir_tools.errors import NotFound
 from ipcir_tools.filters import GRAMMAR
 from ipcir_tools.images import shown
 from ipcir_tools.operations.operation import Answer, Arguments, Brief, Operation
-from ipcir_tools.presenting import DATA, MAX_WARNINGS, Caps, capped, fitted, result_json, result_text
+from ipcir_tools.presenting import DATA, MAX_WARNINGS, Caps, capped, fitted, remarks, result_json, result_text
 from ipcir_tools.types import Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ class RefineSearchArguments(Arguments):
     @field_validator("base", "liked", "disliked", mode="before")
     @classmethod
     def _ranks(cls, named: Any, info: ValidationInfo) -> Any:
-        """A rank may come as 3.0, and a single picture without its list."""
+        """A rank may come as 3.0, and a single picture without its list; a list written as text is left to be read."""
         if info.field_name == "base":
             return _rank(named)
+        if isinstance(named, str) and named.lstrip().startswith("["):
+            return named
         return [_rank(each) for each in (named if isinstance(named, list | tuple) else [named])]
 
 
@@ -133,7 +135,7 @@ def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
         imagined=capped(turn.imagined.description, caps.said) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
         hits=hit_briefs(turn.hits, caps),
-        warnings=[capped(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
+        warnings=remarks(result) + [capped(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )
 
 
