@@ -73,9 +73,11 @@ class RefineSearchArguments(Arguments):
     @field_validator("base", "liked", "disliked", mode="before")
     @classmethod
     def _ranks(cls, named: Any, info: ValidationInfo) -> Any:
-        """A rank may come as 3.0, and a single picture without its list."""
+        """A rank may come as 3.0, and a single picture without its list; a list written as text is left to be read."""
         if info.field_name == "base":
             return _rank(named)
+        if isinstance(named, str) and named.lstrip().startswith("["):
+            return named
         return [_rank(each) for each in (named if isinstance(named, list | tuple) else [named])]
 
 
