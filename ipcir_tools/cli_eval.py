@@ -108,12 +108,11 @@ def _composers(text: str | None) -> tuple[str, ...]:
 
     if text is None:
         return ABLATION
-    names = tuple(COMPOSERS) if text.strip() == "all" else tuple(filter(None, map(str.strip, text.split(","))))
-    for name in names:
-        composer_named(name)
-    if not names:
+    said = [name.strip() for name in text.split(",") if name.strip()]
+    if not said:
         raise InvalidRequest("--composers names none: write names with commas between, or all.")
-    return names
+    names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
+    return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
 
 
 def _models(choice: Choice, models: str | None) -> str | None:

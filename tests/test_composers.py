@@ -170,3 +170,10 @@ def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spelling, sa
     with pytest.raises(InvalidRequest, match=said) as caught:
         composer_named(spelling)
     assert "\n" not in str(caught.value)
+
+
+def test_a_parameter_is_set_once_and_within_reason():
+    with pytest.raises(InvalidRequest, match="twice"):
+        composer_named("discount:weight=0.5:weight=0.9")
+    with pytest.raises(InvalidRequest, match="beyond"):
+        composer_named("semantic-delta:pos=1e39")

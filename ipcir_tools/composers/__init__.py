@@ -39,7 +39,10 @@ def composer_named(spelling: str) -> Composer:
     name, *options = spelling.split(":")
     if name not in COMPOSERS:
         raise InvalidRequest(f"no composer is called {name!r}; there are: {', '.join(COMPOSERS)}")
-    return COMPOSERS[name].with_options(dict(_pair(each, spelling) for each in options)) if options else COMPOSERS[name]
+    pairs = [_pair(each, spelling) for each in options]
+    if len(dict(pairs)) < len(pairs):
+        raise InvalidRequest(f"{spelling!r} sets a parameter twice: say once what it is.")
+    return COMPOSERS[name].with_options(dict(pairs)) if pairs else COMPOSERS[name]
 
 
 def _pair(option: str, spelling: str) -> tuple[str, str]:

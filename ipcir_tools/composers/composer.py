@@ -78,6 +78,10 @@ class Parts:
         return feature
 
 
+LARGEST = 1e6
+"""Of any parameter: float32 scores must stay finite."""
+
+
 class Composer(Value, ABC):
     """One method. Subclasses say what they need, so that nothing else is computed; their fields are parameters.
 
@@ -107,7 +111,10 @@ class Composer(Value, ABC):
     def with_options(self, options: Mapping[str, Any]) -> Self:
         """The same method with other parameters. Raises InvalidRequest that names those it has."""
         try:
-            return type(self).model_validate({**self.parameters, **options})
+            made = type(self).model_validate({**self.parameters, **options})
+            if beyond := [key for key, value in made.parameters.items() if abs(float(value)) > LARGEST]:
+                raise InvalidRequest(f"{beyond[0]} of {self.name} is beyond {LARGEST:,.0f}: no score can be told then.")
+            return made
         except ValidationError as error:
             fault = error.errors()[0]
             known = ", ".join(f"{key}={value}" for key, value in self.parameters.items()) or "none"

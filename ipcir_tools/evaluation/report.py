@@ -117,7 +117,7 @@ class Report(Value):
     models: dict[str, str]
     versions: dict[str, str]
     this_run: dict[str, float]
-    """Seconds by part, and the calls and captions that were really made now."""
+    """Seconds by part, and the calls of the language model that were really made now."""
 
 
 def report_json(report: Report) -> dict[str, Any]:
