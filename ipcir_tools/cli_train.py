@@ -136,7 +136,14 @@ def align(
 def _folder(method: Method, out: Path | None, settings: Settings) -> Path:
     from ipcir_tools.networks import own_folder
 
-    return out.expanduser().absolute() if out else own_folder(method, settings)
+    folder = out.expanduser().absolute() if out else own_folder(method, settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(
+            f"The folder {folder} cannot be made ({error.strerror}): name another with --out."
+        ) from error
+    return folder
 
 
 def _given(steps: int | None) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         f"{escape(report.baseline or '-')}, in points[/]",
         soft_wrap=True,
     )
+    if not report.curve:
+        out.print("  [dim]no fusion curve: it is that of imagined+reference, which was not run[/]", soft_wrap=True)
     _show_failures(report)
     for path in written:
         out.print(f"written: {path}", markup=False, soft_wrap=True)

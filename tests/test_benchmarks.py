@@ -613,3 +613,11 @@ def test_a_submission_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InvalidRequest, match="cannot be written to"):
         write_submission({}, tmp_path / "file" / "below.json")
+
+
+def test_a_line_without_an_id_gives_way_to_one_that_took_its_number(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    line = '"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}'
+    (tmp_path / "q.jsonl").write_text('{"id": "2", ' + line + "\n{" + line + "\n")
+    assert [query.id for query in load_jsonl(tmp_path / "q.jsonl").queries] == ["2", "line 2"]

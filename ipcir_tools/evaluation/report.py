@@ -137,7 +137,11 @@ def failure_counts(report: Report) -> dict[str, int]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: round(each, 4) if key == "p" else _rounded(each) for key, each in value.items()}
+        exact = {"p": 4, "weight": 6}
+        return {
+            key: round(each, exact[key]) if key in exact and each is not None else _rounded(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
         return [_rounded(each) for each in value]
     return round(value, 2) if isinstance(value, float) else value

@@ -1,8 +1,8 @@
 """A user's own benchmark: a file with one query a line, over a folder of pictures.
 
 Each line is ``{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}``, paths relative to the
-folder; ``id`` is optional. The gallery is every picture in the folder and below. Lines that are no query are left
-out, and every one of them is named with its number.
+folder; ``id`` is optional: the line's number, where no line before has that id. The gallery is every picture in the
+folder and below. Lines that are no query are named with their number, and an evaluation counts them as failed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _read(path: Path, gallery: dict[str, None], keeps_reference: bool) -> tuple[
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        found = _parse(line, str(number), gallery, keeps_reference)
+        found = _parse(line, str(number) if str(number) not in queries else f"line {number}", gallery, keeps_reference)
         if isinstance(found, Query) and found.id in queries:
             found = _Bad(f"the id {shown(found.id)} stands there already")
         if isinstance(found, Query):
