@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,7 +90,7 @@ def test_damage_that_shows_only_later(tmp_path):
     size = file.stat().st_size
     with file.open("r+b") as stream:
         stream.seek(size // 3)
-        stream.write(os.urandom(size - size // 3))
+        stream.write(b"\xff" * (size - size // 3))  # no page begins so, where random bytes sometimes look like one
     with pytest.raises(CatalogError) as error, Catalog.open(tmp_path) as catalog:
         [catalog.reply(f"key {n}") for n in range(200)]
     assert is_one_line_with_the_way_out(error)
