@@ -24,7 +24,7 @@ from ipcir_tools.chains.requests import request_of, speaking, to_imagine
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import EmptyGallery, InvalidRequest, IPCIRError
 from ipcir_tools.presenting import result_json, result_text
-from ipcir_tools.queries import checked_query, checked_text
+from ipcir_tools.queries import checked_text, root_query
 from ipcir_tools.types import ComposedQuery, ImaginedTarget, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -163,14 +163,8 @@ class Stages:
         if liked or disliked:
             raise InvalidRequest("There is no turn to lean on: search first, then say which hits you like.")
         record, pixels = engine.resolved(reference, trusted=False) if reference else (None, {})
-        query = checked_query(
-            reference=record.id if record else None,
-            modification=checked_text(words),
-            k=self._k or engine.settings.k,
-            weight=engine.settings.weight,
-            composer=engine.settings.composer,
-            where=where,
-        )
+        asked = record.id if record else None
+        query = root_query(engine.settings, asked, checked_text(words), k=self._k or None, where=where)
         engine.catalog.remember([record] if record else [])
         return query, pixels
 

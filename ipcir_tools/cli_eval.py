@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +25,8 @@ from ipcir_tools.cli_shared import LLM, AsJson, CaptionerName, EncoderName, Home
 from ipcir_tools.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from ipcir_tools.catalog import Progress
+    from ipcir_tools.engine import Engine
     from ipcir_tools.evaluation.report import Report
     from ipcir_tools.evaluation.stock import Stock
 
@@ -156,14 +160,8 @@ def wardrobe_dialogues(
     as_json: AsJson = False,
 ) -> None:
     """Play the wardrobe's held-out dialogues with a simulated user: Hits@1 and Hits@10 after each round."""
-    from ipcir_tools.settings import load_settings
-
-    # a gallery of its own: others' pictures would be distractors, and these would be strangers among others'
-    folder = ((home or load_settings().home) / f"wardrobe-dialogues-{dialogues}").expanduser().absolute()
-    chosen = {
-        "home": folder, "models": models or "demo", "encoder": encoder, "captioner": captioner, "llm": llm,
-    }  # fmt: skip
-    with engine_for(**chosen) as (engine, progress):
+    chosen = {"models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    with _own_gallery(f"wardrobe-dialogues-{dialogues}", home, **chosen) as (engine, progress, folder):
         from ipcir_tools import printing
         from ipcir_tools.demo.dialogues import play_dialogues
         from ipcir_tools.evaluation.dialogues import report_json
@@ -183,14 +181,8 @@ def wardrobe_absent(
     as_json: AsJson = False,
 ) -> None:
     """Take what is asked for out of the wardrobe: how well are such requests told apart (AUROC)?"""
-    from ipcir_tools.settings import load_settings
-
-    # a gallery of its own: among others' pictures there may be what was taken away
-    folder = ((home or load_settings().home) / f"wardrobe-absent-{families}").expanduser().absolute()
-    chosen = {
-        "home": folder, "models": models or "demo", "encoder": encoder, "captioner": captioner, "llm": llm,
-    }  # fmt: skip
-    with engine_for(**chosen) as (engine, progress):
+    chosen = {"models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    with _own_gallery(f"wardrobe-absent-{families}", home, **chosen) as (engine, progress, folder):
         from ipcir_tools import printing
         from ipcir_tools.demo.absence import wardrobe_absence
 
@@ -200,3 +192,18 @@ def wardrobe_absent(
         lambda: {name: each.model_dump(mode="json") for name, each in found.items()},
         lambda: printing.show_absence(found),
     )
+
+
+@contextmanager
+def _own_gallery(
+    name: str, home: Path | None, models: str | None, **chosen: Any
+) -> Iterator[tuple[Engine, Progress, Path]]:
+    """An engine on a folder of its own, with that folder.
+
+    Other pictures in its gallery would be distractors, strangers to the truth, or what was meant to be taken away.
+    """
+    from ipcir_tools.settings import load_settings
+
+    folder = ((home or load_settings().home) / name).expanduser().absolute()
+    with engine_for(home=folder, models=models or "demo", **chosen) as (engine, progress):
+        yield engine, progress, folder

@@ -22,7 +22,7 @@ from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
 from ipcir_tools.gallery import Gallery
 from ipcir_tools.indexing import IndexReport, index_folders
 from ipcir_tools.parts import Caption, EngineParts
-from ipcir_tools.queries import MAX_HITS, MAX_TEXT, check_judged, check_k, checked_query, checked_text
+from ipcir_tools.queries import MAX_HITS, MAX_TEXT, check_judged, check_k, checked_query, checked_text, root_query
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ComposedQuery, FloatArray, Hit, ImageRecord, Probe, SearchResult, Turn, Where
 
@@ -106,16 +106,9 @@ class Engine(EngineParts):
         """Find pictures like the reference, but as the modification says; the root of a dialogue."""
         began = time.perf_counter()
         self._require_gallery()
-        settings, text = self.settings, checked_text(modification)
+        text = checked_text(modification)
         record, pixels = self.resolved(reference, trusted)
-        query = checked_query(
-            reference=record.id,
-            modification=text,
-            k=settings.k if k is None else k,
-            weight=settings.weight if weight is None else weight,
-            composer=composer or settings.composer,
-            where=where,
-        )
+        query = root_query(self.settings, record.id, text, k=k, weight=weight, where=where, composer=composer)
         self.catalog.remember([record])
         return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
 
@@ -131,14 +124,7 @@ class Engine(EngineParts):
         """Find pictures by words alone; a root too, from which a hit can be picked as the reference."""
         began = time.perf_counter()
         self._require_gallery()
-        query = checked_query(
-            reference=None,
-            modification=checked_text(text, "text"),
-            k=self.settings.k if k is None else k,
-            weight=self.settings.weight,
-            composer=composer or self.settings.composer,
-            where=where,
-        )
+        query = root_query(self.settings, None, checked_text(text, "text"), k=k, where=where, composer=composer)
         return self._stored(self.answer(query, (), config=config, began=began))
 
     def refine(

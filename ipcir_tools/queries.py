@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.filters import condition
+from ipcir_tools.settings import Settings
 from ipcir_tools.types import ComposedQuery, Where
 
 MAX_TEXT = 2_000
@@ -72,4 +73,25 @@ def checked_query(
         weight=weight,
         composer=composer,
         where=where or None,
+    )
+
+
+def root_query(
+    settings: Settings,
+    reference: str | None,
+    modification: str,
+    *,
+    k: int | None = None,
+    weight: float | None = None,
+    where: Where | None = None,
+    composer: str | None = None,
+) -> ComposedQuery:
+    """The checked query of a root: a reference's id or None for words alone; the settings give what is not named."""
+    return checked_query(
+        reference=reference,
+        modification=modification,
+        k=settings.k if k is None else k,
+        weight=settings.weight if weight is None else weight,
+        composer=composer or settings.composer,
+        where=where,
     )

@@ -47,8 +47,8 @@ HOUSE = {
     "faces": "toolkit chains.agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.drawing"
-    " demo.benchmark demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip demo.small_blip"
-    " demo.card demo.train"
+    " demo.benchmark demo.stocking demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip"
+    " demo.small_blip demo.card demo.train"
     " demo.play demo.dialogues demo.absence",
     "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval"
     " cli_train cli_tune"

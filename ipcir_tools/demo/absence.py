@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.demo import benchmark
+from ipcir_tools.demo.stocking import stocked
 from ipcir_tools.demo.world import Garment, Part
 from ipcir_tools.evaluation.absence import Absence, AbsentCase, measure_absence
-from ipcir_tools.images import located
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
@@ -25,12 +25,7 @@ def wardrobe_absence(
     that shows what the edit asks for.
     """
     made = benchmark.wardrobe(part, families)
-    pictures = folder / "pictures"
-    for done in benchmark.draw(made.pictures, pictures):
-        progress("drawing", done, len(made.pictures))
-    engine.index([pictures], progress)
-    stamps = engine.catalog.stamps().items()
-    ids = {Path(path).name: stamp.image_id for path, stamp in stamps if Path(path).parent == located(pictures)}
+    _, ids = stocked(engine, made.pictures, folder / "pictures", progress)
     garments = {picture.name: picture.garment for picture in made.pictures}
 
     def case(query: benchmark.Query, asked: dict[str, object]) -> AbsentCase:

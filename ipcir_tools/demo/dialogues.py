@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.demo import benchmark
 from ipcir_tools.demo.benchmark import Drawn
+from ipcir_tools.demo.stocking import stocked
 from ipcir_tools.evaluation.dialogues import DialogueCase, DialogueReport, run_dialogues
-from ipcir_tools.images import located
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
@@ -22,15 +22,7 @@ DIALOGUES = 200
 def play_dialogues(engine: Engine, folder: Path, progress: Progress, dialogues: int = DIALOGUES) -> DialogueReport:
     """Draw the dialogues of the test part into ``folder``, index them and play them."""
     made = benchmark.wardrobe("test", families=0, dialogues=dialogues)
-    pictures = folder / "pictures"
-    for done in benchmark.draw(made.pictures, pictures):
-        progress("drawing", done, len(made.pictures))
-    engine.index([pictures], progress)
-    ids = {
-        Path(path).name: stamp.image_id
-        for path, stamp in engine.catalog.stamps().items()
-        if Path(path).parent == located(pictures)
-    }
+    _, ids = stocked(engine, made.pictures, folder / "pictures", progress)
     drawn = {ids[picture.name]: picture for picture in made.pictures}
     cases = [
         DialogueCase(ids[dialogue.reference], tuple((text, ids[target]) for text, target in dialogue.turns))

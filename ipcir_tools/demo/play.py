@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ipcir_tools.chains.compose import Step
 from ipcir_tools.demo import benchmark, words
 from ipcir_tools.demo.benchmark import Benchmark, Query
+from ipcir_tools.demo.stocking import stocked
 from ipcir_tools.demo.world import Garment
 from ipcir_tools.errors import NotFound
 from ipcir_tools.evaluation.ablation import Ablation, Case, rank_in_gallery, run_ablation
-from ipcir_tools.images import located
 from ipcir_tools.indexing import IndexReport
 from ipcir_tools.sheet import Strip, save_sheet
 from ipcir_tools.types import SearchResult
@@ -67,11 +67,7 @@ def world_of_demo(families: int = benchmark.FAMILIES) -> Benchmark:
 def play(engine: Engine, folder: Path, progress: Progress) -> Show:
     """Run the whole demo in ``folder``."""
     made = world_of_demo()
-    pictures = folder / "pictures"
-    for done in benchmark.draw(made.pictures, pictures):
-        progress("drawing", done, len(made.pictures))
-    report = engine.index([pictures], progress)
-    ids = _ids(engine, pictures)
+    report, ids = stocked(engine, made.pictures, folder / "pictures", progress)
     dialogue = _dialogue(engine, made, ids)
     sheets = _sheets(engine, dialogue, folder / "sheets")
     cases = [Case(ids[query.reference], query.modification, ids[query.target]) for query in made.queries]
@@ -105,13 +101,6 @@ def show_json(show: Show) -> dict[str, Any]:
         "right_captions": round(show.right_captions, 2),
         "sheets": [str(sheet) for sheet in show.sheets],
     }
-
-
-def _ids(engine: Engine, pictures: Path) -> dict[str, str]:
-    """Picture ids by file name, for the files of the demo."""
-    folder = located(pictures)
-    stamps = {Path(path): stamp for path, stamp in engine.catalog.stamps().items()}
-    return {path.name: stamp.image_id for path, stamp in stamps.items() if path.parent == folder}
 
 
 def _dialogue(engine: Engine, made: Benchmark, ids: dict[str, str]) -> tuple[Played, ...]:
