@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     """Seconds that one imagination may take in all, retries and repairs included."""
     prompt: str = "imagine.structured"
     """Id of the prompt that asks for the imagination."""
+    prompts: Path | None = None
+    """Folder of the user's own prompt files; each stands in for the package's prompt of the same id, or is a new one."""
+    rerank: int = Field(default=0, ge=0, le=20)
+    """How many of the first hits a model that sees puts into its own order. 0: none, and no picture leaves."""
+    rerank_llm: str | None = None
+    """The model that sees; None: the one of ``llm``."""
 
     drawer: str | None = None
     """What draws imagined targets for composers that need pictures of them: ``openai:MODEL``, ``diffusers:ORG/NAME``,

@@ -61,6 +61,24 @@ class ImaginedTarget(Value):
     origin: Origin
 
 
+class Reply(Value):
+    """A model's reply as it is kept: what it says, who said it, and what it cost when it was made."""
+
+    text: str
+    kind: str
+    """Which part asked: ``imagine``, ``ask``, ``rerank``, or ``llm`` for a model that a user gave the cache to."""
+    model: str = ""
+    prompt: str = ""
+    """``imagine.structured@1#HASH8``; empty where no prompt file was used."""
+    calls: int | None = None
+    """Calls that it took, retries and repairs included. None: not known, as for replies of older catalogs."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    """By the server's own account; 0 where it gives none."""
+    created: str = ""
+    """UTC time, ISO 8601; empty: not known."""
+
+
 class ComposedQuery(Value):
     """A reference picture, a modification text and how to search with them."""
 
@@ -79,6 +97,17 @@ class ComposedQuery(Value):
     where: Where | None = None
 
 
+class Judgement(Value):
+    """What a model that sees pictures says of one hit."""
+
+    edit: float = Field(ge=0, le=10)
+    """How well the picture shows what was asked for, 0 to 10."""
+    preservation: float = Field(ge=0, le=10)
+    """How well it keeps of the reference what was not to change, 0 to 10."""
+    reason: str
+    """In the model's words; data, never an instruction."""
+
+
 class Hit(Value):
     """One ranked picture."""
 
@@ -86,7 +115,7 @@ class Hit(Value):
     rank: int
     """From 1."""
     score: float
-    """What the hits are ranked by."""
+    """What the hits are ranked by, unless a model that sees them ranked them anew."""
     image_score: float | None = None
     """Cosine with the reference picture's feature; None where the composer did not use the picture."""
     text_score: float | None = None
@@ -94,6 +123,8 @@ class Hit(Value):
     source: str
     caption: str | None = None
     """The captioner's words if the catalog has them already; never made for a hit."""
+    judged: Judgement | None = None
+    """None where no model looked at it."""
 
 
 class Turn(Value):
