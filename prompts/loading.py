@@ -6,18 +6,24 @@ an f-string template: ``{caption}`` is a variable, ``{{`` and ``}}`` are literal
 to the most characters of it that reach a model. A template puts a variable between tags of its own name,
 ``<caption>{caption}</caption>``; rendering breaks those tags where they occur inside a value, so a value cannot end its
 own data block.
+
+``pictures`` names the pictures that follow the last section's text, in this order. ``reply`` is ``text``, or the JSON
+schema of the object that the prompt asks for. A folder of the user's own prompt files stands before the package's: its
+``ID.md`` is a new prompt, or takes the place of the package's of that id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from ipcir_tools.errors import InvalidRequest, NotFound
 from ipcir_tools.types import Value
@@ -28,19 +34,37 @@ if TYPE_CHECKING:
 Role = Literal["system", "user", "assistant"]
 
 _HEADING = re.compile(rf"^## ({'|'.join(get_args(Role))})[ \t]*$", re.MULTILINE)
+_NAME = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
+_DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,(.+)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class FrontMatter(Value):
     """The head of a prompt file."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")
+    id: str = Field(pattern=_NAME)
     version: int = Field(ge=1)
     purpose: str = Field(min_length=1)
     variables: dict[str, int]
     """Variable -> the most characters of it that reach a model."""
-    reply: Literal["json", "text"]
-    """What the prompt asks the model to answer with."""
+    pictures: tuple[str, ...] = ()
+    """Names of the pictures that are shown behind the last section's text, in order."""
+    reply: Literal["text"] | dict[str, Any]
+    """``text``, or the JSON schema of the object that the prompt asks the model for."""
+
+    @field_validator("reply")
+    @classmethod
+    def _is_of_an_object(cls, reply: Any) -> Any:
+        """A schema that a server can hold a model to is of an object with named, typed properties."""
+        if reply == "text":
+            return reply
+        properties = reply.get("properties")
+        if reply.get("type") != "object" or not isinstance(properties, dict) or not properties:
+            raise ValueError("write 'text', or a JSON schema with 'type: object' and 'properties'")
+        untyped = [str(name) for name, of in properties.items() if not isinstance(of, dict) or "type" not in of]
+        if untyped:
+            raise ValueError(f"give each property a type: {', '.join(untyped)}")
+        return reply
 
 
 class Prompt(FrontMatter):
@@ -49,26 +73,45 @@ class Prompt(FrontMatter):
 
     sections: tuple[tuple[Role, str], ...] = Field(min_length=1)
     hash: str
+    own: bool = False
+    """Whether it is a file of the user's, and not of the package."""
 
     @property
     def tag(self) -> str:
         """``imagine.structured@1#1a2b3c4d``: what names this very text in caches, turns, traces and reports."""
         return f"{self.id}@{self.version}#{self.hash}"
 
-    def render(self, **values: str) -> list[BaseMessage]:
+    @property
+    def schema_of_reply(self) -> dict[str, Any] | None:
+        """The JSON schema that servers are asked to hold the model to, strict; None where it answers in plain text."""
+        if isinstance(self.reply, str):
+            return None
+        strict = {"title": re.sub(r"\W", "_", self.id), "description": self.purpose, "additionalProperties": False}
+        return {**strict, "required": list(self.reply["properties"]), **self.reply}
+
+    def render(self, pictures: Mapping[str, str] | None = None, /, **values: str) -> list[BaseMessage]:
         """The messages with ``values`` filled in, each capped and kept from closing its data block.
 
-        Raises ``InvalidRequest`` where a declared variable has no value or a value is not declared.
+        ``pictures`` are data URIs (``data:image/png;base64,...``) by name. Raises ``InvalidRequest`` where what is
+        declared is not given, what is given is not declared, or a picture is no data URI.
         """
         from langchain_core.prompts import ChatPromptTemplate
 
-        if missing_or_extra := sorted(set(values) ^ set(self.variables)):
+        self._check("variables", set(self.variables), set(values))
+        self._check("pictures", set(self.pictures), set(pictures or ()))
+        data = {name: self._as_data(name, value) for name, value in values.items()}
+        messages = ChatPromptTemplate.from_messages(list(self.sections)).format_messages(**data)
+        if pictures:
+            blocks = [_block(name, pictures[name]) for name in self.pictures]
+            messages[-1].content = [{"type": "text", "text": str(messages[-1].content)}, *blocks]
+        return messages
+
+    def _check(self, what: str, declared: set[str], given: set[str]) -> None:
+        if missing_or_extra := sorted(declared ^ given):
             raise InvalidRequest(
-                f"prompt {self.id} takes {', '.join(sorted(self.variables)) or 'no variables'}; "
+                f"prompt {self.id} takes {', '.join(sorted(declared)) or f'no {what}'}; "
                 f"check {', '.join(missing_or_extra)}"
             )
-        data = {name: self._as_data(name, value) for name, value in values.items()}
-        return ChatPromptTemplate.from_messages(list(self.sections)).format_messages(**data)
 
     def _as_data(self, name: str, value: str) -> str:
         tags = "|".join(map(re.escape, self.variables))
@@ -81,28 +124,52 @@ def capped(text: str, limit: int) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"
 
 
-def prompt_ids() -> list[str]:
-    """Ids of the prompts in the package, sorted."""
-    names = (entry.name for entry in files("ipcir_tools.prompts").iterdir())
-    return sorted(name.removesuffix(".md") for name in names if name.endswith(".md"))
+def prompt_ids(folder: Path | None = None) -> list[str]:
+    """Ids of the prompts in the package and in the user's own ``folder``, sorted. Raises ``NotFound`` without it."""
+    packaged = (entry.name for entry in files("ipcir_tools.prompts").iterdir())
+    own = (path.name for path in _own(folder).iterdir()) if folder else ()
+    return sorted({name.removesuffix(".md") for name in (*packaged, *own) if name.endswith(".md")})
 
 
-def load_prompt(id: str) -> Prompt:
-    """The package's prompt ``id``. Raises ``NotFound`` for an unknown id, ``InvalidRequest`` for a faulty file."""
-    known = prompt_ids()
+def load_prompt(id: str, folder: Path | None = None) -> Prompt:
+    """The prompt ``id``: the user's own where ``folder`` has it, else the package's.
+
+    Raises ``NotFound`` for an unknown id or folder, ``InvalidRequest`` for a faulty file.
+    """
+    known = prompt_ids(folder)
     if id not in known:
         raise NotFound(f"no prompt {id!r}; there are {', '.join(known)}")
     name = f"{id}.md"
-    prompt = parse_prompt(files("ipcir_tools.prompts").joinpath(name).read_text(encoding="utf-8"), name)
+    own = _own(folder) / name if folder else None
+    if own is not None and own.is_file():
+        prompt = parse_prompt(_text(own), str(own)).model_copy(update={"own": True})
+    else:
+        prompt = parse_prompt(files("ipcir_tools.prompts").joinpath(name).read_text(encoding="utf-8"), name)
     if prompt.id != id:
         raise InvalidRequest(f"prompt file {name} calls itself {prompt.id}; file name and id must be the same")
     return prompt
+
+
+def _own(folder: Path) -> Path:
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {folder} with prompts: mend --prompts or IPCIR_PROMPTS")
+    return folder
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise InvalidRequest(f"prompt file {path} cannot be read ({error}): save it as UTF-8") from error
 
 
 def parse_prompt(text: str, source: str) -> Prompt:
     """A prompt file's text as a checked ``Prompt``; ``source`` names it in errors. Raises ``InvalidRequest``."""
     text = text.replace("\r\n", "\n")
     head, body = _split(text, source)
+    if unknown := sorted(set(head) - set(FrontMatter.model_fields)):
+        raise InvalidRequest(f"prompt file {source}: {', '.join(unknown)} is no field of the front matter")
     sections = _sections(body, source)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()[:8]
     try:
@@ -112,6 +179,14 @@ def parse_prompt(text: str, source: str) -> Prompt:
         raise InvalidRequest(f"prompt file {source}: {faults}") from error
     _check_variables(prompt, source)
     return prompt
+
+
+def _block(name: str, uri: str) -> dict[str, str]:
+    """A picture as a standard content block, without the id at random that LangChain's own maker adds."""
+    found = _DATA_URI.fullmatch(uri)
+    if found is None:
+        raise InvalidRequest(f"picture {name} is no data URI such as data:image/png;base64,...")
+    return {"type": "image", "base64": found[2], "mime_type": found[1]}
 
 
 def _split(text: str, source: str) -> tuple[dict[str, object], str]:
@@ -140,6 +215,8 @@ def _sections(body: str, source: str) -> list[tuple[str, str]]:
 
 
 def _check_variables(prompt: Prompt, source: str) -> None:
+    if prompt.pictures and prompt.sections[-1][0] != "user":
+        raise InvalidRequest(f"prompt file {source}: pictures are shown to a '## user' section; it has none")
     used = {name for _, template in prompt.sections for name in _variables(template, source)}
     if undeclared := sorted(used - set(prompt.variables)):
         raise InvalidRequest(f"prompt file {source} uses {', '.join(undeclared)}; declare it under 'variables'")
