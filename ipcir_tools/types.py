@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,26 @@ class Value(BaseModel):
     """A frozen value that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shown(Value):
+    """A value that shows itself, as lines in a terminal and as pictures in a notebook.
+
+    Values know nothing of pictures: :mod:`ipcir_tools.showing` sets how, when the engine is imported.
+    """
+
+    as_text: ClassVar[Callable[[Any], str] | None] = None
+    as_html: ClassVar[Callable[[Any], str] | None] = None
+
+    def __repr__(self) -> str:
+        """What a terminal shows."""
+        return super().__repr__() if type(self).as_text is None else str(type(self).as_text(self))
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows; IPython's protocol."""
+        return None if type(self).as_html is None else str(type(self).as_html(self))
 
 
 class ImageRecord(Value):
@@ -127,7 +147,7 @@ class Hit(Value):
     """None where no model looked at it."""
 
 
-class Turn(Value):
+class Turn(Shown):
     """One step of a dialogue, immutable like a commit: it names its parent and is never changed."""
 
     id: str
@@ -147,7 +167,7 @@ class Turn(Value):
     """UTC time, ISO 8601."""
 
 
-class SearchResult(Value):
+class SearchResult(Shown):
     """What a search gives back: the stored turn, how long each part took, and what the user should know."""
 
     turn: Turn

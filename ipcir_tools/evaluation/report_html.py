@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from ipcir_tools import images
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import IPCIRError
 from ipcir_tools.evaluation.curve import FUSED
 from ipcir_tools.evaluation.report import Example, Figure, Lead, Report, Row, failure_counts
 from ipcir_tools.evaluation.report_drawings import bar_svg, curve_svg
 from ipcir_tools.evaluation.report_style import STYLE
+from ipcir_tools.thumbnails import data_uri, thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,18 +31,7 @@ _KINDS = {
 
 def thumbnails(files: Mapping[str, Path], settings: Settings) -> Thumbnail:
     """Reads thumbnails from the files of a benchmark's pictures."""
-
-    def thumbnail(name: str) -> bytes | None:
-        try:
-            picture = images.load(files[name], settings).pixels
-        except (IPCIRError, LookupError):
-            return None
-        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        held = io.BytesIO()
-        picture.save(held, "JPEG", quality=82)
-        return held.getvalue()
-
-    return thumbnail
+    return lambda name: thumbnail(files[name], settings, _SIDE) if name in files else None
 
 
 def report_html(report: Report, thumbnail: Thumbnail) -> str:
@@ -78,7 +63,7 @@ def report_html(report: Report, thumbnail: Thumbnail) -> str:
 def _picture_rule(name: str, data: bytes | None) -> str:
     if data is None:
         return ""
-    return f".{name}{{background-image:url(data:image/jpeg;base64,{base64.b64encode(data).decode()})}}\n"
+    return f".{name}{{background-image:url({data_uri(data)})}}\n"
 
 
 # --- what was measured
