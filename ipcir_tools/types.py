@@ -39,13 +39,15 @@ class Shown(Value):
 
     def __repr__(self) -> str:
         """What a terminal shows."""
-        return super().__repr__() if type(self).as_text is None else str(type(self).as_text(self))
+        show = type(self).as_text
+        return super().__repr__() if show is None else show(self)
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str | None:
         """What a notebook shows; IPython's protocol."""
-        return None if type(self).as_html is None else str(type(self).as_html(self))
+        show = type(self).as_html
+        return None if show is None else show(self)
 
 
 class ImageRecord(Value):
