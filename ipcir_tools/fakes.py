@@ -13,20 +13,22 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableLambda
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
 
 from ipcir_tools.captioner import EMPTY, Captioner
 from ipcir_tools.encoder import Encoder
+from ipcir_tools.rules import imagine_by_rules
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -142,14 +144,19 @@ class ScriptedCaptioner(Captioner):
         return f"a {colour} picture" if self._captions is None else self._captions.get(colour, EMPTY)
 
 
+Reply = str | AIMessage | Exception
+
+
 class ScriptedChatModel(BaseChatModel):
     """A chat model that gives ``replies`` one after the other, whoever asks, and raises those that are errors.
+
+    A reply may be a function of the messages so far, for what has to quote them: ids, for one.
 
     ``received`` holds the messages of every call, ``bound_tools`` what ``bind_tools`` was given, ``schemas`` what
     ``with_structured_output`` was given. A call beyond the last reply raises ``IndexError``.
     """
 
-    replies: SkipValidation[Sequence[str | AIMessage | Exception]]
+    replies: SkipValidation[Sequence[Reply | Callable[[list[BaseMessage]], Reply]]]
     model_name: str = "scripted"
     received: list[list[BaseMessage]] = Field(default_factory=list)
     bound_tools: list[list[Any]] = Field(default_factory=list)
@@ -177,7 +184,8 @@ class ScriptedChatModel(BaseChatModel):
             self.received.append(list(messages))
         if turn >= len(self.replies):
             raise IndexError(f"ScriptedChatModel was asked {turn + 1} times and has {len(self.replies)} replies")
-        reply = self.replies[turn]
+        scripted = self.replies[turn]
+        reply = scripted(messages) if callable(scripted) else scripted
         if isinstance(reply, Exception):
             raise reply
         message = AIMessage(content=reply) if isinstance(reply, str) else reply
@@ -209,6 +217,71 @@ class ScriptedChatModel(BaseChatModel):
         if include_raw:
             return self | RunnableLambda(lambda reply: _with_raw(reply, schema))
         return self | RunnableLambda(lambda reply: _structured(reply, schema))
+
+
+class PretendChatModel(BaseChatModel):
+    """A chat model that answers the imagination's prompts out of the rules, to try prompts and chains offline.
+
+    It reads the data blocks of a prompt, answers in JSON where the prompt speaks of JSON, keeps to an "at most 30
+    words" in it, streams word by word, and counts words as tokens. A ``forgetful`` one drops the caption.
+    """
+
+    model_name: str = "pretend"
+    forgetful: bool = False
+
+    @property
+    def _llm_type(self) -> str:
+        return "pretend"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model_name": self.model_name, "forgetful": self.forgetful}
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        text = self._reply("\n".join(message.text for message in messages))
+        message = AIMessage(text, usage_metadata=_usage(messages, text))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        text = self._reply("\n".join(message.text for message in messages))
+        for word in re.findall(r"\S+\s*", text):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+            if run_manager is not None:
+                run_manager.on_llm_new_token(word)
+        usage = _usage(messages, text)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage, chunk_position="last"))
+
+    def _reply(self, said: str) -> str:
+        target = imagine_by_rules("" if self.forgetful else _block(said, "caption"), _block(said, "modification"))
+        most = re.search(r"at most (\d+) words", said)
+        words = target.description.split()[: int(most[1]) if most else None]
+        if "JSON" not in said:
+            return " ".join(words)
+        lists = {"keep": target.keep, "add": target.add, "remove": target.remove, "alternatives": target.alternatives}
+        return json.dumps({"description": " ".join(words), **lists}, ensure_ascii=False)
+
+
+def _block(said: str, name: str) -> str:
+    """What stands last between the tags of a name."""
+    found = re.findall(rf"<{name}>\n(.*?)\n</{name}>", said, re.DOTALL)
+    return str(found[-1]) if found else ""
+
+
+def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
+    read, written = sum(len(message.text.split()) for message in messages), len(text.split())
+    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
 
 def _structured(reply: AIMessage, schema: Any) -> Any:

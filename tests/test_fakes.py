@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +18,15 @@ from langchain_core.tools import tool
 from PIL import Image
 from pydantic import BaseModel
 
-from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
+from ipcir_tools.fakes import (
+    COLOURS,
+    FakeEncoder,
+    PretendChatModel,
+    ScriptedCaptioner,
+    ScriptedChatModel,
+    colour_name,
+)
+from ipcir_tools.prompts import load_prompt
 
 
 def square(colour: str, size: int = 24) -> Image.Image:
@@ -153,3 +163,37 @@ def test_an_agent_runs_on_a_script():
 def test_the_fakes_load_no_model_library():
     code = "import sys, ipcir_tools.fakes; sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_scripted_reply_may_quote_what_was_said():
+    model = ScriptedChatModel(replies=[lambda messages: f"you said {messages[-1].text}"])
+    assert model.invoke("hello").text == "you said hello"
+
+
+class TestThePretendModel:
+    VALUES: ClassVar = {"caption": 'a red "dress" with short sleeves', "modification": "make it blue"}
+
+    def test_it_answers_in_the_form_that_the_prompt_asks_for(self):
+        model = PretendChatModel()
+        plain = model.invoke(load_prompt("imagine.simple").render(**self.VALUES))
+        reply = json.loads(model.invoke(load_prompt("imagine.structured").render(**self.VALUES)).text)
+        assert "blue" in plain.text
+        assert "short sleeves" in plain.text
+        assert reply["description"] == plain.text
+        assert reply["remove"] == ["red"]
+
+    def test_it_streams_what_it_would_say(self):
+        messages = load_prompt("imagine.structured").render(**self.VALUES)
+        said = PretendChatModel().invoke(messages)
+        *parts, last = PretendChatModel().stream(messages)
+        assert "".join(part.text for part in parts) == said.text
+        assert len(parts) > 5
+        assert last.usage_metadata == said.usage_metadata
+        assert said.usage_metadata is not None
+        assert said.usage_metadata["output_tokens"] == len(said.text.split())
+
+    def test_it_keeps_to_a_number_of_words_and_can_forget_the_caption(self):
+        messages = load_prompt("imagine.simple").render(**self.VALUES)
+        short = [message.model_copy(update={"content": message.text.replace("30", "2")}) for message in messages]
+        assert len(PretendChatModel().invoke(short).text.split()) == 2
+        assert "dress" not in PretendChatModel(forgetful=True).invoke(messages).text
