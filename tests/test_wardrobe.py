@@ -24,6 +24,7 @@ from ipcir_tools.demo.benchmark import Benchmark, wardrobe
 from ipcir_tools.demo.corpus import Corpus
 from ipcir_tools.demo.render import SIZE, render
 from ipcir_tools.demo.world import Garment, Scene
+from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.rules import imagine_by_rules
 
 PARTS = ("train", "val", "test")
@@ -81,6 +82,11 @@ def test_every_part_has_every_kind_colour_and_pattern_but_no_combination_of_anot
 @pytest.mark.parametrize("part", PARTS)
 def test_a_benchmark_stays_in_its_part(part):
     assert {world.part_of(picture.garment) for picture in made(0, part).pictures} == {part}
+
+
+def test_a_part_that_there_is_not_is_refused():
+    with pytest.raises(InvalidRequest, match="train, val, test"):
+        wardrobe("validation", families=1)  # type: ignore[arg-type]
 
 
 def test_the_same_seed_gives_the_same_world_and_another_another():

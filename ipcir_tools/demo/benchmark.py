@@ -16,10 +16,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 from ipcir_tools.demo import edits, world
 from ipcir_tools.demo.edits import Edit
 from ipcir_tools.demo.world import Garment, Part, Scene
+from ipcir_tools.errors import InvalidRequest
 
 FAMILIES = 86
 """The benchmark's usual size: 516 queries in 2,580 pictures."""
@@ -71,7 +73,12 @@ class Benchmark:
 
 
 def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Benchmark:
-    """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark."""
+    """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark.
+
+    Raises InvalidRequest for a part that there is not: no garment would ever belong to it.
+    """
+    if part not in get_args(Part):
+        raise InvalidRequest(f"The wardrobe has no part {part!r}: name one of {', '.join(get_args(Part))}.")
     rng = random.Random(f"wardrobe/{part}/{seed}")
     made = Benchmark()
     for _ in range(families):
