@@ -6,46 +6,25 @@ threads and processes at a time; each is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sqlalchemy import URL, Connection, Row, delete, func, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Row, delete, func, select
 
 from ipcir_tools import schema
 from ipcir_tools.errors import CatalogError, InvalidRequest, NotFound, SpaceMismatch
 from ipcir_tools.filters import condition
+from ipcir_tools.kept_replies import MIN_PREFIX, KeptReplies
 from ipcir_tools.membership import counted, inside, owners, require_features, source_columns
-from ipcir_tools.schema import (
-    CHOOSE,
-    CHUNK,
-    among,
-    chunked,
-    explained,
-    features,
-    files,
-    first_line,
-    get_meta,
-    pictures,
-    place_of,
-    put,
-    replies,
-    set_meta,
-)
+from ipcir_tools.schema import CHUNK, among, chunked, features, files, get_meta, pictures, put, set_meta
 from ipcir_tools.schema import captions as caption_rows
 from ipcir_tools.schema import turns as turn_rows
 from ipcir_tools.types import FloatArray, ImageRecord, Turn, Where
 
 Progress = Callable[[str, int, int], None]
 """Told now and then: what is being done, how many are done, how many there are."""
-
-MIN_PREFIX = 4
-"""Characters of a turn's id that may stand for the whole."""
 
 BLOCK = 2_048
 """Vectors read at a time."""
@@ -61,44 +40,8 @@ class FileStamp:
     mtime_ns: int
 
 
-class Catalog:
-    """The catalog at one SQLAlchemy URL: SQLite, or PostgreSQL when several machines share it.
-
-    Every method raises CatalogError when the database cannot be read or written.
-    """
-
-    def __init__(self, url: str | URL) -> None:
-        try:
-            self._place = place_of(url)
-            with explained(self._place):
-                self._engine = schema.open_engine(url)
-        except (ArgumentError, ModuleNotFoundError) as error:
-            raise CatalogError(f"No catalog can be opened at this URL: {first_line(error)}.") from error
-        self._writer = schema.writing(self._engine)
-
-    @classmethod
-    def open(cls, home: Path) -> Self:
-        """The catalog ``home/catalog.sqlite``; makes the folder, for its owner alone, and the file if need be."""
-        home = home.expanduser().absolute()
-        try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise CatalogError(f"{home} is a file where a folder is needed: {CHOOSE}.") from error
-        except OSError as error:
-            raise CatalogError(f"The folder {home} cannot be made ({error.strerror}): {CHOOSE}.") from error
-        return cls(URL.create("sqlite", database=str(home / "catalog.sqlite")))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+class Catalog(KeptReplies):
+    """The catalog: what :class:`Database` opens, with the replies of :class:`KeptReplies` and all the rest."""
 
     # --- the gallery's space and small notes
 
@@ -200,7 +143,7 @@ class Catalog:
         with self._read() as connection:
             return int(get_meta(connection, "revision") or 0)
 
-    # --- features, captions, replies
+    # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
         """The features ``[d]`` that are there, by item: a picture's id or a text's key."""
@@ -240,15 +183,12 @@ class Catalog:
         with self._write() as connection:
             put(connection, caption_rows, rows)
 
-    def reply(self, key: str) -> str | None:
-        """The reply that is kept under ``key``."""
+    def made_counts(self) -> dict[str, int]:
+        """How many ``features`` and ``captions`` are kept, whether of pictures in the gallery or not."""
+        tables = {"features": features, "captions": caption_rows}
         with self._read() as connection:
-            return connection.scalar(select(replies.c.reply).where(replies.c.key == key))
-
-    def put_reply(self, key: str, reply: str) -> None:
-        """Keep a reply; one that is there already stays."""
-        with self._write() as connection:
-            put(connection, replies, [{"key": key, "reply": reply}])
+            counts = {name: connection.scalar(select(func.count()).select_from(t)) for name, t in tables.items()}
+        return {name: n or 0 for name, n in counts.items()}
 
     # --- turns
 
@@ -296,16 +236,6 @@ class Catalog:
         while (parent := walk[-1].parent) is not None:
             walk.append(self.turn(parent))
         return walk[::-1]
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with explained(self._place), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with explained(self._place), self._writer.begin() as connection:
-            yield connection
 
 
 def _bind(connection: Connection, space: str) -> None:

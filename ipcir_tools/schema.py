@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,23 +25,28 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
+    delete,
     event,
+    func,
     inspect,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.errors import CatalogError
 
 T = TypeVar("T")
 
-SCHEMA = 1
-"""Version of these tables; kept in ``meta`` under ``schema``."""
+SCHEMA = 2
+"""Version of these tables; kept in ``meta`` under ``schema``. Version 1 knew of replies their texts alone."""
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
@@ -56,6 +62,12 @@ _WAYS_OUT = {
     "full": f"Free some space, or {CHOOSE}",
 }
 """By a word of the database's message."""
+
+_OPENING = 0x69706369
+"""The lock under which PostgreSQL lets one process at a time make or change the tables."""
+
+_COST = ":cost"
+"""Behind a reply's key, version 1 kept what the reply had cost."""
 
 metadata = MetaData()
 
@@ -102,7 +114,20 @@ captions = Table(
     Column("caption", Text, nullable=False),
 )
 
-replies = Table("replies", metadata, Column("key", String, primary_key=True), Column("reply", Text, nullable=False))
+replies = Table(
+    "replies",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("reply", Text, key="text", nullable=False),
+    Column("kind", String, nullable=False, server_default="imagine"),
+    Column("model", String, nullable=False, server_default=""),
+    Column("prompt", String, nullable=False, server_default=""),
+    Column("calls", Integer, nullable=True),
+    Column("input_tokens", Integer, nullable=False, server_default="0"),
+    Column("output_tokens", Integer, nullable=False, server_default="0"),
+    Column("created", String, nullable=False, server_default=""),
+)
+"""The fields of ``types.Reply``. The defaults are what a row of version 1 becomes: only imaginations were kept then."""
 
 turns = Table(
     "turns",
@@ -117,7 +142,7 @@ turns = Table(
 
 
 def open_engine(url: str | URL) -> Engine:
-    """Engine for ``url`` with the tables made, read in plain transactions.
+    """Engine for ``url`` with the tables made or brought up to this version, read in plain transactions.
 
     Raises CatalogError where a newer version of the package made the tables; SQLAlchemy's errors pass.
     """
@@ -125,8 +150,12 @@ def open_engine(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine)
     with writing(engine).begin() as connection:
-        _refuse_newer(connection)
+        if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
+            connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
+        found = _version(connection)
         metadata.create_all(connection)
+        if found is not None and found < SCHEMA:
+            _upgrade(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
     return engine
 
@@ -152,7 +181,7 @@ def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
     if dialect not in makers:
         raise CatalogError(f"A catalog lives in SQLite or PostgreSQL, not in {dialect}.")
     statement = makers[dialect](table)
-    fresh = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    fresh = {column.key: statement.excluded[column.key] for column in table.columns if not column.primary_key}
     taken = list(table.primary_key.columns)
     settled: Insert = (
         statement.on_conflict_do_update(index_elements=taken, set_=fresh)
@@ -193,15 +222,50 @@ def _write_ahead(connection: Any) -> None:
             time.sleep(0.05)
 
 
-def _refuse_newer(connection: Connection) -> None:
+def _version(connection: Connection) -> int | None:
+    """The version of the tables that are there; None for a new database. Raises CatalogError for a newer one."""
     if not inspect(connection).has_table("meta"):
-        return
-    found = connection.scalar(select(meta.c.value).where(meta.c.key == "schema"))
+        return None
+    found = get_meta(connection, "schema")
     if found is not None and int(found) > SCHEMA:
         raise CatalogError(
             f"The catalog {connection.engine.url} was made by a newer ipcir-tools (schema {found}, this one knows "
             f"{SCHEMA}): upgrade ipcir-tools, or choose another folder with --home or IPCIR_HOME."
         )
+    return None if found is None else int(found)
+
+
+def _upgrade(connection: Connection) -> None:
+    """Bring the tables of version 1 up to this one, every reply kept."""
+    held = {column["name"] for column in inspect(connection).get_columns(replies.name)}
+    for column in replies.columns:
+        if column.name not in held:
+            told = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {replies.name} ADD COLUMN {told}")
+    _fold_costs(connection)
+    set_meta(connection, "schema", str(SCHEMA))
+
+
+def _fold_costs(connection: Connection) -> None:
+    """Move what replies cost from rows of their own into the replies' rows."""
+    is_cost = replies.c.key.endswith(_COST, autoescape=True)
+    rows = connection.execute(select(replies.c.key, replies.c.text).where(is_cost)).all()
+    costs = [{"of": row.key.removesuffix(_COST), **cost} for row in rows if (cost := _cost(row.text))]
+    if costs:
+        names = ("calls", "input_tokens", "output_tokens")
+        of = update(replies).where(replies.c.key == bindparam("of"))
+        connection.execute(of.values({name: bindparam(f"n_{name}") for name in names}), costs)
+    connection.execute(delete(replies).where(is_cost))
+
+
+def _cost(text: str) -> dict[str, int]:
+    """A cost as version 1 wrote it, ready to be bound; empty where it is none."""
+    try:
+        told = json.loads(text)
+        cost = {f"n_{name}": told[name] for name in ("calls", "input_tokens", "output_tokens")}
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return {}
+    return cost if all(type(n) is int and 0 <= n < 2**31 for n in cost.values()) else {}
 
 
 def get_meta(connection: Connection, key: str) -> str | None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,12 +17,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateColumn, CreateTable
 
 from ipcir_tools import schema
 from ipcir_tools.catalog import Catalog, FileStamp
 from ipcir_tools.errors import CatalogError, InvalidRequest, NotFound, SpaceMismatch
-from ipcir_tools.types import ComposedQuery, FloatArray, ImageRecord, Turn
+from ipcir_tools.kept_replies import ReplyCount
+from ipcir_tools.types import ComposedQuery, FloatArray, ImageRecord, Reply, Turn
 
 SPACE = "toy/3d"
 
@@ -85,7 +90,7 @@ def test_a_file_that_is_no_database(tmp_path):
 def test_damage_that_shows_only_later(tmp_path):
     with Catalog.open(tmp_path) as catalog:
         for n in range(200):
-            catalog.put_reply(f"key {n}", "words " * 200)
+            catalog.put_reply(f"key {n}", Reply(text="words " * 200, kind="imagine"))
     file = tmp_path / "catalog.sqlite"
     size = file.stat().st_size
     with file.open("r+b") as stream:
@@ -200,17 +205,221 @@ def test_a_gallery_has_one_space(catalog):
     assert catalog.space() == SPACE
 
 
-def test_captions_replies_and_notes(catalog):
+def test_captions_and_notes(catalog):
     catalog.put_captions({"a1": "a shirt"}, "blip")
     catalog.put_captions({"a1": "a coat", "b2": "a hat"}, "blip")
     assert catalog.captions(["a1", "b2", "c3"], "blip") == {"a1": "a shirt", "b2": "a hat"}
     assert catalog.captions(["a1"], "other") == {}
-    catalog.put_reply("key", "first")
-    catalog.put_reply("key", "second")
-    assert (catalog.reply("key"), catalog.reply("none")) == ("first", None)
+    catalog.put_captions({"a1": "a scarf"}, "other")
+    assert catalog.made_counts() == {"features": 0, "captions": 3}
     catalog.set_note("schema", "mine")
     catalog.set_note("schema", "mine again")
     assert (catalog.note("schema"), catalog.note("none")) == ("mine again", None)
+
+
+# --- replies
+
+
+def reply(text: str = "a blue shirt", kind: str = "imagine", day: int = 1, **more: object) -> Reply:
+    return Reply(text=text, kind=kind, created=f"2026-01-{day:02d}T00:00:00+00:00", **more)
+
+
+def test_the_first_reply_stays_unless_it_is_to_be_replaced(catalog):
+    first = reply(model="openai:a", prompt="imagine.simple@1#01234567", calls=2, input_tokens=30, output_tokens=4)
+    catalog.put_reply("key", first)
+    catalog.put_reply("key", reply("another"))
+    assert (catalog.reply("key"), catalog.reply("none")) == (first, None)
+    catalog.put_reply("key", reply("another"), replace=True)
+    assert catalog.reply("key") == reply("another")
+
+
+def test_a_reply_that_no_database_holds_is_kept_as_far_as_it_goes(catalog):
+    catalog.put_reply("key", Reply(text="a\0b \ud83d c \ud83d\ude00 d 😀", kind="imagine"))
+    assert catalog.reply("key").text == "a\ufffdb \ufffd c 😀 d 😀"
+
+
+def test_replies_are_listed_newest_first(catalog):
+    for key, each in {"b": reply(day=2), "a": reply(day=1), "c": reply(kind="ask", day=3)}.items():
+        catalog.put_reply(key, each)
+    catalog.put_reply("d", Reply(text="who knows when", kind="ask"))
+    assert [key for key, _ in catalog.replies()] == ["c", "b", "a", "d"]
+    assert catalog.replies("imagine", limit=1) == [("b", reply(day=2))]
+    assert catalog.replies("rerank") == []
+
+
+def test_a_reply_is_found_by_how_its_key_begins(catalog):
+    for key in ("abcd1", "abcd2", "abcd22", "efgh1"):
+        catalog.put_reply(key, reply(key))
+    assert catalog.find_reply("efgh") == ("efgh1", reply("efgh1"))
+    assert catalog.find_reply("abcd2") == ("abcd2", reply("abcd2"))
+    with pytest.raises(InvalidRequest, match="abcd1 and abcd2"):
+        catalog.find_reply("abcd")
+    for prefix in ("efg", "", "%%%%", "____", "zzzz", "\udcff\0\udcff\0"):
+        with pytest.raises(NotFound):
+            catalog.find_reply(prefix)
+
+
+def test_replies_are_counted_by_kind_and_model(catalog):
+    catalog.put_reply("1", reply("blau", model="m", day=2, calls=2, input_tokens=10, output_tokens=1))
+    catalog.put_reply("2", reply("größer", model="m", day=1, input_tokens=5))
+    catalog.put_reply("3", Reply(text="", kind="ask"))
+    none_known = ReplyCount("ask", "", 1, 0, None, 0, 0, None, None)
+    first, second = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
+    assert catalog.reply_counts() == [none_known, ReplyCount("imagine", "m", 2, 4 + 8, 2, 15, 1, first, second)]
+    assert [count.replies for count in catalog.reply_counts("imagine", datetime(2026, 1, 2, tzinfo=UTC))] == [1]
+    assert catalog.reply_counts("llm") == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        ({}, ""),
+        ({"kind": "ask"}, "ab1 ab2"),
+        ({"prefix": "a"}, "c3 d4"),
+        ({"prefix": "%"}, "ab1 ab2 c3 d4"),
+        ({"older_than": datetime(2026, 1, 2, tzinfo=UTC)}, "ab2 c3 d4"),
+        ({"older_than": datetime(2026, 1, 2, 1, tzinfo=timezone(timedelta(hours=1)))}, "ab2 c3 d4"),
+        ({"older_than": datetime(2027, 1, 1, tzinfo=UTC)}, "d4"),
+        ({"kind": "ask", "older_than": datetime(2026, 1, 3, tzinfo=UTC)}, "ab1 ab2 c3 d4"),
+    ],
+)
+def test_forgotten_replies_are_all_that_was_asked_for(catalog, chosen, left):
+    made = {"ab1": reply(day=1), "ab2": reply(day=2), "c3": reply(kind="ask", day=3), "d4": Reply(text="?", kind="ask")}
+    for key, each in made.items():
+        catalog.put_reply(key, each)
+    catalog.put_captions({"a1": "a shirt"}, "blip")
+    assert catalog.forget_replies(**chosen) == 4 - len(left.split())
+    assert sorted(key for key, _ in catalog.replies()) == left.split()
+    assert catalog.captions(["a1"], "blip")  # only replies go
+
+
+# --- a catalog of version 1
+
+VERSION_1 = """
+CREATE TABLE meta ("key" VARCHAR NOT NULL, value TEXT NOT NULL, PRIMARY KEY ("key"));
+CREATE TABLE pictures (id VARCHAR NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL,
+    bytes BIGINT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, format VARCHAR NOT NULL, PRIMARY KEY (id));
+CREATE TABLE captions (image_id VARCHAR NOT NULL, captioner VARCHAR NOT NULL, caption TEXT NOT NULL,
+    PRIMARY KEY (image_id, captioner));
+CREATE TABLE replies ("key" VARCHAR NOT NULL, reply TEXT NOT NULL, PRIMARY KEY ("key"));
+INSERT INTO meta VALUES ('schema', '1'), ('revision', '7');
+INSERT INTO pictures VALUES ('a1', '/pictures/a.png', 'a.png', '/pictures', 10, 4, 3, 'png');
+INSERT INTO captions VALUES ('a1', 'blip', 'a shirt');
+INSERT INTO replies VALUES
+    ('0a', 'a blue shirt'), ('0a:cost', '{"reply": "0a", "calls": 2, "input_tokens": 30, "output_tokens": 4}'),
+    ('0b', 'a red shirt'),
+    ('0c', 'a hat'), ('0c:cost', '{"calls": "many"}'),
+    ('0d', 'a coat'), ('0d:cost', 'no JSON'),
+    ('0e', 'a belt'), ('0e:cost', '{"calls": 1e99, "input_tokens": true, "output_tokens": -1}'),
+    ('0f:cost', '{"reply": "0f", "calls": 1, "input_tokens": 1, "output_tokens": 1}');
+"""
+
+
+def version_1(home: Path, sql: str = VERSION_1) -> Path:
+    home.mkdir()
+    connection = sqlite3.connect(home / "catalog.sqlite")
+    connection.executescript(sql)
+    connection.close()
+    return home
+
+
+def upgraded(catalog: Catalog) -> dict[str, Reply]:
+    return dict(sorted(catalog.replies(limit=10_000)))
+
+
+def plain(text: str, **cost: int) -> Reply:
+    return Reply(text=text, kind="imagine", **cost)
+
+
+KEPT = {
+    "0a": plain("a blue shirt", calls=2, input_tokens=30, output_tokens=4),
+    "0b": plain("a red shirt"),
+    "0c": plain("a hat"),
+    "0d": plain("a coat"),
+    "0e": plain("a belt"),
+}
+"""What costs are no numbers are not known, and one of no reply is dropped."""
+
+
+def test_a_catalog_of_version_1_keeps_all_it_has(tmp_path):
+    home = version_1(tmp_path / "home")
+    for _ in range(2):
+        with Catalog.open(home) as catalog:
+            assert upgraded(catalog) == KEPT
+            assert catalog.records(["a1"]) == {"a1": record("a1")}
+            assert (catalog.captions(["a1"], "blip"), catalog.revision()) == ({"a1": "a shirt"}, 7)
+    with Catalog.open(home) as catalog:
+        catalog.put_reply("0a", reply(), replace=True)
+        assert catalog.reply("0a") == reply()
+
+
+def test_an_upgrade_that_came_half_way_goes_on(tmp_path):
+    half = VERSION_1 + "ALTER TABLE replies ADD COLUMN kind VARCHAR DEFAULT 'imagine' NOT NULL;"
+    with Catalog.open(version_1(tmp_path / "home", half)) as catalog:
+        assert upgraded(catalog) == KEPT
+
+
+def test_an_upgraded_catalog_says_that_it_is_of_version_2(tmp_path):
+    home = version_1(tmp_path / "home")
+    Catalog.open(home).close()
+    with sqlite3.connect(home / "catalog.sqlite") as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
+
+
+OPENING = """
+import sys, time
+from pathlib import Path
+from ipcir_tools.catalog import Catalog
+from ipcir_tools.types import Reply
+home, name = Path(sys.argv[1]), sys.argv[2]
+(home / f"ready {name}").touch()
+while not (home / "go").exists():
+    time.sleep(0.001)
+with Catalog.open(home) as catalog:
+    catalog.put_reply(f"by {name}", Reply(text=name, kind="ask"))
+    print(catalog.reply("0a").calls, len(catalog.replies(limit=10_000)))
+"""
+
+
+def test_processes_that_open_a_catalog_of_version_1_at_once(tmp_path):
+    home = version_1(tmp_path / "home")
+    with sqlite3.connect(home / "catalog.sqlite") as connection:
+        rows = [(f"{n:05}", "a shirt") for n in range(5_000)]  # so that the first is at it while the others come
+        connection.executemany("INSERT INTO replies VALUES (?, ?)", rows)
+        cost = '{"calls": 1, "input_tokens": 1, "output_tokens": 1}'
+        connection.executemany("INSERT INTO replies VALUES (?, ?)", [(f"{key}:cost", cost) for key, _ in rows])
+    connection.close()
+    names = ["one", "two"]
+    command = [sys.executable, "-c", OPENING, str(home)]
+    running = [
+        subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for name in names
+    ]
+    while not all((home / f"ready {name}").exists() for name in names):
+        assert all(process.poll() is None for process in running)
+        time.sleep(0.01)
+    (home / "go").touch()
+    for process in running:
+        told, wrong = process.communicate(timeout=120)
+        assert (process.returncode, wrong) == (0, "")
+        calls, seen = map(int, told.split())
+        assert calls == 2
+        assert 5_006 <= seen <= 5_007
+    with Catalog.open(home) as catalog:
+        kept = upgraded(catalog)
+        assert kept.keys() == {*KEPT, *(f"by {name}" for name in names), *(key for key, _ in rows)}
+        assert {kept[key].calls for key, _ in rows} == {1}
+
+
+def test_the_upgrade_is_postgresql_too():
+    added = [CreateColumn(column).compile(dialect=postgresql.dialect()) for column in schema.replies.columns]
+    assert [str(column) for column in added[2:6]] == [
+        "kind VARCHAR DEFAULT 'imagine' NOT NULL",
+        "model VARCHAR DEFAULT '' NOT NULL",
+        "prompt VARCHAR DEFAULT '' NOT NULL",
+        "calls INTEGER",
+    ]
+    upsert = schema.insertion("postgresql", schema.replies, replace=True).compile(dialect=postgresql.dialect())
+    assert "SET reply = excluded.reply, kind = excluded.kind" in str(upsert)
 
 
 # --- turns
