@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,50 @@ def test_methods(run):
     table = ran.shown("text/markdown", "report_markdown(report)")
     assert all(f"| {name} " in table for name in rows)
     assert "srcdoc=" in ran.shown("text/html", "report_html(report")
+
+
+def test_prompts(run):
+    ran = run(
+        "02_prompts",
+        ids="prompt_ids()",
+        cost="[imagination.cost.calls, imagination.cost.input_tokens, imagination.cost.output_tokens]",
+        target="[imagination.target.description, *imagination.target.add, *imagination.target.remove]",
+        swapped="[answer.prompt for answer in answers]",
+        growing="growing",
+        became="{kind: [answer.target.origin, answer.form] for kind, answer in became.items()}",
+        terse="[terse.prompt, terse.target.description]",
+        problem="problem",
+        recall="{arm.name: arm.figures['R@1'].mean for arm in compared.arms}",
+        counted="[[arm.scored, arm.failed] for arm in compared.arms]",
+        traffic="[[arm.this_run.requests, arm.this_run.calls, arm.this_run.cache_hits]"
+        " for run in (compared, again) for arm in run.arms if arm.this_run]",
+    )
+    assert all(id in ran.shown("stdout", "prompt_ids()") for id in ran.values["ids"])
+    assert "[/caption> {with}" in ran.shown("stdout", "pretty_print()")  # the value could not end its block
+    assert ran.values["cost"][0] == 1
+    assert min(ran.values["cost"][1:]) > 10
+    assert ran.values["target"][0].startswith("a sleeveless blue dress")
+    assert {"blue", "red"} <= set(ran.values["target"][1:])
+    assert all(tag.startswith("imagine.simple@") for tag in ran.values["swapped"])
+    growing = ran.values["growing"]
+    assert len(growing) > 3
+    assert all(after.startswith(before) for before, after in pairwise(growing))
+    assert ran.values["became"] == {
+        "fenced": ["llm", "json"],
+        "thinking": ["llm", "json"],
+        "plain words": ["llm", "text"],
+        "declined": ["fallback", None],
+        "nonsense, twice": ["fallback", None],
+    }
+    tag, description = ran.values["terse"]
+    assert tag.startswith("imagine.terse@1#")
+    assert len(description.split()) <= 4
+    assert "imagine.terse.md uses title" in ran.values["problem"]
+    recall = ran.values["recall"]
+    assert recall["structured, forgetful"] < recall["terse"] < recall["structured"]
+    assert ran.values["counted"] == [[36, 0]] * 4
+    first, second = ran.values["traffic"][:3], ran.values["traffic"][3:]
+    assert all(requests == calls + hits for requests, calls, hits in first + second)
+    assert all(calls > 0 for _, calls, _ in first)
+    assert [calls for _, calls, _ in second] == [0, 0, 0]
+    assert "srcdoc=" in ran.shown("text/html", "comparison_html(compared")
