@@ -6,9 +6,9 @@ Many requests are composed as cheaply as one: captions, imaginations and feature
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from ipcir_tools.chains.deriving import DERIVED, Job, Tools, require
 from ipcir_tools.chains.imagine import Imagination, ImagineRequest
 from ipcir_tools.chains.requests import ComposeRequest, Step, request_of, speaking
 from ipcir_tools.chains.telling import ROWS, TEXTS, Told, captioned, imagined, texts_of
+from ipcir_tools.chains.tracing import step
 from ipcir_tools.composers import Composer, Part, Parts
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.directions import pooled
@@ -58,7 +59,7 @@ def build_compose_chain(bricks: Bricks) -> Runnable[ComposeRequest, Composed]:
     def compose(request: ComposeRequest, config: RunnableConfig) -> Composed:
         return compose_all([request], bricks, config)[0]
 
-    return RunnableLambda(compose, name="compose")
+    return RunnableLambda(compose, name="compose").with_config(tags=["compose"])
 
 
 def compose_all(
@@ -71,26 +72,26 @@ def compose_all(
 ) -> list[Composed]:
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
-    ``imagine`` stands in for the imagination of the bricks.
+    ``imagine`` stands in for the imagination of the bricks. A trace shows each part by its name, then each composer.
     Raises ModelUnavailable, before anything is made, where a composer needs what cannot be had.
     """
-    work, features = _Work(), bricks.features
+    work, features = _Work(config), bricks.features
     composers = [speaking(request) for request in requests]
     require(bricks, frozenset[Part]().union(*(composer.needs for composer in composers)))
     pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
     seen = _seen(requests, composers)
     asked = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
-    with work.part("encode_image", bool(seen)):
+    with work.part("encode_image", pictures=len(seen)):
         images = features.images(seen, pixels, work.tally) if seen else {}
-    with work.part("caption", bool(asked)):
+    with work.part("caption", requests=len(asked)):
         captions = captioned(asked, features, pixels, progress, work.tally)
-    with work.part("imagine", bool(asked)):
+    with work.timed("imagine", bool(asked)):
         told = imagined(asked, captions, imagine or bricks.imagine, config) if asked else {}
-    with work.part("encode_text", any(c.needs & TEXTS for c in composers)):
+    with work.part("encode_text", requests=sum(bool(c.needs & TEXTS) for c in composers)):
         jobs = _with_texts(requests, composers, told, images, features, work.tally)
     jobs = _with_derived(jobs, Tools(bricks, pixels, progress, work.tally), work)
     counts = work.counts(each for one in told.values() for each in one.different)
-    return [_composed(job, images, work.seconds, counts) for job in jobs]
+    return _all_composed(jobs, images, work, counts)
 
 
 def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
@@ -145,11 +146,25 @@ def _with_derived(jobs: Sequence[Job], tools: Tools, work: _Work) -> list[Job]:
     for part, derive in DERIVED.items():
         places = [i for i, job in enumerate(made) if part in job.composer.needs]
         if places:
-            with work.part(part):
+            with work.part(part, requests=len(places)):
                 features = derive([made[i] for i in places], tools)
             for i, feature in zip(places, features, strict=True):
                 made[i] = made[i].with_part(part, feature)
     return made
+
+
+def _all_composed(
+    jobs: Sequence[Job], images: Mapping[str, FloatArray], work: _Work, counts: dict[str, int]
+) -> list[Composed]:
+    """All jobs in order, those of one composer in one step."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, job in enumerate(jobs):
+        places[job.composer.spelling].append(i)
+    made: dict[int, Composed] = {}
+    for spelling, several in places.items():
+        with step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spelling, requests=len(several)):
+            made |= {i: _composed(jobs[i], images, work.seconds, counts) for i in several}
+    return [made[i] for i in range(len(jobs))]
 
 
 def _composed(
@@ -181,12 +196,20 @@ def _text(job: Job) -> FloatArray | None:
 class _Work:
     """How long each part took and what was made."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: RunnableConfig | None) -> None:
+        self.config = config
         self.seconds: dict[str, float] = {}
         self.tally: Counter[str] = Counter()
 
     @contextmanager
-    def part(self, name: str, counts: bool = True) -> Iterator[None]:
+    def part(self, name: str, **items: int) -> Iterator[None]:
+        """A step of the trace that is timed; nothing where there are no ``items`` to work on."""
+        wanted = all(items.values())
+        with step(name, self.config, **items) if wanted else nullcontext(), self.timed(name, wanted):
+            yield
+
+    @contextmanager
+    def timed(self, name: str, counts: bool) -> Iterator[None]:
         began = time.perf_counter()
         yield
         if counts:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ipcir_tools.chains.asking import Line
 from ipcir_tools.errors import ModelUnavailable
 
 if TYPE_CHECKING:
@@ -18,6 +20,22 @@ _OWN_TEMPERATURE = re.compile(r"openai:(?:o\d|gpt-5)")
 
 NO_KEY = "no-key"
 """Sent to a server of the user's own where no key is set: the client insists on one, local servers do not."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A chat model, what it is called, and the line to its server."""
+
+    llm: BaseChatModel
+    name: str
+    line: Line = field(default_factory=Line)
+
+
+def name_of(llm: BaseChatModel) -> str:
+    """What a model is called: ``openai:gpt-4o-mini``."""
+    told = llm._get_ls_params()
+    parts = (told.get("ls_provider"), told.get("ls_model_name"))
+    return ":".join(part for part in parts if part) or type(llm).__name__
 
 
 def load_llm(settings: Settings) -> BaseChatModel | None:
@@ -38,6 +56,13 @@ def load_llm(settings: Settings) -> BaseChatModel | None:
     except Exception as error:  # every integration raises its own types for a bad name, key or option
         raise ModelUnavailable(_reason(name, error)) from error
     return model
+
+
+def identity(llm: BaseChatModel) -> dict[str, Any]:
+    """What makes two models give different replies: class, address and parameters; never a key, never a timeout."""
+    address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
+    parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two
+    return {"class": type(llm).__qualname__, "address": address, "parameters": parameters}
 
 
 def _with_provider(name: str, base_url: str | None) -> str:

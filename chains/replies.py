@@ -6,52 +6,20 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
+from ipcir_tools.chains.imagination import Form
+from ipcir_tools.chains.wrapping import LABEL, THOUGHT_START, one_line, printable, refuses, unwrapped
 from ipcir_tools.types import ImaginedTarget
 
 MAX_WORDS = 120
 """A longer description is cut at a sentence: CLIP reads 77 tokens, and short captions serve it better."""
 MAX_ITEMS = 12
 MAX_ITEM_CHARS = 200
-MAX_REPLY_CHARS = 20_000
-"""What lies beyond is not read: no description is that long, and searching it for JSON costs time."""
 
 _LISTS = ("keep", "add", "remove", "alternatives")
-_PHRASES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
-SCHEMA: dict[str, Any] = {
-    "title": "imagined_target",
-    "description": "The wanted picture in words.",
-    "type": "object",
-    "properties": {
-        "description": {"type": "string", "description": "One plain sentence: only what is to be seen."},
-        "keep": {**_PHRASES, "description": "What stays from the reference."},
-        "add": {**_PHRASES, "description": "What is new or changed."},
-        "remove": {**_PHRASES, "description": "What goes away."},
-        "alternatives": {**_PHRASES, "description": "Other captions of the same picture."},
-    },
-    "required": ["description", *_LISTS],
-    "additionalProperties": False,
-}
-"""The reply as a JSON schema, for servers that hold the model to one."""
-
-_FENCE = re.compile(r"^\s*```[\w-]*\s*$", re.MULTILINE)
-_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning|analysis)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_THOUGHT_END = re.compile(r"^.*</(?:think|thinking|thought|reasoning|analysis)>", re.DOTALL | re.IGNORECASE)
-_THOUGHT_START = re.compile(r"<(?:think|thinking|thought|reasoning|analysis)>", re.IGNORECASE)
-_REFUSAL = re.compile(
-    r"\W*(?:(?:i'?m|i am)\s+(?:very |so |really )?(?:sorry|unable|not able|afraid)\b"
-    r"|sorry\b|apologies\b|i apologi[sz]e\b|as an ai\b"
-    r"|(?:unfortunately,?\s+)?i\s+(?:can't|can\s?not|won't|will not|must decline|do not feel|don't feel)\b)",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(
-    r"\A\W*(?:(?:sure|certainly|okay|here is|here's)\b[^:\n]{0,60}"
-    r"|(?:(?:target|edited|final|new|imagined|changed)\s+)?(?:description|caption)\W*):\W*",
-    re.IGNORECASE,
-)
 _DEBRIS = re.compile(r"[{}]|\"\s*:|</?[a-z!][^<>]*>|^\s*(?:error|traceback)\b", re.IGNORECASE)
 _ABSENCE = re.compile(
     r",?\s+(?:(?:and|but)\s+)?(?:without|with no)\s+(?:(?:an?|any|the)\s+)?"
@@ -76,7 +44,7 @@ class Reading:
     """What a reply was read as. ``form``: a whole JSON object, the complete parts of a broken one, or plain text."""
 
     target: ImaginedTarget
-    form: Literal["json", "parts", "text"]
+    form: Form
 
 
 def _phrases(value: Any) -> list[str]:
@@ -105,8 +73,8 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
     ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be half.
     Raises ``RefusedReply`` where the model declines, ``BadReply`` where nothing can be used.
     """
-    answer = _FENCE.sub("", _THOUGHT_END.sub("", _THOUGHT.sub("", text[:MAX_REPLY_CHARS]))).strip()
-    if _refuses(answer):
+    answer = unwrapped(text)
+    if refuses(answer):
         raise RefusedReply(_short(answer))
     if (whole := _last_object(answer)) is not None:
         return Reading(_target(whole), "json")
@@ -121,12 +89,12 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
 
 def _target(fields: dict[str, Any]) -> ImaginedTarget:
     try:
-        reply = _Reply.model_validate(_printable(fields))
+        reply = _Reply.model_validate(printable(fields))
     except ValidationError as error:
         fault = error.errors()[0]
         raise BadReply(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
-    description = _shortened(" ".join(reply.description.split()).strip("\"“”*`' "))
-    if _refuses(description):
+    description = _shortened(one_line(reply.description))
+    if refuses(description):
         raise RefusedReply(_short(description))
     if re.sub(r"\W", "", description).lower() in _NOTHING:
         raise BadReply("the description says nothing")
@@ -138,18 +106,15 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
         keep=tuple(reply.keep),
         add=tuple(reply.add),
         remove=tuple(dict.fromkeys([*reply.remove, *absent])),
-        alternatives=tuple(_seen_and_absent(text)[0] for text in reply.alternatives if text != description),
+        alternatives=_others(reply.alternatives, description, seen),
         origin="llm",
     )
 
 
-def _printable(value: Any) -> Any:
-    """The value with control characters and broken halves of characters taken out of its texts."""
-    if isinstance(value, str):
-        return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in value)
-    if isinstance(value, list):
-        return [_printable(each) for each in value]
-    return {key: _printable(each) for key, each in value.items()} if isinstance(value, dict) else value
+def _others(alternatives: list[str], *known: str) -> tuple[str, ...]:
+    """What is to be seen in each of the alternatives, each once."""
+    seen = [_seen_and_absent(text)[0] for text in alternatives if text not in known]
+    return tuple(dict.fromkeys(text for text in seen if re.search(r"\w", text) and text not in known))
 
 
 def _seen_and_absent(description: str) -> tuple[str, list[str]]:
@@ -210,7 +175,7 @@ def _strings_after(start: str, text: str) -> Iterator[str]:
 
 
 def _as_description(text: str, cut_off: bool, about: str) -> str:
-    text = _LABEL.sub("", text).strip().split("\n\n")[0]
+    text = LABEL.sub("", text).strip().split("\n\n")[0]
     if cut_off:
         text = "".join(re.findall(r"[^.!?。]+[.!?。]+", text))
     if not _reads_as_description(text):
@@ -224,11 +189,7 @@ def _reads_as_description(text: str) -> bool:
     words = text.split()
     letters = sum(character.isalpha() for character in text)
     enough = 2 <= len(words) <= 3 * MAX_WORDS or (not text.isascii() and len(text) >= 4)
-    return enough and letters >= 0.7 * len("".join(words)) and not (_DEBRIS.search(text) or _THOUGHT_START.search(text))
-
-
-def _refuses(text: str) -> bool:
-    return bool(_REFUSAL.match(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")))
+    return enough and letters >= 0.7 * len("".join(words)) and not (_DEBRIS.search(text) or THOUGHT_START.search(text))
 
 
 def _stems(text: str) -> set[str]:

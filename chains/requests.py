@@ -138,7 +138,9 @@ def to_imagine(request: ComposeRequest, caption: str) -> ImagineRequest | Imagin
         caption, history = history[0].modification, history[1:]
     steps, waiting = _told(history, picked, caption)
     asked = ", ".join([*waiting, *([request.modification] if request.modification else [])])
-    return ImagineRequest(caption, asked, tuple(steps)) if asked else steps[-1][1]
+    if not asked:
+        return steps[-1][1]
+    return ImagineRequest(caption, asked, tuple(steps), request.reference, request.pixels.get(request.reference or ""))
 
 
 def _told(history: Sequence[Step], picked: int, caption: str) -> tuple[list[tuple[str, ImaginedTarget]], list[str]]:

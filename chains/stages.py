@@ -21,6 +21,7 @@ from ipcir_tools.chains.doubt import Doubt
 from ipcir_tools.chains.hearing import Asked, as_picture, last_said, understood
 from ipcir_tools.chains.imagine import Imagination, ImagineRequest
 from ipcir_tools.chains.requests import request_of, speaking, to_imagine
+from ipcir_tools.chains.wording import InDoubt, Question, found_in, wording_for
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import EmptyGallery, InvalidRequest, IPCIRError
 from ipcir_tools.presenting import result_json, result_text
@@ -59,7 +60,8 @@ class DialogState(DialogInput, total=False):
     work: dict[str, dict[str, float]]
     """``seconds`` and ``counts`` so far."""
     doubt: dict[str, Any] | None
-    """``why``, ``told``, ``question``, ``turn``, and ``ask``: whether it is asked or only told."""
+    """``why``, ``told``, ``question``, ``turn``, ``ask``: whether it is asked or only told, and ``by``: who worded the
+    question, ``llm`` or ``rules``."""
     asked: bool
     problem: str | None
     stood: str | None
@@ -92,6 +94,7 @@ class Stages:
 
     def __init__(self, engine: Engine, ask: bool, k: int | None) -> None:
         self._engine = engine
+        self._wording = wording_for(engine)
         self._ask = ask
         self._k = k
 
@@ -108,7 +111,7 @@ class Stages:
         given: Update = {name: state.get(name) for name in ("reference", "liked", "disliked")}
         given = {} if asked.afresh else given
         update = {**_ROUND, "messages": [heard.kept], **self._meant(asked, given, heard.picture)}
-        return update if update["result"] else update | self._unclear(update)
+        return update if update["result"] else update | self._unclear(update, config)
 
     def _meant(self, asked: Asked, given: Mapping[str, Any], picture: str | None = None) -> Update:
         """A request, with what else was given for it, as changes of the state."""
@@ -127,15 +130,16 @@ class Stages:
             "disliked": [*(given.get("disliked") or ()), *asked.disliked],
         }
 
-    def _unclear(self, update: Update) -> Update:
+    def _unclear(self, update: Update, config: RunnableConfig) -> Update:
         """What is to be asked before anything is searched."""
         begun, pictured, words = bool(update["turn"]), bool(update["reference"]), update["modification"]
         if (begun and pictured) or update["liked"] or update["disliked"]:
             return {}
-        found = self._doubted(doubts.of_words(words, pictured=pictured, begun=begun), update, update["turn"])
+        doubt, tally = doubts.of_words(words, pictured=pictured, begun=begun), Counter[str]()
+        found = self._doubted(doubt, update, update["turn"], config, tally)
         if found and not words.strip() and not found["ask"]:
             return {"problem": found["question"]}
-        return {"doubt": found}
+        return {"doubt": found, "work": _worked(update, tally)} if found else {"doubt": None}
 
     # --- the stages
 
@@ -203,8 +207,12 @@ class Stages:
         result = self._engine.answer(query, self._path(state), imagination=imagination, config=config)
         self._engine.catalog.put_turn(result.turn)
         tally = Counter[str]()
-        doubt = state.get("doubt") or self._doubted(self._unmatched(state, result.turn, tally), state, result.turn.id)
-        found = {**result.counts, "text_encodes": result.counts["text_encodes"] + tally["texts"]}
+        doubt = state.get("doubt")
+        if doubt is None:
+            unmatched = self._unmatched(state, result.turn, tally)
+            doubt = self._doubted(unmatched, state, result.turn.id, config, tally, found_in(result.turn))
+        texts = {"text_encodes": result.counts["text_encodes"] + tally.pop("texts", 0)}
+        found = {**result.counts, **texts, **tally}
         work = _worked(state, found, search=result.timings["total"])
         timings = {**work["seconds"], "total": sum(work["seconds"].values())}
         counts = {name: int(n) for name, n in work["counts"].items()}
@@ -268,14 +276,26 @@ class Stages:
     def _found(self, result: SearchResult) -> Update:
         return {"result": result_json(result), "text": result_text(result)}
 
-    def _doubted(self, doubt: Doubt | None, state: DialogState | Update, turn: str | None) -> Update | None:
+    def _doubted(
+        self,
+        doubt: Doubt | None,
+        state: DialogState | Update,
+        turn: str | None,
+        config: RunnableConfig,
+        tally: Counter[str],
+        found: Sequence[str] = (),
+    ) -> Update | None:
         """A doubt as the state keeps it: asked, where a round may stop and has not asked yet; else only told."""
         if doubt is None:
             return None
         ask = self._ask and not state.get("asked") and _is_kept()
+        question = Question(doubt.question)
         if ask:
-            _tell("ask", why=doubt.why)
-        return {**asdict(doubt), "turn": turn, "ask": ask}
+            question = self._wording.invoke(InDoubt(state["modification"], doubt, found), config)
+            _tell("ask", why=doubt.why, **question.told)
+        if question.calls:
+            tally["ask_calls"] += question.calls
+        return {**asdict(doubt), "question": question.text, "turn": turn, "ask": ask, "by": question.by}
 
     def _path(self, state: DialogState) -> Sequence[Turn]:
         turn = state.get("turn")
@@ -301,7 +321,7 @@ def _tell(stage: str, **known: Any) -> None:
     get_stream_writer()({"stage": stage, **known})
 
 
-def _worked(state: DialogState, counts: Mapping[str, float], **seconds: float) -> dict[str, dict[str, float]]:
+def _worked(state: DialogState | Update, counts: Mapping[str, float], **seconds: float) -> dict[str, dict[str, float]]:
     """The work so far and what came to it."""
     came = {"seconds": seconds, "counts": counts}
     return {
@@ -320,4 +340,5 @@ def _imagination(state: DialogState) -> Imagination | None:
     if kept is None:
         return None
     target = ImaginedTarget(**kept["target"])
-    return Imagination(target, kept["prompt"], tuple(kept["warnings"]), kept["calls"], kept["cached"])
+    said = (kept["prompt"], tuple(kept["warnings"]), kept["calls"], kept["cached"])
+    return Imagination(target, *said, model=kept.get("model"))

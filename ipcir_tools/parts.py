@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from ipcir_tools.catalog import Catalog
-from ipcir_tools.errors import SpaceMismatch
+from ipcir_tools.errors import ModelUnavailable, NotFound, SpaceMismatch
 from ipcir_tools.features import Features, text_key
 from ipcir_tools.images import LoadedImage
 from ipcir_tools.models import ModelNames, chosen_models, noted_models
@@ -16,7 +17,8 @@ from ipcir_tools.networks import Inverter, load_trained
 from ipcir_tools.queries import checked_text
 from ipcir_tools.references import resolve
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import ImageRecord
+from ipcir_tools.tiles import data_uri, opened
+from ipcir_tools.types import ComposedQuery, Hit, ImageRecord, Turn
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from ipcir_tools.captioner import Captioner
     from ipcir_tools.chains.compose import Composed, ComposeRequest
     from ipcir_tools.chains.imagine import Imagination, ImagineRequest
+    from ipcir_tools.chains.rerank import Reranked, RerankRequest
     from ipcir_tools.drawer import Drawer
     from ipcir_tools.encoder import Encoder
     from ipcir_tools.inversion.network import Network
+    from ipcir_tools.reply_cache import CatalogCache
 
 _T = TypeVar("_T")
 _NOTES = ("models", "encoder", "captioner")
@@ -101,8 +105,83 @@ class EngineParts:
 
         settings = self.settings
         return build_imagine_chain(
-            load_llm(settings), prompt=settings.prompt, timeout=settings.llm_timeout, replies=self.catalog
+            load_llm(settings),
+            prompt=settings.prompt,
+            prompts=settings.prompts,
+            timeout=settings.llm_timeout,
+            replies=self.catalog,
+            pictures=self._shown,
+            models=lambda name: load_llm(settings.model_copy(update={"llm": name})),
         )
+
+    def _shown(self, id: str) -> str:
+        """A picture as a data URI, for a prompt that sees it. Raises NotFound where it cannot be had."""
+        from ipcir_tools.chains.rendering import SIDE
+
+        picture = self._seen({}, id)
+        if isinstance(picture, str):
+            raise NotFound(picture)
+        return data_uri(picture, SIDE)
+
+    @once
+    def cache(self) -> CatalogCache:
+        """LangChain's cache over this catalog: for ``set_llm_cache``, or for one model's ``cache=``."""
+        from ipcir_tools.reply_cache import CatalogCache
+
+        return CatalogCache(self.catalog)
+
+    @once
+    def rerank(self) -> Runnable[RerankRequest, Reranked]:
+        """The order of hits by a model that sees. Raises ModelUnavailable; where none is named, all stay as they are.
+
+        It may take twice the time of an imagination: pictures take longer than words.
+        """
+        from ipcir_tools.chains.llm import load_llm
+        from ipcir_tools.chains.rerank import build_rerank_chain
+
+        chosen = {"llm": self.reranker, "llm_timeout": 2 * self.settings.llm_timeout}
+        settings = self.settings.model_copy(update=chosen)
+        return build_rerank_chain(
+            load_llm(settings), prompts=settings.prompts, replies=self.catalog, timeout=settings.llm_timeout
+        )
+
+    @property
+    def reranker(self) -> str | None:
+        """The name of the model that sees."""
+        return self.settings.rerank_llm or self.settings.llm
+
+    def reranked(
+        self,
+        query: ComposedQuery,
+        hits: tuple[Hit, ...],
+        request: ComposeRequest,
+        imagination: Imagination | None,
+        config: RunnableConfig | None = None,
+    ) -> Reranked:
+        """The ``query.k`` best hits, their order made by a model that sees where the query wants that, and how."""
+        from ipcir_tools.chains.rerank import KEPT, Reranked, RerankRequest
+
+        if not query.rerank:
+            return Reranked(hits)
+        words = request.words
+        asked = RerankRequest(
+            hits=hits[: query.rerank],
+            see=partial(self._seen, request.pixels),
+            modification=words[-1] if words else "",
+            reference=request.reference,
+            description=imagination.target.description if imagination else "",
+            history=words[:-1],
+        )
+        try:
+            judged = self.rerank.invoke(asked, config)
+        except ModelUnavailable as error:
+            judged = Reranked(asked.hits, warnings=(f"{error}; {KEPT}",))
+        return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
+
+    def _seen(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
+        """A picture, or why it cannot be had."""
+        record = self.catalog.records([id]).get(id)
+        return pixels.get(id) or (opened(record.source, self.settings, id) if record else "it is not known")
 
     @once
     def compose(self) -> Runnable[ComposeRequest, Composed]:
@@ -152,15 +231,20 @@ class EngineParts:
         for key, value in noted_models(self.models).items():
             self.catalog.set_note(key, value)
 
-    def models_used(self, composed: Composed) -> dict[str, str]:
-        """The models behind one composition, by part."""
+    def models_used(self, composed: Composed, judged: Reranked | None = None) -> dict[str, str]:
+        """The models behind one composition and the order of its hits, by part."""
         used = {"encoder": self.features.space}
         if composed.imagination is not None:
             used["captioner"] = self.captioner_id
-            used["imaginer"] = (
-                (self.settings.llm or "rules") if composed.imagination.target.origin == "llm" else "rules"
-            )
+            used["imaginer"] = self._imaginer_of(composed.imagination)
+        if judged is not None and judged.prompt is not None:
+            used["reranker"] = f"{self.reranker} ({judged.prompt})"
         return used
+
+    def _imaginer_of(self, imagination: Imagination) -> str:
+        if imagination.target.origin != "llm":
+            return "rules"
+        return imagination.model or self.settings.llm or "rules"
 
     # --- the parts, for those who compose by themselves
 
@@ -196,3 +280,10 @@ class EngineParts:
         if isinstance(found, LoadedImage):
             return found.record, {found.record.id: found.pixels}
         return found, {}
+
+
+def prompt_behind(imagined: Imagination | None, path: Sequence[Turn]) -> str | None:
+    """The prompt behind an imagination; a target that only went on keeps the one that it came from."""
+    if imagined is None or imagined.prompt is not None or not path:
+        return imagined.prompt if imagined else None
+    return path[-1].prompt if imagined.target == path[-1].imagined else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableLambda
 from PIL import Image
 from stand_ins import FlatDrawer, RollingAligner, WordInverter
@@ -365,6 +367,70 @@ def test_another_imagination_can_stand_in(bench):
     other = RunnableLambda(lambda request: Imagination(target, None, (), calls=1, cached=False))
     composed = compose_all([bench.request()], bench, imagine=other)[0]
     assert (composed.imagination.target, bench.heard) == (target, [])
+
+
+# --- traces
+
+
+class Tree(BaseCallbackHandler):
+    """Records the runs by their paths of names."""
+
+    def __init__(self):
+        self.paths, self.runs, self.open = {}, {}, []
+
+    def on_chain_start(self, serialized, inputs, *, run_id, parent_run_id=None, tags=None, metadata=None, **more):
+        self.paths[run_id] = f"{self.paths[parent_run_id]} > {more['name']}" if parent_run_id else more["name"]
+        self.runs[self.paths[run_id]] = (set(tags), metadata, threading.get_ident())
+        self.open.append(run_id)
+
+    def on_chain_end(self, outputs, *, run_id, **more):
+        self.open.remove(run_id)
+
+    on_chain_error = on_chain_end
+
+
+STEPS = ["encode_image", "caption", "imagine", "imagine > imagine.rules", "encode_text", "compose.imagined+reference"]
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_trace_shows_every_step_by_its_name(bench, way):
+    tree, bench.imagine = Tree(), build_imagine_chain(None)
+    chain, request, config = (
+        build_compose_chain(bench),
+        bench.request(weight=0.3),
+        {"callbacks": [tree], "tags": ["my"]},
+    )
+    chain.invoke(request, config) if way == "invoke" else await chain.ainvoke(request, config)
+    assert list(tree.runs) == ["compose", *(f"compose > {name}" for name in STEPS)]
+    assert all({"compose", "my"} <= tags for tags, *_ in tree.runs.values())
+    assert all(name.split(" > ")[-1] in tags for name, (tags, *_) in tree.runs.items() if " > imagine" not in name)
+    assert tree.runs["compose > compose.imagined+reference"][1]["composer"] == "imagined+reference"
+    assert tree.runs["compose > imagine > imagine.rules"][1]["origin"] == "rules"
+    assert tree.open == []
+    steps = {thread for name, (_, _, thread) in tree.runs.items() if name.count(" > ") == 1}
+    assert len(steps) == 1, "no step has a thread of its own"
+
+
+def test_a_step_that_fails_ends_with_its_error(bench):
+    tree = Tree()
+    with pytest.raises(NotFound):
+        build_compose_chain(bench).invoke(ComposeRequest("0123456789abcdef", "in blue"), {"callbacks": [tree]})
+    assert (list(tree.runs), tree.open) == (["compose", "compose > encode_image"], [])
+
+
+def test_requests_of_one_composer_are_one_step(bench):
+    tree = Tree()
+    requests = [bench.request(composer=name) for name in ("sum", "modification", "sum", "sum:weight=0.3")]
+    together = compose_all(requests, bench, {"callbacks": [tree]})
+    assert [each.weight for each in together] == [0.5, 0.5, 0.5, 0.3]
+    assert {"encode_image", "encode_text", "compose.sum", "compose.modification"} == set(tree.runs)
+
+
+def test_a_model_inside_a_part_is_traced_in_its_place(bench):
+    tree, inner = Tree(), RunnableLambda(lambda picture: "a red square", name="chat")
+    bench.captioner._captions = inner.invoke
+    build_compose_chain(bench).invoke(bench.request(), {"callbacks": [tree]})
+    assert "compose > caption > chat" in tree.runs
 
 
 # --- dialogues

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import sys
 import threading
@@ -19,7 +21,9 @@ from ipcir_tools import captioner as captioner_module
 from ipcir_tools import cli
 from ipcir_tools import encoder as encoder_module
 from ipcir_tools.chains import asking
+from ipcir_tools.chains.compose import ComposeRequest
 from ipcir_tools.engine import Engine
+from ipcir_tools.errors import NotFound
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.presenting import result_json
 from ipcir_tools.settings import load_settings
@@ -176,6 +180,62 @@ def test_composers_that_imagine_nothing_ask_no_model(home, server):
             assert turn.imagined is None
             assert "imaginer" not in turn.models
     assert server.bodies == []
+
+
+def test_prompt_and_model_are_chosen_for_one_search(home, server):
+    server.handlers = [says(REPLY["description"])]
+    with opened(home) as engine:
+        chosen = {"configurable": {"imagine_prompt": "imagine.simple", "imagine_llm": "openai:another"}}
+        turn = engine.search(red(engine), "like a bee's belly", config=chosen).turn
+        assert turn.prompt.startswith("imagine.simple@")
+        assert turn.models["imaginer"] == "openai:another"
+        assert server.bodies[-1]["model"] == "another"
+        ruled = engine.search(red(engine), "in blue", config={"configurable": {"imagine_llm": "rules"}}).turn
+        assert (ruled.imagined.origin, ruled.models["imaginer"], ruled.prompt) == ("rules", "rules", None)
+        with pytest.raises(NotFound, match=r"imagine\.structured"):
+            engine.search(red(engine), "in blue", config={"configurable": {"imagine_prompt": "none"}})
+        request = ComposeRequest(red(engine), "in green")
+        composed = engine.compose.with_config(chosen).invoke(request)
+        assert composed.imagination.prompt.startswith("imagine.simple@")
+
+
+def test_prompts_of_ones_own_are_used_by_their_ids(home, server, tmp_path):
+    head = (
+        "---\nid: imagine.structured\nversion: 9\npurpose: To test.\nvariables: {modification: 99}\nreply: text\n---\n"
+    )
+    (tmp_path / "imagine.structured.md").write_text(head + "\n## user\n\nPaint: {modification}\n")
+    server.handlers = [says(REPLY["description"])]
+    with opened(home, prompts=tmp_path) as engine:
+        assert engine.search(red(engine), "in blue").turn.prompt.startswith("imagine.structured@9#")
+    assert server.bodies[-1]["messages"][-1]["content"] == "Paint: in blue"
+
+
+def shown(server: Server) -> Image.Image:
+    """The picture of the last request."""
+    url = server.bodies[-1]["messages"][-1]["content"][1]["image_url"]["url"]
+    return Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))))
+
+
+def test_a_model_that_sees_is_shown_the_reference(home, server, tmp_path):
+    with opened(home, prompt="imagine.onestage") as engine:
+        turn = engine.search(red(engine), "like a bee's belly").turn
+        assert turn.prompt.startswith("imagine.onestage@")
+        assert colour_name(shown(server)) == "red"
+        Image.new("RGB", (900, 300), COLOURS["green"]).save(tmp_path / "mine.png")
+        data = "data:image/png;base64," + base64.b64encode((tmp_path / "mine.png").read_bytes()).decode()
+        engine.search(data, "like a bee's belly")
+        assert (colour_name(shown(server)), shown(server).size) == ("green", (512, 171))
+
+
+def test_a_reference_whose_file_is_gone_is_not_shown(home, server):
+    with opened(home, prompt="imagine.onestage") as engine:
+        reference = red(engine)
+        engine.search(reference, "in green")
+        Path(engine.catalog.records([reference])[reference].source).unlink()
+        result = engine.search(reference, "in blue")
+        assert result.turn.imagined.origin == "fallback"
+        assert "cannot be shown" in result.warnings[0]
+        assert best_colour(result.turn) == "blue"
 
 
 # --- one that answers badly, but usably

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipcir_tools.chains.replies import MAX_WORDS, SCHEMA, BadReply, RefusedReply, parse_reply
+from ipcir_tools.chains.half_said import description_so_far
+from ipcir_tools.chains.replies import MAX_WORDS, BadReply, RefusedReply, parse_reply
 
 REPLY = {
     "description": "A blue dress with long sleeves.",
@@ -39,6 +40,7 @@ def test_a_good_reply_is_read_field_by_field():
         f"<think>They want {{blue}}. {{}}</think>\n{WHOLE}",
         f"<THINKING>\nfirst\n</THINKING><think>second</think>{WHOLE}",
         f"They want blue.\n</think>\n{WHOLE}",
+        f"<think>They</thinking>\n{WHOLE}\n<think>done</think>",
         f"<think>They want blue, so\n{WHOLE}",
         json.dumps({"description": "a draft"}) + "\nBetter:\n" + WHOLE,
         json.dumps({"target": REPLY}),
@@ -194,8 +196,57 @@ def test_a_clear_absence_moves_from_the_description_to_remove(said: str, seen: s
     assert (target.description, target.remove) == (seen, absent)
 
 
-def test_the_schema_names_the_fields_of_a_good_reply():
-    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) == set(REPLY)
+def test_ten_readings_are_read_each_once_and_without_what_is_absent():
+    said = [f"A blue dress with {n} buttons." for n in range(10)]
+    others = [*said[:5], REPLY["description"], *said[4:], "A blue dress without a belt.", ", with no belt"]
+    target = parse_reply(json.dumps({**REPLY, "alternatives": others[:6] + others[7:]})).target
+    assert target.alternatives == (*said, "A blue dress.")
+
+
+def test_other_fields_are_not_read():
+    more = {"reflection": 'They said "description": "a red dress".', "seen": {"description": 7}}
+    assert parse_reply(json.dumps({**more, **REPLY})).target == parse_reply(WHOLE).target
+
+
+# --- replies that are not finished yet
+
+
+@given(st.integers(0, len(WHOLE)), st.sampled_from(["", "```json\n", "Sure: ", "<think>Blue.</think>\n"]))
+def test_of_a_reply_that_goes_on_the_description_is_read_as_far_as_it_goes(length: int, before: str):
+    so_far = description_so_far((before + WHOLE)[:length], plain=False)
+    assert REPLY["description"].startswith(so_far)
+    if length >= len(before) + WHOLE.index('", "keep'):
+        assert so_far == REPLY["description"]
+
+
+@pytest.mark.parametrize("end", range(0, 60, 3))
+def test_half_an_escape_is_waited_for(end: int):
+    text = json.dumps({"description": 'A \U0001f408 called "Kitz"\n on a sof\u00e1.'})
+    so_far = description_so_far(text[:end], plain=False)
+    assert 'A \U0001f408 called "Kitz" on a sof\u00e1.'.startswith(so_far)
+
+
+@given(st.text(), st.booleans())
+def test_any_beginning_of_a_reply_is_a_description_or_none(text: str, plain: bool):
+    assert description_so_far(text, plain=plain) == description_so_far(text, plain=plain).strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("A blue dress", ""),
+        ("A blue dress with long", "A blue dress with long"),
+        ("Here is the caption of it", ""),
+        ("Here is the caption: A blue dress with long", "A blue dress with long"),
+        ("I'm sorry, but I can't help with", ""),
+        ("<think>They want a blue dress with", ""),
+        ('{"description": "A blue', "A blue"),
+        ("A blue dress with sleeves.\n\nNote: I kept", "A blue dress with sleeves."),
+        ("一件长袖的", "一件长袖的"),
+    ],
+)
+def test_plain_text_is_shown_once_it_is_clear_what_it_is(text: str, said: str):
+    assert description_so_far(text, plain=True) == said
 
 
 @given(st.text(), st.booleans(), st.booleans())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from ipcir_tools.chains.imagine import ImagineRequest
 from ipcir_tools.chains.requests import FADING, PICKED, ComposeRequest, Step, request_of, speaking, to_imagine
@@ -177,7 +180,16 @@ RED = "a red shirt"
 
 
 def heard(modification: str, *history: Step, reference: str | None = "A", picked: int = 0, caption: str = RED):
-    return to_imagine(ComposeRequest(reference, modification, history=history, picked=picked), caption)
+    """Its words; that the reference goes with them is told once."""
+    asked = to_imagine(ComposeRequest(reference, modification, history=history, picked=picked), caption)
+    return replace(asked, reference=None) if isinstance(asked, ImagineRequest) else asked
+
+
+def test_it_is_told_which_picture_is_the_reference_and_given_it_where_it_is_open():
+    picture = Image.new("RGB", (8, 8))
+    asked = to_imagine(ComposeRequest("A", "in blue", pixels={"A": picture, "B": Image.new("RGB", (8, 8))}), RED)
+    assert (asked.reference, asked.pixels) == ("A", picture)
+    assert to_imagine(ComposeRequest("A", "in blue"), RED) == asked, "where the pixels are from makes no difference"
 
 
 def test_it_hears_the_caption_and_every_turn_with_its_target():

@@ -289,7 +289,7 @@ def test_the_account_of_the_language_model(engine, folder, imaginer, tmp_path):
     assert (made.replies, made.shared) == (5, 1)
     assert (made.input_tokens, made.output_tokens) == (500, 100)
     assert made.calls == 6
-    assert made.prompts[0].startswith("imagine.structured@1#")
+    assert made.prompts[0].startswith("imagine.structured@")
     assert list(made.troubles.values()) == [1]
     assert lasting(again) == lasting(first)
     assert (first.this_run["calls"], again.this_run["calls"]) == (6, 1)

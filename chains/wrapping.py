@@ -1,0 +1,56 @@
+"""What stands around the words that a language model was asked for: fences, thoughts, labels, excuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+MAX_REPLY_CHARS = 20_000
+"""What lies beyond is not read: no description is that long, and searching it for JSON costs time."""
+
+LABEL = re.compile(
+    r"\A\W*(?:(?:sure|certainly|okay|here is|here's)\b[^:\n]{0,60}"
+    r"|(?:(?:target|edited|final|new|imagined|changed)\s+)?(?:description|caption)\W*):\W*",
+    re.IGNORECASE,
+)
+"""What some models write before a description."""
+
+_TAGS = "(?:think|thinking|thought|reasoning|analysis)"
+THOUGHT_START = re.compile(rf"<{_TAGS}>", re.IGNORECASE)
+
+_FENCE = re.compile(r"^[^\S\n]*```[\w-]*[^\S\n]*$", re.MULTILINE)
+_THOUGHT = re.compile(rf"<{_TAGS}>.*?</{_TAGS}>", re.DOTALL | re.IGNORECASE)
+_THOUGHT_END = re.compile(rf"^.*</{_TAGS}>", re.DOTALL | re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\W*(?:(?:i'?m|i am)\s+(?:very |so |really )?(?:sorry|unable|not able|afraid)\b"
+    r"|sorry\b|apologies\b|i apologi[sz]e\b|as an ai\b"
+    r"|(?:unfortunately,?\s+)?i\s+(?:can't|can\s?not|won't|will not|must decline|do not feel|don't feel)\b)",
+    re.IGNORECASE,
+)
+
+
+def unwrapped(text: str) -> str:
+    """A reply without its thoughts and code fences. Its time grows with its length, whatever it holds."""
+    said = text[:MAX_REPLY_CHARS]
+    last = _THOUGHT_END.match(said)
+    thought = _THOUGHT.sub("", last.group()) if last else ""  # behind the last end no thought is whole
+    return _FENCE.sub("", _THOUGHT_END.sub("", thought + said[last.end() if last else 0 :])).strip()
+
+
+def refuses(text: str) -> bool:
+    """Whether the model declines."""
+    return bool(_REFUSAL.match(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")))
+
+
+def printable(value: Any) -> Any:
+    """The value with control characters and broken halves of characters taken out of its texts."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in value)
+    if isinstance(value, list):
+        return [printable(each) for each in value]
+    return {key: printable(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def one_line(description: str) -> str:
+    """A description on one line, without the quotes and marks around it."""
+    return " ".join(description.split()).strip("\"“”*`' ")

@@ -1,0 +1,186 @@
+"""One model with one prompt: the ladder from its reply to a target, and the replies that are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
+
+from ipcir_tools.chains.asking import Answer, Asker, Budget, NoAnswer
+from ipcir_tools.chains.half_said import description_so_far
+from ipcir_tools.chains.imagination import Cost, ReplyStore
+from ipcir_tools.chains.llm import Named
+from ipcir_tools.chains.replies import BadReply, Reading, RefusedReply, parse_reply
+from ipcir_tools.chains.waiting import mapped
+from ipcir_tools.prompts import Prompt, capped
+from ipcir_tools.types import Reply
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+SHOWN_REPLY_CHARS = 2_000
+
+_WANTED = {
+    "json": "only the JSON object, in the form described",
+    "text": "only the caption of the wanted picture",
+}
+_NOTES = {
+    ("json", "parts"): "the language model's reply was broken off or malformed; its complete parts were used",
+    ("json", "text"): "the language model replied in plain text; it was taken as the description",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A reply that could be used: what it was read as, what was wrong on the way, and what it cost when it was made."""
+
+    reading: Reading
+    warnings: tuple[str, ...]
+    model: str
+    cost: Cost | None
+    kept: bool = False
+
+
+class Writer:
+    """One model that answers one prompt. Safe for many threads."""
+
+    def __init__(self, model: Named, prompt: Prompt, replies: ReplyStore | None) -> None:
+        self.name = model.name
+        self._prompt = prompt
+        self._replies = replies
+        self._schema = prompt.schema_of_reply
+        self._wants = "text" if self._schema is None else "json"
+        self._asker = Asker(model.llm, self._schema, model.line)
+        self._model = _identity(model.llm)
+
+    def key(self, messages: list[BaseMessage]) -> str:
+        """What the reply to these messages is kept under: a hash of all that it depends on."""
+        said = [[message.type, message.content] for message in messages]
+        parts = [said, self._model, self._prompt.tag, self._schema]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+    def kept(self, key: str, about: str) -> Written | None:
+        """The kept reply, or None where there is none that can be read."""
+        stored = self._replies.reply(key) if self._replies is not None else None
+        try:
+            reading = None if stored is None else parse_reply(stored.text, plain=True, about=about)
+        except BadReply:
+            return None  # kept by a version that read replies differently: ask again
+        if stored is None or reading is None:
+            return None
+        calls, tokens = stored.calls, (stored.input_tokens, stored.output_tokens)
+        cost = None if calls is None else Cost(key, calls, *tokens)
+        return Written(reading, self._notes(reading), stored.model or self.name, cost, kept=True)
+
+    def writing(
+        self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, *, stream: bool
+    ) -> Generator[str, None, Written]:
+        """Asks, and with ``stream`` yields the description so far. Raises ``NoAnswer``."""
+        key = self.key(messages)
+        answer, reading, warnings = yield from self._ladder(messages, about, config, budget, stream)
+        cost = Cost(key, budget.calls, budget.input_tokens, budget.output_tokens)
+        if self._replies is not None and not answer.cut_off:
+            self._replies.put_reply(key, self._reply(answer, cost))
+        return Written(reading, warnings + self._notes(reading), self.name, cost)
+
+    def _reply(self, answer: Answer, cost: Cost) -> Reply:
+        return Reply(
+            text=answer.text,
+            kind="imagine",
+            model=self.name,
+            prompt=self._prompt.tag,
+            calls=cost.calls,
+            input_tokens=cost.input_tokens,
+            output_tokens=cost.output_tokens,
+            created=datetime.now(UTC).isoformat(),
+        )
+
+    def _notes(self, reading: Reading) -> tuple[str, ...]:
+        note = _NOTES.get((self._wants, reading.form))
+        return (note,) if note else ()
+
+    def _ladder(
+        self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, stream: bool
+    ) -> Generator[str, None, tuple[Answer, Reading, tuple[str, ...]]]:
+        """The answer that could be used, what it was read as, and what was wrong before. Raises ``NoAnswer``."""
+        first = yield from self._said(messages, config, budget, stream)
+        try:
+            return first, self._read(first, about, plain=self._schema is None), ()
+        except BadReply as bad:
+            problem = str(bad)
+        try:
+            second = yield from self._mended(messages, first, problem, config, budget, stream)
+            reading = self._read(second, about, plain=True)
+            return second, reading, (f"the language model needed a second try: {problem}",)
+        except (NoAnswer, BadReply) as failure:
+            return self._as_text(first, about, problem, failure)
+
+    def _said(
+        self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
+    ) -> Generator[str, None, Answer]:
+        so_far = _reader(plain=self._schema is None)
+        return mapped(so_far, self._asker.asking(messages, config, budget, stream=stream))
+
+    def _mended(
+        self,
+        messages: list[BaseMessage],
+        reply: Answer,
+        problem: str,
+        config: RunnableConfig,
+        budget: Budget,
+        stream: bool,
+    ) -> Generator[str, None, Answer]:
+        """The answer of a model that was shown its reply and what is wrong with it."""
+        shown = capped(reply.text, SHOWN_REPLY_CHARS) or "(nothing)"
+        request = f"That reply cannot be used: {problem}. Answer again with {_WANTED[self._wants]}."
+        before, config = budget.calls, merge_configs(config, {"run_name": "imagine.repair"})
+        try:
+            asked = [*messages, AIMessage(shown), HumanMessage(request)]
+            return (yield from self._said(asked, config, budget, stream))
+        finally:
+            budget.repairs += budget.calls > before
+
+    def _read(self, answer: Answer, about: str, *, plain: bool) -> Reading:
+        try:
+            return parse_reply(answer.text, plain=plain, cut_off=answer.cut_off, about=about)
+        except RefusedReply as refusal:
+            raise NoAnswer(f"the language model declined ({refusal})") from refusal
+
+    def _as_text(
+        self, answer: Answer, about: str, problem: str, failure: Exception
+    ) -> tuple[Answer, Reading, tuple[str, ...]]:
+        """The first reply as plain text, the last rung before the next model or the rules."""
+        again = f"a second try failed too ({failure})"
+        try:
+            reading = self._read(answer, about, plain=True)
+        except BadReply:
+            raise NoAnswer(f"the language model's reply could not be used: {problem}; {again}") from failure
+        return answer, reading, (again,)
+
+
+def _reader(*, plain: bool) -> Callable[[str], str | None]:
+    """Reads a reply while it grows, not for each character: each time all of it is read."""
+    enough = 0.0
+
+    def read(text: str) -> str | None:
+        nonlocal enough
+        if len(text) < enough:
+            return None
+        enough = len(text) + min(16, 0.01 * len(text))
+        return description_so_far(text, plain=plain)
+
+    return read
+
+
+def _identity(llm: BaseChatModel) -> dict[str, Any]:
+    """What makes two models give different replies: class, address and parameters; never a key, never a timeout."""
+    address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
+    parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two
+    return {"class": type(llm).__qualname__, "address": address, "parameters": parameters}
