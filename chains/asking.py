@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -74,11 +74,11 @@ class Budget:
         return self._start + self.seconds - time.monotonic()
 
     def count_tokens(self, message: BaseMessage) -> None:
-        """Add what the server says that a message cost; many say nothing."""
-        usage = message.usage_metadata if isinstance(message, AIMessage) else None
-        if usage is not None:
-            self.input_tokens += usage["input_tokens"]
-            self.output_tokens += usage["output_tokens"]
+        """Add what the server says that a message cost; many say nothing, and one from LangChain's cache cost nothing."""
+        usage: Mapping[str, Any] = (message.usage_metadata if isinstance(message, AIMessage) else None) or {}
+        if usage.get("total_cost") != 0:  # what LangChain writes into a message that its cache gave
+            self.input_tokens += usage.get("input_tokens", 0)
+            self.output_tokens += usage.get("output_tokens", 0)
 
 
 class Line:

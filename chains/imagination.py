@@ -68,9 +68,10 @@ class Imagination:
     form: Form | None = None
     """How the reply came; None for the rules."""
     repairs: int = 0
-    """How often a model was shown its own reply now and asked to mend it."""
+    """How often a model was shown its own reply and asked to mend it, when the reply was made."""
     seconds: float | None = field(default=None, compare=False)
-    """How long the models took, retries and repairs included; None where none was asked now."""
+    """How long the models took when the reply was made, retries and repairs included; None where that is not known, where
+    none was asked, and for an equal request that was under way."""
 
 
 class ReplyStore(Protocol):
@@ -81,5 +82,5 @@ class ReplyStore(Protocol):
         ...
 
     def put_reply(self, key: str, reply: Reply) -> None:
-        """Keeps ``reply`` under ``key``."""
+        """Keeps ``reply`` under ``key``, in the place of one that is there."""
         ...

@@ -116,7 +116,8 @@ class Imaginer:
                 repairs += budget.repairs
                 continue
             made = self._of(written, failed, warnings, budget)
-            return replace(made, repairs=repairs + budget.repairs, seconds=_since(began) if made.calls else None)
+            seconds = _since(began) if failed and made.calls else written.seconds
+            return replace(made, repairs=repairs + written.repairs, seconds=seconds)
         cost = reduce(add, failed)
         made = self._instead(request, tuple(warnings), cost.calls, cost, config)
         return replace(made, repairs=repairs, seconds=_since(began) if cost.calls else None)

@@ -19,7 +19,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import merge_configs
 
-from ipcir_tools.chains.asking import Answer, Asker, Budget, NoAnswer
+from ipcir_tools.chains.asking import Answer, Asker, Budget, Line, NoAnswer
 from ipcir_tools.chains.judgements import Judgements, judged_order, read_judgements
 from ipcir_tools.chains.llm import identity, name_of
 from ipcir_tools.chains.wrapping import one_line, refuses, unwrapped
@@ -100,7 +100,8 @@ def build_rerank_chain(
     """
     if llm is None:
         return RunnableLambda(lambda request: _kept(request, NO_MODEL), name="rerank")
-    judges = {id_: _Judge(llm, _checked(load_prompt(id_, prompts)), timeout, replies) for id_ in _PICTURES}
+    line = Line()
+    judges = {id_: _Judge(llm, line, _checked(load_prompt(id_, prompts)), timeout, replies) for id_ in _PICTURES}
 
     def rerank(request: RerankRequest, config: RunnableConfig) -> Reranked:
         return judges["rerank" if request.reference is not None else "rerank.words"].rerank(request, config)
@@ -126,12 +127,14 @@ def _kept(request: RerankRequest, why: str, calls: int = 0) -> Reranked:
 class _Judge:
     """One prompt and the model that answers it."""
 
-    def __init__(self, llm: BaseChatModel, prompt: Prompt, timeout: float, replies: ReplyStore | None) -> None:
+    def __init__(
+        self, llm: BaseChatModel, line: Line, prompt: Prompt, timeout: float, replies: ReplyStore | None
+    ) -> None:
         self._llm = llm
         self._prompt = prompt
         self._timeout = timeout
         self._replies = replies
-        self._asker = Asker(llm, prompt.schema_of_reply)
+        self._asker = Asker(llm, prompt.schema_of_reply, line)
 
     def rerank(self, request: RerankRequest, config: RunnableConfig) -> Reranked:
         if len(request.hits) < 2:

@@ -45,6 +45,9 @@ class Written:
     warnings: tuple[str, ...]
     model: str
     cost: Cost | None
+    repairs: int
+    seconds: float | None
+    """How long it took when it was made, if that is known."""
     kept: bool = False
 
 
@@ -77,7 +80,8 @@ class Writer:
             return None
         calls, tokens = stored.calls, (stored.input_tokens, stored.output_tokens)
         cost = None if calls is None else Cost(key, calls, *tokens)
-        return Written(reading, self._notes(reading), stored.model or self.name, cost, kept=True)
+        model = stored.model or self.name
+        return Written(reading, self._notes(reading), model, cost, stored.repairs or 0, stored.seconds, kept=True)
 
     def writing(
         self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, *, stream: bool
@@ -86,17 +90,20 @@ class Writer:
         key = self.key(messages)
         answer, reading, warnings = yield from self._ladder(messages, about, config, budget, stream)
         cost = Cost(key, budget.calls, budget.input_tokens, budget.output_tokens)
+        seconds = budget.seconds - budget.left()
         if self._replies is not None and not answer.cut_off:
-            self._replies.put_reply(key, self._reply(answer, cost))
-        return Written(reading, warnings + self._notes(reading), self.name, cost)
+            self._replies.put_reply(key, self._reply(answer, cost, budget.repairs, seconds))
+        return Written(reading, warnings + self._notes(reading), self.name, cost, budget.repairs, seconds)
 
-    def _reply(self, answer: Answer, cost: Cost) -> Reply:
+    def _reply(self, answer: Answer, cost: Cost, repairs: int, seconds: float) -> Reply:
         return Reply(
             text=answer.text,
             kind="imagine",
             model=self.name,
             prompt=self._prompt.tag,
             calls=cost.calls,
+            repairs=repairs,
+            seconds=seconds,
             input_tokens=cost.input_tokens,
             output_tokens=cost.output_tokens,
             created=datetime.now(UTC).isoformat(),

@@ -44,14 +44,14 @@ class KeptReplies(Database):
             row = connection.execute(select(replies).where(replies.c.key == key)).one_or_none()
         return None if row is None else _reply(row)
 
-    def put_reply(self, key: str, reply: Reply, *, replace: bool = False) -> None:
-        """Keep a reply; one that is there already stays, but for ``replace``.
+    def put_reply(self, key: str, reply: Reply) -> None:
+        """Keep a reply, in the place of one that is there: it is asked for anew only where that one cannot be used.
 
         What no database holds, such as half a surrogate pair, is kept as U+FFFD.
         """
         row = {name: _storable(value) for name, value in reply.model_dump().items()}
         with self._write() as connection:
-            put(connection, replies, [{"key": key, **row}], replace=replace)
+            put(connection, replies, [{"key": key, **row}], replace=True)
 
     def replies(self, kind: str | None = None, limit: int = 20) -> list[tuple[str, Reply]]:
         """The last replies with their keys, newest first; those of no known time come last."""

@@ -93,7 +93,7 @@ class CatalogCache(BaseCache):
             output_tokens=spent.get("output_tokens", 0),
             created=datetime.now(UTC).isoformat(),
         )
-        self._catalog.put_reply(_key(prompt, llm_string), reply, replace=True)
+        self._catalog.put_reply(_key(prompt, llm_string), reply)
 
     def clear(self, **kwargs: Any) -> None:
         """Forget all that this cache keeps; the catalog's other replies stay. Takes no arguments."""

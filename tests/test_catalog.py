@@ -224,12 +224,12 @@ def reply(text: str = "a blue shirt", kind: str = "imagine", day: int = 1, **mor
     return Reply(text=text, kind=kind, created=f"2026-01-{day:02d}T00:00:00+00:00", **more)
 
 
-def test_the_first_reply_stays_unless_it_is_to_be_replaced(catalog):
-    first = reply(model="openai:a", prompt="imagine.simple@1#01234567", calls=2, input_tokens=30, output_tokens=4)
+def test_a_reply_is_kept_with_all_that_is_known_of_it_until_another_takes_its_place(catalog):
+    spent = {"calls": 2, "repairs": 1, "seconds": 0.25, "input_tokens": 30, "output_tokens": 4}
+    first = reply(model="openai:a", prompt="imagine.simple@1#01234567", **spent)
     catalog.put_reply("key", first)
-    catalog.put_reply("key", reply("another"))
     assert (catalog.reply("key"), catalog.reply("none")) == (first, None)
-    catalog.put_reply("key", reply("another"), replace=True)
+    catalog.put_reply("key", reply("another"))
     assert catalog.reply("key") == reply("another")
 
 
@@ -349,7 +349,7 @@ def test_a_catalog_of_version_1_keeps_all_it_has(tmp_path):
             assert catalog.records(["a1"]) == {"a1": record("a1")}
             assert (catalog.captions(["a1"], "blip"), catalog.revision()) == ({"a1": "a shirt"}, 7)
     with Catalog.open(home) as catalog:
-        catalog.put_reply("0a", reply(), replace=True)
+        catalog.put_reply("0a", reply())
         assert catalog.reply("0a") == reply()
 
 

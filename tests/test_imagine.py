@@ -420,7 +420,8 @@ def test_a_kept_reply_says_who_said_it_and_what_it_cost(server: Server):
     assert datetime.fromisoformat(reply.created).tzinfo is not None
     kept = server.chain(says(GOOD), replies=store).invoke(REQUEST)
     assert kept.cost == made.cost
-    assert (kept.model, kept.form, kept.seconds) == ("openai:toy:8b", "json", None)
+    assert (kept.model, kept.form, kept.repairs) == ("openai:toy:8b", "json", 0)
+    assert kept.seconds == made.seconds == reply.seconds > 0
 
 
 def test_a_reply_of_an_unknown_cost_has_none(server: Server):

@@ -204,7 +204,7 @@ BROKEN = {
 def test_a_broken_row_is_a_miss_that_the_next_answer_mends(catalog, cache, text):
     cache.update("prompt", "llm", chat(message()))
     [(key, kept)] = catalog.replies()
-    catalog.put_reply(key, kept.model_copy(update={"text": text}), replace=True)
+    catalog.put_reply(key, kept.model_copy(update={"text": text}))
     assert cache.lookup("prompt", "llm") is None
     cache.update("prompt", "llm", chat(message("again")))
     assert cache.lookup("prompt", "llm") == chat(message("again"))
