@@ -74,7 +74,7 @@ class Budget:
         return self._start + self.seconds - time.monotonic()
 
     def count_tokens(self, message: BaseMessage) -> None:
-        """Add what the server says that a message cost; many say nothing, and one from LangChain's cache cost nothing."""
+        """Add what the server says that a message cost; many say nothing. What LangChain's cache gave cost nothing."""
         usage: Mapping[str, Any] = (message.usage_metadata if isinstance(message, AIMessage) else None) or {}
         if usage.get("total_cost") != 0:  # what LangChain writes into a message that its cache gave
             self.input_tokens += usage.get("input_tokens", 0)

@@ -70,8 +70,8 @@ class Imagination:
     repairs: int = 0
     """How often a model was shown its own reply and asked to mend it, when the reply was made."""
     seconds: float | None = field(default=None, compare=False)
-    """How long the models took when the reply was made, retries and repairs included; None where that is not known, where
-    none was asked, and for an equal request that was under way."""
+    """How long the models took when the reply was made, retries and repairs included. None where that is not known,
+    where none was asked, and for an equal request that was under way."""
 
 
 class ReplyStore(Protocol):

@@ -69,9 +69,9 @@ def render(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], st
 
 def _reference(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], str] | None) -> str:
     if request.pixels is not None:
-        from ipcir_tools.tiles import data_uri
+        from ipcir_tools.thumbnails import picture_uri
 
-        return data_uri(request.pixels, SIDE)
+        return picture_uri(request.pixels, SIDE)
     try:
         if request.reference is not None and pictures is not None:
             return pictures(request.reference)

@@ -25,7 +25,8 @@ from ipcir_tools.chains.llm import identity, name_of
 from ipcir_tools.chains.wrapping import one_line, refuses, unwrapped
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.prompts import Prompt, capped, load_prompt
-from ipcir_tools.tiles import data_uri, draw_choices
+from ipcir_tools.thumbnails import picture_uri
+from ipcir_tools.tiles import draw_choices
 from ipcir_tools.types import Hit, Reply
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class _Judge:
         seen = [number for number, picture in enumerate(pictures, start=1) if not isinstance(picture, str)]
         if len(seen) < 2:
             raise NoAnswer(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
-        shown = {"reference": self._reference(request), "sheet": data_uri(draw_choices(pictures))}
+        shown = {"reference": self._reference(request), "sheet": picture_uri(draw_choices(pictures))}
         answer, judgements = self._answer(self._rendered(request, shown), seen, self._traced(config), budget)
         reply = self._reply(answer, budget)
         if self._replies is not None and not answer.cut_off and len(seen) == len(pictures):
@@ -173,7 +174,7 @@ class _Judge:
         picture = request.see(request.reference)
         if isinstance(picture, str):
             raise NoAnswer(f"the reference cannot be opened to judge the hits against it ({picture})")
-        return data_uri(picture, REFERENCE_SIDE)
+        return picture_uri(picture, REFERENCE_SIDE)
 
     def _answer(
         self, messages: list[BaseMessage], seen: Sequence[int], config: RunnableConfig, budget: Budget

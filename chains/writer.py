@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -16,14 +16,14 @@ from langchain_core.runnables.config import merge_configs
 from ipcir_tools.chains.asking import Answer, Asker, Budget, NoAnswer
 from ipcir_tools.chains.half_said import description_so_far
 from ipcir_tools.chains.imagination import Cost, ReplyStore
-from ipcir_tools.chains.llm import Named
+from ipcir_tools.chains.llm import Named, identity
 from ipcir_tools.chains.replies import BadReply, Reading, RefusedReply, parse_reply
 from ipcir_tools.chains.waiting import mapped
 from ipcir_tools.prompts import Prompt, capped
 from ipcir_tools.types import Reply
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    pass
 
 SHOWN_REPLY_CHARS = 2_000
 
@@ -61,7 +61,7 @@ class Writer:
         self._schema = prompt.schema_of_reply
         self._wants = "text" if self._schema is None else "json"
         self._asker = Asker(model.llm, self._schema, model.line)
-        self._model = _identity(model.llm)
+        self._model = identity(model.llm)
 
     def key(self, messages: list[BaseMessage]) -> str:
         """What the reply to these messages is kept under: a hash of all that it depends on."""
@@ -184,10 +184,3 @@ def _reader(*, plain: bool) -> Callable[[str], str | None]:
         return description_so_far(text, plain=plain)
 
     return read
-
-
-def _identity(llm: BaseChatModel) -> dict[str, Any]:
-    """What makes two models give different replies: class, address and parameters; never a key, never a timeout."""
-    address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
-    parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two
-    return {"class": type(llm).__qualname__, "address": address, "parameters": parameters}

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from ipcir_tools.cli_cache import cache_app
 from ipcir_tools.cli_dialogue import dialogue_app
 from ipcir_tools.cli_eval import eval_app
+from ipcir_tools.cli_prompts import prompts_app
 from ipcir_tools.cli_shared import (
     LLM,
     AsJson,
@@ -22,6 +24,7 @@ from ipcir_tools.cli_shared import (
     Filter,
     Home,
     Models,
+    Rerank,
     Sheet,
     Weight,
     check_sheet_of,
@@ -75,6 +78,7 @@ def search(
     weight: Weight = None,
     composer: ComposerName = None,
     where: Filter = None,
+    rerank: Rerank = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +87,7 @@ def search(
     with engine_for(**chosen) as (engine, _):
         check_sheet_of(engine, sheet, reference)
         result = engine.search(
-            reference, text, k=k, weight=weight, composer=composer, where=filter_of(where), trusted=True
+            reference, text, k=k, weight=weight, composer=composer, where=filter_of(where), rerank=rerank, trusted=True
         )
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
@@ -107,6 +111,7 @@ def refine(
     weight: Weight = None,
     composer: ComposerName = None,
     where: Filter = None,
+    rerank: Rerank = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
@@ -116,7 +121,7 @@ def refine(
         check_sheet_of(engine, sheet, *filter(None, [base]))
         result = engine.refine(
             turn, text, base=base, liked=like or (), disliked=dislike or (), k=k, weight=weight, composer=composer,
-            where=filter_of(where), trusted=True,
+            where=filter_of(where), rerank=rerank, trusted=True,
         )  # fmt: skip
         parent = engine.catalog.turn(turn)
     show_search(result, as_json, parent)
@@ -178,7 +183,9 @@ def mcp(
 
 
 app.add_typer(dialogue_app)
+app.add_typer(cache_app, name="cache")
 app.add_typer(eval_app, name="eval")
+app.add_typer(prompts_app, name="prompts")
 app.add_typer(train_app, name="train")
 app.command()(tune)
 

@@ -21,8 +21,19 @@ from ipcir_tools.cli_benchmarks import (
     Pictures,
     Split,
 )
-from ipcir_tools.cli_shared import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.cli_captions import captions as captions_command
+from ipcir_tools.cli_shared import (
+    LLM,
+    AsJson,
+    CaptionerName,
+    EncoderName,
+    Home,
+    Models,
+    check_writable,
+    composers_of,
+    engine_for,
+    print_result,
+)
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
@@ -83,9 +94,9 @@ def benchmark(
     """
     choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
     choice.check()
-    names = _composers(composers)
+    names = composers_of(composers)
     for path in (html, markdown, submission):
-        _check_writable(path)
+        check_writable(path)
     place = choice.home(home)
     chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(home=place, models=_models(choice, models), **chosen) as (engine, progress):
@@ -106,35 +117,8 @@ def benchmark(
     print_result(as_json, lambda: report_json(report), lambda: show_report(report, written))
 
 
-def _composers(text: str | None) -> tuple[str, ...]:
-    """The composers that are named. Raises InvalidRequest."""
-    from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
-
-    if text is None:
-        return ABLATION
-    said = [name.strip() for name in text.split(",") if name.strip()]
-    if not said:
-        raise InvalidRequest("--composers names none: write names with commas between, or all.")
-    names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
-    return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
-
-
 def _models(choice: Choice, models: str | None) -> str | None:
     return models or ("demo" if choice.name == "wardrobe" else None)
-
-
-def _check_writable(path: Path | None) -> None:
-    """Refuse a file that cannot be written, before hours are spent on what goes into it. Raises InvalidRequest."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
-        path.open("ab").close()
-        if not there:
-            path.unlink()
-    except OSError as error:
-        raise InvalidRequest(f"The report cannot be written to {path} ({error}): name another file.") from error
 
 
 def _written(report: Report, stock: Stock, settings: Any, html: Path | None, markdown: Path | None) -> list[Path]:
@@ -147,6 +131,9 @@ def _written(report: Report, stock: Stock, settings: Any, html: Path | None, mar
 
         markdown.write_text(report_markdown(report), encoding="utf-8")
     return [path for path in (html, markdown) if path]
+
+
+eval_app.command("captions")(captions_command)
 
 
 @eval_app.command("wardrobe-dialogues")

@@ -238,9 +238,9 @@ def _option(name: str) -> str:
 def _uri(path: Path, settings: Settings) -> str:
     """A picture file as a model gets it."""
     from ipcir_tools.chains.rendering import SIDE
-    from ipcir_tools.tiles import data_uri
+    from ipcir_tools.thumbnails import picture_uri
 
-    return data_uri(_opened(str(path), settings), SIDE)
+    return picture_uri(_opened(str(path), settings), SIDE)
 
 
 def _request(

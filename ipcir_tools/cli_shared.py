@@ -44,6 +44,12 @@ ComposerName = Annotated[
     typer.Option("--composer", help="A method, its parameters behind it: signed, discount:b=0.5 ..."),
 ]
 Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
+Rerank = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=20, help="Have a model that sees (IPCIR_RERANK_LLM or --llm) put this many of the best into order."
+    ),
+]
 Sheet = Annotated[Path | None, typer.Option(help="Draw reference, edit and hits as one picture into this file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -74,6 +80,33 @@ def filter_of(text: str | None, what: str = "--where") -> dict[str, Any] | None:
     if not isinstance(where, dict):
         raise InvalidRequest(f'{what} must be a JSON object, such as \'{{"format": "jpeg"}}\'.')
     return where
+
+
+def composers_of(text: str | None) -> tuple[str, ...]:
+    """The composers that are named; None: the ablation of the paper. Raises InvalidRequest."""
+    from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
+
+    if text is None:
+        return ABLATION
+    said = [name.strip() for name in text.split(",") if name.strip()]
+    if not said:
+        raise InvalidRequest("--composers names none: write names with commas between, or all.")
+    names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
+    return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse a file that cannot be written, before hours are spent on what goes into it. Raises InvalidRequest."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise InvalidRequest(f"The report cannot be written to {path} ({error}): name another file.") from error
 
 
 def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:

@@ -21,9 +21,19 @@ from ipcir_tools.duplicates import without_copies
 from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
 from ipcir_tools.gallery import Gallery
 from ipcir_tools.indexing import IndexReport, index_folders
-from ipcir_tools.parts import Caption, EngineParts
-from ipcir_tools.queries import MAX_HITS, MAX_TEXT, check_judged, check_k, checked_query, checked_text, root_query
+from ipcir_tools.parts import Caption, EngineParts, prompt_behind
+from ipcir_tools.queries import (
+    MAX_HITS,
+    MAX_TEXT,
+    by_rank,
+    check_judged,
+    check_k,
+    checked_query,
+    checked_text,
+    root_query,
+)
 from ipcir_tools.settings import Settings
+from ipcir_tools.showing import teach
 from ipcir_tools.types import ComposedQuery, FloatArray, Hit, ImageRecord, Probe, SearchResult, Turn, Where
 
 if TYPE_CHECKING:
@@ -35,6 +45,8 @@ if TYPE_CHECKING:
     from ipcir_tools.encoder import Encoder
 
 __all__ = ["MAX_HITS", "MAX_TEXT", "Caption", "Engine"]
+
+teach()
 
 
 class Engine(EngineParts):
@@ -100,15 +112,22 @@ class Engine(EngineParts):
         weight: float | None = None,
         where: Where | None = None,
         composer: str | None = None,
+        rerank: int | None = None,
         trusted: bool = False,
         config: RunnableConfig | None = None,
     ) -> SearchResult:
-        """Find pictures like the reference, but as the modification says; the root of a dialogue."""
+        """Find pictures like the reference, but as the modification says; the root of a dialogue.
+
+        ``rerank``: of how many of the best a model that sees makes the order, also of more than ``k``; None: as the
+        settings say, 0: no picture leaves.
+        """
         began = time.perf_counter()
         self._require_gallery()
         text = checked_text(modification)
         record, pixels = self.resolved(reference, trusted)
-        query = root_query(self.settings, record.id, text, k=k, weight=weight, where=where, composer=composer)
+        query = root_query(
+            self.settings, record.id, text, k=k, weight=weight, where=where, composer=composer, rerank=rerank
+        )
         self.catalog.remember([record])
         return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
 
@@ -119,12 +138,14 @@ class Engine(EngineParts):
         k: int | None = None,
         where: Where | None = None,
         composer: str | None = None,
+        rerank: int | None = None,
         config: RunnableConfig | None = None,
     ) -> SearchResult:
         """Find pictures by words alone; a root too, from which a hit can be picked as the reference."""
         began = time.perf_counter()
         self._require_gallery()
-        query = root_query(self.settings, None, checked_text(text, "text"), k=k, where=where, composer=composer)
+        words = checked_text(text, "text")
+        query = root_query(self.settings, None, words, k=k, where=where, composer=composer, rerank=rerank)
         return self._stored(self.answer(query, (), config=config, began=began))
 
     def refine(
@@ -139,6 +160,7 @@ class Engine(EngineParts):
         weight: float | None = None,
         where: Where | None = None,
         composer: str | None = None,
+        rerank: int | None = None,
         trusted: bool = False,
         imagination: Imagination | None = None,
         config: RunnableConfig | None = None,
@@ -146,13 +168,14 @@ class Engine(EngineParts):
         """Build on an earlier turn: a further edit, another picture as the reference, feedback, or all at once.
 
         ``base``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). What is not named is as it was
-        in that turn; an empty ``where`` drops its filter. Refining one turn twice makes a branch.
+        in that turn; an empty ``where`` drops its filter. ``rerank`` alone is what the settings say where it is not
+        named: no turn of before makes pictures leave. Refining one turn twice makes a branch.
         """
         began = time.perf_counter()
         self._require_gallery()
         query, pixels = self.refined(
             turn, modification, base, liked, disliked, k=k, weight=weight, where=where, composer=composer,
-            trusted=trusted,
+            rerank=rerank, trusted=trusted,
         )  # fmt: skip
         path = self.catalog.path(turn)
         return self._stored(
@@ -171,6 +194,7 @@ class Engine(EngineParts):
         weight: float | None = None,
         where: Where | None = None,
         composer: str | None = None,
+        rerank: int | None = None,
         trusted: bool = False,
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         """The query of a refinement, and those of its pictures that had to be opened, by id."""
@@ -184,7 +208,7 @@ class Engine(EngineParts):
         last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
 
         def named(picture: str) -> str:
-            record, opened = self.resolved(_by_rank(picture, parent), trusted)
+            record, opened = self.resolved(by_rank(picture, parent), trusted)
             records.append(record)
             pixels.update(opened)
             return record.id
@@ -201,6 +225,7 @@ class Engine(EngineParts):
             weight=last.weight if weight is None else weight,
             composer=composer or last.composer,
             where=last.where if where is None else where,
+            rerank=self.settings.rerank if rerank is None else rerank,
         )
         self.catalog.remember(records)
         return query, pixels
@@ -222,12 +247,13 @@ class Engine(EngineParts):
         request = request_of(query, path, pixels, imagination)
         composed = self.compose.invoke(request, config)
         searching = time.perf_counter()
-        hits, copies = self._hits(query, request, composed)
-        ended, encoded = time.perf_counter(), Counter(composed.counts)
+        found, copies = self._hits(query, request, composed)
+        judging = time.perf_counter()
+        imagined, judged = composed.imagination, self.reranked(query, found, request, composed.imagination, config)
+        ended, counts = time.perf_counter(), Counter(composed.counts)
         surprise = None
         if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
-            surprise = self.background.surprise([hit.text_score for hit in hits], encoded, encode=not path)
-        imagined = composed.imagination
+            surprise = self.background.surprise([hit.text_score for hit in judged.hits], counts, encode=not path)
         turn = Turn(
             id="t" + uuid4().hex[:11],
             parent=path[-1].id if path else None,
@@ -235,16 +261,18 @@ class Engine(EngineParts):
             reference_source=self._source(query.reference),
             caption=composed.caption,
             imagined=imagined.target if imagined else None,
-            hits=hits,
-            prompt=_prompt(imagined, path),
-            models=self.models_used(composed),
+            hits=judged.hits,
+            prompt=prompt_behind(imagined, path),
+            models=self.models_used(composed, judged),
             created=datetime.now(UTC).isoformat(),
         )
-        timings = {**composed.timings, "search": ended - searching, "total": time.perf_counter() - began}
+        timings = {**composed.timings, "search": judging - searching, "total": time.perf_counter() - began}
+        if query.rerank:
+            timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
+        warnings = (*(imagined.warnings if imagined else ()), *judged.warnings)
         return SearchResult(
-            turn=turn, timings=timings, counts=dict(encoded), warnings=imagined.warnings if imagined else (),
-            near_copies=copies, surprise=surprise,
-        )  # fmt: skip
+            turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
+        )
 
     def _stored(self, result: SearchResult) -> SearchResult:
         self.catalog.put_turn(result.turn)
@@ -268,7 +296,8 @@ class Engine(EngineParts):
         if image is None and query.reference is not None:
             image = self._known([query.reference]).get(query.reference)
         rank = partial(self.gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
-        ranking, copies = without_copies(rank, self._known, query.k, image, self.settings.duplicates)
+        k, threshold = max(query.k, query.rerank), self.settings.duplicates
+        ranking, copies = without_copies(rank, self._known, k, image, threshold)
         return self._described(ranking, composed.image, composed.text), copies
 
     def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
@@ -315,21 +344,3 @@ class Engine(EngineParts):
 
 def _cosine(a: FloatArray, b: FloatArray | None) -> float | None:
     return None if b is None else float(a @ b)
-
-
-def _prompt(imagined: Imagination | None, path: Sequence[Turn]) -> str | None:
-    """The prompt behind an imagination; a target that only went on keeps the one that it came from."""
-    if imagined is None or imagined.prompt is not None or not path:
-        return imagined.prompt if imagined else None
-    return path[-1].prompt if imagined.target == path[-1].imagined else None
-
-
-def _by_rank(picture: str, turn: Turn) -> str:
-    """The id of a hit that was named by its rank; any other name as it is."""
-    name = picture.strip().removeprefix("#")
-    if not name.isdecimal() or len(name) > 4:
-        return picture
-    ids = {hit.rank: hit.id for hit in turn.hits}
-    if int(name) not in ids:
-        raise NotFound(f"Turn {turn.id} has no hit {name}: it has {len(ids)}, counted from 1.")
-    return ids[int(name)]

@@ -16,14 +16,13 @@ def normalised(vectors: FloatArray) -> FloatArray:
 def weighted(text: FloatArray, image: FloatArray, weight: float) -> FloatArray:
     """``weight * text + (1 - weight) * image``, normalised: IP-CIR's weighted fusion (arXiv 2411.16752).
 
-    ``text`` and ``image`` are ``[d]`` of unit norm. They are normalised before the sum, so that ``weight`` means the
-    same for every encoder, and the sum afterwards, so that scores are cosines. At 1 the result is the text, at 0 the
-    image. Opposite vectors of equal weight leave no direction: the text decides then.
+    ``text`` and ``image`` are ``[..., d]`` of unit norm. They are normalised before the sum, so that ``weight`` means
+    the same for every encoder, and the sum afterwards, so that scores are cosines. At 1 the result is the text, at 0
+    the image. Opposite vectors of equal weight leave no direction: the text decides then.
     """
     fused = weight * normalised(text) + (1.0 - weight) * normalised(image)
-    if float(np.linalg.norm(fused)) < 1e-6:
-        return normalised(text)
-    return normalised(fused)
+    left = np.linalg.norm(fused, axis=-1, keepdims=True) >= 1e-6
+    return normalised(np.where(left, fused, text))
 
 
 def rocchio(query: FloatArray, liked: FloatArray, disliked: FloatArray, gain: float, loss: float) -> FloatArray:

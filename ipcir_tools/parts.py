@@ -17,7 +17,8 @@ from ipcir_tools.networks import Inverter, load_trained
 from ipcir_tools.queries import checked_text
 from ipcir_tools.references import resolve
 from ipcir_tools.settings import Settings
-from ipcir_tools.tiles import data_uri, opened
+from ipcir_tools.thumbnails import picture_uri
+from ipcir_tools.tiles import opened
 from ipcir_tools.types import ComposedQuery, Hit, ImageRecord, Turn
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class EngineParts:
         picture = self._seen({}, id)
         if isinstance(picture, str):
             raise NotFound(picture)
-        return data_uri(picture, SIDE)
+        return picture_uri(picture, SIDE)
 
     @once
     def cache(self) -> CatalogCache:

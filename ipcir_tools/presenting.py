@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from ipcir_tools.calibration import is_poor
-from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
+from ipcir_tools.types import Hit, ImaginedTarget, Judgement, SearchResult, Turn
 
 CAPTION_CAP = 90
 NAME_CAP = 40
@@ -100,7 +100,7 @@ def remarks(result: SearchResult) -> list[str]:
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit as plain JSON values."""
+    """A hit as plain JSON values; what a model that saw it made of it stands under ``judged``, where one did."""
     return {
         "id": hit.id,
         "rank": hit.rank,
@@ -109,6 +109,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "text_score": _rounded(hit.text_score),
         "source": hit.source,
         "caption": hit.caption,
+        **({"judged": hit.judged.model_dump(mode="json")} if hit.judged else {}),
     }
 
 
@@ -182,7 +183,15 @@ def hit_lines(hits: Sequence[Hit], caps: Caps) -> list[str]:
 
 def _hit_line(hit: Hit, caps: Caps) -> str:
     told = f" caption {quoted(hit.caption, caps.caption)}" if hit.caption else ""
-    return f"{hit.rank}. {hit.id} score {hit.score:.3f} file {quoted(PurePath(hit.source).name, caps.name)}{told}"
+    judged = f" judged {judged_text(hit.judged, caps)}" if hit.judged else ""
+    name = quoted(PurePath(hit.source).name, caps.name)
+    return f"{hit.rank}. {hit.id} score {hit.score:.3f} file {name}{told}{judged}"
+
+
+def judged_text(judged: Judgement, caps: Caps) -> str:
+    """What a model that saw a hit says of it, for a model; the reason is data in quotes."""
+    scores = f"edit {judged.edit:g}/10 preservation {judged.preservation:g}/10"
+    return f"{scores} {quoted(judged.reason, caps.caption)}" if judged.reason else scores
 
 
 def quoted(text: str, cap: int = SAID_CAP) -> str:

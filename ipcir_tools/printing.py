@@ -125,7 +125,8 @@ def show_result(
         out.print("  no picture matches")
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for name in ("rank", "score", "image", "text"):
+    judged = any(hit.judged for hit in turn.hits[:most])
+    for name in ("rank", "score", "image", "text", *(("edit", "keep") if judged else ())):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True, min_width=16)
     table.add_column("picture")  # it alone may shrink: were it no_wrap too, the scores would vanish beside a long name
@@ -136,8 +137,12 @@ def show_result(
             no_wrap=True,
             overflow="ellipsis",
         )
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score), hit.id, file)
+        scores = [f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score)]
+        table.add_row(str(hit.rank), *scores, *(_judged(hit) if judged else ()), hit.id, file)
     out.print(table)
+    for hit in turn.hits[:most]:
+        if hit.judged and hit.judged.reason:
+            show_note(f"{hit.rank:>4}", hit.judged.reason)
 
 
 def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
@@ -176,6 +181,9 @@ def show_hit(hit: Hit) -> None:
     out.print(f"  [dim]file   [/] {escape(_line(hit.source))}", soft_wrap=True)
     if hit.caption is not None:
         out.print(f"  [dim]caption[/] {escape(_line(hit.caption))}", soft_wrap=True)
+    if hit.judged is not None:
+        edit, keep = _judged(hit)
+        out.print(f"  [dim]judged [/] edit {edit}, keep {keep}: {escape(_line(hit.judged.reason))}", soft_wrap=True)
 
 
 def show_replay(replayed: Replay) -> None:
@@ -316,6 +324,11 @@ def show_absence(found: Mapping[str, Absence]) -> None:
 def _line(text: str) -> str:
     """A file name as one line, control characters made visible."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _judged(hit: Hit) -> tuple[str, str]:
+    """What a model that saw a hit gave it, of ten."""
+    return (f"{hit.judged.edit:g}", f"{hit.judged.preservation:g}") if hit.judged else ("", "")
 
 
 def _score(score: float | None) -> str:

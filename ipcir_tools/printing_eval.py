@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from ipcir_tools.images import shown
 from ipcir_tools.printing import out
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _MOST = 8
 def show_report(report: Report, written: Sequence[Path] = ()) -> None:
     """The table, what failed, and how it was made."""
     out.print(f"[bold]{escape(report.benchmark)}[/]")
-    _print_whole(_table(report))
+    print_whole(_table(report))
     for row in (row for row in report.rows if row.not_run):
         out.print(f"  [yellow]{escape(row.composer)} was not run:[/] {escape(row.not_run)}", soft_wrap=True)
     by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
@@ -57,7 +58,7 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _print_whole(table: Table) -> None:
+def print_whole(table: Table) -> None:
     """Wider than the terminal if need be: a figure that is cut off is no figure."""
     needed = Measurement.get(out, out.options.update(width=1_000), table).maximum
     Console(file=out.file, width=max(out.width, needed), force_terminal=out.is_terminal, highlight=False).print(table)
@@ -88,6 +89,16 @@ def _show_failures(report: Report) -> None:
         out.print(f"  {n:,} x {reason}", markup=False, soft_wrap=True)
     if counts[_MOST:]:
         out.print(f"  and {len(counts) - _MOST} reasons more: --json lists them all")
+
+
+def show_unusable(unusable: Mapping[str, str]) -> None:
+    """What of a gallery of captions cannot be found."""
+    if unusable:
+        out.print(f"[yellow]{len(unusable):,} of the gallery cannot be used:[/]")
+    for name, why in list(unusable.items())[:_MOST]:
+        out.print(f"  {shown(name)} {why}", markup=False, soft_wrap=True)
+    if len(unusable) > _MOST:
+        out.print(f"  and {len(unusable) - _MOST} more: --json lists them all")
 
 
 def show_tuned(tuned: Tuned) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequest, NotFound
 from ipcir_tools.filters import condition
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import ComposedQuery, Where
+from ipcir_tools.types import ComposedQuery, Turn, Where
 
 MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
 MAX_HITS = 1_000
+MAX_RERANKED = 20
+"""Pictures on the sheet of a model that judges them."""
 MAX_JUDGED = 50
 """Pictures that one turn may like and dislike."""
 
@@ -53,6 +55,7 @@ def checked_query(
     where: Where | None,
     liked: tuple[str, ...] = (),
     disliked: tuple[str, ...] = (),
+    rerank: int = 0,
 ) -> ComposedQuery:
     """A query that makes sense; every way of asking goes through here. Raises InvalidRequest."""
     check_k(k)
@@ -61,6 +64,8 @@ def checked_query(
     check_judged(liked, disliked)
     if both := set(liked) & set(disliked):
         raise InvalidRequest(f"The picture {min(both)} is both liked and disliked: decide for one.")
+    if not 0 <= rerank <= MAX_RERANKED:
+        raise InvalidRequest(f"rerank is {rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none.")
     composer_named(composer)
     if where:
         condition(where)  # a wrong filter is refused before a model is asked
@@ -73,6 +78,7 @@ def checked_query(
         weight=weight,
         composer=composer,
         where=where or None,
+        rerank=rerank,
     )
 
 
@@ -85,6 +91,7 @@ def root_query(
     weight: float | None = None,
     where: Where | None = None,
     composer: str | None = None,
+    rerank: int | None = None,
 ) -> ComposedQuery:
     """The checked query of a root: a reference's id or None for words alone; the settings give what is not named."""
     return checked_query(
@@ -94,4 +101,16 @@ def root_query(
         weight=settings.weight if weight is None else weight,
         composer=composer or settings.composer,
         where=where,
+        rerank=settings.rerank if rerank is None else rerank,
     )
+
+
+def by_rank(picture: str, turn: Turn) -> str:
+    """The id of a hit that was named by its rank; any other name as it is."""
+    name = picture.strip().removeprefix("#")
+    if not name.isdecimal() or len(name) > 4:
+        return picture
+    ids = {hit.rank: hit.id for hit in turn.hits}
+    if int(name) not in ids:
+        raise NotFound(f"Turn {turn.id} has no hit {name}: it has {len(ids)}, counted from 1.")
+    return ids[int(name)]

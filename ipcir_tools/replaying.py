@@ -2,7 +2,9 @@
 
 Turns are immutable and say all that was asked, so the same catalog and models must give the same answers. What may
 differ honestly: pictures came or left, another language model or captioner is configured, the model was not asked the
-same way. A reference whose file is gone makes no difference: its feature and caption are known.
+same way. A reference whose file is gone makes no difference: its feature and caption are known. An order that a model
+made of the hits is made again by the same model, mostly from its kept reply; pictures are never sent to another one:
+without it the scores alone are compared.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipcir_tools.types import Hit, SearchResult, Turn
+from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
@@ -22,7 +24,7 @@ TOLERANCE = 1e-5
 seventh digit."""
 _SHOWN = 3
 
-What = Literal["caption", "imagined", "prompt", "models", "gallery", "hits", "scores"]
+What = Literal["caption", "imagined", "prompt", "models", "gallery", "hits", "scores", "judged"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Replay:
     @property
     def llm_calls(self) -> int:
         """How often a language model was really asked; replies that are known are not asked for."""
-        return sum(result.counts.get("llm_calls", 0) for result in self.results)
+        kinds = ("llm_calls", "rerank_calls")
+        return sum(result.counts.get(kind, 0) for result in self.results for kind in kinds)
 
 
 def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Replay:
@@ -70,11 +73,17 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
     for done, stored in enumerate(path):
         if progress:
             progress("replaying", done, len(path))
-        answer = engine.answer(stored.query, [result.turn for result in results])
-        again = answer.turn.model_copy(update={"id": stored.id, "parent": stored.parent})
+        answer = engine.answer(_asked(engine, stored), [result.turn for result in results])
+        again = answer.turn.model_copy(update={"id": stored.id, "parent": stored.parent, "query": stored.query})
         results.append(answer.model_copy(update={"turn": again}))
         differences += differing(stored, again, members)
     return Replay(tuple(path), tuple(results), tuple(differences))
+
+
+def _asked(engine: Engine, stored: Turn) -> ComposedQuery:
+    """What is asked again: to be judged only where the turn was, and by the model that judged it."""
+    same = stored.models.get("reranker", "").startswith(f"{engine.reranker} (")
+    return stored.query if same else stored.query.model_copy(update={"rerank": 0})
 
 
 def differing(stored: Turn, again: Turn, members: Collection[str]) -> list[Difference]:
@@ -123,6 +132,8 @@ def _imagined(stored: Turn, again: Turn) -> tuple[str, str]:
 
 def _ranked(stored: Sequence[Hit], again: Sequence[Hit], members: Collection[str]) -> _Found:
     """How the rankings differ. Where what is in both kept its scores and other pictures differ, the gallery changed."""
+    if _judged(stored) and not _judged(again):
+        stored = sorted(stored, key=lambda hit: -hit.score)  # stable, so ties stay as they were shown
     before, now = {hit.id: hit for hit in stored}, {hit.id: hit for hit in again}
     off = [_distance(hit, now[hit.id]) for hit in stored if hit.id in now]
     new, left = [id_ for id_ in now if id_ not in before], [id_ for id_ in before if id_ not in members]
@@ -133,6 +144,12 @@ def _ranked(stored: Sequence[Hit], again: Sequence[Hit], members: Collection[str
         return
     if _order(stored, again):
         yield "hits", _listed(before), _listed(now)
+    if _judged(again) and (other := [id_ for id_ in before if id_ in now and before[id_].judged != now[id_].judged]):
+        yield "judged", f"{len(stored)} hits", f"{_listed(other)} judged otherwise"
+
+
+def _judged(hits: Sequence[Hit]) -> bool:
+    return any(hit.judged for hit in hits)
 
 
 def _distance(before: Hit, now: Hit) -> float:

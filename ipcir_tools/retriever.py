@@ -107,7 +107,8 @@ def documents_of(result: SearchResult) -> list[Document]:
     """A document for each hit, best first.
 
     Its id is the picture's; its text the caption if one is known, else the file's name, capped and on one line; its
-    metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``.
+    metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``, and
+    ``judged`` where a model that sees judged the hit.
     """
     for warning in result.warnings:
         log.warning("%s", warning)
@@ -116,5 +117,5 @@ def documents_of(result: SearchResult) -> list[Document]:
 
 def _document(hit: Hit, turn: str) -> Document:
     said = capped(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
-    metadata = hit.model_dump(mode="json", exclude={"id", "caption"})
+    metadata = hit.model_dump(mode="json", exclude={"id", "caption"} | (set() if hit.judged else {"judged"}))
     return Document(id=hit.id, page_content=said, metadata={**metadata, "turn": turn})

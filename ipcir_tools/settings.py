@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     prompt: str = "imagine.structured"
     """Id of the prompt that asks for the imagination."""
     prompts: Path | None = None
-    """Folder of the user's own prompt files; each stands in for the package's prompt of the same id, or is a new one."""
+    """Folder of the user's own prompt files; each stands in for the package's of the same id, or is a new prompt."""
     rerank: int = Field(default=0, ge=0, le=20)
     """How many of the first hits a model that sees puts into its own order. 0: none, and no picture leaves."""
     rerank_llm: str | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
+from ipcir_tools.images import text_path
 from ipcir_tools.settings import load_settings
 from ipcir_tools.thumbnails import data_uri, thumbnail
 from ipcir_tools.types import Hit, SearchResult, Turn
@@ -83,7 +84,7 @@ def _hit_cell(hit: Hit) -> str:
 
 
 def _cell(source: str, told: str) -> str:
-    data = thumbnail(Path(source), load_settings(), SIDE) if source else None
+    data = thumbnail(text_path(source), load_settings(), SIDE) if source else None
     picture = f"<img src='{data_uri(data)}' alt='' style='{_BOX}'>" if data else f"<div style='{_BOX}'></div>"
     return f"<div style='{_CELL}'>{picture}{told}</div>"
 

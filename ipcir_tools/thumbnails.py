@@ -25,15 +25,21 @@ def thumbnail(path: Path, settings: Settings, side: int) -> bytes | None:
         return None
 
 
-def jpeg(pixels: Image.Image, side: int) -> bytes:
-    """Pixels as a JPEG whose longer side is at most ``side``; the picture itself is left as it is."""
+def jpeg(picture: Image.Image, side: int | None = None) -> bytes:
+    """The picture as a JPEG whose longer side is at most ``side``; it is itself left as it is."""
     from PIL import Image
 
-    small = pixels.convert("RGB")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    small = picture.convert("RGB")
+    if side is not None:
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
     held = io.BytesIO()
     small.save(held, "JPEG", quality=QUALITY)
     return held.getvalue()
+
+
+def picture_uri(picture: Image.Image, side: int | None = None) -> str:
+    """The picture as a data URI of such a JPEG."""
+    return data_uri(jpeg(picture, side))
 
 
 def data_uri(data: bytes) -> str:

@@ -94,6 +94,10 @@ class Reply(Value):
     """``imagine.structured@1#HASH8``; empty where no prompt file was used."""
     calls: int | None = None
     """Calls that it took, retries and repairs included. None: not known, as for replies of older catalogs."""
+    repairs: int | None = None
+    """How often a model was shown its own reply and asked to mend it."""
+    seconds: float | None = None
+    """How long the calls took."""
     input_tokens: int = 0
     output_tokens: int = 0
     """By the server's own account; 0 where it gives none."""
@@ -117,6 +121,8 @@ class ComposedQuery(Value):
     """Weight of the text in the fusion; the picture's is ``1 - weight``. None: the composer's default."""
     composer: str = "imagined+reference"
     where: Where | None = None
+    rerank: int = Field(default=0, ge=0, le=20)
+    """How many of the first hits a model that sees was to put into its own order."""
 
 
 class Judgement(Value):

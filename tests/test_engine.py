@@ -512,7 +512,8 @@ def test_a_callers_callbacks_see_the_chains(engine):
 
     names = Names()
     engine.search(shirt_id("red"), "in blue", config={"callbacks": [names]})
-    assert names.seen == ["compose", "imagine"]
+    steps = ["encode_image", "caption", "imagine", "imagine.rules", "encode_text", "compose.imagined+reference"]
+    assert names.seen == ["compose", *steps]
 
 
 # --- a picture's file may change behind the gallery's back

@@ -16,10 +16,12 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
+from langchain_core.messages import AIMessage
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from ipcir_tools.catalog import Catalog
 from ipcir_tools.chains import asking
 from ipcir_tools.chains.imagine import ImagineRequest, build_imagine_chain
 from ipcir_tools.chains.llm import load_llm
@@ -27,6 +29,7 @@ from ipcir_tools.errors import InvalidRequest, IPCIRError, ModelUnavailable, Not
 from ipcir_tools.evaluation.asked_once import AskedOnce
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.prompts import load_prompt
+from ipcir_tools.reply_cache import CatalogCache
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import Reply
 
@@ -618,3 +621,28 @@ async def test_a_trace_says_where_a_target_is_from_that_no_model_was_asked_for(s
     failed = await traced(server.chain(fails(404)), way)
     assert failed.shown() == ["imagine", "imagine > imagine.fallback", "imagine > imagine.model"]
     assert failed.metadata["imagine > imagine.fallback"]["origin"] == "fallback"
+
+
+# --- what was kept
+
+
+def test_a_kept_reply_that_can_be_read_no_longer_is_asked_for_once_more_and_replaced(server: Server):
+    store = Store()
+    chain = server.chain(replies=store)
+    chain.invoke(REQUEST)
+    ((key, kept),) = store.items()
+    store[key] = kept.model_copy(update={"text": "{{{"})
+    assert [chain.invoke(REQUEST).calls for _ in range(2)] == [1, 0]
+    assert store[key].text == GOOD
+
+
+def test_what_langchains_own_cache_gives_costs_nothing(tmp_path: Path):
+    with Catalog.open(tmp_path) as catalog:
+        usage = {"input_tokens": 30, "output_tokens": 4, "total_tokens": 34}
+        said = {4: AIMessage(GOOD, usage_metadata=usage), 0: AIMessage(GOOD)}  # the second server counts nothing
+        for tokens, reply in said.items():
+            model = ScriptedChatModel(replies=[reply], cache=CatalogCache(catalog))
+            spent = [build_imagine_chain(model).invoke(REQUEST).cost for _ in range(2)]
+            assert model.calls == 1
+            assert [cost and cost.output_tokens for cost in spent] == [tokens, 0]
+            CatalogCache(catalog).clear()

@@ -18,9 +18,10 @@ FOLDERS = {
 
 HOUSE = {
     "values": "errors types fusion settings models",
-    "files and rows": "frames pixels images schema filters membership catalog fetching references",
-    "words": "rules.lexicon rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
-    " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.actions rules.imagine rules"
+    "files and rows": "frames pixels images schema filters membership database kept_replies"
+    " catalog fetching references thumbnails showing tiles",
+    "words": "rules.lexicon rules.wordings rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
+    " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.counts rules.actions rules.cleaning rules.imagine rules"
     " prompts.loading prompts",
     "engine parts": "composers.composer composers.directions composers.feedback composers.single composers.fused"
     " composers.proxy_image composers.ensemble composers.semantic_delta composers.discount composers.signed"
@@ -28,31 +29,37 @@ HOUSE = {
     " composers.pic2word composers.searle composers.aligned composers queries devices hub inversion inversion.pseudo"
     " encoder inversion.network inversion.training inversion.pic2word inversion.phrases inversion.oti inversion.searle"
     " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery features"
-    " calibration duplicates indexing",
-    "chains": "chains chains.llm chains.asking chains.replies chains.imagine chains.requests chains.telling"
+    " calibration duplicates indexing reply_cache",
+    "chains": "chains chains.trouble chains.waiting chains.asking chains.llm chains.imagination chains.wrapping"
+    " chains.replies chains.half_said chains.tracing chains.rendering chains.writer chains.imaginer chains.workshop"
+    " chains.imagine chains.requests chains.telling"
     " chains.bricks"
-    " chains.deriving chains.compose",
+    " chains.deriving chains.compose chains.judgements chains.rerank",
     "engine": "parts engine",
     "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"
     " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr"
-    " evaluation.benchmarks.fashioniq evaluation.benchmarks.genecis evaluation.benchmarks.jsonl evaluation.benchmarks"
+    " evaluation.benchmarks.fashioniq evaluation.benchmarks.genecis evaluation.benchmarks.jsonl"
+    " evaluation.benchmarks.captions evaluation.benchmarks"
     " evaluation.ranking evaluation.submissions evaluation.speed evaluation.ablation evaluation.absence"
     " evaluation.dialogues"
     " evaluation.report evaluation.asked_once evaluation.stock evaluation.curve evaluation.measuring evaluation.summary"
     " evaluation.runner evaluation.submitting evaluation.tuning evaluation.report_style evaluation.report_drawings"
-    " evaluation.report_markdown evaluation.report_html training_data",
+    " evaluation.report_markdown evaluation.report_html evaluation.own_embeddings evaluation.caption_space"
+    " evaluation.comparison evaluation.watching evaluation.ground evaluation.comparing evaluation.comparison_html"
+    " training_data",
     "operations": "presenting sheet operations.operation operations.searching"
     " operations.parts operations.looking operations",
-    "dialogues": "lines chains.doubt chains.hearing chains.stages chains.dialog",
+    "dialogues": "lines chains.doubt chains.wording chains.hearing chains.stages chains.dialog",
     "faces": "toolkit chains.agent retriever embeddings mcp_server",
     "demo": "demo demo.world demo.words demo.edits demo.backdrop demo.cloth demo.view demo.figures demo.render"
     " demo.drawing"
     " demo.benchmark demo.stocking demo.as_benchmark demo.lexicon demo.corpus demo.learning demo.small_clip"
     " demo.small_blip demo.card demo.train"
     " demo.play demo.dialogues demo.absence",
-    "command line": "history printing printing_eval replaying voice cli_shared cli_benchmarks chat cli_eval"
+    "command line": "history trying printing printing_eval printing_cache printing_prompts"
+    " replaying voice cli_shared cli_benchmarks chat cli_captions cli_eval"
     " cli_train cli_tune"
-    " cli_dialogue cli",
+    " cli_dialogue cli_cache cli_compare cli_prompts cli",
     "for tests": "fakes",
     "the door": "",
 }

@@ -320,7 +320,12 @@ async def test_callers_see_what_happens_inside(bound):
         assert notes.parents == {
             "ComposedImageRetriever": None,
             "compose": "ComposedImageRetriever",
+            "encode_image": "compose",
+            "caption": "compose",
             "imagine": "compose",
+            "imagine.rules": "imagine",
+            "encode_text": "compose",
+            "compose.imagined+reference": "compose",
         }
 
 

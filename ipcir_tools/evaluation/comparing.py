@@ -269,5 +269,5 @@ def _rules(benchmark: Benchmark, samples: int) -> tuple[str, ...]:
         "equal questions of an arm are one; its replies are kept, and asked for again only where they failed",
         "calls + cache hits = requests in this run, each counted by itself: requests by the imaginer (questions, tries "
         "again, repairs), calls at the model, cache hits where an answer came without a call",
-        "tokens, price, repairs and seconds are those of the replies when they were made, in this run or an earlier one",
+        "tokens, price, repairs and seconds are those of the replies when they were made, whichever run made them",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -12,6 +11,7 @@ from ipcir_tools.evaluation.report import Figure, Lead
 from ipcir_tools.evaluation.report_drawings import bar_svg
 from ipcir_tools.evaluation.report_html import Thumbnail
 from ipcir_tools.evaluation.report_style import STYLE
+from ipcir_tools.thumbnails import data_uri
 
 _MORE = """
 .note{border-left:4px solid var(--b);padding:12px 18px;margin:18px 0 0}
@@ -52,7 +52,7 @@ def comparison_html(comparison: Comparison, thumbnail: Thumbnail, captions: Mapp
 def _picture_rule(name: str, data: bytes | None) -> str:
     if data is None:
         return ""
-    return f".{name}{{background-image:url(data:image/jpeg;base64,{base64.b64encode(data).decode()})}}\n"
+    return f".{name}{{background-image:url({data_uri(data)})}}\n"
 
 
 # --- what was measured

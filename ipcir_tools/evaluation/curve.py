@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ipcir_tools.composers import COMPOSERS, Parts
 from ipcir_tools.evaluation.benchmarks import Query
 from ipcir_tools.evaluation.metrics import IntArray, Scored
 from ipcir_tools.evaluation.statistics import grouped_mean
+from ipcir_tools.fusion import weighted
 from ipcir_tools.types import FloatArray, Probe
 
 FUSED = "imagined+reference"
@@ -33,10 +33,10 @@ class Curve:
     ) -> None:
         """One block: the features of the imagined text and of the reference, ``[d]`` each."""
         self._groups += [query.group for query in queries]
-        fused = COMPOSERS[FUSED]
+        stacked = np.stack(texts), np.stack(images)
         for weight in WEIGHTS:
-            parts = (Parts(weight, imagined=t, reference=v) for t, v in zip(texts, images, strict=True))
-            self._ranks[weight] += [scored.main for scored in rank([fused.compose(each) for each in parts])]
+            probes = [Probe(vector) for vector in weighted(*stacked, weight)]
+            self._ranks[weight] += [scored.main for scored in rank(probes)]
 
     def points(self, failed: Sequence[str]) -> tuple[dict[str, float], ...]:
         """Recall in percent at each of ``CUTS`` by weight; ``failed`` are the groups of queries that count as misses.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from ipcir_tools.types import FloatArray, Probe
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.engine import Engine
+    from ipcir_tools.parts import EngineParts
 
 BLOCK = 64
 """Queries composed at a time."""
@@ -72,13 +73,15 @@ class Run:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EngineParts,
         benchmark: Benchmark,
         composers: Sequence[str],
         *,
         top: int = TOP,
         progress: Progress | None = None,
+        stock: Stock | None = None,
     ) -> None:
+        """``stock`` is what is at hand; None: the benchmark's pictures, brought into the gallery of an ``Engine``."""
         self.seconds: Counter[str] = Counter()
         for name in composers:
             composer_named(name)
@@ -88,7 +91,7 @@ class Run:
         self._top, self._progress = top, progress or _silent
         self.ranker = Ranker(benchmark)
         with self._timed("pictures"):
-            self.stock: Stock = stocked(engine, benchmark, self._progress)
+            self.stock: Stock = stock or stocked(cast("Engine", engine), benchmark, self._progress)
         self.faults = {query.id: why for query in benchmark.queries if (why := self.stock.fault(query, benchmark))}
         """Why queries cannot be scored, by id."""
         self.asked = [query for query in benchmark.queries if query.id not in self.faults]

@@ -34,8 +34,11 @@ def thumbnails(files: Mapping[str, Path], settings: Settings) -> Thumbnail:
     return lambda name: thumbnail(files[name], settings, _SIDE) if name in files else None
 
 
-def report_html(report: Report, thumbnail: Thumbnail) -> str:
-    """The page. Every text of the report is escaped; each picture is in it once, as a rule of the style sheet."""
+def report_html(report: Report, thumbnail: Thumbnail, captions: Mapping[str, str] | None = None) -> str:
+    """The page. Every text of the report is escaped; each picture is in it once, as a rule of the style sheet.
+
+    ``captions`` are shown in the pictures' places, by their names, where there are no pictures.
+    """
     names = dict.fromkeys(
         name
         for example in report.examples
@@ -43,10 +46,10 @@ def report_html(report: Report, thumbnail: Thumbnail) -> str:
     )
     classes = {name: f"p{i}" for i, name in enumerate(names)}
     parts = [
-        _head(report),
+        _head(report, "entries of captions" if captions else "pictures"),
         _table(report),
         _curve(report),
-        _examples(report, classes),
+        _examples(report, classes, captions or {}),
         _failures(report),
         _fine(report),
     ]
@@ -69,11 +72,11 @@ def _picture_rule(name: str, data: bytes | None) -> str:
 # --- what was measured
 
 
-def _head(report: Report) -> str:
+def _head(report: Report, entries: str) -> str:
     by = ", ".join(f"{n:,} by {_BY[origin]}" for origin, n in report.imaginer.queries.items()) or "nothing"
     ran = [row for row in report.rows if not row.not_run]
     failed = len({failure.query for failure in report.failures})
-    facts = {"queries": f"{report.queries:,}", "pictures": f"{report.gallery:,}", "composers": f"{len(ran)}"}
+    facts = {"queries": f"{report.queries:,}", entries: f"{report.gallery:,}", "composers": f"{len(ran)}"}
     facts |= {"queries failed": f"{failed:,}"} if failed else {}
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     rule = "stays in" if report.keeps_reference else "is left out of"
@@ -155,31 +158,34 @@ def _curve(report: Report) -> str:
 # --- queries as pictures
 
 
-def _examples(report: Report, classes: Mapping[str, str]) -> str:
+def _examples(report: Report, classes: Mapping[str, str], captions: Mapping[str, str]) -> str:
     if not report.examples:
         return ""
     parts = ["<h2>Queries to look at</h2>"]
     for kind, (title, lead) in _KINDS.items():
         some = [example for example in report.examples if example.kind == kind]
         if some:
-            cards = "".join(_example(example, classes) for example in some)
+            cards = "".join(_example(example, classes, captions) for example in some)
             parts.append(f"<h3>{title}</h3><p class=lead>{lead}</p>{cards}")
     return "".join(parts)
 
 
-def _example(example: Example, classes: Mapping[str, str]) -> str:
+def _example(example: Example, classes: Mapping[str, str], captions: Mapping[str, str]) -> str:
+    def shown(name: str, hit: bool = False) -> str:
+        return _picture(name, classes, hit) if name not in captions else _words(name, captions[name], hit)
+
     told = f"<p class=told>imagined: {escape(example.imagined)}</p>" if example.imagined else ""
     more = f", one of {len(example.targets)}" if len(example.targets) > 1 else ""
     ways = "".join(
         f'<div class=way><b>{escape(each.composer)}</b><span class="rank{" one" if each.rank == 1 else ""}">'
         f"#{each.rank:,}</span><div class=hits>"
-        f"{''.join(_picture(name, classes, name in example.targets) for name in each.top)}</div></div>"
+        f"{''.join(shown(name, name in example.targets) for name in each.top)}</div></div>"
         for each in example.rankings
     )
     return (
         '<article class="card query"><div class=asked><div class=pair>'
-        f"<figure>{_picture(example.reference, classes)}<figcaption>reference</figcaption></figure>"
-        f"<figure>{_picture(example.targets[0], classes)}<figcaption>target{more}</figcaption></figure></div>"
+        f"<figure>{shown(example.reference)}<figcaption>reference</figcaption></figure>"
+        f"<figure>{shown(example.targets[0])}<figcaption>target{more}</figcaption></figure></div>"
         f"<p class=said>“{escape(example.modification)}”</p>{told}"
         f"<p class=told>query {escape(example.query)}</p></div><div class=found>{ways}</div></article>"
     )
@@ -189,6 +195,11 @@ def _picture(name: str, classes: Mapping[str, str], hit: bool = False) -> str:
     label = escape(images.shown(name), quote=True)
     kind = f"p {classes[name]} hit" if hit else f"p {classes[name]}"
     return f'<span class="{kind}" role="img" aria-label="{label}" title="{label}"></span>'
+
+
+def _words(name: str, caption: str, hit: bool) -> str:
+    kind = "w hit" if hit else "w"
+    return f'<span class="{kind}" title="{escape(images.shown(name), quote=True)}">{escape(caption)}</span>'
 
 
 # --- what failed, and how it was made

@@ -56,7 +56,10 @@ svg.curve{display:block;width:100%;height:auto;padding:16px 8px 8px}
 figure{margin:0}figcaption{font-size:11px;color:var(--faint);margin-top:4px;text-align:center}
 .p{display:block;width:94px;height:94px;border-radius:7px;background:var(--soft) center/contain no-repeat}
 .found .p{width:66px;height:66px}
-.p.hit{box-shadow:0 0 0 3px var(--mark)}
+.w{display:block;width:94px;height:94px;border-radius:7px;background:var(--soft);padding:6px;overflow:hidden;
+font-size:11px;line-height:1.3;overflow-wrap:anywhere}
+.found .w{width:92px;height:72px;font-size:10.5px;line-height:1.25;padding:5px}
+.p.hit,.w.hit{box-shadow:0 0 0 3px var(--mark)}
 .found{padding:12px 18px 14px}
 .way{display:grid;grid-template-columns:168px 56px minmax(0,1fr);align-items:center;gap:14px;padding:6px 0}
 .way+.way{border-top:1px solid var(--line)}

@@ -19,7 +19,7 @@ from ipcir_tools.evaluation.statistics import LEVEL, SAMPLES, difference, estima
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
-    from ipcir_tools.engine import Engine
+    from ipcir_tools.parts import EngineParts
 
 LIBRARIES = ("ipcir-tools", "torch", "open_clip_torch", "transformers", "langchain-core", "Pillow", "numpy")
 EXAMPLES = 4
@@ -28,7 +28,7 @@ _COLUMNS = 6
 """Composers that are shown for each of them."""
 
 
-def summarised(engine: Engine, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
+def summarised(engine: EngineParts, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
     """The report of a run."""
     benchmark = measured.benchmark
     ran = [outcome for outcome in measured.outcomes if not outcome.not_run]
@@ -188,7 +188,7 @@ def _rules(measured: Measured, samples: int) -> tuple[str, ...]:
     )
 
 
-def _models(engine: Engine, ran: Sequence[Composer]) -> dict[str, str]:
+def _models(engine: EngineParts, ran: Sequence[Composer]) -> dict[str, str]:
     """The names of the models that some composer used."""
     needs = frozenset[Part]().union(*(composer.needs for composer in ran))
     models = {"encoder": engine.features.space}

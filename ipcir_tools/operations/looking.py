@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.operations.operation import Answer, Arguments, Brief, Operation, Picture
-from ipcir_tools.operations.searching import HitBrief, fitted_brief, hit_briefs, known_turn
+from ipcir_tools.operations.searching import HitBriefs, fitted_brief, hit_briefs, known_turn
 from ipcir_tools.presenting import (
     DATA,
     MAX_JUDGED,
@@ -108,7 +108,7 @@ class TurnBrief(Brief):
     imagined_by: str | None
     path: list[StepBrief]
     left_out: int
-    hits: list[HitBrief]
+    hits: HitBriefs
 
 
 class TurnLineBrief(Brief):

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from ipcir_tools.errors import NotFound
 from ipcir_tools.images import shown
 from ipcir_tools.operations.operation import Answer, Arguments, Brief, Operation
-from ipcir_tools.operations.searching import AGENT_K, AGENT_MOST, WHERE, HitBrief, K, fitted_brief, hit_briefs
+from ipcir_tools.operations.searching import AGENT_K, AGENT_MOST, WHERE, HitBriefs, K, fitted_brief, hit_briefs
 from ipcir_tools.presenting import DATA, MAX_WARNINGS, NO_HITS, Caps, capped, fitted, hit_json, hit_lines, quoted
 from ipcir_tools.types import Hit
 
@@ -117,7 +117,7 @@ class FusedBrief(Brief):
     """What lies nearest to a sum of vectors."""
 
     note: str = DATA
-    hits: list[HitBrief]
+    hits: HitBriefs
 
 
 def _caption_image(engine: Engine, asked: CaptionImageArguments) -> Answer:

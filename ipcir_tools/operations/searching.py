@@ -14,7 +14,17 @@ from ipcir_tools.errors import NotFound
 from ipcir_tools.filters import GRAMMAR
 from ipcir_tools.images import shown
 from ipcir_tools.operations.operation import Answer, Arguments, Brief, Operation
-from ipcir_tools.presenting import DATA, MAX_WARNINGS, Caps, capped, fitted, remarks, result_json, result_text
+from ipcir_tools.presenting import (
+    DATA,
+    MAX_WARNINGS,
+    Caps,
+    capped,
+    fitted,
+    judged_text,
+    remarks,
+    result_json,
+    result_text,
+)
 from ipcir_tools.types import Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -103,6 +113,16 @@ class HitBrief(Brief):
     caption: str | None
 
 
+class JudgedHitBrief(HitBrief):
+    """One that a model put into its place."""
+
+    judged: str
+    """What the model that saw the picture says of it."""
+
+
+HitBriefs = list[HitBrief | JudgedHitBrief]
+
+
 class SearchBrief(Brief):
     """A search's answer, for a model."""
 
@@ -112,7 +132,7 @@ class SearchBrief(Brief):
     note: str = DATA
     imagined: str | None
     imagined_by: str | None
-    hits: list[HitBrief]
+    hits: HitBriefs
     warnings: list[str]
 
 
@@ -139,18 +159,20 @@ def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
     )
 
 
-def hit_briefs(hits: Sequence[Hit], caps: Caps) -> list[HitBrief]:
+def hit_briefs(hits: Sequence[Hit], caps: Caps) -> HitBriefs:
     """Hits for a model."""
-    return [
-        HitBrief(
-            rank=hit.rank,
-            id=hit.id,
-            score=round(hit.score, 3),
-            file=capped(PurePath(hit.source).name, caps.name),
-            caption=capped(hit.caption, caps.caption) if hit.caption else None,
-        )
-        for hit in hits
-    ]
+    return [_hit_brief(hit, caps) for hit in hits]
+
+
+def _hit_brief(hit: Hit, caps: Caps) -> HitBrief:
+    brief = HitBrief(
+        rank=hit.rank,
+        id=hit.id,
+        score=round(hit.score, 3),
+        file=capped(PurePath(hit.source).name, caps.name),
+        caption=capped(hit.caption, caps.caption) if hit.caption else None,
+    )
+    return JudgedHitBrief(**brief.model_dump(), judged=judged_text(hit.judged, caps)) if hit.judged else brief
 
 
 def known_turn(engine: Engine, id: str) -> Turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query
+from ipcir_tools.evaluation.benchmarks.captions import CaptionBenchmark, load_captions
 from ipcir_tools.evaluation.benchmarks.circo import load_circo
 from ipcir_tools.evaluation.benchmarks.cirr import load_cirr
 from ipcir_tools.evaluation.benchmarks.fashioniq import load_fashioniq
@@ -12,8 +13,10 @@ from ipcir_tools.evaluation.benchmarks.jsonl import load_jsonl
 __all__ = [
     "Benchmark",
     "Box",
+    "CaptionBenchmark",
     "Query",
     "crop_of",
+    "load_captions",
     "load_circo",
     "load_cirr",
     "load_fashioniq",

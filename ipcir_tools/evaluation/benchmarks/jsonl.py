@@ -7,6 +7,7 @@ folder and below. Lines that are no query are named with their number, and an ev
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -20,12 +21,14 @@ from ipcir_tools.evaluation.metrics import Measure, measures
 from ipcir_tools.images import find_files, located, shown
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Name = Annotated[_Text, Field(coerce_numbers_to_str=True)]
+"""What a line calls a picture."""
 
 
 class _Line(Item):
-    reference: _Text
+    reference: Name
     modification: _Text
-    targets: tuple[_Text, ...] = Field(min_length=1)
+    targets: tuple[Name, ...] = Field(min_length=1)
     id: str | int | None = None
 
 
@@ -45,7 +48,7 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
         raise NotFound(f"{path} is missing: name a file with one query a line, as JSON.")
     root = located(pictures or path.parent)
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
-    queries, bad = _read(path, gallery, keeps_reference)
+    queries, bad = read_queries(path, gallery, "no such picture in the folder", keeps_reference, as_posix)
     if not queries:
         raise InvalidRequest(_useless(path, bad))
     return Benchmark(
@@ -54,25 +57,43 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
         gallery=tuple(gallery),
         paths={name: name for name in gallery},
         keeps_reference=keeps_reference,
-        measures=_measures(queries),
+        measures=measures_for(queries),
         notes=_notes(queries, gallery, bad, keeps_reference),
         folder=root,
         left_out=tuple(bad),
     )
 
 
-def _read(path: Path, gallery: dict[str, None], keeps_reference: bool) -> tuple[list[Query], list[str]]:
-    """The queries, and a line of text for every line that is none."""
-    queries: dict[str, Query] = {}
-    bad: list[str] = []
+def as_posix(name: str) -> str:
+    """A relative path as the folder's listing has it."""
+    return PurePosixPath(name).as_posix()
+
+
+def numbered_lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file that are not blank, counted from 1. Raises InvalidRequest where it cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read ({error}): save it as UTF-8, one query a line.") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        found = _parse(line, str(number) if str(number) not in queries else f"line {number}", gallery, keeps_reference)
+        raise InvalidRequest(f"{path} cannot be read ({error}): save it as UTF-8, one {what} a line.") from error
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def read_queries(
+    path: Path,
+    gallery: Container[str],
+    missing: str,
+    keeps_reference: bool = False,
+    spelled: Callable[[str], str] = str,
+) -> tuple[list[Query], list[str]]:
+    """The queries, and a line of text for every line that is none.
+
+    ``spelled`` gives the gallery's spelling of a name, and ``missing`` says what one is that is not there.
+    """
+    queries: dict[str, Query] = {}
+    bad: list[str] = []
+    for number, line in numbered_lines(path, "query"):
+        own = str(number) if str(number) not in queries else f"line {number}"
+        found = _parse(line, own, gallery, missing, keeps_reference, spelled)
         if isinstance(found, Query) and found.id in queries:
             found = _Bad(f"the id {shown(found.id)} stands there already")
         if isinstance(found, Query):
@@ -82,15 +103,22 @@ def _read(path: Path, gallery: dict[str, None], keeps_reference: bool) -> tuple[
     return list(queries.values()), bad
 
 
-def _parse(line: str, number: str, gallery: dict[str, None], keeps_reference: bool) -> Query | _Bad:
+def _parse(
+    line: str,
+    number: str,
+    gallery: Container[str],
+    missing: str,
+    keeps_reference: bool,
+    spelled: Callable[[str], str],
+) -> Query | _Bad:
     try:
         item = _Line.model_validate_json(line)
     except ValidationError as error:
         return _Bad(in_words(error))
-    reference, *targets = (PurePosixPath(name).as_posix() for name in (item.reference, *item.targets))
-    missing = [shown(name) for name in (reference, *targets) if name not in gallery]
-    if missing:
-        return _Bad(f"no such picture in the folder: {', '.join(missing)}")
+    reference, *targets = (spelled(name) for name in (item.reference, *item.targets))
+    unknown = [shown(name) for name in (reference, *targets) if name not in gallery]
+    if unknown:
+        return _Bad(f"{missing}: {', '.join(unknown)}")
     if reference in targets and not keeps_reference:
         return _Bad("the reference is a target, but it is left out of the ranking")
     id_ = number if item.id is None else str(item.id)
@@ -103,7 +131,8 @@ def _useless(path: Path, bad: list[str]) -> str:
     return f"{path} holds no query ({first}): write lines as {line}, paths relative to the folder of pictures."
 
 
-def _measures(queries: list[Query]) -> tuple[Measure, ...]:
+def measures_for(queries: Sequence[Query]) -> tuple[Measure, ...]:
+    """R counts the first of a query's targets, Hits any of them where some have several, mAP all."""
     several = any(len(query.targets) > 1 for query in queries)
     return (
         *measures("R", 1, 5, 10, 50),
@@ -113,11 +142,16 @@ def _measures(queries: list[Query]) -> tuple[Measure, ...]:
 
 
 def _notes(queries: list[Query], gallery: dict[str, None], bad: list[str], keeps_reference: bool) -> tuple[str, ...]:
-    more = f", and {len(bad) - 5} more" if bad[5:] else ""
     return (
         f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
         f"gallery: every picture in the folder and below, {len(gallery):,}",
         f"the reference {'stays in' if keeps_reference else 'is left out of'} the ranking",
         "R counts the first of a query's targets, Hits any of them, mAP all",
-        f"{len(bad)} lines left out{': ' if bad else ''}{'; '.join(bad[:5])}{more}",
+        told("lines left out", bad),
     )
+
+
+def told(what: str, lines: Sequence[str]) -> str:
+    """How many of something there are, and the first of them."""
+    more = f", and {len(lines) - 5} more" if lines[5:] else ""
+    return f"{len(lines)} {what}{': ' if lines else ''}{'; '.join(lines[:5])}{more}"

@@ -1,0 +1,123 @@
+"""Queries over a gallery of captions: composed retrieval without a single picture.
+
+The gallery holds one entry a line, ``{"id": "a", "captions": ["a red dress", "a woman in red"]}``, which stands for a
+picture; the queries are those of a user's own benchmark, ``{"reference": "a", "modification": "in blue",
+"targets": ["b"]}``, with an optional ``id``. The reference is left out of the ranking. Lines that cannot be used and
+captions that are blank are named; what has no caption is never found, and a query that needs it counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
+from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
+from ipcir_tools.evaluation.benchmarks.jsonl import Name, measures_for, numbered_lines, read_queries, told
+from ipcir_tools.images import shown
+
+_ENTRY = '{"id": "a", "captions": ["a red dress"]}'
+_QUERY = '{"reference": "a", "modification": "in blue", "targets": ["b"]}'
+
+
+class _Entry(Item):
+    id: Name
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CaptionBenchmark(Benchmark):
+    """A benchmark whose pictures are known by their captions alone."""
+
+    captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is said of each entry, as it was written; of an entry without captions nothing."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Entries that have no caption, and lines that are no entry, with the reason."""
+
+
+@dataclass
+class _Gallery:
+    captions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bad: list[str] = field(default_factory=list)
+    """Lines that are no entry, and why."""
+    blank: list[str] = field(default_factory=list)
+    """Entries that lost a blank caption."""
+
+    @property
+    def silent(self) -> list[str]:
+        return [name for name, captions in self.captions.items() if not captions]
+
+
+def load_captions(gallery: Path, queries: Path) -> CaptionBenchmark:
+    """The queries of one file over the captions of another.
+
+    Raises NotFound without the files, and InvalidRequest where no line is an entry with a caption, or none a query.
+    """
+    for path, line in ((gallery, _ENTRY), (queries, _QUERY)):
+        if not path.is_file():
+            raise NotFound(f"{path} is missing: name a file with lines as {line}.")
+    entries = _read(gallery)
+    if not any(entries.captions.values()):
+        raise InvalidRequest(_useless(gallery, "entry with a caption", entries.bad + entries.silent, _ENTRY))
+    found, bad = read_queries(queries, entries.captions, f"no such entry in {gallery.name}")
+    if not found:
+        raise InvalidRequest(_useless(queries, "query", bad, _QUERY))
+    return CaptionBenchmark(
+        name=f"{queries.stem} over {gallery.stem}",
+        queries=tuple(found),
+        gallery=tuple(entries.captions),
+        paths={},
+        keeps_reference=False,
+        measures=measures_for(found),
+        notes=_notes(gallery, entries, found, bad),
+        left_out=tuple(bad),
+        captions=entries.captions,
+        unusable=_unusable(gallery, entries),
+    )
+
+
+def _read(path: Path) -> _Gallery:
+    found = _Gallery()
+    for number, line in numbered_lines(path, "entry"):
+        try:
+            entry = _Entry.model_validate_json(line)
+        except ValidationError as error:
+            found.bad.append(f"line {number}: {in_words(error)}")
+            continue
+        if entry.id in found.captions:
+            found.bad.append(f"line {number}: the id {shown(entry.id)} stands there already")
+            continue
+        found.captions[entry.id] = tuple(text for text in entry.captions if text.strip())
+        if len(found.captions[entry.id]) < len(entry.captions):
+            found.blank.append(shown(entry.id))
+    return found
+
+
+def _unusable(path: Path, entries: _Gallery) -> dict[str, str]:
+    lines = (line.partition(": ") for line in entries.bad)
+    return {f"{path.name}, {place}": why for place, _, why in lines} | dict.fromkeys(entries.silent, "has no caption")
+
+
+def _useless(path: Path, what: str, bad: Sequence[str], line: str) -> str:
+    first = f"{len(bad)} are none, the first is {shown(bad[0], 200)}" if bad else "it is empty"
+    return f"{path} holds no {what} ({first}): write lines as {line}."
+
+
+def _notes(path: Path, entries: _Gallery, queries: Sequence[Query], bad: Sequence[str]) -> tuple[str, ...]:
+    captions = sum(map(len, entries.captions.values()))
+    return (
+        f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
+        f"no picture is seen: {len(entries.captions):,} entries with {captions:,} captions stand for pictures, each "
+        "by the mean of its captions' unit vectors, normalised",
+        "the first caption of the reference is what the captioner says of it, and its entry is its feature",
+        "the reference is left out of the ranking",
+        "R counts the first of a query's targets, Hits any of them, mAP all",
+        told("lines of the queries left out", bad),
+        told(f"lines of {path.name} left out", entries.bad),
+        told("entries without a caption, which are never found", [shown(name) for name in entries.silent]),
+        told("entries with a caption that is blank and was passed over", entries.blank),
+    )
