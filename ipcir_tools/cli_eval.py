@@ -84,22 +84,26 @@ def benchmark(
     choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
     choice.check()
     names = _composers(composers)
+    from ipcir_tools.evaluation.writing import check_writable
+
     for path in (html, markdown, submission):
-        _check_writable(path)
+        if path:
+            check_writable(path)
     place = choice.home(home)
     chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(home=place, models=_models(choice, models), **chosen) as (engine, progress):
         from ipcir_tools.evaluation.measuring import Run
-        from ipcir_tools.evaluation.submitting import check_submission, submit
+        from ipcir_tools.evaluation.submitting import DEPTH, check_submission, submit
         from ipcir_tools.evaluation.summary import summarised
 
         loaded = choice.load(place, progress)
         if submission:
             check_submission(loaded)
-        run = Run(engine, loaded, names, top=k, progress=progress)
-        report = summarised(engine, run, run.measure())
+        run = Run(engine, loaded, names, top=DEPTH if submission else k, progress=progress)
+        measured = run.measure()
+        report = summarised(engine, run, measured)
         written = _written(report, run.stock, engine.settings, html, markdown)
-        written += submit(engine, loaded, names[0], submission, progress) if submission else []
+        written += submit(measured, submission) if submission else []
     from ipcir_tools.evaluation.report import report_json
     from ipcir_tools.printing_eval import show_report
 
@@ -123,29 +127,17 @@ def _models(choice: Choice, models: str | None) -> str | None:
     return models or ("demo" if choice.name == "wardrobe" else None)
 
 
-def _check_writable(path: Path | None) -> None:
-    """Refuse a file that cannot be written, before hours are spent on what goes into it. Raises InvalidRequest."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
-        path.open("ab").close()
-        if not there:
-            path.unlink()
-    except OSError as error:
-        raise InvalidRequest(f"The report cannot be written to {path} ({error}): name another file.") from error
-
-
 def _written(report: Report, stock: Stock, settings: Any, html: Path | None, markdown: Path | None) -> list[Path]:
+    from ipcir_tools.evaluation.writing import write_text
+
     if html:
         from ipcir_tools.evaluation.report_html import report_html, thumbnails
 
-        html.write_text(report_html(report, thumbnails(stock.files, settings)), encoding="utf-8")
+        write_text(html, report_html(report, thumbnails(stock.files, settings)))
     if markdown:
         from ipcir_tools.evaluation.report_markdown import report_markdown
 
-        markdown.write_text(report_markdown(report), encoding="utf-8")
+        write_text(markdown, report_markdown(report))
     return [path for path in (html, markdown) if path]
 
 

@@ -36,8 +36,8 @@ HOUSE = {
     "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"
     " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr"
     " evaluation.benchmarks.fashioniq evaluation.benchmarks.genecis evaluation.benchmarks.jsonl evaluation.benchmarks"
-    " evaluation.ranking evaluation.submissions evaluation.speed evaluation.ablation evaluation.absence"
-    " evaluation.dialogues"
+    " evaluation.ranking evaluation.writing evaluation.submissions evaluation.speed evaluation.ablation"
+    " evaluation.absence evaluation.dialogues"
     " evaluation.report evaluation.asked_once evaluation.stock evaluation.curve evaluation.measuring evaluation.summary"
     " evaluation.runner evaluation.submitting evaluation.tuning evaluation.report_style evaluation.report_drawings"
     " evaluation.report_markdown evaluation.report_html training_data",
