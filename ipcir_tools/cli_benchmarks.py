@@ -26,7 +26,7 @@ Bench = Annotated[
 ]
 Annotations = Annotated[Path | None, typer.Option("--folder", help="Where the annotation files of the benchmark are.")]
 Pictures = Annotated[
-    Path | None, typer.Option(help="Where its pictures are [default: below --folder, or beside the JSONL file].")
+    Path | None, typer.Option(help="Where its pictures are (default: below --folder, or beside the JSONL file).")
 ]
 Split = Annotated[
     str | None, typer.Option("--split", "--part", help="wardrobe: test, val; cirr: val, test1; circo: val, test.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli_shared import LLM, AsJson, check_writable, composers_of, print_result
+from ipcir_tools.cli_shared import LLM, AsJson, composers_of, print_result
 
 if TYPE_CHECKING:
     from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
@@ -48,7 +48,9 @@ def captions(
     An entry of the gallery is the mean of its captions. A run that was killed goes on where it was.
     """
     names = composers_of(composers)
-    for path in (html, markdown):
+    from ipcir_tools.evaluation.writing import check_writable
+
+    for path in filter(None, (html, markdown)):
         check_writable(path)
     with redirect_stdout(sys.stderr):  # what somebody else's module prints is no part of the document
         benchmark, report = _measured(gallery, queries, embeddings, names, k, home, llm, prompt)
@@ -91,13 +93,15 @@ def _measured(
 
 
 def _written(report: Report, benchmark: CaptionBenchmark, html: Path | None, markdown: Path | None) -> list[Path]:
+    from ipcir_tools.evaluation.writing import write_text
+
     if html:
         from ipcir_tools.evaluation.report_html import report_html
 
         said = {name: texts[0] for name, texts in benchmark.captions.items() if texts}
-        html.write_text(report_html(report, lambda name: None, said), encoding="utf-8")
+        write_text(html, report_html(report, lambda name: None, said))
     if markdown:
         from ipcir_tools.evaluation.report_markdown import report_markdown
 
-        markdown.write_text(report_markdown(report), encoding="utf-8")
+        write_text(markdown, report_markdown(report))
     return [path for path in (html, markdown) if path]

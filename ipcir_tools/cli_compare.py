@@ -25,7 +25,6 @@ from ipcir_tools.cli_shared import (
     EncoderName,
     Home,
     Models,
-    check_writable,
     engine_for,
     print_result,
 )
@@ -100,7 +99,10 @@ def compare(
     settings = load_settings(prompts=prompts)
     arms, notes = _arms(named, llm or [], settings)
     table = _prices(prices)
-    check_writable(html)
+    from ipcir_tools.evaluation.writing import check_writable, write_text
+
+    if html:
+        check_writable(html)
     chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
 
     def compared(ground: RunGround, engine: EngineParts) -> Comparison:
@@ -116,7 +118,7 @@ def compare(
         choice = Choice(benchmark or "wardrobe", folder, pictures, split, gallery, captions, families, keep_reference)
         comparison, page = _on_pictures(choice, compared, composer, queries, k, home, chosen)
     if html:
-        html.write_text(page(), encoding="utf-8")
+        write_text(html, page())
     from ipcir_tools.evaluation.comparison import comparison_json
     from ipcir_tools.printing_prompts import show_comparison
 

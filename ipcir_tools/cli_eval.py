@@ -29,7 +29,6 @@ from ipcir_tools.cli_shared import (
     EncoderName,
     Home,
     Models,
-    check_writable,
     composers_of,
     engine_for,
     print_result,
@@ -66,7 +65,7 @@ def benchmark(
     bench: Bench,
     composers: Annotated[
         str | None,
-        typer.Option(help="Names with commas between, or all [default: the ablation of the paper]."),
+        typer.Option(help="Names with commas between, or all (default: the ablation of the paper)."),
     ] = None,
     folder: Annotations = None,
     pictures: Pictures = None,
@@ -95,22 +94,25 @@ def benchmark(
     choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
     choice.check()
     names = composers_of(composers)
-    for path in (html, markdown, submission):
+    from ipcir_tools.evaluation.writing import check_writable
+
+    for path in filter(None, (html, markdown, submission)):
         check_writable(path)
     place = choice.home(home)
     chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(home=place, models=_models(choice, models), **chosen) as (engine, progress):
         from ipcir_tools.evaluation.measuring import Run
-        from ipcir_tools.evaluation.submitting import check_submission, submit
+        from ipcir_tools.evaluation.submitting import DEPTH, check_submission, submit
         from ipcir_tools.evaluation.summary import summarised
 
         loaded = choice.load(place, progress)
         if submission:
             check_submission(loaded)
-        run = Run(engine, loaded, names, top=k, progress=progress)
-        report = summarised(engine, run, run.measure())
+        run = Run(engine, loaded, names, top=DEPTH if submission else k, progress=progress)
+        measured = run.measure()
+        report = summarised(engine, run, measured)
         written = _written(report, run.stock, engine.settings, html, markdown)
-        written += submit(engine, loaded, names[0], submission, progress) if submission else []
+        written += submit(measured, submission) if submission else []
     from ipcir_tools.evaluation.report import report_json
     from ipcir_tools.printing_eval import show_report
 
@@ -122,14 +124,16 @@ def _models(choice: Choice, models: str | None) -> str | None:
 
 
 def _written(report: Report, stock: Stock, settings: Any, html: Path | None, markdown: Path | None) -> list[Path]:
+    from ipcir_tools.evaluation.writing import write_text
+
     if html:
         from ipcir_tools.evaluation.report_html import report_html, thumbnails
 
-        html.write_text(report_html(report, thumbnails(stock.files, settings)), encoding="utf-8")
+        write_text(html, report_html(report, thumbnails(stock.files, settings)))
     if markdown:
         from ipcir_tools.evaluation.report_markdown import report_markdown
 
-        markdown.write_text(report_markdown(report), encoding="utf-8")
+        write_text(markdown, report_markdown(report))
     return [path for path in (html, markdown) if path]
 
 

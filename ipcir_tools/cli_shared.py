@@ -95,20 +95,6 @@ def composers_of(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
 
 
-def check_writable(path: Path | None) -> None:
-    """Refuse a file that cannot be written, before hours are spent on what goes into it. Raises InvalidRequest."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
-        path.open("ab").close()
-        if not there:
-            path.unlink()
-    except OSError as error:
-        raise InvalidRequest(f"The report cannot be written to {path} ({error}): name another file.") from error
-
-
 def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:
     """Print a search; ``parent`` is the turn that it went on from."""
     from ipcir_tools import printing

@@ -38,10 +38,11 @@ Folders = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the network [default: networks/METHOD in the home folder]; name another in IPCIR_INVERSION."
+        help="Folder of the network (default: networks/METHOD in the home folder); name another in IPCIR_INVERSION."
     ),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Training steps [default: the method's own].")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Training steps (default: the method's own).")]
+Again = Annotated[bool, typer.Option("--again", help="Train anew where a training is finished, in its place.")]
 _MOST_LINES = 20
 
 
@@ -50,6 +51,7 @@ def pic2word(
     folders: Folders,
     out: Out = None,
     steps: Steps = None,
+    again: Again = False,
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -60,8 +62,9 @@ def pic2word(
         from ipcir_tools.inversion.pic2word import train_pic2word
         from ipcir_tools.training_data import read_pictures
 
+        folder = _folder("pic2word", out, again, engine.settings)
         pictures = read_pictures(engine, folders, progress)
-        folder = _folder("pic2word", out, engine.settings)
+        _make(folder)
         report = train_pic2word(engine.encoder, pictures.matrix, folder, progress=progress, **_given(steps))
     _show(report, [f"{skip.source}: {skip.reason}" for skip in pictures.skipped], as_json)
 
@@ -70,13 +73,14 @@ def pic2word(
 def searle(
     folders: Folders,
     concepts: Annotated[
-        Path | None, typer.Option(help="File of nouns, one a line [default: the commonest words of the captions].")
+        Path | None, typer.Option(help="File of nouns, one a line (default: the commonest words of the captions).")
     ] = None,
     captions: Annotated[
         int, typer.Option(min=0, help="How many of the pictures are captioned; 0 needs --concepts.")
     ] = 500,
     out: Out = None,
     steps: Steps = None,
+    again: Again = False,
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -89,9 +93,10 @@ def searle(
         from ipcir_tools.inversion.searle import train_searle
         from ipcir_tools.training_data import read_pictures, some_captions
 
+        folder = _folder("searle", out, again, engine.settings)
         pictures = read_pictures(engine, folders, progress)
         features, said = pictures.matrix, some_captions(engine, pictures, captions, progress)
-        folder = _folder("searle", out, engine.settings)
+        _make(folder)
         report = train_searle(
             engine.encoder, features, folder, captions=said, concepts=nouns, progress=progress, **_given(steps)
         )
@@ -107,9 +112,10 @@ def align(
             metavar="TRIPLETS.jsonl",
         ),
     ],
-    pictures: Annotated[Path | None, typer.Option(help="Folder of the pictures [default: the file's own].")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder of the pictures (default: the file's own).")] = None,
     out: Out = None,
     steps: Steps = None,
+    again: Again = False,
     weight: Weight = None,
     home: Home = None,
     models: Models = None,
@@ -124,8 +130,9 @@ def align(
         from ipcir_tools.inversion.aligned import train_aligned
         from ipcir_tools.training_data import read_triplets
 
+        folder = _folder("aligned", out, again, engine.settings)
         read = read_triplets(engine, triplets, pictures, progress)
-        folder = _folder("aligned", out, engine.settings)
+        _make(folder)
         report = train_aligned(
             engine.features.space, read.proxies, read.targets, folder, gallery=read.gallery,
             device=engine.encoder.device, progress=progress, **_given(steps),
@@ -133,17 +140,27 @@ def align(
     _show(report, read.left_out, as_json, imagined_by=read.origins)
 
 
-def _folder(method: Method, out: Path | None, settings: Settings) -> Path:
+def _folder(method: Method, out: Path | None, again: bool, settings: Settings) -> Path:
+    """Where the network goes. Raises InvalidRequest where one is that nobody said to train anew."""
+    from ipcir_tools.inversion.training import finished
     from ipcir_tools.networks import own_folder
 
     folder = out.expanduser().absolute() if out else own_folder(method, settings)
+    if finished(folder) and not again:
+        raise InvalidRequest(
+            f"The training in {folder} is finished, and was left alone: "
+            "add --again to put a new one in its place, or name another folder with --out."
+        )
+    return folder
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidRequest(
             f"The folder {folder} cannot be made ({error.strerror}): name another with --out."
         ) from error
-    return folder
 
 
 def _given(steps: int | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _TESTS = {("wardrobe", "test"): "wardrobe test", ("cirr", "test1"): "CIRR test1"
 def tune(
     bench: Bench,
     composer: Annotated[str, typer.Option(help="The composer to fit, as --composers takes it.")] = "imagined+reference",
-    measure: Annotated[str | None, typer.Option(help="What to raise, such as R@10 [default: its first].")] = None,
+    measure: Annotated[str | None, typer.Option(help="What to raise, such as R@10 (default: its first).")] = None,
     never: Annotated[
         list[Path] | None, typer.Option(help="A JSONL file that is a test of yours: BENCH may share no query with it.")
     ] = None,

@@ -24,10 +24,12 @@ _MOST = 8
 
 def show_report(report: Report, written: Sequence[Path] = ()) -> None:
     """The table, what failed, and how it was made."""
-    out.print(f"[bold]{escape(report.benchmark)}[/]")
+    from ipcir_tools.evaluation.report import made_now, visible
+
+    out.print(f"[bold]{escape(visible(report.benchmark))}[/]")
     print_whole(_table(report))
     for row in (row for row in report.rows if row.not_run):
-        out.print(f"  [yellow]{escape(row.composer)} was not run:[/] {escape(row.not_run)}", soft_wrap=True)
+        out.print(f"  [yellow]{escape(row.composer)} was not run:[/] {escape(visible(row.not_run))}", soft_wrap=True)
     by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
     main = report.measures[0] if report.measures else "nothing"
     out.print(
@@ -36,6 +38,7 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         f"{escape(report.baseline or '-')}, in points[/]",
         soft_wrap=True,
     )
+    out.print(f"  [dim]made by this run: {made_now(report)}[/]", soft_wrap=True)
     if not report.curve:
         out.print("  [dim]no fusion curve: it is that of imagined+reference, which was not run[/]", soft_wrap=True)
     _show_failures(report)
@@ -80,13 +83,13 @@ def _chance(p: float) -> str:
 
 
 def _show_failures(report: Report) -> None:
-    from ipcir_tools.evaluation.report import failure_counts
+    from ipcir_tools.evaluation.report import failure_counts, visible
 
     counts = list(failure_counts(report).items())
     if counts:
         out.print(f"[yellow]{len({failure.query for failure in report.failures}):,} queries failed:[/]")
     for reason, n in counts[:_MOST]:
-        out.print(f"  {n:,} x {reason}", markup=False, soft_wrap=True)
+        out.print(f"  {n:,} x {visible(reason)}", markup=False, soft_wrap=True)
     if counts[_MOST:]:
         out.print(f"  and {len(counts) - _MOST} reasons more: --json lists them all")
 

@@ -245,6 +245,13 @@ def test_the_hidden_split_of_cirr_has_nothing_to_measure(tmp_path):
     assert all(query.targets == () and len(query.subset) == 5 for query in found.queries)
 
 
+def test_a_server_scores_the_parts_whose_truth_it_keeps(tmp_path):
+    for split, server in (("val", None), ("test1", "CIRR")):
+        assert load_cirr(make_cirr(tmp_path / split, split=split), split=split).server == server
+    for split, server in (("val", None), ("test", "CIRCO")):
+        assert load_circo(make_circo(tmp_path / split, split=split), split=split).server == server
+
+
 def test_pictures_of_cirr_are_found_in_the_official_place_and_in_another(tmp_path):
     folder = make_cirr(tmp_path / "cirr")
     with pytest.raises(NotFound, match="name the folder"):
@@ -370,6 +377,21 @@ def test_captions_are_stripped_and_joined_and_an_empty_one_leaves_the_other_alon
     assert both["shirt/1"].wordings == ()
 
 
+def test_a_request_that_says_nothing_is_kept_and_told_apart_by_every_loader(tmp_path):
+    folder = make_fashioniq(tmp_path / "fashioniq", SMALL, {"shirt": (1,)})
+    item = [{"candidate": "DRESS000000", "target": "DRESS000001", "captions": ["", " . "]}]
+    written(folder / "captions/cap.dress.val.json", item)
+    cirr = spoil_cirr(make_cirr(tmp_path / "cirr"), {"caption": " \n"})
+    circo = change_circo(make_circo(tmp_path / "circo"), 1, relative_caption="\u200b ")
+    for found, id_ in (
+        (load_fashioniq(folder), "dress/0"),
+        (load_cirr(cirr), "12003"),
+        (load_circo(circo), "1"),
+    ):
+        assert [query.id for query in found.queries if query.says_nothing] == [id_]
+    assert "1 queries have an empty caption, the other one stands alone: shirt/1" in load_fashioniq(folder).notes[1]
+
+
 def test_each_category_has_its_own_gallery(tmp_path):
     folder = make_fashioniq(tmp_path, SMALL, {})
     for gallery, sizes in (("original", {9, 5, 4}), ("VAL", {6, 4})):
@@ -395,7 +417,6 @@ def test_pictures_of_fashioniq_come_as_png_or_jpg(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"captions": ["", " . "]}, "item 1: both captions are empty"),
         ({"captions": ["one"]}, "item 1: captions.1: field required"),
         ({"target": "NOBODY"}, "item 1: NOBODY is not in split.dress.val.json"),
     ],

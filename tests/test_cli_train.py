@@ -24,6 +24,7 @@ from ipcir_tools.engine import Engine
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable, SpaceMismatch
 from ipcir_tools.inversion import oti
 from ipcir_tools.inversion.network import NetworkConfig, load_network, save_network
+from ipcir_tools.inversion.training import CHECKPOINT, finished
 from ipcir_tools.models import DEFAULT, DEMO, SETS
 from ipcir_tools.networks import find_network, own_folder
 from ipcir_tools.settings import Settings
@@ -103,11 +104,11 @@ def test_pic2word_learns_from_pictures_alone(train, shop, home):
 
 
 def test_what_is_learnt_from_does_not_enter_the_gallery_and_is_encoded_once(train, shop, home, monkeypatch):
-    train("pic2word", shop, "--steps", 1)
+    train("pic2word", shop, "--steps", 1, "--again")
     with Catalog.open(home) as catalog:
         assert (catalog.size(), catalog.space()) == (0, None)
     monkeypatch.setattr(Encoder, "embed_images", lambda *_: pytest.fail("encoded again"))
-    train("pic2word", shop, "--steps", 1)
+    train("pic2word", shop, "--steps", 1, "--again")
 
 
 def test_a_person_is_told_what_was_trained_and_where_it_is(train, shop, tmp_path):
@@ -135,6 +136,31 @@ def test_a_killed_training_goes_on_and_ends_as_it_would_have(train, shop, home, 
     train("pic2word", shop, "--out", tmp_path / "whole", *steps)
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("command", ["pic2word", "searle", "align"])
+def test_a_finished_training_is_left_alone_unless_it_is_said_otherwise(train, shop, tmp_path, command):
+    source = shop / "triplets.jsonl" if command == "align" else shop
+    network(tmp_path, "aligned" if command == "align" else command)
+    before = weights(tmp_path)
+    told = failing(train, command, source, "--steps", 3, "--out", tmp_path)
+    assert f"training in {tmp_path} is finished" in told
+    assert "--again" in told
+    assert weights(tmp_path) == before
+
+
+def test_a_training_that_goes_on_in_place_of_a_network_is_not_finished(tmp_path):
+    assert not finished(tmp_path)
+    assert finished(network(tmp_path))
+    (tmp_path / CHECKPOINT).touch()
+    assert not finished(tmp_path)
+
+
+def test_a_finished_training_is_replaced_when_that_is_said(train, shop, tmp_path):
+    train("pic2word", shop, "--steps", 3, "--out", tmp_path)
+    before = weights(tmp_path)
+    train("pic2word", shop, "--steps", 4, "--out", tmp_path, "--again")
+    assert weights(tmp_path) != before
 
 
 def test_searle_learns_around_nouns_that_are_named(train, shop, tmp_path, monkeypatch):
@@ -202,12 +228,13 @@ def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
 
 def test_errors_are_one_line(train, shop, tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
-    assert "no picture to learn from" in failing(train, "pic2word", tmp_path)
-    assert "does not exist" in failing(train, "pic2word", tmp_path / "gone")
+    own = ("--out", tmp_path / "own")
+    assert "no picture to learn from" in failing(train, "pic2word", tmp_path, *own)
+    assert "does not exist" in failing(train, "pic2word", tmp_path / "gone", *own)
     assert "holds no noun" in failing(train, "searle", shop, "--concepts", tmp_path / "empty.txt")
     assert "cannot be read" in failing(train, "searle", shop, "--concepts", tmp_path / "gone.txt")
     assert "name some concepts" in failing(train, "searle", shop, "--captions", 0)
-    assert "is missing" in failing(train, "align", tmp_path / "gone.jsonl")
+    assert "is missing" in failing(train, "align", tmp_path / "gone.jsonl", *own)
 
 
 # --- where networks are found

@@ -42,6 +42,23 @@ def test_an_ensemble_weighs_edits_by_how_well_their_captions_fit():
     assert vector[:2] == pytest.approx([0, 0])
 
 
+def test_an_ensembles_best_caption_is_the_measure_of_the_others():
+    # u = (0.8, 0.4), so u / max u / T = (2, 1) again. Lengths play no part: u are cosines, of the picture as well.
+    captions = lone(unit(4, 3, 0, 0), unit(2, math.sqrt(21), 0, 0))
+    short = captions * np.array([[0.1], [3.0]], np.float32)
+    for rows, reference in ((captions, X), (short, X), (captions, 3 * X)):
+        vector = compose("ensemble:temperature=0.5", captions=rows, edits=lone(Z, W), reference=reference).vector
+        assert vector[2] / vector[3] == pytest.approx(math.e, rel=1e-5)
+
+
+def test_a_caption_against_the_picture_is_no_worse_than_one_beside_it():
+    # u = (1, 0, 0): weights e^2, 1, 1.
+    vector = compose("ensemble:temperature=0.5", captions=lone(X, -X, Y), edits=lone(X, Z, W), reference=X).vector
+    assert vector == pytest.approx(unit(math.exp(2), 0, 1, 1), abs=1e-6)
+    none_fits = compose("ensemble", captions=lone(-X, Y), edits=lone(Z, W), reference=X).vector
+    assert none_fits == pytest.approx(unit(0, 0, 1, 1), abs=1e-6)
+
+
 def test_an_ensemble_does_not_see_how_long_its_features_are():
     given = {"captions": lone(X, X), "reference": X}
     same = compose("ensemble", edits=lone(Z, W), **given).vector
@@ -119,6 +136,11 @@ def test_a_text_that_only_repeats_the_modification_is_not_discounted():
     assert compose("discount", 0.85, modification=X, **features).vector == pytest.approx(plain, abs=1e-6)
 
 
+def test_where_a_discount_leaves_nothing_the_fusion_searches():
+    # q = t = X at weight 1, and (1 + 1) X - X - X = 0.
+    assert compose("discount:b=1", 1.0, imagined=X, modification=-X, reference=Y).vector == pytest.approx(X)
+
+
 # --- signed: S = whole S_t + desired S_add + preserve (S_keep + S_v) / 2 - forbidden S_remove
 
 NOTHING = np.zeros(4, np.float32)
@@ -141,6 +163,8 @@ def test_without_roles_the_description_decides_alone():
     text = unit(1, 2, 3, 4)
     vector = compose("signed", imagined=text, add=NOTHING, keep=NOTHING, remove=NOTHING, reference=Y).vector
     assert vector == pytest.approx(text, abs=1e-6)
+    roles = {"add": NOTHING, "keep": NOTHING, "remove": NOTHING}
+    assert compose("signed:whole=0", imagined=text, reference=Y, **roles).vector == pytest.approx(text, abs=1e-6)
 
 
 def test_what_is_forbidden_ranks_behind_what_says_nothing():
@@ -169,6 +193,27 @@ def test_the_proxy_does_not_count_for_pictures_nearer_to_the_reference():
     scores = probe.score(lone(out, within))
     assert scores[0] == pytest.approx(0.6)
     assert scores[1] > 2 * float(within[0])
+
+
+def test_the_candidates_follow_the_slope_at_the_proxy():
+    # cos(t, f) = 0.25 / sqrt(1.125), so 5 t + 4 cos(t, f) f = 5 X + (1 / 1.125) (0.25, -0.25, 1, 0).
+    vector = compose("ast", imagined=X, caption=Y, reference=Z).vector
+    assert vector == pytest.approx(unit(47, -2, 8, 0), abs=1e-6)
+    # At lam = 1 and beta = 1: f = (1, -1, 1, 0) / sqrt(3), and 2 X + (1, -1, 1, 0) / 3.
+    vector = compose("ast:lam=1:beta=1", imagined=X, caption=Y, reference=Z).vector
+    assert vector == pytest.approx(unit(7, -1, 1, 0), abs=1e-6)
+
+
+def test_a_proxy_against_the_text_takes_no_part_in_the_candidates():
+    text = unit(-3, 4, 0, 0)  # no edit, so f = v = X, at a cosine of -0.6
+    assert compose("ast", imagined=text, caption=text, reference=X).vector == pytest.approx(text, abs=1e-6)
+
+
+def test_the_border_itself_counts():
+    # S_t - S_v = 0 at mu = 0; without an edit f = v.
+    probe = compose("ast:mu=0:lam=2", imagined=X, caption=X, reference=Z)
+    half = math.sqrt(0.5)
+    assert probe.score(lone(unit(1, 0, 1, 0))) == pytest.approx([half + 2 * half * half], rel=1e-5)
 
 
 def test_the_border_can_be_moved():
@@ -203,6 +248,17 @@ def test_where_the_closed_form_is_the_minimum_an_end_is_taken():
     assert float(fusion.normalised(v + chosen * (t - c)) @ t) == pytest.approx(max(cosines), abs=1e-6)
 
 
+def test_where_the_cosine_falls_all_the_way_the_lower_end_is_taken():
+    # A = -0.8, B = 0.04, C = -0.2, D = 0.08: level at (0.04 - 0.16) / (-0.064 + 0.008) = 2.14, which is a minimum.
+    # So the cosine falls from v - 0.5 (t - c) = (1.1, 0.1) over v to v + 0.5 (t - c) = (0.9, -0.1).
+    t, c, v = unit(-4, 3, 0, 0), unit(-3, 4, 0, 0), X
+    assert nearest_step(t, c, v, beta=0.5) == -0.5
+
+
+def test_where_nothing_is_edited_there_is_no_step():
+    assert nearest_step(X, X, unit(3, 4, 0, 0), beta=0.25) == 0.0
+
+
 @given(npst.arrays(np.float32, (3, 4), elements=st.floats(-1, 1, width=16)), st.floats(0, 1))
 def test_no_step_within_the_bound_is_better(rows, beta):
     t, c, v = fusion.normalised(rows)
@@ -232,6 +288,27 @@ def test_the_robust_proxy_brings_its_three_parts_to_one_peak():
     assert proxy == pytest.approx(unit(0.875, 0, 0.5, 0.5), abs=1e-6)
     # twice the reference, no change in words: (0.75, 1, 0.5, 0.5)
     assert composer_named("proxy-image:s=2:t=0").proxy(parts) == pytest.approx(unit(0.75, 1, 0.5, 0.5), abs=1e-6)
+    # the reference left out, the drawn pictures threefold: (0.5, -0.5, 1.5, 1.5)
+    assert composer_named("proxy-image:s=0:a=3").proxy(parts) == pytest.approx(unit(1, -1, 3, 3), abs=1e-6)
+
+
+def proxy(**changes: np.ndarray) -> np.ndarray:
+    given = {"reference": X, "imagined": Y, "captions": lone(Y), "edits": lone(Y), "drawn": lone(Z)}
+    return composer_named("proxy-image").proxy(Parts(weight=0.5, **given | changes))
+
+
+def test_a_peak_is_the_largest_number_and_not_the_largest_distance():
+    # 1 / 0.6 (0.6, -0.8, 0, 0) + Z
+    assert proxy(reference=unit(3, -4, 0, 0)) == pytest.approx(unit(3, -4, 3, 0), abs=1e-6)
+    # f_aug = (0, 0, -0.5, -0.5) has nothing above zero, so its peak is 0.5: 0.5 X + f_aug
+    assert proxy(drawn=lone(-Z, -W)) == pytest.approx(unit(1, 0, -1, -1), abs=1e-6)
+
+
+def test_a_part_of_the_proxy_that_is_nothing_leaves_the_others_as_they_are():
+    # Drawn pictures that cancel each other out: X + (W - Y).
+    assert proxy(drawn=lone(Z, -Z), edits=lone(W)) == pytest.approx(unit(1, -1, 0, 1), abs=1e-6)
+    # A change of rounding alone is none: X + Z, and not X + X + Z.
+    assert proxy(edits=lone(Y + np.float32(1e-7) * X)) == pytest.approx(unit(1, 0, 1, 0), abs=1e-6)
 
 
 def test_the_balanced_similarity_is_a_product():
@@ -242,11 +319,12 @@ def test_the_balanced_similarity_is_a_product():
 
 
 def test_the_candidates_follow_the_slope_of_the_product():
-    text, drawn = unit(1, 0, 1, 0), Z
-    probe = compose("proxy-image:s=0:t=0", reference=Y, imagined=text, captions=lone(Y), edits=lone(text),
-                    drawn=lone(drawn))  # fmt: skip
-    # text + 0.35 cos(text, f) f with f = Z
-    assert probe.vector == pytest.approx(fusion.normalised(text + 0.35 * np.float32(math.sqrt(0.5)) * Z), abs=1e-6)
+    text = unit(1, 0, 1, 0)
+    given = {"reference": Y, "imagined": text, "captions": lone(Y), "edits": lone(text)}
+    # text + (1 - lam) cos(text, f) f with f = Z: (1, 0, 1, 0) + 0.8 Z, both times sqrt(0.5)
+    assert compose("proxy-image:s=0:t=0:lam=0.2", drawn=lone(Z), **given).vector == pytest.approx(unit(1, 0, 1.8, 0))
+    # f = -Z is against the text, and takes no part
+    assert compose("proxy-image:s=0:t=0", drawn=lone(-Z), **given).vector == pytest.approx(text)
 
 
 # --- the trained ones hand on what their networks gave

@@ -342,6 +342,18 @@ def test_words_by_optimisation_come_nearer_to_their_pictures(encoder, features, 
     assert later.mean() > first.mean() + 0.2
 
 
+def test_the_average_of_a_words_steps_holds_nothing_of_the_random_start(encoder, features, tmp_path):
+    phrases = build_phrases(encoder, CAPTIONS, CONCEPTS)
+
+    def words(steps: int, average: float) -> np.ndarray:
+        return invert(encoder, features[:2], phrases, tmp_path, Inversion(steps=steps, average=average))
+
+    first, second, third = (words(steps, average=0.0) for steps in (1, 2, 3))  # the steps themselves
+    np.testing.assert_allclose(words(1, average=0.99), first, atol=1e-6)
+    # The weights 0.5^2, 0.5 and 1, by their sum.
+    np.testing.assert_allclose(words(3, average=0.5), (0.25 * first + 0.5 * second + third) / 1.75, atol=1e-6)
+
+
 def test_the_regulariser_is_nothing_where_the_word_is_the_concept(encoder):
     phrases = build_phrases(encoder, CAPTIONS, ["dress"])
     dress = torch.from_numpy(vector_of(encoder, "dress")).expand(2, -1)

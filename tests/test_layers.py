@@ -20,8 +20,9 @@ HOUSE = {
     "values": "errors types fusion settings models",
     "files and rows": "frames pixels images schema filters membership database kept_replies"
     " catalog fetching references thumbnails showing tiles",
-    "words": "rules.lexicon rules.wordings rules.text rules.caption rules.edits rules.draft rules.split rules.things rules.predicates"
-    " rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.counts rules.actions rules.cleaning rules.imagine rules"
+    "words": "rules.lexicon rules.wordings rules.text rules.caption rules.edits rules.draft rules.split rules.things"
+    " rules.predicates rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.counts rules.actions"
+    " rules.cleaning rules.imagine rules"
     " prompts.loading prompts",
     "engine parts": "composers.composer composers.directions composers.feedback composers.single composers.fused"
     " composers.proxy_image composers.ensemble composers.semantic_delta composers.discount composers.signed"
@@ -40,8 +41,8 @@ HOUSE = {
     " evaluation.benchmarks.annotations evaluation.benchmarks.circo evaluation.benchmarks.cirr"
     " evaluation.benchmarks.fashioniq evaluation.benchmarks.genecis evaluation.benchmarks.jsonl"
     " evaluation.benchmarks.captions evaluation.benchmarks"
-    " evaluation.ranking evaluation.submissions evaluation.speed evaluation.ablation evaluation.absence"
-    " evaluation.dialogues"
+    " evaluation.ranking evaluation.writing evaluation.submissions evaluation.speed evaluation.ablation"
+    " evaluation.absence evaluation.dialogues"
     " evaluation.report evaluation.asked_once evaluation.stock evaluation.curve evaluation.measuring evaluation.summary"
     " evaluation.runner evaluation.submitting evaluation.tuning evaluation.report_style evaluation.report_drawings"
     " evaluation.report_markdown evaluation.report_html evaluation.own_embeddings evaluation.caption_space"

@@ -16,7 +16,6 @@ from ipcir_tools.evaluation.metrics import (
     main_ranks,
     measures,
     rank_of,
-    share_found,
     target_ranks,
 )
 from ipcir_tools.evaluation.ranking import Ranker
@@ -89,7 +88,15 @@ def test_a_block_agrees_with_sorting_each_of_its_rows(block):
         assert ranks == tuple(i for i, place in enumerate(ranking, start=1) if place in own)
         for k in (1, 2, 5, 10):
             assert average_precision(ranks, k) == pytest.approx(trec_average_precision(ranking, set(own), k))
-            assert share_found(ranks, k) == pytest.approx(len(set(ranking[:k]) & set(own)) / len(own))
+
+
+def test_a_target_takes_part_even_if_it_is_left_out():
+    scores = np.array([[0.9, 0.7, 0.5]], np.float32)
+    assert target_ranks(scores, [[0, 2]], [[0]]) == [(1, 3)], "the first stands before the last"
+    assert target_ranks(scores, [[2]], [[0]]) == [(2,)]
+    assert target_ranks(scores, [[0]], [[0, 1]]) == [(1,)]
+    assert main_ranks(scores, [0], [[0]]).tolist() == [1]
+    assert target_ranks(np.full((1, 3), 0.5, np.float32), [[0, 2]], [[0, 1]]) == [(1, 2)]
 
 
 @given(blocks())
@@ -137,10 +144,9 @@ def test_average_precision_by_hand():
     assert average_precision([6], 5) == 0
 
 
-@pytest.mark.parametrize("measure", [average_precision, share_found])
-def test_a_query_without_targets_has_no_value(measure):
+def test_a_query_without_targets_has_no_value():
     with pytest.raises(ValueError, match="needs"):
-        measure([], 5)
+        average_precision([], 5)
 
 
 def test_a_score_that_is_no_number_is_refused_and_not_passed_over():
@@ -293,6 +299,13 @@ def test_a_gain_on_every_tenth_query_is_told_from_chance():
     assert 0 < found.low < 7 < found.high
     assert found.above > 0.99
     assert found.p == pytest.approx(2 / 2**7, abs=0.003)  # all seven signs the same
+
+
+def test_what_is_seen_is_one_of_the_chances_itself():
+    """(1 + those as far off) / (1 + all): never zero, and one where nothing differs."""
+    always = difference([100.0] * 64, [0.0] * 64, samples=199)  # 2 of 2**64 flips are as far off: none is drawn
+    assert always.p == pytest.approx(1 / 200)
+    assert difference(HITS, HITS, samples=199).p == pytest.approx(200 / 200)
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 50, 100]), st.sampled_from([0, 50, 100])), min_size=1, max_size=30))

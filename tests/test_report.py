@@ -39,6 +39,7 @@ def figure(mean: float) -> Figure:
 def row(composer: str, mean: float, against: dict[str, Lead] | None = None, not_run: str = "") -> Row:
     return Row(
         composer=composer,
+        parameters={"weight": 0.8123456} if composer == "imagined+reference" else {},
         weight=0.8 if composer == "imagined+reference" else None,
         not_run=not_run,
         scored=0 if not_run else 8,
@@ -75,9 +76,16 @@ def report(**changed: Any) -> Report:
         "rules": (EVIL,),
         "models": {"encoder": EVIL},
         "versions": {"numpy": "2"},
-        "this_run": {"pictures": 1.23456},
+        "this_run": {"pictures": 1.23456, "calls": 3, "captions": 1_200, "image_encodes": 0, "drawings": 4},
     }  # fmt: skip
     return Report(**{**made, **changed})
+
+
+def report_of(text: str) -> Report:
+    """A report whose every text from a file or a model is ``text``."""
+    whole = report().model_dump_json().replace(json.dumps(EVIL)[1:-1], json.dumps(text)[1:-1])
+    whole = whole.replace('"q<1>"', json.dumps(text)).replace('"a.png"', json.dumps(text))
+    return Report.model_validate(json.loads(whole))
 
 
 def no_picture(name: str) -> bytes | None:
@@ -129,6 +137,22 @@ def test_texts_stay_texts():
     assert words.count('<script>alert("x")</script>') >= 8, "title, request, reasons, rules, models: all told as it is"
     labels = [value for name, value in Page(text).attributes if name == "aria-label"]
     assert any(value and '<script>alert("x")' in value for value in labels)
+
+
+@pytest.mark.parametrize("write", [lambda each: report_html(each, no_picture), report_markdown], ids=["html", "md"])
+def test_nothing_turns_the_reading_order_or_hides(write):
+    """A name such as ``cod<RLO>gnp.exe`` reads as ``codexe.png``."""
+    unseen = "\u202e\u2066\u2069\u200f\u200b\ufeff\x00\x07\x1b\x7f\x9b\udcff"
+    text = write(report_of(f"cod{unseen}gnp.exe\u2028next"))
+    assert [c for c in text if not c.isprintable() and c != "\n"] == []
+    assert text.count("u202e") >= 6, "it is told what was there"
+    assert "next" in text
+
+
+def test_what_this_run_made_is_told():
+    for text in (report_html(report(), no_picture), report_markdown(report())):
+        assert "3 calls, 1,200 captions, 4 drawings" in text
+    assert "made by this run: nothing" in report_markdown(report(this_run={"pictures": 2.0}))
 
 
 def test_the_page_shows_the_table_the_curve_and_the_queries():
@@ -187,6 +211,7 @@ def test_json_is_whole_and_rounded():
     assert Report.model_validate(document).benchmark == EVIL
     assert document["rows"][1]["figures"]["R@1"]["mean"] == 40.12
     assert document["rows"][1]["against_baseline"]["R@1"]["p"] == 0.0123
+    assert document["rows"][0]["parameters"] == {"weight": 0.8123456}
     assert document["curve"][1] == {"weight": 0.25, "R@1": 10.0, "R@5": 51.0, "R@10": 51.5}
     assert failure_counts(report()) == {EVIL: 2}
 

@@ -28,16 +28,17 @@ from ipcir_tools import cli
 from ipcir_tools import encoder as encoder_module
 from ipcir_tools.catalog import Catalog
 from ipcir_tools.chains import asking
-from ipcir_tools.composers import ABLATION, COMPOSERS
+from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
+from ipcir_tools.evaluation.measuring import Run
 from ipcir_tools.evaluation.metrics import measures
-from ipcir_tools.evaluation.report import Report, report_json
+from ipcir_tools.evaluation.report import MADE, Report, report_json
 from ipcir_tools.evaluation.runner import evaluate
 from ipcir_tools.evaluation.stock import stocked
-from ipcir_tools.evaluation.submitting import submit
-from ipcir_tools.evaluation.tuning import refuse_shared, tune
+from ipcir_tools.evaluation.submitting import DEPTH, check_submission, submit
+from ipcir_tools.evaluation.tuning import fitted, grid, refuse_shared, tune
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.settings import Settings
 
@@ -118,6 +119,29 @@ def test_every_composer_on_a_folder_of_ones_own(engine, folder):
     assert "the reference is left out of the ranking" in report.rules
 
 
+def test_a_row_says_how_its_composer_was_set(engine, folder):
+    report = evaluate(equipped(engine), mine(folder), ["reference", "ensemble:temperature=0.00123"])
+    document = report_json(report)["rows"]
+    assert document[0]["parameters"] == {}
+    assert document[1]["parameters"] == {"captions": 15, "temperature": 0.00123}, "defaults too, and nothing rounded"
+    assert isinstance(document[1]["parameters"]["captions"], int)
+
+
+def test_what_was_really_made_is_counted_once(engine, folder):
+    composers = ["imagined+reference", "proxy-image"]
+    first, again = (evaluate(equipped(engine), mine(folder), composers).this_run for _ in range(2))
+    made = {what: first[what] for what in MADE}
+    pictures, references = len(list(folder.glob("*.png"))), len({a for a, _ in ASKED})
+    assert made["image_encodes"] == pictures
+    assert made["captions"] == (1 + 15) * references, "one for the one composer, fifteen for the other"
+    assert made["text_encodes"] >= len(ASKED)
+    assert made["drawings"] == 4 * len({b for _, b in ASKED}), "four of each colour"
+    assert made["calls"] == 0
+    assert {what: again[what] for what in MADE} == dict.fromkeys(MADE, 0), "all was known"
+    other = evaluate(engine, mine(folder), ["sum", "ensemble"]).this_run
+    assert (other["captions"], other["text_encodes"] > 0) == (0, True), "captions were known; only what this run made"
+
+
 def test_differences_are_paired_with_the_default(engine, folder):
     report = evaluate(engine, mine(folder), ["imagined", "imagined+reference"])
     lead = row(report, "imagined").against_baseline["R@1"]
@@ -185,6 +209,21 @@ def test_what_fails_is_told_and_counts_as_a_miss(engine, folder):
     assert list(report.unreadable) == ["broken.png"]
     assert row(report, "imagined+reference").figures["R@1"].mean == pytest.approx(100 * 6 / 9)
     assert report.curve[16]["R@1"] == pytest.approx(100 * 6 / 9), "in the curve as well"
+
+
+@pytest.mark.parametrize("said_of_it", ["", " \t\n", "\u200b\u202e"], ids=ascii)
+def test_a_query_that_says_nothing_fails_in_its_own_group(engine, folder, said_of_it):
+    names = tuple(sorted(path.name for path in folder.glob("*.png")))
+    queries = (
+        Query("a", "red-0.png", "in blue", ("blue-0.png",), group="one"),
+        Query("b", "red-0.png", said_of_it, ("red-0.png",), group="two"),
+        Query("c", "red-0.png", "in green", ("green-0.png",), group="two"),
+    )
+    made = Benchmark("any loader's", queries, names, {n: n for n in names}, True, measures("R", 10), (), folder)
+    report = evaluate(engine, made, ["sum", "reference"])
+    assert [(f.query, f.composer, f.reason) for f in report.failures] == [("b", None, "the modification is empty")]
+    assert [(each.scored, each.failed) for each in report.rows] == [(2, 1), (2, 1)]
+    assert row(report, "sum").figures["R@10"].mean == 75.0
 
 
 def test_a_picture_that_goes_while_it_runs_fails_its_own_query_alone(engine, folder):
@@ -360,21 +399,66 @@ def test_killed_anywhere_it_goes_on_and_reports_the_same(folder, imaginer, tmp_p
 # --- submissions
 
 
-def test_a_submission_names_fifty_pictures_a_query(engine, tmp_path, folder):
+def hidden(folder: Path, server: Any, n: int = 55) -> Benchmark:
+    """Queries whose truth a server keeps; every picture is in the gallery and, but the reference, in the subset."""
     gallery = {}
-    for n in range(55):
-        Image.new("RGB", (16, 16), (n, 255 - n, n)).save(folder / f"{n:012d}.png")
-        gallery[str(n)] = f"{n:012d}.png"
-    queries = tuple(Query(str(n), str(n), "in red", ()) for n in range(3))
-    made = Benchmark("CIRCO test", queries, tuple(gallery), gallery, True, (), (), folder)
+    for i in range(n):
+        Image.new("RGB", (16, 16), (i, 255 - i, i)).save(folder / f"{i:012d}.png")
+        gallery[str(i)] = f"{i:012d}.png"
+    queries = tuple(Query(str(i), str(i), "in red", (), subset=tuple(map(str, range(10, 15)))) for i in range(3))
+    return Benchmark("mine", queries, tuple(gallery), gallery, server == "CIRCO", (), (), folder, server=server)
+
+
+def test_a_submission_names_fifty_pictures_a_query(engine, tmp_path, folder):
+    made = hidden(folder, "CIRCO")
     report = evaluate(engine, made, ["sum"])
     assert (report.measures, row(report, "sum").scored, report.examples) == ((), 3, ())
-    (path,) = submit(engine, made, "sum", tmp_path / "out" / "circo.json")
+    (path,) = submit(Run(engine, made, ["sum"], top=DEPTH).measure(), tmp_path / "out" / "circo.json")
     written = json.loads(path.read_text())
     assert list(written) == ["0", "1", "2"]
     assert all(len(set(ids)) == 50 for ids in written.values())
-    with pytest.raises(InvalidRequest, match="No server"):
-        submit(engine, dataclasses.replace(made, name="mine"), "sum", tmp_path / "x.json")
+
+
+def test_both_files_of_a_submission_are_written_or_none(engine, tmp_path, folder):
+    measured = Run(engine, hidden(folder, "CIRR"), ["sum"], top=DEPTH).measure()
+    paths = submit(measured, tmp_path / "out" / "cirr.json")
+    assert [path.name for path in paths] == ["cirr.json", "cirr-subset.json"]
+    assert [json.loads(path.read_text())["metric"] for path in paths] == ["recall", "recall_subset"]
+    measured.outcomes[0].top_of_subset.clear()
+    with pytest.raises(InvalidRequest, match="3 queries have no pictures"):
+        submit(measured, tmp_path / "other" / "cirr.json")
+    assert not (tmp_path / "other").exists()
+
+
+def test_who_takes_a_submission_is_no_matter_of_the_name(engine, folder):
+    check_submission(hidden(folder, "CIRCO"))
+    for name in ("CIRCO test", "CIRR mine", "queries"):
+        with pytest.raises(InvalidRequest, match="No server takes submissions for " + name):
+            check_submission(dataclasses.replace(mine(folder), name=name))
+
+
+def test_a_submission_is_written_of_what_was_measured(folder, tmp_path, monkeypatch, capsys):
+    for i in range(55):
+        Image.new("RGB", (16, 16), (i, 255 - i, i)).save(folder / f"{i:012d}.jpg")
+    items = [{"id": i, "reference_img_id": i, "relative_caption": "in red"} for i in range(3)]
+    (folder / "test.json").write_text(json.dumps(items))
+    composed: list[str] = []
+    once = Run.compose
+
+    def counted(self: Run, block: Any, composer: str) -> Any:
+        composed.append(composer)
+        return once(self, block, composer)
+
+    monkeypatch.setattr(Run, "compose", counted)
+    status, out, err = run(
+        monkeypatch, capsys, "eval", "circo", "--split", "test", "--folder", folder, "--pictures", folder,
+        "--composers", "sum,reference", "--submission", tmp_path / "new" / "sum.json", "--home", tmp_path / "home",
+    )  # fmt: skip
+    assert status == 0, err
+    assert composed == ["sum", "reference"], "each once"
+    assert "made by this run: " in out
+    written = json.loads((tmp_path / "new" / "sum.json").read_text())
+    assert {id_: len(names) for id_, names in written.items()} == {"0": 50, "1": 50, "2": 50}
 
 
 # --- tuning
@@ -389,6 +473,26 @@ def test_tuning_finds_what_the_curve_shows_and_finds_it_again(engine, folder):
     assert tuned.after == row(report, tuned.composer).figures["R@1"].mean
     assert tuned.after == pytest.approx(max(point["R@1"] for point in report.curve))
     assert tune(engine, mine(folder), start) == tuned
+
+
+def test_among_equals_the_better_ranks_decide(engine, folder):
+    """R@50 is 100 whatever the weight, so that only the mean reciprocal rank can tell."""
+    tuned = tune(engine, mine(folder), "imagined+reference:weight=0.1", "R@50")
+    assert (tuned.before, tuned.after) == (100.0, 100.0)
+    assert tuned.parameters["weight"] > 0.1
+    before, after = evaluate(engine, mine(folder), ["imagined+reference:weight=0.1", tuned.composer]).rows
+    assert before.figures["R@1"].mean < after.figures["R@1"].mean == 100.0
+
+
+@pytest.mark.parametrize("name", COMPOSERS)
+def test_only_values_that_a_parameter_may_have_are_tried(name):
+    composer = composer_named(name)
+    for parameter in fitted(composer):
+        tried = grid(composer, parameter)
+        assert len(set(tried)) > 5
+        assert [composer.with_options({parameter: value}).parameters[parameter] for value in tried] == tried
+    if name == "ensemble":
+        assert min(grid(composer, "temperature")) > 0
 
 
 @pytest.mark.parametrize("composer", ["discount", "signed", "ast", "semantic-delta", "proxy-image"])
@@ -473,6 +577,29 @@ def test_a_file_of_ones_own_at_the_command_line(folder, tmp_path, monkeypatch, c
     assert "sum:weight=0.9" in out
     status, out, _ = run(monkeypatch, capsys, "tune", file, "--composer", "sum", "--json")
     assert json.loads(out)["composer"].startswith("sum")
+
+
+@pytest.mark.parametrize("option", ["--html", "--markdown", "--submission"])
+def test_a_run_that_fails_leaves_no_folder_behind(folder, tmp_path, monkeypatch, capsys, option):
+    far = tmp_path / "far" / "away" / "report.x"
+    for bench in (tmp_path / "none.jsonl", folder / "queries.jsonl"):
+        if bench.exists() and option != "--submission":
+            (folder / "queries.jsonl").write_text("no query")
+        status, _, err = run(monkeypatch, capsys, "eval", bench, option, far, "--home", tmp_path / "home")
+        assert (status, err.count("error:")) == (2, 1)
+        assert not (tmp_path / "far").exists()
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path / "file" / "below" / "x", tmp_path / "far" / ("x" * 300)):
+        status, _, err = run(monkeypatch, capsys, "eval", folder / "queries.jsonl", option, wrong)
+        assert status == 2
+        assert "cannot be written to" in " ".join(err.split())
+        assert not (tmp_path / "far").exists()
+
+
+def test_a_report_that_was_there_stays_where_the_run_fails(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "report.html").write_text("the last one")
+    status, _, _ = run(monkeypatch, capsys, "eval", tmp_path / "none.jsonl", "--html", tmp_path / "report.html")
+    assert (status, (tmp_path / "report.html").read_text()) == (2, "the last one")
 
 
 @pytest.mark.parametrize(

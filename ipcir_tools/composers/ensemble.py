@@ -38,5 +38,5 @@ class Ensemble(Composer):
 
     def weights(self, captions: FloatArray, reference: FloatArray) -> FloatArray:
         """``w`` ``[m]``, sum 1; all the same where no caption fits the picture at all."""
-        fit = np.maximum(normalised(captions) @ normalised(reference), 0.0)
+        fit = np.maximum(normalised(captions) @ reference, 0.0)
         return softmax(fit / max(float(fit.max(initial=0.0)), 1e-6) / self.temperature)

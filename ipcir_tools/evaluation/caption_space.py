@@ -173,6 +173,7 @@ def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progres
         unreadable=unusable,
         matrix=matrix,
         broken=tuple(i for i, name in enumerate(benchmark.gallery) if name not in ids),
+        added=0,
         rows=np.array([row.get(name, 0) for name in benchmark.gallery], np.int64),
     )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 
 from ipcir_tools import images
 from ipcir_tools.evaluation.comparison import CAME, TOOK, ArmReport, Comparison, Dispute, Side, came, took
 from ipcir_tools.evaluation.report import Figure, Lead
 from ipcir_tools.evaluation.report_drawings import bar_svg
-from ipcir_tools.evaluation.report_html import Thumbnail
+from ipcir_tools.evaluation.report_html import Thumbnail, escape
 from ipcir_tools.evaluation.report_style import STYLE
 from ipcir_tools.thumbnails import data_uri
 
@@ -157,7 +156,7 @@ class _Shown:
         self._captions = captions
 
     def __call__(self, name: str, hit: bool = False) -> str:
-        label, mark = escape(images.shown(name), quote=True), " hit" if hit else ""
+        label, mark = escape(images.shown(name)), " hit" if hit else ""
         if name in self._captions:
             return f'<span class="w{mark}" title="{label}">{escape(self._captions[name])}</span>'
         kind = f"p {self.classes[name]}{mark}"

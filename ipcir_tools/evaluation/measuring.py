@@ -26,6 +26,7 @@ from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.curve import FUSED, Curve
 from ipcir_tools.evaluation.metrics import Scored
 from ipcir_tools.evaluation.ranking import Ranker
+from ipcir_tools.evaluation.report import MADE
 from ipcir_tools.evaluation.stock import Stock, stocked
 from ipcir_tools.types import FloatArray, Probe
 
@@ -90,11 +91,20 @@ class Run:
         self.asked_once = AskedOnce(engine)
         self._top, self._progress = top, progress or _silent
         self.ranker = Ranker(benchmark)
+        self._before = Counter(engine.features.made)
         with self._timed("pictures"):
             self.stock: Stock = stock or stocked(cast("Engine", engine), benchmark, self._progress)
         self.faults = {query.id: why for query in benchmark.queries if (why := self.stock.fault(query, benchmark))}
         """Why queries cannot be scored, by id."""
         self.asked = [query for query in benchmark.queries if query.id not in self.faults]
+
+    @property
+    def made(self) -> dict[str, int]:
+        """What was really made in this run, by the names of :data:`MADE`."""
+        made = self.engine.features.made - self._before
+        encoded = self.stock.added + made["images"]
+        counts = (self.asked_once.made_now, made["captions"], encoded, made["texts"], made["drawings"])
+        return dict(zip(MADE, counts, strict=True))
 
     def measure(self) -> Measured:
         """Compose, score and rank every query under every composer."""

@@ -130,13 +130,6 @@ def average_precision(ranks: Sequence[int], k: int) -> float:
     return sum(i / rank for i, rank in enumerate(found, start=1)) / min(len(ranks), k)
 
 
-def share_found(ranks: Sequence[int], k: int) -> float:
-    """The share of a query's targets among the first ``k``, 0 to 1; ValueError without targets."""
-    if not ranks:
-        raise ValueError("a share needs at least one target")
-    return sum(rank <= k for rank in ranks) / len(ranks)
-
-
 @dataclass(frozen=True)
 class Scored:
     """Where one query's targets stand."""

@@ -6,6 +6,9 @@ from typing import Any
 
 from ipcir_tools.types import Value
 
+MADE = ("calls", "captions", "image_encodes", "text_encodes", "drawings")
+"""What a run may have to make: calls of the language model, captions, features of pictures and of texts, drawings."""
+
 
 class Figure(Value):
     """A mean over all queries in percent, with its bootstrap interval."""
@@ -29,6 +32,8 @@ class Row(Value):
     """One composer's line. ``scored + failed`` is the number of queries, unless it was not run."""
 
     composer: str
+    parameters: dict[str, int | float]
+    """As they were set, by name; empty where it has none."""
     weight: float | None
     """Weight of the text; None where nothing is fused by it."""
     not_run: str
@@ -117,7 +122,7 @@ class Report(Value):
     models: dict[str, str]
     versions: dict[str, str]
     this_run: dict[str, float]
-    """Seconds by part, and the calls of the language model that were really made now."""
+    """Seconds by part, and what was really made now, by the names of :data:`MADE`."""
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -135,13 +140,21 @@ def failure_counts(report: Report) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda each: -each[1]))
 
 
-def _rounded(value: Any) -> Any:
+def made_now(report: Report) -> str:
+    """What this run made, in words; what was known already does not count."""
+    counts = {what.replace("_", " "): report.this_run.get(what, 0) for what in MADE}
+    return ", ".join(f"{n:,.0f} {what}" for what, n in counts.items() if n) or "nothing"
+
+
+def visible(text: str) -> str:
+    """A text of a file or a model on one line; what cannot be seen, or turns the reading order, is spelt out."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _rounded(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        exact = {"p": 4, "weight": 6}
-        return {
-            key: round(each, exact[key]) if key in exact and each is not None else _rounded(each)
-            for key, each in value.items()
-        }
+        return {name: each if name == "parameters" else _rounded(each, name) for name, each in value.items()}
     if isinstance(value, list):
         return [_rounded(each) for each in value]
-    return round(value, 2) if isinstance(value, float) else value
+    return round(value, {"p": 4, "weight": 6}.get(key, 2)) if isinstance(value, float) else value

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from html import escape
+from html import escape as escaped
 from typing import TYPE_CHECKING
 
-from ipcir_tools import images
 from ipcir_tools.composers import composer_named
 from ipcir_tools.evaluation.curve import FUSED
-from ipcir_tools.evaluation.report import Example, Figure, Lead, Report, Row, failure_counts
+from ipcir_tools.evaluation.report import Example, Figure, Lead, Report, Row, failure_counts, made_now, visible
 from ipcir_tools.evaluation.report_drawings import bar_svg, curve_svg
 from ipcir_tools.evaluation.report_style import STYLE
 from ipcir_tools.thumbnails import data_uri, thumbnail
@@ -63,6 +62,11 @@ def report_html(report: Report, thumbnail: Thumbnail, captions: Mapping[str, str
     )
 
 
+def escape(text: str) -> str:
+    """A text of a file or a model as text of the page."""
+    return escaped(visible(text))
+
+
 def _picture_rule(name: str, data: bytes | None) -> str:
     if data is None:
         return ""
@@ -83,7 +87,7 @@ def _head(report: Report, entries: str) -> str:
     return (
         f"<header><h1>{escape(report.benchmark)}</h1><p class=lead>A reference picture and a request for a change: is "
         f"the right picture found? The reference {rule} the ranking. Targets imagined: {escape(by)}"
-        f"{escape(f' ({report.imaginer.llm})') if report.imaginer.llm else ''}.</p>"
+        f"{f' ({escape(report.imaginer.llm)})' if report.imaginer.llm else ''}.</p>"
         f"<dl class=facts>{items}</dl></header>"
     )
 
@@ -192,14 +196,14 @@ def _example(example: Example, classes: Mapping[str, str], captions: Mapping[str
 
 
 def _picture(name: str, classes: Mapping[str, str], hit: bool = False) -> str:
-    label = escape(images.shown(name), quote=True)
+    label = escape(name)
     kind = f"p {classes[name]} hit" if hit else f"p {classes[name]}"
     return f'<span class="{kind}" role="img" aria-label="{label}" title="{label}"></span>'
 
 
 def _words(name: str, caption: str, hit: bool) -> str:
     kind = "w hit" if hit else "w"
-    return f'<span class="{kind}" title="{escape(images.shown(name), quote=True)}">{escape(caption)}</span>'
+    return f'<span class="{kind}" title="{escape(name)}">{escape(caption)}</span>'
 
 
 # --- what failed, and how it was made
@@ -231,7 +235,7 @@ def _fine(report: Report) -> str:
         "<h2>How it was made</h2><div class=fine>"
         f"<section class=card><h3>Rules</h3><ul>{rules}</ul></section>"
         f"<section class=card><h3>Models</h3>{_pairs(report.models | (cost if made.llm else {}) | troubles)}"
-        f"<h3>Versions</h3>{_pairs(report.versions)}</section></div>"
+        f"<h3>Versions</h3>{_pairs(report.versions | {'made by this run': made_now(report)})}</section></div>"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ipcir_tools.evaluation.report import Report, Row, failure_counts
+from ipcir_tools.evaluation.report import Report, Row, failure_counts, made_now, visible
 
 
 def report_markdown(report: Report) -> str:
@@ -74,7 +74,8 @@ def _versions(report: Report) -> list[str]:
     )
     prompts = [f"prompt: {prompt}" for prompt in made.prompts]
     troubles = [f"{n:,} x {why}" for why, n in made.troubles.items()]
-    return [f"{name}: {value}" for name, value in (report.models | report.versions).items()] + prompts + cost + troubles
+    told = [f"{name}: {value}" for name, value in (report.models | report.versions).items()]
+    return [*told, *prompts, *cost, f"made by this run: {made_now(report)}", *troubles]
 
 
 def _list(title: str, items: Sequence[str]) -> str:
@@ -88,4 +89,4 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _plain(text: str) -> str:
     """One line in which nothing is markup."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", visible(text))

@@ -34,6 +34,8 @@ class Stock:
     matrix: FloatArray
     broken: tuple[int, ...]
     """Rows of the matrix without a feature."""
+    added: int
+    """Pictures that were new to the catalog, and so were encoded."""
 
     def scores(self, rows: FloatArray) -> FloatArray:
         """``rows`` ``[q, gallery]`` with what cannot be read behind everything else."""
@@ -42,6 +44,8 @@ class Stock:
 
     def fault(self, query: Query, benchmark: Benchmark) -> str | None:
         """Why a query cannot be scored; None where nothing is missing."""
+        if query.says_nothing:
+            return "the modification is empty"
         if query.reference not in self.ids:
             return f"the reference cannot be used: {self._why(query.reference)}"
         among = benchmark.gallery if query.gallery is None else query.gallery
@@ -69,7 +73,7 @@ def stocked(engine: Engine, benchmark: Benchmark, progress: Progress) -> Stock:
         else:
             unreadable[name] = f"cannot be read ({skipped.get(text, 'the file does not exist')})"
     matrix, broken = _matrix(engine, benchmark.gallery, ids)
-    return Stock(ids, files, unreadable, matrix, broken)
+    return Stock(ids, files, unreadable, matrix, broken, report.added)
 
 
 def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tuple[FloatArray, tuple[int, ...]]:

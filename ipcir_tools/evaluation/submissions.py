@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
+from ipcir_tools.evaluation.writing import write_text
 
 CIRR_SERVER = "cirr.cecs.anu.edu.au"
 CIRCO_SERVER = "circo.micc.unifi.it"
@@ -39,11 +40,7 @@ def circo_submission(benchmark: Benchmark, top: Names) -> dict[str, list[int]]:
 
 def write_submission(content: Mapping[str, Any], path: Path) -> None:
     """Write a file without spaces, because CIRR's server takes 5 MB at most. Raises InvalidRequest."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-    except OSError as error:
-        raise InvalidRequest(f"The submission cannot be written to {path} ({error}): name another file.") from error
+    write_text(path, json.dumps(content, separators=(",", ":")))
 
 
 def _check_queries(benchmark: Benchmark, top: Names) -> None:

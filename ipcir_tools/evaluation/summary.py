@@ -49,7 +49,7 @@ def summarised(engine: EngineParts, run: Run, measured: Measured, samples: int =
         rules=_rules(measured, samples),
         models=_models(engine, [composer_named(outcome.composer) for outcome in ran]),
         versions=versions(),
-        this_run={**run.seconds, "calls": float(run.asked_once.made_now)},
+        this_run={**run.seconds, **run.made},
     )
 
 
@@ -91,6 +91,7 @@ def _row(measured: Measured, outcome: Outcome, baseline: Outcome | None, samples
     scored = len(outcome.top)
     return Row(
         composer=outcome.composer,
+        parameters={**composer_named(outcome.composer).parameters},
         weight=outcome.weight,
         not_run=outcome.not_run,
         scored=scored,

@@ -31,7 +31,7 @@ class Inversion:
     rate: float = 2e-2
     decay: float = 0.01
     average: float = 0.99
-    """Decay of the moving average over a word's steps, which is what is kept."""
+    """Decay of the moving average over a word's steps, which is what is kept; without its random start."""
     held: float = 0.5
     """Weight of the regulariser beside the picture's own loss."""
     concepts: int = 15
@@ -78,16 +78,18 @@ def _inverted(encoder: Encoder, features: FloatArray, phrases: Phrases, how: Inv
     pictures = torch.from_numpy(np.ascontiguousarray(features)).to(encoder.device)
     first = rng.normal(0.0, 0.02, (len(features), pseudo.dim)).astype(np.float32)
     words = torch.from_numpy(first).to(encoder.device).requires_grad_()
-    kept, nearest = words.detach().clone(), phrases.nearest(features, how.concepts)
+    kept, nearest = torch.zeros_like(words), phrases.nearest(features, how.concepts)
     optimizer = torch.optim.AdamW([words], lr=how.rate, weight_decay=how.decay)
-    for _ in range(how.steps):
+    for step in range(1, how.steps + 1):
         sentences = [TEMPLATES[i] for i in rng.integers(len(TEMPLATES), size=len(features))]
         own = away(pseudo.features(sentences, words), pictures)
         loss = (own + how.held * held_by(encoder, phrases, phrases.drawn(nearest, rng), words)) / (1.0 + how.held)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        kept.lerp_(words.detach(), 1.0 - how.average)
+        # The average is corrected for where it starts, as Adam's are (Kingma & Ba, 2015, section 3). SEARLE's starts at
+        # the random word and lets it fade, to 3 % in 350 steps; after 100 steps 37 % of what is kept would be noise.
+        kept.lerp_(words.detach(), (1.0 - how.average) / (1.0 - how.average**step))
     return np.asarray(kept.cpu().numpy(), dtype=np.float32)
 
 

@@ -53,12 +53,12 @@ def train_searle(
     regulariser as in OTI, over the ``nearest`` concepts of each picture. ``hidden`` is four times the width of a
     feature by default.
 
-    It differs from the published training in four ways. The last term of the loss is our own: the first looks at
+    It differs from the published training in five ways. The last term of the loss is our own: the first looks at
     directions alone, and within a few hundred steps nothing else teaches phi how long a word is. The phrases of the
     regulariser are not written by a language model around 20,000 class names: they are ``captions`` (of these pictures
     or any others) that name one of the ``concepts``, by default the commonest words of the captions. It takes fewer
-    steps at a higher rate that falls (published: 350 steps for each picture, then a rate of 1e-4). And it is fed unit
-    features in the place of raw ones.
+    steps at a higher rate that falls (published: 350 steps for each picture, then a rate of 1e-4). The average of a
+    word's steps holds nothing of its random start. And it is fed unit features in the place of raw ones.
 
     Raises InvalidRequest for an encoder that takes no pseudo words, features of another width, neither captions nor
     concepts, or a checkpoint in ``folder`` that belongs to another training.

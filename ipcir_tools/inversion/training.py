@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ipcir_tools.catalog import Progress
 from ipcir_tools.errors import InvalidRequest
-from ipcir_tools.inversion.network import Method, NetworkConfig, Trained, save_network
+from ipcir_tools.inversion.network import DESCRIPTION, Method, NetworkConfig, Trained, save_network
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ _POINTS = 20
 Picked = NDArray[np.int64]
 StepLoss = Callable[[Picked, int], "torch.Tensor"]
 """The loss of one step, from the picked examples' rows and the step's number."""
+
+
+def finished(folder: Path) -> bool:
+    """Whether a folder holds a network, and no training that goes on."""
+    return (folder / DESCRIPTION).exists() and not (folder / CHECKPOINT).exists()
 
 
 class TrainingReport(Value):

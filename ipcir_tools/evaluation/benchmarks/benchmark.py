@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ipcir_tools.errors import NotFound
 from ipcir_tools.evaluation.metrics import Measure
@@ -34,6 +35,11 @@ class Query:
     wordings: tuple[str, ...] = ()
     """Further wordings of the same request: the text's feature is the mean over them and ``modification``."""
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether its modification shows no character at all: nobody can answer that."""
+        return not any(c.isprintable() and not c.isspace() for c in self.modification)
+
     def __post_init__(self) -> None:
         if self.targets and not self.main:
             object.__setattr__(self, "main", self.targets[0])
@@ -61,6 +67,8 @@ class Benchmark:
     """Pictures that are a part of their file (GeneCIS), see :func:`ipcir_tools.evaluation.benchmarks.crop_of`."""
     left_out: tuple[str, ...] = ()
     """What was left out of the file of queries, one line each: where, and why."""
+    server: Literal["CIRR", "CIRCO"] | None = None
+    """Whose server keeps the truth and scores a file of submission; None: nobody's."""
 
     @property
     def hidden(self) -> bool:

@@ -52,8 +52,8 @@ def load_fashioniq(
     """The validation part from ``captions/cap.CATEGORY.val.json`` and ``image_splits/split.CATEGORY.val.json``.
 
     ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a further wording. An
-    empty caption leaves the other one alone. Raises NotFound where a file is missing and InvalidRequest where one is
-    wrong.
+    empty caption leaves the other one alone; a query of which both are empty says nothing. Raises NotFound where a file
+    is missing and InvalidRequest where one is wrong.
     """
     if not categories:
         raise InvalidRequest(f"Name at least one category of FashionIQ: {', '.join(CATEGORIES)}.")
@@ -93,14 +93,13 @@ def _load_part(folder: Path, category: str, gallery: Gallery, captions: Captions
     own = tuple(known) if gallery == "original" else tuple(union)
     ids = [f"{category}/{i}" for i in range(len(items))]
     queries = tuple(_query(id_, item, category, own, captions) for id_, item in zip(ids, items, strict=True))
-    empty = tuple(id_ for id_, item in zip(ids, items, strict=True) if len(_said(item)) < 2)
+    empty = tuple(id_ for id_, item in zip(ids, items, strict=True) if len(_said(item)) == 1)
     return _Part(category, queries, own, empty)
 
 
 def _check(path: Path, items: list[_Item], known: dict[str, None], where: str) -> None:
-    wrong = unknown(((f"item {i}", (item.candidate, item.target)) for i, item in enumerate(items)), known, where)
-    wrong += [f"item {i}: both captions are empty" for i, item in enumerate(items) if not _said(item)]
-    refuse(path, wrong, SOURCE)
+    named = ((f"item {i}", (item.candidate, item.target)) for i, item in enumerate(items))
+    refuse(path, unknown(named, known, where), SOURCE)
 
 
 def _spellings(part: str, name: str) -> tuple[str, ...]:
