@@ -15,10 +15,11 @@ from ipcir_tools.rules.caption import (
     unit_slot,
     with_unit,
 )
+from ipcir_tools.rules.counts import set_count
 from ipcir_tools.rules.draft import Draft
 from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Scene, Set, Swap, View
-from ipcir_tools.rules.nouns import become, drop_thing, set_count, swap
-from ipcir_tools.rules.text import is_plural, plain, singular
+from ipcir_tools.rules.nouns import become, drop_thing, swap
+from ipcir_tools.rules.text import bare, is_plural, plain, singular
 from ipcir_tools.rules.things import adjectival
 
 
@@ -33,8 +34,10 @@ def _place(edit: Edit, draft: Draft) -> None:
         add_item(text.removeprefix("with "), draft)
         return
     times = _TIME.match(text)
-    kept = tuple(segment for segment in draft.phrase.tail if times or not _is_place(segment))
-    draft.phrase = replace(draft.phrase, tail=(*kept, text))
+    own = bool(re.match(r"on (?:its|his|her|their) (?:back|side|belly|stomach|feet|hind legs|knees)\b", text))
+    kept = tuple(segment for segment in draft.phrase.tail if times or own or not _is_place(segment))
+    at = next((i for i, segment in enumerate(kept) if own and _is_place(segment)), len(kept))
+    draft.phrase = replace(draft.phrase, tail=(*kept[:at], text, *kept[at:]))
     draft.added(text)
 
 
@@ -51,7 +54,7 @@ def _is_place(segment: str) -> bool:
 
 
 def _pose(edit: Edit, draft: Draft) -> None:
-    new = parse("x " + edit.text).tail
+    new = parse("x " + edit.text).tail or (edit.text,) * (edit.text in lx.POSTURES | lx.PARTICIPLES)
     if re.search(r"\b(?:opposite|other) (?:direction|way|side)\b", edit.text):
         new = _turned_round(draft.phrase.tail)
     draft.touched = True
@@ -62,7 +65,9 @@ def _pose(edit: Edit, draft: Draft) -> None:
     kept = [segment for segment in draft.phrase.tail if segment.split()[0] not in classes]
     if any(_is_place(segment) for segment in new) and first in lx.POSTURES:
         kept = [segment for segment in kept if not _is_place(segment)]
-    draft.phrase = replace(draft.phrase, tail=(*new, *kept) if first in lx.POSTURES else (*kept, *new))
+    again = next((i for i, old in enumerate(draft.phrase.tail) if old.split()[0] == first), len(kept))
+    at = 0 if first in lx.POSTURES else min(again, len(kept))
+    draft.phrase = replace(draft.phrase, tail=(*kept[:at], *new, *kept[at:]))
     draft.added(edit.text)
 
 
@@ -83,8 +88,16 @@ def _turned_round(tail: tuple[str, ...]) -> tuple[str, ...]:
 
 def _view(edit: Edit, draft: Draft) -> None:
     phrase = draft.phrase
-    if edit.text == "close-up":
-        draft.phrase = phrase if phrase.prefix else replace(phrase, prefix="a close-up of")
+    if edit.text == "a photo of":
+        draft.phrase = replace(phrase, prefix="") if phrase.prefix.endswith(" of") else phrase
+        draft.removed(bare(phrase.prefix.removesuffix(" of")))
+        return
+    if edit.text.endswith(" of"):
+        framed = not phrase.prefix or phrase.prefix.endswith(" of")
+        draft.phrase = replace(phrase, prefix=edit.text if framed else f"{edit.text} {phrase.prefix}")
+    elif edit.text.startswith("close-up"):
+        part = edit.text.removeprefix("close-up of ") if " of " in edit.text else ""
+        draft.phrase = phrase if phrase.prefix else replace(phrase, prefix="a close-up of" + f" {part} of" * bool(part))
     else:
         phrase = replace(phrase, prefix="") if "afar" in edit.text and "close-up" in phrase.prefix else phrase
         other = re.compile(
@@ -147,7 +160,7 @@ def scene_text(text: str) -> str:
     text = re.sub(
         r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:the|a) (?:same|similar|"
         r"different) (?:breed|type|kind|colou?r|shape|style|size|species|variety|position|pose|design|location|"
-        r"angle|way|background)s?(?: and (?:colou?r|type|size|shape|breed|kind))?(?: of)?\b",
+        r"angle|way|background)s?(?: and (?:[\w-]+ )?(?:colou?r|type|size|shape|breed|kind))?(?: of)?\b",
         " ",
         text,
     )
@@ -162,7 +175,8 @@ def scene_text(text: str) -> str:
         r"^(?:is|are|has|have|shows?|of|with|on|it is|there is|there are)\s+(?=\w)", "", plain(text).strip(" ,")
     )
     text = re.sub(r"\b(?:is|are|must be|should be|must|should) (?=\w+ing\b)|\b(?:must|should) be ", "", text)
-    text = re.sub(r"^(?:only|just|now) ", "", text)
+    text = re.sub(r"^(?:twice|double) as many\b", "many", re.sub(r"^(?:only|just|now) ", "", text))
+    text = re.sub(r",? and (?:it|they|he|she) (?:is |are )?(?=\w+ing\b)", " ", text)
     text = _relative_before(text)
     return re.sub(r"^((?:(?!and\b|\w+ing\b)[\w-]+ )+)and (?=\w{3,}ing\b)", r"\1", " ".join(text.split())).strip(" ,")
 

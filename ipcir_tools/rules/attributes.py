@@ -10,6 +10,7 @@ from ipcir_tools.rules.caption import (
     Phrase,
     feature_key,
     head_noun,
+    holder,
     parse,
     same_kind,
     same_noun,
@@ -22,7 +23,7 @@ from ipcir_tools.rules.caption import (
 )
 from ipcir_tools.rules.draft import Draft
 from ipcir_tools.rules.edits import Edit
-from ipcir_tools.rules.text import bare, is_plural, plural, singular
+from ipcir_tools.rules.text import bare, is_plural, plural, says, singular
 
 
 def set_looks(edit: Edit, draft: Draft) -> None:
@@ -58,6 +59,7 @@ def set_unit(unit: str, draft: Draft) -> None:
     if old and old not in draft.phrase.units:
         draft.removed(f"{old} {phrase.noun}" if slot in ("length", "size", "fit") else old)
     opposite = lx.OPPOSITES.get(unit, "")
+    opposite = next((word for word in (opposite, lx.CONTRARY.get(unit, "")) if word in draft.phrase.units), opposite)
     if opposite in draft.phrase.units:
         draft.phrase = without_unit(draft.phrase, opposite)
         draft.removed(opposite)
@@ -109,26 +111,54 @@ def set_sleeves(unit: str, draft: Draft) -> None:
 
 def _set_part(part: str, units: list[str], draft: Draft) -> None:
     """An adjective of a part: *make the sleeves longer*."""
+    part = re.sub(r"^(?:the )?[\w-]+'s ", "", part)
     phrase = draft.phrase
     head = head_noun(part)
     key = feature_key(part)
     known = phrase.feature(key)
+    if not known and same_noun(head, holder(phrase)):
+        _set_holder(units, draft)
+        return
     if known:
         inner = parse(known)
         if key == "neck":
             inner = replace(inner, lead="a", units=(), noun="neck")
         for unit in units:
+            gone = inner.unit(unit_slot(unit)) if unit_slot(unit) not in ("", "other") else lx.CONTRARY.get(unit, "")
+            if gone in inner.units:
+                inner = with_unit(inner if gone == inner.unit(unit_slot(unit)) else without_unit(inner, gone), unit)
+                draft.removed(gone)
             inner = with_unit(inner, unit)
         add_item(inner.text(), draft)
         return
     for i, segment in enumerate(phrase.tail):
-        if re.search(rf"\b{re.escape(head)}\b", segment):
+        if says(segment, head):
             changed = _with_units_in(segment, head, units)
             draft.phrase = replace(phrase, tail=(*phrase.tail[:i], changed, *phrase.tail[i + 1 :]))
             draft.added(f"{' '.join(units)} {head}")
             return
     article = "" if is_plural(head) or head in lx.MASS else "a "
     add_item(f"{article}{' '.join(units)} {bare(part)}", draft)
+
+
+def _set_holder(units: list[str], draft: Draft) -> None:
+    """*the bowl is white* of "a bowl of soup"; an empty bowl holds nothing."""
+    phrase, name = draft.phrase, holder(draft.phrase)
+    before, after = phrase.lead.rsplit(f"{name} of", 1)
+    inner = with_units(parse(f"{before}{name}"), units)
+    if "empty" in units:
+        draft.removed(phrase.noun)
+        draft.phrase = replace(inner, tail=phrase.tail)
+    else:
+        draft.phrase = replace(phrase, lead=f"{inner.text()} of{after}")
+    draft.added(f"{' '.join(units)} {name}")
+
+
+def with_units(phrase: Phrase, units: list[str]) -> Phrase:
+    """Put several adjectives in."""
+    for unit in units:
+        phrase = with_unit(phrase, unit)
+    return phrase
 
 
 def _with_units_in(segment: str, noun: str, units: list[str]) -> str:
@@ -138,9 +168,7 @@ def _with_units_in(segment: str, noun: str, units: list[str]) -> str:
     start = at
     while start and lx.slot_of(words[start - 1]):
         start -= 1
-    inner = Phrase(units=units_of(words[start:at]), noun=words[at])
-    for unit in units:
-        inner = with_unit(inner, unit)
+    inner = with_units(Phrase(units=units_of(words[start:at]), noun=words[at]), units)
     return " ".join((*words[:start], *inner.units, inner.noun, *words[at + 1 :]))
 
 
@@ -151,7 +179,7 @@ def add_thing(edit: Edit, draft: Draft) -> None:
 
 def add_item(item: str, draft: Draft) -> None:
     """A feature, or what a caption would say instead of it: a pattern, a length."""
-    item = item.strip(" ,.")
+    item = re.sub(r"^(?:(?:and|or|with|but) )+|(?: (?:and|or|with|but))+$", "", item.strip(" ,."))
     phrase, head = draft.phrase, head_noun(item)
     inner = parse(item)
     if not item:
@@ -176,7 +204,7 @@ def add_item(item: str, draft: Draft) -> None:
             draft.added(bare(item))
             return
         draft.removed(bare(old))
-    if not old and re.search(rf"\b{re.escape(item)}\b", draft.phrase.text()):
+    if not old and says(draft.phrase.text(), item):
         draft.added(bare(item))
         return
     draft.phrase = _joined(item, head, draft.phrase)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.text import (
@@ -21,7 +22,7 @@ from ipcir_tools.rules.text import (
 _TALK = re.compile(
     r"^(?:arafed\s+|there (?:is|are) |this is |it is |(?:an? |the )?(?:[\w-]+ )?(?:photo|photograph|picture|image|"
     r"view|shot|"
-    r"snapshot|rendering|drawing) (?:of|showing) )+"
+    r"snapshot|rendering) (?:of|showing) )+"
 )
 
 
@@ -57,11 +58,13 @@ class Phrase:
         """The caption again, with the articles that fit."""
         head = " ".join((*self.units, self.noun)).strip()
         lead = article(head) if self.lead in ("a", "an") else self.lead
-        parts = [f"{self.prefix} {lead} {head}".strip(), f"with {listed(self.features)}" if self.features else ""]
-        joined = " ".join(part for part in (*parts, *self.tail) if part)
+        of = self.tail[:1] if self.tail and self.tail[0].startswith("of ") else ()
+        parts = [f"{self.prefix} {lead} {head}".strip(), *of, f"with {listed(self.features)}" if self.features else ""]
+        joined = " ".join(part for part in (*parts, *self.tail[len(of) :]) if part)
         return mend_articles(re.sub(r"\s+([,.;])", r"\1", joined)).strip(" ,.;")
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Phrase:
     """Take a caption or a noun phrase apart; whatever is not understood stays in the tail."""
     tokens = _TALK.sub("", text.strip(" .,;")).split()
@@ -77,9 +80,14 @@ def parse(text: str) -> Phrase:
 
 
 _WORN = re.compile(r"^((?:(?!wearing\b|in\b|dressed\b|with\b)\S+ ){1,6}(?:wearing|dressed in|in)) ((?:an? |the )?.+)$")
-_FRAME = re.compile(r"^((?:an? |the )?(?:[\w-]+ )?close-up(?: view| shot)? of) (.+)$")
+_FRAME = re.compile(
+    r"^((?:an? |the )?(?:[\w-]+ )?(?:close-up(?: view| shot)?(?: of the (?:head|face|eyes?|paws?|hands?))?|"
+    + "|".join(sorted(lx.PICTURES))
+    + r") of) (.+)$"
+)
 
 
+@lru_cache(maxsize=1024)
 def parse_caption(text: str) -> Phrase:
     """As ``parse``, but a garment that somebody wears is what the picture is about, as is what a close-up shows."""
     text = _TALK.sub("", text.strip(" .,;"))
@@ -130,6 +138,8 @@ def _ends_head(word: str, tokens: list[str], i: int) -> bool:
         return True
     verbal = is_gerund(word) or word in lx.PARTICIPLES or (word in lx.POSTURES | lx.GAZES)
     last = i + 1 >= len(tokens)
+    if word in ("all", "both", "each"):
+        return True
     return word in lx.PREPOSITIONS or word in lx.STOPS or (verbal and noun_before and (not last or is_gerund(word)))
 
 
@@ -244,6 +254,8 @@ def _merged(old: str, new: str) -> str:
     """A lone shade keeps the colour it is said of: *darker* of *light red* is *dark red*."""
     if new in lx.SHADES:
         colours = " ".join(word for word in old.split() if word not in lx.SHADES)
+        if (new, colours) in {("dark", "white"), ("deep", "white"), ("light", "black"), ("pale", "black")}:
+            return new
         return f"{new} {colours}".strip()
     return new
 
@@ -271,6 +283,18 @@ def _feature_rank(item: str) -> int:
 def without_feature(phrase: Phrase, key: str) -> Phrase:
     """Take a feature out."""
     return replace(phrase, features=tuple(item for item in phrase.features if feature_key(item) != key))
+
+
+def holder(phrase: Phrase) -> str:
+    """What holds the main thing or gathers it: the *bowl* of "a bowl of soup"; empty if nothing does."""
+    words = phrase.lead.split()
+    return words[words.index("of") - 1] if "of" in words[1:] else ""
+
+
+def names(phrase: Phrase, noun: str) -> bool:
+    """Whether a noun stands in a caption beside its main thing: in a feature or in the tail."""
+    said = " ".join((*phrase.features, *phrase.tail)).replace(",", " ").split()
+    return any(same_noun(word, noun) for word in said)
 
 
 def same_noun(one: str, other: str) -> bool:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from ipcir_tools.rules import lexicon as lx
-from ipcir_tools.rules.caption import Phrase, same_noun
-from ipcir_tools.rules.edits import Count, Edit, Keep, Pose, View
-from ipcir_tools.rules.predicates import about, doing, predicate, view
+from ipcir_tools.rules.caption import Phrase, head_noun, same_noun
+from ipcir_tools.rules.edits import Count, Edit, Keep, Place, Pose, View
+from ipcir_tools.rules.predicates import NOUN_VERBS, about, doing, drawn, posed, predicate, view
 from ipcir_tools.rules.readings import (
+    added,
+    alone,
     changed,
     dropped,
     fewer,
@@ -18,17 +20,20 @@ from ipcir_tools.rules.readings import (
     inside,
     instead,
     made,
+    material,
     only,
+    other,
     pair,
     put,
     said,
     same,
     swap,
     then,
+    there,
 )
 from ipcir_tools.rules.scenes import whole_scene
 from ipcir_tools.rules.split import clauses, parts_of, sentences
-from ipcir_tools.rules.text import bare
+from ipcir_tools.rules.text import bare, plain
 from ipcir_tools.rules.things import adds, background, drops
 
 Rule = Callable[[re.Match[str], Phrase], Sequence[Edit]]
@@ -58,6 +63,8 @@ def clause(text: str, caption: Phrase) -> list[Edit]:
     return predicate(text, caption)
 
 
+_FINITE = "|".join(sorted({verb + end for verb in lx.VERBS - NOUN_VERBS for end in ("s", "es")} - {"turns"}))
+"""Verbs as they are said of one thing: *sleeps*."""
 _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
     (_compiled(pattern), rule)
     for pattern, rule in (
@@ -90,7 +97,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"(?:(?:is|are|has|have|in|with|of|a|an|on|to) )*(?:different|other|another|new) (?:type of |kind of |"
             r"shade of )?(?:[\w-]+ )?(?:colou?rs?|shape|breed|species|style|type|kind|size|pattern|background|"
             r"brand|material|fabric|position|setting|room|location|animal|design)s?(?: of .+)?",
-            lambda m, c: [Keep("")],
+            lambda m, c: other(m[0], c),
         ),
         # not X but Y
         (r"(?:is |are )?not (.+?),? (?:but|rather) (.+)", lambda m, c: [*drops(m[1]), *clause(m[2], c)]),
@@ -102,13 +109,15 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             lambda m, c: instead(m[1], m[2], c),
         ),
         (
-            r"instead of (.+?),? (?:(?:has|have|there is|there are|use|show|shows|put|add|make it|is|with)|,) (.+)",
+            r"instead of (.+?)(?:,? (?:has|have|there is|there are|use|show|shows|put|add|make it|is|with)|,) (.+)",
             lambda m, c: instead(m[2], m[1], c),
         ),
+        (r"instead of (.+)", lambda m, c: drops(m[1])),
         # change X to Y
         (
-            r"(?:change|make|turn|modify)(?: the)? (.+?) so (?:that )?(?:it|they|he|she) "
-            r"(?:is|are|has|have|looks?) (.+)",
+            r"(?:change|make|turn|modify|rotate|flip|tilt|position)(?: the)? (.+?) so (?:that )?(?:it|they|he|she|"
+            r"(?:its|his|her|their) (?:head|face|body|heads|faces)) "
+            r"(?:(?:is|are|has|have|looks?) )?(.+)",
             lambda m, c: about(m[1], m[2], c),
         ),
         (
@@ -121,8 +130,10 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r" (.+)",
             lambda m, c: swap(m[1], m[2], c),
         ),
+        (r"(?:swap|switch|exchange)(?: the)? [\w-]+ and (?:the )?[\w-]+", lambda m, c: [Keep("")]),
         (
-            r"(.+?)(?: (?:has|have|is|are|was|were|been))* (?:changed|turned|transformed|replaced|converted|"
+            r"(.+?)(?: (?:has|have|is|are|was|were|been))* (?:changed|turned(?! (?:towards?|away|around|on|off|"
+            r"up|down|left|right|to the)\b)|transformed|replaced|converted|"
             r"become|becomes|became|reduced|decreased|increased|multiplied|grown|switched)(?: from .+?)?(?: (?:to|"
             r"into|with|by|in))? (.+)",
             lambda m, c: swap(m[1], m[2], c),
@@ -131,6 +142,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"(?:there was|goes? from|from|was) (.+?),? (?:now|to|and now) (?:it is |there is |there are )?(.+)",
             lambda m, c: swap(m[1], m[2], c),
         ),
+        (r"(?:there )?(?:was|were) .+", lambda m, c: [Keep("")]),
         (
             r"(?:change|alter|modify|vary) (?:the )?(.+)",
             lambda m, c: [Keep("")],
@@ -149,24 +161,34 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             lambda m, c: dropped(m[1], c),
         ),
         (r"take (?:the )?(.+?) (?:off|away|out)", lambda m, c: drops(m[1])),
+        (
+            r"(?:take|get|move|bring) (?:the )?(.+?) (?:off|out)(?: of| from)? (?:the )?(.+)",
+            lambda m, c: drops(m[2] if same_noun(m[1], c.noun) else m[1]),
+        ),
         # how many
         (
-            r"(?:increase|more|greater|larger|raise)(?: the)?(?: number| amount| population)? (?:of )?(?:the )"
-            r"?([\w-]+)",
+            r"(?:(?:increase|more|raise)(?: the)?(?: number| amount| population)?|(?:greater|larger) (?:number|"
+            r"amount)) "
+            r"(?:of )?(?:the )?([\w-]+)",
             lambda m, c: adds("more " + m[1], c),
         ),
         (
             r"(?:is |are |looks? )?"
-            r"(?:fewer|less|lesser|lessen|reduce|decrease)(?: the)?(?: number| amount)? (?:of )?(?:the )?([\w-]+)",
+            r"(?:fewer|less|lesser|lessen|reduce|decrease)(?: the)?(?: number| amount)? (?:of )?(?:the )?([\w-]+)"
+            r"(?: in (?:the )?scene)?",
             lambda m, c: fewer(m[1], c),
         ),
         (
             r"(?:is |are |there is |there are |shows? |has |have |leave )?(?:only|just) (one|two|three|four|five|"
-            r"six|a|an)(?: of (?:the |them\b)(?:[\w-]+)?|(?: [\w-]+)*)",
+            r"six|an?(?! few| couple| bit| single| pair| group))(?: of (?:the |them\b)(?:[\w-]+)?|(?: [\w-]+)*)",
             lambda m, c: only(m, c),
         ),
         (
-            r"(one|two|three|four|five) (?:less|fewer) ([\w-]+)",
+            r"(?:(?:is|are|there is|there are|shows?|has|have|leave|keep) )*(?:only|just) (.+)",
+            lambda m, c: alone(m[1], c),
+        ),
+        (
+            r"(?:there (?:is|are) )?(one|two|three|four|five) (?:less|fewer) ([\w-]+)",
             lambda m, c: [Count(f"-{lx.NUMBERS[m[1]]}", m[2])],
         ),
         (
@@ -183,16 +205,18 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         # how it is seen
         (
             r"(?:is |are |more )?(?:zoom(?:ed|ing)?(?: it| the (?:image|picture|photo|camera))? in|(?:(?:zoom|get|"
-            r"move|go|come|bring|take)(?: it| the (?:image|picture|photo|camera))? )?(?:closer|close))(?: (?:up|"
+            r"move|go|come|bring|take)(?: it| the (?:image|picture|photo|camera))? )?(?:closer|close(?! (?:the|"
+            r"its|his|her|their) )))(?: (?:up|"
             r"shot|view|look|on|to|at|of|the|camera|in|more|of the|a|bit|distance|his|her|its|[\w-]+'s))*(?: "
             r"([\w-]+)| on .+)?",
-            lambda m, c: [View("close-up")],
+            lambda m, c: [View(f"close-up of the {m[1]}" if m[1] in lx.BODY else "close-up")],
         ),
         (
             r"(?:(?:it|this|is|are) )*(?:an? )?(?:more )?(?:closer?|zoomed|near|tight)(?:[- ](?:up|shot|view|look|"
             r"in))+\b(?:[^,]*? with (.+)|.*)",
             lambda m, c: [View("close-up"), *(adds(m[1], c) if m[1] else [])],
         ),
+        (r"(?:take|make|get) (?:the |a )?(?:shot|picture|photo|image) (from .+)", lambda m, c: [view(m[1])]),
         (r"look (?:at|down on|down at) .+? (from .+)", lambda m, c: [view(m[1])]),
         (
             r"(?:is |are )?(?:zoom|move|get|zoomed|zooming|step)(?: it| the camera)? (?:out|away|back(?! to)|"
@@ -218,6 +242,14 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"(?:(?:is|are|facing|looking|turned|in|to|from) )*the (?:opposite|other) (?:direction|way|side)",
             lambda m, c: [Pose("facing the other way")],
         ),
+        (
+            r"(?:(?:as|in|like|make it|make|turn it into|change (?:it )?to|is|it is|it should be) )*(.+)",
+            lambda m, c: drawn(m[1], c),
+        ),
+        (
+            r"(?:take|bring|move|transfer) (?:it|them|him|her) (?:in|on)?to (?!the (?:left|right|side|front|back))(.+)",
+            lambda m, c: [Place("in " + plain(m[1]))],
+        ),
         # where it is
         (
             r"(?:(?:put|place|set|add|use|with|has|have|give it|make it) )?(?:(?:it|them) )?(?:in|on|against|in "
@@ -225,7 +257,9 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             lambda m, c: [background(m[1])],
         ),
         (
-            r"(?:put|place|set|hang|lay|move|position|show|display|bring|stick|attach)(?: the| up)? "
+            r"(?:put|place|set|hang|lay|move|position|show|display|bring|stick|attach|sprinkle|pour|drizzle|scatter|"
+            r"spread|drape|throw|draw|build|park|install|insert|write|seat|plant|stand|sit|tie|pin|glue|take|"
+            r"keep|leave)(?: the| up)? "
             r"(.+?)(?: down)? (back|behind|"
             r"(?:in|on|at|next to|near|behind|under|beside|over|around|against|inside|into|onto|to|by|in front of|"
             r"above|below|between|underneath|outside|atop|for)(?: .+)?)",
@@ -247,17 +281,19 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         # done to a part
         (r"fill(?: up)? (?:the )?(.+?)(?: up)? with (.+)", lambda m, c: about(m[1], "filled with " + m[2], c)),
         (
-            r"(open|close|raise|light|blur)(?: up)? (?:the )?([\w -]+?)(?: up)?",
+            r"(open|close|raise|light(?= up| the)|blur|fold|widen|smooth|tilt|rotate|shorten|lengthen|enlarge|"
+            r"straighten|shrink|thicken)"
+            r"(?: up)? (?:the )?([\w' -]+?)(?: up)?",
             lambda m, c: about(m[2], lx.STATES[m[1]], c),
         ),
         (r"(?:turn|switch) on (?:the )?([\w-]+)(?: .*)?", lambda m, c: about(m[1], "lit", c)),
         (r"(?:paint|dye|tint|color|colour) (.+)", lambda m, c: made(m[1], c)),
         (r"(?:more )?(?:close )?focus(?:ed|es)?(?: more| only)? (?:on|in) .+", lambda m, c: [View("close-up")]),
         (
-            r"(?:it |this |that |they )?(?:is |are )?made (?:of|from|out of) (.+)",
-            lambda m, c: predicate("in " + m[1], c),
+            r"(?:it |this |that |they )?(?:is |are )?made (?:up )?(?:of|from|out of) (.+)",
+            lambda m, c: material(m[1], c),
         ),
-        (r"there (?:is|are)(?: also| now| only| just)? (.+)", lambda m, c: adds(m[1], c)),
+        (r"there (?:is|are)(?: also| now| only| just)? (.+)", lambda m, c: there(m[1], c)),
         # what it has
         (
             r"(?:the )?(.+?) (?:is |are )?(?:appears?|an addition|added|included|also visible)",
@@ -265,14 +301,15 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         ),
         (r"(?:go |goes |change |turn |switch |put it )?back (?:to|in|into) (.+)", lambda m, c: predicate(m[1], c)),
         (
-            r"(?:put|add|bring|get|give|want)(?: it)? (?:back |on )?(.+?)(?: back| on| again)?",
-            lambda m, c: adds(m[1], c),
+            r"(?:put|add|bring|get|give|want)(?: it)? (?:back |on )?(.+?)(?:(?<!the)(?<!its) back| on| again)?",
+            lambda m, c: added(m[0], m[1], c),
         ),
         (
             r"(?:it |that |which |they |he |she |both |all |the [\w-]+ )?(?:is |are )?"
             r"(?:has|have|having|with|plus|featuring|features|"
             r"contains?|containing|includes?|including|must include|should have|must have|needs?|wants?|"
-            r"shows?|showing|insert|introduce|attach|use|wearing|wears?)(?: been| got)? (.+)",
+            r"shows?|showing|represents|depicts|portrays|exposes|displays|insert|introduce|attach|use|wearing|"
+            r"wears?)(?: been| got)? (.+)",
             lambda m, c: had(m[0], m[1], c),
         ),
         # what it is
@@ -290,6 +327,15 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
             r"was|looks?|get|gets|now) )+(.+)",
             lambda m, c: said(m[1], m[2], c),
         ),
-        (r"in (?:an? )?((?:[\w-]+ )*[\w-]+)", lambda m, c: inside(m[1], c)),
+        (
+            r"(?:the |its |his |her |their )?((?:[\w-]+ )?[\w-]+) ((?:" + _FINITE + r")\b.*)",
+            lambda m, c: about(m[1], posed(m[2]), c) if same_noun(head_noun(m[1]), c.noun) else [],
+        ),
+        (
+            r"(?:the |its |his |her |their )([\w-]+ (?:on|of|in) (?:the |its )?[\w-]+) (?:(?:should|must|is|are|"
+            r"be|now) )+(.+)",
+            lambda m, c: said(m[1], m[2], c),
+        ),
+        (r"in ((?:an? )?(?:[\w-]+ )*[\w-]+)", lambda m, c: inside(m[1], c)),
     )
 )

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.actions import apply
 from ipcir_tools.rules.caption import Phrase, parse_caption, unit_slot
+from ipcir_tools.rules.cleaning import clean
 from ipcir_tools.rules.draft import Draft
 from ipcir_tools.rules.grammar import read
-from ipcir_tools.rules.text import WORD_LIMIT, bare, is_plural, mend_articles, plain, singular, tidy, words_of
+from ipcir_tools.rules.text import WORD_LIMIT, bare, plain, singular, tidy, words_of
 from ipcir_tools.types import ImaginedTarget
-
-_FORBIDDEN = re.compile(
-    r"\b(?:instead(?: of)?|rather(?: than)?|without|not|no|remove[sd]?|replace[sd]?|changed?|changes|make|makes|target|"
-    r"photograph|less|than|no longer|unlike|reference)\b\s*"
-)
 
 
 def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
@@ -46,22 +40,6 @@ def _description(draft: Draft, said: str) -> str:
     if not draft.touched or not text:
         text = clean(" ".join(part for part in (draft.original.text(), content(plain(said))) if part))
     return text or clean(said) or " ".join(said.split()[:WORD_LIMIT]) or "a picture"
-
-
-def clean(text: str) -> str:
-    """Only what can be seen, in at most ``WORD_LIMIT`` words."""
-    text = re.sub(r"\b(?:taking|takes|take) (?:a )?(?:picture|photo|image)s?\b", "photographing", plain(text))
-    text = re.sub(r"\bpictures?(?= frame)", "", text)
-    text = re.sub(r"\banother(?=$|[,.;]| and )", "a second one", text)
-    text = re.sub(r"\b(?:instead of|rather than|without) (?:a |an |the |any )?[\w-]+", "", text)
-    text = re.sub(r"\b(?:in|of|from|to|into) (?:the |an? )?(?:target )?(?:image|picture|photo)\b", "", text)
-    text = re.sub(r"\b(?:picture|photo|image)(s?)\b", r"print\1", text)
-    text = re.sub(r"(?<!one )\banother\b", "a", _FORBIDDEN.sub("", text))
-    text = re.sub(r"\b(?:an? )?different (?=(\S+))", lambda found: "" if is_plural(found.group(1)) else "a ", text)
-    text = re.sub(r"\b(?:is |are )?different\b,?(?: but\b)?", "", text)
-    text = re.sub(r"\s+(?:and|with|but|or|of|in|,)*\s*$", "", " ".join(text.split()))
-    text = re.sub(r"\s+([,.;])", r"\1", re.sub(r",(?:\s*,)+", ",", text))
-    return mend_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
 
 
 def _kept(draft: Draft) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -14,7 +16,7 @@ COLOURS = _words(
     "colourful colorful multicolored multicoloured multi-colored multi-coloured rainbow monochrome"
 )
 SHADES = _words("light dark bright pale deep pastel neon vivid")
-TINTS = _words("medium royal sky hot baby mint lime salmon navy forest burnt off")
+TINTS = _words("medium royal sky hot baby mint lime salmon navy forest burnt off metallic")
 """Words that shade a colour, and mean something else before other nouns."""
 PATTERNS = _words(
     "plain solid striped stripy dotted spotted checked checkered chequered floral flowered flowery zigzag plaid "
@@ -60,8 +62,9 @@ OTHER_ADJECTIVES = _words(
     "conservative exotic tropical fit-and-flare vertical horizontal diagonal upside-down smooth rough bushy lean "
     "chubby skinny luminous strong weak deep shallow crowded dense minimal minimalist detailed decorative decorated "
     "ornate intricate complex unique funny summery wintry natural neutral artistic whimsical ethnic bohemian "
-    "professional dull loud noisy quiet rich lush snowy rocky grassy sandy muddy dusty rainy foggy different "
-    "similar identical same uniform vibrant flattering concealing hugging monochromatic monochrome tropical athletic "
+    "muscular stormy double-decker button-down button-up professional dull loud noisy quiet rich lush snowy "
+    "rocky grassy sandy muddy dusty rainy foggy different "
+    "similar identical same uniform vibrant flattering concealing monochromatic monochrome tropical athletic "
     "eccentric subdued playful chic fun spacious"
 )
 COMPARABLE = _words(
@@ -98,7 +101,9 @@ STATES = {
     "open": "open", "close": "closed", "raise": "raised", "light": "lit", "blur": "blurred", "hold": "held",
     "fold": "folded",
     "cut": "cut", "slice": "sliced", "wrap": "wrapped", "tie": "tied", "cover": "covered", "stack": "stacked",
-    "bend": "bent", "darken": "dark", "lighten": "light", "brighten": "bright",
+    "widen": "wide", "smooth": "smooth", "tilt": "tilted", "rotate": "rotated",
+    "shorten": "short", "lengthen": "long", "enlarge": "big", "straighten": "straight", "shrink": "small",
+    "thicken": "thick", "bend": "bent", "darken": "dark", "lighten": "light", "brighten": "bright",
 }  # fmt: skip
 """What is done to a thing, and how it is then."""
 NUMBERS = {
@@ -108,7 +113,7 @@ NUMBERS = {
 NUMBER_WORDS = {value: word for word, value in NUMBERS.items()}
 DETERMINERS = _words(
     "a an the some several many few multiple both all every each another this that these those its his her their my "
-    "your any various numerous one's"
+    "your any various numerous one's dozen"
 ) | frozenset(NUMBERS)
 GROUPS = _words(
     "group pair couple bunch herd flock pack pile set row stack line lot number collection variety bowl plate glass "
@@ -137,7 +142,9 @@ NO_SUBJECT = (
         "keep lose closer it they he she blur close open paint fill hang increase reduce decrease lessen give get "
         "leave set move different bring all pull cut fold brighten darken facing taken shot seen viewed without lie "
         "face position enlarge shorten lengthen raise switch rotate flip must be convert transform hide erase wipe "
-        "ditch drop delete half twice double lighten hold"
+        "ditch drop delete half twice double lighten hold take bring substitute try rotate let exclude omit insert "
+        "transfer sprinkle pour drizzle scatter include includes attach slide crush place pull push tilt lessen "
+        "arrange tie decorate stay widen serve grab reposition dismantle stick invert straighten"
     )
 )
 """Words that no description of a scene begins with."""
@@ -150,7 +157,7 @@ PARTICIPLES = _words(
 POSTURES = _words(
     "lying laying sitting standing sleeping running walking jumping swimming flying posing crouching kneeling "
     "resting hanging floating leaning climbing perched seated parked moving stretching curled napping playing "
-    "dancing hiking surfing skiing riding driving sat laid"
+    "dancing hiking surfing skiing riding driving sat laid crossing galloping trotting sailing crawling leaping grazing"
 )
 GAZES = _words("facing looking staring gazing turning turned")
 NOUNS_IN_ING = _words(
@@ -158,14 +165,14 @@ NOUNS_IN_ING = _words(
     "wedding pudding dressing earring flooring icing frosting lighting topping parking lettering "
     "writing living dining washing vending ping awning sibling duckling dumpling inkling wrapping fitting flowing "
     "form-fitting loose-fitting tight-fitting revealing "
-    "concealing flattering hugging"
+    "concealing flattering"
 )
 VERBS = _words(
     "stand sit lie lay sleep run walk jump swim fly pose crouch kneel rest hang float lean climb move stretch play "
     "dance hike surf ski ride drive face look stare gaze turn hold carry eat drink bite chew wear kiss hug cuddle "
     "smile open close drip point pull push catch chase fight rise raise lift bend lick sniff bark yawn read cook "
     "work talk drag stick show rub scratch swing gather graze roll attack follow watch cross appear touch use cut "
-    "peel bring perch curl lower land dig paddle feed bathe huddle snuggle pet leap dive scoop knead pour spread "
+    "say peel bring perch curl lower land dig paddle feed bathe huddle snuggle pet leap dive scoop knead pour spread "
     "approach leave overlap nap cover surround reach wrap display interact skate skateboard"
 )
 DOUBLING = _words("sit run swim hug stop nap dig pet cut rub drip drag put get set chat hit skip")
@@ -177,7 +184,7 @@ ANIMALS = _words(
     "eagle hawk owl vulture pelican ostrich hyena dingo hamster rabbit hare mouse rat squirrel beaver ferret "
     "hedgehog lizard snake turtle frog insect spider butterfly bee camel llama donkey pug poodle labrador husky "
     "doberman terrier retriever puppies ray stingray otter raccoon gazelle flamingo creature marmot gopher "
-    "orangutan antelopes heron"
+    "orangutan antelopes heron seagull gull pigeon crow sparrow turkey alligator crocodile"
 )
 PEOPLE = _words(
     "person man woman boy girl child kid baby guy lady people men women children adult toddler player rider skier "
@@ -185,7 +192,7 @@ PEOPLE = _words(
 )
 VEHICLES = _words(
     "vehicle car bus truck train van bike bicycle motorbike motorcycle scooter boat ship yacht plane airplane "
-    "aircraft taxi tractor cart carriage ambulance"
+    "aircraft taxi tractor cart carriage ambulance tram convertible pickup"
 )
 FURNITURE = _words("couch sofa chair bench bed table desk armchair stool shelf cabinet")
 DRINKS = _words("drink beer wine coke coffee tea juice water soda milk beverage cocktail")
@@ -198,7 +205,7 @@ FOODS = _words(
 )
 TOPS = _words(
     "t-shirt shirt sweater hoodie jacket top blouse tee tank tank-top polo cardigan pullover jumper sweatshirt vest "
-    "tunic camisole"
+    "tunic camisole bra leotard"
 )
 BOTTOMS = _words("skirt trousers pants jeans shorts leggings")
 DRESSES = _words("dress gown coat jumpsuit romper robe sundress raincoat blazer suit")
@@ -225,7 +232,8 @@ MASS = _words(
     "water grass snow sand food hair fur lace text writing lettering embroidery fabric sky light sunlight sunshine "
     "wood furniture fruit milk beer wine coffee tea juice bread rice meat dirt mud smoke fog detail trim piping "
     "ruching colour color equipment foliage skin fringe cleavage leather denim silk greenery spray-paint shade "
-    "shadow fire ice ground nature art spray paint fat pepperoni cheese"
+    "shadow fire ice ground nature art spray paint fat pepperoni cheese sauce cream foam ketchup soup butter icing "
+    "dust hay smoke steam bedding pasta garlic garnish jewelry luggage"
 )
 FEATURES = {
     "sleeve": "sleeves", "sleeves": "sleeves", "neck": "neck", "neckline": "neck", "v-neck": "neck", "collar": "neck",
@@ -249,6 +257,7 @@ IRREGULAR_PLURALS = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=8192)
 def slot_of(word: str) -> str:
     """The attribute that an adjective names, ``"other"`` for any other adjective, empty for a noun."""
     for slot, words in SLOT_WORDS.items():
@@ -259,9 +268,12 @@ def slot_of(word: str) -> str:
     return ""
 
 
+_NOUN_ENDINGS = ("fish", "vegetable", "convertible", "handful", "mouthful", "spoonful", "olive", "radish", "necklace")
+
+
 def _looks_like_adjective(word: str) -> bool:
     endings = ("ish", "ful", "less", "ous", "ive", "able", "ible", "esque", "coloured", "colored", "fitting", "looking")
-    return len(word) > 5 and word.endswith(endings)
+    return len(word) > 5 and word.endswith(endings) and not word.endswith(_NOUN_ENDINGS)
 
 
 def _comparatives() -> dict[str, str]:
@@ -274,6 +286,16 @@ def _comparatives() -> dict[str, str]:
     others = {"better": "good", "best": "good", "farther": "far", "further": "far", "greyer": "grey", "tiniest": "tiny"}
     return forms | others | {"darkest": "dark", "lightest": "light", "bluer": "blue", "larger": "large"}
 
+
+CONTRARY = {
+    "tall": "short", "short": "tall", "wet": "dry", "dry": "wet", "empty": "full", "full": "empty", "hot": "cold",
+    "cold": "hot", "raw": "cooked", "cooked": "raw", "clean": "dirty", "dirty": "clean", "curly": "straight",
+    "straight": "curly", "cloudy": "clear", "new": "old", "floppy": "pointed", "pointed": "floppy",
+}  # fmt: skip
+"""Looks that a thing has not both at once, though they name no attribute of their own."""
+BODY = _words("head face eye eyes paw paws hand hands")
+PICTURES = _words("painting drawing sketch cartoon illustration watercolour watercolor sculpture engraving mosaic")
+"""Kinds of pictures that are a style: what they show stays the same."""
 
 COMPARATIVES = _comparatives()
 """``{"longer": "long", "flowiest": "flowy"}``."""

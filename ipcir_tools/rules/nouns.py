@@ -9,19 +9,20 @@ from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.attributes import add_item, drop_pattern, fitting_length, set_sleeves, set_unit
 from ipcir_tools.rules.caption import (
     Phrase,
-    counted,
     feature_key,
     head_noun,
+    holder,
     parse,
     same_kind,
     same_noun,
     unit_slot,
+    with_feature,
     without_feature,
     without_unit,
 )
 from ipcir_tools.rules.draft import Draft
-from ipcir_tools.rules.edits import Become, Count, Edit
-from ipcir_tools.rules.text import bare, is_gerund, is_plural, plain, plural, singular
+from ipcir_tools.rules.edits import Become, Edit
+from ipcir_tools.rules.text import bare, is_gerund, is_plural, listed, plain, plural, says, singular
 
 
 def drop_thing(edit: Edit, draft: Draft) -> None:
@@ -33,6 +34,14 @@ def drop_thing(edit: Edit, draft: Draft) -> None:
     draft.removed(item)
     key = feature_key(item)
     phrase = draft.phrase
+    if is_gerund(item.split()[0]):
+        draft.phrase = replace(phrase, tail=tuple(part for part in phrase.tail if part.split()[0] != item.split()[0]))
+        return
+    if edit.of and not same_noun(edit.of, phrase.noun):
+        _drop_look(item.split(), draft)
+        return
+    if singular(head) in lx.HYPERNYMS and not same_noun(head, phrase.noun):
+        _drop_kind(head, draft)
     if lx.slot_of(head) == "pattern" and head not in phrase.units:
         return
     if (
@@ -53,8 +62,34 @@ def drop_thing(edit: Edit, draft: Draft) -> None:
         _drop_in_tail(head, draft)
 
 
+def _drop_look(words: list[str], draft: Draft) -> None:
+    """Adjectives of something beside the main thing."""
+
+    def cleaned(text: str) -> str:
+        return " ".join(word for word in text.split() if word.strip(",") not in words)
+
+    phrase = draft.phrase
+    draft.phrase = replace(
+        phrase,
+        features=tuple(map(cleaned, phrase.features)),
+        tail=tuple(part for part in map(cleaned, phrase.tail) if part),
+    )
+
+
+def _drop_kind(kind: str, draft: Draft) -> None:
+    """*no animals*: every feature of that kind."""
+    phrase = draft.phrase
+    gone = [item for item in phrase.features if same_kind(head_noun(item), kind)]
+    draft.removed(*(bare(item) for item in gone))
+    draft.phrase = replace(phrase, features=tuple(item for item in phrase.features if item not in gone))
+
+
 def _drop_head(draft: Draft) -> None:
     """Without its main thing a picture is of what stood around it."""
+    phrase = draft.phrase
+    if phrase.features and singular(head_noun(phrase.features[0])) in lx.ANIMALS | lx.PEOPLE:
+        draft.phrase = parse(" ".join((listed(phrase.features), *phrase.tail)))
+        return
     left = " ".join(draft.phrase.tail)
     left = re.sub(r"^(?:and|with) ", "", left)
     found = re.search(
@@ -68,13 +103,17 @@ def _drop_head(draft: Draft) -> None:
 
 
 def _drop_in_tail(head: str, draft: Draft) -> None:
-    pattern = re.compile(rf"\b{re.escape(singular(head))}(?:s|es)?\b|\b{re.escape(head)}\b")
-    kept = tuple(segment for segment in draft.phrase.tail if not pattern.search(segment))
+    if lx.slot_of(head) and any(re.search(rf"\b{re.escape(head)} (?:and )?\w", part) for part in draft.phrase.tail):
+        _drop_look([head], draft)
+        return
+    kept = tuple(part for part in draft.phrase.tail if not any(same_noun(w.strip(",.;"), head) for w in part.split()))
     verbs = tuple(
         segment
         for segment in kept
         if not (is_gerund(segment) and segment in ("wearing", "holding", "carrying", "eating"))
     )
+    if len(verbs) < len(draft.phrase.tail) and verbs and verbs[0].startswith(", ") and " and " not in " ".join(verbs):
+        verbs = ("and " + verbs[0].strip(", "), *verbs[1:])
     draft.phrase = replace(draft.phrase, tail=verbs)
 
 
@@ -84,16 +123,29 @@ def become(edit: Edit, draft: Draft) -> None:
     old = draft.phrase
     if not new.noun:
         return
+    if same_noun(new.noun, holder(old)) and not same_noun(new.noun, old.noun):
+        _held_otherwise(new, draft)
+        return
     if not same_noun(new.noun, old.noun):
         draft.removed(old.noun)
+        old = replace(old, units=tuple(unit for unit in old.units if unit_slot(unit)))
         draft.added(new.noun)
     lead = new.lead if new.lead not in ("", "the", "a", "an", "another", "that") else old.lead
+    one = new.lead in ("a", "an") and not is_plural(new.noun) and lead.endswith(" of")
+    if one and (holder(old) in lx.CROWDS or new.units):
+        lead = "a"
     if is_plural(new.noun) and lead in ("a", "an", "one"):
         lead = ""
+    if lx.NUMBERS.get(new.lead, 0) > 1 or new.lead in ("several", "many"):
+        new = replace(new, noun=new.noun if new.noun in lx.MASS else plural(new.noun))
     if not is_plural(new.noun) and (
         (lead == "" and is_plural(old.noun)) or (lead in ("two", "three", "some", "several") and lead != new.lead)
     ):
         lead = "a"
+    compound = [unit for unit in old.units if not unit_slot(unit)]
+    if compound and any(not unit_slot(unit) for unit in new.units):
+        old = replace(old, units=tuple(unit for unit in old.units if unit not in compound))
+        draft.removed(*compound)
     draft.phrase = replace(_suited(old, new.noun), lead=lead, noun=new.noun)
     for unit in new.units:
         if unit_slot(unit) or unit not in draft.phrase.units:
@@ -103,6 +155,14 @@ def become(edit: Edit, draft: Draft) -> None:
     if new.tail:
         draft.phrase = replace(draft.phrase, tail=new.tail)
     draft.touched = True
+
+
+def _held_otherwise(new: Phrase, draft: Draft) -> None:
+    """*two slices*, *a smaller bowl*: what holds the main thing."""
+    lead = draft.phrase.lead
+    rest = lead[lead.index(" of") :]
+    draft.phrase = replace(draft.phrase, lead=" ".join((new.lead or "a", *new.units, new.noun)) + rest)
+    draft.added(" ".join((*new.units, new.noun)))
 
 
 def _suited(old: Phrase, noun: str) -> Phrase:
@@ -130,22 +190,37 @@ def swap(edit: Edit, draft: Draft) -> None:
     head = head_noun(old)
     phrase = draft.phrase
     slot = _common_slot(old, new)
-    if slot:
+    if holder(phrase) and same_noun(head, holder(phrase)) and not same_noun(head, phrase.noun):
+        draft.removed(head)
+        _held_otherwise(parse(_articled(new)), draft)
+    elif old in phrase.units and len(bare(new).split()) == 1 and not slot:
+        draft.removed(old)
+        draft.phrase = replace(phrase, units=tuple(bare(new) if unit == old else unit for unit in phrase.units))
+        draft.added(bare(new))
+    elif slot:
         words = bare(new)
         draft.removed(old)
         set_unit(lx.PATTERN_NOUNS.get(words, words), draft)
     elif phrase.feature(feature_key(old)):
         draft.removed(bare(phrase.feature(feature_key(old))))
+        if feature_key(old) == feature_key(new) and not phrase.is_garment:
+            draft.phrase = with_feature(phrase, _articled(new))
+            draft.added(bare(new))
+            return
         draft.phrase = replace(phrase, features=tuple(f for f in phrase.features if feature_key(f) != feature_key(old)))
         add_item(_articled(new), draft)
-    elif same_kind(head, phrase.noun) and re.search(rf"\b{re.escape(head_noun(new))}\b", " ".join(phrase.tail)):
+    elif not same_noun(head, phrase.noun) and any(
+        same_noun(w.strip(",.;"), head) for p in phrase.tail for w in p.split()
+    ):
+        swap_in_tail(old, head, new, draft)
+    elif same_kind(head, phrase.noun) and says(" ".join(phrase.tail), head_noun(new)):
         _drop_head(draft)
         draft.removed(old)
     elif same_kind(head, phrase.noun):
         become(Become(new), draft)
         draft.removed(old)
     else:
-        _swap_in_tail(old, head, new, draft)
+        swap_in_tail(old, head, new, draft)
 
 
 def _common_slot(old: str, new: str) -> str:
@@ -166,7 +241,7 @@ def _articled(text: str) -> str:
     return f"a {text}" if needs else text
 
 
-def _swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
+def swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
     """Replace a noun with all its words inside the tail; where it is not, the new is added."""
     draft.removed(old)
     if any(same_noun(word, head) for word in draft.phrase.prefix.split()):
@@ -174,73 +249,19 @@ def _swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
         draft.phrase = replace(draft.phrase, prefix=f"{_articled(new)} {worn}")
         draft.added(bare(new))
         return
+    there = any(same_noun(word.strip(",.;"), head) for part in draft.phrase.tail for word in part.split())
+    alike = same_noun if there else same_kind
     for i, segment in enumerate(draft.phrase.tail):
         words = segment.split()
-        at = next((j for j, word in enumerate(words) if same_kind(word.strip(",.;"), head)), None)
+        at = next((j for j, word in enumerate(words) if alike(word.strip(",.;"), head)), None)
         if at is None:
             continue
         start = at
         while start and (words[start - 1] in lx.DETERMINERS or lx.slot_of(words[start - 1])):
             start -= 1
-        changed = " ".join((*words[:start], _articled(new), *words[at + 1 :]))
+        kept = new if words[start : start + 1] == ["the"] and new.startswith("the ") else _articled(new)
+        changed = " ".join((*words[:start], kept, *words[at + 1 :]))
         draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail[:i], changed, *draft.phrase.tail[i + 1 :]))
         draft.added(bare(new))
         return
     add_item(_articled(new), draft)
-
-
-def set_count(edit: Edit, draft: Draft) -> None:
-    """How many there are, of the main thing or of one in the tail."""
-    phrase = draft.phrase
-    if edit.text in ("fewer", "less", "few") and phrase.lead in ("two", "three"):
-        edit = Count("-1", edit.of)
-    number = {
-        "1": "one",
-        "more": "several",
-        "a single": "one",
-        "fewer": "few",
-        "less": "few",
-        "a": "one",
-        "an": "one",
-        "the": "a",
-        "single": "one",
-    }.get(edit.text, edit.text)
-    if number.isdigit():
-        number = lx.NUMBER_WORDS.get(int(number), number)
-    if number in _TIMES:
-        number = _product(phrase, *_TIMES[number])
-    if number[:1] in "+-" and number[1:].isdigit():
-        number = _sum(phrase, int(number))
-    if edit.of and not same_kind(head_noun(edit.of), phrase.noun):
-        one = number in ("one", "a")
-        noun = singular(bare(edit.of)) if one else plural(bare(edit.of))
-        _swap_in_tail(bare(edit.of), head_noun(edit.of), f"{number} {noun}", draft)
-        return
-    if number == "no":
-        draft.removed(phrase.noun)
-        return
-    if edit.of and same_kind(edit.of, phrase.noun) and singular(edit.of) not in ("animal", "person", "thing"):
-        phrase = replace(phrase, noun=head_noun(edit.of))
-    draft.phrase = counted(phrase, number)
-    draft.added(f"{number} {draft.phrase.noun}")
-
-
-_TIMES = {"half": (0.5, "few"), "twice": (2, "several"), "double": (2, "several")}
-"""Factors, and what is said where nobody knows how many there were."""
-
-
-def _product(phrase: Phrase, factor: float, unknown: str) -> str:
-    known = _known_number(phrase)
-    return lx.NUMBER_WORDS.get(round(known * factor), unknown) if known else unknown
-
-
-def _known_number(phrase: Phrase) -> int:
-    """How many a caption says there are; nought if it does not say."""
-    lead = phrase.lead.split()[-1] if phrase.lead else ""
-    return 1 if lead in ("a", "an", "the") and not is_plural(phrase.noun) else lx.NUMBERS.get(lead, 0)
-
-
-def _sum(phrase: Phrase, change: int) -> str:
-    known = _known_number(phrase)
-    total = known + change
-    return lx.NUMBER_WORDS.get(total, "several") if known and total > 0 else "several" if change > 0 else "one"

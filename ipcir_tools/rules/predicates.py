@@ -8,17 +8,43 @@ from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.caption import (
     Phrase,
     head_noun,
+    holder,
+    names,
     parse,
+    same_kind,
     same_noun,
 )
 from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Set, Swap, View
 from ipcir_tools.rules.split import parts_of
 from ipcir_tools.rules.text import bare, base_verb, gerund, is_gerund, is_plural, plain, singular
-from ipcir_tools.rules.things import adds, adjectival, background, drops, with_article
+from ipcir_tools.rules.things import adds, adjectival, background, commands, drops, thing, with_article
 
 NOUN_VERBS = frozenset(["stick", "show", "play", "drink", "surf", "watch", "light", "ride", "box"])
 
 
+_EMPTY_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "and",
+        "of",
+        "to",
+        "with",
+        "without",
+        "make",
+        "for",
+        "from",
+        "by",
+        "at",
+        "in",
+        "on",
+        "instead",
+        "is",
+        "are",
+        "it",
+    ]
+)
 _EMPTY = frozenset(["is", "are", "it is", "and"])
 
 
@@ -43,7 +69,7 @@ def about(subject: str, words: str, caption: Phrase) -> list[Edit]:
     ):
         return [Drop(subject)]
     if words.startswith("not "):
-        return [Drop(f"{words[4:]} {subject}")]
+        return [Drop(words[4:], subject) if adjectival(words[4:]) else Drop(f"{words[4:]} {subject}")]
     plainly = bare(plain(words))
     if adjectival(plainly):
         return [Set(plainly, subject)]
@@ -56,6 +82,15 @@ def about(subject: str, words: str, caption: Phrase) -> list[Edit]:
 def predicate(text: str, caption: Phrase) -> list[Edit]:
     """What follows "is", "make it" or nothing at all: looks, things_of, poses and places, in one list."""
     text = _plain_complement(text)
+    looks = re.fullmatch(r"look(?:s|ing)? (.+)", text)
+    if looks and adjectival(looks.group(1)):
+        text = looks.group(1)
+    if set(text.split()) <= _EMPTY_WORDS:
+        return []
+    if text.startswith("not "):
+        return [Drop(text[4:])] if is_gerund(text.split()[1]) else drops(text[4:])
+    if text in ("indoors", "outdoors", "inside", "outside"):
+        return [Place(text)]
     cut = re.search(
         r"(?<=\w) (with|without|featuring|instead of|on|in|at|from|under|behind|by|next to|near|that|which|"
         r"showing)(?= )",
@@ -100,6 +135,8 @@ def predicate_parts(text: str, caption: Phrase) -> list[Edit]:
     words = text.split()
     if len(words) > 1 and words[0] in ("with", "featuring", "having", "without"):
         return _after(text, caption)
+    if words[0:1] == ["made"] and text.startswith(("made of ", "made from ", "made out of ")):
+        return [Set(bare(re.sub(r"^made (?:of|from|out of) ", "", text)))]
     past = len(words) > 1 and words[0].endswith("ed") and words[1] in lx.PREPOSITIONS | {"out", "up"}
     if words and (past or is_gerund(words[0]) or words[0] in lx.PARTICIPLES or words[0] in lx.PREPOSITIONS):
         return [doing(part) for part in _verb_phrases(text)]
@@ -124,6 +161,8 @@ def _verb_phrases(text: str) -> list[str]:
 
 def _part(part: str, caption: Phrase) -> list[Edit]:
     part = part.strip()
+    if commands(part):
+        return adds(part.split(" ", 1)[1], caption)
     core = bare(part)
     if (
         not core
@@ -145,11 +184,13 @@ def _part(part: str, caption: Phrase) -> list[Edit]:
         return [View("close-up" if core.startswith("close") else "seen from afar")]
     if adjectival(core):
         return [Set(core)]
+    if drawn(core, caption):
+        return drawn(core, caption)
     phrase = parse(part)
     head = phrase.noun
     if head in ("one", "ones") and phrase.units:
         return [Set(" ".join(phrase.units)), *(Add(item) for item in phrase.features)]
-    if re.fullmatch(r"(?:one|two|three|four|five|six|seven|eight|nine|ten|\d+)(?: of (?:them|it))?", core):
+    if re.fullmatch(r"(?:one|two|three|four|five|six|seven|eight|nine|ten|\d{1,3})(?: of (?:them|it))?", core):
         return [Count(core.split()[0])]
     words = part.split()
     if (
@@ -160,6 +201,17 @@ def _part(part: str, caption: Phrase) -> list[Edit]:
         return [doing(part)]
     if caption.is_garment and (singular(head) in lx.GARMENTS or head in lx.GARMENTS):
         return [Become(part)]
+    if re.search(r" (?:it|them|him|her)$", part):
+        return [Add(thing(part))]
+    if same_noun(head, holder(caption)):
+        return [Become(part)]
+    beside = names(caption, head) and not same_noun(head, caption.noun) and not (phrase.tail or phrase.features)
+    if beside and phrase.units and phrase.lead in ("", "the") and adjectival(" ".join(phrase.units)):
+        return [Set(" ".join(phrase.units), head)]
+    if beside and phrase.lead in lx.NUMBERS and not phrase.units:
+        return [Count(phrase.lead, head)]
+    if beside and not caption.is_garment and phrase.lead:
+        return [Swap(part, head)]
     if head in ("background", "backdrop"):
         return [background(part)]
     if part.endswith((" in the background", " in the foreground")):
@@ -171,6 +223,8 @@ def _part(part: str, caption: Phrase) -> list[Edit]:
     ):
         return [Add(part)]
     if same_noun(head, caption.noun) or (part.startswith(("a ", "an ")) and not caption.is_garment):
+        return [Become(part)]
+    if core == head and is_plural(head) and is_plural(caption.noun) and same_kind(head, caption.noun):
         return [Become(part)]
     if len(words) == 1 and ((caption.is_garment and not is_plural(core)) or core.endswith("ed")):
         return [Set(core)]
@@ -242,3 +296,16 @@ def view(text: str) -> Edit:
     if re.search(r"zoom|clos", text):
         return View("close-up")
     return View("seen " + re.sub(r"^(?:(?:seen|viewed|shot|taken|photographed|pictured) )+", "", plain(text)))
+
+
+_STYLE = re.compile(
+    r"(?:an? )?((?:oil |pencil |charcoal |water ?colou?r |line |abstract |digital |ink )?(?:"
+    + "|".join(sorted(lx.PICTURES))
+    + r"))(?: style| version)?(?: of (?:it|this|that|the same(?: thing)?))?"
+)
+
+
+def drawn(text: str, caption: Phrase) -> list[Edit]:
+    """*a painting*, *cartoon style*: the same, in another kind of picture."""
+    style = None if caption.is_garment else _STYLE.fullmatch(text)
+    return [View(with_article(style.group(1)) + " of")] if style else []

@@ -9,14 +9,15 @@ from ipcir_tools.rules.caption import (
     Phrase,
     feature_key,
     head_noun,
+    names,
     parse,
     same_kind,
     same_noun,
 )
-from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Set, Swap
-from ipcir_tools.rules.predicates import NOUN_VERBS, about, doing, posed, predicate, view
+from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Set, Swap, View
+from ipcir_tools.rules.predicates import NOUN_VERBS, about, doing, drawn, posed, predicate, view
 from ipcir_tools.rules.split import parts_of
-from ipcir_tools.rules.text import bare, base_verb, is_gerund, plain
+from ipcir_tools.rules.text import bare, base_verb, is_gerund, is_plural, plain
 from ipcir_tools.rules.things import adds, adjectival, background, drops, thing, things_of
 
 
@@ -64,7 +65,11 @@ def pair(old: str, new: str, caption: Phrase) -> list[Edit]:
 
 def instead(new: str, old: str, caption: Phrase) -> list[Edit]:
     """*Y instead of X*."""
-    new = re.sub(r"^(?:in|with|make it|make|has|have|use|be|to) ", "", new.strip(" ,"))
+    if bare(old) in lx.PICTURES | {"photo", "photograph", "picture"}:
+        return drawn(bare(new), caption) or [View("a photo of")]
+    new = re.sub(
+        r"^(?:(?:it )?(?:should|must) be|in|with|make it|make|has|have|use|be|to|add|put|show) ", "", new.strip(" ,")
+    )
     made = re.match(r"(?:the )?(?:color|colour) of (.+?) with (.+)", new)
     if made:
         return [*about(made.group(1), made.group(2), caption)]
@@ -78,7 +83,7 @@ def instead(new: str, old: str, caption: Phrase) -> list[Edit]:
         return [Drop(old), *said(moved.group(1), moved.group(2), caption)]
     first = plainly.split()[0] if plainly else ""
     if is_gerund(first) or first in lx.PREPOSITIONS:
-        return [doing(plainly)]
+        return [*([Drop(old)] if is_gerund(old.split()[0]) else []), doing(plainly)]
     return [Swap(plainly, old)]
 
 
@@ -122,6 +127,8 @@ def put(found: re.Match[str], caption: Phrase) -> list[Edit]:
         return []
     if re.search(r"background|backdrop", what):
         return [background(re.sub(r"\s+(?:behind|in).*$", "", what))]
+    if bare(what) in lx.GENERIC and where.startswith("in "):
+        return inside(where.removeprefix("in "), caption)
     if bare(what) in lx.GENERIC or same_noun(head_noun(what), caption.noun):
         anew = [Become(plain(what))] if re.match(r"(?:an?|one|two|three) ", what) else []
         return [*anew, Place(plain(where))]
@@ -154,6 +161,8 @@ def fewer(noun: str, caption: Phrase) -> list[Edit]:
     """*fewer X*: a count, an opposite look, or nothing of it."""
     if same_noun(noun, caption.noun) or noun in lx.GENERIC:
         return [Count("few", noun)]
+    if is_plural(noun) and names(caption, noun):
+        return [Count("few", noun)]
     return [Set(lx.OPPOSITES.get(noun, ""))] if lx.slot_of(noun) and noun in lx.OPPOSITES else [Drop(noun)]
 
 
@@ -168,6 +177,54 @@ def only(found: re.Match[str], caption: Phrase) -> list[Edit]:
     return [Count(found[1], noun if noun not in lx.GENERIC | {"them"} else "")]
 
 
+def alone(text: str, caption: Phrase) -> list[Edit]:
+    """*only X*: what stands beside it goes; *only men* of a group of people are a group of men."""
+    what = re.sub(r"^(?:the|some) ", "", text)
+    noun = head_noun(what)
+    if re.match(r"(?:a few|a couple of|a single|several|many) ", what) and same_noun(noun, caption.noun):
+        return [Become(what)]
+    if what == noun and same_noun(noun, caption.noun):
+        beside = [head_noun(item) for item in caption.features]
+        beside += [
+            head_noun(part.strip(", ").removeprefix("and "))
+            for part in caption.tail
+            if part[:1] in ",a" and re.match(r"(?:,|and )", part)
+        ]
+        return [Keep(noun), *(Drop(item) for item in beside)]
+    if what == noun and is_plural(noun) and same_kind(noun, caption.noun):
+        return [Become(what)]
+    return []
+
+
+def there(text: str, caption: Phrase) -> list[Edit]:
+    """*there are two X*: a count where X is what the caption shows, else something more."""
+    if re.fullmatch(
+        r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|several|many|\d+) [\w-]+", text
+    ) and same_noun(head_noun(text), caption.noun):
+        return [Become(text)]
+    return adds(text, caption)
+
+
+def added(whole: str, text: str, caption: Phrase) -> list[Edit]:
+    """*add two X* makes two more of what there is."""
+    number = re.fullmatch(r"(an?|one|two|three|four|five) ([\w-]+)", text)
+    if number and whole.startswith("add ") and same_noun(number.group(2), caption.noun) and not caption.is_garment:
+        return [Count(f"+{lx.NUMBERS.get(number.group(1), 1)}", number.group(2))]
+    return adds(text, caption)
+
+
+def other(text: str, caption: Phrase) -> list[Edit]:
+    """*a different colour*: nobody knows which, but not the one that was."""
+    old = caption.unit("colour")
+    return [Drop(old)] if old and re.search(r"different colou?r$", text) else [Keep("")]
+
+
+def material(text: str, caption: Phrase) -> list[Edit]:
+    """*made of X*."""
+    words = bare(text)
+    return [Set(words)] if len(words.split()) == 1 else predicate("in " + text, caption)
+
+
 def then(rest: str, caption: Phrase) -> list[Edit]:
     """What follows a count."""
     rest = rest.strip(" ,")
@@ -176,6 +233,11 @@ def then(rest: str, caption: Phrase) -> list[Edit]:
 
 def same(text: str, caption: Phrase) -> list[Edit]:
     """*the same X but Y*."""
+    first, comma, more = text.partition(", ")
+    if comma:
+        return [*same(first, caption), *predicate(more, caption)]
+    if text.split()[0] in ("in", "with", "on", "at", "from"):
+        return [Keep("same"), *([doing(text)] if text.startswith(("with ", "from ")) else predicate(text, caption))]
     phrase = parse(text)
     if phrase.tail and same_kind(phrase.noun, caption.noun):
         said = text[text.index(phrase.noun) + len(phrase.noun) :].strip(" ,")
@@ -199,7 +261,7 @@ def had(whole: str, rest: str, caption: Phrase) -> list[Edit]:
     """Things; "wears a hat" is a pose that a caption says as "wearing a hat"."""
     if re.match(r"(?:is |are |it |they |he |she )*wear", whole) and not caption.is_garment:
         return [Pose("wearing " + plain(rest))]
-    return adds(rest, caption)
+    return there(rest, caption)
 
 
 def said(subject: str, words: str, caption: Phrase) -> list[Edit]:
@@ -211,7 +273,7 @@ def said(subject: str, words: str, caption: Phrase) -> list[Edit]:
 
 def inside(text: str, caption: Phrase) -> list[Edit]:
     """*in blue* and *in leather* are looks, *in a field* is a place."""
-    core = re.sub(r"\s+(?:colou?r|shade|fabric|material|size)s?$", "", plain(text))
+    core = bare(re.sub(r"\s+(?:colou?r|shade|fabric|material|size)s?$", "", plain(text)))
     if not core:
         return []
     if adjectival(core) or (

@@ -8,30 +8,39 @@ from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.caption import (
     Phrase,
     head_noun,
+    holder,
+    names,
     parse,
     same_kind,
     same_noun,
 )
 from ipcir_tools.rules.edits import Drop, Edit, Scene
-from ipcir_tools.rules.predicates import NOUN_VERBS
+from ipcir_tools.rules.predicates import NOUN_VERBS, drawn
 from ipcir_tools.rules.text import base_verb, is_gerund, plain, singular
+from ipcir_tools.rules.things import commands
 
 _SCENE_LEAD = re.compile(
     r"^(?:(?:display|target|focus|focuses|focused|capture|concentrate)(?: only| more| on| in| to| at|\b)*|show(?! "
-    r"more\b)|there (?:is|are|was|were)(?! (?:more|fewer|less|no)\b)|"
+    r"(?:\w+ )?more\b)|there (?:is|are|was|were)(?! (?:\w+ )?(?:more|fewer|less|no)\b)|(?:the )?main focus (?:is )?on|"
     r"(?:change|changed|turn|go|reduce|move|switch)(?: it| focus| everything| the (?:photo|image|picture|scene))? "
-    r"(?:to|for|into)(?: show| focus on)?|make(?: out| only)? (?:with|of|out)\b|make (?:the )?(?:picture|image|"
+    r"(?:to|for|into|onto|on)(?: show| focus on)?|make(?: out| only)? (?:with|of|out)\b|make (?:the )?(?:picture|image|"
     r"photo|scene) (?:of|with)|"
     r"(?:take|make|get|give|use|have)(?: (?!of\b|on\b|with\b)[\w-]+){0,3} (?:coverage|shot|view|shoot|portrait|"
     r"potrait)(?: shot| view)?(?: of| on| over| for| showing|,)*|"
-    r"replace (?:the )?(?:entire|whole|all)(?: the)? (?:contents?|scene|image|picture) (?:with|by)|"
-    r"must be|use|the target (?:shows?|has|is)|contains?|include)\s+"
+    r"replace (?:the )?(?:entire|whole|all)(?: the)? (?:contents?|scene|image|picture) (?:with|by|in)|"
+    r"must be(?! (?:in|on|at|over|under|near|next|by|inside|outside|behind)\b)|use|the target (?:shows?|has|is)|"
+    r"displays?|depicts?)\s+"
 )
 
 
 def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
     """The edits of a text that describes the whole target; empty if it does not."""
-    if sentence.startswith("instead of") or _of_the_thing_itself(sentence, caption):
+    if sentence.startswith(("instead of", "was ", "there was ")):
+        return []
+    if _of_the_thing_itself(sentence, caption):
+        return []
+    first, *others = sentence.split() or [""]
+    if first in lx.PARTICIPLES and others and (others[0] in lx.PREPOSITIONS or len(others) == 1):
         return []
     body, drops = _exclusions(sentence)
     lead = _SCENE_LEAD.match(body)
@@ -42,6 +51,8 @@ def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
     if (not whole and _is_trade(body, drops, caption)) or (
         lead and len(rest.split()) < 7 and re.search(r" (?:it|them|him|her)$", rest)
     ):
+        return []
+    if lead and rest.startswith("from "):
         return []
     if lead and re.search(r"\bbackground$", rest) and len(rest.split()) < 4:
         return []
@@ -55,6 +66,12 @@ def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
 def _of_the_thing_itself(sentence: str, caption: Phrase) -> bool:
     """*show it from above*, *the rat should face left*: said of the caption's thing."""
     shown = re.match(r"(?:show|display|target|focus on|change|turn)(?: (?:to|on))? (?:it|them|him|her) \w", sentence)
+    counted = re.fullmatch(r"there (?:is|are) (\w+) ([\w-]+)", sentence)
+    acting = re.match(r"the (?:[\w-]+ )?([\w-]+) ([\w-]+s)\b", sentence)
+    if acting and same_noun(acting.group(1), caption.noun) and acting.group(2) not in lx.STOPS - {"says", "lies"}:
+        return bool(base_verb(acting.group(2)))
+    if counted and same_noun(counted.group(2), caption.noun):
+        return True
     turned = re.fullmatch(r"(?:\w+ )?(?:in |to )?the (?:opposite|other) (?:direction|way|side)", sentence)
     subject = re.match(r"(?:the )?((?:[\w-]+ )?[\w-]+) (?:should|must|needs to|has to) ", sentence)
     return bool(shown or turned) or bool(subject and same_noun(head_noun(subject.group(1)), caption.noun))
@@ -88,9 +105,12 @@ def _exclusions(text: str) -> tuple[str, list[str]]:
         drops.append(found.group(1).strip())
         return " "
 
+    traded = " with " in text.partition(" instead of ")[0]
+    end = r"is|with)\b" if traded else r"is|with)\b| with\b"
     pattern = (
-        r",?(?: and| but)?\s+(?:instead of|without|but not|and not|not|and no|with no)\s+((?:(?! and (?:has|have|"
-        r"is|with)\b| with\b)[^,.;])+)"
+        rf",?(?: and| but)?\s+(?:instead of|without|but not|and not|not|and no|with no)\s+((?:(?! and (?:has|"
+        rf"have|{end})"
+        r"[^,.;])+)"
     )
     return " ".join(re.sub(pattern, take, text).split()), drops
 
@@ -105,6 +125,9 @@ def _is_attribute(rest: str, caption: Phrase) -> bool:
     return phrase.noun in lx.PARTS or (caption.is_garment and not phrase.tail)
 
 
+_BESIDE = r"(?:next to|beside|behind|near|around|on|under|above|in front of|over|with)"
+
+
 def _describes(text: str, caption: Phrase) -> bool:
     """Whether a text without a lead is a description: a noun phrase with something said of it."""
     phrase = parse(plain(text))
@@ -116,10 +139,15 @@ def _describes(text: str, caption: Phrase) -> bool:
         or (caption.is_garment and not _is_of_creatures(phrase, text))
     ):
         return False
-    if is_gerund(first) or re.match(r"the [\w-]+ (?:is|are|has|have) ", text):
+    if (
+        is_gerund(first)
+        or commands(text)
+        or re.match(r"the [\w-]+(?: (?:on|of|in) (?:the |its )?[\w-]+)? (?:is|are|has|have) ", text)
+    ):
         return False
     if re.search(
-        r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become|appears?(?=$))\b|"
+        r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become|"
+        r"appears?(?=$))\b|"
         r"^(?:only|just)? ?one of\b",
         text,
     ):
@@ -144,6 +172,14 @@ def _describes(text: str, caption: Phrase) -> bool:
     }:
         return False
     if re.match(r"(?:\w+ )?(?:more|less|fewer|additional)\b", text):
+        return False
+    if not (phrase.tail or phrase.features) and (
+        same_noun(phrase.noun, holder(caption)) or names(caption, phrase.noun) or same_kind(phrase.noun, caption.noun)
+    ):
+        return False
+    if drawn(text, caption):
+        return False
+    if re.fullmatch(rf"(?:(?:an?|the|two|some|another) )?(?:[\w-]+ ){{1,3}}{_BESIDE} (?:it|them|him|her)", text):
         return False
     return bool(phrase.tail or phrase.features) or (phrase.lead != "" and not same_noun(phrase.noun, caption.noun))
 

@@ -17,7 +17,9 @@ _PREAMBLE = re.compile(
     r"(?:one|ones|something|anything|version)(?: similar| else| like (?:it|this))*(?: but)?(?: that| which)"
     r"(?= (?:is|are|has|have|looks?)\b)|(?:one|ones|something|anything)(?: similar| else| like (?:it|this))*(?: but)?"
     r"(?= (?:with|in|without)\b)|(?:something|anything)(?: similar| else)*(?: but)?(?= (?:more|less|\w+er|in)\b)|"
-    r"overall)[\s,]+"
+    r"(?:can|could|may|might) (?:i|we) (?:see|have|get|find|try)|(?:what|how) about|try(?= (?:it|with|in|without)\b)|"
+    r"(?:this|that|it|the same)(?: one| thing)?(?= (?:in|with|without) )|"
+    r"(?:it )?(?:should|must|needs to|has to|to)(?= (?:show|include|contain|display)\b)|overall)[\s,]+"
 )
 _PICTURE = re.compile(
     r"^(?:in )?(?:(?:the|a|this|that|your) )?(?:(?:target|desired|new|final|entire|whole|resulting) )*"
@@ -32,19 +34,26 @@ _TARGET = re.compile(
 )
 _OF_PICTURE = re.compile(r"^(?:is |shows |are )?of (?=a |an |the |two |three |some |one )")
 _STRONG = (
-    r"change|make|turn|replace|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|delete|zoom|"
+    r"change|make|turn|replace|substitute|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|"
+    r"delete|zoom|"
     r"include|"
     r"exclude|use|get|take|set|move|paint|show|have it|have them|have the|have him|have her|focus|blur|increase|"
     r"reduce|decrease|must|"
-    r"erase|hide|leave|target|zoom|darken|lighten|brighten|wipe|bring back|go back|let|ditch|swap out|display"
+    r"erase|hide|leave|shut|target|zoom|darken|lighten|brighten|wipe|bring back|go back|let|ditch|swap out|display"
 )
 _WEAK = (
     r"(?:both|all)(?: of them)? (?:is|are|has|have)|different (?:breed|species|colou?r|type|style)|"
-    r"is|are|has|have|wears|wear|with|without|no|not|more|less|fewer|same|the same|it is|it has|it should|they|"
-    r"there is|there are|in a|in an|on a|should|shows|now|only|just|a different|of a|the (?:photo|image|picture)|"
-    r"the [\w-]+ (?:is|are|has|have)\b|the [\w-]+ should|being|having|wearing|longer|shorter|darker|lighter|"
-    r"brighter|back to"
+    r"is|are|has|have|wears|wear|with|without|no|not|(?:much |many |a lot |lots )?more|less|fewer|same|the same|"
+    r"it is|it has|it should|they|"
+    r"there is|there are|(?:he|she|it) (?:is|are|has)|in a|in an|on a|should|shows|now|only|just|a different|of "
+    r"a|the (?:photo|image|picture)|"
+    r"the [\w'-]+(?: [\w-]+)? (?:is|are|has|have)\b|the [\w-]+ should|being|having|wearing|longer|shorter|darker|"
+    r"lighter|"
+    r"brighter|back to|represents|(?:the )?(?:desired|target|wanted) (?:item|product|image|photo|picture)|"
+    r"features|depicts|portrays|exposes|(?:stands|sits|lies|lays|sleeps|runs|walks|"
+    r"looks|faces|holds) (?:on|in|at|up|down|to|the|a|its)"
 )
+_GARMENT = rf"an? (?:[\w-]+ ){{0,4}}?(?:{'|'.join(sorted(lx.GARMENTS))})\b"
 _JOINT = (
     r"(?:\s*[,;.!?:]+\s*(?:(?:and|but|then|also|plus|while|yet|so)\s+)*|\s+(?:(?:and|but|then|plus|while|yet)\s+)"
     r"+(?:also |then |it )?)"
@@ -55,7 +64,7 @@ _LOOK = "|".join(sorted(lx.PATTERNS | lx.LENGTHS | lx.SLEEVE_WORDS))
 _LONE_LOOK = rf"(?:{_LOOK})(?=$|,| and | but )"
 _TRADE = r"(?:an? )?[\w-]+(?: [\w-]+)? instead of\b"
 WEAK_CUT = re.compile(
-    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN}|{_LONE_LOOK}|{_TRADE})|\s+but\s+|\s+(?=without\b)|\s+then\s+"
+    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN}|{_LONE_LOOK}|{_TRADE}|{_GARMENT})|\s+but\s+|\s+(?=without\b)|\s+then\s+"
 )
 
 
@@ -66,7 +75,13 @@ def sentences(text: str) -> list[str]:
 
 def clauses(sentence: str) -> list[str]:
     """The parts of an editing sentence: cut where a new predicate, preposition of having, or comparative begins."""
-    return [part for part in (trimmed(piece) for piece in WEAK_CUT.split(sentence)) if part]
+    parts: list[str] = []
+    for part in (trimmed(piece) for piece in WEAK_CUT.split(sentence)):
+        if part in lx.COMPARATIVES and parts and re.match(r"(?:make|turn) the ", parts[-1]):
+            parts[-1] += " and " + part
+        elif part:
+            parts.append(part)
+    return parts
 
 
 def trimmed(clause: str) -> str:

@@ -8,6 +8,7 @@ from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.caption import (
     Phrase,
     head_noun,
+    names,
     parse,
     same_kind,
     same_noun,
@@ -36,13 +37,32 @@ def with_article(noun: str) -> str:
     first = noun.split()[0] if noun else ""
     if first in ("a", "an") and is_plural(head) and parse(noun).lead == first and head not in lx.PLURAL_ONLY:
         return noun.split(" ", 1)[1]
-    if not noun or first in lx.DETERMINERS or first.isdigit() or is_plural(head) or head in lx.MASS or lx.slot_of(head):
+    if (
+        not noun
+        or first in lx.DETERMINERS
+        or first.isdigit()
+        or is_plural(head)
+        or head in lx.MASS
+        or lx.slot_of(head)
+        or head.endswith("ly")
+    ):
         return noun
     return "a " + noun
 
 
+_COMMAND = re.compile(r"([a-z]+) (?:the|an?|some|its|their) (?=\w)")
+
+
+def commands(text: str) -> bool:
+    """Whether a text begins with an imperative, known or not: *charge the phone*. No noun phrase begins like that."""
+    found = _COMMAND.match(text)
+    first = found[1] if found else ""
+    return bool(first) and first not in lx.PREPOSITIONS | lx.DETERMINERS | lx.STOPS and not is_gerund(first)
+
+
 def thing(text: str) -> str:
     """A thing with its article, without "another" and "again"."""
+    text = text.split(" ", 1)[1] if commands(text) else text
     text = re.sub(
         r"^(?:the|that|this|another|other|some other|an additional|additional|an extra|extra|any|more|some "
         r"more|back the|also) ",
@@ -51,7 +71,8 @@ def thing(text: str) -> str:
     )
     return with_article(
         re.sub(
-            r"\s+(?:back|again|as well|too|(?<!next )(?<!close )to it|to the (?:image|picture|scene|photo)|into "
+            r"\s+(?:(?<!the )(?<!its )(?<!his )(?<!her )back|again|as well|too|(?<!next )(?<!close )to it|to the "
+            r"(?:image|picture|scene|photo)|into "
             r"(?:the )?(?:scene|image|picture))$",
             "",
             text,
@@ -78,12 +99,14 @@ def adds(text: str, caption: Phrase) -> list[Edit]:
     if number and same_kind(head_noun(number.group(2)), caption.noun):
         return [Count(number.group(1), number.group(2))]
     more = re.fullmatch(
-        r"(one|two|three|four|five|a|another|an additional|an extra)(?: more| other| additional)? ([\w-]+)", text
+        r"(one|two|three|four|five|a|another|an additional|an extra|a second|a third)(?: more| other| "
+        r"additional)? ([\w-]+)",
+        text,
     )
     if (
         more
-        and ("more" in text or "other" in text or "add" in text or "extra" in text)
-        and same_noun(more.group(2), caption.noun)
+        and re.search(r"more|other|add|extra|second|third", text)
+        and (same_noun(more.group(2), caption.noun) or (more.group(2) not in lx.MASS and names(caption, more.group(2))))
     ):
         return [Count("+" + str(lx.NUMBERS.get(more.group(1), 1)), more.group(2))]
     more = re.fullmatch(r"(more|fewer|less|several|many|few)(?: of the)? ([\w-]+)", text)
@@ -109,6 +132,8 @@ def adds(text: str, caption: Phrase) -> list[Edit]:
             edits.append(Pose(part))
         elif part.startswith(("the ", "both ")) and same_kind(itself.noun, caption.noun) and itself.tail:
             edits.append(Pose(" ".join(itself.tail)))
+        elif fewer and is_plural(fewer.group(1)) and names(caption, fewer.group(1)):
+            edits.append(Count("few", fewer.group(1)))
         elif fewer:
             edits.append(Drop(fewer.group(1)))
         elif looks and adjectival(looks.group(1)):
