@@ -1,1 +1,1 @@
-"""The LangChain runnables: ``imagine`` writes the target picture in words; each module builds one chain."""
+"""The LangChain runnables and graphs: ``imagine``, ``compose``, ``rerank``, ``dialog`` and ``agent`` each build one."""
