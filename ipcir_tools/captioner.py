@@ -22,7 +22,8 @@ import json
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,31 +63,31 @@ EMPTY = "a picture"
 """Stands for a caption without words: what comes after needs some text, and this one says nothing false."""
 
 
-class Captioner(ABC):
-    """Captions pictures. A subclass writes one batch; batching and cleaning are here.
+Said = list[tuple[int, list[str] | ModelUnavailable]]
+"""Captions that came together, each with its picture's place, or why there are none."""
 
-    ``id`` names all that decides the words: the weights and the settings of the generation. Safe to share among
-    threads: one batch runs at a time.
+
+class Captioner(ABC):
+    """Captions pictures. Safe to share among threads.
+
+    ``id`` names all that decides the words: the weights and the settings of the generation. ``spent`` counts what a
+    chat model was asked: "calls", "input_tokens" and "output_tokens"; it stays empty for a model on this machine.
     """
 
-    def __init__(
-        self,
-        *,
-        id: str,
-        device: str = "cpu",
-        dtype: str = "float32",
-        batch_size: int = 16,
-        lock: threading.Lock | None = None,
-    ) -> None:
+    def __init__(self, *, id: str, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> None:
         self.id = id
         self.device = device
         self.dtype = dtype
         self.batch_size = batch_size
-        self._lock = lock or threading.Lock()
+        self.spent: Counter[str] = Counter()
 
     @abstractmethod
-    def _caption_batch(self, images: Sequence[Image.Image], n: int) -> list[list[str]]:
-        """``n`` raw captions for each of 1 to ``batch_size`` RGB pictures, the best first."""
+    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
+        """As :meth:`caption`, as soon as they are there, so that they can be kept at once.
+
+        All ``n`` of a picture need not come together. A call that failed gives its error in place of its caption, and
+        the others go on; who has seen enough of them stops iterating, and no more is asked.
+        """
 
     def caption(self, images: Sequence[Image.Image], n: int = 1) -> list[list[str]]:
         """``n`` clean captions for each picture, the best first; they may repeat.
@@ -96,13 +97,33 @@ class Captioner(ABC):
         """
         if n < 1:
             raise InvalidRequest(f"n must be at least 1, not {n}.")
-        captions: list[list[str]] = []
+        captions: list[list[str]] = [[] for _ in images]
+        for came in self.captions(images, n):
+            for place, said in came:
+                if isinstance(said, ModelUnavailable):
+                    raise said
+                captions[place] += said
+        return captions
+
+
+class BatchCaptioner(Captioner):
+    """A captioner that takes many pictures at a time. A subclass writes one batch; one runs at a time."""
+
+    def __init__(self, *, lock: threading.Lock | None = None, **chosen: Any) -> None:
+        super().__init__(**chosen)
+        self._lock = lock or threading.Lock()
+
+    @abstractmethod
+    def _caption_batch(self, images: Sequence[Image.Image], n: int) -> list[list[str]]:
+        """``n`` raw captions for each of 1 to ``batch_size`` RGB pictures, the best first."""
+
+    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
+        """The captions of one batch after the other."""
         for start in range(0, len(images), self.batch_size):
             batch = [sane(image) for image in images[start : start + self.batch_size]]
             with self._lock:
                 raw = self._caption_batch(batch, n)
-            captions += [[clean(text) for text in texts] for texts in raw]
-        return captions
+            yield [(start + i, [clean(text) for text in texts]) for i, texts in enumerate(raw)]
 
 
 def clean(text: str) -> str:
@@ -184,7 +205,7 @@ class _Loaded:
 _KEPT: hub.Kept[_Loaded] = hub.Kept()
 
 
-class TransformersCaptioner(Captioner):
+class TransformersCaptioner(BatchCaptioner):
     """BLIP, BLIP-2, GIT and vision-encoder-decoders, by beam search.
 
     More than one caption are the best beams: alike, but the same on every run and in every batch.
@@ -250,21 +271,32 @@ def _require_weights(model: Any, missing: Collection[str]) -> None:
 
 # ---- chat models -------------------------------------------------------------------------------------
 class ChatCaptioner(Captioner):
-    """A LangChain chat model that takes images; a batch is asked concurrently."""
+    """A LangChain chat model that takes images, asked ``batch_size`` questions at a time, one for each caption."""
 
     def __init__(self, model: BaseChatModel, *, id: str, batch_size: int = 16) -> None:
         super().__init__(id=id, device="remote", dtype="remote", batch_size=batch_size)
         self._model = model
 
-    def _caption_batch(self, images: Sequence[Image.Image], n: int) -> list[list[str]]:
-        messages = [_question(image) for image in images for _ in range(n)]
+    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
+        """Each caption as its reply comes in."""
+        questions = [_question(sane(image)) for image in images]
+        places = [place for place in range(len(images)) for _ in range(n)]
         config: Any = {"max_concurrency": self.batch_size, "run_name": "caption"}
-        try:
-            replies = self._model.batch([[message] for message in messages], config)
-        except Exception as error:  # every provider raises its own classes
-            raise ModelUnavailable(f"The captioner {self.id} failed: {hub.one_line(error)}") from error
-        texts = [str(reply.text) for reply in replies]
-        return [texts[start : start + n] for start in range(0, len(texts), n)]
+        asked = [[questions[place]] for place in places]
+        replies = self._model.batch_as_completed(asked, config, return_exceptions=True)
+        for i, reply in replies:
+            yield [(places[i], self._heard(reply))]
+
+    def _heard(self, reply: BaseMessage | Exception) -> list[str] | ModelUnavailable:
+        self.spent["calls"] += 1
+        if isinstance(reply, Exception):  # every provider raises its own classes
+            failure = ModelUnavailable(f"The captioner {self.id} failed: {hub.one_line(reply)}")
+            failure.__cause__ = reply
+            return failure
+        usage = getattr(reply, "usage_metadata", None) or {}
+        for kind in ("input_tokens", "output_tokens"):
+            self.spent[kind] += usage.get(kind, 0)
+        return [clean(str(reply.text))]
 
 
 def _question(image: Image.Image) -> BaseMessage:

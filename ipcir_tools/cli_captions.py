@@ -48,10 +48,9 @@ def captions(
     An entry of the gallery is the mean of its captions. A run that was killed goes on where it was.
     """
     names = composers_of(composers)
-    from ipcir_tools.evaluation.writing import check_writable
+    from ipcir_tools.evaluation.writing import check_outputs
 
-    for path in filter(None, (html, markdown)):
-        check_writable(path)
+    check_outputs(html, markdown)
     with redirect_stdout(sys.stderr):  # what somebody else's module prints is no part of the document
         benchmark, report = _measured(gallery, queries, embeddings, names, k, home, llm, prompt)
     written = _written(report, benchmark, html, markdown)

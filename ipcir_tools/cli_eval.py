@@ -33,6 +33,7 @@ from ipcir_tools.cli_shared import (
     engine_for,
     print_result,
 )
+from ipcir_tools.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
@@ -94,10 +95,9 @@ def benchmark(
     choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
     choice.check()
     names = composers_of(composers)
-    from ipcir_tools.evaluation.writing import check_writable
+    from ipcir_tools.evaluation.writing import check_outputs
 
-    for path in filter(None, (html, markdown, submission)):
-        check_writable(path)
+    check_outputs(html, markdown, submission)
     place = choice.home(home)
     chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(home=place, models=_models(choice, models), **chosen) as (engine, progress):
@@ -112,11 +112,17 @@ def benchmark(
         measured = run.measure()
         report = summarised(engine, run, measured)
         written = _written(report, run.stock, engine.settings, html, markdown)
-        written += submit(measured, submission) if submission else []
+        refused = None
+        try:
+            written += submit(measured, submission) if submission else []
+        except InvalidRequest as error:  # what was measured is shown first
+            refused = error
     from ipcir_tools.evaluation.report import report_json
     from ipcir_tools.printing_eval import show_report
 
     print_result(as_json, lambda: report_json(report), lambda: show_report(report, written))
+    if refused:
+        raise refused
 
 
 def _models(choice: Choice, models: str | None) -> str | None:

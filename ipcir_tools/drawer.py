@@ -19,9 +19,8 @@ import hashlib
 import importlib
 import json
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools import hub
@@ -40,6 +39,10 @@ _KINDS = {
     "diffusers": "ipcir_tools.drawer_diffusers:DiffusersDrawer",
 }
 """By name, as drawers of the user's own are: the brick knows none of them."""
+
+
+Drawn = list["Image.Image"] | InvalidRequest | ModelUnavailable
+"""The pictures of one description, or why there are none: it cannot be drawn, or the drawer gave nothing."""
 
 
 class Drawer(ABC):
@@ -72,12 +75,18 @@ class Drawer(ABC):
 
         Raises InvalidRequest for the first description that cannot be drawn, and ModelUnavailable.
         """
-        drawn = []
-        for each in self.drawings(descriptions, n, references, seed=seed):
-            if isinstance(each, InvalidRequest):
+        drawn: dict[int, list[Image.Image]] = {}
+        refused: dict[int, InvalidRequest] = {}
+        for place, each in self.drawings(descriptions, n, references, seed=seed):
+            if isinstance(each, ModelUnavailable):
                 raise each
-            drawn.append(each)
-        return drawn
+            if isinstance(each, InvalidRequest):
+                refused[place] = each
+            else:
+                drawn[place] = each
+        if refused:
+            raise refused[min(refused)]
+        return [drawn[place] for place in range(len(descriptions))]
 
     def drawings(
         self,
@@ -86,36 +95,44 @@ class Drawer(ABC):
         references: Sequence[Image.Image] | None = None,
         *,
         seed: int = 0,
-    ) -> Iterator[list[Image.Image] | InvalidRequest]:
-        """As :meth:`draw`, each as soon as it is there; a description that cannot be drawn gives its error instead.
+    ) -> Generator[tuple[int, Drawn]]:
+        """As :meth:`draw`, each with its description's place, as soon as it is there.
 
-        A picture depends on its description, its place among the ``n`` and the seed, never on what else is drawn.
-        Raises ModelUnavailable where nothing can be drawn.
+        What was not drawn gives its error instead, and the others go on; who has seen enough of them stops iterating,
+        and no more is drawn. A picture depends on its description, its place among the ``n`` and the seed, never on
+        what else is drawn.
         """
         if n < 1:
             raise InvalidRequest(f"n must be at least 1, not {n}.")
         shown = references if references is not None and self.edits else [None] * len(descriptions)
         with ThreadPoolExecutor(self.concurrency, "ipcir-draw") as pool:
-            ahead: deque[Future[list[Image.Image] | InvalidRequest]] = deque()
+            ahead: dict[Future[Drawn], int] = {}
             try:
-                for text, reference in zip(descriptions, shown, strict=True):
-                    ahead.append(pool.submit(self._tried, text, n, seed, reference))
+                for place, (text, reference) in enumerate(zip(descriptions, shown, strict=True)):
+                    ahead[pool.submit(self._tried, text, n, seed, reference)] = place
                     if len(ahead) > 2 * self.concurrency:  # no more pictures than that wait in memory
-                        yield ahead.popleft().result()
+                        yield from _finished(ahead)
                 while ahead:
-                    yield ahead.popleft().result()
+                    yield from _finished(ahead)
             finally:
                 for job in ahead:
                     job.cancel()
 
-    def _tried(self, text: str, n: int, seed: int, reference: Image.Image | None) -> list[Image.Image] | InvalidRequest:
+    def _tried(self, text: str, n: int, seed: int, reference: Image.Image | None) -> Drawn:
         try:
             drawn = self._draw(text, [_seed_of(text, place, seed) for place in range(n)], reference)
-        except InvalidRequest as error:
+        except (InvalidRequest, ModelUnavailable) as error:
             return error
         if len(drawn) != n:
-            raise ModelUnavailable(f"The drawer {self.id} gave {len(drawn)} pictures in place of {n}. {WAYS_OUT}")
+            return ModelUnavailable(f"The drawer {self.id} gave {len(drawn)} pictures in place of {n}. {WAYS_OUT}")
         return [picture.convert("RGB") for picture in drawn]
+
+
+def _finished(ahead: dict[Future[Drawn], int]) -> Iterator[tuple[int, Drawn]]:
+    """Wait for some of what is drawn, and take it out, in the order in which it was asked for."""
+    done, _ = wait(ahead, return_when=FIRST_COMPLETED)
+    for job in [job for job in ahead if job in done]:
+        yield ahead.pop(job), job.result()
 
 
 def _seed_of(description: str, place: int, seed: int) -> int:

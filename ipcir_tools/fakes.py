@@ -26,7 +26,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
 
-from ipcir_tools.captioner import EMPTY, Captioner
+from ipcir_tools.captioner import EMPTY, BatchCaptioner
 from ipcir_tools.encoder import Encoder
 from ipcir_tools.rules import imagine_by_rules
 from ipcir_tools.types import FloatArray
@@ -115,7 +115,7 @@ def colour_name(image: Image.Image) -> str:
     return list(COLOURS)[int(np.argmax(_likeness(image)))]
 
 
-class ScriptedCaptioner(Captioner):
+class ScriptedCaptioner(BatchCaptioner):
     """Says what it is told: a function of the picture, or captions by the name of its main colour.
 
     Without either it names the colour: ``a red picture``. A colour that the mapping lacks gets ``a picture``.

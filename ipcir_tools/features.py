@@ -6,16 +6,19 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ipcir_tools import images
+from ipcir_tools.captioning import Captioning
 from ipcir_tools.catalog import Catalog, Progress
 from ipcir_tools.drawer import drawn_key
-from ipcir_tools.errors import BadImage, InvalidRequest, NotFound
+from ipcir_tools.errors import BadImage, InvalidRequest, ModelUnavailable, NotFound
+from ipcir_tools.patience import Patience
 from ipcir_tools.schema import chunked
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import FloatArray
@@ -34,7 +37,7 @@ _BLOCK = 256
 _TEXTS = 4_096
 """Texts encoded before they are kept: a run that is killed loses no more."""
 _DRAWN = 8
-"""Descriptions drawn before their pictures' features are kept."""
+"""Descriptions whose references are opened at a time, for drawers that edit them."""
 
 
 def text_key(text: str) -> str:
@@ -50,8 +53,12 @@ class Features:
     """Looks features and captions up in the catalog and makes those that are missing.
 
     ``encoder`` and ``captioner`` are called for a model only when something is missing. ``made`` counts what was
-    really made: "images", "texts", "captions" and "drawings"; a ``tally`` that is handed in counts the same for one
+    really made: "images", "texts", "captions" and "drawings", and where a chat model captions "captioner_calls",
+    "captioner_input_tokens" and "captioner_output_tokens"; a ``tally`` that is handed in counts the same for one
     caller. Safe for many threads.
+
+    Captions and drawings are kept one by one, as they are made. One that fails leaves the others made; ModelUnavailable
+    is raised at the end, or after ``OUTAGES`` failures in a row.
     """
 
     def __init__(
@@ -65,12 +72,28 @@ class Features:
         self._catalog = catalog
         self._settings = settings
         self._encoder = encoder
-        self._captioner = captioner
-        self._captioner_id = captioner_id
+        self._captioning = Captioning(catalog, captioner, captioner_id, self._count)
         self._lock = threading.Lock()
-        self._making = {what: threading.Lock() for what in ("texts", "images", "captions", "drawings")}
+        self._making = {what: threading.Lock() for what in ("texts", "images", "drawings")}
         """Each held while something is made, so that two threads never make the same."""
+        self._patience = {"texts": Patience(), "captions": self._captioning.patience, "drawings": Patience()}
         self.made: Counter[str] = Counter()
+
+    @contextmanager
+    def giving_up(self) -> Iterator[None]:
+        """While it lasts, a model that failed ``OUTAGES`` times in a row is asked nothing more by anybody.
+
+        What is known already is found as before. Without it every call tries again.
+        """
+        with ExitStack() as stack:
+            for each in self._patience.values():
+                stack.enter_context(each.lasting())
+            yield
+
+    @property
+    def no_captioner(self) -> str:
+        """Why the captioner cannot be had; empty while nobody found that."""
+        return self._captioning.unavailable
 
     @property
     def space(self) -> str:
@@ -115,22 +138,26 @@ class Features:
         """Features ``[n, d]`` of ``n`` pictures drawn of each (description, reference's id).
 
         The reference is looked at by drawers that edit it, and by no other. Raises InvalidRequest for the first
-        description that cannot be drawn, when the others are.
+        description that cannot be drawn, when the others are, and ModelUnavailable where the drawer fails.
         """
         wanted = {each: (each[0], each[1] if drawer.edits else "") for each in asked}
         keys = {each: _drawn_keys(drawer, each, n) for each in wanted.values()}
         every = [key for several in keys.values() for key in several]
         known = self._catalog.features(every, self.space)
         if len(known) < len(every):
-            with self._making["drawings"]:
+            with self._making["drawings"], self._patience["drawings"].round() as failures:
                 known = self._catalog.features(every, self.space)
                 missing = [each for each, several in keys.items() if any(key not in known for key in several)]
                 refused: list[InvalidRequest] = []
-                for i, block in enumerate(chunked(missing, _DRAWN)):
-                    known |= self._made_drawings(drawer, block, n, pixels, refused, tally)
+                encoder = self._encoder()  # loaded before anything is drawn: what is drawn must not wait for it
+                for i, drawn in enumerate(self._drawings(drawer, missing, n, pixels, failures), start=1):
+                    if isinstance(drawn, InvalidRequest):
+                        refused.append(drawn)
+                    else:
+                        known |= self._kept_drawings(encoder, drawn, tally)
                     if progress:
-                        progress("drawing", i * _DRAWN + len(block), len(missing))
-                if refused:
+                        progress("drawing", i, len(missing))
+                if refused and not failures:
                     raise refused[0]
         return {each: np.stack([known[key] for key in keys[shown]]) for each, shown in wanted.items()}
 
@@ -165,21 +192,11 @@ class Features:
         tally: Counter[str] | None = None,
     ) -> dict[str, tuple[str, ...]]:
         """``n`` captions a picture, by id, the best first; they may repeat. Kept apart for every ``n``."""
-        kept_as = _several(self._captioner_id(), n)
-        known = self._catalog.captions(ids, kept_as)
-        if len(known) < len(set(ids)):
-            with self._making["captions"]:
-                known = self._catalog.captions(ids, kept_as)
-                missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
-                for i, block in enumerate(chunked(missing, _BLOCK)):
-                    known |= self._made_captions(block, n, pixels, tally)
-                    if progress:
-                        progress("captioning", i * _BLOCK + len(block), len(missing))
-        return {id_: (text,) if n == 1 else tuple(json.loads(text)) for id_, text in known.items()}
+        return self._captioning.several(ids, n, lambda id_: self._open(id_, pixels), progress, tally)
 
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
         """The captions that are there already; none is made."""
-        return self._catalog.captions(ids, self._captioner_id())
+        return self._captioning.known(ids)
 
     def _kept(
         self, wanted: Mapping[str, _T], make: Callable[[list[_T]], FloatArray], tally: Counter[str] | None
@@ -187,32 +204,46 @@ class Features:
         """Features of texts by key; those that are missing are made of their items."""
         known = self._catalog.features(wanted, self.space)
         if len(known) < len(wanted):
-            with self._making["texts"]:
+            with self._making["texts"], self._patience["texts"].round():
                 known = self._catalog.features(wanted, self.space)
                 for keys in chunked([key for key in wanted if key not in known], _TEXTS):
                     made = dict(zip(keys, make([wanted[key] for key in keys]), strict=True))
                     self._catalog.put_features(made, self.space)
                     self._count("texts", len(made), tally)
+                    self._patience["texts"].answered()
                     known |= made
         return known
 
-    def _made_drawings(
+    def _drawings(
         self,
         drawer: Drawer,
-        block: Sequence[tuple[str, str]],
+        missing: Sequence[tuple[str, str]],
         n: int,
         pixels: Mapping[str, Image.Image] | None,
-        refused: list[InvalidRequest],
-        tally: Counter[str] | None,
+        failures: list[ModelUnavailable],
+    ) -> Iterator[dict[str, Image.Image] | InvalidRequest]:
+        """The pictures of each description by their keys, as they are drawn, until the drawer fails too often."""
+        patience = self._patience["drawings"]
+        for block in chunked(missing, _DRAWN):
+            shown = [self._open(id_, pixels) for _, id_ in block] if drawer.edits else None
+            with closing(drawer.drawings([text for text, _ in block], n, shown)) as drawings:
+                for place, drawn in drawings:
+                    if isinstance(drawn, ModelUnavailable):
+                        failures.append(drawn)
+                        patience.failed(drawn)
+                        if patience.over:
+                            return
+                        continue
+                    patience.answered()
+                    if isinstance(drawn, InvalidRequest):
+                        yield drawn
+                    else:
+                        yield dict(zip(_drawn_keys(drawer, block[place], n), drawn, strict=True))
+
+    def _kept_drawings(
+        self, encoder: Encoder, pictures: Mapping[str, Image.Image], tally: Counter[str] | None
     ) -> dict[str, FloatArray]:
-        shown = [self._open(id_, pixels) for _, id_ in block] if drawer.edits else None
-        pictures: dict[str, Image.Image] = {}
-        for each, drawn in zip(block, drawer.drawings([text for text, _ in block], n, shown), strict=True):
-            if isinstance(drawn, InvalidRequest):
-                refused.append(drawn)
-            else:
-                pictures |= dict(zip(_drawn_keys(drawer, each, n), drawn, strict=True))
-        made = dict(zip(pictures, self._encoder().embed_images(list(pictures.values())), strict=True))
+        made = dict(zip(pictures, encoder.embed_images(list(pictures.values())), strict=True))
         self._catalog.put_features(made, self.space)
         self._count("drawings", len(made), tally)
         return made
@@ -223,15 +254,6 @@ class Features:
         made = dict(zip(ids, self._encoder().embed_images([self._open(id_, pixels) for id_ in ids]), strict=True))
         self._catalog.put_features(made, self.space)
         self._count("images", len(made), tally)
-        return made
-
-    def _made_captions(
-        self, ids: Sequence[str], n: int, pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
-    ) -> dict[str, str]:
-        said = self._captioner().caption([self._open(id_, pixels) for id_ in ids], n)
-        made = {id_: texts[0] if n == 1 else json.dumps(texts) for id_, texts in zip(ids, said, strict=True)}
-        self._catalog.put_captions(made, _several(self._captioner_id(), n))
-        self._count("captions", n * len(made), tally)
         return made
 
     def _open(self, id_: str, pixels: Mapping[str, Image.Image] | None) -> Image.Image:
@@ -257,11 +279,6 @@ class Features:
             self.made[what] += n
             if tally is not None:
                 tally[what] += n
-
-
-def _several(captioner: str, n: int) -> str:
-    """Under which ``n`` captions are kept: what is said in several ways is no part of what is said in one."""
-    return captioner if n == 1 else f"{captioner}*{n}"
 
 
 def _drawn_keys(drawer: Drawer, asked: tuple[str, str], n: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +30,13 @@ _TRAINED_BY: dict[Method, str] = {
 class Inverter:
     """A network that turns a picture into a word, with the encoder that reads the word."""
 
-    id: str
-    """Names the weights."""
     network: Network
     encoder: Encoder
+
+    @property
+    def id(self) -> str:
+        """Names the weights."""
+        return self.network.id
 
     def queries(self, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
         """Features ``[n, d]``, unit norm, of each reference ``[n, d]`` as a word in the modification's sentence."""
@@ -87,7 +90,7 @@ def _described(folder: Path) -> NetworkConfig | None:
         return None
 
 
-def load_trained(method: Method, settings: Settings, models: ModelNames, space: str) -> tuple[str, Network]:
-    """A method's network and its id. Raises what :func:`find_network` raises."""
+def load_trained(method: Method, settings: Settings, models: ModelNames, space: str) -> Network:
+    """A method's network, with its id. Raises what :func:`find_network` raises."""
     folder = find_network(method, space, settings, models)
-    return hub.folder_id(folder, DESCRIPTION), load_network(folder, method, space)
+    return replace(load_network(folder, method, space), id=hub.folder_id(folder, DESCRIPTION))

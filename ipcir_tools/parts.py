@@ -204,16 +204,16 @@ class EngineParts:
 
     @once
     def _pic2word(self) -> Inverter:
-        return Inverter(*load_trained("pic2word", self.settings, self.models, self.encoder.space), self.encoder)
+        return Inverter(load_trained("pic2word", self.settings, self.models, self.encoder.space), self.encoder)
 
     @once
     def _searle(self) -> Inverter:
-        return Inverter(*load_trained("searle", self.settings, self.models, self.encoder.space), self.encoder)
+        return Inverter(load_trained("searle", self.settings, self.models, self.encoder.space), self.encoder)
 
     @once
     def aligner(self) -> Network:
         """What moves a proxy towards targets. Raises ModelUnavailable where no such network was trained."""
-        return load_trained("aligned", self.settings, self.models, self.features.space)[1]
+        return load_trained("aligned", self.settings, self.models, self.features.space)
 
     def check_space(self) -> None:
         """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatch."""

@@ -31,11 +31,9 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
     for row in (row for row in report.rows if row.not_run):
         out.print(f"  [yellow]{escape(row.composer)} was not run:[/] {escape(visible(row.not_run))}", soft_wrap=True)
     by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
-    main = report.measures[0] if report.measures else "nothing"
     out.print(
-        f"  [dim]{report.queries:,} queries, {report.gallery:,} pictures, imagined by {by}; percent of all queries, a "
-        f"failed one is a miss; the interval is of {main}, and so is the difference to "
-        f"{escape(report.baseline or '-')}, in points[/]",
+        f"  [dim]{report.queries:,} queries, {report.gallery:,} {report.entries}, imagined by {by}; "
+        f"{escape(_figures_told(report))}[/]",
         soft_wrap=True,
     )
     out.print(f"  [dim]made by this run: {made_now(report)}[/]", soft_wrap=True)
@@ -46,11 +44,18 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         out.print(f"written: {path}", markup=False, soft_wrap=True)
 
 
+def _figures_told(report: Report) -> str:
+    if not report.measures:
+        return "the truth is hidden: --submission writes the file that its server scores"
+    told = f"percent of all queries, a failed one is a miss; the interval is of {report.measures[0]}"
+    return told + (f", and so is the difference to {report.baseline}, in points" if report.baseline else "")
+
+
 def _table(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("composer", no_wrap=True)
     rest = ("interval", "diff", "p") if report.measures else ()
-    for name in ("weight", *report.measures, *rest):
+    for name in ("weight", *report.measures, *rest, "failed"):
         table.add_column(name, justify="right", no_wrap=True)
     best = {
         name: max((r.figures[name].mean for r in report.rows if r.figures), default=0.0) for name in report.measures
@@ -75,7 +80,7 @@ def _cells(row: Row, best: dict[str, float], main: Sequence[str]) -> list[Text]:
         cells.append(Text(f"{figure.low:.1f}-{figure.high:.1f}", style="dim"))
         cells.append(Text(f"{lead.mean:+.1f}" if lead else ""))
         cells.append(Text(_chance(lead.p) if lead else "", style="dim"))
-    return cells
+    return [*cells, Text(f"{row.failed:,}", style="yellow" if row.failed else "dim")]
 
 
 def _chance(p: float) -> str:
@@ -83,15 +88,15 @@ def _chance(p: float) -> str:
 
 
 def _show_failures(report: Report) -> None:
-    from ipcir_tools.evaluation.report import failure_counts, visible
+    from ipcir_tools.evaluation.report import failed_where, failure_lines, visible
 
-    counts = list(failure_counts(report).items())
-    if counts:
-        out.print(f"[yellow]{len({failure.query for failure in report.failures}):,} queries failed:[/]")
-    for reason, n in counts[:_MOST]:
-        out.print(f"  {n:,} x {visible(reason)}", markup=False, soft_wrap=True)
-    if counts[_MOST:]:
-        out.print(f"  and {len(counts) - _MOST} reasons more: --json lists them all")
+    lines = failure_lines(report)
+    if lines:
+        out.print(f"[yellow]queries that failed: {escape(failed_where(report))}[/]", soft_wrap=True)
+    for line in lines[:_MOST]:
+        out.print(f"  {visible(line)}", markup=False, soft_wrap=True)
+    if lines[_MOST:]:
+        out.print(f"  and {len(lines) - _MOST} reasons more: --json lists them all")
 
 
 def show_unusable(unusable: Mapping[str, str]) -> None:

@@ -43,6 +43,8 @@ class WordInverter:
 class RollingAligner:
     """Moves every proxy a little, the same way on every run."""
 
+    id = "aligned@0"
+
     def aligned(self, proxies: FloatArray) -> FloatArray:
         return fusion.normalised(proxies + 0.1 * np.roll(proxies, 1, axis=1))
 

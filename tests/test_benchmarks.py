@@ -174,8 +174,8 @@ def test_circo_as_published(published):
 @pytest.mark.parametrize(("gallery", "sizes"), [("original", [3_817, 6_346, 5_373]), ("VAL", [2_628, 3_089, 2_902])])
 def test_fashioniq_as_published(published, gallery, sizes):
     found = load_fashioniq(published / "fashioniq", gallery=gallery)
-    assert found.groups == ("dress", "shirt", "toptee")
-    by_group = [[query for query in found.queries if query.group == group] for group in found.groups]
+    categories = ("dress", "shirt", "toptee")
+    by_group = [[query for query in found.queries if query.group == group] for group in categories]
     assert [len(each) for each in by_group] == [2_017, 2_038, 1_961]
     assert [len(each[0].gallery) for each in by_group] == sizes
     assert any("3 queries have an empty caption" in note for note in found.notes)
@@ -377,6 +377,24 @@ def test_captions_are_stripped_and_joined_and_an_empty_one_leaves_the_other_alon
     assert both["shirt/1"].wordings == ()
 
 
+def test_marks_around_a_caption_are_no_part_of_it(tmp_path):
+    item = {"candidate": "DRESS000000", "target": "DRESS000001", "captions": [" is blue,", "has long sleeves?. \n"]}
+    written(make_fashioniq(tmp_path, SMALL, {}) / "captions/cap.dress.val.json", [item])
+    (query,) = load_fashioniq(tmp_path, categories=("dress",)).queries
+    assert query.modification == "is blue and has long sleeves"
+
+
+def test_a_benchmark_without_its_pictures_says_where_to_get_them(tmp_path):
+    for found, source in (
+        (load_cirr(make_cirr(tmp_path / "cirr")), "NLVR2"),
+        (load_circo(make_circo(tmp_path / "circo")), "cocodataset.org"),
+        (load_fashioniq(make_fashioniq(tmp_path / "fashioniq", SMALL, {})), "fashion-iq-metadata"),
+        (load_genecis(make_genecis(tmp_path / "genecis")), "visualgenome.org"),
+    ):
+        with pytest.raises(NotFound, match=rf"name the folder with --pictures \(get them from .*{source}"):
+            found.file(found.gallery[0])
+
+
 def test_a_request_that_says_nothing_is_kept_and_told_apart_by_every_loader(tmp_path):
     folder = make_fashioniq(tmp_path / "fashioniq", SMALL, {"shirt": (1,)})
     item = [{"candidate": "DRESS000000", "target": "DRESS000001", "captions": ["", " . "]}]
@@ -436,7 +454,8 @@ def test_wrong_entries_of_fashioniq_are_named(tmp_path, change, message):
 
 def test_the_four_tasks_of_genecis(tmp_path):
     found = load_genecis(make_genecis(tmp_path))
-    assert found.groups == ("focus_attribute", "change_attribute", "focus_object", "change_object")
+    tasks = ["focus_attribute", "change_attribute", "focus_object", "change_object"]
+    assert list(dict.fromkeys(query.group for query in found.queries)) == tasks
     assert all(query.gallery[0] == query.main for query in found.queries)
     assert [len(query.gallery) for query in found.queries] == [10, 15, 15, 15, 15, 15, 15, 15]
     assert found.notes[:3:2] == (
@@ -491,6 +510,25 @@ def test_pictures_without_their_ids_are_named(tmp_path, task, message):
         load_genecis(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "box",
+    ["[NaN, 2, 30, 40]", "[1, 2, Infinity, 40]", "[1e308, 2, 1e308, 40]", "[1, 2, -30, 40]", "[1, 2, 30, 0]"],
+)
+def test_a_box_that_is_none_is_named(tmp_path, box):
+    path = make_genecis(tmp_path) / "change_attribute.json"
+    path.write_text(path.read_text().replace("[50.5, 2, 30, 40]", box))
+    with pytest.raises(
+        InvalidRequest, match=r"change_attribute\.json, item 0: instance_bbox \[.*\] should be left, top"
+    ):
+        load_genecis(tmp_path)
+
+
+def test_a_box_may_begin_beyond_its_picture(tmp_path):
+    path = make_genecis(tmp_path) / "change_attribute.json"
+    path.write_text(path.read_text().replace("[50.5, 2, 30, 40]", "[-1, -0.5, 30, 40]"))
+    assert load_genecis(tmp_path).boxes["7@-1,-0.5,30,40"] == (-1, -0.5, 30, 40)
+
+
 def test_an_unknown_task_is_refused(tmp_path):
     with pytest.raises(InvalidRequest, match="tasks of GeneCIS are focus_attribute"):
         load_genecis(tmp_path, tasks=("change_colour",))
@@ -539,6 +577,8 @@ def test_the_file_may_lie_elsewhere_and_one_target_each_needs_no_hits(pictures, 
         (line(reference="notes.txt"), "line 2: no such picture in the folder: notes.txt"),
         (line(targets=["a.jpg"]), "line 2: the reference is a target"),
         (line(id=1), "line 2: the id 1 stands there already"),
+        (line(id=True), "line 2: id: input should be a valid string"),
+        (line(reference=True), "line 2: reference: input should be a valid string"),
     ],
     ids=str,
 )
@@ -548,6 +588,19 @@ def test_a_line_that_is_no_query_is_named_and_counted(pictures, wrong, why):
     assert len(found.left_out) == 1
     assert re.match(why, found.left_out[0])
     assert found.notes[-1].startswith("1 lines left out: line 2")
+
+
+def test_a_file_in_the_place_of_the_folder_of_pictures_is_told_so(pictures, tmp_path):
+    file = pictures / "a.jpg"
+    for load in (
+        lambda: load_jsonl(lines(pictures, line()), file),
+        lambda: load_cirr(make_cirr(tmp_path / "cirr"), file),
+        lambda: load_circo(make_circo(tmp_path / "circo"), file),
+        lambda: load_fashioniq(make_fashioniq(tmp_path / "fashioniq", SMALL, {}), file),
+        lambda: load_genecis(make_genecis(tmp_path / "genecis"), file),
+    ):
+        with pytest.raises(InvalidRequest, match=r"a\.jpg is a file: name the folder .* with --pictures"):
+            load()
 
 
 def test_a_reference_that_stays_may_be_a_target(pictures):
@@ -611,7 +664,7 @@ def test_the_file_for_the_server_of_circo(tmp_path):
         (lambda top: {**top, "12001": (*top["12001"][:49], top["12001"][0])}, "Query 12001 names a picture twice"),
         (lambda top: {**top, "12001": (*top["12001"][:49], "dev-1")}, "names dev-1, which cannot be found"),
         (lambda top: {**top, "12001": (*top["12001"][:49], "me.png")}, "names me.png, which cannot be found"),
-        (lambda top: {id_: top[id_] for id_ in list(top)[1:]}, "1 queries have no pictures, the first is 12000"),
+        (lambda top: {id_: top[id_] for id_ in list(top)[1:]}, "1 query has no pictures: 12000;"),
         (lambda top: {**top, "5": ()}, "CIRR test1 has no query 5"),
     ],
     ids=["too few", "twice", "the reference", "unknown", "a query missing", "a query too many"],

@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipcir_tools.calibration import LEAST, MOST, POOR, Background, fits, is_poor, surprise
+from ipcir_tools.chains.compose import Composed
+from ipcir_tools.composers import Parts
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.evaluation import absence
 from ipcir_tools.evaluation.absence import AbsentCase, auroc, measure_absence
 from ipcir_tools.presenting import result_json, result_text
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import ComposedQuery, SearchResult, Turn
+from ipcir_tools.types import ComposedQuery, Probe, SearchResult, Turn
 
 
 def test_the_surprise_is_the_share_that_fits_at_least_as_well():
@@ -129,6 +132,18 @@ def test_a_tiny_wardrobe_with_its_targets_taken_away(found):
         assert each.there > each.absent
         assert each.poor_there is None or 0 <= each.poor_there <= each.poor_absent <= 1
     assert measured["edit"].auroc > measured["garment"].auroc, "what the edit asks for is missed more than a garment"
+
+
+def test_the_reference_is_no_hit_whether_or_not_something_is_taken_away():
+    """The reference fits its request best, then the target: 0.8 in the gallery as it is, 0.5 without the target."""
+    ids, fit = ["reference", "target", "other"], [1.0, 0.8, 0.5]
+    matrix = np.array([[each, np.sqrt(1 - each**2)] for each in fit], np.float32)
+    text = np.array([1, 0], np.float32)
+    composed = Composed(
+        Probe(text), 0.5, image=None, text=text, caption=None, imagination=None, parts=Parts(weight=0.5)
+    )
+    case = AbsentCase("reference", "in blue", frozenset({"target"}))
+    assert absence._bests(case, composed, ids, matrix) == (pytest.approx(0.8), pytest.approx(0.5))
 
 
 def test_a_composer_without_an_imagined_text_is_refused(tmp_path):

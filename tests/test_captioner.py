@@ -8,6 +8,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,12 @@ from PIL import Image
 
 from ipcir_tools import captioner as captioners
 from ipcir_tools import hub
-from ipcir_tools.captioner import ChatCaptioner, captioner_id, clean, load_captioner
+from ipcir_tools.captioner import Captioner, ChatCaptioner, Said, captioner_id, clean, load_captioner
+from ipcir_tools.captioning import Captioning
+from ipcir_tools.catalog import Catalog
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable
 from ipcir_tools.fakes import ScriptedCaptioner, ScriptedChatModel
+from ipcir_tools.patience import OUTAGES
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "red", "blue", "green", "dress", "shirt", "belt"]
 TEXT = {
@@ -282,10 +287,8 @@ def chat(*replies) -> tuple[ChatCaptioner, ScriptedChatModel]:
 
 def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
     captioner, model = chat(" a red\ndress ", AIMessage(content=[{"type": "text", "text": "a gown"}]), "", "a shirt")
-    assert captioner.caption([Image.new("RGBA", (3000, 1000), "red"), Image.new("L", (8, 8))], n=2) == [
-        ["a red dress", "a gown"],
-        ["a picture", "a shirt"],
-    ]
+    found = captioner.caption([Image.new("RGBA", (3000, 1000), "red"), Image.new("L", (8, 8))], n=2)
+    assert list(map(set, found)) == [{"a red dress", "a gown"}, {"a picture", "a shirt"}]
     text, picture = model.received[0][0].content
     assert text["text"] == captioners.CHAT_PROMPT
     assert (picture["type"], picture["mime_type"]) == ("image", "image/jpeg")
@@ -320,3 +323,114 @@ def test_a_chat_model_that_cannot_be_set_up(name, monkeypatch):
         monkeypatch.delenv(key, raising=False)
     with pytest.raises(ModelUnavailable, match="Cannot set up the chat model"):
         load_captioner(name)
+
+
+def test_one_reply_that_fails_leaves_the_others():
+    captioner, _ = chat("a red dress", RuntimeError("too busy"), "a blue dress")
+    found = dict(said for several in captioner.captions(pictures(3)) for said in several)
+    assert (found[0], found[2]) == (["a red dress"], ["a blue dress"])
+    assert isinstance(found[1], ModelUnavailable)
+
+
+def test_what_a_chat_model_costs_is_counted():
+    usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
+    captioner, _ = chat(AIMessage("a dress", usage_metadata=usage), "a shirt", RuntimeError("too busy"))
+    list(captioner.captions(pictures(3)))
+    assert captioner.spent == {"calls": 3, "input_tokens": 100, "output_tokens": 20}
+    assert ScriptedCaptioner().spent == {}, "a model on this machine costs nothing"
+
+
+# ---- captions that are kept as they are made ---------------------------------------------------------
+class Teller(Captioner):
+    """Gives one caption at a time; broken off ``at`` the call of that number; the calls ``ill`` fail."""
+
+    def __init__(self, at: int = 99, ill: Sequence[int] = ()) -> None:
+        super().__init__(id="teller/0")
+        self.at, self.ill, self.calls = at, ill, 0
+
+    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
+        for place in (place for place in range(len(images)) for _ in range(n)):
+            self.calls += 1
+            if self.calls == self.at:
+                raise KeyboardInterrupt
+            ill = self.calls in self.ill
+            yield [(place, ModelUnavailable(f"ill {self.calls}") if ill else [f"caption {self.calls}"])]
+
+
+class Told:
+    """What is kept of captions in one catalog, each time as a new process would begin."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog, self.made = catalog, Counter[str]()
+
+    def _count(self, what: str, n: int, tally: Counter[str] | None) -> None:
+        self.made[what] += n
+
+    def begun(self, captioner: Captioner) -> Captioning:
+        self.made.clear()
+        return Captioning(self.catalog, lambda: captioner, lambda: captioner.id, self._count)
+
+    def ask(self, captioner: Captioner, n: int = 1, names: str = "abcde") -> dict[str, tuple[str, ...]]:
+        return self.begun(captioner).several(names, n, lambda _: Image.new("RGB", (8, 8)), None, None)
+
+
+@pytest.fixture
+def told(tmp_path):
+    with Catalog.open(tmp_path / "home") as catalog:
+        yield Told(catalog)
+
+
+def test_what_was_said_before_a_run_was_killed_is_not_asked_again(told):
+    with pytest.raises(KeyboardInterrupt):
+        told.ask(Teller(at=4))
+    assert told.made == {"captions": 3}
+    rest = Teller()
+    assert len(told.ask(rest)) == 5
+    assert rest.calls == 2
+
+
+def test_several_captions_of_one_picture_are_kept_one_by_one(told):
+    with pytest.raises(KeyboardInterrupt):
+        told.ask(Teller(at=6), n=4)
+    rest = Teller()
+    found = told.ask(rest, n=4)
+    assert [len(texts) for texts in found.values()] == [4] * 5
+    assert rest.calls == told.made["captions"] == 4 * 5 - 5
+    assert told.ask(Teller(at=1), n=4) == found, "nothing is asked again"
+
+
+def test_a_caption_that_fails_leaves_the_others_kept_and_counted(told):
+    with pytest.raises(ModelUnavailable, match="ill 2"):
+        told.ask(Teller(ill=[2]))
+    assert told.made == {"captions": 4}
+    rest = Teller()
+    told.ask(rest)
+    assert rest.calls == 1
+
+
+def test_a_captioner_that_is_dead_is_asked_a_few_times_alone(told):
+    dead = Teller(ill=range(99))
+    captioning = told.begun(dead)
+
+    def ask(names: str = "abcde") -> None:
+        with pytest.raises(ModelUnavailable):
+            captioning.several(names, 1, lambda _: Image.new("RGB", (8, 8)), None, None)
+
+    ask()
+    assert dead.calls == OUTAGES
+    ask()
+    assert dead.calls == 2 * OUTAGES, "each call tries again"
+    with captioning.patience.lasting():
+        for _ in range(10):
+            ask("a")
+    assert dead.calls == 3 * OUTAGES, "unless they belong together"
+    dead.ill = ()
+    assert captioning.several("a", 1, lambda _: Image.new("RGB", (8, 8)), None, None)
+
+
+def test_a_local_models_batch_is_kept_in_one_step(told, monkeypatch):
+    steps: list[int] = []
+    put = told.catalog.put_captions
+    monkeypatch.setattr(told.catalog, "put_captions", lambda made, by: steps.append(len(made)) or put(made, by))
+    told.ask(ScriptedCaptioner(batch_size=2), n=3)
+    assert [size for size in steps if size] == [2, 2, 1]

@@ -26,7 +26,7 @@ from ipcir_tools.inversion import oti
 from ipcir_tools.inversion.network import NetworkConfig, load_network, save_network
 from ipcir_tools.inversion.training import CHECKPOINT, finished
 from ipcir_tools.models import DEFAULT, DEMO, SETS
-from ipcir_tools.networks import find_network, own_folder
+from ipcir_tools.networks import find_network, load_trained, own_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.training_data import read_pictures, read_triplets, some_captions
 
@@ -223,6 +223,18 @@ def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
     assert triplets.proxies[0] @ triplets.targets[0] == pytest.approx(target.score, abs=1e-5)
 
 
+def test_a_query_with_two_targets_is_two_triplets(engine, shop, tmp_path):
+    asked = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
+    other = next(path.name for path in sorted(shop.glob("*.jpg")) if path.name not in (*asked["targets"], "broken.jpg"))
+    other = other if other != asked["reference"] else "twin.jpg"
+    file = tmp_path / "two.jsonl"
+    file.write_text(json.dumps(asked | {"targets": [*asked["targets"], other]}))
+    triplets = read_triplets(engine, file, shop, silent)
+    features = read_pictures(engine, [shop / name for name in (*asked["targets"], other)], silent).matrix
+    np.testing.assert_array_equal(triplets.targets, features)
+    np.testing.assert_array_equal(triplets.proxies[0], triplets.proxies[1])
+
+
 # --- errors
 
 
@@ -258,6 +270,16 @@ def test_a_network_is_found_where_training_puts_it(settings, method):
     folder = network(own_folder(method, settings), method)
     assert find_network(method, "ours", settings, SETS[DEFAULT]) == folder
     assert load_network(folder, method, "ours").config.method == method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_is_named_by_its_weights(settings, method):
+    folder = own_folder(method, settings)
+    network(folder, method)
+    first, again = (load_trained(method, settings, SETS[DEFAULT], "ours").id for _ in range(2))
+    network(folder, method)  # other random weights
+    assert first
+    assert first == again != load_trained(method, settings, SETS[DEFAULT], "ours").id
 
 
 def test_what_the_settings_name_goes_first_and_may_hold_one_network_or_several(settings, tmp_path):

@@ -23,8 +23,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ipcir_tools import drawer_diffusers, drawer_openai, hub
+from ipcir_tools.catalog import Catalog
 from ipcir_tools.drawer import Drawer, drawn_key, load_drawer
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
+from ipcir_tools.features import Features
+from ipcir_tools.patience import OUTAGES
 from ipcir_tools.settings import Settings, load_settings
 
 KEY = "sk-test-0123456789abcdef"
@@ -83,7 +87,7 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn():
 
 
 def test_a_description_that_cannot_be_drawn_costs_no_other_one():
-    drawn = list(Painter().drawings(["a", "fog", "b"]))
+    drawn = dict(Painter().drawings(["a", "fog", "b"]))
     assert isinstance(drawn[1], InvalidRequest)
     assert [len(drawn[0]), len(drawn[2])] == [1, 1]
     with pytest.raises(InvalidRequest, match="Fog"):
@@ -128,6 +132,74 @@ def test_keys_differ_where_anything_does(wanted):
     keys = [drawn_key(drawer, text, i, seed=seed, reference=seen) for drawer, text, i, seed, seen in wanted]
     assert len(set(keys)) == len(wanted)
     assert all(re.fullmatch(r"drawn:[0-9a-f]{16}", key) for key in keys)
+
+
+# --- what is kept of it
+
+
+class Moody(Painter):
+    """Fails or is broken off at descriptions that say so."""
+
+    def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
+        if description.startswith("kill"):
+            raise KeyboardInterrupt
+        return super()._draw("nothing works" if description.startswith("ill") else description, seeds, reference)
+
+
+@pytest.fixture
+def features(tmp_path) -> Iterator[Features]:
+    encoder = FakeEncoder("open_clip:fake/colours")
+    with Catalog.open(tmp_path / "home") as catalog:
+        yield Features(catalog, Settings(), lambda: encoder, ScriptedCaptioner, lambda: "nobody")
+
+
+def draw(features: Features, drawer: Drawer, *descriptions: str) -> int:
+    return len(features.drawn(drawer, [(text, "") for text in descriptions], 2))
+
+
+SEVEN = [f"dress {i}" for i in range(7)]
+
+
+def test_what_was_drawn_before_a_run_was_killed_is_not_drawn_again(features):
+    with pytest.raises(KeyboardInterrupt):
+        draw(features, Moody(), *SEVEN, "kill", *SEVEN)
+    assert features.made["drawings"] >= 2 * 5, "one is drawn while two wait for their turn"
+    before, again = features.made["drawings"], Moody()
+    assert draw(features, again, *SEVEN) == 7
+    assert 2 * len(again.asked) == 2 * 7 - before
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_description_that_failed_leaves_the_others_kept_and_counted(features, concurrency):
+    with pytest.raises(ModelUnavailable, match="ill"):
+        draw(features, Moody(concurrency), *SEVEN[:6], "ill", SEVEN[6])
+    assert features.made["drawings"] == 2 * 7
+    again = Moody()
+    assert draw(features, again, *SEVEN) == 7
+    assert again.asked == []
+
+
+def test_a_drawer_that_is_dead_is_asked_a_few_times_alone(features):
+    dead, most = Moody(), OUTAGES + 3
+    with pytest.raises(ModelUnavailable):
+        draw(features, dead, *(f"ill {i}" for i in range(50)))
+    before = len(dead.asked)
+    assert before <= most
+    with features.giving_up():
+        for i in range(50):
+            with pytest.raises(ModelUnavailable):
+                draw(features, dead, f"ill {i}")
+    assert len(dead.asked) == before + OUTAGES
+    assert draw(features, dead, "a dress") == 1, "it may be well again"
+
+
+def test_the_encoder_is_there_before_anything_is_drawn(features, monkeypatch):
+    """Else all that is drawn while it is loaded would be lost with a run that is killed then."""
+    monkeypatch.setattr(Features, "space", "open_clip:fake/colours/64")  # as a gallery's, known without the encoder
+    painter, loaded, load = Painter(), list[list[str]](), features._encoder
+    features._encoder = lambda: loaded.append(list(painter.asked)) or load()
+    draw(features, painter, *SEVEN)
+    assert loaded == [[]]
 
 
 # --- names
@@ -312,7 +384,8 @@ def test_a_refusal_is_the_descriptions_own_fault(endpoint, message, code):
         return (fault(400, message, code) if bad else picture())(request)
 
     endpoint.answers = [strict]
-    refused, drawn = remote(endpoint).drawings(["a bad thing", "a good thing"])
+    found = dict(remote(endpoint).drawings(["a bad thing", "a good thing"]))
+    refused, drawn = found[0], found[1]
     assert isinstance(refused, InvalidRequest)
     assert "refused to draw 'a bad thing'" in str(refused)
     assert len(drawn) == 1

@@ -53,6 +53,11 @@ def test_a_gallery_of_nothing_but_copies_gives_no_hits():
     assert ranked(2, threshold=0.4) == ([], 5, [2, 8])
 
 
+def test_a_picture_as_near_as_the_threshold_is_a_copy():
+    assert ranked(1, threshold=0.5) == ([], 5, [1, 4, 16])
+    assert ranked(1, threshold=0.5000001)[0] == ["e"]
+
+
 def test_many_copies_take_few_searches():
     frames = {f"{i:04}": 1.0 for i in range(5_000)} | {"z": 0.1}
     found, passed, asked = ranked(10, cosines=frames)

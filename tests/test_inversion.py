@@ -16,7 +16,7 @@ from ipcir_tools.errors import InvalidRequest, ModelUnavailable, SpaceMismatch
 from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.inversion import oti, training
 from ipcir_tools.inversion.aligned import train_aligned
-from ipcir_tools.inversion.network import DESCRIPTION, WEIGHTS, load_network
+from ipcir_tools.inversion.network import DESCRIPTION, WEIGHTS, NetworkConfig, load_network
 from ipcir_tools.inversion.oti import Inversion, invert
 from ipcir_tools.inversion.phrases import build_phrases, concepts_in
 from ipcir_tools.inversion.pic2word import train_pic2word
@@ -305,6 +305,71 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(encoder, features,
         pic2word(encoder, features, tmp_path, rate=1e-4)
 
 
+def half_of_a_checkpoint(path: Path, whole: bytes) -> None:
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def junk(path: Path, whole: bytes) -> None:
+    path.write_bytes(b"no checkpoint")
+
+
+def nothing(path: Path, whole: bytes) -> None:
+    path.write_bytes(b"")
+
+
+def a_tensor(path: Path, whole: bytes) -> None:
+    torch.save(torch.zeros(3), path)
+
+
+def weights_of_something_else(path: Path, whole: bytes) -> None:
+    torch.save({"layers": {"0.weight": torch.zeros(3)}}, path)
+
+
+def no_losses(path: Path, whole: bytes) -> None:
+    path.write_bytes(whole)
+    torch.save({key: each for key, each in torch.load(path).items() if key != "losses"}, path)
+
+
+@pytest.mark.parametrize(
+    "damage", [half_of_a_checkpoint, junk, nothing, a_tensor, weights_of_something_else, no_losses]
+)
+def test_a_damaged_checkpoint_is_named_with_the_way_out(damage, encoder, features, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_SAVE_EVERY", 1)
+    with pytest.raises(Killed):
+        pic2word(encoder, features, tmp_path, progress=killer("training", 2))
+    path = tmp_path / training.CHECKPOINT
+    damage(path, path.read_bytes())
+    with pytest.raises(InvalidRequest, match="delete it to begin anew, or choose another folder") as told:
+        pic2word(encoder, features, tmp_path)
+    assert str(told.value).startswith(f"{path} is no checkpoint of a training")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("damage", ["half", "nothing", "junk", "other words", "no numbers", "an archive"])
+def test_a_damaged_block_of_words_is_made_anew(damage, encoder, features, tmp_path):
+    phrases, how = build_phrases(encoder, CAPTIONS, CONCEPTS), Inversion(steps=2, block=6)
+    words = invert(encoder, features, phrases, tmp_path, how)
+    first, second = sorted((tmp_path / oti.FOLDER).glob("*/*.npy"))
+    untouched, whole = second.stat().st_mtime_ns, first.read_bytes()
+    damaged = {"half": whole[: len(whole) // 2], "nothing": b"", "junk": b"no words", "an archive": b"PK\x03\x04"}
+    if damage in damaged:
+        first.write_bytes(damaged[damage])
+    else:
+        np.save(first, words[:5] if damage == "other words" else np.full_like(words[:6], np.nan))
+    np.testing.assert_array_equal(invert(encoder, features, phrases, tmp_path, how), words)
+    assert (first.read_bytes(), second.stat().st_mtime_ns) == (whole, untouched)
+
+
+def test_the_rate_rises_and_then_falls_to_nothing():
+    recipe = training.Recipe(steps=100, batch=1, rate=2.0, decay=0.0, warmup=0.1)
+    rates = [recipe.rate_at(step) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.2 * step for step in range(1, 11)])
+    assert rates[9] == max(rates)
+    assert rates[54] == pytest.approx(1.0), "half way down"
+    assert rates[99] == pytest.approx(0.0)
+    assert sorted(rates[9:], reverse=True) == rates[9:]
+
+
 @pytest.mark.parametrize("shape", [(1, 128), (4, 64), (128,)])
 def test_features_that_cannot_be_trained_on_are_refused(shape, encoder, tmp_path):
     with pytest.raises(InvalidRequest):
@@ -340,6 +405,44 @@ def test_words_by_optimisation_come_nearer_to_their_pictures(encoder, features, 
 
     first, later = cosines(Inversion(steps=1)), cosines(Inversion(steps=40, average=0.9))
     assert later.mean() > first.mean() + 0.2
+
+
+def test_the_regulariser_holds_words_to_their_concepts(encoder, features, tmp_path):
+    phrases = build_phrases(encoder, CAPTIONS, CONCEPTS)
+
+    def off(held: float) -> float:
+        """How far phrases with the words are from the same ones with their concepts, over all phrases."""
+        words = invert(encoder, features, phrases, tmp_path, Inversion(steps=30, average=0.9, held=held, concepts=1))
+        near = phrases.nearest(features, 1)
+        drawn = [phrases.drawn(near, np.random.default_rng(i)) for i in range(5)]
+        return float(np.mean([oti.held_by(encoder, phrases, each, torch.from_numpy(words)) for each in drawn]))
+
+    assert off(held=5.0) < 0.8 * off(held=0.0)
+
+
+def test_searles_loss_is_what_its_docstring_adds_up(encoder, features, tmp_path):
+    """The first step of a training without dropout, whose loss is that of the first weights."""
+    whole, taught = (
+        searle(encoder, features, tmp_path / f"{held}", steps=1, batch=12, dropout=0.0, held=held).losses[0]
+        for held in (0.75, 0.0)
+    )
+    phrases = build_phrases(encoder, CAPTIONS, CONCEPTS)
+    words = torch.from_numpy(invert(encoder, features, phrases, tmp_path, Inversion(steps=5, block=6)))
+    scale = float(words.square().mean().sqrt())
+    config = NetworkConfig(
+        method="searle", space=encoder.space, wide_in=encoder.dim, hidden=4 * encoder.dim,
+        wide_out=encoder.token_dim, dropout=0.0, activation="gelu", scale_out=scale,
+    )  # fmt: skip
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        made = config.mapped(config.layers(), torch.from_numpy(features))
+        terms = float(distilled(made, words, 0.25)), float(off_length(made, words))
+        drawn = phrases.drawn(phrases.nearest(features, 150), np.random.default_rng([0, 0, 1]))
+        held = float(oti.held_by(encoder, phrases, drawn, made))
+    assert taught == pytest.approx(sum(terms), abs=1e-4)
+    # Which phrase is drawn for which picture depends on the order of the batch.
+    assert whole - taught == pytest.approx(0.75 * held, rel=0.3)
+    assert min(*terms, held) > 0.05
 
 
 def test_the_average_of_a_words_steps_holds_nothing_of_the_random_start(encoder, features, tmp_path):
@@ -394,6 +497,17 @@ def test_an_alignment_that_helps_nobody_leaves_the_proxies_as_they_are(encoder, 
     network = load_network(tmp_path, "aligned", encoder.space)
     assert network.config.scale_out == 0
     np.testing.assert_allclose(network.aligned(proxies), proxies, atol=1e-6)
+
+
+def test_how_far_an_alignment_goes_is_found_on_triplets_that_it_has_not_seen(encoder, tmp_path):
+    """The network learns a mirror well, and the last fifth, which is held out, needs none."""
+    proxies, targets = mirrored()
+    targets[160:] = proxies[160:]
+    how = {"steps": 120, "batch": 50, "rate": 1e-2, "dropout": 0.0, "hidden": 64}
+    report = train_aligned(encoder.space, proxies, targets, tmp_path, **how)
+    assert report.losses[-1] < 0.5 * report.losses[0]
+    assert (report.before, report.after) == (1.0, 1.0)
+    assert load_network(tmp_path, "aligned", encoder.space).config.scale_out == 0
 
 
 def test_what_an_alignment_is_worth_is_measured_among_the_gallery(encoder, tmp_path):

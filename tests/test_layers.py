@@ -29,7 +29,8 @@ HOUSE = {
     " composers.ast"
     " composers.pic2word composers.searle composers.aligned composers queries devices hub inversion inversion.pseudo"
     " encoder inversion.network inversion.training inversion.pic2word inversion.phrases inversion.oti inversion.searle"
-    " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery features"
+    " inversion.aligned captioner drawer drawer_openai drawer_diffusers networks chroma gallery patience"
+    " captioning features"
     " calibration duplicates indexing reply_cache",
     "chains": "chains chains.trouble chains.waiting chains.asking chains.llm chains.imagination chains.wrapping"
     " chains.replies chains.half_said chains.tracing chains.rendering chains.writer chains.imaginer chains.workshop"

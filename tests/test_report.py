@@ -20,12 +20,15 @@ from ipcir_tools.evaluation.report import (
     Ranking,
     Report,
     Row,
+    failed_where,
     failure_counts,
+    failure_lines,
     report_json,
 )
 from ipcir_tools.evaluation.report_drawings import bar_svg, curve_svg
 from ipcir_tools.evaluation.report_html import report_html, thumbnails
 from ipcir_tools.evaluation.report_markdown import report_markdown
+from ipcir_tools.printing_eval import show_report
 from ipcir_tools.settings import Settings
 
 EVIL = '<script>alert("x")</script> & | `*_[a](b)'
@@ -173,6 +176,57 @@ def test_the_page_shows_the_table_the_curve_and_the_queries():
     assert (page.tags.count("article"), page.tags.count("polyline")) == (1, 3)
 
 
+def failing() -> Report:
+    """Nineteen lines fail whoever composes, and five more queries under one composer alone."""
+    everywhere = [Failure(query=f"line {i}", composer=None, reason="no such picture") for i in range(19)]
+    own = [Failure(query=str(i), composer="sum", reason="no such picture") for i in range(5)]
+    rows = [row("imagined+reference", 60), row("sum", 40)]
+    rows = [each.model_copy(update={"failed": failed}) for each, failed in zip(rows, (19, 24), strict=True)]
+    return report(rows=tuple(rows), failures=(*everywhere, *own))
+
+
+def test_failures_are_told_by_composer():
+    made = failing()
+    assert failed_where(made) == "19 under every composer, 5 more under sum"
+    assert failure_lines(made) == ["19 x no such picture", "5 x sum: no such picture"]
+    assert failed_where(report(failures=made.failures[19:])) == "5 under sum"
+    assert failed_where(report(failures=())) == ""
+
+
+def test_a_page_says_under_which_composer_queries_failed():
+    text = report_html(made := failing(), no_picture)
+    words = " ".join(" ".join(Page(re.sub(r"<style>.*</style>", "", text, flags=re.S)).words).split())
+    assert "failed under every composer 19" in words
+    assert words.count("24") == 1, "in the row of sum"
+    assert "Queries: 19 under every composer, 5 more under sum." in words
+    assert "in every figure above" not in words
+    for cells in ("<td>19</td><td class=why>every composer</td>", "<td>5</td><td class=why>sum</td>"):
+        assert cells in text
+    for name, failed in (("imagined+reference", 19), ("sum", 24)):
+        assert re.search(rf"<td class=name>{re.escape(name)}</td>(?:(?!</tr>).)*<td>{failed}</td></tr>", text)
+    assert "5 x sum: no such picture" in report_markdown(made)
+
+
+def test_a_person_is_told_under_which_composer_queries_failed(capsys):
+    show_report(failing())
+    shown = capsys.readouterr().out
+    assert "queries that failed: 19 under every composer, 5 more under sum\n" in shown
+    assert "  5 x sum: no such picture\n" in shown
+    assert "24 queries" not in shown
+    table = [line.split() for line in shown.splitlines()]
+    assert [line[-1] for line in table if line and line[0] in ("composer", "imagined+reference", "sum")] == [
+        "failed", "19", "24",
+    ]  # fmt: skip
+
+
+def test_what_a_gallery_holds_is_called_by_its_name(capsys):
+    made = report(entries="entries of captions")
+    show_report(made)
+    for text in (report_html(made, no_picture), report_markdown(made), capsys.readouterr().out):
+        assert "entries of captions" in text
+        assert "2,580 pictures" not in text
+
+
 def test_each_picture_is_in_the_page_once(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (900, 300), (200, 30, 30)).save(tmp_path / name)
@@ -206,6 +260,33 @@ def test_the_drawings_are_xml_and_labels_do_not_cover_each_other():
     assert widths[1] == pytest.approx(widths[0] / 2)
 
 
+SAME = tuple({"weight": step / 4, "R@1": 10.0 * step, "R@5": 10.0 * step, "R@10": 10.0 * step} for step in range(5))
+CLOSE = tuple({"weight": step / 4, "R@1": 8.0 + step, "R@5": 10.0 + step, "R@10": 12.0 + step} for step in range(5))
+FULL = tuple({"weight": step / 4, "R@1": 99.0, "R@5": 100.0, "R@10": 100.0} for step in range(5))
+
+
+NONE = tuple({"weight": step / 4, "R@1": 0.0, "R@5": 0.0, "R@10": 0.0} for step in range(5))
+
+
+@pytest.mark.parametrize("curve", [CURVE, SAME, CLOSE, FULL, NONE], ids=["apart", "one", "close", "top", "bottom"])
+def test_no_label_of_the_curve_covers_another(curve):
+    svg = ElementTree.fromstring(curve_svg(curve, None))
+    boxes = []
+    for each in svg.iter("text"):
+        x, y = float(each.attrib["x"]), float(each.attrib["y"])
+        if each.attrib["class"] == "value":
+            assert 8 < y < 286, "in the plot, not on the numbers below it"
+            assert x - 15 > 44, "nor on those beside it"
+            boxes.append((x - 15, x + 15, y))
+        elif each.attrib["class"] == "name":
+            boxes.append((x, x + 34, y))
+    assert len(boxes) == 6
+    for i, (left, right, y) in enumerate(boxes):
+        assert 8 < y < 330
+        for other_left, other_right, other_y in boxes[:i]:
+            assert left >= other_right or right <= other_left or abs(y - other_y) >= 12
+
+
 def test_json_is_whole_and_rounded():
     document = json.loads(json.dumps(report_json(report())))
     assert Report.model_validate(document).benchmark == EVIL
@@ -213,7 +294,7 @@ def test_json_is_whole_and_rounded():
     assert document["rows"][1]["against_baseline"]["R@1"]["p"] == 0.0123
     assert document["rows"][0]["parameters"] == {"weight": 0.8123456}
     assert document["curve"][1] == {"weight": 0.25, "R@1": 10.0, "R@5": 51.0, "R@10": 51.5}
-    assert failure_counts(report()) == {EVIL: 2}
+    assert failure_counts(report()) == [(None, EVIL, 2)]
 
 
 def test_markdown_keeps_its_columns():

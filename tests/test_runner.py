@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pytest_httpserver import HTTPServer
-from stand_ins import equipped
+from stand_ins import FlatDrawer, equipped
 from werkzeug import Request, Response
 
 from ipcir_tools import captioner as captioner_module
@@ -30,20 +31,27 @@ from ipcir_tools.catalog import Catalog
 from ipcir_tools.chains import asking
 from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 from ipcir_tools.engine import Engine
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.evaluation import measuring, summary
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
-from ipcir_tools.evaluation.measuring import Run
-from ipcir_tools.evaluation.metrics import measures
-from ipcir_tools.evaluation.report import MADE, Report, report_json
+from ipcir_tools.evaluation.measuring import Measured, Outcome, Run
+from ipcir_tools.evaluation.metrics import Scored, measures
+from ipcir_tools.evaluation.report import MADE, Report, failed_where, report_json
+from ipcir_tools.evaluation.report_html import report_html
+from ipcir_tools.evaluation.report_markdown import report_markdown
 from ipcir_tools.evaluation.runner import evaluate
-from ipcir_tools.evaluation.stock import stocked
+from ipcir_tools.evaluation.stock import Stock, stocked
 from ipcir_tools.evaluation.submitting import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.tuning import fitted, grid, refuse_shared, tune
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.patience import OUTAGES
 from ipcir_tools.settings import Settings
+from ipcir_tools.types import Probe
 
 ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
 SHAPES = 3
+LOAD_CAPTIONER = captioner_module.load_captioner
+"""The real one."""
 ASKED = [("red", "blue"), ("red", "green"), ("blue", "red"), ("green", "yellow"), ("blue", "green"), ("orange", "pink")]
 
 
@@ -119,6 +127,14 @@ def test_every_composer_on_a_folder_of_ones_own(engine, folder):
     assert "the reference is left out of the ranking" in report.rules
 
 
+def test_every_model_that_was_used_is_named_and_no_other(engine, folder):
+    named = {"pic2word": "pic2word@0", "searle": "searle@0", "aligned": "aligned@0"}
+    models = evaluate(equipped(engine), mine(folder), [*named, "proxy-image"]).models
+    assert models.pop("encoder").startswith(ENCODER)
+    assert models == named | {"captioner": engine.captioner_id, "imaginer": "rules", "drawer": "flat"}
+    assert list(evaluate(engine, mine(folder), ["sum"]).models) == ["encoder"]
+
+
 def test_a_row_says_how_its_composer_was_set(engine, folder):
     report = evaluate(equipped(engine), mine(folder), ["reference", "ensemble:temperature=0.00123"])
     document = report_json(report)["rows"]
@@ -159,17 +175,37 @@ def test_a_picture_as_good_as_the_target_costs_it_a_rank(engine, folder):
     assert before.figures["R@1"].mean - after.figures["R@1"].mean == pytest.approx(100 * to_blue / len(ASKED))
 
 
-def test_groups_weigh_the_same_and_wordings_are_averaged(engine, folder):
+def grouped(folder: Path) -> Benchmark:
+    """Two of three queries are easy, and both are in one group."""
     names = tuple(sorted(path.name for path in folder.glob("*.png")))
     queries = (
         Query("a", "red-0.png", "in blue", ("blue-0.png",), group="one"),
-        Query("b", "red-0.png", "in green", ("green-0.png",), group="one", wordings=("make it green",)),
+        Query("b", "red-0.png", "in green", ("green-0.png",), group="one"),
         Query("c", "red-0.png", "in green", ("pink-2.png",), group="two"),
     )
-    made = Benchmark("by hand", queries, names, {n: n for n in names}, False, measures("R", 1), (), folder)
-    report = evaluate(engine, made, ["imagined+reference"])
+    return Benchmark("by hand", queries, names, {n: n for n in names}, False, measures("R", 1), (), folder)
+
+
+def test_groups_weigh_the_same(engine, folder):
+    report = evaluate(engine, grouped(folder), ["imagined+reference"])
     assert row(report, "imagined+reference").figures["R@1"].mean == 50.0
     assert report.curve[16]["R@1"] == 50.0
+
+
+def test_a_picture_scores_the_mean_over_the_wordings(engine, folder):
+    measuring = Run(engine, mine(folder), ["imagined"])
+    red, blue, green = engine.encoder.embed_texts(["red", "blue", "green"])
+    found = measuring.scores([[Probe(red), Probe(blue)], [Probe(green)]])
+    matrix = measuring.stock.matrix
+    assert found == pytest.approx(np.stack([(matrix @ red + matrix @ blue) / 2, matrix @ green]), abs=1e-6)
+
+
+def test_every_wording_of_a_query_is_composed(engine, folder):
+    asked = Query("a", "red-0.png", "in blue", ("blue-0.png",), wordings=("in green",))
+    made = dataclasses.replace(mine(folder), queries=(asked,))
+    ((_, composed),) = Run(engine, made, ["modification"]).compose([asked], "modification")
+    said = engine.encoder.embed_texts(["in blue", "in green"])
+    assert np.stack([each.probe.vector for each in composed]) == pytest.approx(said, abs=1e-6)
 
 
 def test_parts_of_pictures_are_cut_out(engine, tmp_path):
@@ -184,6 +220,45 @@ def test_parts_of_pictures_are_cut_out(engine, tmp_path):
     assert all(picture.width == picture.height for picture in opened.values())
     assert opened["left"].getpixel((0, 0)) == (0, 0, 0), "padded with black"
     assert stock.matrix.shape == (2, 64)
+
+
+def test_a_box_outside_of_its_picture_is_told_and_not_cut_to_a_pixel(engine, tmp_path):
+    Image.new("RGB", (120, 60), COLOURS["red"]).save(tmp_path / "one.png")
+    box = {"inside": (0.0, 0.0, 9.0, 9.0), "right": (500.0, 0.0, 9.0, 9.0), "below": (0.0, 500.0, 9.0, 9.0)}
+    made = Benchmark("parts", (), tuple(box), dict.fromkeys(box, "one.png"), True, (), (), tmp_path, box)
+    stock = stocked(engine, made, lambda *_: None)
+    assert list(stock.ids) == ["inside"]
+    assert stock.unreadable == dict.fromkeys(["right", "below"], "lies outside of its picture, 120 x 60 pixels")
+    assert stock.broken == (1, 2)
+
+
+def test_what_cannot_be_read_stands_behind_everything(engine):
+    stock = Stock({}, {}, {}, np.zeros((3, 4), np.float32), broken=(1,), added=0)
+    assert stock.scores(np.array([[-0.9, 0.0, 0.1]], np.float32)).tolist() == [
+        [pytest.approx(-0.9), -np.inf, pytest.approx(0.1)]
+    ]
+
+
+# --- queries to look at
+
+
+def test_the_queries_to_look_at_are_told_by_the_logarithm_of_the_rank(monkeypatch):
+    """From 1 to 64 is further than from 1,000 to 1,900."""
+    ranks = {"easy": (1, 1), "near": (1, 64), "far": (1_000, 1_900), "hard": (5_000, 5_000)}
+    queries = tuple(Query(name, "a", "in blue", ("b",)) for name in ranks)
+    made = Benchmark("by hand", queries, ("a", "b"), {}, True, measures("R", 1), ())
+    outcomes = [
+        Outcome(
+            composer,
+            scored={name: Scored(name, (each[i],), each[i]) for name, each in ranks.items()},
+            top=dict.fromkeys(ranks, ("b",)),
+        )
+        for i, composer in enumerate(("sum", "imagined"))
+    ]
+    monkeypatch.setattr(summary, "EXAMPLES", 1)
+    found = summary._examples(Measured(made, outcomes, {}), outcomes, outcomes[0])
+    assert {each.kind: each.query for each in found} == {"disputed": "near", "worst": "hard", "best": "easy"}
+    assert [each.composer for each in found[0].rankings] == ["sum", "imagined"], "the better one first"
 
 
 # --- what fails
@@ -254,6 +329,20 @@ def test_a_composer_that_lacks_something_is_not_run_and_spoils_nothing(engine, f
         assert "ipcir train" in row(report, name).not_run
         assert row(report, name).figures == {}
     assert report.baseline == "sum"
+
+
+def test_a_composer_that_ranked_nothing_is_no_baseline(engine, folder):
+    def never(picture: Image.Image) -> str:
+        raise RuntimeError("out of memory")
+
+    engine.captioner = ScriptedCaptioner(never, id=CAPTIONER)
+    report = evaluate(engine, mine(folder), ["imagined+reference", "sum"])
+    assert (row(report, "imagined+reference").failed, report.baseline) == (len(ASKED), "sum")
+    assert failed_where(report) == f"{len(ASKED)} under imagined+reference"
+    alone = evaluate(engine, mine(folder), ["imagined+reference"])
+    assert alone.baseline is None
+    assert "R@1 against no other" in report_markdown(alone)
+    assert "baseline" not in report_html(alone, lambda name: None)
 
 
 def test_an_unknown_composer_is_refused_before_anything_is_done(engine, folder):
@@ -346,8 +435,8 @@ cli.main()
 """
 
 
-def start(*arguments: object) -> subprocess.Popen[bytes]:
-    script = KILLED.format(tests=str(Path(__file__).parent))
+def start(*arguments: object, script: str = KILLED) -> subprocess.Popen[bytes]:
+    script = script.format(tests=str(Path(__file__).parent))
     command = [sys.executable, "-c", script, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
@@ -461,6 +550,27 @@ def test_a_submission_is_written_of_what_was_measured(folder, tmp_path, monkeypa
     assert {id_: len(names) for id_, names in written.items()} == {"0": 50, "1": 50, "2": 50}
 
 
+def test_what_was_measured_is_shown_before_the_submission_is_refused(folder, tmp_path, monkeypatch, capsys):
+    for i in range(55):
+        Image.new("RGB", (16, 16), (i, 255 - i, i)).save(folder / f"{i:012d}.jpg")
+    (folder / f"{1:012d}.jpg").write_bytes(b"no picture")
+    items = [{"id": i, "reference_img_id": i, "relative_caption": "in red"} for i in range(3)]
+    (folder / "test.json").write_text(json.dumps(items))
+    status, out, err = run(
+        monkeypatch, capsys, "eval", "circo", "--split", "test", "--folder", folder, "--pictures", folder,
+        "--composers", "sum", "--submission", tmp_path / "sum.json", "--home", tmp_path / "home",
+        "--markdown", tmp_path / "report.md",
+    )  # fmt: skip
+    assert status == 2
+    assert "1 query has no pictures: 1; the server takes whole files only" in " ".join(err.split())
+    assert not (tmp_path / "sum.json").exists()
+    assert re.search(r"\n sum +0\.50 +1 *\n", out), "the table, with the failed query"
+    assert "queries that failed: 1 under every composer" in out
+    assert f"written: {tmp_path / 'report.md'}" in out
+    assert "the truth is hidden" in out
+    assert "of nothing" not in out
+
+
 # --- tuning
 
 
@@ -473,6 +583,16 @@ def test_tuning_finds_what_the_curve_shows_and_finds_it_again(engine, folder):
     assert tuned.after == row(report, tuned.composer).figures["R@1"].mean
     assert tuned.after == pytest.approx(max(point["R@1"] for point in report.curve))
     assert tune(engine, mine(folder), start) == tuned
+
+
+def test_what_is_tuned_is_the_mean_over_the_groups(engine, folder):
+    tuned = tune(engine, grouped(folder), "imagined+reference", "R@1")
+    assert tuned.before == 50.0, "two of three queries are found, and one of two groups"
+
+
+def test_the_largest_parameter_can_be_tuned(engine, folder):
+    assert max(grid(composer_named("discount:b=1000000"), "b")) == 1_000_000
+    assert tune(engine, mine(folder), "discount:b=1000000").parameters["b"] <= 1_000_000
 
 
 def test_among_equals_the_better_ranks_decide(engine, folder):
@@ -602,6 +722,29 @@ def test_a_report_that_was_there_stays_where_the_run_fails(folder, tmp_path, mon
     assert (status, (tmp_path / "report.html").read_text()) == (2, "the last one")
 
 
+def test_two_reports_cannot_have_one_file(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "x").mkdir()
+    pairs = ((tmp_path / "r", tmp_path / "r"), (tmp_path / "r", tmp_path / "x" / ".." / "r"))
+    for html, markdown in pairs:
+        status, _, err = run(
+            monkeypatch, capsys, "eval", folder / "queries.jsonl", "--html", html, "--markdown", markdown
+        )
+        assert (status, (tmp_path / "r").exists()) == (2, False)
+        assert "is named for two outputs" in " ".join(err.split())
+
+
+def test_a_benchmark_without_its_pictures_says_how_to_name_them_and_where_to_get_them(
+    folder, tmp_path, monkeypatch, capsys
+):
+    items = [{"id": 0, "reference_img_id": 0, "relative_caption": "in red", "gt_img_ids": [1], "target_img_id": 1}]
+    (tmp_path / "val.json").write_text(json.dumps(items))
+    status, _, err = run(monkeypatch, capsys, "eval", "circo", "--folder", tmp_path, "--home", tmp_path / "home")
+    assert status == 2
+    told = " ".join(err.split())
+    assert "name the folder with --pictures" in told
+    assert "get them from cocodataset.org" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -636,3 +779,151 @@ def test_the_wardrobe_with_every_composer(tmp_path, monkeypatch, capsys):
     assert {name for name, each in rows.items() if each["not_run"]} <= {"pic2word", "searle", "aligned"}
     assert rows["imagined+reference"]["figures"]["R@10"]["mean"] > rows["modification"]["figures"]["R@10"]["mean"]
     assert page.read_text(encoding="utf-8").count("data:image/jpeg;base64,") > 6
+
+
+# --- outages, and what captions and drawings cost
+
+
+class Failing(FlatDrawer):
+    """Draws so many descriptions, then nothing any more; ``ill`` fails whatever is asked in between."""
+
+    def __init__(self, well: int, ill: str = "no such words") -> None:
+        super().__init__()
+        self.well, self.ill, self.asked = well, ill, 0
+
+    def _draw(self, description: str, seeds: Any, reference: Image.Image | None) -> list[Image.Image]:
+        self.asked += 1
+        if self.asked > self.well or self.ill in description:
+            raise ModelUnavailable("The drawer is ill.")
+        return super()._draw(description, seeds, reference)
+
+
+def drawn_queries(folder: Path, n: int = 24) -> Benchmark:
+    """Queries with a description each."""
+    rows = [
+        {"reference": "red-0.png", "modification": f"in blue with the number {i}", "targets": ["blue-0.png"]}
+        for i in range(n)
+    ]
+    return load_jsonl(write(folder / "drawn.jsonl", rows))
+
+
+@pytest.mark.parametrize("well", [0, 1, 10, 19])
+def test_an_outage_fails_the_queries_that_it_meets_wherever_they_stand(engine, folder, monkeypatch, well):
+    monkeypatch.setattr(measuring, "BLOCK", 8)
+    engine.drawer = Failing(well)
+    report = evaluate(engine, drawn_queries(folder), ["proxy-image:captions=1", "sum"])
+    assert [(each.scored, each.failed, each.not_run) for each in report.rows] == [(well, 24 - well, ""), (24, 0, "")]
+    assert all("The drawer is ill" in failure.reason for failure in report.failures)
+    assert engine.drawer.asked <= well + 2 * OUTAGES, "what is dead is not asked for every query"
+    assert report.this_run["drawings"] == 4 * well, "what was drawn before counts"
+
+
+def test_after_an_outage_it_goes_on_where_it_was(engine, folder):
+    benchmark = drawn_queries(folder)
+    engine.drawer = Failing(10)
+    evaluate(engine, benchmark, ["proxy-image:captions=1"])
+    engine.drawer = Failing(0)
+    report = evaluate(engine, benchmark, ["proxy-image:captions=1"])
+    assert (report.rows[0].scored, report.rows[0].failed) == (10, 14), "what is known is scored without the drawer"
+    engine.drawer = Failing(99)
+    report = evaluate(engine, benchmark, ["proxy-image:captions=1"])
+    assert (report.rows[0].scored, engine.drawer.asked) == (24, 14)
+
+
+def test_a_single_failure_is_no_outage(engine, folder):
+    engine.drawer = Failing(99, ill="number 7")
+    report = evaluate(engine, drawn_queries(folder), ["proxy-image:captions=1"])
+    assert [failure.query for failure in report.failures] == ["8"]
+    assert report.rows[0].scored == 23
+
+
+def test_a_composer_without_a_drawer_or_a_captioner_is_not_run(engine, folder, monkeypatch):
+    tried: list[str] = []
+
+    def missing(name: str, **_: Any) -> Any:
+        tried.append(name)
+        raise ModelUnavailable("There is no such captioner.")
+
+    monkeypatch.setattr(captioner_module, "load_captioner", missing)
+    monkeypatch.setattr(measuring, "BLOCK", 2)
+    report = evaluate(engine, mine(folder), ["sum", "imagined", "proxy-image"])
+    assert row(report, "sum").scored == len(ASKED)
+    assert row(report, "imagined").not_run == "There is no such captioner."
+    assert "IPCIR_DRAWER" in row(report, "proxy-image").not_run
+    assert report.failures == ()
+    assert len(tried) <= OUTAGES
+
+
+class Describer:
+    """An OpenAI-compatible server that describes pictures slowly; it counts how often it saw each."""
+
+    def __init__(self, http: HTTPServer) -> None:
+        self.asked: Counter[str] = Counter()
+        self.pause, self.url = 0.0, http.url_for("/v1")
+        self._lock = threading.Lock()
+        http.expect_request("/v1/chat/completions").respond_with_handler(self._reply)
+
+    def _reply(self, request: Request) -> Response:
+        with self._lock:
+            self.asked[json.dumps(json.loads(request.data)["messages"])] += 1
+        time.sleep(self.pause)
+        message = {"role": "assistant", "content": "a red shirt"}
+        body = {
+            "id": "1", "object": "chat.completion", "created": 0, "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }  # fmt: skip
+        return Response(json.dumps(body), content_type="application/json")
+
+
+@pytest.fixture
+def describer(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with HTTPServer(threaded=True) as http:
+        made = Describer(http)
+        monkeypatch.setenv("OPENAI_BASE_URL", made.url)
+        monkeypatch.setattr(captioner_module, "load_captioner", LOAD_CAPTIONER)
+        monkeypatch.setenv("IPCIR_CAPTIONER", "chat:openai:m")
+        yield made
+
+
+def captions_kept(home: Path) -> int:
+    if not (home / "catalog.sqlite").exists():
+        return 0
+    with Catalog.open(home) as catalog:
+        return catalog.made_counts()["captions"]
+
+
+def test_captions_of_a_chat_model_are_paid_once_whatever_is_killed(folder, describer, tmp_path, monkeypatch, capsys):
+    draw(folder, tuple(COLOURS))
+    pictures = [
+        f"{colour}-{shape}.png" for colour in sorted(set(COLOURS) - {"white", "blue"}) for shape in range(SHAPES)
+    ]
+    rows = [{"reference": name, "modification": "in blue", "targets": ["blue-0.png"]} for name in pictures]
+    home = tmp_path / "home"
+    arguments = ("eval", write(folder / "all.jsonl", rows), "--composers", "imagined", "--json", "--home", home)
+    describer.pause = 0.1
+    process = start(*arguments, script=KILLED.replace("captioner_module.load_captioner =", "_ ="))
+    while process.poll() is None and captions_kept(home) < 5:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    time.sleep(0.2)  # what it had asked for last comes in
+    before = captions_kept(home)
+    assert 5 <= before < len(pictures), "each is kept when it comes"
+    asked, describer.pause = sum(describer.asked.values()), 0.0
+    assert asked - before <= 2 * 16, "what is lost was on its way"
+    _, out, errors = run(monkeypatch, capsys, *arguments)
+    assert sum(describer.asked.values()) - asked == len(pictures) - before, errors
+    made = json.loads(out)["this_run"]
+    calls = len(pictures) - before
+    assert (made["captions"], made["captioner_calls"]) == (calls, calls)
+    assert (made["captioner_input_tokens"], made["captioner_output_tokens"]) == (100 * calls, 20 * calls)
+    _, out, _ = run(monkeypatch, capsys, *arguments)
+    made = json.loads(out)["this_run"]
+    assert [made[name] for name in measuring.CAPTIONER_MADE] == [0, 0, 0], "nothing was asked, and that is told"
+
+
+def test_a_captioner_on_this_machine_costs_no_calls(engine, folder):
+    made = evaluate(engine, mine(folder), ["imagined"]).this_run
+    assert not set(measuring.CAPTIONER_MADE) & set(made)

@@ -16,6 +16,9 @@ class Ensemble(Composer):
 
     ``q = sum w_i * e_i`` over edits ``e_i``, each imagined from a caption ``c_i`` of the reference v.
 
+    Alternatives of an imagined target are edits too, each with its caption once more, so that a caption with more of
+    them weighs more; in the paper each caption has one edit.
+
     LDRE weighs an edit by how far the gallery's likeness to its caption falls, per place in the list of captions and
     over all queries of the test, so that one query's answer depends on the others. Here an edit counts by how well its
     caption describes the reference: ``w = softmax(u / max u / T)`` with ``u_i = max(cos(c_i, v), 0)``. That needs

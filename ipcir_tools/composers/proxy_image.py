@@ -18,6 +18,9 @@ class ProxyImage(Composer):
     the mean of the drawn pictures, D the mean over captions of (edited caption - caption), and ``max`` the largest
     number of a vector, by which all three come to one scale.
 
+    Alternatives of an imagined target are edits too, each with its caption once more, so that a caption with more of
+    them weighs more in D and in the mean; in the paper each caption has one edit.
+
     ``S = lam * S_text + (1 - lam) * S_proxy * S_text``, with the mean edited caption for the text.
 
     The rule is not linear, so candidates are scored again. They are the pictures along the slope of the score at f

@@ -15,6 +15,8 @@ class SemanticDelta(Composer):
 
     ``S = S_after + neg * min(D, 0) + pos * max(D, 0)`` with ``D = S_after - S_before``, where ``S_after`` is the cosine
     with the mean edit and ``S_before`` that with the mean caption. ``D`` says whether a picture went with the edit.
+    Alternatives of an imagined target are edits too, each with its caption once more, so that a caption with more of
+    them weighs more in both means; in the paper each caption has one edit.
 
     The rule has a kink, so candidates are scored again. With ``neg >= pos`` it is the lower of two lines; candidates
     are those of the upper one, ``(1 + pos) * S_after - pos * S_before``, which no score exceeds and which every picture

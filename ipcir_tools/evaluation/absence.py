@@ -1,8 +1,9 @@
 """Whether a request for something that the gallery does not hold is told apart.
 
 Protocol: each request is ranked twice, in the gallery as it is and with some of its pictures taken away; the reference
-is left out both times. What is measured is the best text score among the hits, of which the surprise of
-:mod:`ipcir_tools.calibration` is a falling function, so that both have the same AUROC.
+is left out both times. What is measured is the best text score among the hits. The surprise of
+:mod:`ipcir_tools.calibration` never rises with it, but in steps: it makes ties of scores that differ, and each counts
+half, so that its AUROC is nearly the same and not quite.
 """
 
 from __future__ import annotations

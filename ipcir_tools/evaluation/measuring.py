@@ -1,9 +1,15 @@
 """One pass of composers over a benchmark: every query ends as scored or as failed with a reason.
 
 Protocol: scores are exact, over the benchmark's own gallery; ties count against the target. A query that fails counts
-as a miss, so every mean is over all queries of the file, and nothing is gained by failing. Queries are composed in
-blocks; features, captions and replies go to the catalog as they are made, so a run that was killed goes on where it
-was, and its report is that of an uninterrupted one.
+as a miss, so every mean is over all queries of the file, and nothing is gained by failing.
+
+A composer is *not run* only where what it needs cannot be had at all: no drawer is chosen, a network or the captioner
+cannot be loaded. A model that is there and does not answer fails the queries that need its answer, wherever in the
+file they stand. After a few failures in a row it is asked nothing more: the queries that are left are scored where all
+that they need is known already, and else fail with the same reason.
+
+Queries are composed in blocks; features, captions, drawings and replies go to the catalog as they are made, so a run
+that was killed goes on where it was, and its report is that of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ipcir_tools.chains.compose import Composed, ComposeRequest, compose_all
+from ipcir_tools.chains.deriving import require
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import CatalogError, ModelUnavailable, SpaceMismatch
 from ipcir_tools.evaluation.asked_once import AskedOnce
@@ -26,7 +33,7 @@ from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.curve import FUSED, Curve
 from ipcir_tools.evaluation.metrics import Scored
 from ipcir_tools.evaluation.ranking import Ranker
-from ipcir_tools.evaluation.report import MADE
+from ipcir_tools.evaluation.report import CAPTIONER_MADE, MADE
 from ipcir_tools.evaluation.stock import Stock, stocked
 from ipcir_tools.types import FloatArray, Probe
 
@@ -100,23 +107,53 @@ class Run:
 
     @property
     def made(self) -> dict[str, int]:
-        """What was really made in this run, by the names of :data:`MADE`."""
+        """What was really made in this run, by the names of :data:`MADE`.
+
+        Where a chat model captions, what that cost too, by the names of :data:`CAPTIONER_MADE`.
+        """
         made = self.engine.features.made - self._before
         encoded = self.stock.added + made["images"]
         counts = (self.asked_once.made_now, made["captions"], encoded, made["texts"], made["drawings"])
-        return dict(zip(MADE, counts, strict=True))
+        paid = {name: made[name] for name in CAPTIONER_MADE} if self._chat_captions else {}
+        return dict(zip(MADE, counts, strict=True)) | paid
+
+    @property
+    def _chat_captions(self) -> bool:
+        try:
+            imagines = any(composer_named(name).imagines for name in self.composers)
+            return imagines and self.engine.captioner_id.startswith("chat:")
+        except ModelUnavailable:
+            return False
 
     def measure(self) -> Measured:
         """Compose, score and rank every query under every composer."""
-        found = Measured(self.benchmark, [Outcome(name) for name in self.composers], self.faults)
+        outcomes = [Outcome(name, not_run=self._lacking(name)) for name in self.composers]
+        found = Measured(self.benchmark, outcomes, self.faults)
         asked = self.asked
-        for start in range(0, len(asked), BLOCK):
-            block = asked[start : start + BLOCK]
-            for outcome in found.outcomes:
-                if not outcome.not_run:
-                    self._block(block, outcome, found)
-            self._progress("composing", start + len(block), len(asked))
+        with self.engine.features.giving_up():
+            for start in range(0, len(asked), BLOCK):
+                block = asked[start : start + BLOCK]
+                for outcome in found.outcomes:
+                    if not outcome.not_run:
+                        self._block(block, outcome, found)
+                self._progress("composing", start + len(block), len(asked))
+        for outcome in outcomes:
+            self._without_captioner(outcome)
         return found
+
+    def _lacking(self, composer: str) -> str:
+        """What a composer needs and cannot have, before anything is asked; empty where nothing is missing."""
+        try:
+            require(self.engine, composer_named(composer).needs)
+        except (ModelUnavailable, SpaceMismatch) as error:
+            return str(error)
+        return ""
+
+    def _without_captioner(self, outcome: Outcome) -> None:
+        """Not run, where no query could go without a captioner that cannot be had. It is loaded only when needed."""
+        why = self.engine.features.no_captioner
+        if why and outcome.failed and not outcome.top and composer_named(outcome.composer).imagines:
+            outcome.not_run, outcome.failed = why, {}
 
     def _block(self, block: Sequence[Query], outcome: Outcome, found: Measured) -> None:
         with self._timed("composing"):
@@ -139,10 +176,6 @@ class Run:
             return self.compose(block, outcome.composer)
         except CatalogError:
             raise
-        except (ModelUnavailable, SpaceMismatch) as error:
-            if not outcome.scored and not outcome.top:
-                outcome.not_run = str(error)
-                return []
         except Exception:  # noqa: BLE001 - a model raises anything; which query it was is found out below
             pass
         return self._one_by_one(block, outcome)

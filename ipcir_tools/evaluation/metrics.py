@@ -60,9 +60,14 @@ def target_ranks(scores: FloatArray, targets: Places, left_out: Places = ()) -> 
     return [tuple(row[mask].tolist()) for row, mask in zip(ranks, there, strict=True)]
 
 
-def main_ranks(scores: FloatArray, mains: Sequence[int], left_out: Places = ()) -> IntArray:
-    """The rank ``[q]`` of each query's main target, behind every picture that scores as high; as :func:`rank_of`."""
+def main_ranks(scores: FloatArray, mains: Sequence[int], left_out: Places = (), targets: Places = ()) -> IntArray:
+    """The rank ``[q]`` of each query's main target, behind every picture that scores as high; as :func:`rank_of`.
+
+    Other ``targets`` that are in ``left_out`` take part, as in :func:`target_ranks`.
+    """
     alone = [(main,) for main in mains]
+    if left_out and targets:
+        left_out = [sorted(set(out) - set(own)) for out, own in zip(left_out, targets, strict=True)]
     return np.array([ranks[0] for ranks in target_ranks(scores, alone, left_out)], dtype=np.int64)
 
 

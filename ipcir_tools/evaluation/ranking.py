@@ -43,8 +43,9 @@ class Ranker:
         for stand in self._stands(queries, scores):
             own = [queries[row] for row in stand.rows]
             out = self._left_out(own, stand)
-            every = target_ranks(stand.scores, [[stand.place[name] for name in each.targets] for each in own], out)
-            main = main_ranks(stand.scores, [stand.place[each.main] for each in own], out)
+            targets = [[stand.place[name] for name in each.targets] for each in own]
+            every = target_ranks(stand.scores, targets, out)
+            main = main_ranks(stand.scores, [stand.place[each.main] for each in own], out, targets)
             for row, query, ranks, first in zip(stand.rows, own, every, main.tolist(), strict=True):
                 ranked[row] = Scored(query.id, ranks, first, subsets.get(row))
         return [ranked[row] for row in range(len(queries))]

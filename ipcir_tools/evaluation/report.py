@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ipcir_tools.types import Value
 
 MADE = ("calls", "captions", "image_encodes", "text_encodes", "drawings")
 """What a run may have to make: calls of the language model, captions, features of pictures and of texts, drawings."""
+CAPTIONER_MADE = ("captioner_calls", "captioner_input_tokens", "captioner_output_tokens")
+"""What a chat model was asked for captions in this run, failed calls included, and its tokens by its own account."""
 
 
 class Figure(Value):
@@ -104,11 +107,13 @@ class Report(Value):
     benchmark: str
     queries: int
     gallery: int
+    entries: str = "pictures"
+    """What the gallery holds."""
     keeps_reference: bool
     measures: tuple[str, ...]
     """Empty where the truth is hidden."""
     baseline: str | None
-    """The composer that the others are compared with; None where none was run."""
+    """The composer that the others are compared with; None where none ranked a query."""
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     unreadable: dict[str, str]
@@ -122,7 +127,8 @@ class Report(Value):
     models: dict[str, str]
     versions: dict[str, str]
     this_run: dict[str, float]
-    """Seconds by part, and what was really made now, by the names of :data:`MADE`."""
+    """Seconds by part, and what was really made now, by the names of :data:`MADE`; where a chat model captions, what that
+    cost too, by those of :data:`CAPTIONER_MADE`."""
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -132,17 +138,28 @@ def report_json(report: Report) -> dict[str, Any]:
     return rounded
 
 
-def failure_counts(report: Report) -> dict[str, int]:
-    """How often queries failed for each reason, most often first."""
-    counts: dict[str, int] = {}
-    for failure in report.failures:
-        counts[failure.reason] = counts.get(failure.reason, 0) + 1
-    return dict(sorted(counts.items(), key=lambda each: -each[1]))
+def failure_counts(report: Report) -> list[tuple[str | None, str, int]]:
+    """Composer (None: every one), reason, and how many queries failed so; most often first."""
+    counts = Counter((failure.composer, failure.reason) for failure in report.failures)
+    return [(composer, reason, n) for (composer, reason), n in counts.most_common()]
+
+
+def failure_lines(report: Report) -> list[str]:
+    """The same, a line each, with the composer where the failure is its own."""
+    return [f"{n:,} x {f'{name}: ' if name else ''}{why}" for name, why, n in failure_counts(report)]
+
+
+def failed_where(report: Report) -> str:
+    """How many queries failed under every composer, and how many more under which; empty where none did."""
+    counts = Counter(failure.composer for failure in report.failures)
+    everywhere, own = counts.pop(None, 0), counts.most_common()
+    told = [f"{everywhere:,} under every composer"] if everywhere else []
+    return ", ".join([*told, *(f"{n:,} {'more ' if everywhere else ''}under {name}" for name, n in own)])
 
 
 def made_now(report: Report) -> str:
     """What this run made, in words; what was known already does not count."""
-    counts = {what.replace("_", " "): report.this_run.get(what, 0) for what in MADE}
+    counts = {what.replace("_", " "): report.this_run.get(what, 0) for what in (*MADE, *CAPTIONER_MADE)}
     return ", ".join(f"{n:,.0f} {what}" for what, n in counts.items() if n) or "nothing"
 
 

@@ -10,6 +10,8 @@ from ipcir_tools.evaluation.report import Figure
 _WIDE, _HIGH = 720, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 84, 18, 44
 _BAR = 120
+_VALUE = (36.0, 14.0)
+"""The room that a figure takes, wide and high."""
 
 
 def curve_svg(curve: Sequence[dict[str, float]], marked: float | None) -> str:
@@ -17,8 +19,9 @@ def curve_svg(curve: Sequence[dict[str, float]], marked: float | None) -> str:
     names = [name for name in curve[0] if name != "weight"]
     parts = [_grid(), _marker(marked) if marked is not None else ""]
     ends = _apart([_y(curve[-1][name]) for name in names])
-    for i, (name, end) in enumerate(zip(names, ends, strict=True)):
-        parts.append(_line(curve, name, i, end, crowded=_crowded(curve, name)))
+    values = _values(curve, names)
+    for i, (name, end, value) in enumerate(zip(names, ends, values, strict=True)):
+        parts.append(_line(curve, name, i, end, value))
     said = "; ".join(f"{name} is highest, {best[name]:.1f} %, at {best['weight']:.2f}" for name, best in _bests(curve))
     return (
         f'<svg class="curve" viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="Recall by the weight of the text. '
@@ -83,15 +86,32 @@ def _crowded(curve: Sequence[dict[str, float]], name: str) -> bool:
     return any(0 <= gap < 30 for gap in gaps)
 
 
-def _line(curve: Sequence[dict[str, float]], name: str, i: int, end: float, *, crowded: bool) -> str:
+def _values(curve: Sequence[dict[str, float]], names: Sequence[str]) -> list[tuple[float, float]]:
+    """Where the figure of each line's highest point stands: above or below it, and on no other figure or name."""
+    placed: list[tuple[float, float]] = []
+    for name in names:
+        best = max(curve, key=lambda point: point[name])
+        x = min(max(_x(best["weight"]), _x(0) + _VALUE[0] / 2), _x(1) - _VALUE[0] / 2)
+        y = _y(best[name])
+        steps = [_VALUE[1] * step for step in range(2 * len(names) + 1)]
+        above, below = [y - 9 - step for step in steps], [y + 20 + step for step in steps]
+        order = [*below, *above] if _crowded(curve, name) else [*above, *below]
+        placed.append(next((x, each) for each in order if _VALUE[1] / 2 < each < _y(0) and _free(x, each, placed)))
+    return placed
+
+
+def _free(x: float, y: float, placed: Sequence[tuple[float, float]]) -> bool:
+    return all(abs(x - a) >= _VALUE[0] or abs(y - b) >= _VALUE[1] for a, b in placed)
+
+
+def _line(curve: Sequence[dict[str, float]], name: str, i: int, end: float, value: tuple[float, float]) -> str:
     points = " ".join(f"{_x(point['weight']):.1f},{_y(point[name]):.1f}" for point in curve)
     best = max(curve, key=lambda point: point[name])
     x, y = _x(best["weight"]), _y(best[name])
-    said = y + (20 if crowded else -9)
     return (
         f'<g class="line l{i % 4}"><polyline points="{points}"/>'
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
-        f'<text class="value" x="{x:.1f}" y="{said:.1f}" text-anchor="middle">{best[name]:.1f}</text>'
+        f'<text class="value" x="{value[0]:.1f}" y="{value[1]:.1f}" text-anchor="middle">{best[name]:.1f}</text>'
         f'<text class="name" x="{_WIDE - _RIGHT + 10}" y="{end + 4:.1f}">{name}</text></g>'
     )
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.composers import composer_named
 from ipcir_tools.evaluation.curve import FUSED
-from ipcir_tools.evaluation.report import Example, Figure, Lead, Report, Row, failure_counts, made_now, visible
+from ipcir_tools.evaluation.report import (
+    Example,
+    Figure,
+    Lead,
+    Report,
+    Row,
+    failed_where,
+    failure_counts,
+    made_now,
+    visible,
+)
 from ipcir_tools.evaluation.report_drawings import bar_svg, curve_svg
 from ipcir_tools.evaluation.report_style import STYLE
 from ipcir_tools.thumbnails import data_uri, thumbnail
@@ -45,7 +55,7 @@ def report_html(report: Report, thumbnail: Thumbnail, captions: Mapping[str, str
     )
     classes = {name: f"p{i}" for i, name in enumerate(names)}
     parts = [
-        _head(report, "entries of captions" if captions else "pictures"),
+        _head(report),
         _table(report),
         _curve(report),
         _examples(report, classes, captions or {}),
@@ -76,12 +86,12 @@ def _picture_rule(name: str, data: bytes | None) -> str:
 # --- what was measured
 
 
-def _head(report: Report, entries: str) -> str:
+def _head(report: Report) -> str:
     by = ", ".join(f"{n:,} by {_BY[origin]}" for origin, n in report.imaginer.queries.items()) or "nothing"
     ran = [row for row in report.rows if not row.not_run]
-    failed = len({failure.query for failure in report.failures})
-    facts = {"queries": f"{report.queries:,}", entries: f"{report.gallery:,}", "composers": f"{len(ran)}"}
-    facts |= {"queries failed": f"{failed:,}"} if failed else {}
+    everywhere = sum(failure.composer is None for failure in report.failures)
+    facts = {"queries": f"{report.queries:,}", report.entries: f"{report.gallery:,}", "composers": f"{len(ran)}"}
+    facts |= {"failed under every composer": f"{everywhere:,}"} if everywhere else {}
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     rule = "stays in" if report.keeps_reference else "is left out of"
     return (
@@ -105,12 +115,13 @@ def _table(report: Report) -> str:
     heads = ["composer", "weight", "", *report.measures]
     cells = (
         "".join(f"<th>{escape(head)}</th>" for head in heads)
-        + f"<th>{main} against<br>{escape(report.baseline or '')}</th>"
+        + f"<th>{main} against<br>{escape(report.baseline or 'no other')}</th><th>failed</th>"
     )
     rows = "".join(_row(report, row, best) for row in report.rows)
     return (
         "<h2>Composers</h2><p class=lead>Percent of all queries; below each figure its 95 % interval. Bars show "
-        f"{main}. The last column is the difference on the same queries, in points.</p>"
+        f"{main}. Behind the figures stands the difference on the same queries, in points. "
+        "A query that failed is a miss.</p>"
         f'<div class="card wide"><table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -118,15 +129,16 @@ def _table(report: Report) -> str:
 def _row(report: Report, row: Row, best: Mapping[str, float]) -> str:
     name = f"<td class=name>{escape(row.composer)}</td>"
     if row.not_run:
-        span = len(report.measures) + 3
+        span = len(report.measures) + 4
         return f'<tr>{name}<td class=why colspan="{span}">not run: {escape(row.not_run)}</td></tr>'
     weight = "" if row.weight is None else f"{row.weight:.2f}"
     main = report.measures[0]
     bar = bar_svg(row.figures[main], strong=row.composer == report.baseline)
     figures = "".join(_figure(row.figures[each], best[each]) for each in report.measures)
     kind = " class=base" if row.composer == report.baseline else ""
-    lead = _lead(row.against_baseline.get(main))
-    return f"<tr{kind}>{name}<td class=dim>{weight}</td><td>{bar}</td>{figures}<td>{lead}</td></tr>"
+    lead = _lead(row.against_baseline.get(main)) if report.baseline else ""
+    failed = f"<td{'' if row.failed else ' class=dim'}>{row.failed:,}</td>"
+    return f"<tr{kind}>{name}<td class=dim>{weight}</td><td>{bar}</td>{figures}<td>{lead}</td>{failed}</tr>"
 
 
 def _figure(figure: Figure, best: float) -> str:
@@ -213,10 +225,13 @@ def _failures(report: Report) -> str:
     counts = failure_counts(report)
     if not counts:
         return ""
-    rows = "".join(f"<tr><td>{n:,}</td><td class=why>{escape(reason)}</td></tr>" for reason, n in counts.items())
+    rows = "".join(
+        f"<tr><td>{n:,}</td><td class=why>{escape(name or 'every composer')}</td><td class=why>{escape(why)}</td></tr>"
+        for name, why, n in counts
+    )
     return (
-        "<h2>What failed</h2><p class=lead>Each counts as a miss in every figure above. "
-        "The JSON report names the queries.</p>"
+        f"<h2>What failed</h2><p class=lead>Queries: {escape(failed_where(report))}. Each is a miss in the figures of "
+        "the composers under which it failed. The JSON report names the queries.</p>"
         f'<div class="card wide"><table><tbody>{rows}</tbody></table></div>'
     )
 

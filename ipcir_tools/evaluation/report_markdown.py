@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ipcir_tools.evaluation.report import Report, Row, failure_counts, made_now, visible
+from ipcir_tools.evaluation.report import Report, Row, failure_lines, made_now, visible
 
 
 def report_markdown(report: Report) -> str:
@@ -19,7 +19,7 @@ def report_markdown(report: Report) -> str:
 def _said(report: Report) -> str:
     by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
     return (
-        f"{report.queries:,} queries over {report.gallery:,} pictures; targets imagined by: {by}. "
+        f"{report.queries:,} queries over {report.gallery:,} {report.entries}; targets imagined by: {by}. "
         "Percent of all queries with 95 % intervals; a failed query is a miss."
     )
 
@@ -28,7 +28,7 @@ def _table(report: Report) -> str:
     if not report.measures:
         return "The truth of this part is hidden: send a submission file to its server."
     main = report.measures[0]
-    head = ["composer", "weight", *report.measures, f"{main} against {report.baseline}", "p", "failed"]
+    head = ["composer", "weight", *report.measures, f"{main} against {report.baseline or 'no other'}", "p", "failed"]
     return _grid(head, [_row(report, row) for row in report.rows])
 
 
@@ -62,7 +62,7 @@ def _curve(report: Report) -> str:
 
 
 def _failures(report: Report) -> str:
-    return _list("What failed", [f"{n:,} x {reason}" for reason, n in failure_counts(report).items()])
+    return _list("What failed", failure_lines(report))
 
 
 def _versions(report: Report) -> list[str]:

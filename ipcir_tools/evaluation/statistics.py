@@ -36,8 +36,6 @@ class Difference:
     low: float
     high: float
     queries: int
-    above: float
-    """Share of bootstrap samples in which the difference is above zero; one of exactly zero counts half."""
     p: float
     """Two-sided, by flipping the sign of each query's difference at random: small means not chance."""
     better: int
@@ -83,7 +81,6 @@ def difference(
         low=low,
         high=high,
         queries=len(apart),
-        above=float(np.mean((drawn > 0) + 0.5 * (drawn == 0))),
         p=(1 + int(chance.sum())) / (1 + samples),
         better=int(np.count_nonzero(apart > 0)),
         worse=int(np.count_nonzero(apart < 0)),

@@ -60,14 +60,16 @@ class Stock:
 
 def stocked(engine: Engine, benchmark: Benchmark, progress: Progress) -> Stock:
     """Bring every picture of the benchmark into the catalog. What was there already costs a look at its file."""
-    files = {name: images.located(path) for name, path in _files(engine, benchmark, progress).items()}
+    unreadable: dict[str, str] = {}
+    files = {name: images.located(path) for name, path in _files(engine, benchmark, progress, unreadable).items()}
     present = [path for path in files.values() if path.is_file()]
     report = engine.index(present, progress)
     held, skipped = engine.catalog.stamps(), {skip.source: skip.reason for skip in report.skipped}
     ids: dict[str, str] = {}
-    unreadable: dict[str, str] = {}
     for name, path in files.items():
         text = images.path_text(path)
+        if name in unreadable:
+            continue
         if text in held and text not in skipped and path.is_file():
             ids[name] = held[text].image_id
         else:
@@ -89,8 +91,11 @@ def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tupl
 # --- pictures that are parts of others
 
 
-def _files(engine: Engine, benchmark: Benchmark, progress: Progress) -> dict[str, Path]:
-    """The file of every picture; parts are cut out into the home folder first."""
+def _files(engine: Engine, benchmark: Benchmark, progress: Progress, unreadable: dict[str, str]) -> dict[str, Path]:
+    """The file of every picture; parts are cut out into the home folder first.
+
+    Those that lie outside of their picture are told of in ``unreadable``.
+    """
     files = {name: benchmark.file(name) for name in benchmark.paths}
     if not benchmark.boxes:
         return files
@@ -98,21 +103,25 @@ def _files(engine: Engine, benchmark: Benchmark, progress: Progress) -> dict[str
     folder.mkdir(parents=True, exist_ok=True)
     for done, name in enumerate(benchmark.boxes, start=1):
         part = folder / f"{name}.png"
-        if part.exists() or _cut(engine, benchmark, name, part):
+        if part.exists() or _cut(engine, benchmark, name, part, unreadable):
             files[name] = part
         progress("cutting", done, len(benchmark.boxes))
     return files
 
 
-def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path) -> bool:
-    """Cut one object out, padded with black to a square; False where its picture cannot be read."""
+def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path, unreadable: dict[str, str]) -> bool:
+    """Cut one object out, padded with black to a square; False where its picture is unreadable or does not hold it."""
     try:
         whole = images.load(benchmark.file(name), engine.settings)
     except IPCIRError:
         return False  # indexing names the same file with its reason
+    edges = crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))
+    if edges[0] >= edges[2] or edges[1] >= edges[3]:
+        unreadable[name] = f"lies outside of its picture, {whole.record.width} x {whole.record.height} pixels"
+        return False
     # A large picture was reduced while it was read; the box counts the real pixels.
     scale = whole.pixels.width / whole.record.width
-    box = [round(edge * scale) for edge in crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))]
+    box = [round(edge * scale) for edge in edges]
     cut = whole.pixels.crop((box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1)))
     side = max(cut.size)
     square = Image.new("RGB", (side, side))

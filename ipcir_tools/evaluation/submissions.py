@@ -46,7 +46,8 @@ def write_submission(content: Mapping[str, Any], path: Path) -> None:
 def _check_queries(benchmark: Benchmark, top: Names) -> None:
     ids = {query.id for query in benchmark.queries}
     if missing := sorted(ids - set(top)):
-        raise InvalidRequest(f"{len(missing)} queries have no pictures, the first is {missing[0]}: rank them all.")
+        told = f"{len(missing):,} queries have no pictures, the first is" if missing[1:] else "1 query has no pictures:"
+        raise InvalidRequest(f"{told} {missing[0]}; the server takes whole files only: rank them all.")
     if strange := sorted(set(top) - ids):
         raise InvalidRequest(f"{benchmark.name} has no query {strange[0]}: submit its own queries alone.")
 

@@ -37,6 +37,7 @@ def summarised(engine: EngineParts, run: Run, measured: Measured, samples: int =
         benchmark=benchmark.name,
         queries=len(benchmark.queries) + len(benchmark.left_out),
         gallery=len(benchmark.gallery),
+        entries=benchmark.entries,
         keeps_reference=benchmark.keeps_reference,
         measures=tuple(measure.name for measure in benchmark.measures),
         baseline=baseline.composer if baseline else None,
@@ -68,10 +69,11 @@ def versions() -> dict[str, str]:
 
 
 def _baseline(ran: Sequence[Outcome]) -> Outcome | None:
-    """The default composer if it was run, else the first that was."""
+    """The default composer if it ranked any query, else the first that did; None where none did."""
     default = Settings.model_fields["composer"].default
-    named = [outcome for outcome in ran if composer_named(outcome.composer).name == default]
-    return next(iter([*named, *ran]), None)
+    ranked = [outcome for outcome in ran if outcome.top]
+    named = [outcome for outcome in ranked if composer_named(outcome.composer).name == default]
+    return next(iter([*named, *ranked]), None)
 
 
 def _row(measured: Measured, outcome: Outcome, baseline: Outcome | None, samples: int) -> Row:
@@ -200,4 +202,6 @@ def _models(engine: EngineParts, ran: Sequence[Composer]) -> dict[str, str]:
     for method in ("pic2word", "searle"):
         if method in needs:
             models[method] = engine.inverter(method).id
+    if "aligned" in needs:
+        models["aligned"] = engine.aligner.id
     return models

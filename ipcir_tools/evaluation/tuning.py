@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le
 
 from ipcir_tools.chains.compose import Composed
 from ipcir_tools.composers import Composer, composer_named
+from ipcir_tools.composers.composer import LARGEST
 from ipcir_tools.errors import InvalidRequest, IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.measuring import BLOCK, Run
@@ -157,6 +158,7 @@ def grid(composer: Composer, name: str) -> list[float]:
     if any(isinstance(bound, Le) for bound in field.metadata):
         return list(_STEPS)
     around = [factor * (now or float(field.default) or 1.0) for factor in _FACTORS]
+    around = [value for value in around if abs(value) <= LARGEST]
     if any(isinstance(bound, Gt) for bound in field.metadata):
         return [value for value in around if value > 0]
     if any(isinstance(bound, Ge) for bound in field.metadata):

@@ -8,6 +8,18 @@ from pathlib import Path
 from ipcir_tools.errors import InvalidRequest
 
 
+def check_outputs(*paths: Path | None) -> None:
+    """Try all files that a run shall write, and refuse one that is named twice. Raises InvalidRequest."""
+    named = [path for path in paths if path]
+    for path in named:
+        check_writable(path)
+    places = [path.expanduser().absolute().resolve() for path in named]
+    if twice := [path for path, place in zip(named, places, strict=True) if places.count(place) > 1]:
+        raise InvalidRequest(
+            f"{twice[0]} is named for two outputs, and one would overwrite the other: name another file."
+        )
+
+
 def check_writable(path: Path) -> None:
     """Try whether a file can be written, before hours are spent on what goes into it; nothing is left of the trial.
 

@@ -82,6 +82,8 @@ class Network:
 
     config: NetworkConfig
     layers: torch.nn.Sequential
+    id: str = ""
+    """Names the weights; empty of a network that no method was given."""
 
     def mapped(self, features: FloatArray) -> FloatArray:
         """``[n, wide_out]`` float32 of ``features`` ``[n, wide_in]``, unit norm."""

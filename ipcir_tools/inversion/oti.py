@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -52,23 +53,34 @@ def invert(
     For each picture ``min over w of (1 - cos(text(T, w), v) + held * (1 - cos(text(P, w), text(P, c)))) / (1 + held)``,
     T a sentence that only says "there is a w", P a phrase of one of the picture's nearest concepts c, both drawn anew
     at each step: w looks like the picture, and stands in a sentence as a noun does. What is done block by block is
-    kept in ``folder``: the same call goes on behind the last block.
+    kept in ``folder``: the same call goes on behind the last block, and a block whose file is damaged is made anew.
     """
     how = how or Inversion()
     run = folder / FOLDER / _name_of(encoder.space, features, phrases, how)
     run.mkdir(parents=True, exist_ok=True)
     blocks = []
     for start in range(0, len(features), how.block):
-        path = run / f"{start:08d}.npy"
-        if not path.exists():
-            words = _inverted(encoder, features[start : start + how.block], phrases, how, [how.seed, start])
+        path, pictures = run / f"{start:08d}.npy", features[start : start + how.block]
+        words = _kept(path, (len(pictures), encoder.pseudo_words.dim))
+        if words is None:
+            words = _inverted(encoder, pictures, phrases, how, [how.seed, start])
             half = path.with_name(f".{path.name}")
             np.save(half, words)
             half.replace(path)
-        blocks.append(np.load(path))
+        blocks.append(words)
         if progress:
             progress("inverting", min(start + how.block, len(features)), len(features))
     return np.concatenate(blocks)
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> FloatArray | None:
+    """The words of a block that was done; None where there is no such file, or not of these words."""
+    try:
+        words = np.load(path)
+    except (OSError, ValueError, EOFError, BadZipFile):
+        return None
+    whole = isinstance(words, np.ndarray) and words.dtype == np.float32 and words.shape == shape
+    return words if whole and np.isfinite(words).all() else None
 
 
 def _inverted(encoder: Encoder, features: FloatArray, phrases: Phrases, how: Inversion, seed: list[int]) -> FloatArray:

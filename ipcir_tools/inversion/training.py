@@ -97,20 +97,34 @@ class _State:
         half.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from the checkpoint, if there is one. Raises InvalidRequest where it belongs to another training."""
+        """Go on from the checkpoint, if there is one.
+
+        Raises InvalidRequest where it belongs to another training, or is none that can be read.
+        """
         import torch
 
         if not path.exists():
             return
-        saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        if saved["run"] != self.run:
+        try:
+            saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+            own = saved["run"] == self.run
+            if own:
+                self._take(saved)
+        except Exception as error:  # of what is no checkpoint torch and pickle make any error
+            raise InvalidRequest(
+                f"{path} is no checkpoint of a training ({type(error).__name__}): "
+                "delete it to begin anew, or choose another folder."
+            ) from error
+        if not own:
             raise InvalidRequest(
                 f"{path} belongs to an unfinished training on other examples or with other settings: "
                 "finish that one, choose another folder, or delete the file."
             )
+
+    def _take(self, saved: dict[str, Any]) -> None:
         self.layers.load_state_dict(saved["layers"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.step, self.seconds, self.losses = saved["step"], saved["seconds"], saved["losses"]
+        self.step, self.seconds, self.losses = int(saved["step"]), float(saved["seconds"]), list(saved["losses"])
 
 
 @dataclass(frozen=True, eq=False)

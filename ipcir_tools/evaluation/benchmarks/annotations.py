@@ -106,6 +106,7 @@ def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, sour
     """
     if folder is None:
         return {name: spellings(name)[0] for name in names}
+    check_folder(folder)
     if not folder.is_dir():
         raise NotFound(f"The folder of pictures {folder} does not exist: get them from {source}.")
     present, paths, missing = _Present(folder), {}, []
@@ -122,6 +123,12 @@ def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, sour
             f" get them from {source}."
         )
     return paths
+
+
+def check_folder(pictures: Path) -> None:
+    """Raise InvalidRequest where a file was named in the place of a folder of pictures."""
+    if pictures.is_file():
+        raise InvalidRequest(f"{pictures} is a file: name the folder that the pictures are in with --pictures.")
 
 
 class _Present:

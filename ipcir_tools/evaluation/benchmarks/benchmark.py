@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ipcir_tools.errors import NotFound
 from ipcir_tools.evaluation.metrics import Measure
@@ -33,7 +33,7 @@ class Query:
     group: str = ""
     """What it is averaged with before the groups are averaged."""
     wordings: tuple[str, ...] = ()
-    """Further wordings of the same request: the text's feature is the mean over them and ``modification``."""
+    """Further wordings of the same request: each is composed, and a picture's score is the mean over all wordings."""
 
     @property
     def says_nothing(self) -> bool:
@@ -49,6 +49,8 @@ class Query:
 class Benchmark:
     """Queries, the pictures they are asked of, and the protocol."""
 
+    entries: ClassVar[str] = "pictures"
+    """What the gallery holds, in a word."""
     name: str
     queries: tuple[Query, ...]
     gallery: tuple[str, ...]
@@ -67,6 +69,8 @@ class Benchmark:
     """Pictures that are a part of their file (GeneCIS), see :func:`ipcir_tools.evaluation.benchmarks.crop_of`."""
     left_out: tuple[str, ...] = ()
     """What was left out of the file of queries, one line each: where, and why."""
+    source: str = ""
+    """Where to get the pictures."""
     server: Literal["CIRR", "CIRCO"] | None = None
     """Whose server keeps the truth and scores a file of submission; None: nobody's."""
 
@@ -75,13 +79,9 @@ class Benchmark:
         """Whether the truth is on a server."""
         return not any(query.targets for query in self.queries)
 
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The names of the groups, in order of appearance."""
-        return tuple(dict.fromkeys(query.group for query in self.queries))
-
     def file(self, name: str) -> Path:
         """The file of a picture. Raises NotFound where the folder of pictures is not at hand."""
         if self.folder is None:
-            raise NotFound(f"The pictures of {self.name} are not at hand: name the folder that they are in.")
+            get = f" (get them from {self.source})" if self.source else ""
+            raise NotFound(f"The pictures of {self.name} are not at hand: name the folder with --pictures{get}.")
         return self.folder / self.paths[name]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import ValidationError
 
@@ -33,6 +34,7 @@ class _Entry(Item):
 class CaptionBenchmark(Benchmark):
     """A benchmark whose pictures are known by their captions alone."""
 
+    entries: ClassVar[str] = "entries of captions"
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What is said of each entry, as it was written; of an entry without captions nothing."""
     unusable: Mapping[str, str] = field(default_factory=dict)

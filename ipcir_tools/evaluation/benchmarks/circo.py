@@ -80,6 +80,7 @@ def load_circo(
             "mAP counts all targets, R@K the one that the caption was written for",
         ),
         folder=root,
+        source=PICTURES,
         server="CIRCO" if split == "test" else None,
     )
 

@@ -62,6 +62,7 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
         measures=() if split == "test1" else (*measures("R", 1, 5, 10, 50), *measures("R_subset", 1, 2, 3)),
         notes=_notes(split, len(items), len(relative)),
         folder=root,
+        source=PICTURES,
         server="CIRR" if split == "test1" else None,
     )
 

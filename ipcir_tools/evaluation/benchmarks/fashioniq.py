@@ -69,6 +69,7 @@ def load_fashioniq(
         measures=measures("R", 10, 50),
         notes=_notes(parts, gallery, captions),
         folder=root,
+        source=PICTURES,
     )
 
 

@@ -30,6 +30,8 @@ TASKS = ("focus_attribute", "change_attribute", "focus_object", "change_object")
 _COCO = ("val2017/", "coco/val2017/", "")
 _GENOME = ("VG_100K/", "VG_100K_2/", "VG_All/", "visual_genome/", "")
 _DILATION = 0.7
+_LARGEST = 1e6
+"""Pixels; NaN is no smaller."""
 
 
 class _Picture(Item):
@@ -92,6 +94,7 @@ def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[
             "the figure is the unweighted mean over the tasks",
         ),
         folder=root,
+        source=PICTURES,
         boxes=loaded.boxes,
     )
 
@@ -120,7 +123,15 @@ def _odd(item: _Item, task: str) -> str:
         getattr(each, ids) is not None and (each.instance_bbox is not None or ids == "val_image_id")
         for each in item.pictures
     )
-    return "" if complete else f"every picture should have {needed}"
+    if not complete:
+        return f"every picture should have {needed}"
+    wrong = next((each.instance_bbox for each in item.pictures if not _is_box(each.instance_bbox)), None)
+    return f"instance_bbox {list(wrong)} should be left, top, width and height in pixels" if wrong else ""
+
+
+def _is_box(box: Box | None) -> bool:
+    """Whether it can be a part of a picture; a box may begin beyond the left or the upper edge."""
+    return box is None or (all(abs(each) <= _LARGEST for each in box) and box[2] > 0 and box[3] > 0)
 
 
 def _query(id_: str, item: _Item, task: str) -> Query:

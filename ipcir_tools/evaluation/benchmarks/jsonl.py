@@ -15,21 +15,21 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError
 
 from ipcir_tools.errors import InvalidRequest, NotFound
-from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
+from ipcir_tools.evaluation.benchmarks.annotations import Item, check_folder, in_words
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.metrics import Measure, measures
 from ipcir_tools.images import find_files, located, shown
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[_Text, Field(coerce_numbers_to_str=True)]
-"""What a line calls a picture."""
+"""What a line calls a picture, or itself."""
 
 
 class _Line(Item):
     reference: Name
     modification: _Text
     targets: tuple[Name, ...] = Field(min_length=1)
-    id: str | int | None = None
+    id: Name | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
     if not path.is_file():
         raise NotFound(f"{path} is missing: name a file with one query a line, as JSON.")
     root = located(pictures or path.parent)
+    check_folder(root)
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
     queries, bad = read_queries(path, gallery, "no such picture in the folder", keeps_reference, as_posix)
     if not queries:
@@ -121,7 +122,7 @@ def _parse(
         return _Bad(f"{missing}: {', '.join(unknown)}")
     if reference in targets and not keeps_reference:
         return _Bad("the reference is a target, but it is left out of the ranking")
-    id_ = number if item.id is None else str(item.id)
+    id_ = item.id or number
     return Query(id_, reference, item.modification, tuple(dict.fromkeys(targets)))
 
 
