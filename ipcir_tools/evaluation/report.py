@@ -127,8 +127,8 @@ class Report(Value):
     models: dict[str, str]
     versions: dict[str, str]
     this_run: dict[str, float]
-    """Seconds by part, and what was really made now, by the names of :data:`MADE`; where a chat model captions, what that
-    cost too, by those of :data:`CAPTIONER_MADE`."""
+    """Seconds by part, and what was really made now, by the names of :data:`MADE`. Where a chat model captions, what
+    that cost too, by those of :data:`CAPTIONER_MADE`."""
 
 
 def report_json(report: Report) -> dict[str, Any]:
