@@ -644,6 +644,9 @@ change day to night ~> street, cars, night
 wet street ~> wet street, parked cars
 in autumn with fallen leaves ~> street, autumn, fallen leaves
 
+a beach with umbrellas
+sunset, no umbrellas ~> beach, sunset ! umbrellas
+
 a blue sky over a city
 cloudy sky ~> cloudy, sky, city
 the sky is orange ~> orange sky, city ! blue
@@ -781,6 +784,117 @@ the laces are white ~> pair of black shoes, white laces
 worn by a child => a pair of black shoes worn by a child
 of the same colour but with buckles => a pair of black shoes with buckles
 """,
+    "all of the target": """
+nine tvs on a shelf
+a picture of six different old TVs instead of nine identical => six old tvs |
+    six old tvs on a shelf [remove: nine identical]
+a photo of three radios => three radios
+an image of two men repairing a television => two men repairing a television [remove: tvs]
+five different TVs on a gray background instead of a picture of nine TVs => five tvs on a gray background
+
+a plate of food with meat and vegetables
+there was a white cup with a brown label - now a tall burgundy cup with stars ~> tall burgundy cup, stars ! meat
+there were two spoons, and now there is a fork with a wooden handle => a fork with a wooden handle
+goes from a bowl of fruit to a glass jar with cookies ~> glass jar with cookies ! meat, vegetables
+there was meat, now fish => a plate of food with vegetables and fish | a plate of food with fish and vegetables |
+    a plate of food with vegetables and a fish
+
+a dog on a leash
+Pet in blue shirt pets dog. ~> blue shirt, dog ! leash
+ride in red helmet rides along the beach ~> red helmet, beach ! leash, riding in
+a picture of a puppy sleeping in a basket => a puppy sleeping in a basket
+
+a monkey in the woods
+More primates and standing on a road instead of the woods => several primates standing on a road |
+    several monkeys standing on a road
+two monkeys and sitting on a fence instead of the woods => two monkeys sitting on a fence
+
+a syringe
+Two siringes instead of one, one has its cap ~> two, syringes/siringes, one with its cap
+two syringes instead of one, one has its cap => two syringes, one with its cap
+three syringes instead of one, all of them are blue => three blue syringes
+""",
+    "counts told": """
+three dogs
+Three dogs have become one => one dog
+Three dogs have become one big dog in the grass ~> one, big dog, grass ! three
+Three dogs have become one and many objects have come around it. => one dog with many objects around it
+Three dogs have become two and they are running => two dogs running
+one of the dogs has a collar => three dogs, one with a collar
+Two more dogs and several more people => five dogs and several people
+several more dogs => several dogs
+a few more dogs => a few dogs
+
+four ducks on a pond
+Four ducks have become one in number and the fish is a new addition. => one duck and a fish on a pond
+four ducks were reduced to two, they are swimming => two ducks swimming on a pond
+one of them is brown => four ducks on a pond, one brown
+
+three monkeys on a rock
+Leave only one looking to the right => one monkey on a rock looking to the right
+leave only two of the monkeys eating a banana => two monkeys eating a banana on a rock |
+    two monkeys on a rock eating a banana
+keep only one sleeping => one monkey sleeping on a rock
+leave only one monkey running => one monkey running on a rock
+Four monkeys instead of three, one of them has its mouth open => four monkeys on a rock, one with its mouth open
+
+two laptops
+Remove two of the laptops => laptops
+several more people => two laptops with several people
+
+three cups on a shelf
+remove three cups => a shelf [remove: cups]
+remove two of the cups => one cup on a shelf
+
+a group of people in a room
+Reduce the number of people in the image to one man wearing a flatcap ~> one man, flatcap, room ! people
+""",
+    "leftovers": """
+a crate of hamsters
+Shows a crate of hamsters with various, but similar fur colors. => a crate of hamsters
+two hamsters of the same eye color => two hamsters
+two hamsters with different fur colors => two hamsters with various fur colors
+
+a bus on a street
+Bus has a canopy in dark green added to it => a bus with a canopy in dark green on a street
+the target photo has the same mirror added to it => a bus with a mirror on a street
+a ladder is added to it => a bus with a ladder on a street
+bus has a red roof => a bus with a red roof on a street
+the bus seems longer => a long bus on a street
+
+a coffee machine
+coffee machines seems smaller => a small coffee machine
+the coffee machine appears to be older => an old coffee machine
+
+a room with a table
+Add a closet and take shot from another angle. => a room with a table and a closet
+add a chair and take the picture from a different angle => a room with a table and a chair
+add a lamp in front of left, back and center wall ~> table, lamp in front of left back and center wall
+add two curtains and spread them in both directions ~> two curtains ! spread them
+add a carpet and roll it up ~> table, carpet ! roll it
+flip it over => a room with a table
+
+a bottle of cola
+Different brand, different bottle shape => a bottle of cola
+different label design, red cap ~> bottle of cola, red cap ! design
+add a straw, no glass in sight => a bottle of cola with a straw [remove: glass]
+
+bottles in a box
+bottles full, no cardboard box in sight => full bottles [remove: cardboard box]
+Bottles must be full, no cardboard box in sight and must include people in background ~> full bottles, people
+label removed, bottles bigger => big bottles in a box
+
+a lamp on a desk
+fold it and put it on the table => a folded lamp on the table
+
+a woman wearing a black dress
+a picture of a red dress with long sleeves => a woman wearing a red dress with long sleeves
+the dress has a belt added to it => a woman wearing a black dress with a belt
+
+two dogs on grass
+they both have something in their mouths => two dogs with something in their mouths on grass
+rabbit removed, dogs smaller ~> two small dogs ! rabbit
+""",
     "dialogues": """
 a white shirt with a collar
 make it blue => a blue shirt with a collar
@@ -844,6 +958,7 @@ its wings are spread ~> bird, branch, wings
 
 a dog on a leash
 unleash the dog => a dog
+Pet in blue shirt pets dog. => a pet in a blue shirt petting a dog
 
 a man with a beard
 shave the beard => a man
@@ -851,12 +966,13 @@ age the man by twenty years ~> old, man, beard ! twenty
 
 a beach with umbrellas
 crowd the beach with people ~> beach, umbrellas, people ! and a beach
-sunset, no umbrellas ~> beach, sunset ! umbrellas
 """,
     "things": """
 a dog laying on a couch
 swap the positions of the dog and the cushion ~> dog, cushion ! positions
 a dog sleeping, and the couch is red ~> dog, red couch
+add two birds and spread them in both directions ~> dog, two birds, couch
+color and pattern is different => a dog laying on a couch
 
 a cat in a basket
 the basket is made of straw and the cat wears a bow ~> cat, basket, bow ! wears

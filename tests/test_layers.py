@@ -21,7 +21,7 @@ HOUSE = {
     "files and rows": "frames pixels images schema filters membership database kept_replies"
     " catalog fetching references thumbnails showing tiles",
     "words": "rules.lexicon rules.wordings rules.text rules.caption rules.edits rules.draft rules.split rules.things"
-    " rules.predicates rules.scenes rules.readings rules.grammar rules.attributes rules.nouns rules.counts"
+    " rules.predicates rules.scenes rules.readings rules.views rules.grammar rules.attributes rules.nouns rules.counts"
     " rules.actions rules.cleaning rules.imagine rules"
     " prompts.loading prompts",
     "engine parts": "composers.composer composers.directions composers.feedback composers.single composers.fused"

@@ -38,7 +38,16 @@ ELSEWHERE = {
     r"bring|line up|"
     r"look at|use|include|display|stay|serve) \w|(^|[,;.] |\bwith )(?!and|while|with|like|has|is|are|all|both|"
     r"but|from|into|"
-    r"between|either|towards?|against|behind|under|around)(?!\w+ing\b)[b-z]\w{2,} (the|an?) ",
+    r"between|either|towards?|against|behind|under|around)(?!\w+ing\b)[b-z]\w{2,} (the|an?) |"
+    # what is done with things named before, whatever the verb: "and spread them", and a verb without its object
+    r"(?:^|[,;.] |\b(?:and|then|with) )(?!(?:(?:with|like|has|have|all|both|each|some|many|most|few|half|one|two|three|"
+    r"but|from|into|for|"
+    r"between|towards?|against|behind|under|around|among|above|below|beside|near|over|before|after|inside|onto|next|"
+    r"beneath|beyond|could|would|should|can|may|might|when|where|"
+    r"wears|holds|while|that|which|who|as|of|on|in|at|to|by) )|"
+    r"\w+(?:ing|ed) )[a-z]+[a-rt-z] "
+    r"(them|it|him|her)\b(?! \w+s? (?:is|are)\b)|"
+    r"\b(and|then) (take|put|get|make|set|let|give|spread|move|keep|show|turn|bring|place|use)\b(?=$|[,.;])",
     "question": r"\?",
     "dangling": r"\b(and|or|with|of|to|in|at|by|from|for|the|an?|but|is|are|has)$|^(and|or|with|of|to|but|is|are|has)\b"
     r"|\b(and|or|of|with|a|the) (and|or|of|with|to)\b|\b(a|an|the) (a|an|the)\b| ,|,,",
@@ -55,6 +64,11 @@ def faults(description: str) -> list[str]:
     """The kinds of what a description of a picture does not hold and this one does."""
     found = [kind for kind, pattern in KINDS.items() if pattern.search(description.lower())]
     return found + ["empty"] * (not description.strip()) + ["long"] * (len(description.split()) > 60)
+
+
+def absent(item: str) -> bool:
+    """Whether what is to be added is something that is not there: *no box in sight*."""
+    return bool(re.search(rf"{KINDS['negation'].pattern}|\b(in sight|in view)$", item.lower()))
 
 
 class Case(NamedTuple):
@@ -109,6 +123,7 @@ def disappoints(case: Case) -> str | None:
     for part in parts.rstrip("]").split(";") if parts else []:
         name, words = part.strip().split(": ")
         good = good and holds(", ".join(getattr(target, name)), words)
+    good = good and not any(map(absent, target.add))
     return None if good and not faults(said) else f"{said!r} {faults(said) or ''} {target!r}"
 
 
@@ -129,8 +144,15 @@ def test_there_are_a_few_hundred_expectations_of_every_kind():
 
 def test_what_fails_can_only_become_less():
     """A case that passes by now moves up into ``EXPECTED``, and the number sinks."""
-    assert len(FAILING) <= 21
+    # 21, less "sunset, no umbrellas", more three of the same review: a telegram with a verb, a place said of what came
+    # in, and two attributes that are merely different
+    assert len(FAILING) <= 23
     assert [case for _, case in FAILING if disappoints(case) is None] == []
+
+
+@pytest.mark.parametrize(("item", "is_not_there"), [("no box", True), ("a box in sight", True), ("a box", False)])
+def test_an_absence_is_nothing_to_add(item, is_not_there):
+    assert absent(item) is is_not_there
 
 
 @pytest.mark.parametrize(
@@ -144,6 +166,9 @@ def test_what_fails_can_only_become_less():
         ("a dog, remove the cat", ["imperative"]),
         ("show a dog", ["imperative"]),
         ("a dog with charge the phone", ["imperative"]),
+        ("two birds and spread them in both directions", ["imperative"]),
+        ("curtains, roll them up", ["imperative"]),
+        ("a room with a table and take", ["imperative"]),
         ("could it be a dog?", ["question"]),
         ("a dog with", ["dangling"]),
         ("a dog and with a cat", ["dangling"]),
@@ -151,6 +176,7 @@ def test_what_fails_can_only_become_less():
         (" ", ["empty"]),
         ("dog " + "cat dog " * 30, ["long"]),
         ("a dog with a hat on, standing on the grass", []),
+        ("a man holding a dog and petting it, a cat behind it and a bird that likes it", []),
         ("two women put their arms around each other", []),
     ],
 )
@@ -184,12 +210,13 @@ CAPTIONS = {
 
 
 def violations() -> Iterator[tuple[list[str], str, str, str]]:
-    """``(kinds, caption, modification, description)`` of every description of a real text that has a fault."""
+    """``(kinds, caption, modification, description)`` of every real text whose description or addition has a fault."""
     for domain, texts in texts_beside().items():
         for text, caption in zip(texts, cycle(CAPTIONS[domain])):
-            said = imagine_by_rules(caption, text).description
-            if faults(said):
-                yield faults(said), caption, text, said
+            target = imagine_by_rules(caption, text)
+            found = faults(target.description) + ["absence added"] * any(map(absent, target.add))
+            if found:
+                yield found, caption, text, f"{target.description} {target.add}"
 
 
 def test_descriptions_of_real_texts_are_descriptions_of_pictures():

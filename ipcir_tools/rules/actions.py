@@ -17,7 +17,7 @@ from ipcir_tools.rules.caption import (
 )
 from ipcir_tools.rules.counts import set_count
 from ipcir_tools.rules.draft import Draft
-from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Scene, Set, Swap, View
+from ipcir_tools.rules.edits import Add, Aside, Become, Count, Drop, Edit, Keep, Place, Pose, Scene, Set, Swap, View
 from ipcir_tools.rules.nouns import become, drop_thing, swap
 from ipcir_tools.rules.text import bare, is_plural, plain, singular
 from ipcir_tools.rules.things import adjectival
@@ -110,6 +110,11 @@ def _view(edit: Edit, draft: Draft) -> None:
     draft.added(edit.text)
 
 
+def _aside(edit: Edit, draft: Draft) -> None:
+    draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail, ", " + edit.text))
+    draft.added(edit.text)
+
+
 def _keep(edit: Edit, draft: Draft) -> None:
     draft.touched = True
     if edit.text and edit.text not in ("same", "rest", "everything", "else"):
@@ -158,15 +163,16 @@ def _inherited(new: Phrase, said: str, draft: Draft) -> Phrase:
 def scene_text(text: str) -> str:
     """A description of the whole target without talk of the reference or of pictures."""
     text = re.sub(
-        r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:the|a) (?:same|similar|"
-        r"different) (?:breed|type|kind|colou?r|shape|style|size|species|variety|position|pose|design|location|"
+        r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:(?:the|a) (?:same|"
+        r"similar|different)|(?:various,? (?:but )?)?(?:same|similar|identical)) (?:(?:fur|coat|skin|hair|eye) )?"
+        r"(?:breed|type|kind|colou?r|shape|style|size|species|variety|position|pose|design|location|"
         r"angle|way|background)s?(?: and (?:[\w-]+ )?(?:colou?r|type|size|shape|breed|kind))?(?: of)?\b",
         " ",
         text,
     )
     text = re.sub(r"\b(?:is|are)(?=,|$)", "", re.sub(r"\banother(?= (?!and\b)\w)", "a", text))
     text = re.sub(
-        r"\b(?<!each )(?:a )?(?:very |more )?(?:similar|same|different|other|identical)(?:ly)? (?=\w)",
+        r"\b(?<!each )(?:a )?(?:very |more )?(?:similar|same|different|other|identical)(?:ly)?(?: but)? (?=\w)",
         _article_kept,
         text,
     )
@@ -207,6 +213,7 @@ _ACTIONS = {
     Swap: swap,
     Set: set_looks,
     Add: add_thing,
+    Aside: _aside,
     Drop: drop_thing,
     Place: _place,
     Pose: _pose,

@@ -312,6 +312,12 @@ def same_kind(one: str, other: str) -> bool:
     )
 
 
+def known_number(phrase: Phrase) -> int:
+    """How many a caption says there are; nought if it does not say."""
+    lead = phrase.lead.split()[-1] if phrase.lead else ""
+    return 1 if lead in ("a", "an", "the") and not is_plural(phrase.noun) else lx.NUMBERS.get(lead, 0)
+
+
 def counted(phrase: Phrase, number: str) -> Phrase:
     """Set how many there are, and the noun to match."""
     one = number in ("a", "an", "one", "a single", "only one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ipcir_tools.rules import lexicon as lx
 from ipcir_tools.rules.text import WORD_LIMIT, base_verb, gerund, is_plural, mend_articles, once, plain
 
 _FORBIDDEN = re.compile(
@@ -39,8 +40,8 @@ _BEFORE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\binclud(?:es?|ing)\b", "with"),
         (r"\bnow (?=\w)", ""),
         # as it was
-        (rf",? ?\b(?:(?:and|but|with|of|in|at|by|from|to|about|almost|looking|facing|is|are|be|the|an?) )*{_ALIKE},? "
-         rf"(?:but )?{_ATTRIBUTE}\b(?: of\b)?", ""),
+        (rf",? ?\b(?:(?:and|but|with|of|in|at|by|from|to|about|almost|looking|facing|is|are|be|the|an?|various,) )*"
+         rf"{_ALIKE},? (?:but )?(?:(?:{'|'.join(sorted(lx.PARTS))}) )?{_ATTRIBUTE}\b(?: of\b)?", ""),
         (rf"\b(?:(?:in|of|from|at|with|on|for) )+(?:an? |the )?(?:different|another|other|new) (?:{_ATTRIBUTE}|"
          rf"location|setting|"
          r"background|environment|perspective)\b", ""),
@@ -56,6 +57,7 @@ _AFTER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, new in (
         (r"\b(?:an?|the) (?=(?:and|or|of|with|to|is|are)\b)", ""),
         (r"\b(?:and|or|of|with),? (?=(?:and|or|of|with)\b)", ""),
+        (r",? but (?=with\b)", " "),
         (r",? (?:and|with)(?=,)", ""),
         (r"^(?:(?:and|with|or|of|to|but|is|are|has|,) )+", ""),
         (r"(?:[\s,]+(?:and|with|but|or|of|in|for|from|by|the|an?|to|at|is|are|as|has|taken|(?:and )?colou?r "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ipcir_tools.rules import lexicon as lx
-from ipcir_tools.rules.caption import Phrase, counted, head_noun, names, same_kind, same_noun
+from ipcir_tools.rules.caption import Phrase, counted, head_noun, known_number, names, same_kind, same_noun
 from ipcir_tools.rules.draft import Draft
 from ipcir_tools.rules.edits import Count, Edit
 from ipcir_tools.rules.nouns import swap_in_tail
-from ipcir_tools.rules.text import bare, is_gerund, is_plural, plural, singular
+from ipcir_tools.rules.text import bare, is_gerund, plural, singular
 
 
 def set_count(edit: Edit, draft: Draft) -> None:
@@ -82,17 +82,13 @@ _TIMES = {"half": (0.5, "few"), "twice": (2, "several"), "double": (2, "several"
 
 
 def _product(phrase: Phrase, factor: float, unknown: str) -> str:
-    known = _known_number(phrase)
+    known = known_number(phrase)
     return lx.NUMBER_WORDS.get(round(known * factor), unknown) if known else unknown
 
 
-def _known_number(phrase: Phrase) -> int:
-    """How many a caption says there are; nought if it does not say."""
-    lead = phrase.lead.split()[-1] if phrase.lead else ""
-    return 1 if lead in ("a", "an", "the") and not is_plural(phrase.noun) else lx.NUMBERS.get(lead, 0)
-
-
 def _sum(phrase: Phrase, change: int) -> str:
-    known = _known_number(phrase)
+    known = known_number(phrase)
     total = known + change
-    return lx.NUMBER_WORDS.get(total, "several") if known and total > 0 else "several" if change > 0 else "one"
+    if known and total <= 0:  # more were there than the caption says
+        return "" if known > 1 else "one"
+    return lx.NUMBER_WORDS.get(total, "several") if known else "several" if change > 0 else "one"

@@ -33,6 +33,10 @@ class Add(Edit):
     """A thing that is there now: ``a belt``."""
 
 
+class Aside(Edit):
+    """What is said of some of them: ``one with a cap``."""
+
+
 class Drop(Edit):
     """A thing that is not there."""
 

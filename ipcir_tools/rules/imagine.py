@@ -28,7 +28,7 @@ def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget |
     return ImaginedTarget(
         description=description,
         keep=_kept(draft),
-        add=_unique(draft.add),
+        add=_unique([clean(item) for item in draft.add]),
         remove=_gone(draft, description, previous),
         alternatives=_alternatives(draft, description),
         origin="rules",

@@ -161,6 +161,7 @@ POSTURES = _words(
 )
 GAZES = _words("facing looking staring gazing turning turned")
 NOUNS_IN_ING = _words(
+    "something anything everything nothing "
     "building ceiling clothing string ring king wing thing painting railing evening morning drawing swing spring "
     "wedding pudding dressing earring flooring icing frosting lighting topping parking lettering "
     "writing living dining washing vending ping awning sibling duckling dumpling inkling wrapping fitting flowing "
@@ -175,6 +176,12 @@ VERBS = _words(
     "say peel bring perch curl lower land dig paddle feed bathe huddle snuggle pet leap dive scoop knead pour spread "
     "approach leave overlap nap cover surround reach wrap display interact skate skateboard"
 )
+COMMANDS = _words(
+    "take scatter arrange drape throw place put lay stretch spin roll twist crop tear tuck sprinkle pour toss drop "
+    "line shift align separate shuffle mix crush crumple hang mount decorate paint fill press squeeze spray trim "
+    "flip rotate tilt"
+)
+"""Imperatives of what is done with things, beside the verbs that a picture shows somebody do."""
 DOUBLING = _words("sit run swim hug stop nap dig pet cut rub drip drag put get set chat hit skip")
 ANIMALS = _words(
     "animal dog puppy pup cat kitten bird horse cow sheep goat pig monkey ape gorilla chimpanzee baboon lion tiger "
@@ -233,7 +240,7 @@ MASS = _words(
     "wood furniture fruit milk beer wine coffee tea juice bread rice meat dirt mud smoke fog detail trim piping "
     "ruching colour color equipment foliage skin fringe cleavage leather denim silk greenery spray-paint shade "
     "shadow fire ice ground nature art spray paint fat pepperoni cheese sauce cream foam ketchup soup butter icing "
-    "dust hay smoke steam bedding pasta garlic garnish jewelry luggage"
+    "dust hay smoke steam bedding pasta garlic garnish jewelry luggage something anything everything"
 )
 FEATURES = {
     "sleeve": "sleeves", "sleeves": "sleeves", "neck": "neck", "neckline": "neck", "v-neck": "neck", "collar": "neck",

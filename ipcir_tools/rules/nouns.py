@@ -148,6 +148,8 @@ def become(edit: Edit, draft: Draft) -> None:
         draft.removed(*compound)
     draft.phrase = replace(_suited(old, new.noun), lead=lead, noun=new.noun)
     for unit in new.units:
+        if unit in ("different", "similar", "identical", "same"):
+            continue
         if unit_slot(unit) or unit not in draft.phrase.units:
             set_unit(unit, draft)
     for item in new.features:

@@ -159,6 +159,12 @@ def _verb_phrases(text: str) -> list[str]:
     )
 
 
+_OTHERWISE = re.compile(
+    r"(?:different|another|other|new) (?:[\w-]+ )?(?:colou?r|shape|brand|style|type|size|pattern|design|material)s?"
+)
+"""What is asked to be otherwise without saying how."""
+
+
 def _part(part: str, caption: Phrase) -> list[Edit]:
     part = part.strip()
     if commands(part):
@@ -186,6 +192,11 @@ def _part(part: str, caption: Phrase) -> list[Edit]:
         return [Set(core)]
     if drawn(core, caption):
         return drawn(core, caption)
+    if _OTHERWISE.fullmatch(core):
+        return [Keep("")]
+    named, _, looks = core.partition(" ")
+    if same_noun(named, caption.noun) and adjectival(looks):
+        return [Set(looks)]
     phrase = parse(part)
     head = phrase.noun
     if head in ("one", "ones") and phrase.units:

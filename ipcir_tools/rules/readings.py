@@ -9,12 +9,14 @@ from ipcir_tools.rules.caption import (
     Phrase,
     feature_key,
     head_noun,
+    holder,
+    known_number,
     names,
     parse,
     same_kind,
     same_noun,
 )
-from ipcir_tools.rules.edits import Add, Become, Count, Drop, Edit, Keep, Place, Pose, Set, Swap, View
+from ipcir_tools.rules.edits import Add, Aside, Become, Count, Drop, Edit, Keep, Place, Pose, Scene, Set, Swap, View
 from ipcir_tools.rules.predicates import NOUN_VERBS, about, doing, drawn, posed, predicate, view
 from ipcir_tools.rules.split import parts_of
 from ipcir_tools.rules.text import bare, base_verb, is_gerund, is_plural, plain
@@ -57,6 +59,14 @@ def _says_how(new: str, caption: Phrase) -> bool:
     return caption.is_garment or adjectival(bare(plain(new))) or is_gerund(first) or first in lx.PREPOSITIONS
 
 
+def once_was(old: str, new: str, caption: Phrase) -> list[Edit]:
+    """*there was X, now Y*: all of the target, where X is another name for all of the reference."""
+    head = head_noun(bare(old))
+    known = same_kind(head, caption.noun) or same_noun(head, holder(caption)) or names(caption, head)
+    whole = not known and re.match(r"(?:an?|one|two|three|some) ", new) and (parse(new).tail or parse(new).features)
+    return [Drop(bare(old)), Scene(new)] if whole else swap(old, new, caption)
+
+
 def pair(old: str, new: str, caption: Phrase) -> list[Edit]:
     """*long sleeves to short ones*: two values of one attribute."""
     alike = (adjectival(bare(old)) and adjectival(bare(new))) or feature_key(old) == feature_key(new)
@@ -73,8 +83,13 @@ def instead(new: str, old: str, caption: Phrase) -> list[Edit]:
     made = re.match(r"(?:the )?(?:color|colour) of (.+?) with (.+)", new)
     if made:
         return [*about(made.group(1), made.group(2), caption)]
+    beside = re.match(r"(.+?) and ((\w+) .+)", new)
+    if beside and is_gerund(beside[3]) and not is_gerund(new.split()[0]) and not new.startswith("make "):
+        return [*adds(beside[1], caption), *instead(beside[2], old, caption)]
     old, plainly = re.sub(r"\bones?$", head_noun(new), bare(old)), plain(new)
-    if old in lx.NUMBERS and same_kind(head_noun(plainly), caption.noun):
+    many, _, looks = old.partition(" ")
+    only_counted = many in lx.NUMBERS and (not looks or adjectival(looks))
+    if only_counted and _are_these(head_noun(plainly), lx.NUMBERS[many], caption):
         return [Become(plainly)]
     if adjectival(bare(plainly)):
         return [Set(bare(plainly)), Drop(old)] if adjectival(old) else predicate(plainly, caption)
@@ -85,6 +100,14 @@ def instead(new: str, old: str, caption: Phrase) -> list[Edit]:
     if is_gerund(first) or first in lx.PREPOSITIONS:
         return [*([Drop(old)] if is_gerund(old.split()[0]) else []), doing(plainly)]
     return [Swap(plainly, old)]
+
+
+def _are_these(noun: str, number: int, caption: Phrase) -> bool:
+    """Whether a noun means the main thing: by its kind, else because there are as many of it as there were."""
+    if same_kind(noun, caption.noun):
+        return True
+    as_many = known_number(caption) == number
+    return as_many and not names(caption, noun)
 
 
 def changed(found: re.Match[str], caption: Phrase) -> list[Edit]:
@@ -148,13 +171,30 @@ def dropped(text: str, caption: Phrase) -> list[Edit]:
     text = re.sub(r"\s+(?:from|in) (?:the )?(?:image|photo|picture|scene|background)$", "", text)
     for i, part in enumerate(parts_of(text)):
         number = re.fullmatch(r"(one|two|three)(?: of)?(?: the)? ([\w-]+)", part)
-        if number and same_kind(number.group(2), caption.noun):
+        if number and same_kind(number.group(2), caption.noun) and _is_all(part, lx.NUMBERS[number.group(1)], caption):
+            edits += drops(number.group(2))
+        elif number and same_kind(number.group(2), caption.noun):
             edits.append(Count(f"-{lx.NUMBERS[number.group(1)]}", number.group(2)))
         elif i and lx.slot_of(part.split()[0]) in ("colour", "pattern"):
             edits += predicate(part, caption)
         else:
             edits += drops(part)
     return edits
+
+
+def _is_all(part: str, number: int, caption: Phrase) -> bool:
+    """Whether so many are all there are: *three cups* of three cups, but not *three of the cups*."""
+    return number > 1 and number == known_number(caption) and " of " not in part
+
+
+def some(found: re.Match[str], caption: Phrase) -> list[Edit]:
+    """*one has a cap*, *one of the dogs is black*: said of some of them, behind all the rest."""
+    which, of, verb, rest = found.groups()
+    if (of and not same_kind(of, caption.noun)) or re.search(r"\b(?:same|similar|different|other)\b", rest):
+        return [] if of else [Keep("")]
+    noun = "of them " if rest.startswith(("a ", "an ")) else ""
+    said = f"with {plain(rest)}" if verb in ("has", "have", "with") else noun + plain(rest)
+    return [Aside(f"{which} {said}")]
 
 
 def fewer(noun: str, caption: Phrase) -> list[Edit]:
@@ -169,6 +209,14 @@ def fewer(noun: str, caption: Phrase) -> list[Edit]:
 def only(found: re.Match[str], caption: Phrase) -> list[Edit]:
     """*only one X*."""
     thing = re.sub(r"^.*?\b(?:only|just) ", "", found[0])
+    left = "" if found[0].startswith(("only ", "just ")) else thing
+    doing_so = re.fullmatch(
+        rf"{found[1]}(?: of (?:them|(?:the|these|those) ([\w-]+))| (?!\w+ing\b)([\w-]+))? ((\w+)(?: .+)?)", left
+    )
+    if doing_so and (is_gerund(doing_so[4]) or doing_so[4] in lx.PREPOSITIONS - {"of"} | lx.PARTICIPLES):
+        of = doing_so[1] or doing_so[2] or ""
+        if not of or same_kind(of, caption.noun):
+            return [Count(found[1], of), *predicate(doing_so[3], caption)]
     noun = head_noun(re.sub(r"^\w+ of (?:the )?", "", thing)) if " " in thing else ""
     if noun and noun not in lx.GENERIC | {"them"} and not same_kind(noun, caption.noun):
         return [Add(thing)]

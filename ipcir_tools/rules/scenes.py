@@ -39,6 +39,8 @@ def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
         return []
     if _of_the_thing_itself(sentence, caption):
         return []
+    if sentence.endswith(" added"):  # what is said to come in comes to what there is
+        return []
     first, *others = sentence.split() or [""]
     if first in lx.PARTICIPLES and others and (others[0] in lx.PREPOSITIONS or len(others) == 1):
         return []
@@ -108,7 +110,7 @@ def _exclusions(text: str) -> tuple[str, list[str]]:
     traded = " with " in text.partition(" instead of ")[0]
     end = r"is|with)\b" if traded else r"is|with)\b| with\b"
     pattern = (
-        rf",?(?: and| but)?\s+(?:instead of|without|but not|and not|not|and no|with no)\s+((?:(?! and (?:has|"
+        rf",?(?: and| but)?\s+(?:instead of|without|but not|and not|not|and no|with no|(?<=, )no)\s+((?:(?! and (?:has|"
         rf"have|{end})"
         r"[^,.;])+)"
     )
@@ -125,6 +127,12 @@ def _is_attribute(rest: str, caption: Phrase) -> bool:
     return phrase.noun in lx.PARTS or (caption.is_garment and not phrase.tail)
 
 
+def _is_subject(text: str) -> bool:
+    """Whether what looks like an imperative is who does something: *pet in blue shirt pets dog*."""
+    found = re.match(r"[\w-]+ (?:in|with|on) (?:[\w-]+ ){1,4}?([\w-]+s) (?=[a-z])", text)
+    return bool(found and base_verb(found[1]) and found[1] not in lx.VERBS)
+
+
 _BESIDE = r"(?:next to|beside|behind|near|around|on|under|above|in front of|over|with)"
 
 
@@ -135,7 +143,7 @@ def _describes(text: str, caption: Phrase) -> bool:
     if (
         not phrase.noun
         or first in lx.NO_SUBJECT
-        or (base_verb(first) and first not in NOUN_VERBS)
+        or (base_verb(first) and first not in NOUN_VERBS and not _is_subject(text))
         or (caption.is_garment and not _is_of_creatures(phrase, text))
     ):
         return False
@@ -151,6 +159,9 @@ def _describes(text: str, caption: Phrase) -> bool:
         r"^(?:only|just)? ?one of\b",
         text,
     ):
+        return False
+    owner = re.match(r"((?:[\w-]+ )?[\w-]+) (?:has|have|seems?) ", text)
+    if owner and same_noun(head_noun(owner[1]), caption.noun):
         return False
     known = {singular(word.strip(",.")) for word in caption.text().split()}
     if re.match(r"(?:the|his|her|its|their) ", text) and (

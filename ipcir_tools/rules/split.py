@@ -32,17 +32,26 @@ _TARGET = re.compile(
     r"(?:(?:have|has|shows?|contains?|includes?|features?|having) |"
     r"(?:(?:is|are) )?(?=(?:an?|the|one|two|three|some|several|multiple) ))"
 )
-_OF_PICTURE = re.compile(r"^(?:is |shows |are )?of (?=a |an |the |two |three |some |one )")
+_SOME = rf"(?:an?|some|several|many|multiple|various|{'|'.join(lx.NUMBERS)})"
+_PICTURE_OF = re.compile(
+    rf"^(?:an? |the )?(?:[\w-]+ )?(?:photo|photograph|picture|image|pic)s? (?:of|showing|with) (?={_SOME} )"
+)
+_CLOTHES = re.compile(rf"\b(?:{'|'.join(sorted(lx.GARMENTS))})\b")
+"""What a picture of them tells is how they look; who wears them stays."""
+_OF_PICTURE = re.compile(rf"^(?:is |shows |are )?of (?=(?:{_SOME}|the) )")
 _STRONG = (
     r"change|make|turn|replace|substitute|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|"
     r"delete|zoom|"
     r"include|"
     r"exclude|use|get|take|set|move|paint|show|have it|have them|have the|have him|have her|focus|blur|increase|"
     r"reduce|decrease|must|"
-    r"erase|hide|leave|shut|target|zoom|darken|lighten|brighten|wipe|bring back|go back|let|ditch|swap out|display"
+    r"erase|hide|leave|shut|come closer|target|zoom|darken|lighten|brighten|wipe|bring back|go back|let|ditch|"
+    r"swap out|display"
 )
 _WEAK = (
     r"(?:both|all)(?: of them)? (?:is|are|has|have)|different (?:breed|species|colou?r|type|style)|"
+    r"(?:different|another|other|new) (?:[\w-]+ )?(?:shape|brand|size|pattern|design|material)s?(?=$|,| and )|"
+    r"(?:the |an? |some )?(?:[\w-]+ )?[\w-]+ (?:is|are) (?:also )?(?:added|gone|removed|missing)(?=$|,| and )|"
     r"is|are|has|have|wears|wear|with|without|no|not|(?:much |many |a lot |lots )?more|less|fewer|same|the same|"
     r"it is|it has|it should|they|"
     r"there is|there are|(?:he|she|it) (?:is|are|has)|in a|in an|on a|should|shows|now|only|just|a different|of "
@@ -59,12 +68,14 @@ _JOINT = (
     r"+(?:also |then |it )?)"
 )
 _COLOUR_IN = r"in (?:light |dark |bright |pale |deep |navy |solid )?(?:" + "|".join(sorted(lx.COLOURS)) + r")\b"
-STRONG_CUT = re.compile(rf"{_JOINT}(?=(?:{_STRONG})\b)|\s*[;!?]+\s*|\s*\.+(?:\s+|$)")
+_TO_THEM = rf"(?:{'|'.join(sorted(lx.VERBS | lx.STATES.keys() | lx.COMMANDS))}) (?:it|them|him|her)\b"
+"""An imperative that says of what was named before what is to be done with it."""
+STRONG_CUT = re.compile(rf"{_JOINT}(?=(?:{_STRONG})\b|{_TO_THEM})|\s*[;!?]+\s*|\s*\.+(?:\s+|$)")
 _LOOK = "|".join(sorted(lx.PATTERNS | lx.LENGTHS | lx.SLEEVE_WORDS))
 _LONE_LOOK = rf"(?:{_LOOK})(?=$|,| and | but )"
 _TRADE = r"(?:an? )?[\w-]+(?: [\w-]+)? instead of\b"
 WEAK_CUT = re.compile(
-    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN}|{_LONE_LOOK}|{_TRADE}|{_GARMENT})|\s+but\s+|\s+(?=without\b)|\s+then\s+"
+    rf"{_JOINT}(?=(?:{_WEAK})\b|{_COLOUR_IN}|{_LONE_LOOK}|{_TRADE}|{_GARMENT})|(?:(?<=removed)|(?<=missing)|(?<=gone)),\s+|\s+but\s+|\s+(?=without\b)|\s+then\s+"
 )
 
 
@@ -87,6 +98,7 @@ def clauses(sentence: str) -> list[str]:
 def trimmed(clause: str) -> str:
     """A clause without the talk around it: *I want the target image to show two dogs* -> *show two dogs*."""
     clause = clause.strip(" ,.;:!?'")
+    clause = clause if _CLOTHES.search(clause) else _PICTURE_OF.sub("show ", clause)
     for _ in range(6):
         clause = _TARGET.sub("show ", clause)
         shorter = _OF_PICTURE.sub("", _PICTURE.sub("", _PREAMBLE.sub("", clause + " ", count=1)).strip(" ,"), count=1)
@@ -100,6 +112,11 @@ def trimmed(clause: str) -> str:
     ).strip(" ,")
 
 
+_SIDES = ("left", "right", "front", "back", "top", "bottom", "center", "centre", "middle", "upper", "lower")
+_AT_SIDE = re.compile(rf"(?:of|on|at|to|in|near|against)(?: {'| '.join(_SIDES)})+$")
+"""A place that goes on behind the comma: *in front of left, back and center wall*."""
+
+
 def parts_of(items: str) -> list[str]:
     """The items of a list: *a belt, buttons and black and white stripes* has three."""
     parts: list[str] = []
@@ -111,6 +128,8 @@ def parts_of(items: str) -> list[str]:
         joins = parts and lx.slot_of(before) in ("colour",) and lx.slot_of(words[0]) == "colour"
         if joins:
             parts[-1] += " and " + piece
+        elif parts and _AT_SIDE.search(parts[-1]):
+            parts[-1] += ("" if piece in _SIDES else " and") + " " + piece
         else:
             parts.append(piece)
     return parts

@@ -62,7 +62,11 @@ def singular(noun: str) -> str:
         return noun[:-3] + "y"
     if noun.endswith(("ches", "shes", "xes", "sses", "zzes", "oes")):
         return noun[:-2]
-    if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) and len(noun) > 3:
+    if (
+        noun.endswith("s")
+        and not noun.endswith(("ss", "us", "is"))
+        and (len(noun) > 3 or re.match("[^aeiou]{2}s", noun))
+    ):
         return noun[:-1]
     return noun
 
@@ -164,7 +168,7 @@ def _plain_word(token: str, word: str, following: str, before: list[str]) -> str
         before.pop()
         base = lx.COMPARATIVES.get(word, word)
         return token.replace(word, lx.OPPOSITES.get(base, "few " + word if is_plural(word) else ""))
-    if word in ("more", "most") and before and before[-1] in lx.NUMBERS:
+    if word in ("more", "most") and before and before[-1] in lx.NUMBERS.keys() | {"several", "many", "some", "few"}:
         return ""
     if word in ("more", "most"):
         many = is_plural(following) and following not in lx.PLURAL_ONLY - {"people", "men", "women", "children"}

@@ -30,6 +30,7 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^more (?=focus)", ""),
         (r"^(?:the same )?(?:as|like) (?:above|before|shown)\b(?:,| but| only)*", ""),
         (r"\b(?:change|alter) the (?:shot|picture|image|photo) so (?:that )?it shows\b", "show"),
+        (r"\b(?:of|in|with) different (?=(?:fur |coat |skin |hair |eye )[\w-]+s\b)", "with various "),
         (r"\b(?:of|in) different (?=[\w-]+s\b)", "of various "),
         (r"\bunlike\b[^,.;]*", ""),
         (r"^be (?=the |an? )", ""),
@@ -41,7 +42,8 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(?:slide|swing|pull|push) open\b", "open"),
         (r"\bits (?=ha(?:s|ve)\b)", "it "),
         (r"\bremove (.+?) and replace (?:it |them )?(?=with )", r"replace \1 "),
-        (r"(?<=\w)(?:,|,? and)? (?:(?:photo|photograph|picture|image|but|is|was) )*(?:(?:taken|shot|seen) "
+        (r"(?<=\w)(?:,|,? and)? (?:(?:photo|photograph|picture|image|but|is|was) )*(?:(?:take|get) (?:the |an? )?"
+         r"(?:new )?(?=shot|photo|picture|image|view))?(?:(?:photo|picture|image|view|taken|shot|seen) "
          r")?(?:from|by|at|in|with) "
          r"(?:an? |the )?(?:different|another|new|same|similar|other) (?:camera )?(?:angle|perspective|"
          r"viewpoint)\b", ""),
@@ -68,8 +70,21 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(?:there (?:is|are) )?nothing (?:else )?(?:in|on|at|behind|around)\b.*$", "the same"),
         (r"\bthere (?:is|are) (?:no|not any) (?=\w)", "without "),
         (r"\bin (?:the |its )?([\w-]+)'s place\b", r"instead of the \1"),
+        (r"\b(?:anywhere )?(?:in sight|in view|to be seen|whatsoever)\b", ""),
+        (r"\b(?:(?:almost|nearly|practically) no|hardly any|barely any|not a single|not one)\b", "no"),
+        # what comes in
+        (r"\b(?:is |are |being |has been |have been )?added (?:on)?to (?:it|them|him|her)\b", "added"),
+        (r"\b(?:has|have) (?:come|appeared|arrived|shown up)(?= (?:around|in|on|behind|near|next|beside|at|under|"
+         r"between)\b)", ""),
+        (r"\bthere (?:was|were) ([^,.;]+),(?: and| but)? now (?:there (?:is|are) |it is )?", r"goes from \1 to "),
         # counts
+        (r"\b(become|becomes|became|reduced to|down to) (one|two|three|four|five|six)(?: in number)?"
+         r"(?:,? and (?!(?:a )?half)|,? (?=(?:it|they|he|she) (?:is|are|has|have)\b))", r"\1 \2, but "),
+        (r"\b(become|becomes|became|reduced to|down to) (one|two|three|four|five|six) in number\b", r"\1 \2"),
+        (r"\b(instead of (?:just |only )?[^,.;]{1,40}), (?=(?:one|two|both|all|each|some|the other)(?: of (?:them|"
+         r"which))? (?:is|are|has|have|wears?|looks?|seems?|stands?|sits?|lies)\b)", r"\1, but "),
         (r"\b(?:a lot|lots|many|much|way|far|even) more (?=[\w-]+s\b)", "more "),
+        (r"\bthey (?:both|all|each) (?=(?:have|has|are|wear)\b)", "they "),
         (r"\bmore than one\b", "several"),
         (r"\b(?:fewer|less|lower|decrease|lessen) (?:the )?(?:amount|number) of\b", "fewer"),
         # whole bodies
