@@ -38,6 +38,11 @@ def check(prompt: Prompt) -> Prompt:
         raise InvalidRequest(
             f"prompt {prompt.id} wants the pictures {', '.join(unknown)}; an imagination has {', '.join(_PICTURES)}"
         )
+    return check_reply(prompt)
+
+
+def check_reply(prompt: Prompt) -> Prompt:
+    """The prompt, if its reply can hold what is searched for. Raises ``InvalidRequest``."""
     if (schema := prompt.schema_of_reply) is not None and not _can_describe(schema):
         raise InvalidRequest(
             f"prompt {prompt.id} asks for a reply without a text 'description', which is what is searched for: "
@@ -50,9 +55,9 @@ def _can_describe(schema: dict[str, Any]) -> bool:
     """Whether an object of this schema, or one right inside of it, can hold a text "description"."""
     properties: dict[str, dict[str, Any]] = schema["properties"]
     if (own := properties.get("description")) is not None:
-        kind = own["type"]
-        return "string" in ([kind] if isinstance(kind, str) else kind)
-    inner = [each for each in properties.values() if "type" in each.get("properties", {}).get("description", {})]
+        kind = own.get("type")
+        return "string" in (kind if isinstance(kind, list) else [kind])
+    inner = [each for each in properties.values() if "description" in each.get("properties", {})]
     return bool(schema.get("additionalProperties")) or any(map(_can_describe, inner))
 
 

@@ -58,7 +58,8 @@ class RerankRequest:
 
     hits: tuple[Hit, ...]
     see: Callable[[str], Image.Image | str]
-    """A picture by its id, or in a few words why it cannot be had. Not called where the judgement is known."""
+    """A picture by its id, or why it cannot be had: in a few words, or by raising. Not called where the judgement is
+    known."""
     modification: str = ""
     """The request; empty where nothing but a reference was given."""
     reference: str | None = None
@@ -125,6 +126,17 @@ def _kept(request: RerankRequest, why: str, calls: int = 0) -> Reranked:
     return Reranked(request.hits, warnings=(f"{why}; {KEPT}",) if len(request.hits) > 1 else (), calls=calls)
 
 
+def _seen(request: RerankRequest, id: str) -> Image.Image | str:
+    """The picture, its pixels read, or why it cannot be had."""
+    try:
+        picture = request.see(id)
+        if not isinstance(picture, str):
+            picture.load()  # a file that breaks off does so only when it is read
+    except Exception as error:  # noqa: BLE001 - a function of the user's raises what it likes
+        return one_line(str(error)) or type(error).__name__
+    return picture
+
+
 class _Judge:
     """One prompt and the model that answers it."""
 
@@ -156,7 +168,7 @@ class _Judge:
         """The hits as the model judges them. Raises ``NoAnswer``."""
         if (getattr(self._llm, "profile", None) or {}).get("image_inputs") is False:
             raise NoAnswer("the language model takes no pictures, so it cannot judge the hits")
-        pictures = [request.see(hit.id) for hit in request.hits]
+        pictures = [_seen(request, hit.id) for hit in request.hits]
         seen = [number for number, picture in enumerate(pictures, start=1) if not isinstance(picture, str)]
         if len(seen) < 2:
             raise NoAnswer(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
@@ -171,7 +183,7 @@ class _Judge:
         """The reference as a data URI, empty where it is not shown. Raises ``NoAnswer``."""
         if request.reference is None or "reference" not in self._prompt.pictures:
             return ""
-        picture = request.see(request.reference)
+        picture = _seen(request, request.reference)
         if isinstance(picture, str):
             raise NoAnswer(f"the reference cannot be opened to judge the hits against it ({picture})")
         return picture_uri(picture, REFERENCE_SIDE)

@@ -19,6 +19,7 @@ from ipcir_tools.cli_shared import (
     Filter,
     Home,
     Models,
+    Rerank,
     Sheet,
     check_sheet_of,
     engine_for,
@@ -43,15 +44,17 @@ def find(
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
+    llm: LLM = None,
     composer: ComposerName = None,
     where: Filter = None,
+    rerank: Rerank = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Find pictures by words alone; refine the turn to go on from a hit."""
-    with engine_for(home=home, models=models, encoder=encoder) as (engine, _):
+    with engine_for(home=home, models=models, encoder=encoder, llm=llm) as (engine, _):
         check_sheet_of(engine, sheet)
-        result = engine.find(text, k=k, composer=composer, where=filter_of(where))
+        result = engine.find(text, k=k, composer=composer, where=filter_of(where), rerank=rerank)
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
 

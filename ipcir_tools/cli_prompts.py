@@ -179,10 +179,19 @@ def _known(folder: Path | None) -> tuple[list[Prompt], list[dict[str, str]]]:
     faults: list[dict[str, str]] = []
     for id in prompt_ids(folder):
         try:
-            known.append(load_prompt(id, folder))
+            known.append(_described(load_prompt(id, folder)))
         except IPCIRError as error:
             faults.append({"id": id, "fault": str(error)})
     return known, faults
+
+
+def _described(prompt: Prompt) -> Prompt:
+    """The prompt, if an own one to imagine with asks for a description. Raises ``InvalidRequest``."""
+    if prompt.own and (prompt.id == "refine" or prompt.id.startswith("imagine.")):
+        from ipcir_tools.chains.rendering import check_reply
+
+        return check_reply(prompt)
+    return prompt
 
 
 def _text(prompt: Prompt, folder: Path | None) -> str:

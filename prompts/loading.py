@@ -10,17 +10,22 @@ own data block.
 ``pictures`` names the pictures that follow the last section's text, in this order. ``reply`` is ``text``, or the JSON
 schema of the object that the prompt asks for. A folder of the user's own prompt files stands before the package's: its
 ``ID.md`` is a new prompt, or takes the place of the package's of that id.
+
+Whatever is wrong with a file is found when it is read, and told as one line that names it. The front matter holds
+plain JSON values alone, so that a prompt that was read can be rendered, shown as JSON and sent.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -37,20 +42,36 @@ _HEADING = re.compile(rf"^## ({'|'.join(get_args(Role))})[ \t]*$", re.MULTILINE)
 _NAME = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,(.+)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+
+MAX_BYTES = 256 * 1024
+"""What is larger is no prompt that a person wrote, and YAML is slow to read."""
+MAX_DEPTH = 32
+MAX_NUMBER = 2**53
+"""The numbers up to which every reader of JSON is exact."""
+
+Cap = Annotated[int, Field(ge=1, le=MAX_NUMBER, strict=True)]
 
 
 class FrontMatter(Value):
     """The head of a prompt file."""
 
     id: str = Field(pattern=_NAME)
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MAX_NUMBER, strict=True)
     purpose: str = Field(min_length=1)
-    variables: dict[str, int]
+    variables: dict[str, Cap]
     """Variable -> the most characters of it that reach a model."""
     pictures: tuple[str, ...] = ()
     """Names of the pictures that are shown behind the last section's text, in order."""
     reply: Literal["text"] | dict[str, Any]
     """``text``, or the JSON schema of the object that the prompt asks the model for."""
+
+    @field_validator("pictures")
+    @classmethod
+    def _are_shown_once(cls, pictures: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in pictures if pictures.count(name) > 1}):
+            raise ValueError(f"name each picture once: {', '.join(twice)}")
+        return pictures
 
     @field_validator("reply")
     @classmethod
@@ -64,6 +85,7 @@ class FrontMatter(Value):
         untyped = [str(name) for name, of in properties.items() if not isinstance(of, dict) or "type" not in of]
         if untyped:
             raise ValueError(f"give each property a type: {', '.join(untyped)}")
+        _check_schema(reply, "the object")
         return reply
 
 
@@ -95,12 +117,12 @@ class Prompt(FrontMatter):
         ``pictures`` are data URIs (``data:image/png;base64,...``) by name. Raises ``InvalidRequest`` where what is
         declared is not given, what is given is not declared, or a picture is no data URI.
         """
-        from langchain_core.prompts import ChatPromptTemplate
+        from langchain_core.messages import convert_to_messages
 
         self._check("variables", set(self.variables), set(values))
         self._check("pictures", set(self.pictures), set(pictures or ()))
         data = {name: self._as_data(name, value) for name, value in values.items()}
-        messages = ChatPromptTemplate.from_messages(list(self.sections)).format_messages(**data)
+        messages = convert_to_messages([(role, template.format_map(data)) for role, template in self.sections])
         if pictures:
             blocks = [_block(name, pictures[name]) for name in self.pictures]
             messages[-1].content = [{"type": "text", "text": str(messages[-1].content)}, *blocks]
@@ -127,7 +149,7 @@ def capped(text: str, limit: int) -> str:
 def prompt_ids(folder: Path | None = None) -> list[str]:
     """Ids of the prompts in the package and in the user's own ``folder``, sorted. Raises ``NotFound`` without it."""
     packaged = (entry.name for entry in files("ipcir_tools.prompts").iterdir())
-    own = (path.name for path in _own(folder).iterdir()) if folder else ()
+    own = _names(folder) if folder else ()
     return sorted({name.removesuffix(".md") for name in (*packaged, *own) if name.endswith(".md")})
 
 
@@ -138,30 +160,46 @@ def load_prompt(id: str, folder: Path | None = None) -> Prompt:
     """
     known = prompt_ids(folder)
     if id not in known:
-        raise NotFound(f"no prompt {id!r}; there are {', '.join(known)}")
+        raise NotFound(_line(f"no prompt {id!r}; there are {', '.join(known)}"))
     name = f"{id}.md"
-    own = _own(folder) / name if folder else None
-    if own is not None and own.is_file():
+    if folder is not None and name in _names(folder):
+        own = folder.expanduser() / name
         prompt = parse_prompt(_text(own), str(own)).model_copy(update={"own": True})
     else:
         prompt = parse_prompt(files("ipcir_tools.prompts").joinpath(name).read_text(encoding="utf-8"), name)
     if prompt.id != id:
-        raise InvalidRequest(f"prompt file {name} calls itself {prompt.id}; file name and id must be the same")
+        raise _refused(name, f"calls itself {prompt.id}; file name and id must be the same")
     return prompt
 
 
-def _own(folder: Path) -> Path:
+def _names(folder: Path) -> list[str]:
     folder = folder.expanduser()
-    if not folder.is_dir():
-        raise NotFound(f"there is no folder {folder} with prompts: mend --prompts or IPCIR_PROMPTS")
-    return folder
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except (OSError, ValueError) as error:
+        raise NotFound(
+            _line(f"there is no folder {folder} with prompts ({error}): mend --prompts or IPCIR_PROMPTS")
+        ) from error
 
 
 def _text(path: Path) -> str:
     try:
+        if not path.is_file():  # a pipe would be waited for, a device never ends
+            raise _refused(path, "is no regular file: write the prompt into a text file of that name")
+        if path.stat().st_size > MAX_BYTES:
+            raise _refused(path, f"is larger than {MAX_BYTES // 1024} KiB: a prompt is a short text")
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise InvalidRequest(f"prompt file {path} cannot be read ({error}): save it as UTF-8") from error
+        raise _refused(path, f"cannot be read ({error}): save it as UTF-8") from error
+
+
+def _refused(source: object, why: str) -> InvalidRequest:
+    """What is wrong with a prompt file, on one line, whatever stands in its name or in the reason."""
+    return InvalidRequest(_line(f"prompt file {source}{'' if why.startswith(':') else ' '}{why}"))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def parse_prompt(text: str, source: str) -> Prompt:
@@ -169,14 +207,14 @@ def parse_prompt(text: str, source: str) -> Prompt:
     text = text.replace("\r\n", "\n")
     head, body = _split(text, source)
     if unknown := sorted(set(head) - set(FrontMatter.model_fields)):
-        raise InvalidRequest(f"prompt file {source}: {', '.join(unknown)} is no field of the front matter")
+        raise _refused(source, f": {', '.join(unknown)} is no field of the front matter")
     sections = _sections(body, source)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()[:8]
     try:
         prompt = Prompt.model_validate({**head, "sections": sections, "hash": fingerprint})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InvalidRequest(f"prompt file {source}: {faults}") from error
+        raise _refused(source, f": {faults}") from error
     _check_variables(prompt, source)
     return prompt
 
@@ -192,44 +230,107 @@ def _block(name: str, uri: str) -> dict[str, str]:
 def _split(text: str, source: str) -> tuple[dict[str, object], str]:
     parts = re.split(r"^---[ \t]*$", text, maxsplit=2, flags=re.MULTILINE)
     if len(parts) != 3 or parts[0].strip():
-        raise InvalidRequest(f"prompt file {source} must begin with front matter between two lines '---'")
+        raise _refused(source, "must begin with front matter between two lines '---'")
     try:
-        head = yaml.safe_load(parts[1])
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InvalidRequest(f"prompt file {source}: its front matter is not YAML ({reason})") from error
+        head = yaml.load(parts[1], _Unrepeated)
+    except Exception as error:  # YAML's makers of numbers, dates and tags raise what their conversions raise
+        raise _refused(source, f": its front matter is not YAML ({str(error) or type(error).__name__})") from error
     if not isinstance(head, dict):
-        raise InvalidRequest(f"prompt file {source}: its front matter must be 'name: value' lines")
-    return {str(name): value for name, value in head.items()}, parts[2]
+        raise _refused(source, ": its front matter must be 'name: value' lines")
+    try:
+        _check_plain(head)
+    except ValueError as error:
+        raise _refused(source, f": {error}") from error
+    return head, parts[2]
+
+
+class _Unrepeated(yaml.SafeLoader):
+    """Refuses a name that stands twice in one mapping, of which YAML would silently take the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := sorted(name for name, times in names.items() if times > 1):
+            raise yaml.YAMLError(f"{', '.join(twice)} stands there twice")
+        return node
+
+
+def _check_plain(head: dict[Any, Any]) -> None:
+    """Refuse what JSON cannot hold, what is inside of itself, and what grows out of bounds. Raises ``ValueError``."""
+    met: list[tuple[Any, str, int]] = [(head, "", 0)]
+    letters = 0
+    for value, place, depth in met:  # grows while it is gone through
+        letters += len(value) if isinstance(value, str) else 0
+        if depth > MAX_DEPTH or len(met) + letters > MAX_BYTES:  # what has an alias is written out each time
+            raise ValueError(f"{place} holds itself, or is nested more than {MAX_DEPTH} deep, or is too large")
+        if isinstance(value, dict):
+            if strange := [name for name in value if not (isinstance(name, str) and _is_plain(name))]:
+                raise ValueError(f"{_at(place)}a name is a {type(strange[0]).__name__}: put it in quotes")
+            met += [(each, f"{place}.{name}".lstrip("."), depth + 1) for name, each in value.items()]
+        elif isinstance(value, list):
+            met += [(each, place, depth + 1) for each in value]
+        elif not _is_plain(value):
+            raise ValueError(
+                f"{_at(place)}a {type(value).__name__} that JSON does not have: write a text in quotes, a number up "
+                "to 2^53, true, false, null, a list or a mapping"
+            )
+
+
+def _at(place: str) -> str:
+    return f"{place}: " if place else ""
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, int | float):
+        return abs(value) <= MAX_NUMBER  # which neither NaN nor infinity is
+    return value is None
+
+
+def _check_schema(schema: Any, place: str) -> None:
+    """Refuse what no server could hold a model to, inner schemas included. Raises ``ValueError``."""
+    if not isinstance(schema, dict):
+        raise ValueError(f"{place} is no schema such as {{type: string}}")
+    kinds = schema.get("type", "object")
+    if kinds == [] or any(kind not in _TYPES for kind in (kinds if isinstance(kinds, list) else [kinds])):
+        raise ValueError(f"{place} has the type {json.dumps(kinds)}: there are {', '.join(_TYPES[:-1])} and 'null'")
+    inner = schema.get("properties", {})
+    if not isinstance(inner, dict):
+        raise ValueError(f"{place} has properties that are no 'name: schema' lines")
+    for name, each in inner.items():
+        _check_schema(each, name)
+    if isinstance(schema.get("items"), dict):
+        _check_schema(schema["items"], f"items of {place}")
 
 
 def _sections(body: str, source: str) -> list[tuple[str, str]]:
     lead, *rest = _HEADING.split(body)
     if lead.strip():
-        raise InvalidRequest(f"prompt file {source}: text before the first '## system' or '## user' line")
+        raise _refused(source, ": text before the first '## system' or '## user' line")
     sections = [(role, template.strip()) for role, template in zip(rest[::2], rest[1::2], strict=True)]
     roles = [role for role, _ in sections]
     if roles != ["system"] and roles[-1:] != ["user"]:
-        raise InvalidRequest(f"prompt file {source}: the last section must be '## user', or '## system' the only one")
+        raise _refused(source, ": the last section must be '## user', or '## system' the only one")
     return sections
 
 
 def _check_variables(prompt: Prompt, source: str) -> None:
     if prompt.pictures and prompt.sections[-1][0] != "user":
-        raise InvalidRequest(f"prompt file {source}: pictures are shown to a '## user' section; it has none")
+        raise _refused(source, ": pictures are shown to a '## user' section; it has none")
     used = {name for _, template in prompt.sections for name in _variables(template, source)}
     if undeclared := sorted(used - set(prompt.variables)):
-        raise InvalidRequest(f"prompt file {source} uses {', '.join(undeclared)}; declare it under 'variables'")
+        raise _refused(source, f"uses {', '.join(undeclared)}; declare it under 'variables'")
     if unused := sorted(set(prompt.variables) - used):
-        raise InvalidRequest(f"prompt file {source} declares {', '.join(unused)} but never uses it")
+        raise _refused(source, f"declares {', '.join(unused)} but never uses it")
 
 
 def _variables(template: str, source: str) -> list[str]:
     try:
         fields = [field for field in Formatter().parse(template) if field[1] is not None]
     except ValueError as error:
-        raise InvalidRequest(f"prompt file {source}: {error}; write literal braces as {{{{ }}}}") from error
+        raise _refused(source, f": {error}; write literal braces as {{{{ }}}}") from error
     for _, name, form, conversion in fields:
         if form or conversion or not str(name).isidentifier():
-            raise InvalidRequest(f"prompt file {source}: {{{name}}} is no variable; write literal braces as {{{{ }}}}")
+            raise _refused(source, f": {{{name}}} is no variable; write literal braces as {{{{ }}}}")
     return [str(field[1]) for field in fields]

@@ -29,7 +29,7 @@ from ipcir_tools.catalog import Catalog
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable, NotFound
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark, load_captions
-from ipcir_tools.evaluation.caption_space import CaptionEngine, captions_stocked, evaluate_captions
+from ipcir_tools.evaluation.caption_space import CaptionEngine, captions_stocked, entry_id, evaluate_captions
 from ipcir_tools.evaluation.measuring import Measured, Run
 from ipcir_tools.evaluation.own_embeddings import PROBES, encoder_of, load_embeddings, load_text_encoder
 from ipcir_tools.rules import imagine_by_rules
@@ -247,6 +247,15 @@ def test_the_order_of_the_gallery_decides_nothing(permutable, data):
     assert everything(engine, dataclasses.replace(benchmark, gallery=tuple(names), captions=captions)) == before
 
 
+def test_the_first_caption_of_an_entry_is_what_is_known_of_it(folder, catalog):
+    """A reference whose imagination is given is not captioned: what is known of it is said with the modification."""
+    benchmark = loaded(folder)
+    engine = engine_over(benchmark, catalog, Words(), folder)
+    said = {entry_id(captions): captions[0] for captions in benchmark.captions.values()}
+    assert engine.features.known_captions([*said, "captions:of-no-entry"]) == said
+    assert engine.features.captions(list(said)) == said
+
+
 # --- nothing is encoded twice
 
 
@@ -286,6 +295,18 @@ def test_rounding_and_length_make_no_other_space(catalog):
             return np.round(3.5 * super()._vector(text), 1)
 
     assert encoder_of(Words(), "own:Words", catalog).space == encoder_of(Rounded(), "own:Words", catalog).space
+
+
+def test_a_model_that_answers_much_the_same_is_another_one(catalog):
+    """Two versions of a model often agree to 0.99: their vectors must not be mixed."""
+
+    class Tuned(Words):
+        def _vector(self, text: str) -> np.ndarray:
+            return super()._vector(text) + 0.1 * Words(seed=1)._vector(text)
+
+    one, other = ([unit(np.array(words.embed_query(text))) for text in PROBES] for words in (Words(), Tuned()))
+    assert all(0.98 < float(a @ b) < 0.998 for a, b in zip(one, other, strict=True))
+    assert encoder_of(Words(), "own:Words", catalog).space != encoder_of(Tuned(), "own:Words", catalog).space
 
 
 def test_a_home_of_pictures_keeps_its_own_space(folder, catalog):

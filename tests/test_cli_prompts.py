@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,51 @@ def test_ones_own_stand_in_and_a_broken_one_is_named(own, monkeypatch, capsys):
     assert "broken cannot be used:" in words(out)
 
 
+NO_DESCRIPTION = OWN.replace("reply: text", "reply: {type: object, properties: {words: {type: string}}}")
+FAULTY: dict[str, str | Callable[[Path], object]] = {
+    "folder": Path.mkdir,
+    "pipe": os.mkfifo,
+    "link": lambda path: path.symlink_to("nowhere"),
+    "no.access": lambda path: path.symlink_to(path.name),
+    "digits": OWN.replace("version: 3", f"version: {'3' * 5_000}"),
+    "nested": OWN.replace("purpose: ", f"purpose: {'[' * 3_000}"),
+    "null": OWN.replace("reply: text", "reply: {type: object, properties: {description: {type: null}}}"),
+    "round": OWN.replace("reply: text", "reply: &a {type: object, properties: {description: {type: string, x: *a}}}"),
+    "date": OWN.replace("reply: text", "reply: {type: object, properties: {a: {type: string, default: 2020-01-01}}}"),
+    "negative": OWN.replace("tone: 50", "tone: -5"),
+    "repeated": OWN.replace("  tone: 50", "  tone: 50\n  tone: 60"),
+    "binary": lambda path: path.write_bytes(b"\xff\x00"),
+    "two\nlines": "no front matter",
+    "imagine.words": NO_DESCRIPTION.replace("imagine.mine", "imagine.words"),
+}
+
+
+def test_each_faulty_file_is_named_and_the_others_are_listed(own, monkeypatch, capsys):
+    for name, content in FAULTY.items():
+        path = own / f"{name}.md"
+        if callable(content):
+            content(path)
+        else:
+            path.write_text(content.replace("imagine.mine", name), encoding="utf-8")
+    (own / "words.md").write_text(NO_DESCRIPTION.replace("imagine.mine", "words"), encoding="utf-8")
+    status, out, err = run(monkeypatch, capsys, "list", "--prompts", own, "--json")
+    assert status == 0, err
+    document = json.loads(out)
+    assert {each["id"] for each in document["prompts"]} == {*prompt_ids(), "imagine.mine", "words"}
+    faults = {each["id"]: each["fault"] for each in document["faults"]}
+    assert set(faults) == {*FAULTY, "broken"}
+    for name, fault in faults.items():
+        assert " ".join(name.split()) in fault
+        assert "\n" not in fault
+    out = words(run(monkeypatch, capsys, "list", "--prompts", own)[1])
+    assert all(f"{' '.join(name.split())} cannot be used:" in out for name in faults)
+    for name in faults:
+        if name != "imagine.words":
+            status, out, err = run(monkeypatch, capsys, "show", name, "--prompts", own, "--json")
+            assert (status, out) == (2, ""), name
+            assert "fault of ipcir" not in words(err)
+
+
 def test_a_prompt_is_shown_as_it_is(own, monkeypatch, capsys):
     status, out, err = run(monkeypatch, capsys, "show", "imagine.mine", "--prompts", own)
     assert (status, out) == (0, OWN), "standard output is the file, to start an own one from"
@@ -205,6 +251,8 @@ class Server:
 
     def __init__(self, http: HTTPServer) -> None:
         self.reply: str | int = json.dumps(REPLY)
+        self.finishes: list[str] = []
+        """Why each answer ended, one after the other; then because the model was done."""
         self.bodies: list[dict[str, Any]] = []
         http.expect_request("/v1/chat/completions").respond_with_handler(self._respond)
 
@@ -212,7 +260,8 @@ class Server:
         self.bodies.append(json.loads(request.data))
         if isinstance(self.reply, int):
             return Response("{}", self.reply, content_type="application/json")
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.reply}}
+        finish = self.finishes.pop(0) if self.finishes else "stop"
+        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": self.reply}}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
         return Response(json.dumps(body), content_type="application/json")
@@ -253,6 +302,12 @@ def test_every_try_asks_anew(server, monkeypatch, capsys):
     out = run(monkeypatch, capsys, "try", "imagine.structured", *ASKED, "-n", 2)[1]
     assert "try 2 of 2" in out
     assert len(server.bodies) == 5
+
+
+def test_a_try_whose_reply_was_cut_off_does_not_show_the_one_before(server, monkeypatch, capsys):
+    server.finishes = ["stop", "length", "stop"]
+    document = json.loads(run(monkeypatch, capsys, "try", "imagine.structured", *ASKED, "-n", 3, "--json")[1])
+    assert [bool(made["reply"]) for made in document["tries"]] == [True, False, True]
 
 
 def test_a_try_tells_everything_to_a_person(server, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -181,6 +182,20 @@ def test_the_hash_follows_the_content_but_not_the_line_ends():
         (HEAD + BODY + "{caption.__class__}", "no variable"),
         (HEAD + BODY + "{caption!r}", "no variable"),
         (HEAD + BODY + "{}", "no variable"),
+        (HEAD + BODY + "{two\nlines}", "no variable"),
+        (HEAD.replace("version: 3", f"version: {'9' * 5_000}") + BODY, "not YAML"),
+        (HEAD.replace("version: 3", f"version: 0x{'9' * 5_000}") + BODY, "version: a int that JSON does not have"),
+        (HEAD.replace("version: 3", "version: true") + BODY, "version"),
+        (HEAD.replace("version: 3", "version: '3'") + BODY, "version"),
+        (HEAD.replace("version: 3", "version: 3\nversion: 4") + BODY, "version stands there twice"),
+        (HEAD.replace("version: 3", "version: 2020-13-45") + BODY, "not YAML"),
+        (HEAD.replace("version: 3", "version: !!bool maybe") + BODY, "not YAML"),
+        (HEAD.replace("version: 3", "version: !!timestamp now") + BODY, "not YAML"),
+        (HEAD.replace("version: 3", "version: 3\n5: five") + BODY, "a name is a int"),
+        (HEAD.replace("To test.", '"\\ud800"') + BODY, "purpose: a str that JSON does not have"),
+        (HEAD.replace("To test.", f"{'[' * 3_000}{']' * 3_000}") + BODY, "recursion"),
+        *((HEAD.replace("50", cap) + BODY, "variables.caption") for cap in ("0", "-5", "true", "'50'", "1.0", "null")),
+        (HEAD.replace("reply: text", "pictures: [one, two, one]\nreply: text") + BODY, "each picture once: one"),
     ],
 )
 def test_faulty_files_are_refused_by_name(text: str, complaint: str):
@@ -188,6 +203,83 @@ def test_faulty_files_are_refused_by_name(text: str, complaint: str):
         parse_prompt(text, "toy.md")
     assert "toy.md" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def with_reply(properties: str) -> str:
+    return HEAD.replace("reply: text", f"reply: {{type: object, properties: {properties}}}") + BODY
+
+
+LAUGHS = "[" + ", ".join(["&x0 lol", *(f"&x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, 12))]) + "]"
+
+
+@pytest.mark.parametrize(
+    ("properties", "complaint"),
+    [
+        ("{description: {type: null}}", "description has the type null"),
+        ("{description: {type: strin}}", 'description has the type "strin": there are string'),
+        ("{description: {type: []}}", "description has the type"),
+        ("{description: {type: [string, {}]}}", "description has the type"),
+        ("{parts: {type: array, items: {type: text}}}", "items of parts has the type"),
+        ("{inner: {type: object, properties: {description: words}}}", "description is no schema"),
+        ("{inner: {type: object, properties: 3}}", "inner has properties that are no"),
+        ("&a {description: {type: string, enum: [*a]}}", "reply.properties.description.* holds itself"),
+        (f"{{description: {{type: string, enum: {LAUGHS}}}}}", "too large"),
+        (f"{{description: {{type: string, enum: [&a {'x' * 9_999}{', *a' * 999}]}}}}", "too large"),
+        ("{description: {type: string, default: 2020-01-01}}", "reply.properties.description.default: a date"),
+        (f"{{description: {{type: string, enum: {'[' * 99}{']' * 99}}}}}", "enum .* nested more than 32 deep"),
+        ("{description: {type: string, enum: !!set {a, b}}}", "reply.properties.description.enum: a set"),
+        ("{description: {type: string, enum: [!!binary YQ==]}}", "reply.properties.description.enum: a bytes"),
+        ("{description: {type: string, default: .nan}}", "reply.properties.description.default: a float"),
+        ("{description: {type: string, maxLength: 0x" + "f" * 5_000 + "}}", "maxLength: a int"),
+        ("{description: {type: string, 1: one}}", "reply.properties.description: a name is a int"),
+        ("{description: {type: string, type: string}}", "type stands there twice"),
+    ],
+)
+def test_a_schema_that_is_not_plain_json_is_refused_by_name(properties: str, complaint: str):
+    with pytest.raises(InvalidRequest, match=rf"^prompt file toy\.md: .*{complaint}") as caught:
+        parse_prompt(with_reply(properties), "toy.md")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_schema_may_use_aliases_and_many_types():
+    prompt = parse_prompt(with_reply('{a: &a {type: [string, "null"]}, b: *a, c: {type: array, items: *a}}'), "toy.md")
+    assert json.loads(json.dumps(prompt.schema_of_reply))["properties"]["b"] == {"type": ["string", "null"]}
+
+
+WORDS = """text null true -5 0 3 3.5 .inf 2020-01-01 2020-13-45 !!int !!float !!set !!omap !!binary <<: *a &a *b ~ ''
+    {} [] object string description caption properties type"""
+SCALARS = st.sampled_from(WORDS.split())
+YAML = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda each: f"[{', '.join(each)}]"),
+        st.lists(st.tuples(SCALARS, inner), max_size=3).map(
+            lambda each: "{" + ", ".join(f"{name}: {value}" for name, value in each) + "}"
+        ),
+        inner.map(lambda each: f"&a {each}"),
+    ),
+    max_leaves=8,
+)
+
+
+@given(field=st.sampled_from(["id", "version", "purpose", "variables", "pictures", "reply"]), value=YAML)
+def test_whatever_stands_in_the_front_matter_is_refused_or_can_be_used(field: str, value: str):
+    lines = {"id": "toy", "version": "3", "purpose": "To test.", "variables": "{caption: 50}", "reply": "text"}
+    head = "\n".join(f"{name}: {each}" for name, each in {**lines, field: value}.items())
+    try:
+        prompt = parse_prompt(f"---\n{head}\n---\n{BODY}", "toy.md")
+    except InvalidRequest as error:
+        told = str(error)
+        assert re.fullmatch("prompt file toy.md.+", told)
+    else:
+        json.dumps([prompt.model_dump(), prompt.schema_of_reply], allow_nan=False).encode()
+        assert prompt.render(dict.fromkeys(prompt.pictures, PICTURES["sheet"]), caption="a dog")
+
+
+@pytest.mark.parametrize("name", ["self", "role", "template", "class", "args", "kwargs", "input", "größe"])
+def test_any_name_is_good_for_a_variable(name: str):
+    text = (HEAD + BODY).replace("caption", name)
+    assert parse_prompt(text, "toy.md").render(**{name: "a dog"})[-1].content == f"<{name}>\na dog\n</{name}>"
 
 
 def test_pictures_follow_the_text_in_the_declared_order():
@@ -227,6 +319,37 @@ class TestAFolderOfOnesOwn:
             load_prompt("other", folder)
         with pytest.raises(NotFound, match="IPCIR_PROMPTS"):
             load_prompt("toy", folder / "nowhere")
+
+    @pytest.mark.parametrize("name", ["odd", "imagine.simple"])
+    @pytest.mark.parametrize(
+        ("kind", "complaint"),
+        [
+            ("folder", "is no regular file"),
+            ("pipe", "is no regular file"),
+            ("dangling link", "is no regular file"),
+            ("large", "is larger than 256 KiB"),
+            ("line break", "before the first"),
+        ],
+    )
+    def test_what_is_no_prompt_file_is_named_and_never_waited_for(
+        self, folder: Path, kind: str, complaint: str, name: str
+    ):
+        name = f"{name}\nmore" if kind == "line break" else name
+        path = folder / f"{name}.md"
+        path.unlink(missing_ok=True)
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "dangling link":
+            path.symlink_to(folder / "gone")
+        else:
+            path.write_text(HEAD + "#" * (300 * 1024 if kind == "large" else 1) + BODY, encoding="utf-8")
+        assert name in prompt_ids(folder)
+        with pytest.raises(InvalidRequest, match=f"prompt file .*{complaint}") as caught:
+            load_prompt(name, folder)
+        assert "\n" not in str(caught.value)
+        assert " ".join(name.split()) in str(caught.value)
 
 
 def test_capping_drops_what_no_request_can_carry():

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.exceptions import ModelInvalidRequestError
+from langchain_core.messages import AIMessage
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -208,6 +209,14 @@ class Store(dict[str, Reply]):
         self[key] = reply
 
 
+class PretendJudge(ScriptedChatModel):
+    """A scripted model that is known by its name."""
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model_name": self.model_name}
+
+
 def test_the_model_sees_reference_and_sheet_and_reads_the_request():
     model = ScriptedChatModel(replies=[GOOD])
     asked = request(description="a blue shirt", history=("with dots", "longer"))
@@ -346,6 +355,50 @@ def test_whatever_the_model_is_shown_makes_another_judgement(other):
     chain.invoke(request())
     chain.invoke(request(**other))
     assert model.calls == 2
+
+
+def test_another_model_judges_for_itself():
+    store = Store()
+    for kept, name in enumerate(["one", "other", "one"]):
+        model = PretendJudge(replies=[GOOD], model_name=name)
+        assert build_rerank_chain(model, replies=store).invoke(request()).calls == (kept < 2)
+        assert model.calls == (kept < 2)
+
+
+def test_a_reply_that_was_cut_off_is_used_and_not_kept():
+    cut = AIMessage(GOOD, response_metadata={"finish_reason": "length"})
+    store, model = Store(), ScriptedChatModel(replies=[cut, GOOD])
+    chain = build_rerank_chain(model, replies=store)
+    assert [hit.id for hit in chain.invoke(request()).hits] == ["h2", "h3", "h1"]
+    assert store == {}, "what the server left out might have been a judgement"
+    chain.invoke(request())
+    assert (model.calls, len(store)) == (2, 1)
+
+
+def fails_to_open(id_: str) -> Image.Image:
+    raise KeyError(id_)
+
+
+def breaks_off(id_: str) -> Image.Image:
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(file, "PNG")
+    return Image.open(io.BytesIO(file.getvalue()[:-600]))
+
+
+@pytest.mark.parametrize("broken", [fails_to_open, breaks_off, lambda id_: None])
+@pytest.mark.parametrize("gone", [{"h2"}, {"h1", "h2"}, {"ref"}, {"h1", "h2", "h3", "ref"}])
+def test_a_function_that_fails_to_open_pictures_raises_nothing(broken, gone):
+    def see(id_: str) -> Image.Image:
+        return broken(id_) if id_ in gone else Image.new("RGB", (9, 9))
+
+    model = ScriptedChatModel(replies=[GOOD])
+    result = build_rerank_chain(model).invoke(request(see=see))
+    if gone == {"h2"}:
+        assert [hit.id for hit in result.hits] == ["h3", "h2", "h1"]
+        assert result.warnings[0] == "1 of 3 hits could not be opened to be judged, and kept their places"
+    else:
+        assert (result.hits, model.calls) == (hits(3), 0)
+        assert "cannot be opened" in result.warnings[0]
 
 
 def test_an_own_prompt_stands_in_and_a_wrong_one_is_refused(tmp_path):
@@ -740,4 +793,11 @@ def test_the_command_line_shows_scores_and_reasons(home, seer, monkeypatch, caps
 
     assert not run(monkeypatch, "refine", document["turn"], "with dots", *place, "--json")
     assert json.loads(capsys.readouterr().out)["hits"][0]["judged"]["preservation"] == 8
+
+    assert not run(monkeypatch, "find", "a blue shirt", *place, "--json")
+    assert json.loads(capsys.readouterr().out)["hits"][0]["judged"] == {
+        **document["hits"][0]["judged"],
+        "preservation": 10,
+    }
+
     assert run(monkeypatch, "search", red(home), "in blue", "--home", str(home), "--rerank", "21")
