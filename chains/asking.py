@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
 
 from ipcir_tools.chains.trouble import (
     MAX_ERROR_CHARS,
@@ -20,6 +20,7 @@ from ipcir_tools.chains.trouble import (
     Overdue,
     asked_pause,
     broken_off,
+    is_clumsy,
     is_no_stream,
     is_passing,
     is_rejection,
@@ -46,6 +47,8 @@ _WITHHELD = {"content_filter", "refusal", "SAFETY"}
 Model = Runnable[Any, Any]
 Heard = Generator[str, None, BaseMessage]
 """What a model has said so far, while it speaks, and then its message."""
+Spoken = Generator[str, None, BaseMessage | None]
+"""The same, or None where it does not stream."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Answer:
 
 @dataclass
 class Budget:
-    """The time that one model may take, the calls it has made, and the tokens of their answers' own account."""
+    """The time that one model may take, the calls it has made, and the tokens that its server told of their answers."""
 
     seconds: float
     attempts: int = ATTEMPTS
@@ -67,6 +70,8 @@ class Budget:
     repairs: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    told: bool = True
+    """Whether the tokens of all answers were told."""
     _start: float = field(default_factory=time.monotonic)
 
     def left(self) -> float:
@@ -74,8 +79,10 @@ class Budget:
         return self._start + self.seconds - time.monotonic()
 
     def count_tokens(self, message: BaseMessage) -> None:
-        """Add what the server says that a message cost; many say nothing. What LangChain's cache gave cost nothing."""
+        """Add what the server says that a message cost, if it does. What LangChain's cache gave cost nothing."""
         usage: Mapping[str, Any] = (message.usage_metadata if isinstance(message, AIMessage) else None) or {}
+        if not usage:
+            self.told = False
         if usage.get("total_cost") != 0:  # what LangChain writes into a message that its cache gave
             self.input_tokens += usage.get("input_tokens", 0)
             self.output_tokens += usage.get("output_tokens", 0)
@@ -95,14 +102,16 @@ class Line:
     def check(self) -> None:
         """Raises ``NoAnswer`` while the server is left alone."""
         if (pause := self._closed_until - time.monotonic()) > 0:
-            raise NoAnswer(
-                f"the language model did not answer {self._silent} times in a row and is left alone for {pause:.0f} s"
-            )
+            why = f"the language model did not answer {self._silent} times in a row and is left alone for {pause:.0f} s"
+            raise NoAnswer(why, again_in=pause)
 
     def note(self, *, silent: bool) -> None:
-        """Note whether a question was answered, be it by an error."""
+        """Note whether a question was answered, be it by an error.
+
+        Questions that were under way when the break began do not lengthen it: who waits for its end can rely on it.
+        """
         self._silent = self._silent + 1 if silent else 0
-        if self._silent >= BREAK_AFTER:
+        if self._silent >= BREAK_AFTER and self._closed_until <= time.monotonic():
             self._closed_until = time.monotonic() + BREAK_FOR
 
 
@@ -113,6 +122,7 @@ class Asker:
         self._llm = llm
         self._structured = _structured(llm, schema)
         self._streams = True
+        self._asks_tokens = True
         self._line = line or Line()
 
     def ask(self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Answer:
@@ -134,7 +144,7 @@ class Asker:
             message = yield from self._structured_or_plain(messages, config, budget, stream)
         except Exception as error:  # integrations raise whatever their servers make them raise
             self._line.note(silent=is_silence(error))
-            raise NoAnswer(told(error, self._llm, budget.seconds)) from error
+            raise NoAnswer(told(error, self._llm, budget.seconds), silent=is_silence(error)) from error
         self._line.note(silent=False)
         budget.count_tokens(message)
         return _answer(message)
@@ -171,7 +181,7 @@ class Asker:
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
     ) -> Heard:
         try:
-            if stream and self._streams and (message := (yield from _spoken(model, messages, config, budget))):
+            if stream and self._streams and (message := (yield from self._streamed(model, messages, config, budget))):
                 return message
             message = _said(model, messages, config, budget)
         except Exception as error:
@@ -181,6 +191,19 @@ class Asker:
         self._streams = self._streams and not stream  # it answered, but not as a stream
         return message
 
+    def _streamed(self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Spoken:
+        """Its words as they come, with what they cost where the server takes that question; some reject it."""
+        telling = _telling(model) if self._asks_tokens else None
+        if telling is not None:
+            try:
+                return (yield from _spoken(telling, messages, config, budget, is_clumsy))
+            except Exception as error:
+                if not is_rejection(error):
+                    raise
+        message = yield from _spoken(model, messages, config, budget, is_no_stream)
+        self._asks_tokens = self._asks_tokens and message is None  # it streamed as soon as it was not asked that
+        return message
+
 
 def _said(model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> BaseMessage:
     _count(budget)
@@ -188,9 +211,22 @@ def _said(model: Model, messages: list[BaseMessage], config: RunnableConfig, bud
     return message
 
 
+def _telling(model: Model) -> Model | None:
+    """The model with its streams asked for their tokens; None where that is its default, or its own choice."""
+    llm: Any = model.bound if isinstance(model, RunnableBinding) else model
+    if getattr(llm, "stream_usage", True) is not None:
+        return None
+    telling: Model = llm.model_copy(update={"stream_usage": True})
+    return model.model_copy(update={"bound": telling}) if isinstance(model, RunnableBinding) else telling
+
+
 def _spoken(
-    model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget
-) -> Generator[str, None, BaseMessage | None]:
+    model: Model,
+    messages: list[BaseMessage],
+    config: RunnableConfig,
+    budget: Budget,
+    no_stream: Callable[[Exception], bool],
+) -> Spoken:
     """Its words so far, each time that it goes on, and then its message; None where nothing came that is a stream."""
     _count(budget)
     said = ""
@@ -202,7 +238,7 @@ def _spoken(
             chunks.append(chunk)
             said += str(chunk.text)
     except Exception as error:
-        if chunks or not is_no_stream(error):
+        if chunks or not no_stream(error):
             raise
     return _ended(reduce(add, chunks)) if chunks else None
 

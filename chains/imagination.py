@@ -35,8 +35,10 @@ class Cost:
     calls: int
     """Requests that were made for it, retries, repairs and models that failed before included."""
     input_tokens: int
-    """By the server's own account; 0 where it gives none."""
+    """By the server's own account."""
     output_tokens: int
+    told: bool = True
+    """Whether the server told the tokens of every answer; else they are not known, and these are too few."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -44,6 +46,7 @@ class Cost:
             self.calls + other.calls,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
+            self.told and other.told,
         )
 
 
@@ -72,6 +75,10 @@ class Imagination:
     seconds: float | None = field(default=None, compare=False)
     """How long the models took when the reply was made, retries and repairs included. None where that is not known,
     where none was asked, and for an equal request that was under way."""
+    silent: bool = False
+    """Whether the rules wrote because no server said anything at all."""
+    again_in: float | None = field(default=None, compare=False)
+    """Seconds after which it is worth asking again, where the rules wrote because the servers are left alone."""
 
 
 class ReplyStore(Protocol):

@@ -21,9 +21,10 @@ from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field
 
 from ipcir_tools.chains.imagination import Cost, Form, Imagination, ImagineRequest, ReplyStore
-from ipcir_tools.chains.imaginer import Growing
+from ipcir_tools.chains.imaginer import Growing, Imaginer
 from ipcir_tools.chains.llm import load_llm
 from ipcir_tools.chains.workshop import RULES, Workshop
+from ipcir_tools.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -110,7 +111,7 @@ class _Imagine(RunnableSerializable[ImagineRequest, Imagination]):
 
     def invoke(self, input: ImagineRequest, config: RunnableConfig | None = None, **kwargs: Any) -> Imagination:
         """The imagination of one request."""
-        imaginer = self.workshop.imaginer(self.prompt, self.llm, turns=bool(input.history))
+        imaginer = self._imaginer(input)
         # It looks at the parameters' names: one called config is given it, whatever its types say.
         return self._call_with_config(imaginer.imagine, input, imaginer.traced(config))  # type: ignore[arg-type]
 
@@ -118,7 +119,7 @@ class _Imagine(RunnableSerializable[ImagineRequest, Imagination]):
         self, input: ImagineRequest, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Imagination]:
         """Imaginations whose description grows; the last one is what ``invoke`` gives."""
-        imaginer = self.workshop.imaginer(self.prompt, self.llm, turns=bool(input.history))
+        imaginer = self._imaginer(input)
 
         def growing(requests: Iterator[ImagineRequest], config: RunnableConfig) -> Iterator[Imagination]:
             for request in requests:
@@ -126,6 +127,11 @@ class _Imagine(RunnableSerializable[ImagineRequest, Imagination]):
 
         whole = imaginer.traced(config)
         yield from self._transform_stream_with_config(iter([input]), growing, whole)  # type: ignore[arg-type]
+
+    def _imaginer(self, input: ImagineRequest) -> Imaginer:
+        if not isinstance(input, ImagineRequest):
+            raise InvalidRequest(f"an imagination takes an ImagineRequest, not {type(input).__name__}")
+        return self.workshop.imaginer(self.prompt, self.llm, turns=bool(input.history))
 
     async def astream(
         self, input: ImagineRequest, config: RunnableConfig | None = None, **kwargs: Any

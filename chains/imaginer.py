@@ -20,7 +20,7 @@ from ipcir_tools.chains.imagination import Cost, Imagination, ImagineRequest
 from ipcir_tools.chains.rendering import Unseen, render
 from ipcir_tools.chains.tracing import step
 from ipcir_tools.chains.waiting import mapped, outcome
-from ipcir_tools.chains.writer import Writer, Written
+from ipcir_tools.chains.writer import Writer, Written, paid
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.types import ImaginedTarget, Origin
 
@@ -103,6 +103,7 @@ class Imaginer:
         """What the first model that gives a usable answer makes of it, or the rules where none does."""
         about, began = f"{request.caption} {request.modification}", time.monotonic()
         failed: list[Cost] = []
+        failures: list[NoAnswer] = []
         warnings: list[str] = []
         repairs = 0
         for i, writer in enumerate(self._writers):
@@ -111,7 +112,8 @@ class Imaginer:
             try:
                 written = yield from self._written(writer, i, messages, about, config, budget, stream)
             except NoAnswer as failure:
-                failed.append(Cost(writer.key(messages), budget.calls, budget.input_tokens, budget.output_tokens))
+                failed.append(paid(writer.key(messages), budget))
+                failures.append(failure)
                 warnings.append(self._told(i, failure))
                 repairs += budget.repairs
                 continue
@@ -120,7 +122,14 @@ class Imaginer:
             return replace(made, repairs=repairs + written.repairs, seconds=seconds)
         cost = reduce(add, failed)
         made = self._instead(request, tuple(warnings), cost.calls, cost, config)
-        return replace(made, repairs=repairs, seconds=_since(began) if cost.calls else None)
+        waits = [failure.again_in for failure in failures if failure.again_in is not None]
+        return replace(
+            made,
+            repairs=repairs,
+            seconds=_since(began) if cost.calls else None,
+            silent=all(failure.silent for failure in failures),
+            again_in=min(waits) if len(waits) == len(failures) else None,
+        )
 
     def _written(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from json import JSONDecodeError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.exceptions import (
     ModelAuthenticationError,
@@ -14,6 +14,7 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
@@ -26,7 +27,16 @@ _NO_COMPLETION = (TypeError, LookupError, AttributeError, JSONDecodeError)
 
 
 class NoAnswer(Exception):
-    """No usable answer from the model; the text says why in plain words, without secrets, on one line."""
+    """No usable answer from the model; the text says why in plain words, without secrets, on one line.
+
+    ``silent``: its server said nothing at all. ``again_in``: it was not asked, because its server is left alone for so
+    many seconds yet.
+    """
+
+    def __init__(self, why: str, *, silent: bool = False, again_in: float | None = None) -> None:
+        super().__init__(why)
+        self.silent = silent
+        self.again_in = again_in
 
 
 class Overdue(Exception):
@@ -78,10 +88,14 @@ def is_rejection(error: Exception) -> bool:
     return isinstance(error, ModelInvalidRequestError) or _status(error) in (400, 422)
 
 
+def is_clumsy(error: Exception) -> bool:
+    """Whether a client tripped over a server that does not stream; said of an error before anything came."""
+    return isinstance(error, (*_NO_COMPLETION, ValueError, AssertionError, NotImplementedError))
+
+
 def is_no_stream(error: Exception) -> bool:
     """Whether the server, or the client, cannot stream; said of an error before anything came."""
-    clumsy = isinstance(error, (*_NO_COMPLETION, ValueError, AssertionError, NotImplementedError))
-    return clumsy or is_rejection(error)
+    return is_clumsy(error) or is_rejection(error)
 
 
 def asked_pause(error: Exception) -> float:
@@ -100,9 +114,19 @@ def broken_off(error: Exception) -> AIMessage | None:
         return AIMessage("", response_metadata={"finish_reason": "content_filter"})
     if kind != "LengthFinishReasonError":
         return None
-    choices = getattr(getattr(error, "completion", None), "choices", None) or []
+    completion = getattr(error, "completion", None)
+    choices = getattr(completion, "choices", None) or []
     text = choices[0].message.content if choices else None
-    return AIMessage(text or "", response_metadata={"finish_reason": "length"})
+    spent = _spent(getattr(completion, "usage", None))
+    return AIMessage(text or "", response_metadata={"finish_reason": "length"}, usage_metadata=spent)
+
+
+def _spent(usage: Any) -> UsageMetadata | None:
+    """OpenAI's account of the tokens as LangChain writes it; paid for is what was cut off too."""
+    if usage is None:
+        return None
+    read, written = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
 
 def _status(error: Exception) -> int | None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -22,10 +21,10 @@ from ipcir_tools.chains.waiting import mapped
 from ipcir_tools.prompts import Prompt, capped
 from ipcir_tools.types import Reply
 
-if TYPE_CHECKING:
-    pass
-
 SHOWN_REPLY_CHARS = 2_000
+
+SECOND_TRY = "a second try failed too"
+"""How a reply is told that could not be mended, before the reason in brackets."""
 
 _WANTED = {
     "json": "only the JSON object, in the form described",
@@ -49,6 +48,11 @@ class Written:
     seconds: float | None
     """How long it took when it was made, if that is known."""
     kept: bool = False
+
+
+def paid(key: str, budget: Budget) -> Cost:
+    """What was spent under a budget for the reply of that key."""
+    return Cost(key, budget.calls, budget.input_tokens, budget.output_tokens, budget.told)
 
 
 class Writer:
@@ -79,7 +83,7 @@ class Writer:
         if stored is None or reading is None:
             return None
         calls, tokens = stored.calls, (stored.input_tokens, stored.output_tokens)
-        cost = None if calls is None else Cost(key, calls, *tokens)
+        cost = None if calls is None else Cost(key, calls, *tokens, told=any(tokens))
         model = stored.model or self.name
         return Written(reading, self._notes(reading), model, cost, stored.repairs or 0, stored.seconds, kept=True)
 
@@ -89,7 +93,7 @@ class Writer:
         """Asks, and with ``stream`` yields the description so far. Raises ``NoAnswer``."""
         key = self.key(messages)
         answer, reading, warnings = yield from self._ladder(messages, about, config, budget, stream)
-        cost = Cost(key, budget.calls, budget.input_tokens, budget.output_tokens)
+        cost = paid(key, budget)
         seconds = budget.seconds - budget.left()
         if self._replies is not None and not answer.cut_off:
             self._replies.put_reply(key, self._reply(answer, cost, budget.repairs, seconds))
@@ -104,8 +108,8 @@ class Writer:
             calls=cost.calls,
             repairs=repairs,
             seconds=seconds,
-            input_tokens=cost.input_tokens,
-            output_tokens=cost.output_tokens,
+            input_tokens=cost.input_tokens if cost.told else 0,
+            output_tokens=cost.output_tokens if cost.told else 0,
             created=datetime.now(UTC).isoformat(),
         )
 
@@ -164,7 +168,7 @@ class Writer:
         self, answer: Answer, about: str, problem: str, failure: Exception
     ) -> tuple[Answer, Reading, tuple[str, ...]]:
         """The first reply as plain text, the last rung before the next model or the rules."""
-        again = f"a second try failed too ({failure})"
+        again = f"{SECOND_TRY} ({failure})"
         try:
             reading = self._read(answer, about, plain=True)
         except BadReply:

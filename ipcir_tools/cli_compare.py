@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -108,7 +109,8 @@ def compare(
     def compared(ground: RunGround, engine: EngineParts) -> Comparison:
         from ipcir_tools.evaluation import comparing
 
-        return comparing.compare(ground, arms, comparing.imaginer_over(engine), prices=table, notes=notes)
+        imaginer = comparing.imaginer_over(engine)
+        return comparing.compare(ground, arms, imaginer, prices=table, notes=notes, wait=_wait)
 
     if queries_file is not None:
         files = _caption_files(gallery, queries_file, embeddings, benchmark)
@@ -143,6 +145,15 @@ def _arms(named: Sequence[str], llms: Sequence[str], settings: Settings) -> tupl
         check_arm(arm, settings)
     unused: list[Prompt] = [prompt for prompt in prompts if prompt is not None]
     return arms, [not_used(unused)] if unused and not any(arm.llm for arm in arms) else []
+
+
+def _wait(seconds: float) -> None:
+    """Waits, and says on standard error why nothing happens."""
+    from ipcir_tools.printing import err
+
+    if seconds >= 1:
+        err.print(f"[dim]the language model's server stopped answering: it is asked again in {seconds:.0f} s[/]")
+    time.sleep(seconds)
 
 
 def _prices(path: Path | None) -> Prices | None:

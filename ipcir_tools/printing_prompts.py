@@ -16,7 +16,7 @@ from ipcir_tools.printing_eval import print_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ipcir_tools.evaluation.comparison import Comparison
+    from ipcir_tools.evaluation.comparison import ArmReport, Comparison
     from ipcir_tools.prompts import Prompt
 
 
@@ -90,10 +90,9 @@ def _took(each: Mapping[str, Any]) -> str:
         return "no model was asked"
     form = {"json": "a whole JSON object", "parts": "part of a JSON object", "text": "plain text"}
     calls = f"{each['calls']} call{'s' if each['calls'] != 1 else ''}"
-    return (
-        f"{form.get(each['form'], 'no usable reply')}, {calls}, {each['input_tokens']:,} tokens in, "
-        f"{each['output_tokens']:,} out, {each['seconds'] or 0:.2f} s"
-    )
+    known = not each["calls"] or each["input_tokens"] or each["output_tokens"]
+    tokens = f"{each['input_tokens']:,} tokens in, {each['output_tokens']:,} out" if known else "tokens not known"
+    return f"{form.get(each['form'], 'no usable reply')}, {calls}, {tokens}, {each['seconds'] or 0:.2f} s"
 
 
 # --- comparing
@@ -145,10 +144,14 @@ def _recall(comparison: Comparison) -> Table:
             f"{arm.failed:,}",
             *(Text(f"{figures[k].mean:.1f}", style="bold" if figures[k].mean == best[k] else "") for k in best),
             Text(f"{figures[main].low:.1f}-{figures[main].high:.1f}", style="dim"),
-            f"{lead.mean:+.1f}" if lead else "",
+            f"{lead.mean:+.1f}" if lead else _no_difference(comparison, arm),
             Text("" if lead is None else "<.001" if lead.p < 0.001 else f"{lead.p:.3f}", style="dim"),
         )
     return table
+
+
+def _no_difference(comparison: Comparison, arm: ArmReport) -> Text:
+    return Text("" if arm.name == comparison.first else "unasked", style="yellow")
 
 
 def _show_fallbacks(comparison: Comparison) -> None:

@@ -100,7 +100,7 @@ class Reply(Value):
     """How long the calls took."""
     input_tokens: int = 0
     output_tokens: int = 0
-    """By the server's own account; 0 where it gives none."""
+    """By the server's own account. Both 0: not known, or not of all calls; no reply takes none."""
     created: str = ""
     """UTC time, ISO 8601; empty: not known."""
 

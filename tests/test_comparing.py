@@ -11,10 +11,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from pytest_httpserver import HTTPServer
 from test_runner import CAPTIONER, ENCODER, Tags, draw, run, said
 from werkzeug import Request, Response
@@ -22,18 +25,23 @@ from werkzeug import Request, Response
 from ipcir_tools import captioner as captioner_module
 from ipcir_tools import encoder as encoder_module
 from ipcir_tools.chains import asking
+from ipcir_tools.chains.imagine import Cost as Paid
+from ipcir_tools.chains.imagine import Imagination, ImagineRequest
 from ipcir_tools.engine import Engine
 from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.evaluation import comparing
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
 from ipcir_tools.evaluation.comparing import arms_of, compare, imaginer_over
-from ipcir_tools.evaluation.comparison import Comparison, comparison_json
+from ipcir_tools.evaluation.comparison import Comparison, comparison_json, took
 from ipcir_tools.evaluation.comparison_html import comparison_html
-from ipcir_tools.evaluation.ground import RunGround, sampled
+from ipcir_tools.evaluation.ground import Played, RunGround, sampled
 from ipcir_tools.evaluation.runner import evaluate
-from ipcir_tools.evaluation.watching import Price
+from ipcir_tools.evaluation.watching import BREAKS, Price, Watched
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
+from ipcir_tools.printing_prompts import show_comparison
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import load_settings
+from ipcir_tools.types import ImaginedTarget
 
 ASKED = [("red", "blue"), ("red", "green"), ("blue", "red"), ("green", "yellow"), ("blue", "green"), ("orange", "pink")]
 N = len(ASKED)
@@ -50,6 +58,7 @@ class Server:
         self.answer: Callable[[str, bool], Reply] = lambda description, in_json: good(description, in_json)
         self.asked: Counter[str] = Counter()
         self.pause = 0.0
+        self.tells: Callable[[str], bool] = lambda asked: True
         self._lock = threading.Lock()
         self.url = http.url_for("/v1")
         http.expect_request("/v1/chat/completions").respond_with_handler(self._respond)
@@ -71,7 +80,8 @@ class Server:
             return Response(json.dumps(error), reply[0], content_type="application/json")
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}
         usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-        made = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+        made = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+        made |= {"usage": usage} if self.tells(asked) else {}
         return Response(json.dumps(made), content_type="application/json")
 
 
@@ -83,6 +93,7 @@ def good(description: str, in_json: bool) -> str:
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
     monkeypatch.setattr(asking, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(asking, "BREAK_FOR", 0.5)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with HTTPServer(threaded=True) as http:
         made = Server(http)
@@ -221,6 +232,28 @@ def test_a_sample_holds_every_smaller_one(folder):
     assert some[0] < some[1]
     assert "a sample of 5 of the 40" in sampled(whole, 5).notes[-1]
     assert sampled(whole, 40) is whole
+    lacking = replace(whole, left_out=("line 7: no target",))
+    assert sampled(lacking, 5).left_out == (), "a sample is of what can be used"
+    assert sampled(lacking, 40).left_out == lacking.left_out
+
+
+def results_of(*ranks: tuple[int, ...]) -> tuple[Benchmark, list[comparing._Result]]:
+    """Arms with the ranks of their targets, query by query."""
+    queries = tuple(Query(str(n), "red-0.png", "x", ("blue-0.png",)) for n in range(len(ranks[0])))
+    told = Imagination(ImaginedTarget(description="a shirt", origin="llm"), "p", (), 1, cached=False)
+    results = []
+    for arm in ranks:
+        scored = {str(n): SimpleNamespace(main=rank) for n, rank in enumerate(arm)}
+        played = Played(scored, dict.fromkeys(scored, ()), {}, dict.fromkeys(scored, ("a shirt", told)))
+        results.append(comparing._Result(comparing.Arm("a"), played, Watched(RunnableLambda(lambda _: told)), {}))
+    return Benchmark("b", queries, (), {}, False, (), ()), results
+
+
+def test_the_arms_differ_most_where_ranks_differ_by_the_largest_factor():
+    benchmark, results = results_of((100, 1, 7, 3), (150, 4, 7, 1))
+    assert [each.query for each in comparing._disputes(benchmark, results, 9)] == ["1", "3", "0"]
+    assert [each.query for each in comparing._disputes(benchmark, results, 1)] == ["1"]
+    assert comparing._disputes(benchmark, results[:1], 9) == (), "one arm differs from none"
 
 
 def test_what_makes_no_comparison_is_refused(folder):
@@ -306,8 +339,137 @@ def test_nobody_there(folder, server, monkeypatch):
     assert arm.queries == {"fallback": N}
     assert "could not be reached" in " ".join(arm.replies.fallbacks)
     assert arm.cost.usd_per_1000_queries is None
-    assert "does not say how many tokens" in arm.cost.unpriced
+    assert arm.cost.unpriced == "no reply came"
     assert arm.figures == compared(folder, "rules").arms[0].figures, "the rules stood in for it"
+
+
+def hangs_on_text(text: str, in_json: bool) -> str:
+    """Answers in time whom it gives JSON, and hardly ever anybody else."""
+    time.sleep(0.0 if in_json else 1.0)
+    return good(text, in_json)
+
+
+def test_no_arm_goes_unasked_because_of_another(folder, server):
+    server.answer = hangs_on_text
+    simple, structured = compared(folder, timeout=0.4).arms
+    assert simple.queries == {"fallback": N}
+    assert structured.replies.forms == {"json": N}, "asked again when the server was no longer left alone"
+    assert structured.this_run.held_back == 0
+    assert not structured.unasked
+    assert set(structured.against_first) == set(structured.figures)
+
+
+def test_an_arm_that_was_never_asked_says_so_and_shows_no_difference(folder, server, monkeypatch, capsys):
+    monkeypatch.setattr(asking, "BREAK_FOR", 1000.0)
+    server.answer = hangs_on_text
+    waited: list[float] = []
+    prices = {"openai:m": Price(input=1, output=1)}
+    found = compared(folder, timeout=0.4, wait=waited.append, prices=prices)
+    adds_up(found)
+    _, structured = found.arms
+    assert 1 <= len(waited) <= 2, "it is not waited for ever"
+    assert all(900 < seconds <= 1000 for seconds in waited)
+    assert (structured.this_run.held_back, structured.this_run.calls) == (N, 0)
+    assert (structured.unasked, structured.against_first) == (True, {})
+    assert structured.cost.unpriced == "it was never asked"
+    (note,) = [note for note in found.notes if note.startswith("imagine.structured: ")]
+    assert f"{N} of {N} questions were never put" in note
+    assert "too little was asked" in comparison_html(found, lambda name: None)
+    show_comparison(found)
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("imagine.structured  ")][
+        :1
+    ]
+    assert row.rstrip().endswith("unasked")
+
+
+def test_nothing_is_compared_with_a_first_arm_that_was_not_asked(folder, server):
+    simple, structured = compared(folder).arms
+    assert structured.against_first
+    silent = simple.model_copy(update={"this_run": simple.this_run.model_copy(update={"held_back": 1})})
+    assert comparing._comparable([simple, structured]) == (simple, structured)
+    assert [arm.against_first for arm in comparing._comparable([silent, structured])] == [{}, {}]
+
+
+def test_tokens_that_no_server_tells_are_not_none(folder, server):
+    prices = {"openai:m": Price(input=1.0, output=10.0)}
+    server.tells = lambda asked: "green" not in asked
+    some = sum("green" in b for _, b in ASKED)
+    for _ in range(2):  # of the replies that were kept it is not known either
+        (arm,) = compared(folder, "imagine.simple", prices=prices).arms
+        assert (arm.cost.unknown, arm.cost.input_tokens) == (some, 100 * (N - some))
+        assert (arm.cost.usd_per_1000_queries, arm.cost.unpriced) == (
+            None,
+            f"the tokens of {some} replies are not known",
+        )
+        assert took(arm)[3:5] == [f"{100 * (N - some)}+", f"{20 * (N - some)}+"]
+    server.tells = lambda asked: False
+    (arm,) = compared(folder, "imagine.structured", prices=prices).arms
+    assert "does not say how many tokens" in arm.cost.unpriced
+    assert took(arm)[3:6] == ["-", "-", "-"]
+
+
+def test_failures_are_told_by_their_first_fault(folder, server):
+    seconds = iter([(403, "no"), "", GARBAGE, (404, "gone"), "[]", '{"colour": "red"}'])
+    first = set[str]()
+    lock = threading.Lock()
+
+    def answer(text: str, in_json: bool) -> Reply:
+        with lock:
+            number = text.split()[-1]
+            if number in first:
+                return next(seconds)
+            first.add(number)
+            return GARBAGE
+
+    server.answer = answer
+    rows = [{"reference": "red-0.png", "modification": f"in blue {n}", "targets": ["blue-0.png"]} for n in range(6)]
+    write(folder / "queries.jsonl", rows)
+    (arm,) = compared(folder, "imagine.structured").arms
+    ((why, n),) = arm.replies.fallbacks.items()
+    assert n == 6
+    assert "could not be used" in why
+    assert "second try" not in why
+
+
+def test_requests_calls_and_hits_of_failures_that_are_shared():
+    def fallback(calls: int, paid: Paid | None, **more: Any) -> Imagination:
+        target = ImaginedTarget(description="a shirt", origin="fallback")
+        return Imagination(target, "p", ("why",), calls, cached=False, cost=paid, **more)
+
+    cost = Paid("key", 1, 0, 0)
+    answers = {
+        "asked": fallback(1, cost),
+        "shared": fallback(0, cost),
+        "held back": fallback(0, Paid("other", 0, 0, 0), again_in=5.0),
+        "unseen": fallback(0, None),
+    }
+    watched = Watched(RunnableLambda(lambda request: answers[request.modification]))
+    for text in answers:
+        watched.imagine.invoke(ImagineRequest("a shirt", text))
+    traffic = watched.traffic()
+    assert (traffic.requests, traffic.cache_hits, traffic.held_back) == (2, 1, 2)
+
+
+def test_it_is_waited_for_as_long_as_the_server_answers_in_between():
+    """A server that answers one question between two breaks, and in the end none."""
+    target = ImaginedTarget(description="a shirt", origin="fallback")
+    held = Imagination(target, "p", (), 0, cached=False, cost=Paid("k", 0, 0, 0), again_in=0.0)
+    asked = Imagination(target, "p", (), 1, cached=False, cost=Paid("k", 1, 0, 0))
+    script = iter([held] * 6 + [asked, *[held] * 5] + [asked, *[held] * 4] + [held] * 100)
+    watched = Watched(_InTurn(lambda request: next(script)))
+    for n in range(6):
+        watched.imagine.invoke(ImagineRequest("a shirt", str(n)))
+    waited: list[float] = []
+    assert watched.ask_again(waited.append)
+    assert len(waited) == 2 + BREAKS
+    assert watched.traffic().held_back == 4
+
+
+class _InTurn(RunnableLambda[ImagineRequest, Imagination]):
+    """Takes a batch one by one, in its order."""
+
+    def batch(self, inputs: list[ImagineRequest], config: Any = None, **more: Any) -> list[Imagination]:
+        return [self.invoke(each, config) for each in inputs]
 
 
 def test_only_what_failed_is_asked_again(folder, server):

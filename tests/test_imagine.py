@@ -23,6 +23,7 @@ from ipcir_tools import rules
 from ipcir_tools.chains import asking
 from ipcir_tools.chains.imagine import Imagination, ImagineRequest, build_imagine_chain
 from ipcir_tools.chains.llm import load_llm
+from ipcir_tools.chains.waiting import overheard
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable, NotFound
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.prompts import load_prompt
@@ -211,6 +212,16 @@ def test_truncated_json_with_a_whole_description_is_used_and_flagged_but_not_kep
     assert store == {}
 
 
+def test_what_was_cut_off_was_paid_for(server: Server):
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": GOOD[:30]}}
+    cut = {"id": "1", "object": "chat.completion", "created": 0, "model": "toy", "choices": [choice], "usage": usage}
+    for prompt in ("imagine.structured", "imagine.simple"):
+        cost = server.chain(sends(cut), prompt=prompt).invoke(REQUEST).cost
+        assert cost is not None
+        assert (cost.input_tokens, cost.output_tokens, cost.told) == (100 * cost.calls, 20 * cost.calls, True)
+
+
 def test_json_truncated_inside_the_description_gets_one_repair_turn(server: Server):
     result = server.chain(says(GOOD[:30], "length"), says(GOOD)).invoke(REQUEST)
     assert wrote(result)
@@ -305,6 +316,42 @@ def test_the_model_is_asked_again_after_its_rest(server: Server, silence: Handle
     monkeypatch.setattr(asking, "BREAK_FOR", 0.0)
     chain = server.chain(silence, silence, says(GOOD), timeout=1.0)
     assert [chain.invoke(REQUEST).target.origin for _ in range(3)] == ["fallback", "fallback", "llm"]
+
+
+def test_only_silence_in_a_row_makes_it_be_left_alone(server: Server, silence: Handler):
+    chain = server.chain(silence, says(GOOD), silence, says(GOOD), timeout=0.5)
+    assert [chain.invoke(REQUEST).target.origin for _ in range(4)] == ["fallback", "llm"] * 2
+
+
+def test_what_was_under_way_does_not_lengthen_the_break():
+    line = asking.Line()
+    for _ in range(2):
+        line.note(silent=True)
+    ends = line._closed_until
+    line.note(silent=True)
+    assert line._closed_until == ends > 0
+    with pytest.raises(asking.NoAnswer, match="3 times in a row") as left:
+        line.check()
+    assert 0 < left.value.again_in <= asking.BREAK_FOR
+
+
+def test_a_stream_that_is_left_is_read_no_further():
+    go_on, ended = threading.Semaphore(1), threading.Event()
+
+    def stream() -> Iterator[int]:
+        try:
+            for n in range(1_000):
+                go_on.acquire(timeout=20)
+                yield n
+        finally:
+            ended.set()
+
+    heard = overheard(60, stream)
+    assert next(heard) == 0
+    heard.close()  # type: ignore[attr-defined]
+    go_on.release()
+    assert ended.wait(20), "the first item that nobody hears is the last"
+    go_on.release(2_000)
 
 
 def test_a_dripping_server_is_bounded_too(server: Server):
@@ -422,6 +469,26 @@ def test_a_kept_reply_says_who_said_it_and_what_it_cost(server: Server):
     assert kept.cost == made.cost
     assert (kept.model, kept.form, kept.repairs) == ("openai:toy:8b", "json", 0)
     assert kept.seconds == made.seconds == reply.seconds > 0
+
+
+def test_tokens_that_nobody_told_are_not_known(server: Server):
+    chain = server.chain(says(GOOD), replies=Store())
+    for _ in range(2):  # made, and kept
+        cost = chain.invoke(REQUEST).cost
+        assert cost is not None
+        assert (cost.calls, cost.told) == (1, False)
+
+
+def test_tokens_told_of_one_answer_of_two_are_not_those_of_the_reply(server: Server):
+    usage = {"prompt_tokens": 40, "completion_tokens": 7, "total_tokens": 47}
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": GOOD}}
+    told = {"id": "1", "object": "chat.completion", "created": 0, "model": "toy", "choices": [choice], "usage": usage}
+    store = Store()
+    made = server.chain(says("%$ garbage }{"), sends(told), replies=store).invoke(REQUEST)
+    assert made.cost is not None
+    assert (made.cost.input_tokens, made.cost.told) == (40, False)
+    (reply,) = store.values()
+    assert (reply.calls, reply.input_tokens, reply.output_tokens) == (2, 0, 0)
 
 
 def test_a_reply_of_an_unknown_cost_has_none(server: Server):

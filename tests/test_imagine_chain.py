@@ -157,6 +157,34 @@ def test_tokens_are_counted_in_a_stream(server: Server):
     assert (last.cost.calls, last.cost.input_tokens, last.cost.output_tokens) == (1, 40, 7)
 
 
+def told(events: Iterator[str]) -> Iterator[str]:
+    """A stream with its tokens before its end."""
+    usage = {"prompt_tokens": 40, "completion_tokens": 7, "total_tokens": 47}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "toy", "choices": [], "usage": usage}
+    *said, end = events
+    yield from (*said, f"data: {json.dumps(chunk)}\n\n", end)
+
+
+def tells_when_asked(body: dict[str, Any]) -> Response:
+    wanted = (body.get("stream_options") or {}).get("include_usage")
+    return Response(told(events(GOOD)) if wanted else events(GOOD), content_type="text/event-stream")
+
+
+@pytest.mark.parametrize("prompt", ["imagine.structured", "imagine.simple"])
+def test_a_server_of_ones_own_is_asked_for_the_tokens_of_a_stream(server: Server, prompt: str):
+    *_, last = server.chain(tells_when_asked, prompt=prompt).stream(REQUEST)
+    assert (last.cost.calls, last.cost.input_tokens, last.cost.output_tokens) == (1, 40, 7)
+    assert last.cost.told
+
+
+def test_a_server_that_does_not_take_that_question_streams_without(server: Server):
+    chain = server.chain(lambda body: (fails(400) if "stream_options" in body else speaks(GOOD))(body))
+    for calls in (2, 1):
+        parts = list(chain.stream(REQUEST))
+        assert grew(parts)
+        assert (parts[-1].calls, parts[-1].cost.told) == (calls, False)
+
+
 async def test_tokens_reach_the_events_of_a_trace(server: Server):
     found = [each async for each in server.chain().astream_events(REQUEST, version="v2")]
     tokens = [each["data"]["chunk"].text for each in found if each["event"] == "on_chat_model_stream"]
@@ -378,6 +406,13 @@ def test_an_unknown_name_is_an_error_that_names_the_way_out(
         assert "\n" not in str(raised.value)
     good, bad = chain.batch([REQUEST] * 2, [{}, chosen(**fields)], return_exceptions=True)
     assert (good.target.description, type(bad)) == (DESCRIPTION, error)
+
+
+def test_what_is_no_request_is_refused_in_words(server: Server):
+    chain = server.chain()
+    for ask in (chain.invoke, lambda request: chain.batch([request]), lambda request: list(chain.stream(request))):
+        with pytest.raises(InvalidRequest, match="takes an ImagineRequest, not NoneType"):
+            ask(None)
 
 
 def test_a_prompt_of_ones_own_is_chosen_by_its_name(server: Server, tmp_path: Path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from ipcir_tools.chains.imagine import LLM_FIELD, PROMPT_FIELD, load_llm
 from ipcir_tools.chains.rendering import check
 from ipcir_tools.chains.workshop import RULES
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
-from ipcir_tools.evaluation.comparison import ArmReport, Comparison, Dispute, Miss, Side
+from ipcir_tools.evaluation.comparison import UNASKED, ArmReport, Comparison, Dispute, Miss, Replies, Side
 from ipcir_tools.evaluation.ground import Ground, Played
 from ipcir_tools.evaluation.metrics import Measure
 from ipcir_tools.evaluation.report import Figure, Lead
@@ -102,18 +102,21 @@ def compare(
     disputes: int = DISPUTES,
     samples: int = SAMPLES,
     notes: Sequence[str] = (),
+    wait: Callable[[float], None] = time.sleep,
 ) -> Comparison:
     """Measure every arm on the same queries; ``imaginer`` makes the imagination of each.
 
-    ``notes`` are told with the result. Raises what ``imaginer`` raises, before anything is asked, ModelUnavailable
-    where the composer cannot be run, and CatalogError. No reply of a model stops it: each is counted.
+    What is held back while a server is left alone is asked again when that is over, ``wait`` having waited for it, as
+    long as the server answers in between. ``notes`` are told with the result. Raises what ``imaginer`` raises, before
+    anything is asked, ModelUnavailable where the composer cannot be run, and CatalogError. No reply of a model stops
+    it: each is counted.
     """
     began = time.perf_counter()
     watched = [(arm, Watched(imaginer(arm))) for arm in arms]
-    results = [_played(ground, arm, each) for arm, each in watched]
+    results = [_played(ground, arm, each, wait) for arm, each in watched]
     benchmark, first = ground.benchmark, results[0]
     queries = len(benchmark.queries) + len(benchmark.left_out)
-    reports = tuple(_report(benchmark, result, first, queries, prices, samples) for result in results)
+    reports = _comparable(_report(benchmark, result, first, queries, prices, samples) for result in results)
     return Comparison(
         benchmark=benchmark.name,
         queries=queries,
@@ -132,8 +135,10 @@ def compare(
     )
 
 
-def _played(ground: Ground, arm: Arm, watched: Watched) -> _Result:
+def _played(ground: Ground, arm: Arm, watched: Watched, wait: Callable[[float], None]) -> _Result:
     played = ground.play(watched.imagine)
+    if watched.ask_again(wait):
+        played = ground.play(watched.imagine)  # which now knows all answers
     values = {measure.name: _values(ground.benchmark, played, measure) for measure in ground.benchmark.measures}
     return _Result(arm, played, watched, values)
 
@@ -177,6 +182,13 @@ def _report(
     )
 
 
+def _comparable(reports: Iterable[ArmReport]) -> tuple[ArmReport, ...]:
+    """The reports without the differences with or of an arm of which too little was asked."""
+    first, *others = reports
+    mute = [arm.model_copy(update={"against_first": {}}) if first.unasked or arm.unasked else arm for arm in others]
+    return (first, *mute)
+
+
 def _failures(benchmark: Benchmark, results: Sequence[_Result]) -> tuple[Miss, ...]:
     """What failed under every arm for the same reason once, and what failed under one alone with its name."""
     lines = (line.partition(": ") for line in benchmark.left_out)
@@ -198,7 +210,7 @@ def _failures(benchmark: Benchmark, results: Sequence[_Result]) -> tuple[Miss, .
 def _disputes(benchmark: Benchmark, results: Sequence[_Result], most: int) -> tuple[Dispute, ...]:
     """The queries whose targets stand furthest apart, by the logarithm of the rank; scored under every arm."""
     queries = [query for query in benchmark.queries if all(query.id in each.played.scored for each in results)]
-    if not queries or len(results) < 2:
+    if not queries:
         return ()
     depth = np.log2([[each.played.scored[query.id].main for query in queries] for each in results])
     spread = np.ptp(depth, axis=0)
@@ -242,13 +254,19 @@ def _notes(arms: Sequence[ArmReport], prices: Prices | None) -> list[str]:
                 f"for {traffic.requests:,} requests"
             )
         if arm.this_run is not None and arm.this_run.held_back:
-            notes.append(
-                f"{arm.name}: {arm.this_run.held_back:,} questions were not put, because the server had stopped "
-                "answering, or a picture could not be shown: run it again to ask them"
-            )
+            notes.append(_held_back(arm.name, arm.this_run.held_back, arm.replies, arm.unasked))
         if prices is not None and arm.cost is not None and arm.cost.unpriced:
             notes.append(f"{arm.name} has no price: {arm.cost.unpriced}")
     return notes
+
+
+def _held_back(name: str, held: int, replies: Replies | None, unasked: bool) -> str:
+    of = f" of {replies.questions:,}" if replies is not None else ""
+    mute = ", so its figures are largely those of the rules, and no difference is told" if unasked else ""
+    return (
+        f"{name}: {held:,}{of} questions were never put, because the server had stopped answering, or a picture could "
+        f"not be shown; the rules wrote there{mute}. Run it again when the server answers: only what failed is asked"
+    )
 
 
 def not_used(prompts: Sequence[Prompt]) -> str:
@@ -267,7 +285,10 @@ def _rules(benchmark: Benchmark, samples: int) -> tuple[str, ...]:
         f"intervals: {LEVEL:.0%}, {samples:,} bootstrap samples of the queries; differences with the first arm are "
         "paired, p by flipping signs at random",
         "equal questions of an arm are one; its replies are kept, and asked for again only where they failed",
+        "a server that stops answering is left alone for a while and then asked again; where more than "
+        f"{UNASKED:.0%} of an arm's questions were never put, no difference with it is told",
         "calls + cache hits = requests in this run, each counted by itself: requests by the imaginer (questions, tries "
         "again, repairs), calls at the model, cache hits where an answer came without a call",
-        "tokens, price, repairs and seconds are those of the replies when they were made, whichever run made them",
+        "tokens, price, repairs and seconds are those of the replies when they were made, whichever run made them; "
+        "a + says that the tokens of some replies are not known, a - of all",
     )

@@ -9,6 +9,8 @@ from ipcir_tools.types import Origin, Value
 
 EXACT = {"p": 4, "seconds": 3, "p50": 3, "p95": 3, "usd": 6, "usd_per_1000_queries": 4}
 """Digits after the point; all other figures have two."""
+UNASKED = 0.05
+"""The part of an arm's questions that may be held back; where it is more, no difference is told."""
 
 
 class Traffic(Value):
@@ -22,7 +24,8 @@ class Traffic(Value):
     requests: int
     """Counted where they are put: by the imaginer, question by question and try by try."""
     calls: int
-    """Counted at the model, whenever it was really invoked, whatever came of it."""
+    """Counted at the model, each time that it was invoked, whatever came of it. Where LangChain is given a cache of its
+    own (``set_llm_cache``), some of these reach no server; such a reply costs no tokens."""
     cache_hits: int
     """Counted where an answer came back that no call was made for: it was kept by an earlier run, or an equal
     question was under way."""
@@ -59,7 +62,8 @@ class Cost(Value):
     output_tokens: int
     """By the server's own account."""
     unknown: int
-    """Questions whose cost is not known: their replies were kept before costs were."""
+    """Replies whose tokens are not known, and not in these sums: no server told them, or they were kept before costs
+    were."""
     usd_per_1000_queries: float | None
     unpriced: str
     """Why there is no price; empty where there is one."""
@@ -88,7 +92,7 @@ class ArmReport(Value):
     figures: dict[str, Figure]
     """By the name of the measure. A failed query counts as a miss."""
     against_first: dict[str, Lead]
-    """Paired differences with the first arm; empty for that one."""
+    """Paired differences with the first arm; empty for that one, and where too little was asked of either."""
     queries: dict[str, int]
     """How many scored queries were imagined by whom: ``llm``, ``rules``, or ``fallback``."""
     replies: Replies | None
@@ -97,6 +101,12 @@ class ArmReport(Value):
     latency: Latency | None
     """None also where no usable reply's time is known."""
     this_run: Traffic | None
+
+    @property
+    def unasked(self) -> bool:
+        """Whether so much was never asked (``UNASKED``) that its figures say nothing of the prompt."""
+        held = self.this_run.held_back if self.this_run is not None else 0
+        return self.replies is not None and held > UNASKED * self.replies.questions
 
 
 class Side(Value):
@@ -155,7 +165,10 @@ class Comparison(Value):
     """How long this run took."""
 
 
-CAME = ("asks for", "questions", "whole JSON", "in part", "plain text", "by rules instead", "refused", "repaired")
+CAME = (
+    *("asks for", "questions", "never put", "whole JSON", "in part", "plain text"),
+    *("by rules instead", "refused", "repaired"),
+)
 TOOK = ("requests", "calls", "cache hits", "tokens in", "tokens out", "$ a 1,000 queries", "p50 seconds", "p95 seconds")
 """The heads of :func:`came` and :func:`took`."""
 
@@ -165,7 +178,8 @@ def came(arm: ArmReport) -> list[str]:
     if (replies := arm.replies) is None:
         return [""] * len(CAME)
     forms = (replies.forms.get(form, 0) for form in ("json", "parts", "text"))
-    counts = (replies.questions, *forms, sum(replies.fallbacks.values()), replies.refused, replies.repaired)
+    held = arm.this_run.held_back if arm.this_run is not None else 0
+    counts = (replies.questions, held, *forms, sum(replies.fallbacks.values()), replies.refused, replies.repaired)
     return [arm.asks_for or "", *(f"{n:,}" for n in counts)]
 
 
@@ -174,10 +188,15 @@ def took(arm: ArmReport) -> list[str]:
     cost, run = arm.cost, arm.this_run
     if cost is None or run is None:
         return [""] * len(TOOK)
-    counts = (run.requests, run.calls, run.cache_hits, cost.input_tokens, cost.output_tokens)
+    counts = (run.requests, run.calls, run.cache_hits)
+    tokens = (_tokens(n, cost.unknown) for n in (cost.input_tokens, cost.output_tokens))
     price = "-" if cost.usd_per_1000_queries is None else f"{cost.usd_per_1000_queries:.3f}"
     times = ("-", "-") if arm.latency is None else (f"{arm.latency.p50:.2f}", f"{arm.latency.p95:.2f}")
-    return [*(f"{n:,}" for n in counts), price, *times]
+    return [*(f"{n:,}" for n in counts), *tokens, price, *times]
+
+
+def _tokens(known: int, unknown: int) -> str:
+    return f"{known:,}+" if known and unknown else "-" if unknown else f"{known:,}"
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _recall(comparison: Comparison) -> str:
 
 def _arm_row(comparison: Comparison, arm: ArmReport, best: Mapping[str, float]) -> str:
     main, strong = comparison.measures[0], arm.name == comparison.first
-    bar, lead = bar_svg(arm.figures[main], strong=strong), _lead(arm.against_first.get(main))
+    bar, lead = bar_svg(arm.figures[main], strong=strong), _lead(arm.against_first.get(main), strong)
     figures = "".join(_figure(arm.figures[name], best[name]) for name in comparison.measures)
     kind = " class=base" if strong else ""
     return f"<tr{kind}><td class=name>{escape(arm.name)}</td><td>{bar}</td>{figures}<td>{lead}</td></tr>"
@@ -95,9 +95,9 @@ def _figure(figure: Figure, best: float) -> str:
     return f"<td{kind}>{figure.mean:.1f}<small>{figure.low:.1f} to {figure.high:.1f}</small></td>"
 
 
-def _lead(lead: Lead | None) -> str:
+def _lead(lead: Lead | None, first: bool) -> str:
     if lead is None:
-        return "<span class=dim>the first</span>"
+        return "<span class=dim>the first</span>" if first else "<span class=down>too little was asked</span>"
     kind = ("up" if lead.mean > 0 else "down") if lead.p < 0.05 else "dim"
     p = "p &lt; 0.001" if lead.p < 0.001 else f"p = {lead.p:.3f}"
     points = f"{lead.mean:+.1f}".replace("-", "−")  # noqa: RUF001 - the sign that is as wide as a plus
