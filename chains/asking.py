@@ -76,7 +76,11 @@ class Budget:
 
     def left(self) -> float:
         """Seconds left; zero or less when it is over."""
-        return self._start + self.seconds - time.monotonic()
+        return self.seconds - self.spent()
+
+    def spent(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._start
 
     def count_tokens(self, message: BaseMessage) -> None:
         """Add what the server says that a message cost, if it does. What LangChain's cache gave cost nothing."""

@@ -17,6 +17,7 @@ from langchain_core.runnables.config import merge_configs
 from ipcir_tools import rules
 from ipcir_tools.chains.asking import Budget, NoAnswer
 from ipcir_tools.chains.imagination import Cost, Imagination, ImagineRequest
+from ipcir_tools.chains.keeping import of_prompt
 from ipcir_tools.chains.rendering import Unseen, render
 from ipcir_tools.chains.tracing import step
 from ipcir_tools.chains.waiting import mapped, outcome
@@ -51,8 +52,7 @@ class Imaginer:
         if not self._writers:
             return merge_configs(config, {"tags": ["imagine"]})
         prompt = self._prompt
-        about = {"prompt_id": prompt.id, "prompt_version": prompt.version, "prompt_hash": prompt.hash}
-        return merge_configs(config, {"tags": ["imagine", prompt.id], "metadata": about})
+        return merge_configs(config, {"tags": ["imagine", prompt.id], "metadata": of_prompt(prompt)})
 
     def imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
         """The target. Equal requests that run at the same time share one answer."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ipcir_tools.chains.wrapping import printable, unwrapped
+from ipcir_tools.chains.wrapping import objects_in, printable, unwrapped
 from ipcir_tools.types import Hit, Judgement
 
 MAX_REASON_CHARS = 160
@@ -17,7 +16,6 @@ UNASKED = 10.0
 
 _ENTRIES = "pictures"
 _NUMBER = re.compile(r"#?\s*(\d{1,3}(?:\.\d{1,6})?)(?:\s*/\s*10)?")
-_JSON = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True)
@@ -69,21 +67,9 @@ def judged_order(hits: Sequence[Hit], judgements: Mapping[int, Judgement]) -> tu
 
 
 def _entries(text: str) -> list[dict[str, Any]]:
-    values = list(_objects(text))
+    values = list(objects_in(text))
     whole = [entries for value in values if (entries := _listed(value))]
     return whole[-1] if whole else [value for value in values if "number" in value]
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    at = text.find("{")
-    while at >= 0:
-        try:
-            value, end = _JSON.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            end = at + 1
-        else:
-            yield value
-        at = text.find("{", end)
 
 
 def _listed(value: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ipcir_tools.chains.imagination import Form
-from ipcir_tools.chains.wrapping import LABEL, THOUGHT_START, one_line, printable, refuses, unwrapped
+from ipcir_tools.chains.wrapping import (
+    JSON,
+    LABEL,
+    THOUGHT_START,
+    objects_in,
+    one_line,
+    printable,
+    refuses,
+    unwrapped,
+)
 from ipcir_tools.types import ImaginedTarget
 
 MAX_WORDS = 120
@@ -28,7 +36,6 @@ _ABSENCE = re.compile(
 )
 _RUNS_ON = re.compile(r"\b(?:and|or|on|in|at|with|of|for|to|from|under|over|behind|near|by|is|are|that|\w+ing)\b", re.I)
 _NOTHING = {"", "na", "none", "null", "unknown", "string", "description", "nothing"}
-_JSON = json.JSONDecoder(strict=False)
 
 
 class BadReply(ValueError):
@@ -128,20 +135,8 @@ def _seen_and_absent(description: str) -> tuple[str, list[str]]:
 
 def _last_object(text: str) -> dict[str, Any] | None:
     """The last whole JSON object with a description: models may show a form or a draft before the answer."""
-    found = [answer for value in _objects(text) if (answer := _with_description(value)) is not None]
+    found = [answer for value in objects_in(text) if (answer := _with_description(value)) is not None]
     return found[-1] if found else None
-
-
-def _objects(text: str) -> Iterator[Any]:
-    at = text.find("{")
-    while at >= 0:
-        try:
-            value, end = _JSON.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            end = at + 1
-        else:
-            yield value
-        at = text.find("{", end)
 
 
 def _with_description(value: Any) -> dict[str, Any] | None:
@@ -167,7 +162,7 @@ def _strings_after(start: str, text: str) -> Iterator[str]:
     at = opening.end() if opening else len(text)
     while text.startswith('"', at):
         try:
-            value, end = _JSON.raw_decode(text, at)
+            value, end = JSON.raw_decode(text, at)
         except ValueError:
             return
         yield value

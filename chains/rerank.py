@@ -6,12 +6,9 @@ with the pictures never raises: then the order stays exactly as it was, and ``Re
 
 from __future__ import annotations
 
-import hashlib
-import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +18,8 @@ from langchain_core.runnables.config import merge_configs
 
 from ipcir_tools.chains.asking import Answer, Asker, Budget, Line, NoAnswer
 from ipcir_tools.chains.judgements import Judgements, judged_order, read_judgements
-from ipcir_tools.chains.llm import identity, name_of
+from ipcir_tools.chains.keeping import asked_by, key_of, reply_of
+from ipcir_tools.chains.llm import name_of
 from ipcir_tools.chains.wrapping import one_line, refuses, unwrapped
 from ipcir_tools.errors import InvalidRequest
 from ipcir_tools.prompts import Prompt, capped, load_prompt
@@ -173,8 +171,10 @@ class _Judge:
         if len(seen) < 2:
             raise NoAnswer(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
         shown = {"reference": self._reference(request), "sheet": picture_uri(draw_choices(pictures))}
-        answer, judgements = self._answer(self._rendered(request, shown), seen, self._traced(config), budget)
-        reply = self._reply(answer, budget)
+        answer, judgements = self._answer(
+            self._rendered(request, shown), seen, asked_by("rerank", config, self._prompt), budget
+        )
+        reply = reply_of(answer.text, "rerank", name_of(self._llm), self._prompt, budget)
         if self._replies is not None and not answer.cut_off and len(seen) == len(pictures):
             self._replies.put_reply(key, reply)  # what was not all seen is asked again when it can be
         return self._told(request, judgements, reply, calls=budget.calls, unseen=len(pictures) - len(seen))
@@ -224,31 +224,7 @@ class _Judge:
         """A hash of all that the reply follows from. A picture's id is the hash of its content, so it stands for it."""
         ids = {"reference": request.reference or "", "sheet": f"{LAYOUT} {' '.join(hit.id for hit in request.hits)}"}
         stand_ins = {name: f"data:image/x-id;base64,{b64encode(id_.encode()).decode()}" for name, id_ in ids.items()}
-        said = [[message.type, message.content] for message in self._rendered(request, stand_ins)]
-        parts = [said, identity(self._llm), self._prompt.tag, self._prompt.schema_of_reply]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-    def _reply(self, answer: Answer, budget: Budget) -> Reply:
-        return Reply(
-            text=answer.text,
-            kind="rerank",
-            model=name_of(self._llm),
-            prompt=self._prompt.tag,
-            calls=budget.calls,
-            input_tokens=budget.input_tokens,
-            output_tokens=budget.output_tokens,
-            created=datetime.now(UTC).isoformat(),
-        )
-
-    def _traced(self, config: RunnableConfig) -> RunnableConfig:
-        of_prompt = {
-            "prompt_id": self._prompt.id,
-            "prompt_version": self._prompt.version,
-            "prompt_hash": self._prompt.hash,
-        }
-        return merge_configs(
-            config, {"run_name": "rerank.model", "tags": ["rerank", self._prompt.id], "metadata": of_prompt}
-        )
+        return key_of(self._rendered(request, stand_ins), self._llm, self._prompt)
 
     def _told(
         self, request: RerankRequest, judgements: Judgements, reply: Reply, *, calls: int = 0, unseen: int = 0

@@ -6,28 +6,25 @@ read by a person who trusts the program that shows it, and captions and file nam
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_core.runnables.config import merge_configs
 
 from ipcir_tools.chains.asking import Asker, Budget, NoAnswer
 from ipcir_tools.chains.doubt import Doubt
-from ipcir_tools.chains.llm import identity, load_llm, name_of
+from ipcir_tools.chains.keeping import asked_by, key_of, reply_of
+from ipcir_tools.chains.llm import load_llm, name_of
 from ipcir_tools.chains.wrapping import one_line, printable, refuses, unwrapped
 from ipcir_tools.errors import InvalidRequest, ModelUnavailable
 from ipcir_tools.prompts import Prompt, capped, load_prompt
-from ipcir_tools.types import Reply, Turn
+from ipcir_tools.types import Turn
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -163,17 +160,17 @@ class _Wording:
 
     def worded(self, asked: InDoubt, config: RunnableConfig) -> Question:
         messages = self._rendered(asked)
-        key = self._key(messages)
+        key = key_of(messages, self._llm, self._prompt)
         budget = Budget(self._timeout, attempts=1)
         try:
             if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
                 return Question(read_question(known.text), "llm")
-            answer = self._asker.ask(messages, self._traced(config), budget)
+            answer = self._asker.ask(messages, asked_by("ask", config, self._prompt), budget)
             question = read_question(answer.text)
         except (NoAnswer, NoQuestion) as problem:
             return Question(asked.doubt.question, problem=str(problem), calls=budget.calls)
         if self._replies is not None:
-            self._replies.put_reply(key, self._reply(answer.text, budget))
+            self._replies.put_reply(key, reply_of(answer.text, "ask", name_of(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
 
     def _rendered(self, asked: InDoubt) -> list[BaseMessage]:
@@ -185,27 +182,3 @@ class _Wording:
             "question": asked.doubt.question,
         }
         return self._prompt.render(**{name: values[name] for name in self._prompt.variables})
-
-    def _key(self, messages: list[BaseMessage]) -> str:
-        parts = [[[message.type, message.content] for message in messages], identity(self._llm), self._prompt.tag]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-    def _traced(self, config: RunnableConfig) -> RunnableConfig:
-        of_prompt = {
-            "prompt_id": self._prompt.id,
-            "prompt_version": self._prompt.version,
-            "prompt_hash": self._prompt.hash,
-        }
-        return merge_configs(config, {"run_name": "ask.model", "tags": ["ask", self._prompt.id], "metadata": of_prompt})
-
-    def _reply(self, text: str, budget: Budget) -> Reply:
-        return Reply(
-            text=text,
-            kind="ask",
-            model=name_of(self._llm),
-            prompt=self._prompt.tag,
-            calls=budget.calls,
-            input_tokens=budget.input_tokens,
-            output_tokens=budget.output_tokens,
-            created=datetime.now(UTC).isoformat(),
-        )

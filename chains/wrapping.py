@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 MAX_REPLY_CHARS = 20_000
 """What lies beyond is not read: no description is that long, and searching it for JSON costs time."""
+
+JSON = json.JSONDecoder(strict=False)
+"""Reads what models write as JSON, with line breaks in texts."""
 
 LABEL = re.compile(
     r"\A\W*(?:(?:sure|certainly|okay|here is|here's)\b[^:\n]{0,60}"
@@ -54,3 +59,16 @@ def printable(value: Any) -> Any:
 def one_line(description: str) -> str:
     """A description on one line, without the quotes and marks around it."""
     return " ".join(description.split()).strip("\"“”*`' ")
+
+
+def objects_in(text: str) -> Iterator[dict[str, Any]]:
+    """Every whole JSON object that stands in a text, whatever stands around it."""
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = JSON.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            yield value
+        at = text.find("{", end)

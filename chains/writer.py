@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -15,11 +12,11 @@ from langchain_core.runnables.config import merge_configs
 from ipcir_tools.chains.asking import Answer, Asker, Budget, NoAnswer
 from ipcir_tools.chains.half_said import description_so_far
 from ipcir_tools.chains.imagination import Cost, ReplyStore
-from ipcir_tools.chains.llm import Named, identity
+from ipcir_tools.chains.keeping import key_of, reply_of
+from ipcir_tools.chains.llm import Named
 from ipcir_tools.chains.replies import BadReply, Reading, RefusedReply, parse_reply
 from ipcir_tools.chains.waiting import mapped
 from ipcir_tools.prompts import Prompt, capped
-from ipcir_tools.types import Reply
 
 SHOWN_REPLY_CHARS = 2_000
 
@@ -65,13 +62,11 @@ class Writer:
         self._schema = prompt.schema_of_reply
         self._wants = "text" if self._schema is None else "json"
         self._asker = Asker(model.llm, self._schema, model.line)
-        self._model = identity(model.llm)
+        self._llm = model.llm
 
     def key(self, messages: list[BaseMessage]) -> str:
         """What the reply to these messages is kept under: a hash of all that it depends on."""
-        said = [[message.type, message.content] for message in messages]
-        parts = [said, self._model, self._prompt.tag, self._schema]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+        return key_of(messages, self._llm, self._prompt)
 
     def kept(self, key: str, about: str) -> Written | None:
         """The kept reply, or None where there is none that can be read."""
@@ -93,25 +88,11 @@ class Writer:
         """Asks, and with ``stream`` yields the description so far. Raises ``NoAnswer``."""
         key = self.key(messages)
         answer, reading, warnings = yield from self._ladder(messages, about, config, budget, stream)
-        cost = paid(key, budget)
-        seconds = budget.seconds - budget.left()
+        reply = reply_of(answer.text, "imagine", self.name, self._prompt, budget)
         if self._replies is not None and not answer.cut_off:
-            self._replies.put_reply(key, self._reply(answer, cost, budget.repairs, seconds))
-        return Written(reading, warnings + self._notes(reading), self.name, cost, budget.repairs, seconds)
-
-    def _reply(self, answer: Answer, cost: Cost, repairs: int, seconds: float) -> Reply:
-        return Reply(
-            text=answer.text,
-            kind="imagine",
-            model=self.name,
-            prompt=self._prompt.tag,
-            calls=cost.calls,
-            repairs=repairs,
-            seconds=seconds,
-            input_tokens=cost.input_tokens if cost.told else 0,
-            output_tokens=cost.output_tokens if cost.told else 0,
-            created=datetime.now(UTC).isoformat(),
-        )
+            self._replies.put_reply(key, reply)
+        told = warnings + self._notes(reading)
+        return Written(reading, told, self.name, paid(key, budget), budget.repairs, reply.seconds)
 
     def _notes(self, reading: Reading) -> tuple[str, ...]:
         note = _NOTES.get((self._wants, reading.form))

@@ -33,9 +33,8 @@ HOUSE = {
     " captioning features"
     " calibration duplicates indexing reply_cache",
     "chains": "chains chains.trouble chains.waiting chains.asking chains.llm chains.imagination chains.wrapping"
-    " chains.replies chains.half_said chains.tracing chains.rendering chains.writer chains.imaginer chains.workshop"
-    " chains.imagine chains.requests chains.telling"
-    " chains.bricks"
+    " chains.replies chains.half_said chains.tracing chains.rendering chains.keeping chains.writer chains.imaginer"
+    " chains.workshop chains.imagine chains.requests chains.telling chains.bricks"
     " chains.deriving chains.compose chains.judgements chains.rerank",
     "engine": "parts engine",
     "evaluation": "evaluation evaluation.metrics evaluation.statistics evaluation.benchmarks.benchmark"

@@ -8,7 +8,7 @@ from ipcir_tools import images
 from ipcir_tools.evaluation.comparison import CAME, TOOK, ArmReport, Comparison, Dispute, Side, came, took
 from ipcir_tools.evaluation.report import Figure, Lead
 from ipcir_tools.evaluation.report_drawings import bar_svg
-from ipcir_tools.evaluation.report_html import Thumbnail, escape
+from ipcir_tools.evaluation.report_html import Thumbnail, escape, pairs
 from ipcir_tools.evaluation.report_style import STYLE
 from ipcir_tools.thumbnails import data_uri
 
@@ -221,11 +221,6 @@ def _fine(comparison: Comparison) -> str:
     return (
         "<h2>How it was made</h2><div class=fine>"
         f"<section class=card><h3>Rules</h3><ul>{rules}</ul></section>"
-        f"<section class=card><h3>Arms</h3>{_pairs(arms)}<h3>Models</h3>{_pairs(comparison.models)}"
-        f"<h3>Versions</h3>{_pairs(comparison.versions)}</section></div>"
+        f"<section class=card><h3>Arms</h3>{pairs(arms)}<h3>Models</h3>{pairs(comparison.models)}"
+        f"<h3>Versions</h3>{pairs(comparison.versions)}</section></div>"
     )
-
-
-def _pairs(values: Mapping[str, str]) -> str:
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
-    return f"<dl>{items}</dl>"

@@ -249,11 +249,12 @@ def _fine(report: Report) -> str:
     return (
         "<h2>How it was made</h2><div class=fine>"
         f"<section class=card><h3>Rules</h3><ul>{rules}</ul></section>"
-        f"<section class=card><h3>Models</h3>{_pairs(report.models | (cost if made.llm else {}) | troubles)}"
-        f"<h3>Versions</h3>{_pairs(report.versions | {'made by this run': made_now(report)})}</section></div>"
+        f"<section class=card><h3>Models</h3>{pairs(report.models | (cost if made.llm else {}) | troubles)}"
+        f"<h3>Versions</h3>{pairs(report.versions | {'made by this run': made_now(report)})}</section></div>"
     )
 
 
-def _pairs(values: Mapping[str, str]) -> str:
+def pairs(values: Mapping[str, str]) -> str:
+    """Names and values as a list of the page."""
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
     return f"<dl>{items}</dl>"
