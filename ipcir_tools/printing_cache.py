@@ -67,8 +67,9 @@ def show_reply(key: str, reply: Reply) -> None:
         "kind": reply.kind,
         "model": reply.model or "-",
         "prompt": reply.prompt or "-",
-        "calls": _calls(reply.calls),
-        "tokens": f"{reply.input_tokens:,} in, {reply.output_tokens:,} out",
+        "calls": _calls(reply.calls) + (f", {reply.repairs:,} of them to repair it" if reply.repairs else ""),
+        "took": "not known" if reply.seconds is None else f"{reply.seconds:.2f} s",
+        "tokens": f"{reply.input_tokens:,} in, {reply.output_tokens:,} out" if _known(reply) else "not known",
         "made": reply.created or "not known",
     }
     for name, value in rows.items():
@@ -111,6 +112,11 @@ def _text(value: str) -> Text:
 
 def _calls(calls: int | None) -> str:
     return "-" if calls is None else f"{calls:,}"
+
+
+def _known(reply: Reply) -> bool:
+    """Whether the tokens are: no reply takes none."""
+    return bool(reply.input_tokens or reply.output_tokens)
 
 
 def _tokens(of: Reply | ReplyCount) -> str:

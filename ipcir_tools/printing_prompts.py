@@ -90,7 +90,7 @@ def _took(each: Mapping[str, Any]) -> str:
         return "no model was asked"
     form = {"json": "a whole JSON object", "parts": "part of a JSON object", "text": "plain text"}
     calls = f"{each['calls']} call{'s' if each['calls'] != 1 else ''}"
-    known = not each["calls"] or each["input_tokens"] or each["output_tokens"]
+    known = each["input_tokens"] is not None
     tokens = f"{each['input_tokens']:,} tokens in, {each['output_tokens']:,} out" if known else "tokens not known"
     return f"{form.get(each['form'], 'no usable reply')}, {calls}, {tokens}, {each['seconds'] or 0:.2f} s"
 

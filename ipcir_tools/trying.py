@@ -25,9 +25,11 @@ class Try:
     """The model's words as they were read; empty where none could be used, or the server cut them off."""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values; ``form`` and ``seconds`` are None where no model answered."""
+        """As plain JSON values. None: ``form`` and ``seconds`` where no model answered, tokens that are not known."""
         made = self.imagination
         cost = made.cost
+        read, written = (cost.input_tokens, cost.output_tokens) if cost else (0, 0)
+        known = cost is None or cost.told
         return {
             "imagined": imagined_json(made.target),
             "origin": made.target.origin,
@@ -36,8 +38,8 @@ class Try:
             "form": made.form,
             "repairs": made.repairs,
             "calls": made.calls,
-            "input_tokens": cost.input_tokens if cost else 0,
-            "output_tokens": cost.output_tokens if cost else 0,
+            "input_tokens": read if known else None,
+            "output_tokens": written if known else None,
             "seconds": None if made.seconds is None else round(made.seconds, 3),
             "reply": self.reply,
         }

@@ -60,7 +60,7 @@ def home(tmp_path) -> Path:
     with Catalog.open(tmp_path / "home") as catalog:
         cost = {"calls": 2, "input_tokens": 1_000, "output_tokens": 234}
         made = {"kind": "imagine", "model": "openai:gpt-x", "prompt": "imagine.simple@1#01234567"}
-        catalog.put_reply("aaaa" * 16, Reply(text=NASTY, created=days_ago(1), **made, **cost))
+        catalog.put_reply("aaaa" * 16, Reply(text=NASTY, created=days_ago(1), repairs=1, seconds=0.25, **made, **cost))
         catalog.put_reply("aabb" * 16, Reply(text="a red shirt", created=days_ago(40), **made, **cost))
         catalog.put_reply("bbbb" * 16, Reply(text="of long ago", kind="imagine"))
         catalog.put_reply("cccc" * 16, Reply(text="blue?", kind="ask", created=days_ago(3)))
@@ -165,7 +165,8 @@ def test_one_reply_whole(run, home):
         "kind": "imagine",
         "model": "openai:gpt-x",
         "prompt": "imagine.simple@1#01234567",
-        "calls": "2",
+        "calls": "2, 1 of them to repair it",
+        "took": "0.25 s",
         "tokens": "1,000 in, 234 out",
     }
     assert text == "a [bold]blue[/] :smile: \\x1b[31mshirt\\x07\nwith größe \\u202e\n"
