@@ -255,11 +255,21 @@ class EngineParts:
         self.catalog.remember([record])
         return Caption(record.id, self.features.captions([record.id], pixels)[record.id])
 
-    def imagine_target(self, caption: str, modification: str, *, config: RunnableConfig | None = None) -> Imagination:
-        """The target picture in words, from the words for a reference and a modification."""
+    def imagine_target(
+        self,
+        caption: str,
+        modification: str,
+        *,
+        reference: str | None = None,
+        config: RunnableConfig | None = None,
+    ) -> Imagination:
+        """The target picture in words, from the words for a reference and a modification.
+
+        ``reference`` is the picture's id, for a prompt that sees it.
+        """
         from ipcir_tools.chains.imagine import ImagineRequest
 
-        request = ImagineRequest(checked_text(caption, "caption"), checked_text(modification))
+        request = ImagineRequest(checked_text(caption, "caption"), checked_text(modification), reference=reference)
         return self.imagine.invoke(request, config)
 
     def encode_text(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -16,11 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from ipcir_tools.chains.imagine import Imagination
+from ipcir_tools.chains.imagine import Imagination, build_imagine_chain
 from ipcir_tools.encoder import encoder_id
 from ipcir_tools.engine import Caption, Engine
 from ipcir_tools.errors import ModelUnavailable
-from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.operations import OPERATIONS, Answer, Refused, mended
 from ipcir_tools.operations.looking import MAX_JPEG, MOST_ON_SHEET, MOST_THUMBNAILS, SIDE
 from ipcir_tools.presenting import DATA
@@ -198,7 +199,7 @@ class Worst:
     def caption(self, picture: str) -> Caption:
         return Caption(IDS[0], self.said)
 
-    def imagine_target(self, caption: str, modification: str) -> Imagination:
+    def imagine_target(self, caption: str, modification: str, *, reference: str | None = None) -> Imagination:
         many = (self.said,) * 9
         target = ImaginedTarget(
             description=self.said, keep=many, add=many, remove=many, alternatives=many, origin="fallback"
@@ -255,10 +256,21 @@ def test_a_target_is_imagined_from_a_picture_or_from_words(engine, of):
     assert answer.artifact["imagined"]["origin"] == answer.brief.imagined_by == "rules"
 
 
+def test_a_prompt_that_sees_is_shown_the_picture_that_the_tool_was_given(engine, monkeypatch):
+    eyes = ScriptedChatModel(replies=['{"description": "a blue shirt"}'])
+    sees = build_imagine_chain(eyes, prompt="imagine.onestage", pictures=engine._shown)
+    monkeypatch.setattr(engine, "imagine", sees)
+    answer = do(engine, "imagine_target", modification="in blue", image=id_of(engine, "red-0.png"))
+    assert answer.brief.imagined_by == "llm"
+    picture = eyes.received[0][-1].content[1]
+    shown = Image.open(io.BytesIO(base64.b64decode(picture["base64"])))
+    assert colour_name(shown.convert("RGB")) == "red"
+
+
 def test_what_an_llm_could_not_do_is_told(engine, monkeypatch):
     target = ImaginedTarget(description="x", origin="fallback")
     told = Imagination(target, prompt=None, warnings=('it said "no"',), calls=1, cached=False)
-    monkeypatch.setattr(engine, "imagine_target", lambda *_: told)
+    monkeypatch.setattr(engine, "imagine_target", lambda *_, **__: told)
     assert r'warning: "it said \"no\""' in do(engine, "imagine_target", caption="c", modification="m").text
 
 

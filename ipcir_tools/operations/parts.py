@@ -132,7 +132,7 @@ def _caption_image(engine: Engine, asked: CaptionImageArguments) -> Answer:
 def _imagine_target(engine: Engine, asked: ImagineTargetArguments) -> Answer:
     made = engine.caption(asked.image) if asked.image else None
     caption = made.text if made else asked.caption or ""
-    imagined = engine.imagine_target(caption, asked.modification)
+    imagined = engine.imagine_target(caption, asked.modification, reference=made.id if made else None)
     target, warnings = imagined.target, list(imagined.warnings)
     brief = ImaginedBrief(
         image=made.id if made else None,
