@@ -18,7 +18,6 @@ from ipcir_tools.chains.trouble import (
     MAX_ERROR_CHARS,
     NoAnswer,
     Overdue,
-    asked_pause,
     broken_off,
     is_clumsy,
     is_no_stream,
@@ -28,6 +27,7 @@ from ipcir_tools.chains.trouble import (
     told,
 )
 from ipcir_tools.chains.waiting import outcome, overheard, within
+from ipcir_tools.pauses import asked_pause
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

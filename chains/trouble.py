@@ -98,15 +98,6 @@ def is_no_stream(error: Exception) -> bool:
     return is_clumsy(error) or is_rejection(error)
 
 
-def asked_pause(error: Exception) -> float:
-    """Seconds that the server asked to be left alone for (its Retry-After header), else zero."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        return max(0.0, float(headers.get("retry-after", 0)))
-    except ValueError:
-        return 0.0
-
-
 def broken_off(error: Exception) -> AIMessage | None:
     """The message inside the errors that OpenAI's client raises where a structured answer ended early."""
     kind = type(error).__name__

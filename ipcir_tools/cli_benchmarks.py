@@ -52,6 +52,10 @@ class Choice:
     families: int = 86
     keeps_reference: bool = False
 
+    def models(self, named: str | None) -> str | None:
+        """The models to measure with: those that are named, and the demo's for the world that they know."""
+        return named or ("demo" if self.name == "wardrobe" else None)
+
     @property
     def known(self) -> bool:
         """Whether it is one by name, not a file."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipcir_tools.cli_shared import LLM, AsJson, composers_of, print_result
+from ipcir_tools.cli_shared import LLM, AsJson, composers_of, print_result, write_report
 
 if TYPE_CHECKING:
+    from ipcir_tools.catalog import Progress
     from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
-    from ipcir_tools.evaluation.report import Report
+    from ipcir_tools.evaluation.caption_space import CaptionEngine
 
 _GALLERY = 'A JSONL file, {"id": "a", "captions": ["a red dress"]} a line: each stands for a picture.'
 _QUERIES = 'A JSONL file, {"reference": "a", "modification": "in blue", "targets": ["b"]} a line.'
@@ -51,11 +54,16 @@ def captions(
     from ipcir_tools.evaluation.writing import check_outputs
 
     check_outputs(html, markdown)
-    with redirect_stdout(sys.stderr):  # what somebody else's module prints is no part of the document
-        benchmark, report = _measured(gallery, queries, embeddings, names, k, home, llm, prompt)
-    written = _written(report, benchmark, html, markdown)
+    from ipcir_tools.evaluation.caption_space import evaluate_captions
+
+    with caption_engine(gallery, queries, embeddings, home, llm=llm, prompt=prompt) as (engine, benchmark, progress):
+        report = evaluate_captions(engine, benchmark, names, top=k, progress=progress)
     from ipcir_tools.evaluation.report import report_json
+    from ipcir_tools.evaluation.report_html import report_html
     from ipcir_tools.printing_eval import show_report, show_unusable
+
+    page = partial(report_html, report, lambda name: None, benchmark.first_captions)
+    written = write_report(report, html, markdown, page)
 
     def show() -> None:
         show_report(report, written)
@@ -64,43 +72,25 @@ def captions(
     print_result(as_json, lambda: report_json(report), show)
 
 
-def _measured(
-    gallery: Path,
-    queries: Path,
-    embeddings: str,
-    composers: tuple[str, ...],
-    k: int,
-    home: Path | None,
-    llm: str | None,
-    prompt: str | None,
-) -> tuple[CaptionBenchmark, Report]:
+@contextmanager
+def caption_engine(
+    gallery: Path, queries: Path, embeddings: str, home: Path | None, **chosen: Any
+) -> Iterator[tuple[CaptionEngine, CaptionBenchmark, Progress]]:
+    """Captions in the place of pictures, ready to be measured; ``chosen`` are settings.
+
+    What somebody else's module prints is no part of a document, so it goes to standard error.
+    """
     from ipcir_tools.catalog import Catalog
     from ipcir_tools.evaluation.benchmarks import load_captions
-    from ipcir_tools.evaluation.caption_space import CaptionEngine, evaluate_captions
+    from ipcir_tools.evaluation.caption_space import CaptionEngine
     from ipcir_tools.evaluation.own_embeddings import load_text_encoder
     from ipcir_tools.printing import progress_bars
     from ipcir_tools.settings import load_settings
 
     own = load_settings().home / "eval" / f"captions-{gallery.stem}"
-    settings = load_settings(home=(home or own).expanduser().absolute(), llm=llm, prompt=prompt)
+    settings = load_settings(home=(home or own).expanduser().absolute(), **chosen)
     benchmark = load_captions(gallery, queries)
-    with progress_bars() as progress, Catalog.open(settings.home) as catalog:
+    with redirect_stdout(sys.stderr), progress_bars() as progress, Catalog.open(settings.home) as catalog:
         progress("starting", 0, 1)
         encoder = load_text_encoder(embeddings, catalog, batch_size=settings.batch_size)
-        engine = CaptionEngine(settings, catalog, encoder, benchmark)
-        return benchmark, evaluate_captions(engine, benchmark, composers, top=k, progress=progress)
-
-
-def _written(report: Report, benchmark: CaptionBenchmark, html: Path | None, markdown: Path | None) -> list[Path]:
-    from ipcir_tools.evaluation.writing import write_text
-
-    if html:
-        from ipcir_tools.evaluation.report_html import report_html
-
-        said = {name: texts[0] for name, texts in benchmark.captions.items() if texts}
-        write_text(html, report_html(report, lambda name: None, said))
-    if markdown:
-        from ipcir_tools.evaluation.report_markdown import report_markdown
-
-        write_text(markdown, report_markdown(report))
-    return [path for path in (html, markdown) if path]
+        yield CaptionEngine(settings, catalog, encoder, benchmark), benchmark, progress

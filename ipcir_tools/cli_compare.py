@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +18,7 @@ from ipcir_tools.cli_benchmarks import (
     Pictures,
     Split,
 )
+from ipcir_tools.cli_captions import caption_engine
 from ipcir_tools.cli_shared import (
     AsJson,
     CaptionerName,
@@ -185,8 +184,7 @@ def _on_pictures(
 ) -> Made:
     choice.check()
     place = choice.home(home)
-    models = chosen["models"] or ("demo" if choice.name == "wardrobe" else None)
-    with engine_for(**{**chosen, "home": place, "models": models}) as (engine, progress):
+    with engine_for(**{**chosen, "home": place, "models": choice.models(chosen["models"])}) as (engine, progress):
         from ipcir_tools.evaluation.comparison_html import comparison_html
         from ipcir_tools.evaluation.ground import RunGround, sampled
         from ipcir_tools.evaluation.report_html import thumbnails
@@ -208,26 +206,16 @@ def _on_captions(
     home: Path | None,
     chosen: dict[str, Any],
 ) -> Made:
-    from ipcir_tools.catalog import Catalog
-    from ipcir_tools.evaluation.benchmarks import load_captions
-    from ipcir_tools.evaluation.caption_space import CaptionEngine, captions_stocked
+    from ipcir_tools.evaluation.caption_space import captions_stocked
     from ipcir_tools.evaluation.comparison_html import comparison_html
     from ipcir_tools.evaluation.ground import RunGround, sampled
-    from ipcir_tools.evaluation.own_embeddings import load_text_encoder
-    from ipcir_tools.printing import progress_bars
-    from ipcir_tools.settings import load_settings
 
-    own = load_settings().home / "eval" / f"captions-{gallery.stem}"
-    settings = load_settings(home=(home or own).expanduser().absolute(), prompts=chosen["prompts"])
-    loaded = load_captions(gallery, queries_file)
-    said = {name: texts[0] for name, texts in loaded.captions.items() if texts}
-    with redirect_stdout(sys.stderr), progress_bars() as progress, Catalog.open(settings.home) as catalog:
-        encoder = load_text_encoder(embeddings, catalog, batch_size=settings.batch_size)
-        engine = CaptionEngine(settings, catalog, encoder, loaded)
+    files = (gallery, queries_file, embeddings, home)
+    with caption_engine(*files, prompts=chosen["prompts"]) as (engine, loaded, progress):
         stock = captions_stocked(engine, loaded, progress)
         ground = RunGround(engine, sampled(loaded, queries), composer, top=k, progress=progress, stock=stock)
         comparison = compared(ground, engine)
-    return comparison, lambda: comparison_html(comparison, lambda name: None, said)
+    return comparison, lambda: comparison_html(comparison, lambda name: None, loaded.first_captions)
 
 
 def _caption_files(

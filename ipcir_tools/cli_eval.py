@@ -32,14 +32,13 @@ from ipcir_tools.cli_shared import (
     composers_of,
     engine_for,
     print_result,
+    write_report,
 )
 from ipcir_tools.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.engine import Engine
-    from ipcir_tools.evaluation.report import Report
-    from ipcir_tools.evaluation.stock import Stock
 
 _RUN = "BENCH"
 
@@ -100,8 +99,9 @@ def benchmark(
     check_outputs(html, markdown, submission)
     place = choice.home(home)
     chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
-    with engine_for(home=place, models=_models(choice, models), **chosen) as (engine, progress):
+    with engine_for(home=place, models=choice.models(models), **chosen) as (engine, progress):
         from ipcir_tools.evaluation.measuring import Run
+        from ipcir_tools.evaluation.report_html import report_html, thumbnails
         from ipcir_tools.evaluation.submitting import DEPTH, check_submission, submit
         from ipcir_tools.evaluation.summary import summarised
 
@@ -111,7 +111,8 @@ def benchmark(
         run = Run(engine, loaded, names, top=DEPTH if submission else k, progress=progress)
         measured = run.measure()
         report = summarised(engine, run, measured)
-        written = _written(report, run.stock, engine.settings, html, markdown)
+        small = thumbnails(run.stock.files, engine.settings)
+        written = write_report(report, html, markdown, lambda: report_html(report, small))
         refused = None
         try:
             written += submit(measured, submission) if submission else []
@@ -123,24 +124,6 @@ def benchmark(
     print_result(as_json, lambda: report_json(report), lambda: show_report(report, written))
     if refused:
         raise refused
-
-
-def _models(choice: Choice, models: str | None) -> str | None:
-    return models or ("demo" if choice.name == "wardrobe" else None)
-
-
-def _written(report: Report, stock: Stock, settings: Any, html: Path | None, markdown: Path | None) -> list[Path]:
-    from ipcir_tools.evaluation.writing import write_text
-
-    if html:
-        from ipcir_tools.evaluation.report_html import report_html, thumbnails
-
-        write_text(html, report_html(report, thumbnails(stock.files, settings)))
-    if markdown:
-        from ipcir_tools.evaluation.report_markdown import report_markdown
-
-        write_text(markdown, report_markdown(report))
-    return [path for path in (html, markdown) if path]
 
 
 eval_app.command("captions")(captions_command)

@@ -16,6 +16,7 @@ from ipcir_tools.errors import InvalidRequest
 if TYPE_CHECKING:
     from ipcir_tools.catalog import Progress
     from ipcir_tools.engine import Engine
+    from ipcir_tools.evaluation.report import Report
     from ipcir_tools.settings import Settings
     from ipcir_tools.types import SearchResult, Turn
 
@@ -93,6 +94,18 @@ def composers_of(text: str | None) -> tuple[str, ...]:
         raise InvalidRequest("--composers names none: write names with commas between, or all.")
     names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
     return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
+
+
+def write_report(report: Report, html: Path | None, markdown: Path | None, page: Callable[[], str]) -> list[Path]:
+    """Write an evaluation's report into the files that are named, its ``page`` for ``html``; what was written."""
+    from ipcir_tools.evaluation.report_markdown import report_markdown
+    from ipcir_tools.evaluation.writing import write_text
+
+    if html:
+        write_text(html, page())
+    if markdown:
+        write_text(markdown, report_markdown(report))
+    return [path for path in (html, markdown) if path]
 
 
 def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:

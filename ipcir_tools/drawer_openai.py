@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ipcir_tools import hub, images
 from ipcir_tools.drawer import WAYS_OUT, Drawer
 from ipcir_tools.errors import BadImage, InvalidRequest, IPCIRError, ModelUnavailable
+from ipcir_tools.pauses import asked_pause
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class OpenAIDrawer(Drawer):
                 if status in (400, 422) and seeded:
                     seeded = False  # perhaps it was the seed that it rejected
                     continue
-                pause = max(_asked_pause(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+                pause = max(asked_pause(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
                 if attempt == ATTEMPTS or not _may_pass(error) or time.monotonic() + pause >= until:
                     raise ModelUnavailable(self._said("drew nothing", error)) from error
             time.sleep(pause)
@@ -158,15 +159,6 @@ def _may_pass(error: Exception) -> bool:
     if status is None:
         return "Timeout" not in type(error).__name__
     return status >= 500 or status in _MAY_PASS
-
-
-def _asked_pause(error: Exception) -> float:
-    """Seconds that the server asked to be left alone for (its Retry-After header), else zero."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        return max(0.0, float(headers.get("retry-after", 0)))
-    except ValueError:
-        return 0.0
 
 
 def _plain(text: str) -> bytes:

@@ -17,7 +17,7 @@ FOLDERS = {
 }
 
 HOUSE = {
-    "values": "errors types fusion settings models",
+    "values": "errors types fusion settings models pauses",
     "files and rows": "frames pixels images schema filters membership database kept_replies"
     " catalog fetching references thumbnails showing tiles",
     "words": "rules.lexicon rules.wordings rules.text rules.caption rules.edits rules.draft rules.split rules.things"

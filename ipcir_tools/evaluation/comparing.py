@@ -25,7 +25,7 @@ from ipcir_tools.evaluation.ground import Ground, Played
 from ipcir_tools.evaluation.metrics import Measure
 from ipcir_tools.evaluation.report import Figure, Lead
 from ipcir_tools.evaluation.statistics import LEVEL, SAMPLES, difference, estimate
-from ipcir_tools.evaluation.summary import versions
+from ipcir_tools.evaluation.summary import PROTOCOL, versions
 from ipcir_tools.evaluation.watching import Prices, Watched
 
 if TYPE_CHECKING:
@@ -280,8 +280,7 @@ def not_used(prompts: Sequence[Prompt]) -> str:
 def _rules(benchmark: Benchmark, samples: int) -> tuple[str, ...]:
     return (
         *benchmark.notes,
-        "scores are exact; of equal scores the target's comes last",
-        "a query that fails counts as a miss: every mean is over all queries",
+        *PROTOCOL,
         f"intervals: {LEVEL:.0%}, {samples:,} bootstrap samples of the queries; differences with the first arm are "
         "paired, p by flipping signs at random",
         "equal questions of an arm are one; its replies are kept, and asked for again only where they failed",

@@ -8,9 +8,7 @@ from ipcir_tools import images
 from ipcir_tools.evaluation.comparison import CAME, TOOK, ArmReport, Comparison, Dispute, Side, came, took
 from ipcir_tools.evaluation.report import Figure, Lead
 from ipcir_tools.evaluation.report_drawings import bar_svg
-from ipcir_tools.evaluation.report_html import Thumbnail, escape, pairs
-from ipcir_tools.evaluation.report_style import STYLE
-from ipcir_tools.thumbnails import data_uri
+from ipcir_tools.evaluation.report_html import Thumbnail, escape, page, pairs, picture_rules
 
 _MORE = """
 .note{border-left:4px solid var(--b);padding:12px 18px;margin:18px 0 0}
@@ -36,22 +34,9 @@ def comparison_html(comparison: Comparison, thumbnail: Thumbnail, captions: Mapp
         for name in (each.reference, *each.targets[:1], *(hit for side in each.sides for hit in side.top))
     )
     shown = _Shown({name: f"p{i}" for i, name in enumerate(names)}, captions or {})
-    pictures = "".join(_picture_rule(shown.classes[name], thumbnail(name)) for name in names)
     parts = [_head(comparison), _recall(comparison), _work(comparison), _fallbacks(comparison)]
     parts += [_disputes(comparison, shown), _failures(comparison), _fine(comparison)]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(comparison.benchmark)}: prompts compared</title>"
-        f"<style>{STYLE}{_MORE}{pictures}</style></head><body><main>{''.join(parts)}"
-        "<footer>Written by ipcir-tools. The same figures are in the JSON report.</footer></main></body></html>\n"
-    )
-
-
-def _picture_rule(name: str, data: bytes | None) -> str:
-    if data is None:
-        return ""
-    return f".{name}{{background-image:url({data_uri(data)})}}\n"
+    return page(f"{comparison.benchmark}: prompts compared", parts, _MORE + picture_rules(shown.classes, thumbnail))
 
 
 # --- what was measured

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape as escaped
 from typing import TYPE_CHECKING
 
@@ -62,25 +62,29 @@ def report_html(report: Report, thumbnail: Thumbnail, captions: Mapping[str, str
         _failures(report),
         _fine(report),
     ]
-    pictures = "".join(_picture_rule(classes[name], thumbnail(name)) for name in names)
+    return page(f"{report.benchmark}: composed retrieval measured", parts, picture_rules(classes, thumbnail))
+
+
+def page(title: str, parts: Sequence[str], style: str) -> str:
+    """A whole page of parts, with more rules of style behind the common ones."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(report.benchmark)}: composed retrieval measured</title>"
-        f"<style>{STYLE}{pictures}</style></head><body><main>{''.join(parts)}"
+        f"<title>{escape(title)}</title>"
+        f"<style>{STYLE}{style}</style></head><body><main>{''.join(parts)}"
         "<footer>Written by ipcir-tools. The same figures are in the JSON report.</footer></main></body></html>\n"
     )
+
+
+def picture_rules(classes: Mapping[str, str], thumbnail: Thumbnail) -> str:
+    """Rules of style that hold the pictures, each once, by the classes of their names."""
+    found = ((kind, thumbnail(name)) for name, kind in classes.items())
+    return "".join(f".{kind}{{background-image:url({data_uri(data)})}}\n" for kind, data in found if data is not None)
 
 
 def escape(text: str) -> str:
     """A text of a file or a model as text of the page."""
     return escaped(visible(text))
-
-
-def _picture_rule(name: str, data: bytes | None) -> str:
-    if data is None:
-        return ""
-    return f".{name}{{background-image:url({data_uri(data)})}}\n"
 
 
 # --- what was measured

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from ipcir_tools.parts import EngineParts
 
 LIBRARIES = ("ipcir-tools", "torch", "open_clip_torch", "transformers", "langchain-core", "Pillow", "numpy")
+PROTOCOL = (
+    "scores are exact; of equal scores the target's comes last",
+    "a query that fails counts as a miss: every mean is over all queries",
+)
+"""What holds for every measurement, as reports tell it."""
 EXAMPLES = 4
 """Queries of each kind that are shown."""
 _COLUMNS = 6
@@ -184,8 +189,7 @@ def _example(kind: str, id_: str, measured: Measured, shown: Sequence[Outcome]) 
 def _rules(measured: Measured, samples: int) -> tuple[str, ...]:
     return (
         *measured.benchmark.notes,
-        "scores are exact; of equal scores the target's comes last",
-        "a query that fails counts as a miss: every mean is over all queries",
+        *PROTOCOL,
         f"intervals: {LEVEL:.0%}, {samples:,} bootstrap samples of the queries; "
         "differences are paired, p by flipping signs at random",
     )

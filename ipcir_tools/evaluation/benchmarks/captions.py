@@ -40,6 +40,11 @@ class CaptionBenchmark(Benchmark):
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Entries that have no caption, and lines that are no entry, with the reason."""
 
+    @property
+    def first_captions(self) -> dict[str, str]:
+        """What stands in a picture's place on a page, by the entry's name."""
+        return {name: texts[0] for name, texts in self.captions.items() if texts}
+
 
 @dataclass
 class _Gallery:
