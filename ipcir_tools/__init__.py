@@ -9,29 +9,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ipcir_tools.chains.agent import IPCIRMiddleware, build_agent
+    from ipcir_tools.agents.agent import IPCIRMiddleware, build_agent
+    from ipcir_tools.agents.toolkit import IPCIRToolkit, compose_search_tool
     from ipcir_tools.embeddings import OpenClipEmbeddings
-    from ipcir_tools.engine import Engine
+    from ipcir_tools.engine.engine import Engine
     from ipcir_tools.errors import IPCIRError
     from ipcir_tools.retriever import ComposedImageRetriever
     from ipcir_tools.settings import Settings
-    from ipcir_tools.toolkit import IPCIRToolkit, compose_search_tool
     from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
+
 
 _HOME = {
     "ComposedImageRetriever": "ipcir_tools.retriever",
-    "IPCIRMiddleware": "ipcir_tools.chains.agent",
-    "IPCIRToolkit": "ipcir_tools.toolkit",
+    "IPCIRMiddleware": "ipcir_tools.agents.agent",
+    "IPCIRToolkit": "ipcir_tools.agents.toolkit",
     "OpenClipEmbeddings": "ipcir_tools.embeddings",
-    "build_agent": "ipcir_tools.chains.agent",
-    "Engine": "ipcir_tools.engine",
+    "build_agent": "ipcir_tools.agents.agent",
+    "Engine": "ipcir_tools.engine.engine",
     "Hit": "ipcir_tools.types",
     "IPCIRError": "ipcir_tools.errors",
     "ImaginedTarget": "ipcir_tools.types",
     "SearchResult": "ipcir_tools.types",
     "Settings": "ipcir_tools.settings",
     "Turn": "ipcir_tools.types",
-    "compose_search_tool": "ipcir_tools.toolkit",
+    "compose_search_tool": "ipcir_tools.agents.toolkit",
 }
 
 __all__ = [

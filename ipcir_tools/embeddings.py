@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Self
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 
+from ipcir_tools.batches import chunked
 from ipcir_tools.errors import BadImage, NotFound
-from ipcir_tools.images import load, shown
-from ipcir_tools.models import DEFAULT, SETS
-from ipcir_tools.schema import chunked
+from ipcir_tools.images.reading import load
+from ipcir_tools.models.presets import DEFAULT, SETS
 from ipcir_tools.settings import Settings, load_settings
+from ipcir_tools.text import shown
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ipcir_tools.encoder import Encoder
-    from ipcir_tools.engine import Engine
+    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.models.encoder import Encoder
 
 
 class OpenClipEmbeddings(Embeddings):
@@ -56,7 +57,7 @@ class OpenClipEmbeddings(Embeddings):
         self._settings = settings or load_settings()
 
         def loaded() -> Encoder:
-            from ipcir_tools.encoder import load_encoder
+            from ipcir_tools.models.loading import load_encoder
 
             return encoder or load_encoder(model, device=device, dtype=dtype, batch_size=batch_size)
 

@@ -26,13 +26,14 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
 
-from ipcir_tools.captioner import EMPTY, BatchCaptioner
-from ipcir_tools.encoder import Encoder
-from ipcir_tools.rules import imagine_by_rules
+from ipcir_tools.chains.imagination.rules import imagine_by_rules
+from ipcir_tools.models.captioner import EMPTY, BatchCaptioner
+from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from PIL import Image
+
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (0, 0, 0),

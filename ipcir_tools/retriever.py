@@ -22,9 +22,9 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, run_in_executor
 from pydantic import Field
 
-from ipcir_tools.engine import Engine
+from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequest
-from ipcir_tools.presenting import capped
+from ipcir_tools.text import capped
 from ipcir_tools.types import Hit, SearchResult, Where
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ class Value(BaseModel):
 class Shown(Value):
     """A value that shows itself, as lines in a terminal and as pictures in a notebook.
 
-    Values know nothing of pictures: :mod:`ipcir_tools.showing` sets how, when the engine is imported.
+    Values know nothing of pictures: :mod:`ipcir_tools.display.notebook` sets how, when the engine is imported.
     """
 
     as_text: ClassVar[Callable[[Any], str] | None] = None
@@ -190,7 +190,7 @@ class SearchResult(Shown):
     surprise: float | None = None
     """The share of the gallery's captions that fit their own picture at least as well as any hit fits the imagined
     target: small is unusually good, near 1 is no good match. None where nothing was imagined, or too few captions are
-    known; see :mod:`ipcir_tools.calibration`."""
+    known; see :mod:`ipcir_tools.engine.confidence`."""
 
 
 @dataclass(frozen=True)
@@ -209,3 +209,32 @@ class Probe:
         if self.rescore is not None:
             return self.rescore(features)
         return np.asarray(features @ self.vector, dtype=np.float32)
+
+
+class Skip(Value):
+    """A file that is not in the gallery, and why."""
+
+    source: str
+    reason: str
+
+
+class IndexReport(Value):
+    """What a run did. ``seen == added + unchanged + moved + len(skipped)``, counted in files.
+
+    The gallery holds ``added - removed`` pictures more than before.
+    """
+
+    seen: int
+    """Picture files found, and folders that could not be listed."""
+    added: int
+    """Pictures that are new in the gallery."""
+    unchanged: int
+    """Files that hold what the gallery had already, further copies of one picture included."""
+    moved: int
+    """Files with the content of one that is gone."""
+    removed: int
+    """Pictures that left the gallery, because no file holds them any more."""
+    skipped: tuple[Skip, ...]
+    space: str
+    """The encoder space of the gallery; empty while nothing was ever encoded."""
+    seconds: float

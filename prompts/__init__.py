@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from ipcir_tools.prompts.loading import Prompt, capped, load_prompt, parse_prompt, prompt_ids
+from ipcir_tools.prompts.loading import load_prompt, parse_prompt, prompt_ids
+from ipcir_tools.prompts.prompt import Prompt, capped
 
 __all__ = ["Prompt", "capped", "load_prompt", "parse_prompt", "prompt_ids"]

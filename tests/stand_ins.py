@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ipcir_tools import fusion
-from ipcir_tools.drawer import Drawer
-from ipcir_tools.encoder import Encoder
+from ipcir_tools.composers import fusion
 from ipcir_tools.fakes import COLOURS
+from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.models.image_generator import Drawer
 from ipcir_tools.types import FloatArray
 
 

@@ -22,9 +22,9 @@ from uuid import uuid4
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from ipcir_tools.demo.benchmark import wardrobe
-from ipcir_tools.demo.render import render
-from ipcir_tools.engine import Engine
+from ipcir_tools.demo.drawing.render import render
+from ipcir_tools.demo.world.wardrobe import wardrobe
+from ipcir_tools.engine.engine import Engine
 from ipcir_tools.settings import Settings
 
 # --- the conversation

@@ -15,15 +15,15 @@ from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 from PIL import Image
 
-from ipcir_tools import encoder as encoder_module
-from ipcir_tools.demo.benchmark import wardrobe
-from ipcir_tools.demo.render import render
+from ipcir_tools.demo.drawing.render import render
+from ipcir_tools.demo.world.wardrobe import wardrobe
 from ipcir_tools.embeddings import OpenClipEmbeddings
-from ipcir_tools.encoder import load_encoder
-from ipcir_tools.engine import Engine
+from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import BadImage, InvalidRequest, ModelUnavailable, NotFound
 from ipcir_tools.fakes import COLOURS, FakeEncoder
-from ipcir_tools.models import DEMO, SETS
+from ipcir_tools.models import loading
+from ipcir_tools.models.loading import load_encoder
+from ipcir_tools.models.presets import DEMO, SETS
 from ipcir_tools.settings import Settings
 
 MODEL = SETS[DEMO].encoder
@@ -156,7 +156,7 @@ def test_the_model_is_loaded_when_it_is_needed_and_once(monkeypatch):
         loaded.append((name, chosen))
         return FakeEncoder()
 
-    monkeypatch.setattr(encoder_module, "load_encoder", load)
+    monkeypatch.setattr(loading, "load_encoder", load)
     embeddings = OpenClipEmbeddings("open_clip:ViT-B-32/openai", device="cpu", dtype="float32", batch_size=5)
     assert loaded == []
     embeddings.embed_query("red")

@@ -18,14 +18,7 @@ from langchain_core.tools import tool
 from PIL import Image
 from pydantic import BaseModel
 
-from ipcir_tools.fakes import (
-    COLOURS,
-    FakeEncoder,
-    PretendChatModel,
-    ScriptedCaptioner,
-    ScriptedChatModel,
-    colour_name,
-)
+from ipcir_tools.fakes import COLOURS, FakeEncoder, PretendChatModel, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.prompts import load_prompt
 
 

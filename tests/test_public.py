@@ -33,7 +33,7 @@ def test_importing_the_package_loads_nothing_that_takes_time():
 
 
 def test_the_command_line_loads_nothing_that_takes_time():
-    assert loaded_by("import ipcir_tools.cli") & ALL == set()
+    assert loaded_by("import ipcir_tools.cli.main") & ALL == set()
 
 
 def test_engine_tool_and_demo_load_no_model_library():

@@ -17,13 +17,13 @@ from langchain_core.runnables import RunnableLambda
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from PIL import Image
 
-from ipcir_tools.demo.benchmark import wardrobe
-from ipcir_tools.demo.render import render
-from ipcir_tools.encoder import encoder_id
-from ipcir_tools.engine import Engine
+from ipcir_tools.demo.drawing.render import render
+from ipcir_tools.demo.world.wardrobe import wardrobe
+from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotAllowed, NotFound
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
-from ipcir_tools.images import load
+from ipcir_tools.images.reading import load
+from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.retriever import CONTENT_CAP, ComposedImageRetriever
 from ipcir_tools.settings import Settings
 
@@ -330,9 +330,9 @@ async def test_callers_see_what_happens_inside(bound):
 
 
 def test_what_the_user_should_know_is_logged(engine, bound, caplog, monkeypatch):
-    from ipcir_tools.chains import imagine
+    from ipcir_tools.llm import chat_model
 
-    monkeypatch.setattr(imagine, "load_llm", lambda settings: ScriptedChatModel(replies=[ValueError("no key")] * 9))
+    monkeypatch.setattr(chat_model, "load_llm", lambda settings: ScriptedChatModel(replies=[ValueError("no key")] * 9))
     with caplog.at_level(logging.WARNING, "ipcir_tools.retriever"):
         assert bound.invoke("in blue")
     assert any("the rules wrote the target instead" in record.message for record in caplog.records)

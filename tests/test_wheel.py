@@ -62,10 +62,10 @@ def test_what_the_package_cannot_do_without_is_there(wheel):
     names = set(wheel.namelist())
     assert {
         "ipcir_tools/py.typed",
-        "ipcir_tools/chains/compose.py",
+        "ipcir_tools/chains/composition/chain.py",
         "ipcir_tools/prompts/imagine.structured.md",
         "ipcir_tools/demo/models/clip/open_clip_config.json",
-        "ipcir_tools/rules/imagine.py",
+        "ipcir_tools/chains/imagination/rules/imagine.py",
     } <= names
 
 
@@ -83,7 +83,7 @@ def test_the_metadata_say_what_the_project_says(wheel):
         project["version"],
         project["license"],
     )
-    assert "ipcir = ipcir_tools.cli:main" in wheel.read(f"{folder}/entry_points.txt").decode()
+    assert "ipcir = ipcir_tools.cli.main:main" in wheel.read(f"{folder}/entry_points.txt").decode()
     assert f"{folder}/licenses/LICENSE" in wheel.namelist()
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ipcir_tools.composers.adast import Ast
 from ipcir_tools.composers.aligned import Aligned
-from ipcir_tools.composers.ast import Ast
+from ipcir_tools.composers.baselines import Imagined, ImaginedReference, ModificationOnly, ReferenceOnly, Sum
 from ipcir_tools.composers.composer import Composer, Part, Parts
 from ipcir_tools.composers.discount import Discount
 from ipcir_tools.composers.ensemble import Ensemble
-from ipcir_tools.composers.fused import ImaginedReference, Sum
 from ipcir_tools.composers.pic2word import Pic2Word
 from ipcir_tools.composers.proxy_image import ProxyImage
 from ipcir_tools.composers.searle import Searle
 from ipcir_tools.composers.semantic_delta import SemanticDelta
 from ipcir_tools.composers.signed import Signed
-from ipcir_tools.composers.single import Imagined, ModificationOnly, ReferenceOnly
 from ipcir_tools.errors import InvalidRequest
 
 _SEED: tuple[Composer, ...] = (ModificationOnly(), ReferenceOnly(), Sum(), Imagined(), ImaginedReference())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ipcir_tools import fusion
+from ipcir_tools.composers import fusion
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.directions import combined
+from ipcir_tools.composers.fusion import combined
 from ipcir_tools.types import Probe
 
 

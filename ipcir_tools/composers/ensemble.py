@@ -6,8 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.directions import pooled, softmax
-from ipcir_tools.fusion import normalised
+from ipcir_tools.composers.fusion import normalised, pooled, softmax
 from ipcir_tools.types import FloatArray, Probe
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ipcir_tools import fusion
+from ipcir_tools.composers import fusion
 from ipcir_tools.types import FloatArray, Probe
 
 GAIN = 0.5

@@ -6,8 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.directions import combined, pooled
-from ipcir_tools.fusion import normalised
+from ipcir_tools.composers.fusion import combined, normalised, pooled
 from ipcir_tools.types import FloatArray, Probe
 
 

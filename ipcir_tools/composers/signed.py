@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.directions import combined
+from ipcir_tools.composers.fusion import combined
 from ipcir_tools.types import FloatArray, Probe
 
 

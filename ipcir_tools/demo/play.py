@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.chains.compose import Step
-from ipcir_tools.demo import benchmark, words
-from ipcir_tools.demo.benchmark import Benchmark, Query
-from ipcir_tools.demo.stocking import stocked
-from ipcir_tools.demo.world import Garment
+from ipcir_tools.chains.composition.requests import Step
+from ipcir_tools.demo.gallery import stocked
+from ipcir_tools.demo.world import captions, wardrobe
+from ipcir_tools.demo.world.garments import Garment
+from ipcir_tools.demo.world.wardrobe import Benchmark, Query
+from ipcir_tools.display.search_sheet import Strip, save_sheet
 from ipcir_tools.errors import NotFound
-from ipcir_tools.evaluation.ablation import Ablation, Case, rank_in_gallery, run_ablation
-from ipcir_tools.indexing import IndexReport
-from ipcir_tools.sheet import Strip, save_sheet
-from ipcir_tools.types import SearchResult
+from ipcir_tools.evaluation.experiments.ablation import Ablation, Case, rank_in_gallery, run_ablation
+from ipcir_tools.types import IndexReport, SearchResult
 
 if TYPE_CHECKING:
-    from ipcir_tools.catalog import Progress
-    from ipcir_tools.engine import Engine
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.engine import Engine
+
 
 TEXTS = ("in blue", "with long sleeves", "without the belt")
 _FIRST = Garment("jacket", "red", "floral", "medium", sleeve="short", neck="collar", pocket=True, belt=True)
@@ -57,10 +57,10 @@ class Show:
     """A query of the ablation, to try by hand."""
 
 
-def world_of_demo(families: int = benchmark.FAMILIES) -> Benchmark:
+def world_of_demo(families: int = wardrobe.FAMILIES) -> Benchmark:
     """The gallery of the demo: held-out families with their queries, and one dialogue."""
-    made = benchmark.wardrobe("test", families)
-    benchmark.add_dialogue(made, random.Random("demo"), list(_STEPS), list(TEXTS))
+    made = wardrobe.wardrobe("test", families)
+    wardrobe.add_dialogue(made, random.Random("demo"), list(_STEPS), list(TEXTS))
     return made
 
 
@@ -146,6 +146,6 @@ def _sheets(engine: Engine, dialogue: Sequence[Played], folder: Path) -> tuple[P
 
 
 def _right_captions(engine: Engine, made: Benchmark, queries: Sequence[Query], ids: dict[str, str]) -> float:
-    truth = {picture.name: words.caption(picture.garment) for picture in made.pictures}
+    truth = {picture.name: captions.caption(picture.garment) for picture in made.pictures}
     said = engine.features.captions([ids[query.reference] for query in queries])
     return 100.0 * sum(said[ids[query.reference]] == truth[query.reference] for query in queries) / len(queries)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ipcir_tools.errors import NotFound
-from ipcir_tools.evaluation.metrics import Measure
+from ipcir_tools.evaluation.metrics.metrics import Measure
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels of the whole picture."""

@@ -19,7 +19,7 @@ from ipcir_tools.errors import InvalidRequest, NotFound
 from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.benchmarks.jsonl import Name, measures_for, numbered_lines, read_queries, told
-from ipcir_tools.images import shown
+from ipcir_tools.text import shown
 
 _ENTRY = '{"id": "a", "captions": ["a red dress"]}'
 _QUERY = '{"reference": "a", "modification": "in blue", "targets": ["b"]}'

@@ -23,7 +23,7 @@ from ipcir_tools.evaluation.benchmarks.annotations import (
     unknown,
 )
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.metrics import measures
+from ipcir_tools.evaluation.metrics.metrics import measures
 
 SOURCE = "github.com/miccunifi/CIRCO"
 PICTURES = "cocodataset.org (2017 unlabeled images and their image info)"

@@ -22,7 +22,7 @@ from ipcir_tools.evaluation.benchmarks.annotations import (
     unknown,
 )
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.metrics import measures
+from ipcir_tools.evaluation.metrics.metrics import measures
 
 SOURCE = "github.com/Cuberick-Orion/CIRR (branch cirr_dataset)"
 PICTURES = "NLVR2, lil.nlp.cornell.edu/nlvr"

@@ -25,7 +25,7 @@ from ipcir_tools.evaluation.benchmarks.annotations import (
     unknown,
 )
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.metrics import measures
+from ipcir_tools.evaluation.metrics.metrics import measures
 
 SOURCE = "github.com/XiaoxiaoGuo/fashion-iq"
 PICTURES = "github.com/hongwang600/fashion-iq-metadata"

@@ -13,16 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ipcir_tools.errors import InvalidRequest
-from ipcir_tools.evaluation.benchmarks.annotations import (
-    Item,
-    find_annotation,
-    locate,
-    pictures_or,
-    read_items,
-    refuse,
-)
+from ipcir_tools.evaluation.benchmarks.annotations import Item, find_annotation, locate, pictures_or, read_items, refuse
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query
-from ipcir_tools.evaluation.metrics import measures
+from ipcir_tools.evaluation.metrics.metrics import measures
 
 SOURCE = "github.com/facebookresearch/genecis"
 PICTURES = "cocodataset.org (val2017) and visualgenome.org (version 1.2)"

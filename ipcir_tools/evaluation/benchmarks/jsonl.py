@@ -17,8 +17,9 @@ from pydantic import Field, StringConstraints, ValidationError
 from ipcir_tools.errors import InvalidRequest, NotFound
 from ipcir_tools.evaluation.benchmarks.annotations import Item, check_folder, in_words
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.metrics import Measure, measures
-from ipcir_tools.images import find_files, located, shown
+from ipcir_tools.evaluation.metrics.metrics import Measure, measures
+from ipcir_tools.images.files import find_files, located
+from ipcir_tools.text import shown
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[_Text, Field(coerce_numbers_to_str=True)]

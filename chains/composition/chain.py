@@ -1,0 +1,222 @@
+"""Reference + modification (+ the turns before) -> the probe: caption, imagine, encode, compose.
+
+Many requests are composed as cheaply as one: captions, imaginations and features are each made in one batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+
+from ipcir_tools.chains.composition.derived_parts import DERIVED, Bricks, Job, Tools, require
+from ipcir_tools.chains.composition.requests import ComposeRequest, speaking
+from ipcir_tools.chains.composition.target_texts import ROWS, TEXTS, Told, captioned, imagined, texts_of
+from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+from ipcir_tools.composers import Composer, Part, Parts
+from ipcir_tools.composers.composer import DEFAULT_WEIGHT
+from ipcir_tools.composers.feedback import with_feedback
+from ipcir_tools.composers.fusion import pooled
+from ipcir_tools.llm.tracing import step
+from ipcir_tools.types import FloatArray, Probe
+
+if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.store.features import Features
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A probe and all that went into it. Features are ``[d]`` float32 of unit norm, None where not needed."""
+
+    probe: Probe
+    weight: float
+    image: FloatArray | None
+    text: FloatArray | None
+    caption: str | None
+    imagination: Imagination | None
+    parts: Parts
+    """What the composer was given; with other parameters it can be given the same again."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds by part, shared by all requests that were composed together."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What the models did for all of them: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``, and
+    where a composer draws ``drawings_made``."""
+
+
+def build_compose_chain(bricks: Bricks) -> Runnable[ComposeRequest, Composed]:
+    """The composition of one request as a Runnable. Raises whatever the models and the catalog raise."""
+
+    def compose(request: ComposeRequest, config: RunnableConfig) -> Composed:
+        return compose_all([request], bricks, config)[0]
+
+    return RunnableLambda(compose, name="compose").with_config(tags=["compose"])
+
+
+def compose_all(
+    requests: Sequence[ComposeRequest],
+    bricks: Bricks,
+    config: RunnableConfig | None = None,
+    progress: Progress | None = None,
+    *,
+    imagine: Runnable[ImagineRequest, Imagination] | None = None,
+) -> list[Composed]:
+    """Compose all requests, in order; every part is computed only if a composer needs it.
+
+    ``imagine`` stands in for the imagination of the bricks. A trace shows each part by its name, then each composer.
+    Raises ModelUnavailable, before anything is made, where a composer needs what cannot be had.
+    """
+    work, features = _Work(config), bricks.features
+    composers = [speaking(request) for request in requests]
+    require(bricks, frozenset[Part]().union(*(composer.needs for composer in composers)))
+    pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
+    seen = _seen(requests, composers)
+    asked = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
+    with work.part("encode_image", pictures=len(seen)):
+        images = features.images(seen, pixels, work.tally) if seen else {}
+    with work.part("caption", requests=len(asked)):
+        captions = captioned(asked, features, pixels, progress, work.tally)
+    with work.timed("imagine", bool(asked)):
+        told = imagined(asked, captions, imagine or bricks.imagine, config) if asked else {}
+    with work.part("encode_text", requests=sum(bool(c.needs & TEXTS) for c in composers)):
+        jobs = _with_texts(requests, composers, told, images, features, work.tally)
+    jobs = _with_derived(jobs, Tools(bricks, pixels, progress, work.tally), work)
+    counts = work.counts(each for one in told.values() for each in one.different)
+    return _all_composed(jobs, images, work, counts)
+
+
+def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
+    """The pictures whose features are needed: references, and what was liked or disliked."""
+    wanted = [r.reference for r, c in zip(requests, composers, strict=True) if "reference" in c.needs]
+    judged = [id_ for request in requests for id_ in (*request.liked, *request.disliked)]
+    return [id_ for id_ in dict.fromkeys([*wanted, *judged]) if id_ is not None]
+
+
+def _with_texts(
+    requests: Sequence[ComposeRequest],
+    composers: Sequence[Composer],
+    told: Mapping[int, Told],
+    images: Mapping[str, FloatArray],
+    features: Features,
+    tally: Counter[str],
+) -> list[Job]:
+    """The requests with their parts that are features of texts and pictures; all texts are encoded in one batch."""
+    texts: list[dict[Part, Sequence[str]]] = [
+        {part: texts_of(part, request, told.get(i)) for part in sorted(composer.needs & TEXTS)}
+        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
+    ]
+    ordered = sorted({text for parts in texts for several in parts.values() for text in several})
+    known = dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
+    return [
+        Job(request, composer, told.get(i), _parts(request, composer, texts[i], known, images))
+        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
+    ]
+
+
+def _parts(
+    request: ComposeRequest,
+    composer: Composer,
+    texts: Mapping[Part, Sequence[str]],
+    known: Mapping[str, FloatArray],
+    images: Mapping[str, FloatArray],
+) -> Parts:
+    made = {part: [known[text] for text in several] for part, several in texts.items()}
+    nothing = np.zeros_like(next(iter(known.values()))) if known else None
+    features = {part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()}
+    own = composer.parameters.get("weight", DEFAULT_WEIGHT)
+    return Parts(
+        weight=own if request.weight is None else request.weight,
+        reference=images.get(request.reference or "") if "reference" in composer.needs else None,
+        **features,
+    )
+
+
+def _with_derived(jobs: Sequence[Job], tools: Tools, work: _Work) -> list[Job]:
+    """The jobs with the parts that are made of other parts, each kind in one batch."""
+    made = list(jobs)
+    for part, derive in DERIVED.items():
+        places = [i for i, job in enumerate(made) if part in job.composer.needs]
+        if places:
+            with work.part(part, requests=len(places)):
+                features = derive([made[i] for i in places], tools)
+            for i, feature in zip(places, features, strict=True):
+                made[i] = made[i].with_part(part, feature)
+    return made
+
+
+def _all_composed(
+    jobs: Sequence[Job], images: Mapping[str, FloatArray], work: _Work, counts: dict[str, int]
+) -> list[Composed]:
+    """All jobs in order, those of one composer in one step."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, job in enumerate(jobs):
+        places[job.composer.spelling].append(i)
+    made: dict[int, Composed] = {}
+    for spelling, several in places.items():
+        with step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spelling, requests=len(several)):
+            made |= {i: _composed(jobs[i], images, work.seconds, counts) for i in several}
+    return [made[i] for i in range(len(jobs))]
+
+
+def _composed(
+    job: Job, images: Mapping[str, FloatArray], timings: dict[str, float], counts: dict[str, int]
+) -> Composed:
+    liked, disliked = (
+        [(images[id_], weight) for id_, weight in judged.items()]
+        for judged in (job.request.liked, job.request.disliked)
+    )
+    return Composed(
+        probe=with_feedback(job.composer.compose(job.parts), liked, disliked),
+        weight=job.parts.weight,
+        image=job.parts.reference,
+        text=_text(job),
+        caption=job.told.caption if job.told else None,
+        imagination=job.told.first if job.told else None,
+        parts=job.parts,
+        timings=timings,
+        counts=counts,
+    )
+
+
+def _text(job: Job) -> FloatArray | None:
+    """What text scores are taken against."""
+    part = job.composer.text
+    return None if part is None else pooled(np.atleast_2d(job.parts.need(part)))
+
+
+class _Work:
+    """How long each part took and what was made."""
+
+    def __init__(self, config: RunnableConfig | None) -> None:
+        self.config = config
+        self.seconds: dict[str, float] = {}
+        self.tally: Counter[str] = Counter()
+
+    @contextmanager
+    def part(self, name: str, **items: int) -> Iterator[None]:
+        """A step of the trace that is timed; nothing where there are no ``items`` to work on."""
+        wanted = all(items.values())
+        with step(name, self.config, **items) if wanted else nullcontext(), self.timed(name, wanted):
+            yield
+
+    @contextmanager
+    def timed(self, name: str, counts: bool) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        if counts:
+            self.seconds[name] = time.perf_counter() - began
+
+    def counts(self, imaginations: Iterable[Imagination]) -> dict[str, int]:
+        counts = {
+            "image_encodes": self.tally["images"],
+            "captions_made": self.tally["captions"],
+            "text_encodes": self.tally["texts"],
+            "llm_calls": sum(imagination.calls for imagination in imaginations),
+        }
+        return counts | ({"drawings_made": self.tally["drawings"]} if "drawn" in self.seconds else {})

@@ -1,0 +1,166 @@
+"""What a turn asks for, read from the turns before it: its words, its target so far, its feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+from ipcir_tools.composers import COMPOSERS, Composer, composer_named
+from ipcir_tools.types import ComposedQuery, ImaginedTarget, Turn
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+PICKED = "(took another picture as the reference)"
+"""How the imaginer is told that the reference changed; the picture's caption stands beside it."""
+
+FADING = 0.5
+"""What a judgement keeps of its weight for each later edit: the target has moved on from what was judged."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An earlier turn with words: what was asked, and the target that was imagined, if one was."""
+
+    modification: str
+    imagined: ImaginedTarget | None
+
+
+@dataclass(frozen=True)
+class ComposeRequest:
+    """What is to be composed. ``reference`` is the id of a picture that the catalog knows; None: words alone."""
+
+    reference: str | None
+    modification: str
+    composer: str = "imagined+reference"
+    """A composer's name, with its parameters where they are not its own: ``discount:b=0.5``."""
+    weight: float | None = None
+    """Weight of the text; None: the composer's own."""
+    history: tuple[Step, ...] = ()
+    """The turns before, root first."""
+    picked: int = 0
+    """How many of ``history`` came before the reference was chosen: its own look stands in their place."""
+    liked: Mapping[str, float] = field(default_factory=dict)
+    """Pictures to be more like, by id, with the weight of each judgement: 1 until the next edit."""
+    disliked: Mapping[str, float] = field(default_factory=dict)
+    pixels: Mapping[str, Image.Image] = field(default_factory=dict)
+    """Pictures that are open already, by id."""
+    imagination: Imagination | None = None
+    """The imagined target, where somebody made it already."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All modifications since the reference was chosen."""
+        said = [step.modification for step in self.history[self.picked :]]
+        return tuple(text for text in (*said, self.modification) if text)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Pictures that are no hits: the reference, and what was judged since the last edit."""
+        judged = {id_ for weights in (self.liked, self.disliked) for id_, weight in weights.items() if weight == 1.0}
+        return frozenset(judged | ({self.reference} if self.reference is not None else set()))
+
+    @property
+    def asked(self) -> str:
+        """The words as one text, for composers that use them as they were typed."""
+        return ", ".join(self.words)
+
+
+def request_of(
+    query: ComposedQuery,
+    path: Sequence[Turn],
+    pixels: Mapping[str, Image.Image] | None = None,
+    imagination: Imagination | None = None,
+) -> ComposeRequest:
+    """The request of a query that builds on the turns of ``path``, root first."""
+    history: list[Step] = []
+    picked = 0
+    reference = path[0].query.reference if path else query.reference
+    liked: dict[str, float] = {}
+    disliked: dict[str, float] = {}
+    for each, imagined in [*((turn.query, turn.imagined) for turn in path), (query, None)]:
+        if each.reference != reference:
+            reference, picked = each.reference, len(history)
+            liked, disliked = {}, {}
+        if each.modification:
+            liked, disliked = _faded(liked), _faded(disliked)
+            history.append(Step(each.modification, imagined))
+        _judge(each, liked, disliked)
+    if query.modification:
+        history.pop()
+    return ComposeRequest(
+        reference=query.reference,
+        modification=query.modification,
+        composer=query.composer,
+        weight=query.weight,
+        history=tuple(history),
+        picked=picked,
+        liked=liked,
+        disliked=disliked,
+        pixels=pixels or {},
+        imagination=imagination,
+    )
+
+
+def _faded(weights: dict[str, float]) -> dict[str, float]:
+    return {id_: weight * FADING for id_, weight in weights.items()}
+
+
+def _judge(query: ComposedQuery, liked: dict[str, float], disliked: dict[str, float]) -> None:
+    """The last word on a picture counts."""
+    for id_ in query.liked:
+        disliked.pop(id_, None)
+        liked[id_] = 1.0
+    for id_ in query.disliked:
+        liked.pop(id_, None)
+        disliked[id_] = 1.0
+
+
+def speaking(request: ComposeRequest) -> Composer:
+    """The composer that was asked for, or what is left of it where there are no words or no picture."""
+    composer = composer_named(request.composer)
+    if request.reference is None:
+        edited = composer.imagines and len(request.words) > 1
+        return COMPOSERS["imagined" if edited else "modification"]
+    return composer if request.words else COMPOSERS["reference"]
+
+
+def to_imagine(request: ComposeRequest, caption: str) -> ImagineRequest | ImaginedTarget:
+    """What the imaginer is to be asked, or the target so far where this request adds no words to it.
+
+    Turns that imagined nothing (another composer answered them) hand their words on to the next that does. Where there
+    is no reference, the first words stand for its caption.
+    """
+    history, picked = request.history, request.picked
+    if request.reference is None and history:
+        caption, history = history[0].modification, history[1:]
+    steps, waiting = _told(history, picked, caption)
+    asked = ", ".join([*waiting, *([request.modification] if request.modification else [])])
+    if not asked:
+        return steps[-1][1]
+    return ImagineRequest(caption, asked, tuple(steps), request.reference, request.pixels.get(request.reference or ""))
+
+
+def _told(history: Sequence[Step], picked: int, caption: str) -> tuple[list[tuple[str, ImaginedTarget]], list[str]]:
+    """The history as the imaginer sees it, and the words since that nobody imagined."""
+    told: list[tuple[str, ImaginedTarget]] = []
+    waiting: list[str] = []
+    for i, step in enumerate(history):
+        if i == picked and i:
+            told.append((PICKED, _as_target(caption)))
+            waiting = []
+        waiting.append(step.modification)
+        if step.imagined is not None:
+            told.append((", ".join(waiting), step.imagined))
+            waiting = []
+    if picked and picked == len(history):
+        told.append((PICKED, _as_target(caption)))
+        waiting = []
+    return told, waiting
+
+
+def _as_target(caption: str) -> ImaginedTarget:
+    return ImaginedTarget(description=caption or "a picture", origin="rules")

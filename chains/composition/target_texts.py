@@ -1,0 +1,142 @@
+"""Captions and imaginations of many requests, and the texts that their composers need of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from ipcir_tools.chains.composition.requests import ComposeRequest, to_imagine
+from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+from ipcir_tools.composers import Composer, Part
+from ipcir_tools.types import ImaginedTarget
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.store.features import Features
+
+
+CONCURRENCY = 8
+"""Imaginations that run at a time."""
+
+ROWS: frozenset[Part] = frozenset({"captions", "edits"})
+"""Parts that are several features."""
+TEXTS: frozenset[Part] = ROWS.union({"modification", "imagined", "caption", "add", "keep", "remove"})
+"""Parts that are features of texts."""
+
+Asked = Mapping[int, tuple[ComposeRequest, Composer]]
+"""Requests by their position among all, each with its composer."""
+Captions = Mapping[int, tuple[str, ...]]
+"""The captions of each request's reference; none where there is no reference, or where nobody needs one."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the imagination made of one request: a target from each caption of the reference, the best caption first."""
+
+    captions: tuple[str, ...]
+    imaginations: tuple[Imagination, ...]
+
+    @property
+    def first(self) -> Imagination:
+        """The imagination that is shown."""
+        return self.imaginations[0]
+
+    @property
+    def caption(self) -> str | None:
+        """The caption that it was imagined from."""
+        return self.captions[0] if self.captions else None
+
+    @property
+    def different(self) -> tuple[Imagination, ...]:
+        """Each imagination once; equal captions share one."""
+        return tuple({id(each): each for each in self.imaginations}.values())
+
+    @property
+    def edits(self) -> tuple[tuple[str, str], ...]:
+        """(caption, edit) for each description and each alternative of it."""
+        return tuple(
+            (caption, edit)
+            for caption, imagination in zip(self.captions, self.imaginations, strict=False)
+            for edit in (imagination.target.description, *imagination.target.alternatives)
+        )
+
+
+def captioned(
+    asked: Asked,
+    features: Features,
+    pixels: Mapping[str, Image.Image],
+    progress: Progress | None,
+    tally: Counter[str],
+) -> Captions:
+    """The captions of the references; where a target is there already, what is known or what a composer needs."""
+    wanted: dict[int, list[int]] = defaultdict(list)
+    given: list[int] = []
+    for i, (request, composer) in asked.items():
+        if request.reference is not None:
+            if request.imagination is None or composer.needs & {"caption", "captions"}:
+                wanted[_breadth(request, composer)].append(i)
+            else:
+                given.append(i)
+    found: dict[int, tuple[str, ...]] = {}
+    for n, positions in wanted.items():
+        made = features.several_captions([_reference(asked, i) for i in positions], n, pixels, progress, tally)
+        found |= {i: made[_reference(asked, i)] for i in positions}
+    known = features.known_captions([_reference(asked, i) for i in given]) if given else {}
+    return found | {i: (known[_reference(asked, i)],) for i in given if _reference(asked, i) in known}
+
+
+def _breadth(request: ComposeRequest, composer: Composer) -> int:
+    """How many captions: a target that is there already came from one."""
+    return int(composer.parameters.get("captions", 1)) if request.imagination is None else 1
+
+
+def _reference(asked: Asked, i: int) -> str:
+    return asked[i][0].reference or ""
+
+
+def imagined(
+    asked: Asked,
+    captions: Captions,
+    imagine: Runnable[ImagineRequest, Imagination],
+    config: RunnableConfig | None,
+) -> dict[int, Told]:
+    """What the imagination makes of each request; all that is new to it in one batch."""
+    found: dict[tuple[int, str], Imagination] = {}
+    new: dict[tuple[int, str], ImagineRequest] = {}
+    for i, (request, _) in asked.items():
+        for caption in dict.fromkeys(captions.get(i) or ("",)):
+            wanted = request.imagination or to_imagine(request, caption)
+            if isinstance(wanted, ImagineRequest):
+                new[i, caption] = wanted
+            else:
+                found[i, caption] = _as_imagination(wanted)
+    settings: RunnableConfig = {**(config or {}), "max_concurrency": CONCURRENCY}
+    found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
+    return {
+        i: Told(captions.get(i, ()), tuple(found[i, caption] for caption in captions.get(i) or ("",))) for i in asked
+    }
+
+
+def _as_imagination(target: Imagination | ImaginedTarget) -> Imagination:
+    if isinstance(target, Imagination):
+        return target
+    return Imagination(target, prompt=None, warnings=(), calls=0, cached=True)
+
+
+def texts_of(part: Part, request: ComposeRequest, told: Told | None) -> Sequence[str]:
+    """The texts whose features a part is; none where the part is nothing."""
+    if part == "modification" or told is None:
+        return [request.asked] if part == "modification" else []
+    target = told.first.target
+    lists = {"add": target.add, "keep": target.keep, "remove": target.remove}
+    if part in lists:
+        return [", ".join(lists[part])] if lists[part] else []
+    if part in ROWS:
+        return [pair[part == "edits"] for pair in told.edits]
+    return [{"imagined": target.description, "caption": told.caption or ""}[part]]

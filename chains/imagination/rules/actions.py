@@ -1,0 +1,230 @@
+"""Edits applied to a draft: places, poses, views and whole scenes here, the rest where it belongs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules.attributes import add_item, add_thing, set_looks
+from ipcir_tools.chains.imagination.rules.caption import Phrase, parse, same_kind, same_noun, unit_slot, with_unit
+from ipcir_tools.chains.imagination.rules.counts import set_count
+from ipcir_tools.chains.imagination.rules.edits import (
+    Add,
+    Aside,
+    Become,
+    Count,
+    Draft,
+    Drop,
+    Edit,
+    Keep,
+    Place,
+    Pose,
+    Scene,
+    Set,
+    Swap,
+    View,
+)
+from ipcir_tools.chains.imagination.rules.nouns import become, drop_thing, swap
+from ipcir_tools.chains.imagination.rules.text import bare, is_plural, plain, singular
+from ipcir_tools.chains.imagination.rules.things import adjectival
+
+
+def apply(edit: Edit, draft: Draft) -> None:
+    """Change the draft by one edit."""
+    _ACTIONS[type(edit)](edit, draft)
+
+
+def _place(edit: Edit, draft: Draft) -> None:
+    text = edit.text.strip(" ,")
+    if text.startswith("with ") and text.endswith(" in the background"):
+        add_item(text.removeprefix("with "), draft)
+        return
+    times = _TIME.match(text)
+    own = bool(re.match(r"on (?:its|his|her|their) (?:back|side|belly|stomach|feet|hind legs|knees)\b", text))
+    kept = tuple(segment for segment in draft.phrase.tail if times or own or not _is_place(segment))
+    at = next((i for i, segment in enumerate(kept) if own and _is_place(segment)), len(kept))
+    draft.phrase = replace(draft.phrase, tail=(*kept[:at], text, *kept[at:]))
+    draft.added(text)
+
+
+_TIME = re.compile(
+    r"(?:at|in|during|by) (?:the )?(?:night|sunset|sunrise|dawn|dusk|noon|evening|morning|daylight|winter|"
+    r"summer|spring|autumn|rain|fog|storm)\b|.* light$"
+)
+
+
+def _is_place(segment: str) -> bool:
+    words = segment.split()
+    personal = re.search(r"\b(?:its|his|her|their|mouth|hand|hands|arms|head|camera|top of)\b", segment)
+    return bool(words) and words[0] in lx.PLACES and not personal
+
+
+def _pose(edit: Edit, draft: Draft) -> None:
+    new = parse("x " + edit.text).tail or (edit.text,) * (edit.text in lx.POSTURES | lx.PARTICIPLES)
+    if re.search(r"\b(?:opposite|other) (?:direction|way|side)\b", edit.text):
+        new = _turned_round(draft.phrase.tail)
+    draft.touched = True
+    if not new:
+        return
+    first = new[0].split()[0]
+    classes = frozenset().union(*(_class_of(segment.split()[0]) for segment in new))
+    kept = [segment for segment in draft.phrase.tail if segment.split()[0] not in classes]
+    if any(_is_place(segment) for segment in new) and first in lx.POSTURES:
+        kept = [segment for segment in kept if not _is_place(segment)]
+    again = next((i for i, old in enumerate(draft.phrase.tail) if old.split()[0] == first), len(kept))
+    at = 0 if first in lx.POSTURES else min(again, len(kept))
+    draft.phrase = replace(draft.phrase, tail=(*kept[:at], *new, *kept[at:]))
+    draft.added(edit.text)
+
+
+def _class_of(verb: str) -> frozenset[str]:
+    """The verbs that can not be done together with this one."""
+    return next((kind for kind in (lx.POSTURES, lx.GAZES) if verb in kind), frozenset({verb}))
+
+
+_TURNS = (("left", "right"), ("right", "left"), ("away from the camera", "the camera"), ("the camera", "away"),
+          ("away", "the camera"))  # fmt: skip
+
+
+def _turned_round(tail: tuple[str, ...]) -> tuple[str, ...]:
+    """*facing left* the other way round; nothing where the caption does not say which way."""
+    gaze = next((segment for segment in tail if segment.split()[0] in lx.GAZES), "")
+    return next((("facing " + new,) for old, new in _TURNS if re.search(rf"\b{old}\b", gaze)), ())
+
+
+def _view(edit: Edit, draft: Draft) -> None:
+    phrase = draft.phrase
+    if edit.text == "a photo of":
+        draft.phrase = replace(phrase, prefix="") if phrase.prefix.endswith(" of") else phrase
+        draft.removed(bare(phrase.prefix.removesuffix(" of")))
+        return
+    if edit.text.endswith(" of"):
+        framed = not phrase.prefix or phrase.prefix.endswith(" of")
+        draft.phrase = replace(phrase, prefix=edit.text if framed else f"{edit.text} {phrase.prefix}")
+    elif edit.text.startswith("close-up"):
+        part = edit.text.removeprefix("close-up of ") if " of " in edit.text else ""
+        draft.phrase = phrase if phrase.prefix else replace(phrase, prefix="a close-up of" + f" {part} of" * bool(part))
+    else:
+        phrase = replace(phrase, prefix="") if "afar" in edit.text and "close-up" in phrase.prefix else phrase
+        other = re.compile(
+            r"\b(?:greyscale|black and white|in colou?r|light)$"
+            if re.match("in ", edit.text)
+            else r"^(?:seen|viewed|shot) "
+        )
+        kept = tuple(segment for segment in phrase.tail if not other.search(segment))
+        draft.phrase = replace(phrase, tail=(*kept, edit.text))
+    draft.added(edit.text)
+
+
+def _aside(edit: Edit, draft: Draft) -> None:
+    draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail, ", " + edit.text))
+    draft.added(edit.text)
+
+
+def _keep(edit: Edit, draft: Draft) -> None:
+    draft.touched = True
+    if edit.text and edit.text not in ("same", "rest", "everything", "else"):
+        draft.keep.append(edit.text)
+
+
+def _scene(edit: Edit, draft: Draft) -> None:
+    text = scene_text(edit.text)
+    if not text:
+        return
+    new = parse(text)
+    again = re.search(r"^the\b|\b(?:same|another|similar\w*|other)\b", " ".join(edit.text.split()[:5]))
+    if draft.rewritten:
+        draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail, ", " + text))
+    elif again and same_kind(new.noun, draft.original.noun):
+        draft.phrase = _inherited(new, edit.text, draft)
+    else:
+        draft.phrase = replace(
+            new, lead="a" if new.lead == "the" and not is_plural(new.noun) else new.lead.removeprefix("the")
+        )
+    if not same_noun(new.noun, draft.original.noun):
+        draft.removed(draft.original.noun)
+    draft.rewritten = True
+    draft.added(text)
+
+
+def _inherited(new: Phrase, said: str, draft: Draft) -> Phrase:
+    """*another dog of the same breed*: looks that the text does not name stay those of the caption."""
+    old = draft.original
+    noun = old.noun if singular(new.noun) in ("animal", "person", "one", "vehicle") else new.noun
+    lead = new.lead if new.lead not in ("the", "") else old.lead
+    if is_plural(noun) and lead in ("a", "an", "one"):
+        noun = singular(noun)
+    phrase = replace(new, noun=noun, lead=lead)
+    different = re.search(r"\b(?:different|other) (?:breed|colou?r|type|kind|species)", said)
+    for unit in old.units:
+        if (
+            not different
+            and not phrase.unit(unit_slot(unit))
+            and unit_slot(unit) in ("colour", "pattern", "material", "")
+        ):
+            phrase = with_unit(phrase, unit)
+    return phrase
+
+
+def scene_text(text: str) -> str:
+    """A description of the whole target without talk of the reference or of pictures."""
+    text = re.sub(
+        r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:(?:the|a) (?:same|"
+        r"similar|different)|(?:various,? (?:but )?)?(?:same|similar|identical)) (?:(?:fur|coat|skin|hair|eye) )?"
+        r"(?:breed|type|kind|colou?r|shape|style|size|species|variety|position|pose|design|location|"
+        r"angle|way|background)s?(?: and (?:[\w-]+ )?(?:colou?r|type|size|shape|breed|kind))?(?: of)?\b",
+        " ",
+        text,
+    )
+    text = re.sub(r"\b(?:is|are)(?=,|$)", "", re.sub(r"\banother(?= (?!and\b)\w)", "a", text))
+    text = re.sub(
+        r"\b(?<!each )(?:a )?(?:very |more )?(?:similar|same|different|other|identical)(?:ly)?(?: but)? (?=\w)",
+        _article_kept,
+        text,
+    )
+    text = re.sub(r"\b(?:the|a) (?=a\b|an\b)", "", text)
+    text = re.sub(
+        r"^(?:is|are|has|have|shows?|of|with|on|it is|there is|there are)\s+(?=\w)", "", plain(text).strip(" ,")
+    )
+    text = re.sub(r"\b(?:is|are|must be|should be|must|should) (?=\w+ing\b)|\b(?:must|should) be ", "", text)
+    text = re.sub(r"^(?:twice|double) as many\b", "many", re.sub(r"^(?:only|just|now) ", "", text))
+    text = re.sub(r",? and (?:it|they|he|she) (?:is |are )?(?=\w+ing\b)", " ", text)
+    text = _relative_before(text)
+    return re.sub(r"^((?:(?!and\b|\w+ing\b)[\w-]+ )+)and (?=\w{3,}ing\b)", r"\1", " ".join(text.split())).strip(" ,")
+
+
+_RELATIVE = re.compile(r"((?:an?|the|one|two|three|some) )?((?:[\w-]+ ){1,4})(?:that|which|who) (?:is|are|looks?) (.+)")
+
+
+def _relative_before(text: str) -> str:
+    """*a dog that is red* -> *a red dog*."""
+    found = _RELATIVE.match(text)
+    if not found or lx.PREPOSITIONS & set(found.group(2).split()):
+        return text
+    words, rest = found.group(3), ""
+    cut = re.search(r" and (?:has|have) | (?=(?:with|in|on) )|(?=,)", words)
+    if cut:
+        words, rest = words[: cut.start()], words[cut.end() :]
+        rest = f" with {rest}" if cut.group().startswith(" and") else cut.group() + rest
+    return f"{found.group(1) or ''}{words} {found.group(2).strip()}{rest}" if adjectival(words) else text
+
+
+def _article_kept(found: re.Match[str]) -> str:
+    return "a " if found.group(0).startswith("a ") else ""
+
+
+_ACTIONS = {
+    Scene: _scene,
+    Become: become,
+    Swap: swap,
+    Set: set_looks,
+    Add: add_thing,
+    Aside: _aside,
+    Drop: drop_thing,
+    Place: _place,
+    Pose: _pose,
+    Count: set_count,
+    View: _view,
+    Keep: _keep,
+}

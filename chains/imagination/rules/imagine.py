@@ -1,0 +1,91 @@
+"""From a caption and a modification to the imagined target."""
+
+from __future__ import annotations
+
+from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules.actions import apply
+from ipcir_tools.chains.imagination.rules.caption import Phrase, parse_caption, unit_slot
+from ipcir_tools.chains.imagination.rules.cleaning import clean
+from ipcir_tools.chains.imagination.rules.edits import Draft
+from ipcir_tools.chains.imagination.rules.grammar import read
+from ipcir_tools.chains.imagination.rules.text import WORD_LIMIT, bare, plain, singular, tidy, words_of
+from ipcir_tools.types import ImaginedTarget
+
+
+def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
+    """The target of an edit, written by rules.
+
+    ``caption`` says what the reference shows; with ``previous``, the imagination of the turn before, its description is
+    edited instead and its ``remove`` carries on, save for what comes back. Absences stand in ``remove`` only; the
+    description holds 60 words at most and is never empty. Pure: the same arguments give the same target. Never raises.
+    """
+    said = tidy(modification)
+    original = parse_caption(tidy(previous.description if previous else caption))
+    draft = Draft(original, original)
+    for edit in read(said, original):
+        apply(edit, draft)
+    description = _description(draft, said)
+    return ImaginedTarget(
+        description=description,
+        keep=_kept(draft),
+        add=_unique([clean(item) for item in draft.add]),
+        remove=_gone(draft, description, previous),
+        alternatives=_alternatives(draft, description),
+        origin="rules",
+    )
+
+
+def _description(draft: Draft, said: str) -> str:
+    text = clean(draft.phrase.text())
+    if not draft.touched or not text:
+        text = clean(" ".join(part for part in (draft.original.text(), content(plain(said))) if part))
+    return text or clean(said) or " ".join(said.split()[:WORD_LIMIT]) or "a picture"
+
+
+def _kept(draft: Draft) -> tuple[str, ...]:
+    """What was asked to stay, else what of the caption is still there."""
+    old, new = draft.original, draft.phrase
+    if draft.keep or draft.rewritten:
+        return _unique(draft.keep)
+    same = [unit for unit in old.units if unit in new.units]
+    same += [old.noun] if old.noun == new.noun else []
+    return _unique([*same, *(bare(item) for item in old.features if item in new.features)])
+
+
+def _gone(draft: Draft, description: str, previous: ImaginedTarget | None) -> tuple[str, ...]:
+    """What must not be seen: of this turn and of those before, save for what the description says."""
+    before = previous.remove if previous else ()
+    shown = {singular(word.strip(",.;")) for word in description.split()}
+
+    def back(item: str) -> bool:
+        words = [singular(word) for word in item.split()]
+        return (
+            bool(words)
+            and all(word in shown for word in words)
+            and f" {item} " in f" {' '.join(description.replace(',', ' ').split())} "
+        )
+
+    return _unique([item for item in (*before, *draft.remove) if not back(item)])
+
+
+def _alternatives(draft: Draft, description: str) -> tuple[str, ...]:
+    """The short form: the thing itself with its colour, pattern and material."""
+    phrase = draft.phrase
+    if not phrase.noun or not (phrase.features or phrase.tail):
+        return ()
+    units = tuple(
+        unit for unit in phrase.units if unit_slot(unit) in ("colour", "pattern", "material", "length", "sleeves", "")
+    )
+    short = clean(Phrase(phrase.lead, units, phrase.noun).text())
+    return (short,) if short and short != description else ()
+
+
+def _unique(items: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.strip(" ,.;") for item in items if item.strip(" ,.;")))
+
+
+def content(text: str) -> str:
+    """The words of a text that say something, for when nothing else can be made of it."""
+    return " ".join(
+        word for word in words_of(text) if word not in lx.STOPS | lx.PREPOSITIONS | lx.DETERMINERS | lx.GENERIC
+    )

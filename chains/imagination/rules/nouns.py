@@ -1,0 +1,274 @@
+"""Things of a draft that go, change into others, or change in number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules.attributes import (
+    add_item,
+    drop_pattern,
+    fitting_length,
+    set_sleeves,
+    set_unit,
+)
+from ipcir_tools.chains.imagination.rules.caption import (
+    Phrase,
+    feature_key,
+    head_noun,
+    holder,
+    parse,
+    same_kind,
+    same_noun,
+    unit_slot,
+    with_feature,
+    without_feature,
+    without_unit,
+)
+from ipcir_tools.chains.imagination.rules.edits import Become, Draft, Edit
+from ipcir_tools.chains.imagination.rules.text import bare, is_gerund, is_plural, listed, plain, plural, says, singular
+
+
+def drop_thing(edit: Edit, draft: Draft) -> None:
+    """A thing that is not there: out of the features, the adjectives, the tail."""
+    item = re.sub(r"^(?:the|a|an|any|its|all|all the|of|other|more) ", "", plain(edit.text)).strip()
+    head = head_noun(item)
+    if not item or not head:
+        return
+    draft.removed(item)
+    key = feature_key(item)
+    phrase = draft.phrase
+    if is_gerund(item.split()[0]):
+        draft.phrase = replace(phrase, tail=tuple(part for part in phrase.tail if part.split()[0] != item.split()[0]))
+        return
+    if edit.of and not same_noun(edit.of, phrase.noun):
+        _drop_look(item.split(), draft)
+        return
+    if singular(head) in lx.HYPERNYMS and not same_noun(head, phrase.noun):
+        _drop_kind(head, draft)
+    if lx.slot_of(head) == "pattern" and head not in phrase.units:
+        return
+    if (
+        head in ("pattern", "print", "patterns", "prints", "design", "designs")
+        or lx.slot_of(head) == "pattern"
+        or (head in lx.PATTERN_NOUNS and phrase.unit("pattern"))
+    ):
+        drop_pattern(draft)
+    elif key == "sleeves" and bare(item) in ("sleeves", "sleeve"):
+        set_sleeves("sleeveless", draft)
+    elif phrase.feature(key) and key != "":
+        draft.phrase = without_feature(phrase, key)
+    elif any(word in phrase.units for word in (item, head)):
+        draft.phrase = without_unit(without_unit(phrase, item), head)
+    elif same_noun(head, phrase.noun) and not phrase.is_garment:
+        _drop_head(draft)
+    else:
+        _drop_in_tail(head, draft)
+
+
+def _drop_look(words: list[str], draft: Draft) -> None:
+    """Adjectives of something beside the main thing."""
+
+    def cleaned(text: str) -> str:
+        return " ".join(word for word in text.split() if word.strip(",") not in words)
+
+    phrase = draft.phrase
+    draft.phrase = replace(
+        phrase,
+        features=tuple(map(cleaned, phrase.features)),
+        tail=tuple(part for part in map(cleaned, phrase.tail) if part),
+    )
+
+
+def _drop_kind(kind: str, draft: Draft) -> None:
+    """*no animals*: every feature of that kind."""
+    phrase = draft.phrase
+    gone = [item for item in phrase.features if same_kind(head_noun(item), kind)]
+    draft.removed(*(bare(item) for item in gone))
+    draft.phrase = replace(phrase, features=tuple(item for item in phrase.features if item not in gone))
+
+
+def _drop_head(draft: Draft) -> None:
+    """Without its main thing a picture is of what stood around it."""
+    phrase = draft.phrase
+    if phrase.features and singular(head_noun(phrase.features[0])) in lx.ANIMALS | lx.PEOPLE:
+        draft.phrase = parse(" ".join((listed(phrase.features), *phrase.tail)))
+        return
+    left = " ".join(draft.phrase.tail)
+    left = re.sub(r"^(?:and|with) ", "", left)
+    found = re.search(
+        r"\b(?:on|in|at|near|behind|under|by|with|next to|in front of|of|over|holding|eating) ((?:a|an|the|some|"
+        r"two|three)? ?\S.*)",
+        left,
+    )
+    rest = left if draft.phrase.tail and draft.phrase.tail[0].startswith("and ") else found.group(1) if found else ""
+    if rest:
+        draft.phrase = parse(rest)
+
+
+def _drop_in_tail(head: str, draft: Draft) -> None:
+    if lx.slot_of(head) and any(re.search(rf"\b{re.escape(head)} (?:and )?\w", part) for part in draft.phrase.tail):
+        _drop_look([head], draft)
+        return
+    kept = tuple(part for part in draft.phrase.tail if not any(same_noun(w.strip(",.;"), head) for w in part.split()))
+    verbs = tuple(
+        segment
+        for segment in kept
+        if not (is_gerund(segment) and segment in ("wearing", "holding", "carrying", "eating"))
+    )
+    if len(verbs) < len(draft.phrase.tail) and verbs and verbs[0].startswith(", ") and " and " not in " ".join(verbs):
+        verbs = ("and " + verbs[0].strip(", "), *verbs[1:])
+    draft.phrase = replace(draft.phrase, tail=verbs)
+
+
+def become(edit: Edit, draft: Draft) -> None:
+    """The main thing becomes another and keeps what it can."""
+    new = parse(edit.text)
+    old = draft.phrase
+    if not new.noun:
+        return
+    if same_noun(new.noun, holder(old)) and not same_noun(new.noun, old.noun):
+        _held_otherwise(new, draft)
+        return
+    if not same_noun(new.noun, old.noun):
+        draft.removed(old.noun)
+        old = replace(old, units=tuple(unit for unit in old.units if unit_slot(unit)))
+        draft.added(new.noun)
+    lead = new.lead if new.lead not in ("", "the", "a", "an", "another", "that") else old.lead
+    one = new.lead in ("a", "an") and not is_plural(new.noun) and lead.endswith(" of")
+    if one and (holder(old) in lx.CROWDS or new.units):
+        lead = "a"
+    if is_plural(new.noun) and lead in ("a", "an", "one"):
+        lead = ""
+    if lx.NUMBERS.get(new.lead, 0) > 1 or new.lead in ("several", "many"):
+        new = replace(new, noun=new.noun if new.noun in lx.MASS else plural(new.noun))
+    if not is_plural(new.noun) and (
+        (lead == "" and is_plural(old.noun)) or (lead in ("two", "three", "some", "several") and lead != new.lead)
+    ):
+        lead = "a"
+    compound = [unit for unit in old.units if not unit_slot(unit)]
+    if compound and any(not unit_slot(unit) for unit in new.units):
+        old = replace(old, units=tuple(unit for unit in old.units if unit not in compound))
+        draft.removed(*compound)
+    draft.phrase = replace(_suited(old, new.noun), lead=lead, noun=new.noun)
+    for unit in new.units:
+        if unit in ("different", "similar", "identical", "same"):
+            continue
+        if unit_slot(unit) or unit not in draft.phrase.units:
+            set_unit(unit, draft)
+    for item in new.features:
+        add_item(item, draft)
+    if new.tail:
+        draft.phrase = replace(draft.phrase, tail=new.tail)
+    draft.touched = True
+
+
+def _held_otherwise(new: Phrase, draft: Draft) -> None:
+    """*two slices*, *a smaller bowl*: what holds the main thing."""
+    lead = draft.phrase.lead
+    rest = lead[lead.index(" of") :]
+    draft.phrase = replace(draft.phrase, lead=" ".join((new.lead or "a", *new.units, new.noun)) + rest)
+    draft.added(" ".join((*new.units, new.noun)))
+
+
+def _suited(old: Phrase, noun: str) -> Phrase:
+    """What another kind of garment can keep: a skirt has no sleeves."""
+    if not old.is_garment or same_noun(noun, old.noun):
+        return old
+    lost: set[str] = set()
+    if singular(noun) in lx.BOTTOMS or noun in lx.BOTTOMS or singular(noun) in lx.WEARABLES:
+        lost = {"sleeves", "neck"}
+    elif noun == "hoodie":
+        lost = {"neck"}
+    if singular(noun) in lx.TOPS:
+        lost |= {"belt"}
+    units = tuple(unit for unit in old.units if unit_slot(unit) not in lost)
+    features = tuple(item for item in old.features if feature_key(item) not in lost)
+    length = old.unit("length")
+    suited = replace(old, noun=noun, units=units, features=features)
+    new = fitting_length(length, suited) if length else ""
+    return replace(suited, units=tuple(new if unit == length else unit for unit in units if unit != length or new))
+
+
+def swap(edit: Edit, draft: Draft) -> None:
+    """One thing or look gives way to another."""
+    old, new = bare(edit.of), edit.text
+    head = head_noun(old)
+    phrase = draft.phrase
+    slot = _common_slot(old, new)
+    if holder(phrase) and same_noun(head, holder(phrase)) and not same_noun(head, phrase.noun):
+        draft.removed(head)
+        _held_otherwise(parse(_articled(new)), draft)
+    elif old in phrase.units and len(bare(new).split()) == 1 and not slot:
+        draft.removed(old)
+        draft.phrase = replace(phrase, units=tuple(bare(new) if unit == old else unit for unit in phrase.units))
+        draft.added(bare(new))
+    elif slot:
+        words = bare(new)
+        draft.removed(old)
+        set_unit(lx.PATTERN_NOUNS.get(words, words), draft)
+    elif phrase.feature(feature_key(old)):
+        draft.removed(bare(phrase.feature(feature_key(old))))
+        if feature_key(old) == feature_key(new) and not phrase.is_garment:
+            draft.phrase = with_feature(phrase, _articled(new))
+            draft.added(bare(new))
+            return
+        draft.phrase = replace(phrase, features=tuple(f for f in phrase.features if feature_key(f) != feature_key(old)))
+        add_item(_articled(new), draft)
+    elif not same_noun(head, phrase.noun) and any(
+        same_noun(w.strip(",.;"), head) for p in phrase.tail for w in p.split()
+    ):
+        swap_in_tail(old, head, new, draft)
+    elif same_kind(head, phrase.noun) and says(" ".join(phrase.tail), head_noun(new)):
+        _drop_head(draft)
+        draft.removed(old)
+    elif same_kind(head, phrase.noun):
+        become(Become(new), draft)
+        draft.removed(old)
+    else:
+        swap_in_tail(old, head, new, draft)
+
+
+def _common_slot(old: str, new: str) -> str:
+    """The slot of two adjectives, or of two pattern nouns."""
+    slots = []
+    for text in (old, new):
+        words = bare(text).split()
+        last = words[-1] if words else ""
+        slots.append("pattern" if last in lx.PATTERN_NOUNS and len(words) == 1 else lx.slot_of(last))
+    return slots[0] if slots[0] == slots[1] and slots[0] not in ("", "other") else ""
+
+
+def _articled(text: str) -> str:
+    head = head_noun(text)
+    first = text.split()[0] if text else ""
+    needs = first and first not in lx.DETERMINERS and not is_plural(head) and head not in lx.MASS
+    text = re.sub(r"^the ", "a " if not is_plural(head) and head not in lx.MASS else "", text)
+    return f"a {text}" if needs else text
+
+
+def swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
+    """Replace a noun with all its words inside the tail; where it is not, the new is added."""
+    draft.removed(old)
+    if any(same_noun(word, head) for word in draft.phrase.prefix.split()):
+        worn = draft.phrase.prefix.split()[-1]
+        draft.phrase = replace(draft.phrase, prefix=f"{_articled(new)} {worn}")
+        draft.added(bare(new))
+        return
+    there = any(same_noun(word.strip(",.;"), head) for part in draft.phrase.tail for word in part.split())
+    alike = same_noun if there else same_kind
+    for i, segment in enumerate(draft.phrase.tail):
+        words = segment.split()
+        at = next((j for j, word in enumerate(words) if alike(word.strip(",.;"), head)), None)
+        if at is None:
+            continue
+        start = at
+        while start and (words[start - 1] in lx.DETERMINERS or lx.slot_of(words[start - 1])):
+            start -= 1
+        kept = new if words[start : start + 1] == ["the"] and new.startswith("the ") else _articled(new)
+        changed = " ".join((*words[:start], kept, *words[at + 1 :]))
+        draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail[:i], changed, *draft.phrase.tail[i + 1 :]))
+        draft.added(bare(new))
+        return
+    add_item(_articled(new), draft)

@@ -1,0 +1,1 @@
+"""Reordering the first hits with a vision model."""

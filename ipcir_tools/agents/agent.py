@@ -1,0 +1,165 @@
+"""A chat agent that searches: ``build_agent(llm, engine)``, or ``IPCIRMiddleware(engine)`` for an agent of your own.
+
+Whoever imports this module wants an agent, so it imports ``langchain.agents``; nothing else in the package does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from langchain.agents import AgentState, create_agent
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, hook_config
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, SystemMessage, ToolMessage
+from pydantic import ValidationError
+
+from ipcir_tools.agents.message_format import _extended, presentable
+from ipcir_tools.agents.toolkit import IPCIRToolkit
+from ipcir_tools.prompts import load_prompt
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langgraph.graph.state import CompiledStateGraph
+    from langgraph.runtime import Runtime
+    from langgraph.types import Checkpointer
+
+    from ipcir_tools.engine.engine import Engine
+
+
+DEEPEST = 50
+"""Levels of nesting in a call's arguments; the tools' own filters need a handful."""
+DEEP = "nested too deeply"
+TRIES = 3
+"""Replies in a row that nobody could read, after which the model's turn ends."""
+
+_NO_OBJECT = "The arguments of {name} are no JSON object, so nothing was done: call again with one JSON object."
+_TOO_DEEP = "The arguments of {name} are nested too deeply, so nothing was done: call again with flat arguments."
+_NO_REPLY = (
+    "Your last reply could not be read: the arguments of a tool call were no JSON object. "
+    "Say it again, with one JSON object for each call."
+)
+_GIVEN_UP = "The language model called its tools with arguments that cannot be read, several times: ask once more."
+
+
+def build_agent(
+    llm: str | BaseChatModel,
+    engine: Engine,
+    *,
+    show_images: bool = False,
+    checkpointer: Checkpointer = None,
+    system_prompt: str | SystemMessage | None = None,
+    middleware: Sequence[AgentMiddleware[Any, Any, Any]] = (),
+    **options: Any,
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The ready chat agent over an engine, sync and async.
+
+    ``llm`` is a chat model or a name that ``init_chat_model`` takes ("openai:gpt-5-mini"). With ``show_images`` the
+    model may look at pictures: for models that take them. Our own system prompt stands behind ``system_prompt``.
+    ``options`` go to ``create_agent``: ``tools`` of your own, ``response_format``, ``name``, ...
+    """
+    return create_agent(
+        llm,
+        system_prompt=system_prompt,
+        middleware=[*middleware, IPCIRMiddleware(engine, show_images=show_images)],  # last: it sees what is really sent
+        checkpointer=checkpointer,
+        **options,
+    )
+
+
+class IPCIRMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Hands ``create_agent`` the toolkit and a system prompt, and mends what would end the agent's loop.
+
+    Put it last among several. It changes only what a model is sent, never the state: pictures go as a user's message,
+    for Chat Completions takes none from a tool. A call whose arguments are no JSON object is answered with an error.
+    """
+
+    def __init__(self, engine: Engine, show_images: bool = False, prompt: str = "agent") -> None:
+        """``prompt`` is the id of a prompt without variables. Raises NotFound for an unknown one."""
+        super().__init__()
+        self.tools = IPCIRToolkit(engine, show_images=show_images).get_tools()
+        self._words = load_prompt(prompt).render()[0].text
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any] | AIMessage:
+        """Call the model with our prompt and with messages that every API takes."""
+        request = self._ready(request)
+        for _ in range(TRIES):
+            try:
+                return _flat(handler(request))
+            except (ValidationError, RecursionError) as error:
+                request = _asked_again(request, error)
+        return AIMessage(_GIVEN_UP)
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any] | AIMessage:
+        """The same for an async agent."""
+        request = self._ready(request)
+        for _ in range(TRIES):
+            try:
+                return _flat(await handler(request))
+            except (ValidationError, RecursionError) as error:
+                request = _asked_again(request, error)
+        return AIMessage(_GIVEN_UP)
+
+    @hook_config(can_jump_to=["model"])
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Answer calls whose arguments are no JSON: the agent's loop does not see them, and would end."""
+        reply = state["messages"][-1]
+        if not isinstance(reply, AIMessage) or not reply.invalid_tool_calls:
+            return None
+        answers = [
+            ToolMessage(
+                (_TOO_DEEP if call["error"] == DEEP else _NO_OBJECT).format(name=call["name"]),
+                name=call["name"],
+                tool_call_id=str(call["id"]),
+                status="error",
+            )
+            for call in reply.invalid_tool_calls
+        ]
+        return {"messages": answers, **({} if reply.tool_calls else {"jump_to": "model"})}
+
+    def _ready(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        return request.override(
+            system_message=_extended(request.system_message, self._words), messages=presentable(request.messages)
+        )
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether JSON is nested deeper than ``DEEPEST``: whoever walks it level by level may run out of stack."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for each in level if isinstance(each, dict | list) for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _flat(response: ModelResponse[Any]) -> ModelResponse[Any]:
+    """The response with its too deeply nested calls among the invalid ones, before anything walks their arguments."""
+    return replace(response, result=[_flattened(each) for each in response.result])
+
+
+def _flattened(reply: BaseMessage) -> BaseMessage:
+    if not isinstance(reply, AIMessage) or not any(_is_deep(call["args"]) for call in reply.tool_calls):
+        return reply
+    deep = [
+        InvalidToolCall(name=call["name"], args="", id=call["id"], error=DEEP, type="invalid_tool_call")
+        for call in reply.tool_calls
+        if _is_deep(call["args"])
+    ]
+    flat = [call for call in reply.tool_calls if not _is_deep(call["args"])]
+    return reply.model_copy(update={"tool_calls": flat, "invalid_tool_calls": [*reply.invalid_tool_calls, *deep]})
+
+
+def _asked_again(request: ModelRequest[Any], error: ValidationError | RecursionError) -> ModelRequest[Any]:
+    """The request with a word on the reply that could not be read. Raises what is no fault of a reply."""
+    if isinstance(error, ValidationError) and error.title != AIMessage.__name__:
+        raise error
+    return request.override(messages=[*request.messages, HumanMessage(_NO_REPLY)])

@@ -1,0 +1,189 @@
+"""A doubt -> one question to the user, worded by a language model where there is one that words it well.
+
+The question of the rules stands wherever the model says anything but one short question, or nothing: what it says is
+read by a person who trusts the program that shows it, and captions and file names have gone into it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+
+from ipcir_tools.agents.dialogue.clarify import Doubt
+from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.llm.budget import Budget
+from ipcir_tools.llm.chat_model import load_llm, name_of
+from ipcir_tools.llm.client import Asker
+from ipcir_tools.llm.errors import NoAnswer
+from ipcir_tools.llm.reply_store import key_of, reply_of
+from ipcir_tools.llm.reply_text import refuses, unwrapped
+from ipcir_tools.llm.tracing import asked_by
+from ipcir_tools.prompts import Prompt, capped, load_prompt
+from ipcir_tools.text import one_line, printable
+from ipcir_tools.types import Turn
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.llm.reply_store import ReplyStore
+
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 10.0
+"""Seconds that a question may take: the one of the rules is there at once."""
+MAX_CHARS = 200
+FOUND = 5
+FOUND_CHARS = 200
+"""How many of the pictures found the model is told of, and how much of each text."""
+
+_VARIABLES = {"request", "why", "found", "question"}
+_MARKS = "?\uff1f\u061f"
+"""Question marks: Latin, fullwidth, Arabic."""
+_SENTENCE = re.compile(r"[.!;\u2026](?:\s|$)|[\u3002\uff01]")
+_DEBRIS = re.compile(r"[{}<>\[\]|\\`]|://|\bwww\.|\w@\w", re.IGNORECASE)
+_ELSEWHERE = re.compile(
+    r"\b(?:pass(?:word|code|phrase)s?|log ?in|sign ?in|credit card|bank|account|api key|tokens?|e-?mail|phone number"
+    r"|click|download|install|prompt|instructions?|ignore)\b",
+    re.IGNORECASE,
+)
+"""What no question about a picture needs, and a caption with orders in it might lead to."""
+
+
+@dataclass(frozen=True)
+class InDoubt:
+    """A request, why it is in doubt, and what was found nevertheless, best first."""
+
+    request: str
+    doubt: Doubt
+    found: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, who worded it, and what it took."""
+
+    text: str
+    by: Literal["llm", "rules"] = "rules"
+    problem: str | None = None
+    """Why a model that was asked did not word it."""
+    calls: int = 0
+    """Calls made now: one at most, none where the reply was kept."""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Who worded it, for a trace; nothing where no model was asked to."""
+        if self.problem is not None:
+            return {"by": self.by, "problem": self.problem}
+        return {"by": self.by} if self.by == "llm" else {}
+
+
+class NoQuestion(ValueError):
+    """A reply that is not one short question; the text says why."""
+
+
+def build_wording_chain(
+    llm: BaseChatModel | None,
+    *,
+    prompts: Path | None = None,
+    replies: ReplyStore | None = None,
+    timeout: float = TIMEOUT,
+) -> Runnable[InDoubt, Question]:
+    """What words a question, by the prompt ``ask``; without ``llm``, and on any trouble with it, the rules' stands.
+
+    The model is asked once, within ``timeout`` seconds, and never again for the same doubt. Raises ``InvalidRequest``
+    for a prompt of the user's own in ``prompts`` that wants what a doubt does not have, or asks for JSON.
+    """
+    if llm is None:
+        return RunnableLambda(lambda asked: Question(asked.doubt.question), name="ask")
+    prompt = load_prompt("ask", prompts)
+    if unknown := sorted(set(prompt.variables) - _VARIABLES) + list(prompt.pictures):
+        raise InvalidRequest(f"prompt ask wants {', '.join(unknown)}; a doubt has {', '.join(sorted(_VARIABLES))}")
+    if prompt.reply != "text":
+        raise InvalidRequest("prompt ask must have 'reply: text': the question is shown as it comes")
+    return RunnableLambda(_Wording(llm, prompt, replies, timeout).worded, name="ask")
+
+
+def wording_for(engine: Engine) -> Runnable[InDoubt, Question]:
+    """What words the questions of a dialogue over ``engine``: its language model, made when there is a first doubt."""
+
+    @cache
+    def chain() -> Runnable[InDoubt, Question]:
+        settings = engine.settings
+        try:
+            llm = load_llm(settings)
+        except ModelUnavailable as error:  # whoever imagines with it is told; a question needs no model
+            log.warning("the rules word the questions: %s", error)
+            llm = None
+        timeout = min(TIMEOUT, settings.llm_timeout)
+        return build_wording_chain(llm, prompts=settings.prompts, replies=engine.catalog, timeout=timeout)
+
+    return RunnableLambda(lambda asked, config: chain().invoke(asked, config), name="ask.wording")
+
+
+def found_in(turn: Turn) -> list[str]:
+    """What a turn found in words: the target that was imagined, then the captions of the hits, best first."""
+    target = [f"(imagined) {turn.imagined.description}"] if turn.imagined else []
+    return target + [hit.caption for hit in turn.hits if hit.caption]
+
+
+def read_question(text: str) -> str:
+    """The one short question that a model's reply is. Raises ``NoQuestion`` for anything else."""
+    answer = unwrapped(text)
+    if not answer:
+        raise NoQuestion("the reply is empty")
+    if refuses(answer):
+        raise NoQuestion("the language model declined")
+    question = one_line(printable(answer))
+    if len(question) > MAX_CHARS or "\n" in answer:
+        raise NoQuestion(f"the reply is longer than one line of {MAX_CHARS} characters")
+    if _DEBRIS.search(question) or _ELSEWHERE.search(question):
+        raise NoQuestion("the reply is about something else than the picture")
+    if question[-1:] not in tuple(_MARKS) or len(re.findall(r"\w", question)) < 4:
+        raise NoQuestion("the reply is no question")
+    if sum(question.count(mark) for mark in _MARKS) > 1 or _SENTENCE.search(question):
+        raise NoQuestion("the reply is more than one question")
+    return question
+
+
+class _Wording:
+    def __init__(self, llm: BaseChatModel, prompt: Prompt, replies: ReplyStore | None, timeout: float) -> None:
+        self._llm = llm
+        self._prompt = prompt
+        self._replies = replies
+        self._timeout = timeout
+        self._asker = Asker(llm, None)
+
+    def worded(self, asked: InDoubt, config: RunnableConfig) -> Question:
+        messages = self._rendered(asked)
+        key = key_of(messages, self._llm, self._prompt)
+        budget = Budget(self._timeout, attempts=1)
+        try:
+            if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
+                return Question(read_question(known.text), "llm")
+            answer = self._asker.ask(messages, asked_by("ask", config, self._prompt), budget)
+            question = read_question(answer.text)
+        except (NoAnswer, NoQuestion) as problem:
+            return Question(asked.doubt.question, problem=str(problem), calls=budget.calls)
+        if self._replies is not None:
+            self._replies.put_reply(key, reply_of(answer.text, "ask", name_of(self._llm), self._prompt, budget))
+        return Question(question, "llm", calls=budget.calls)
+
+    def _rendered(self, asked: InDoubt) -> list[BaseMessage]:
+        found = "\n".join(f"- {capped(' '.join(text.split()), FOUND_CHARS)}" for text in asked.found[:FOUND])
+        values = {
+            "request": asked.request or "(nothing)",
+            "why": asked.doubt.told,
+            "found": found or "(nothing yet)",
+            "question": asked.doubt.question,
+        }
+        return self._prompt.render(**{name: values[name] for name in self._prompt.variables})

@@ -1,0 +1,103 @@
+"""What somebody says in a dialogue, as changes to the dialogue's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AnyMessage, HumanMessage
+
+from ipcir_tools.agents.dialogue.commands import Command, Find, Goto, Line, New, Refine, Show, Undo, parse_line
+from ipcir_tools.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message in parts; ``kept`` is the message as the dialogue keeps it: a picture in it is only mentioned."""
+
+    text: str
+    picture: str | None
+    kept: HumanMessage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request. ``show``: only to look at ``turn`` again, nothing is searched."""
+
+    turn: str | None
+    """The turn to go on from; None: a new dialogue."""
+    text: str = ""
+    reference: str | None = None
+    liked: tuple[str, ...] = ()
+    disliked: tuple[str, ...] = ()
+    back: int = 0
+    """How many turns before ``turn`` is meant."""
+    show: bool = False
+    afresh: bool = False
+    """Whether the line itself starts over: pictures and judgements from before it do not count then."""
+
+
+def last_said(messages: Sequence[AnyMessage]) -> Heard:
+    """The words and the picture of the last message. Raises InvalidRequest where it is no user's, or shows several."""
+    last = messages[-1] if messages else None
+    if not isinstance(last, HumanMessage):
+        raise InvalidRequest("There is nothing to answer: send a user message that says what the picture should show.")
+    pictures = [block for block in last.content_blocks if block["type"] == "image"]
+    if len(pictures) > 1:
+        raise InvalidRequest(f"The message shows {len(pictures)} pictures: send the one to start from.")
+    text = last.text
+    if not pictures:
+        return Heard(text, None, last)
+    mentioned = f"{text}\n[picture]".strip()
+    return Heard(text, _address(pictures[0]), last.model_copy(update={"content": mentioned}))
+
+
+def _address(block: Mapping[str, Any]) -> str:
+    """A picture's block as a reference: a ``data:`` URI or a URL."""
+    if data := block.get("base64"):
+        return f"data:{block.get('mime_type') or 'image/png'};base64,{data}"
+    if url := block.get("url"):
+        return str(url)
+    raise InvalidRequest("The picture in the message has neither bytes nor a URL: send it as base64.")
+
+
+def understood(text: str, turn: str | None, last: str | None) -> Asked:
+    """What a line asks for while the dialogue stands at ``turn``. Raises InvalidRequest for what is no request.
+
+    ``last`` is the turn that was found last: another one where its answer is still in doubt.
+    """
+    return _asked(parse_line(text), turn, last)
+
+
+def _asked(line: Line, turn: str | None, last: str | None) -> Asked:
+    match line:
+        case Refine(words, base, liked, disliked):
+            return Asked(turn, words, base, liked, disliked)
+        case Find(words):
+            return Asked(None, words, afresh=True)
+        case New(reference, words):
+            return Asked(None, words, reference, afresh=True)
+        case Goto(goal, None):
+            return Asked(goal, show=True)
+        case Goto(goal, then):
+            return _asked(then or Refine(), goal, goal)
+        case Undo(steps) if last is not None:
+            return Asked(last, back=steps, show=True)
+        case Show() if last is not None:
+            return Asked(last, show=True)
+        case Undo() | Show():
+            raise InvalidRequest("Nothing was searched yet: say what the picture should show.")
+        case Command("nothing"):
+            return Asked(turn)
+        case _:
+            raise InvalidRequest(
+                "Only `ipcir chat` has that command: say what should be different, pick a hit ('3', 'more like 2'), "
+                "go back ('undo'), or start over ('find a red dress')."
+            )
+
+
+def as_picture(text: str) -> str | None:
+    """The picture that a text names and nothing else: an id, a file or a URL."""
+    line = parse_line(f"new {text.strip()}")
+    return line.reference if isinstance(line, New) and not line.text else None

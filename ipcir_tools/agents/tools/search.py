@@ -1,0 +1,172 @@
+"""The searches: from a picture and words, from an earlier turn, from words alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs, known_turn
+from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
+from ipcir_tools.display.results import DATA, MAX_WARNINGS, Caps, remarks, result_json, result_text
+from ipcir_tools.store.filters import GRAMMAR
+from ipcir_tools.text import capped
+from ipcir_tools.types import SearchResult
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.engine import Engine
+
+
+AGENT_K = 5
+"""Hits that an agent gets if it does not ask for a number: enough to choose from, short to read."""
+AGENT_MOST = 50
+
+WHERE = 'Leave out unless asked for. Example: {"width": {"$gte": 800}}. ' + GRAMMAR
+K = "How many pictures to return."
+
+
+class ComposeSearchArguments(Arguments):
+    """Arguments of ``compose_search``."""
+
+    reference: str = Field(
+        description="The picture to start from: a picture id from an earlier hit, or an allowed file path."
+    )
+    modification: str = Field(
+        description="What should be different, in plain words, such as 'in blue with long sleeves'."
+    )
+    k: int = Field(default=AGENT_K, ge=1, le=AGENT_MOST, description=K)
+    weight: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="0 follows only the reference picture, 1 only the text. Leave out for the default.",
+    )
+    where: dict[str, Any] | None = Field(default=None, description=WHERE)
+
+
+class RefineSearchArguments(Arguments):
+    """Arguments of ``refine_search``."""
+
+    turn: str = Field(description="The turn id to build on. An earlier one undoes what came after it.")
+    modification: str = Field(
+        default="", description="A further edit, in plain words: 'and shorter'. The edits before still hold."
+    )
+    base: str | None = Field(
+        default=None, description="Another picture as the new reference: a picture id, or a hit's rank in that turn."
+    )
+    liked: list[str] = Field(
+        default_factory=list, description="Pictures to find more like: ids, or ranks in that turn."
+    )
+    disliked: list[str] = Field(
+        default_factory=list, description="Pictures to find less like: ids, or ranks in that turn."
+    )
+    k: int | None = Field(default=None, ge=1, le=AGENT_MOST, description=K + " Leave out for as many as before.")
+
+    @field_validator("base", "liked", "disliked", mode="before")
+    @classmethod
+    def _ranks(cls, named: Any, info: ValidationInfo) -> Any:
+        """A rank may come as 3.0, and a single picture without its list; a list written as text is left to be read."""
+        if info.field_name == "base":
+            return _rank(named)
+        if isinstance(named, str) and named.lstrip().startswith("["):
+            return named
+        return [_rank(each) for each in (named if isinstance(named, list | tuple) else [named])]
+
+
+def _rank(named: Any) -> Any:
+    return int(named) if isinstance(named, float) and named.is_integer() else named
+
+
+class FindImagesArguments(Arguments):
+    """Arguments of ``find_images``."""
+
+    text: str = Field(description="What the pictures should show, in plain words.")
+    where: dict[str, Any] | None = Field(default=None, description=WHERE)
+    k: int = Field(default=AGENT_K, ge=1, le=AGENT_MOST, description=K)
+
+
+class SearchBrief(Brief):
+    """A search's answer, for a model."""
+
+    turn: str
+    parent: str | None
+    reference: str | None
+    note: str = DATA
+    imagined: str | None
+    imagined_by: str | None
+    hits: HitBriefs
+    warnings: list[str]
+
+
+def search_answer(result: SearchResult) -> Answer:
+    """A search's result as an answer."""
+    return Answer(result_text(result), fitted_brief(partial(_brief, result), result.turn.hits), result_json(result))
+
+
+def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
+    turn = result.turn
+    return SearchBrief(
+        turn=turn.id,
+        parent=turn.parent,
+        reference=turn.query.reference,
+        imagined=capped(turn.imagined.description, caps.said) if turn.imagined else None,
+        imagined_by=turn.imagined.origin if turn.imagined else None,
+        hits=hit_briefs(turn.hits, caps),
+        warnings=remarks(result) + [capped(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
+    )
+
+
+def _compose_search(engine: Engine, asked: ComposeSearchArguments) -> Answer:
+    return search_answer(
+        engine.search(asked.reference, asked.modification, k=asked.k, weight=asked.weight, where=asked.where)
+    )
+
+
+def _refine_search(engine: Engine, asked: RefineSearchArguments) -> Answer:
+    turn = known_turn(engine, asked.turn).id
+    return search_answer(
+        engine.refine(turn, asked.modification, base=asked.base, liked=asked.liked, disliked=asked.disliked, k=asked.k)
+    )
+
+
+def _find_images(engine: Engine, asked: FindImagesArguments) -> Answer:
+    return search_answer(engine.find(asked.text, k=asked.k, where=asked.where))
+
+
+COMPOSE_SEARCH = Operation(
+    name="compose_search",
+    title="Search with a picture and a change",
+    about=(
+        "Find pictures that are like a reference picture, but changed as a text says: 'this one, but in blue'. "
+        "Returns a turn id and ranked picture ids; a picture id can be the reference of the next search."
+    ),
+    arguments=ComposeSearchArguments,
+    brief=SearchBrief,
+    run=_compose_search,
+)
+
+REFINE_SEARCH = Operation(
+    name="refine_search",
+    title="Go on from a search",
+    about=(
+        "Go on from an earlier turn of any search: a further edit, another hit as the new reference (base), more like "
+        "some hits (liked), less like others (disliked), or all at once. Returns a new turn; earlier turns never "
+        "change, so refining an older turn is an undo, and refining one turn twice makes a branch."
+    ),
+    arguments=RefineSearchArguments,
+    brief=SearchBrief,
+    run=_refine_search,
+)
+
+FIND_IMAGES = Operation(
+    name="find_images",
+    title="Search with words",
+    about=(
+        "Find pictures by words alone, for instance to get a first reference for compose_search. "
+        "Returns a turn id, which refine_search can go on from, and ranked picture ids."
+    ),
+    arguments=FindImagesArguments,
+    brief=SearchBrief,
+    run=_find_images,
+)

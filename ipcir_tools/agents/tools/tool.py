@@ -1,0 +1,111 @@
+"""What an agent can do with an engine, defined once: LangChain tools and MCP tools are both made of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from ipcir_tools.errors import IPCIRError
+from ipcir_tools.text import capped
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.engine import Engine
+
+
+log = logging.getLogger(__name__)
+
+ERROR_CAP = 600
+"""Characters of a refusal."""
+
+
+class Arguments(BaseModel):
+    """Arguments of an operation. Unknown ones are refused: a model that misspells one should hear of it."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a hit's rank may come as a number
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_out(cls, given: Any) -> Any:
+        """Many clients send null for what they leave out."""
+        if not isinstance(given, dict):
+            return given
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        return {name: value for name, value in given.items() if value is not None or name in required}
+
+
+class Brief(BaseModel):
+    """An answer as data, small enough for a model to read. Its fields are plain JSON values.
+
+    One with texts from pictures, files or models says that they are data, in a ``note``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in an answer: encoded bytes, with the ids of the pictures that it shows."""
+
+    data: bytes
+    mime_type: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an operation gives back: for a model to read, as small data, and whole."""
+
+    text: str
+    """Ids first. Captions and file names in it are capped, quoted and labelled as data."""
+    brief: Brief
+    artifact: dict[str, Any]
+    """Everything, as plain JSON values."""
+    pictures: tuple[Picture, ...] = ()
+
+
+class Refused(Exception):
+    """A call that cannot be answered; the text tells the model what to do next."""
+
+
+@dataclass(frozen=True)
+class Operation(Generic[A]):
+    """One operation: its name and description for the model, its arguments, its answer and what it does."""
+
+    name: str
+    title: str
+    """For people, in a client's list of tools."""
+    about: str
+    arguments: type[A]
+    brief: type[Brief]
+    run: Callable[[Engine, A], Answer]
+
+    def call(self, engine: Engine, arguments: A) -> Answer:
+        """The answer. Raises Refused, and nothing else, whatever the arguments are."""
+        try:
+            return self.run(engine, arguments)
+        except IPCIRError as error:
+            raise Refused(capped(str(error), ERROR_CAP)) from error
+        except Exception as error:  # an agent's loop must survive a fault of ours
+            log.exception("%s failed", self.name)
+            raise Refused(
+                f"{self.name} failed inside ({type(error).__name__}): this is no fault of your arguments. "
+                "Try it once more, or go on without it and tell the user."
+            ) from error
+
+
+def mended(error: ValidationError) -> str:
+    """What is wrong with the arguments of a call, for the model, without repeating what was sent."""
+    wrong = [_wrong(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
+    return capped("The arguments are wrong; call again with them mended. " + "; ".join(wrong), ERROR_CAP)
+
+
+def _wrong(place: tuple[int | str, ...], message: str) -> str:
+    where = capped(".".join(map(str, place)), 60) or "arguments"
+    return f"{where}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,171 @@
+"""Looking at pictures and at turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs, known_turn
+from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
+from ipcir_tools.display.results import DATA, MAX_JUDGED, NAME_CAP, Caps, result_json, result_text, said, some, steps
+from ipcir_tools.text import capped, quoted
+from ipcir_tools.types import SearchResult, Turn
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.engine import Engine
+
+
+REMEMBERED = 1_000
+"""The last turns, among which those under another one are looked for."""
+
+
+_NONE = "There is no turn yet: begin with find_images or compose_search."
+_NONE_UNDER = "So far no turn goes on from that one: refine_search makes one."
+
+
+class ShowTurnArguments(Arguments):
+    """Arguments of ``show_turn``."""
+
+    turn: str = Field(description="The turn id that a search returned.")
+
+
+class ListTurnsArguments(Arguments):
+    """Arguments of ``list_turns``."""
+
+    limit: int = Field(default=10, ge=1, le=50, description="How many turns to list, newest first.")
+    under: str | None = Field(default=None, description="Only turns that go on from this turn id. Leave out for all.")
+
+
+class StepBrief(Brief):
+    """One turn of a path."""
+
+    turn: str
+    asked: str
+
+
+class TurnBrief(Brief):
+    """One turn, and the way to it: its root and the last steps; ``left_out`` counts those between."""
+
+    turn: str
+    parent: str | None
+    reference: str | None
+    note: str = DATA
+    asked: str
+    liked: list[str]
+    disliked: list[str]
+    imagined: str | None
+    imagined_by: str | None
+    path: list[StepBrief]
+    left_out: int
+    hits: HitBriefs
+
+
+class TurnLineBrief(Brief):
+    """One turn of a list."""
+
+    turn: str
+    parent: str | None
+    asked: str
+    hits: int
+    first: str | None
+
+
+class ListTurnsBrief(Brief):
+    """Turns, newest first."""
+
+    note: str = DATA
+    turns: list[TurnLineBrief]
+
+
+# --- turns
+
+
+def _show_turn(engine: Engine, asked: ShowTurnArguments) -> Answer:
+    path = engine.catalog.path(known_turn(engine, asked.turn).id)
+    result = SearchResult(turn=path[-1])
+    whole = result_json(result) | {"path": [turn.id for turn in path]}
+    return Answer(result_text(result, path), fitted_brief(partial(_turn_brief, path), path[-1].hits), whole)
+
+
+def _turn_brief(path: Sequence[Turn], caps: Caps) -> TurnBrief:
+    turn, told = path[-1], steps(path)
+    return TurnBrief(
+        turn=turn.id,
+        parent=turn.parent,
+        reference=turn.query.reference,
+        asked=capped(said(turn), caps.said // 2),
+        liked=some(turn.query.liked, MAX_JUDGED),
+        disliked=some(turn.query.disliked, MAX_JUDGED),
+        imagined=capped(turn.imagined.description, caps.said) if turn.imagined else None,
+        imagined_by=turn.imagined.origin if turn.imagined else None,
+        path=[StepBrief(turn=step.id, asked=capped(said(step), caps.name)) for step in told],
+        left_out=len(path) - len(told),
+        hits=hit_briefs(turn.hits, caps),
+    )
+
+
+def _list_turns(engine: Engine, asked: ListTurnsArguments) -> Answer:
+    if asked.under:
+        turns = _under(known_turn(engine, asked.under).id, engine.catalog.turns(REMEMBERED))[: asked.limit]
+    else:
+        turns = engine.catalog.turns(asked.limit)
+    brief = ListTurnsBrief(turns=[_turn_line(turn) for turn in turns])
+    text = _turns_text(brief.turns) if turns else _NONE_UNDER if asked.under else _NONE
+    return Answer(text, brief, brief.model_dump(mode="json"))
+
+
+def _under(root: str, turns: Sequence[Turn]) -> list[Turn]:
+    """Those of ``turns`` that go on from ``root``."""
+    parents = {turn.id: turn.parent for turn in turns}
+
+    def goes_on(id_: str | None) -> bool:
+        while id_ is not None and id_ != root:
+            id_ = parents.get(id_)
+        return id_ is not None
+
+    return [turn for turn in turns if goes_on(turn.parent)]
+
+
+def _turn_line(turn: Turn) -> TurnLineBrief:
+    return TurnLineBrief(
+        turn=turn.id,
+        parent=turn.parent,
+        asked=capped(said(turn), NAME_CAP),
+        hits=len(turn.hits),
+        first=turn.hits[0].id if turn.hits else None,
+    )
+
+
+def _turns_text(turns: Sequence[TurnLineBrief]) -> str:
+    return "\n".join([f"turns, newest first ({DATA}):", *map(_line, turns)])
+
+
+def _line(turn: TurnLineBrief) -> str:
+    after = f" after {turn.parent}" if turn.parent else ""
+    found = f"{turn.hits} hits, first {turn.first}" if turn.first else "no hits"
+    return f"{turn.turn}{after} {quoted(turn.asked, NAME_CAP)}: {found}"
+
+
+SHOW_TURN = Operation(
+    name="show_turn",
+    title="Show a turn",
+    about="Read again what an earlier turn asked for and found, and the path of turns that led to it.",
+    arguments=ShowTurnArguments,
+    brief=TurnBrief,
+    run=_show_turn,
+)
+
+LIST_TURNS = Operation(
+    name="list_turns",
+    title="List turns",
+    about=(
+        "List the last turns of all searches, newest first: what each asked for and its first hit. Use it to find a "
+        "turn to go back to."
+    ),
+    arguments=ListTurnsArguments,
+    brief=ListTurnsBrief,
+    run=_list_turns,
+)

@@ -1,0 +1,23 @@
+"""Blocks of long lists, and the progress over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+Progress = Callable[[str, int, int], None]
+"""Told now and then: what is being done, how many are done, how many there are."""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+T = TypeVar("T")
+
+
+def chunked(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """``values`` in lists of ``size``, the last one shorter."""
+    rest = iter(values)
+    return iter(lambda: list(islice(rest, size)), [])

@@ -1,0 +1,1 @@
+"""``ipcir chat``: a dialogue typed line by line."""

@@ -1,0 +1,1 @@
+"""The commands of ``ipcir``, one module a group."""

@@ -1,0 +1,97 @@
+"""``ipcir eval captions``: composers and prompts measured on captions, without a single picture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipcir_tools.cli.options import LLM, AsJson, composers_of, print_result, write_report
+
+if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
+    from ipcir_tools.evaluation.runs.captions_only import CaptionEngine
+
+
+_GALLERY = 'A JSONL file, {"id": "a", "captions": ["a red dress"]} a line: each stands for a picture.'
+_QUERIES = 'A JSONL file, {"reference": "a", "modification": "in blue", "targets": ["b"]} a line.'
+_EMBEDDINGS = (
+    "LangChain Embeddings as MODULE:NAME, from the working directory or installed; a class or function "
+    "without arguments, or an instance."
+)
+
+
+def captions(
+    gallery: Annotated[Path, typer.Option(help=_GALLERY)],
+    queries: Annotated[Path, typer.Option(help=_QUERIES)],
+    embeddings: Annotated[str, typer.Option(help=_EMBEDDINGS, metavar="MODULE:NAME")],
+    composers: Annotated[
+        str | None,
+        typer.Option(help="Names with commas between, or all (default: the ablation of the paper)."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of vectors and replies (default: ~/.ipcir/eval/captions-GALLERY).")
+    ] = None,
+    llm: LLM = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The prompt that asks --llm (default: imagine.structured).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure composers on captions that stand for pictures: thousands of queries in a minute, no picture needed.
+
+    An entry of the gallery is the mean of its captions. A run that was killed goes on where it was.
+    """
+    names = composers_of(composers)
+    from ipcir_tools.files import check_outputs
+
+    check_outputs(html, markdown)
+    from ipcir_tools.evaluation.runs.captions_only import evaluate_captions
+
+    with caption_engine(gallery, queries, embeddings, home, llm=llm, prompt=prompt) as (engine, benchmark, progress):
+        report = evaluate_captions(engine, benchmark, names, top=k, progress=progress)
+    from ipcir_tools.cli.output.evaluation import show_report, show_unusable
+    from ipcir_tools.evaluation.reports.html import report_html
+    from ipcir_tools.evaluation.reports.report import report_json
+
+    page = partial(report_html, report, lambda name: None, benchmark.first_captions)
+    written = write_report(report, html, markdown, page)
+
+    def show() -> None:
+        show_report(report, written)
+        show_unusable(benchmark.unusable)
+
+    print_result(as_json, lambda: report_json(report), show)
+
+
+@contextmanager
+def caption_engine(
+    gallery: Path, queries: Path, embeddings: str, home: Path | None, **chosen: Any
+) -> Iterator[tuple[CaptionEngine, CaptionBenchmark, Progress]]:
+    """Captions in the place of pictures, ready to be measured; ``chosen`` are settings.
+
+    What somebody else's module prints is no part of a document, so it goes to standard error.
+    """
+    from ipcir_tools.cli.output.console import progress_bars
+    from ipcir_tools.evaluation.benchmarks import load_captions
+    from ipcir_tools.evaluation.runs.captions_only import CaptionEngine
+    from ipcir_tools.evaluation.runs.langchain_encoder import load_text_encoder
+    from ipcir_tools.settings import load_settings
+    from ipcir_tools.store.catalog import Catalog
+
+    own = load_settings().home / "eval" / f"captions-{gallery.stem}"
+    settings = load_settings(home=(home or own).expanduser().absolute(), **chosen)
+    benchmark = load_captions(gallery, queries)
+    with redirect_stdout(sys.stderr), progress_bars() as progress, Catalog.open(settings.home) as catalog:
+        progress("starting", 0, 1)
+        encoder = load_text_encoder(embeddings, catalog, batch_size=settings.batch_size)
+        yield CaptionEngine(settings, catalog, encoder, benchmark), benchmark, progress

@@ -1,0 +1,224 @@
+"""``ipcir prompts compare``: prompts and models on the same queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipcir_tools.cli.benchmark_options import Annotations, CaptionRule, Families, KeepReference, Pictures, Split
+from ipcir_tools.cli.commands.captions import caption_engine
+from ipcir_tools.cli.options import AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.evaluation.benchmarks.registry import Choice
+    from ipcir_tools.evaluation.comparison.accounting import Prices
+    from ipcir_tools.evaluation.comparison.compare import Arm
+    from ipcir_tools.evaluation.comparison.report import Comparison
+    from ipcir_tools.evaluation.comparison.runner import RunGround
+    from ipcir_tools.prompts import Prompt
+    from ipcir_tools.settings import Settings
+
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts", help="Folder of your own prompts; its ID.md stands in for the package's [IPCIR_PROMPTS]."
+    ),
+]
+Bench = Annotated[
+    str | None,
+    typer.Option(help="wardrobe, cirr, circo, fashioniq, genecis, or a JSONL file: reference, modification, targets."),
+]
+
+
+def compare(
+    named: Annotated[list[str], typer.Argument(help="Ids of prompts; rules, for the rules.", metavar="PROMPT...")],
+    llm: Annotated[
+        list[str] | None, typer.Option(help="A model that answers the prompts; repeat it for several [IPCIR_LLM].")
+    ] = None,
+    benchmark: Bench = None,
+    queries: Annotated[int | None, typer.Option(help="So many of the queries, always the same ones.", min=1)] = None,
+    composer: Annotated[str, typer.Option(help="How targets are searched for.")] = "imagined+reference",
+    prices: Annotated[
+        Path | None,
+        typer.Option(help='JSON with dollars for a million tokens: {"openai:gpt-5-mini": {"input": 1, "output": 2}}.'),
+    ] = None,
+    gallery: Annotated[
+        str,
+        typer.Option(help="With --queries-file: a JSONL file of captions. fashioniq: original, or VAL."),
+    ] = "original",
+    queries_file: Annotated[
+        Path | None, typer.Option(help="A JSONL file of queries over the captions of --gallery, in place of pictures.")
+    ] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(help="With --queries-file: LangChain Embeddings as MODULE:NAME.", metavar="MODULE:NAME"),
+    ] = None,
+    folder: Annotations = None,
+    pictures: Pictures = None,
+    split: Split = None,
+    captions: CaptionRule = "joined",
+    families: Families = 86,
+    keep_reference: KeepReference = False,
+    k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
+    html: Annotated[Path | None, typer.Option(help="Write the comparison as one HTML page with pictures.")] = None,
+    prompts: Folder = None,
+    home: Home = None,
+    models: Models = None,
+    encoder: EncoderName = None,
+    captioner: CaptionerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare prompts and models on the same queries: what is found, what went wrong, and what it takes.
+
+    Every PROMPT is run with every --llm. Replies are kept as they come: a comparison that was killed goes on where it
+    was, and pays for no reply twice.
+    """
+    from ipcir_tools.settings import load_settings
+
+    settings = load_settings(prompts=prompts)
+    arms, notes = _arms(named, llm or [], settings)
+    table = _prices(prices)
+    from ipcir_tools.files import check_writable, write_text
+
+    if html:
+        check_writable(html)
+    chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
+
+    def compared(ground: RunGround, engine: EngineParts) -> Comparison:
+        from ipcir_tools.evaluation.comparison import compare as comparing
+
+        imaginer = comparing.imaginer_over(engine)
+        return comparing.compare(ground, arms, imaginer, prices=table, notes=notes, wait=_wait)
+
+    if queries_file is not None:
+        files = _caption_files(gallery, queries_file, embeddings, benchmark)
+        _check_blind(arms)
+        comparison, page = _on_captions(*files, compared, composer, queries, k, home, chosen)
+    else:
+        from ipcir_tools.evaluation.benchmarks.registry import Choice
+
+        choice = Choice(benchmark or "wardrobe", folder, pictures, split, gallery, captions, families, keep_reference)
+        comparison, page = _on_pictures(choice, compared, composer, queries, k, home, chosen)
+    if html:
+        write_text(html, page())
+    from ipcir_tools.cli.output.prompts import show_comparison
+    from ipcir_tools.evaluation.comparison.report import comparison_json
+
+    written = [html] if html else []
+    print_result(as_json, lambda: comparison_json(comparison), lambda: show_comparison(comparison, written))
+
+
+Made = tuple["Comparison", Callable[[], str]]
+"""A comparison, and what writes it as a page."""
+
+
+def _arms(named: Sequence[str], llms: Sequence[str], settings: Settings) -> tuple[list[Arm], list[str]]:
+    """What is compared, and what is to be said of it; refused before a picture is opened. Raises IPCIRError."""
+    from ipcir_tools.chains.imagination.chain import RULES
+    from ipcir_tools.evaluation.comparison.compare import arms_of, check_arm, not_used
+    from ipcir_tools.prompts import load_prompt
+
+    prompts = [None if id == RULES else load_prompt(id, settings.prompts) for id in dict.fromkeys(named)]
+    chosen = [*llms] or ([settings.llm] if settings.llm else [])
+    arms = arms_of(prompts, chosen)
+    for arm in arms:
+        check_arm(arm, settings)
+    unused: list[Prompt] = [prompt for prompt in prompts if prompt is not None]
+    return arms, [not_used(unused)] if unused and not any(arm.llm for arm in arms) else []
+
+
+def _wait(seconds: float) -> None:
+    """Waits, and says on standard error why nothing happens."""
+    from ipcir_tools.cli.output.console import err
+
+    if seconds >= 1:
+        err.print(f"[dim]the language model's server stopped answering: it is asked again in {seconds:.0f} s[/]")
+    time.sleep(seconds)
+
+
+def _prices(path: Path | None) -> Prices | None:
+    """The price table. Raises InvalidRequest."""
+    if path is None:
+        return None
+    from pydantic import TypeAdapter, ValidationError
+
+    from ipcir_tools.evaluation.comparison.accounting import Price
+
+    try:
+        return TypeAdapter(dict[str, Price]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        why = " ".join(str(error).split())[:200]
+        form = '{"openai:gpt-5-mini": {"input": 0.25, "output": 2.0}}'
+        raise InvalidRequest(
+            f"{path} is no price table ({why}): write it as {form}, dollars a million tokens."
+        ) from error
+
+
+def _on_pictures(
+    choice: Choice,
+    compared: Callable[[RunGround, EngineParts], Comparison],
+    composer: str,
+    queries: int | None,
+    k: int,
+    home: Path | None,
+    chosen: dict[str, Any],
+) -> Made:
+    choice.check()
+    place = choice.home(home)
+    with engine_for(**{**chosen, "home": place, "models": choice.models(chosen["models"])}) as (engine, progress):
+        from ipcir_tools.evaluation.comparison.html import comparison_html
+        from ipcir_tools.evaluation.comparison.runner import RunGround, sampled
+        from ipcir_tools.evaluation.reports.page import thumbnails
+
+        loaded = sampled(choice.load(place, progress), queries)
+        ground = RunGround(engine, loaded, composer, top=k, progress=progress)
+        comparison = compared(ground, engine)
+    return comparison, lambda: comparison_html(comparison, thumbnails(ground.stock.files, engine.settings))
+
+
+def _on_captions(
+    gallery: Path,
+    queries_file: Path,
+    embeddings: str,
+    compared: Callable[[RunGround, EngineParts], Comparison],
+    composer: str,
+    queries: int | None,
+    k: int,
+    home: Path | None,
+    chosen: dict[str, Any],
+) -> Made:
+    from ipcir_tools.evaluation.comparison.html import comparison_html
+    from ipcir_tools.evaluation.comparison.runner import RunGround, sampled
+    from ipcir_tools.evaluation.runs.captions_only import captions_stocked
+
+    files = (gallery, queries_file, embeddings, home)
+    with caption_engine(*files, prompts=chosen["prompts"]) as (engine, loaded, progress):
+        stock = captions_stocked(engine, loaded, progress)
+        ground = RunGround(engine, sampled(loaded, queries), composer, top=k, progress=progress, stock=stock)
+        comparison = compared(ground, engine)
+    return comparison, lambda: comparison_html(comparison, lambda name: None, loaded.first_captions)
+
+
+def _caption_files(
+    gallery: str, queries_file: Path, embeddings: str | None, benchmark: str | None
+) -> tuple[Path, Path, str]:
+    if benchmark is not None:
+        raise InvalidRequest("--queries-file is a benchmark of its own: leave --benchmark out.")
+    if embeddings is None or gallery == "original":
+        raise InvalidRequest(
+            "--queries-file asks over captions: name their file with --gallery CAPTIONS.jsonl, and what encodes them "
+            "with --embeddings MODULE:NAME."
+        )
+    return Path(gallery), queries_file, embeddings
+
+
+def _check_blind(arms: Sequence[Arm]) -> None:
+    if seeing := [arm.prompt.id for arm in arms if arm.prompt is not None and arm.prompt.pictures]:
+        raise InvalidRequest(f"Prompt {seeing[0]} looks at pictures, and captions have none: compare it on pictures.")

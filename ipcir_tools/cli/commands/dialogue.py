@@ -1,0 +1,132 @@
+"""``ipcir find | turns | replay | chat``: dialogues on the command line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.engine import Engine
+
+
+dialogue_app = typer.Typer()
+"""Its commands stand beside ``index`` and ``search``."""
+
+
+@dialogue_app.command()
+def turns(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last turns.")] = 20,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the last turns as trees: what was asked after what, and the best hit."""
+    from ipcir_tools.cli.output import console, results
+    from ipcir_tools.settings import load_settings
+    from ipcir_tools.store.catalog import Catalog
+
+    with Catalog.open(load_settings(home=home).home) as catalog:
+        last = catalog.turns(limit)
+    if as_json or last:
+        documents = [turn.model_dump(mode="json") for turn in last]
+        print_result(as_json, lambda: {"turns": documents}, lambda: results.show_turns(last))
+    else:
+        console.out.print('no turns yet: `ipcir search REFERENCE "in blue"` makes the first')
+
+
+@dialogue_app.command()
+def replay(
+    turn: Annotated[str, typer.Argument(help="The turn, as a search printed it.")],
+    home: Home = None,
+    models: Models = None,
+    encoder: EncoderName = None,
+    captioner: CaptionerName = None,
+    llm: LLM = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a turn and all before it again; what came out otherwise is listed, and the exit status is 1."""
+    chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    with engine_for(**chosen) as (engine, progress):
+        from ipcir_tools.cli.output import results
+        from ipcir_tools.engine import replay as replaying
+
+        replayed = replaying.replay(engine, turn, progress)
+    print_result(as_json, lambda: replaying.replay_json(replayed), lambda: results.show_replay(replayed))
+    raise typer.Exit(0 if replayed.same else 1)
+
+
+@dialogue_app.command()
+def chat(
+    reference: Annotated[
+        str | None, typer.Argument(help="A picture to start from: a file, or an id (default: words start it).")
+    ] = None,
+    home: Home = None,
+    models: Models = None,
+    encoder: EncoderName = None,
+    captioner: CaptionerName = None,
+    llm: Annotated[
+        str | None, typer.Option("--llm", help="Chat through an agent with this model (default: by rules, offline).")
+    ] = None,
+    script: Annotated[
+        Path | None, typer.Option(help="Take the lines from a file; # begins a comment. Exit status 1 if one failed.")
+    ] = None,
+    sheets: Annotated[Path | None, typer.Option(help="Draw each turn as a contact sheet into this folder.")] = None,
+) -> None:
+    """Hold a dialogue: edits, picks such as 'more like 3', undo, branches. Type help for more.
+
+    Without a terminal the lines come from standard input, as from a script.
+    """
+    lines = None if script is None else _script(script)
+    with _opened(home=home, models=models, encoder=encoder, captioner=captioner, llm=llm) as engine:
+        failed = _chat(engine, reference, lines, sheets)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _script(file: Path) -> list[str]:
+    try:
+        return file.expanduser().read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"The script {file} cannot be read ({error}): name a text file.") from error
+
+
+def _opened(**chosen: Any) -> Engine:
+    """The engine, with progress bars that are gone before anybody types."""
+    from ipcir_tools.cli.output.console import progress_bars
+    from ipcir_tools.settings import load_settings
+
+    settings = load_settings(**chosen)
+    with progress_bars() as progress:
+        progress("starting", 0, 1)
+        from ipcir_tools.engine.engine import Engine
+
+        return Engine.open(settings, progress)
+
+
+def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets: Path | None) -> int:
+    """Hold the dialogue; how many lines failed."""
+    from ipcir_tools.cli.chat.agent_session import Voice
+    from ipcir_tools.cli.chat.chat import Chat
+    from ipcir_tools.cli.chat.loop import converse, talk
+    from ipcir_tools.cli.output import console
+    from ipcir_tools.display.search_sheet import check_sheet
+
+    if sheets is not None:
+        check_sheet(sheets / "01.png")
+    dialogue = Chat(engine, voice=Voice(engine) if engine.settings.llm else None, sheets=sheets)
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    if lines is None and typed:
+        console.show_welcome(engine.catalog.size(), engine.settings.llm)
+    if reference is not None:
+        dialogue.begin(reference)
+    if lines is None and typed:
+        talk(dialogue)
+        return 0
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return converse(dialogue, (sys.stdin or ()) if lines is None else lines)

@@ -1,0 +1,146 @@
+"""What the commands of the command line share: options, an engine with progress bars, printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.evaluation.reports.report import Report
+    from ipcir_tools.settings import Settings
+    from ipcir_tools.types import SearchResult, Turn
+
+
+Home = Annotated[Path | None, typer.Option(help="Folder of the catalog and its index (default: ~/.ipcir).")]
+Models = Annotated[
+    str | None, typer.Option(help="'demo': the small models in the package; 'default': CLIP and BLIP from the hub.")
+]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder", help="open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or open_clip:local-dir:PATH."
+    ),
+]
+CaptionerName = Annotated[
+    str | None,
+    typer.Option("--captioner", help="transformers:ORG/NAME, transformers:PATH, chat:PROVIDER:MODEL or auto."),
+]
+LLM = Annotated[
+    str | None,
+    typer.Option("--llm", help="Model that imagines the target, such as openai:gpt-5-mini (default: rules)."),
+]
+Count = Annotated[int | None, typer.Option("-k", help="How many pictures to return (default: 10).")]
+Weight = Annotated[float | None, typer.Option(help="Weight of the text, 0 (only the picture) to 1 (only the text).")]
+ComposerName = Annotated[
+    str | None,
+    typer.Option("--composer", help="A method, its parameters behind it: signed, discount:b=0.5 ..."),
+]
+Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
+Rerank = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=20, help="Have a model that sees (IPCIR_RERANK_LLM or --llm) put this many of the best into order."
+    ),
+]
+Sheet = Annotated[Path | None, typer.Option(help="Draw reference, edit and hits as one picture into this file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@contextmanager
+def engine_for(**chosen: Any) -> Iterator[tuple[Engine, Progress]]:
+    """The engine for one command, with its progress bars."""
+    from ipcir_tools.cli.output.console import progress_bars
+    from ipcir_tools.settings import load_settings
+
+    settings = load_settings(**chosen)
+    with progress_bars() as progress:
+        progress("starting", 0, 1)
+        from ipcir_tools.engine.engine import Engine
+
+        with Engine.open(settings, progress) as engine:
+            yield engine, progress
+
+
+def filter_of(text: str | None, what: str = "--where") -> dict[str, Any] | None:
+    """The filter that a person typed as JSON behind ``what``. Raises InvalidRequest."""
+    if text is None:
+        return None
+    try:
+        where = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f'{what} is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
+    if not isinstance(where, dict):
+        raise InvalidRequest(f'{what} must be a JSON object, such as \'{{"format": "jpeg"}}\'.')
+    return where
+
+
+def composers_of(text: str | None) -> tuple[str, ...]:
+    """The composers that are named; None: the ablation of the paper. Raises InvalidRequest."""
+    from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
+
+    if text is None:
+        return ABLATION
+    said = [name.strip() for name in text.split(",") if name.strip()]
+    if not said:
+        raise InvalidRequest("--composers names none: write names with commas between, or all.")
+    names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
+    return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
+
+
+def write_report(report: Report, html: Path | None, markdown: Path | None, page: Callable[[], str]) -> list[Path]:
+    """Write an evaluation's report into the files that are named, its ``page`` for ``html``; what was written."""
+    from ipcir_tools.evaluation.reports.markdown import report_markdown
+    from ipcir_tools.files import write_text
+
+    if html:
+        write_text(html, page())
+    if markdown:
+        write_text(markdown, report_markdown(report))
+    return [path for path in (html, markdown) if path]
+
+
+def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:
+    """Print a search; ``parent`` is the turn that it went on from."""
+    from ipcir_tools.cli.output import results
+    from ipcir_tools.display.results import result_json
+
+    print_result(as_json, lambda: result_json(result), lambda: results.show_result(result, parent=parent))
+
+
+def check_sheet_of(engine: Engine, sheet: Path | None, *pictures: str) -> None:
+    """Refuse a sheet that cannot be written, or that would be written over one of the user's pictures."""
+    if sheet is not None:
+        from ipcir_tools.display.search_sheet import check_sheet
+        from ipcir_tools.images.files import located
+
+        named = {str(located(Path(picture))) for picture in pictures}
+        check_sheet(sheet, {*pictures, *named, *engine.catalog.stamps()})
+
+
+def save_sheet_of(settings: Settings, result: SearchResult, sheet: Path | None, as_json: bool) -> None:
+    """Draw a search's contact sheet, if one was asked for, and say where it is."""
+    if sheet is not None:
+        from ipcir_tools.cli.output.console import out
+        from ipcir_tools.display.search_sheet import Strip, save_sheet
+
+        save_sheet([Strip(result)], sheet, settings)
+        if not as_json:
+            out.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
+
+
+def print_result(as_json: bool, document: Callable[[], dict[str, Any]], show: Callable[[], None]) -> None:
+    """Print one JSON document, or show the same to a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(document(), indent=2) + "\n")
+    else:
+        show()

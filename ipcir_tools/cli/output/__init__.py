@@ -1,0 +1,1 @@
+"""What the commands print: tables, trees and reports in a terminal."""

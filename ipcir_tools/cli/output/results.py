@@ -1,0 +1,160 @@
+"""Search results, turns and index reports in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ipcir_tools.cli.output.console import _line, out, show_note
+from ipcir_tools.cli.output.turn_tree import Branch, asked, begun, branches
+from ipcir_tools.display.results import remarks
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.replay import Replay
+    from ipcir_tools.types import Hit, IndexReport, SearchResult, Turn
+
+
+_MOST_SKIPS = 20
+_TURN_ID = 12
+"""Characters of a turn's id."""
+
+
+def show_index(report: IndexReport) -> None:
+    """What indexing did, and every skipped file with its reason."""
+    counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
+    said = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
+    out.print(f"[bold]{report.seen:,} pictures seen[/]: {said} in {report.seconds:.1f} s")
+    if report.skipped:
+        out.print(f"[yellow]{len(report.skipped)} skipped:[/]")
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        for skip in report.skipped[:_MOST_SKIPS]:
+            table.add_row(Text(_line(skip.source), overflow="fold"), Text(skip.reason))
+        out.print(table)
+        if len(report.skipped) > _MOST_SKIPS:
+            out.print(f"  and {len(report.skipped) - _MOST_SKIPS} more: --json lists them all")
+
+
+def show_result(
+    result: SearchResult, marked: str | None = None, most: int | None = None, parent: Turn | None = None
+) -> None:
+    """One search: what was understood, then the ranked pictures, the first ``most`` of them.
+
+    With ``parent``, the turn that it goes on from, picks are told by their ranks there.
+    """
+    turn = result.turn
+    out.print(
+        f"[bold]{escape(_line(asked(turn, parent)))}[/]  [dim]turn {turn.id}"
+        + (f", after {turn.parent}" if turn.parent else "")
+        + "[/]"
+    )
+    told = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+    told.add_column(no_wrap=True)
+    told.add_column(overflow="fold")
+    if turn.caption is not None:
+        told.add_row("  [dim]reference[/]", escape(_line(turn.caption)))
+    if turn.imagined is not None:
+        by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
+            turn.imagined.origin
+        ]
+        told.add_row("  [dim]imagined[/]", f"{escape(_line(turn.imagined.description))} [dim](by {by})[/]")
+    for warning in (*remarks(result), *result.warnings):
+        told.add_row("  [yellow]note[/]", escape(_line(warning)))
+    if told.row_count:
+        out.print(told)
+    if not turn.hits:
+        out.print("  no picture matches")
+        return
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    judged = any(hit.judged for hit in turn.hits[:most])
+    for name in ("rank", "score", "image", "text", *(("edit", "keep") if judged else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("id", no_wrap=True, min_width=16)
+    table.add_column("picture")  # it alone may shrink: were it no_wrap too, the scores would vanish beside a long name
+    for hit in turn.hits[:most]:
+        file = Text(
+            _line(PurePath(hit.source).name),
+            style="bold green" if hit.id == marked else "",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        scores = [f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score)]
+        table.add_row(str(hit.rank), *scores, *(_judged(hit) if judged else ()), hit.id, file)
+    out.print(table)
+    for hit in turn.hits[:most]:
+        if hit.judged and hit.judged.reason:
+            show_note(f"{hit.rank:>4}", hit.judged.reason)
+
+
+def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
+    """Turns as trees, oldest first; a star marks the ``current`` one."""
+    tree = list(branches(turns))
+    best = [_line(PurePath(each.turn.hits[0].source).name) if each.turn.hits else "(none)" for each in tree]
+    room = out.width - len("* ") - _TURN_ID - 4 * len("  ")
+    names = min(max(map(len, best), default=0), room * 2 // 5)
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("turn", no_wrap=True, min_width=_TURN_ID)
+    table.add_column("", min_width=int(current is not None))
+    table.add_column("asked", max_width=room - names)
+    table.add_column("best hit", max_width=names)
+    for branch, name in zip(tree, best, strict=True):
+        star = Text("*" if branch.turn.id == current else "", style="bold green")
+        table.add_row(branch.turn.id, star, _asked(branch), _cut((name, "dim")))
+    out.print(table)
+
+
+def _asked(branch: Branch) -> Text:
+    """A line of the tree: strokes, then the words; a root is bold and names its picture."""
+    if branch.turn.parent is not None:
+        return _cut((branch.strokes, "dim"), _line(asked(branch.turn, branch.parent)))
+    words, picture = begun(branch.turn)
+    return _cut((branch.strokes, "dim"), (_line(words), "bold"), (f"  {_line(picture)}", "dim"))
+
+
+def _cut(*parts: str | tuple[str, str]) -> Text:
+    """Text that ends with an ellipsis where its column does."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+
+def show_hit(hit: Hit) -> None:
+    """One hit with all that is known of it."""
+    out.print(f"[bold]{hit.rank}[/]  {hit.id}  [dim]score[/] {hit.score:.3f}")
+    out.print(f"  [dim]file   [/] {escape(_line(hit.source))}", soft_wrap=True)
+    if hit.caption is not None:
+        out.print(f"  [dim]caption[/] {escape(_line(hit.caption))}", soft_wrap=True)
+    if hit.judged is not None:
+        edit, keep = _judged(hit)
+        out.print(f"  [dim]judged [/] edit {edit}, keep {keep}: {escape(_line(hit.judged.reason))}", soft_wrap=True)
+
+
+def show_replay(replayed: Replay) -> None:
+    """Whether a path came out as it was, and what did not."""
+    n, found = len(replayed.path), len(replayed.differences)
+    said = f"{n} turn{'s' if n > 1 else ''} replayed"
+    if replayed.llm_calls:
+        said += f", the language model asked {replayed.llm_calls} times"
+    if replayed.same:
+        out.print(f"[green]no difference[/]: {said}")
+        return
+    out.print(f"[bold yellow]{found} difference{'s' if found > 1 else ''}[/]: {said}")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("turn", no_wrap=True, min_width=12)
+    table.add_column("what", no_wrap=True)
+    for name in ("stored", "now"):
+        table.add_column(name, overflow="fold", ratio=1)
+    for each in replayed.differences:
+        table.add_row(each.turn, each.what, Text(_line(each.stored)), Text(_line(each.now)))
+    out.print(table)
+
+
+def _judged(hit: Hit) -> tuple[str, str]:
+    """What a model that saw a hit gave it, of ten."""
+    return (f"{hit.judged.edit:g}", f"{hit.judged.preservation:g}") if hit.judged else ("", "")
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"

@@ -1,0 +1,1 @@
+"""Drawing garments: cloth, figures, backdrops."""

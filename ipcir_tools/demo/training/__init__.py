@@ -1,0 +1,1 @@
+"""Training the small CLIP and BLIP that ship with the package."""

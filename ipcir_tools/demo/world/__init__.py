@@ -1,0 +1,1 @@
+"""The wardrobe's facts: garments, captions, edits, and the benchmark made of them."""

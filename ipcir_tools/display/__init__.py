@@ -1,0 +1,1 @@
+"""Results for people: as text and JSON, in notebooks, as a picture sheet."""

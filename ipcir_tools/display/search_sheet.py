@@ -1,0 +1,125 @@
+"""Contact sheets: reference, edit and ranked hits as one picture."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from ipcir_tools.display.results import said
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.images import files
+from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, opened, tile
+from ipcir_tools.settings import Settings
+from ipcir_tools.types import Hit, SearchResult
+
+_SIDE = 224
+_LEADING = 6
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_MARK = (30, 140, 80)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One search on a sheet. Hits in ``marked`` are framed in green."""
+
+    result: SearchResult
+    marked: Collection[str] = ()
+
+
+def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
+    """See that a sheet can be written, before anything is searched for it, and that it is none of the ``pictures``.
+
+    Raises InvalidRequest.
+    """
+    path = path.expanduser()
+    if {str(path), str(files.located(path))} & set(pictures):
+        raise InvalidRequest(f"{path} is a picture of yours: name another .png file in a folder of yours.")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InvalidRequest(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> InvalidRequest:
+    return InvalidRequest(f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours.")
+
+
+def save_sheet(
+    strips: Sequence[Strip], path: Path, settings: Settings, *, columns: int = PER_LINE, most: int = 20
+) -> None:
+    """Draw the searches one below the other and write a PNG or JPEG, as the name ends.
+
+    Raises InvalidRequest where the file cannot be written.
+    """
+    sheet = draw_sheet(strips, settings, columns=columns, most=most)
+    try:
+        path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path.expanduser())
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+
+
+def draw_sheet(strips: Sequence[Strip], settings: Settings, *, columns: int = PER_LINE, most: int = 20) -> Image.Image:
+    """The sheet as a picture; a file that cannot be read any more is a grey square with its reason."""
+    drawn = [_strip(strip, settings, columns, most) for strip in strips]
+    sheet = Image.new("RGB", (max(each.width for each in drawn), sum(each.height for each in drawn)), PAPER)
+    top = 0
+    for each in drawn:
+        sheet.paste(each, (0, top))
+        top += each.height
+    return sheet
+
+
+def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.Image:
+    turn = strip.result.turn
+    hits, lines = turn.hits[:most], _lines(strip.result)
+    rows = max(1, -(-len(hits) // columns))
+    said = sum(line.size + _LEADING for line in lines)
+    width = _SIDE + columns * (CELL + GAP) + 2 * GAP
+    picture = Image.new("RGB", (width, max(rows * (CELL + LABEL), CELL + GAP + said) + 2 * GAP), PAPER)
+    draw = ImageDraw.Draw(picture)
+    picture.paste(tile(opened(turn.reference_source, settings) if turn.reference_source else "words alone"), (GAP, GAP))
+    y = GAP + CELL + GAP
+    for line in lines:
+        draw.text((GAP, y), line.text, font=font(line.size), fill=line.ink)
+        y += line.size + _LEADING
+    for i, hit in enumerate(hits):
+        x, y = _SIDE + GAP + (i % columns) * (CELL + GAP), GAP + (i // columns) * (CELL + LABEL)
+        picture.paste(tile(opened(hit.source, settings)), (x, y))
+        marked = hit.id in strip.marked
+        if marked:
+            draw.rectangle((x - 4, y - 4, x + CELL + 3, y + CELL + 3), outline=_MARK, width=4)
+        label(draw, x, y, hit.rank, _scored(hit), _MARK if marked else INK)
+    draw.line((0, picture.height - 1, width, picture.height - 1), fill=(226, 224, 218))
+    return picture
+
+
+def _scored(hit: Hit) -> str:
+    """A hit's score, and what a model made of the picture, or else the beginning of its id."""
+    judged = hit.judged
+    return f"{hit.score:.3f}  " + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else hit.id[:8])
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    size: int
+    ink: tuple[int, int, int]
+
+
+def _lines(result: SearchResult) -> list[_Line]:
+    """What stands below the reference: the edit, then the imagined target."""
+    turn = result.turn
+    edit = textwrap.wrap(said(turn), 20)[:3]
+    told = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
+    return [_Line(text, 19, INK) for text in edit] + [_Line(text, 13, FAINT) for text in told]

@@ -1,0 +1,296 @@
+"""The models of one engine and the chains over them, each made once, when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+
+from ipcir_tools.engine.references import resolve
+from ipcir_tools.engine.validation import checked_text
+from ipcir_tools.errors import ModelUnavailable, NotFound, SpaceMismatch
+from ipcir_tools.images.contact_sheet import opened
+from ipcir_tools.images.reading import LoadedImage
+from ipcir_tools.images.thumbnails import picture_uri
+from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
+from ipcir_tools.models.trained_networks import Inverter, load_trained
+from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.features import Features, text_key
+from ipcir_tools.types import ComposedQuery, Hit, ImageRecord
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable, RunnableConfig
+    from PIL import Image
+
+    from ipcir_tools.chains.composition.chain import Composed
+    from ipcir_tools.chains.composition.requests import ComposeRequest
+    from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+    from ipcir_tools.chains.reranking.chain import Reranked, RerankRequest
+    from ipcir_tools.models.captioner import Captioner
+    from ipcir_tools.models.encoder import Encoder
+    from ipcir_tools.models.image_generator import Drawer
+    from ipcir_tools.models.network import Network
+    from ipcir_tools.store.langchain_cache import CatalogCache
+
+
+_T = TypeVar("_T")
+_NOTES = ("models", "encoder", "captioner")
+
+
+class once(cached_property[_T]):
+    """``cached_property`` under the instance's lock: two threads never load one model twice."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> _T: ...
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        """The value, made at the first call."""
+        if instance is None:
+            return self
+        with instance._loading:
+            return super().__get__(instance, owner)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A picture's id and what the captioner says of it."""
+
+    id: str
+    text: str
+
+
+class EngineParts:
+    """Encoder, captioner, drawer, imagination and composition over one catalog. Safe for many threads."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        noted = {key: value for key in _NOTES if (value := catalog.note(key))}
+        self.models: ModelNames = chosen_models(settings, noted)
+        self.features = Features(
+            catalog, settings, lambda: self.encoder, lambda: self.captioner, lambda: self.captioner_id
+        )
+        self._loading = threading.RLock()
+
+    @once
+    def encoder(self) -> Encoder:
+        """The encoder. Raises SpaceMismatch before loading one that did not make the gallery."""
+        from ipcir_tools.models.loading import load_encoder
+
+        self.check_space()
+        chosen = self.settings
+        return load_encoder(self.models.encoder, device=chosen.device, dtype=chosen.dtype, batch_size=chosen.batch_size)
+
+    @once
+    def captioner(self) -> Captioner:
+        """The captioner."""
+        from ipcir_tools.models.loading import load_captioner
+
+        return load_captioner(self.models.captioner, device=self.settings.device, dtype=self.settings.dtype)
+
+    @once
+    def captioner_id(self) -> str:
+        """Under which captions are kept; known without loading the captioner."""
+        from ipcir_tools.models.loading import captioner_id
+
+        return captioner_id(self.models.captioner, self.settings.device)
+
+    @once
+    def imagine(self) -> Runnable[ImagineRequest, Imagination]:
+        """The imagination: the language model that the settings name, or the rules."""
+        from ipcir_tools.chains.imagination.chain import build_imagine_chain
+        from ipcir_tools.llm.chat_model import load_llm
+
+        settings = self.settings
+        return build_imagine_chain(
+            load_llm(settings),
+            prompt=settings.prompt,
+            prompts=settings.prompts,
+            timeout=settings.llm_timeout,
+            replies=self.catalog,
+            pictures=self._shown,
+            models=lambda name: load_llm(settings.model_copy(update={"llm": name})),
+        )
+
+    def _shown(self, id: str) -> str:
+        """A picture as a data URI, for a prompt that sees it. Raises NotFound where it cannot be had."""
+        from ipcir_tools.chains.imagination.prompting import SIDE
+
+        picture = self._seen({}, id)
+        if isinstance(picture, str):
+            raise NotFound(picture)
+        return picture_uri(picture, SIDE)
+
+    @once
+    def cache(self) -> CatalogCache:
+        """LangChain's cache over this catalog: for ``set_llm_cache``, or for one model's ``cache=``."""
+        from ipcir_tools.store.langchain_cache import CatalogCache
+
+        return CatalogCache(self.catalog)
+
+    @once
+    def rerank(self) -> Runnable[RerankRequest, Reranked]:
+        """The order of hits by a model that sees. Raises ModelUnavailable; where none is named, all stay as they are.
+
+        It may take twice the time of an imagination: pictures take longer than words.
+        """
+        from ipcir_tools.chains.reranking.chain import build_rerank_chain
+        from ipcir_tools.llm.chat_model import load_llm
+
+        chosen = {"llm": self.reranker, "llm_timeout": 2 * self.settings.llm_timeout}
+        settings = self.settings.model_copy(update=chosen)
+        return build_rerank_chain(
+            load_llm(settings), prompts=settings.prompts, replies=self.catalog, timeout=settings.llm_timeout
+        )
+
+    @property
+    def reranker(self) -> str | None:
+        """The name of the model that sees."""
+        return self.settings.rerank_llm or self.settings.llm
+
+    def reranked(
+        self,
+        query: ComposedQuery,
+        hits: tuple[Hit, ...],
+        request: ComposeRequest,
+        imagination: Imagination | None,
+        config: RunnableConfig | None = None,
+    ) -> Reranked:
+        """The ``query.k`` best hits, their order made by a model that sees where the query wants that, and how."""
+        from ipcir_tools.chains.reranking.chain import KEPT, Reranked, RerankRequest
+
+        if not query.rerank:
+            return Reranked(hits)
+        words = request.words
+        asked = RerankRequest(
+            hits=hits[: query.rerank],
+            see=partial(self._seen, request.pixels),
+            modification=words[-1] if words else "",
+            reference=request.reference,
+            description=imagination.target.description if imagination else "",
+            history=words[:-1],
+        )
+        try:
+            judged = self.rerank.invoke(asked, config)
+        except ModelUnavailable as error:
+            judged = Reranked(asked.hits, warnings=(f"{error}; {KEPT}",))
+        return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
+
+    def _seen(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
+        """A picture, or why it cannot be had."""
+        record = self.catalog.records([id]).get(id)
+        return pixels.get(id) or (opened(record.source, self.settings, id) if record else "it is not known")
+
+    @once
+    def compose(self) -> Runnable[ComposeRequest, Composed]:
+        """Caption, imagine, encode, compose."""
+        from ipcir_tools.chains.composition.chain import build_compose_chain
+
+        return build_compose_chain(self)
+
+    @once
+    def drawer(self) -> Drawer:
+        """What draws an imagined target. Raises ModelUnavailable where none is chosen, or it cannot be had."""
+        from ipcir_tools.models.loading import load_drawer
+
+        return load_drawer(self.models.drawer, self.settings)
+
+    def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
+        """What turns a picture into a word. Raises ModelUnavailable where no such network was trained."""
+        return self._pic2word if method == "pic2word" else self._searle
+
+    @once
+    def _pic2word(self) -> Inverter:
+        return Inverter(load_trained("pic2word", self.settings, self.models, self.encoder.space), self.encoder)
+
+    @once
+    def _searle(self) -> Inverter:
+        return Inverter(load_trained("searle", self.settings, self.models, self.encoder.space), self.encoder)
+
+    @once
+    def aligner(self) -> Network:
+        """What moves a proxy towards targets. Raises ModelUnavailable where no such network was trained."""
+        return load_trained("aligned", self.settings, self.models, self.features.space)
+
+    def check_space(self) -> None:
+        """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatch."""
+        from ipcir_tools.models.loading import encoder_id
+
+        space = self.catalog.space()
+        if space is not None and not space.startswith(encoder_id(self.models.encoder) + "/"):
+            raise SpaceMismatch(
+                f"The gallery in {self.settings.home} was made by {space.rsplit('/', 1)[0]}, "
+                f"not by {self.models.encoder}: "
+                "leave --encoder and --models out to use its own, or choose another --home."
+            )
+
+    def note_models(self) -> None:
+        """Write down which models make this gallery."""
+        for key, value in noted_models(self.models).items():
+            self.catalog.set_note(key, value)
+
+    def models_used(self, composed: Composed, judged: Reranked | None = None) -> dict[str, str]:
+        """The models behind one composition and the order of its hits, by part."""
+        used = {"encoder": self.features.space}
+        if composed.imagination is not None:
+            used["captioner"] = self.captioner_id
+            used["imaginer"] = self._imaginer_of(composed.imagination)
+        if judged is not None and judged.prompt is not None:
+            used["reranker"] = f"{self.reranker} ({judged.prompt})"
+        return used
+
+    def _imaginer_of(self, imagination: Imagination) -> str:
+        if imagination.target.origin != "llm":
+            return "rules"
+        return imagination.model or self.settings.llm or "rules"
+
+    # --- the parts, for those who compose by themselves
+
+    def caption(self, picture: str, *, trusted: bool = False) -> Caption:
+        """What the captioner says of a picture; made once, then known."""
+        record, pixels = self.resolved(picture, trusted)
+        self.catalog.remember([record])
+        return Caption(record.id, self.features.captions([record.id], pixels)[record.id])
+
+    def imagine_target(
+        self,
+        caption: str,
+        modification: str,
+        *,
+        reference: str | None = None,
+        config: RunnableConfig | None = None,
+    ) -> Imagination:
+        """The target picture in words, from the words for a reference and a modification.
+
+        ``reference`` is the picture's id, for a prompt that sees it.
+        """
+        from ipcir_tools.chains.imagination.results import ImagineRequest
+
+        request = ImagineRequest(checked_text(caption, "caption"), checked_text(modification), reference=reference)
+        return self.imagine.invoke(request, config)
+
+    def encode_text(self, text: str) -> str:
+        """Encode a text; the handle of its feature, always the same for the same text."""
+        flat = checked_text(text, "text")
+        self.features.texts([flat])
+        return text_key(flat)
+
+    def encode_image(self, picture: str, *, trusted: bool = False) -> str:
+        """Encode a picture; the handle of its feature, which is the picture's id."""
+        record, pixels = self.resolved(picture, trusted)
+        self.catalog.remember([record])
+        self.features.images([record.id], pixels)
+        return record.id
+
+    def resolved(self, reference: str, trusted: bool) -> tuple[ImageRecord, dict[str, Image.Image]]:
+        """The record of the picture that a name means, and its pixels by id where it had to be opened."""
+        found = resolve(reference, self.catalog, self.settings, trusted=trusted)
+        if isinstance(found, LoadedImage):
+            return found.record, {found.record.id: found.pixels}
+        return found, {}

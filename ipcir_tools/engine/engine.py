@@ -1,0 +1,342 @@
+"""The engine: owns the catalog, the gallery and the models, and answers searches as turns."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+import numpy as np
+
+from ipcir_tools.batches import Progress
+from ipcir_tools.composers import fusion
+from ipcir_tools.display.notebook import teach
+from ipcir_tools.engine.components import EngineParts
+from ipcir_tools.engine.confidence import Background
+from ipcir_tools.engine.ranking import _cosine, without_copies
+from ipcir_tools.engine.turn import prompt_behind
+from ipcir_tools.engine.validation import (
+    by_rank,
+    check_judged,
+    check_k,
+    checked_query,
+    checked_text,
+    root_query,
+)
+from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
+from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.indexing import index_folders
+from ipcir_tools.types import ComposedQuery, FloatArray, Hit, ImageRecord, IndexReport, Probe, SearchResult, Turn, Where
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from PIL import Image
+
+    from ipcir_tools.chains.composition.chain import Composed
+    from ipcir_tools.chains.composition.requests import ComposeRequest
+    from ipcir_tools.chains.imagination.results import Imagination
+    from ipcir_tools.models.encoder import Encoder
+
+
+teach()
+
+
+class Engine(EngineParts):
+    """Composed image search over one home folder. Safe for many threads; models load when first needed.
+
+    All that searches raises the typed errors of :mod:`ipcir_tools.errors`. ``trusted`` is for a person's own words: a
+    picture may then be any file; else it is what an agent may name.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, gallery: Gallery) -> None:
+        super().__init__(settings, catalog)
+        self.gallery = gallery
+        self.background = Background(catalog, self.features)
+
+    @classmethod
+    def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
+        """Open the home folder; a damaged or lagging index is mended from the catalog, without encoding anything."""
+        settings = settings or Settings()
+        home = settings.home.expanduser().absolute()
+        catalog = Catalog.open(home)
+        return cls(settings, catalog, Gallery.open(catalog, home / "index", progress))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.gallery.close()
+        self.catalog.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def index(self, paths: Sequence[Path], progress: Progress | None = None) -> IndexReport:
+        """Put the pictures in files and folders into the gallery; see :func:`index_folders`."""
+        self.check_space()
+        report = index_folders(
+            paths,
+            catalog=self.catalog,
+            gallery=self.gallery,
+            encoder=self._noted_encoder,
+            settings=self.settings,
+            progress=progress,
+        )
+        if self.catalog.space() is not None:
+            self.note_models()
+        return report
+
+    def _noted_encoder(self) -> Encoder:
+        """The encoder, with its name written down before its first feature is: a run may be killed at any moment."""
+        encoder = self.encoder
+        self.note_models()
+        return encoder
+
+    # --- dialogues: every answer is a turn
+
+    def search(
+        self,
+        reference: str,
+        modification: str,
+        *,
+        k: int | None = None,
+        weight: float | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+        rerank: int | None = None,
+        trusted: bool = False,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """Find pictures like the reference, but as the modification says; the root of a dialogue.
+
+        ``rerank``: of how many of the best a model that sees makes the order, also of more than ``k``; None: as the
+        settings say, 0: no picture leaves.
+        """
+        began = time.perf_counter()
+        self._require_gallery()
+        text = checked_text(modification)
+        record, pixels = self.resolved(reference, trusted)
+        query = root_query(
+            self.settings, record.id, text, k=k, weight=weight, where=where, composer=composer, rerank=rerank
+        )
+        self.catalog.remember([record])
+        return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
+
+    def find(
+        self,
+        text: str,
+        *,
+        k: int | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+        rerank: int | None = None,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """Find pictures by words alone; a root too, from which a hit can be picked as the reference."""
+        began = time.perf_counter()
+        self._require_gallery()
+        words = checked_text(text, "text")
+        query = root_query(self.settings, None, words, k=k, where=where, composer=composer, rerank=rerank)
+        return self._stored(self.answer(query, (), config=config, began=began))
+
+    def refine(
+        self,
+        turn: str,
+        modification: str = "",
+        *,
+        base: str | None = None,
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
+        k: int | None = None,
+        weight: float | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+        rerank: int | None = None,
+        trusted: bool = False,
+        imagination: Imagination | None = None,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """Build on an earlier turn: a further edit, another picture as the reference, feedback, or all at once.
+
+        ``base``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). What is not named is as it was
+        in that turn; an empty ``where`` drops its filter. ``rerank`` alone is what the settings say where it is not
+        named: no turn of before makes pictures leave. Refining one turn twice makes a branch.
+        """
+        began = time.perf_counter()
+        self._require_gallery()
+        query, pixels = self.refined(
+            turn, modification, base, liked, disliked, k=k, weight=weight, where=where, composer=composer,
+            rerank=rerank, trusted=trusted,
+        )  # fmt: skip
+        path = self.catalog.path(turn)
+        return self._stored(
+            self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
+        )
+
+    def refined(
+        self,
+        turn: str,
+        modification: str = "",
+        base: str | None = None,
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
+        *,
+        k: int | None = None,
+        weight: float | None = None,
+        where: Where | None = None,
+        composer: str | None = None,
+        rerank: int | None = None,
+        trusted: bool = False,
+    ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        """The query of a refinement, and those of its pictures that had to be opened, by id."""
+        check_judged(liked, disliked)
+        if not (modification.strip() or base or liked or disliked):
+            raise InvalidRequest(
+                "The modification is empty, and nothing else is given to refine by: "
+                'say what should be different, such as "make it blue", or name a base, or what is liked or disliked.'
+            )
+        parent = self.catalog.turn(turn)
+        last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
+
+        def named(picture: str) -> str:
+            record, opened = self.resolved(by_rank(picture, parent), trusted)
+            records.append(record)
+            pixels.update(opened)
+            return record.id
+
+        reference = named(base) if base else last.reference
+        if base and reference == last.reference and not (modification.strip() or liked or disliked):
+            raise InvalidRequest(f"{reference} is the reference already: start over from it with a new search.")
+        query = checked_query(
+            reference=reference,
+            modification=checked_text(modification) if modification.strip() else "",
+            liked=tuple(dict.fromkeys(map(named, liked))),
+            disliked=tuple(dict.fromkeys(map(named, disliked))),
+            k=last.k if k is None else k,
+            weight=last.weight if weight is None else weight,
+            composer=composer or last.composer,
+            where=last.where if where is None else where,
+            rerank=self.settings.rerank if rerank is None else rerank,
+        )
+        self.catalog.remember(records)
+        return query, pixels
+
+    def answer(
+        self,
+        query: ComposedQuery,
+        path: Sequence[Turn],
+        *,
+        pixels: Mapping[str, Image.Image] | None = None,
+        imagination: Imagination | None = None,
+        config: RunnableConfig | None = None,
+        began: float | None = None,
+    ) -> SearchResult:
+        """Answer a query that builds on the turns of ``path``, without keeping the answer."""
+        from ipcir_tools.chains.composition.requests import request_of
+
+        began = time.perf_counter() if began is None else began
+        request = request_of(query, path, pixels, imagination)
+        composed = self.compose.invoke(request, config)
+        searching = time.perf_counter()
+        found, copies = self._hits(query, request, composed)
+        judging = time.perf_counter()
+        imagined, judged = composed.imagination, self.reranked(query, found, request, composed.imagination, config)
+        ended, counts = time.perf_counter(), Counter(composed.counts)
+        surprise = None
+        if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
+            surprise = self.background.surprise([hit.text_score for hit in judged.hits], counts, encode=not path)
+        turn = Turn(
+            id="t" + uuid4().hex[:11],
+            parent=path[-1].id if path else None,
+            query=query,
+            reference_source=self._source(query.reference),
+            caption=composed.caption,
+            imagined=imagined.target if imagined else None,
+            hits=judged.hits,
+            prompt=prompt_behind(imagined, path),
+            models=self.models_used(composed, judged),
+            created=datetime.now(UTC).isoformat(),
+        )
+        timings = {**composed.timings, "search": judging - searching, "total": time.perf_counter() - began}
+        if query.rerank:
+            timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
+        warnings = (*(imagined.warnings if imagined else ()), *judged.warnings)
+        return SearchResult(
+            turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
+        )
+
+    def _stored(self, result: SearchResult) -> SearchResult:
+        self.catalog.put_turn(result.turn)
+        return result
+
+    def _require_gallery(self) -> None:
+        if not self.catalog.size():
+            raise EmptyGallery(
+                f"The gallery in {self.settings.home} is empty: put pictures into it first with `ipcir index FOLDER`, "
+                "or name another --home."
+            )
+        self.check_space()
+
+    def _source(self, reference: str | None) -> str | None:
+        record = self.catalog.records([reference]).get(reference) if reference else None
+        return record.source if record else None
+
+    def _hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[tuple[Hit, ...], int]:
+        """The ranking without the reference, its near-copies and what was just judged; and the copies' number."""
+        image = composed.image  # one that was not needed is not made for this
+        if image is None and query.reference is not None:
+            image = self._known([query.reference]).get(query.reference)
+        rank = partial(self.gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
+        k, threshold = max(query.k, query.rerank), self.settings.duplicates
+        ranking, copies = without_copies(rank, self._known, k, image, threshold)
+        return self._described(ranking, composed.image, composed.text), copies
+
+    def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
+        return self.catalog.features(ids, self.features.space)
+
+    def _described(
+        self, ranking: Sequence[tuple[str, float]], image: FloatArray | None = None, text: FloatArray | None = None
+    ) -> tuple[Hit, ...]:
+        ids = [id_ for id_, _ in ranking]
+        vectors, records, captions = self._known(ids), self.catalog.records(ids), self.features.known_captions(ids)
+        return tuple(
+            Hit(
+                id=id_,
+                rank=rank,
+                score=score,
+                image_score=_cosine(vectors[id_], image),
+                text_score=_cosine(vectors[id_], text),
+                source=records[id_].source,
+                caption=captions.get(id_),
+            )
+            for rank, (id_, score) in enumerate(ranking, start=1)
+        )
+
+    def fused_search(
+        self, weights: Mapping[str, float], *, k: int | None = None, where: Where | None = None
+    ) -> tuple[Hit, ...]:
+        """Search with the weighted sum of features, by handle; weights may be negative. No turn is kept."""
+        self._require_gallery()
+        k = self.settings.k if k is None else k
+        check_k(k)
+        if not weights or not all(map(math.isfinite, weights.values())):
+            raise InvalidRequest("There is nothing to search by: give at least one handle with a finite weight.")
+        vectors = self._known(weights)
+        if unknown := [handle for handle in weights if handle not in vectors]:
+            raise NotFound(
+                f"There is no vector {unknown[0][:60]!r}: "
+                "take handles that `encode` gave, or whole ids of pictures in the gallery."
+            )
+        vector = fusion.summed(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
+        if not vector.any():
+            raise InvalidRequest("The weighted vectors cancel each other out: give one of them another weight.")
+        return self._described(self.gallery.nearest(Probe(vector), k, where, exclude=set(weights)))

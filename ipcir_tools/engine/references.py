@@ -1,0 +1,149 @@
+"""What a person or an agent may call a picture by: an id, a ``data:`` URI, a URL, a file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ipcir_tools.errors import BadImage, InvalidRequest, NotAllowed, NotFound
+from ipcir_tools.images.files import located, path_text, text_path
+from ipcir_tools.images.reading import LoadedImage, decode, image_id, load
+from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog, FileStamp
+from ipcir_tools.text import shown
+from ipcir_tools.types import ImageRecord
+
+Fetch = Callable[[str, int], bytes]
+"""(URL, most bytes) -> the bytes that stand there."""
+
+_ID = re.compile(r"[0-9a-f]{6,16}", re.IGNORECASE)
+_URL = re.compile(r"https?:", re.IGNORECASE)
+_DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+
+def resolve(
+    reference: str, catalog: Catalog, settings: Settings, *, trusted: bool, fetch: Fetch | None = None
+) -> ImageRecord | LoadedImage:
+    """The picture that ``reference`` names: its record if the catalog knows it by that name, else the picture itself.
+
+    Tried in this order: an id or its first 6 digits and more, a base64 ``data:`` URI, an http(s) URL (if
+    ``allow_urls``), a path. ``trusted`` is a person at this machine, who may name any file. Anyone else may name the
+    gallery's own files and those in ``allow_folders``, and never learns whether another file exists. ``fetch`` stands
+    in for the network.
+
+    Raises InvalidRequest, NotFound, NotAllowed or BadImage with one line that says what to do.
+    """
+    text = reference.strip()
+    if not text or "\0" in text:
+        raise InvalidRequest("The reference is empty: give the id of an earlier hit, or a picture file.")
+    if _ID.fullmatch(text) and (record := _by_id(text.lower(), catalog)):
+        return record
+    try:
+        if text[:5].lower() == "data:":
+            return _from_data(text, settings)
+        if _URL.match(text):
+            return _from_url(text, settings, fetch)
+        return _any_file(reference, settings) if trusted else _allowed_file(text, catalog, settings)
+    except BadImage as error:
+        raise BadImage(f"The reference {shown(text)} is no usable picture: {error}.") from error
+
+
+def _by_id(text: str, catalog: Catalog) -> ImageRecord | None:
+    found = catalog.find(text)
+    if len(found) > 1:
+        raise InvalidRequest(f"Several pictures have an id that begins with {text}: give more of its digits.")
+    return found[0] if found else None
+
+
+def _from_data(text: str, settings: Settings) -> LoadedImage:
+    head = _DATA.match(text)
+    if head is None:
+        raise InvalidRequest("The reference is a data: URI of an unknown kind: write data:image/png;base64,... .")
+    if len(text) > settings.max_bytes * 3 // 2 + 300:  # base64 is 4/3, and there may be line breaks
+        raise BadImage(f"more bytes than the limit of {settings.max_bytes:,} (IPCIR_MAX_BYTES)")
+    try:
+        data = base64.b64decode("".join(text[head.end() :].split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("The reference is a data: URI with damaged base64: send the picture again.") from error
+    return decode(data, f"data:{image_id(data)}", settings)
+
+
+def _from_url(text: str, settings: Settings, fetch: Fetch | None) -> LoadedImage:
+    if not settings.allow_urls:
+        raise NotAllowed(
+            f"The URL {shown(text)} is not fetched: set IPCIR_ALLOW_URLS=true to allow URLs, "
+            "or give the id of an earlier hit."
+        )
+    try:
+        return decode((fetch or _from_the_net)(text, settings.max_bytes), shown(text, 500), settings)
+    except (NotAllowed, NotFound) as error:
+        raise type(error)(f"The URL {shown(text)} gives no picture: {error}.") from error
+
+
+def _from_the_net(url: str, max_bytes: int) -> bytes:
+    from ipcir_tools.images.fetching import fetch  # an HTTP client that few runs need
+
+    return fetch(url, max_bytes)
+
+
+def _any_file(text: str, settings: Settings) -> LoadedImage:
+    try:
+        return load(_file(text), settings)
+    except NotFound as error:
+        raise NotFound(
+            f"There is no file {shown(text)} and no picture with that id: "
+            "check the path, or take an id from earlier hits (`ipcir index FOLDER` adds pictures)."
+        ) from error
+
+
+def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
+    if _is_word(text):
+        raise NotFound(
+            f"There is no picture with the id {shown(text)}: take an id from earlier hits; "
+            "what was never indexed has none."
+        )
+    file = _file(text)
+    real = Path(os.path.realpath(file))
+    if any(real.is_relative_to(os.path.realpath(folder.expanduser())) for folder in settings.allow_folders):
+        return _load_allowed(real, text, settings)
+    stamp = catalog.stamps().get(path_text(file))
+    if stamp is None or (real != file and _is_changed(file, stamp)):
+        raise NotAllowed(
+            f"The file {shown(text)} is neither in the gallery nor in an allowed folder: take an id from earlier hits, "
+            "or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
+        )
+    if _is_changed(file, stamp):
+        return _load_allowed(file, text, settings)
+    return catalog.records([stamp.image_id])[stamp.image_id]
+
+
+def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
+    try:
+        return load(file, settings)
+    except NotFound as error:
+        raise NotFound(f"There is no file {shown(text)}: check the path, or take an id from earlier hits.") from error
+
+
+def _file(text: str) -> Path:
+    try:
+        return located(text_path(os.path.expanduser(text)))  # noqa: PTH111 - Path's raises for unknown users
+    except ValueError as error:  # no file name can be written so
+        raise NotFound(f"{shown(text)} cannot be a file: give the id of an earlier hit, or a picture file.") from error
+
+
+def _is_word(text: str) -> bool:
+    """Whether nothing in ``text`` looks like a path, so that it was meant as an id."""
+    return not set(text) & set("/\\.~")
+
+
+def _is_changed(file: Path, stamp: FileStamp) -> bool:
+    """Whether the file holds something else than when it was indexed; one that is gone does not."""
+    try:
+        status = file.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns)

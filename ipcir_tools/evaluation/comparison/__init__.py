@@ -1,0 +1,1 @@
+"""Comparing prompts or models on one benchmark, pair by pair."""

@@ -1,0 +1,1 @@
+"""Measurements of their own: ablation, absent targets, dialogues, index speed."""

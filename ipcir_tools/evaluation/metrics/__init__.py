@@ -1,0 +1,1 @@
+"""Recall, mean average precision, and how sure they are."""

@@ -1,0 +1,93 @@
+"""The report as Markdown: the table, the curve, what failed and how it was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ipcir_tools.evaluation.reports.report import Report, Row, failure_lines, made_now
+from ipcir_tools.text import visible
+
+
+def report_markdown(report: Report) -> str:
+    """The report. Texts from files and models cannot leave their cells."""
+    parts = [f"# {_plain(report.benchmark)}", _said(report), _table(report), _not_run(report)]
+    parts += [_curve(report), _failures(report)]
+    parts += [_list("How it was made", report.rules), _list("Models and versions", _versions(report))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _said(report: Report) -> str:
+    by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
+    return (
+        f"{report.queries:,} queries over {report.gallery:,} {report.entries}; targets imagined by: {by}. "
+        "Percent of all queries with 95 % intervals; a failed query is a miss."
+    )
+
+
+def _table(report: Report) -> str:
+    if not report.measures:
+        return "The truth of this part is hidden: send a submission file to its server."
+    main = report.measures[0]
+    head = ["composer", "weight", *report.measures, f"{main} against {report.baseline or 'no other'}", "p", "failed"]
+    return _grid(head, [_row(report, row) for row in report.rows])
+
+
+def _row(report: Report, row: Row) -> list[str]:
+    if row.not_run:
+        return [row.composer, "not run", *[""] * (len(report.measures) + 3)]
+    figures = [row.figures[name] for name in report.measures]
+    lead = row.against_baseline.get(report.measures[0])
+    return [
+        row.composer,
+        "" if row.weight is None else f"{row.weight:.2f}",
+        *(f"{each.mean:.1f} ({each.low:.1f} to {each.high:.1f})" for each in figures),
+        f"{lead.mean:+.1f} ({lead.low:+.1f} to {lead.high:+.1f})" if lead else "",
+        f"{lead.p:.4f}" if lead else "",
+        f"{row.failed:,}",
+    ]
+
+
+def _not_run(report: Report) -> str:
+    return _list("Not run", [f"{row.composer}: {row.not_run}" for row in report.rows if row.not_run])
+
+
+def _curve(report: Report) -> str:
+    if not report.curve:
+        return ""
+    names = list(report.curve[0])
+    rows = [
+        [f"{point[name]:.2f}" if name == "weight" else f"{point[name]:.1f}" for name in names] for point in report.curve
+    ]
+    return "## Recall by the weight of the text\n\n" + _grid(names, rows)
+
+
+def _failures(report: Report) -> str:
+    return _list("What failed", failure_lines(report))
+
+
+def _versions(report: Report) -> list[str]:
+    made = report.imaginer
+    cost = (
+        [f"{made.replies:,} replies, {made.calls:,} calls, {made.input_tokens:,} tokens in, {made.output_tokens:,} out"]
+        if made.llm
+        else []
+    )
+    prompts = [f"prompt: {prompt}" for prompt in made.prompts]
+    troubles = [f"{n:,} x {why}" for why, n in made.troubles.items()]
+    told = [f"{name}: {value}" for name, value in (report.models | report.versions).items()]
+    return [*told, *prompts, *cost, f"made by this run: {made_now(report)}", *troubles]
+
+
+def _list(title: str, items: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {_plain(item)}" for item in items) if items else ""
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(map(_plain, line)) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """One line in which nothing is markup."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", visible(text))

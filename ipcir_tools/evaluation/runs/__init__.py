@@ -1,0 +1,1 @@
+"""Running a benchmark: its gallery, the requests, the rankings, the summary."""

@@ -1,0 +1,134 @@
+"""The pictures of a benchmark in the engine's catalog, and their features as one matrix in the gallery's order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ipcir_tools import text as text_module
+from ipcir_tools.errors import IPCIRError
+from ipcir_tools.evaluation.benchmarks import Benchmark, Query, crop_of
+from ipcir_tools.images import files as files_module
+from ipcir_tools.images import reading
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.engine import Engine
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What is at hand. ``matrix`` is ``[gallery, d]`` float32 of unit norm; rows of unreadable pictures are zero."""
+
+    ids: dict[str, str]
+    """The catalog's ids by the benchmark's names."""
+    files: dict[str, Path]
+    """Where each picture is, cut out if it is a part of another."""
+    unreadable: dict[str, str]
+    """Why a picture has no feature, by name."""
+    matrix: FloatArray
+    broken: tuple[int, ...]
+    """Rows of the matrix without a feature."""
+    added: int
+    """Pictures that were new to the catalog, and so were encoded."""
+
+    def scores(self, rows: FloatArray) -> FloatArray:
+        """``rows`` ``[q, gallery]`` with what cannot be read behind everything else."""
+        rows[:, list(self.broken)] = -np.inf
+        return rows
+
+    def fault(self, query: Query, benchmark: Benchmark) -> str | None:
+        """Why a query cannot be scored; None where nothing is missing."""
+        if query.says_nothing:
+            return "the modification is empty"
+        if query.reference not in self.ids:
+            return f"the reference cannot be used: {self._why(query.reference)}"
+        among = benchmark.gallery if query.gallery is None else query.gallery
+        for target in query.targets:
+            if target not in self.ids or target not in among:
+                return f"the target is not in the gallery: {self._why(target)}"
+        return None
+
+    def _why(self, name: str) -> str:
+        return f"{text_module.shown(name)} {self.unreadable.get(name, 'is not among its pictures')}"
+
+
+def stocked(engine: Engine, benchmark: Benchmark, progress: Progress) -> Stock:
+    """Bring every picture of the benchmark into the catalog. What was there already costs a look at its file."""
+    unreadable: dict[str, str] = {}
+    files = {name: files_module.located(path) for name, path in _files(engine, benchmark, progress, unreadable).items()}
+    present = [path for path in files.values() if path.is_file()]
+    report = engine.index(present, progress)
+    held, skipped = engine.catalog.stamps(), {skip.source: skip.reason for skip in report.skipped}
+    ids: dict[str, str] = {}
+    for name, path in files.items():
+        text = files_module.path_text(path)
+        if name in unreadable:
+            continue
+        if text in held and text not in skipped and path.is_file():
+            ids[name] = held[text].image_id
+        else:
+            unreadable[name] = f"cannot be read ({skipped.get(text, 'the file does not exist')})"
+    matrix, broken = _matrix(engine, benchmark.gallery, ids)
+    return Stock(ids, files, unreadable, matrix, broken, report.added)
+
+
+def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tuple[FloatArray, tuple[int, ...]]:
+    found = engine.catalog.features([ids[name] for name in gallery if name in ids], engine.features.space)
+    d = len(next(iter(found.values()))) if found else 0
+    matrix = np.zeros((len(gallery), d), np.float32)
+    for row, name in enumerate(gallery):
+        if name in ids:
+            matrix[row] = found[ids[name]]
+    return matrix, tuple(row for row, name in enumerate(gallery) if name not in ids)
+
+
+# --- pictures that are parts of others
+
+
+def _files(engine: Engine, benchmark: Benchmark, progress: Progress, unreadable: dict[str, str]) -> dict[str, Path]:
+    """The file of every picture; parts are cut out into the home folder first.
+
+    Those that lie outside of their picture are told of in ``unreadable``.
+    """
+    files = {name: benchmark.file(name) for name in benchmark.paths}
+    if not benchmark.boxes:
+        return files
+    folder = engine.settings.home.expanduser().absolute() / "cut"
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, name in enumerate(benchmark.boxes, start=1):
+        part = folder / f"{name}.png"
+        if part.exists() or _cut(engine, benchmark, name, part, unreadable):
+            files[name] = part
+        progress("cutting", done, len(benchmark.boxes))
+    return files
+
+
+def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path, unreadable: dict[str, str]) -> bool:
+    """Cut one object out, padded with black to a square; False where its picture is unreadable or does not hold it."""
+    try:
+        whole = reading.load(benchmark.file(name), engine.settings)
+    except IPCIRError:
+        return False  # indexing names the same file with its reason
+    edges = crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))
+    if edges[0] >= edges[2] or edges[1] >= edges[3]:
+        unreadable[name] = f"lies outside of its picture, {whole.record.width} x {whole.record.height} pixels"
+        return False
+    # A large picture was reduced while it was read; the box counts the real pixels.
+    scale = whole.pixels.width / whole.record.width
+    box = [round(edge * scale) for edge in edges]
+    cut = whole.pixels.crop((box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1)))
+    side = max(cut.size)
+    square = Image.new("RGB", (side, side))
+    square.paste(cut, ((side - cut.width) // 2, (side - cut.height) // 2))
+    half = part.with_name(f".{os.getpid()}-{part.name}")
+    square.save(half, "PNG")
+    half.replace(part)
+    return True

@@ -1,0 +1,197 @@
+"""Any LangChain ``Embeddings`` as the encoder of a space of texts.
+
+::
+
+    encoder = load_text_encoder("langchain_openai:OpenAIEmbeddings", catalog)
+    encoder.embed_texts(["a red dress"]) @ encoder.embed_texts(["a dress in red"]).T
+
+A name is ``MODULE:NAME``. The module is looked for in the working directory first; the name is a class or a function
+that needs no argument, or an instance. Every text is encoded by ``embed_documents``, because all of them play the
+same part: descriptions of pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ipcir_tools.errors import InvalidRequest, IPCIRError, ModelUnavailable
+from ipcir_tools.models import hub
+from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.features import text_key
+from ipcir_tools.text import shown
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from PIL import Image
+
+
+GRAMMAR = "MODULE:NAME, such as langchain_openai:OpenAIEmbeddings or a class in a file of the working directory"
+PROBES = ("a red dress with long sleeves", "two dogs run along a beach", "a bowl of soup on a wooden table")
+"""What every model is asked first: its answers are what it is known by."""
+SAME = 0.999
+"""Cosine from which on two answers are one model's: servers and number types differ in the last digits."""
+
+
+def load_embeddings(name: str) -> Embeddings:
+    """The embeddings of that name.
+
+    Raises InvalidRequest for a name that is none, and ModelUnavailable for everything that goes wrong behind it.
+    """
+    from langchain_core.embeddings import Embeddings
+
+    found = _named(name)
+    if not isinstance(found, Embeddings) and callable(found):
+        try:
+            found = found()
+        except IPCIRError:
+            raise
+        except Exception as error:
+            raise ModelUnavailable(f"Cannot make the embeddings {name}: {_why(error)} {_WAY_OUT}") from error
+    if not isinstance(found, Embeddings):
+        raise ModelUnavailable(
+            f"{name} gives a {type(found).__name__}, not Embeddings of langchain_core: name a class of those, "
+            "or a function that returns one."
+        )
+    return found
+
+
+_WAY_OUT = "It is called without arguments: name a function of yours that sets it up."
+
+
+def _named(name: str) -> Any:
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute.isidentifier()):
+        raise InvalidRequest(f"{shown(name)!r} names no embeddings: write {GRAMMAR}.")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # and it stays there: the module may import its neighbours later
+    try:
+        loaded = importlib.import_module(module)
+    except Exception as error:
+        raise ModelUnavailable(_no_module(module, error)) from error
+    if not hasattr(loaded, attribute):
+        raise ModelUnavailable(f"There is no {attribute} in {loaded.__file__ or module}{_instead(loaded)}.")
+    return getattr(loaded, attribute)
+
+
+def _no_module(module: str, error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
+        return f"There is no module {module!r}, neither in {Path.cwd()} nor installed: write {GRAMMAR}."
+    return f"The module {module} cannot be imported: {_why(error)} Mend it, or install what it needs."
+
+
+def _instead(module: Any) -> str:
+    from langchain_core.embeddings import Embeddings
+
+    kinds = [
+        name
+        for name, each in vars(module).items()
+        if isinstance(each, type) and issubclass(each, Embeddings) and each is not Embeddings
+    ]
+    return f"; it has {', '.join(kinds)}" if kinds else ": name a class or a function of it"
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {hub.one_line(error)}"
+
+
+# ---- the encoder -------------------------------------------------------------------------------------
+def load_text_encoder(name: str, catalog: Catalog, *, batch_size: int = 64) -> TextEncoder:
+    """The encoder over the embeddings of that name; raises as :func:`load_embeddings`, or where they give no vectors.
+
+    The space is known by what the model makes of ``PROBES``, which are kept in ``catalog``: another model under the
+    same name has another space, and one that answers the same but for rounding has the same space again.
+    """
+    return encoder_of(load_embeddings(name), name, catalog, batch_size=batch_size)
+
+
+def encoder_of(embeddings: Embeddings, name: str, catalog: Catalog, *, batch_size: int = 64) -> TextEncoder:
+    """The same over embeddings that are at hand; ``name`` is what they are called in reports."""
+    probes = _vectors(embeddings, name, PROBES)
+    if not probes.any(axis=1).all():
+        raise ModelUnavailable(f"The embeddings {name} give zeros or no numbers for ordinary sentences: {_CHOOSE}.")
+    space = _space(name, np.asarray(probes / np.linalg.norm(probes, axis=1, keepdims=True), np.float32), catalog)
+    return TextEncoder(embeddings, name=name, space=space, dim=probes.shape[1], batch_size=batch_size)
+
+
+class TextEncoder(Encoder):
+    """Embeds texts and no pictures."""
+
+    def __init__(self, embeddings: Embeddings, *, name: str, space: str, dim: int, batch_size: int = 64) -> None:
+        super().__init__(name=name, space=space, dim=dim, device="own", dtype="own", batch_size=batch_size)
+        self._embeddings = embeddings
+
+    def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
+        raise ModelUnavailable(f"The embeddings {self.name} encode texts alone.")
+
+    def _text_batch(self, texts: Sequence[str]) -> FloatArray:
+        """Raises InvalidRequest for a text that has no direction, ModelUnavailable where the model does not answer."""
+        vectors = _vectors(self._embeddings, self.name, texts)
+        if vectors.shape[1] != self.dim:
+            raise ModelUnavailable(
+                f"The embeddings {self.name} gave vectors of {vectors.shape[1]} numbers, and of {self.dim} before: "
+                f"{_CHOOSE}."
+            )
+        for text, vector in zip(texts, vectors, strict=True):
+            if not vector.any():
+                raise InvalidRequest(
+                    f"the embeddings {self.name} give zeros or no numbers for {shown(text, 80)!r}: word it differently"
+                )
+        return vectors
+
+
+_CHOOSE = "mend them, or choose others"
+
+
+def _vectors(embeddings: Embeddings, name: str, texts: Sequence[str]) -> FloatArray:
+    """One row ``[n, d]`` a text, its largest number 1; zeros where the model gave zeros, NaN or infinity."""
+    try:
+        rows = embeddings.embed_documents(list(texts))
+    except Exception as error:
+        raise ModelUnavailable(
+            f"The embeddings {name} failed: {_why(error)} What was encoded is kept: mend it and run again."
+        ) from error
+    try:
+        wide = [np.asarray(row, np.float64) for row in rows]
+    except (TypeError, ValueError) as error:
+        raise ModelUnavailable(f"The embeddings {name} gave no lists of numbers ({_why(error)}): {_CHOOSE}.") from error
+    shapes = sorted({row.shape for row in wide}, key=len)
+    if len(wide) != len(texts):
+        raise ModelUnavailable(f"The embeddings {name} gave {len(wide)} vectors for {len(texts)} texts: {_CHOOSE}.")
+    if len(shapes) != 1 or len(shapes[0]) != 1 or not shapes[0][0]:
+        sizes = " and ".join("x".join(map(str, shape)) or "no" for shape in shapes[:3])
+        raise ModelUnavailable(f"The embeddings {name} gave vectors of {sizes} numbers: {_CHOOSE}.")
+    return _scaled(np.stack(wide))
+
+
+def _scaled(rows: Any) -> FloatArray:
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    usable = np.isfinite(largest) & (largest > 0)
+    return np.asarray(np.where(usable, rows / np.where(usable, largest, 1.0), 0.0), np.float32)
+
+
+def _space(name: str, probes: FloatArray, catalog: Catalog) -> str:
+    """The id of the space in which the model's answers ``[n, d]`` lie; new ones are kept for the next time."""
+    note, keys = f"spaces of {name}", [text_key(text) for text in PROBES]
+    known: list[str] = json.loads(catalog.note(note) or "[]")
+    for space in known:
+        kept = catalog.features(keys, space)
+        if all(key in kept and kept[key].shape == each.shape for key, each in zip(keys, probes, strict=True)) and all(
+            float(kept[key] @ each) >= SAME for key, each in zip(keys, probes, strict=True)
+        ):
+            return space
+    digest = hashlib.sha256(np.ascontiguousarray(probes, "<f4").tobytes()).hexdigest()[:8]
+    space = f"{name}/{probes.shape[1]}d-{digest}"
+    catalog.put_features(dict(zip(keys, probes, strict=True)), space)
+    catalog.set_note(note, json.dumps([*known, space]))
+    return space

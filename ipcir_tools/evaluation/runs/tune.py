@@ -1,0 +1,227 @@
+"""Fitting a composer's parameters on a validation part, and never on a test.
+
+The search goes through the parameters one after the other, each over a small grid, until nothing gains; equal values
+keep what was there. It is exact and has no chance in it: the same data give the same parameters. The parts are
+computed once; only what the composer makes of them is done anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from ipcir_tools.chains.composition.chain import Composed
+from ipcir_tools.composers import Composer, composer_named
+from ipcir_tools.composers.composer import LARGEST
+from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.evaluation.benchmarks import Benchmark, Query
+from ipcir_tools.evaluation.metrics.metrics import Measure, Scored
+from ipcir_tools.evaluation.metrics.statistics import grouped_mean
+from ipcir_tools.evaluation.runs.run import BLOCK, Run
+from ipcir_tools.images.reading import image_id, read_file
+from ipcir_tools.types import Value
+
+if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.settings import Settings
+
+
+TESTS = ("wardrobe test", "CIRR test1", "CIRCO test")
+ONE_PART = ("GeneCIS", "FashionIQ")
+"""Benchmarks of which papers report the only part whose truth is public."""
+ROUNDS = 4
+_FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Of the value so far, for parameters without an upper bound."""
+_STEPS = tuple(step / 20 for step in range(21))
+"""For parameters between 0 and 1."""
+
+Block = list[tuple[Query, list[Composed]]]
+Merit = tuple[float, float]
+"""The measure, and among equals the mean reciprocal rank."""
+
+
+class Tuned(Value):
+    """What was found, and on what."""
+
+    composer: str
+    """As ``--composers`` takes it."""
+    parameters: dict[str, float]
+    benchmark: str
+    queries: int
+    failed: int
+    """Queries that could not be scored; they were left out."""
+    measure: str
+    before: float
+    """Percent, with the parameters that the search began with."""
+    after: float
+    """Percent, on the very queries that the parameters were fitted on: a test will show less."""
+    tried: int
+    """Settings that were tried."""
+
+
+def tune(
+    engine: Engine,
+    benchmark: Benchmark,
+    composer: str,
+    measure: str | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Find the parameters of ``composer`` under which ``measure`` (None: the benchmark's first) is highest.
+
+    Whole numbers, such as how many captions are made, stay as they are. Raises InvalidRequest for a test, and for a
+    composer that has nothing to fit.
+    """
+    refuse_test(benchmark.name)
+    start = composer_named(composer)
+    if not fitted(start):
+        raise InvalidRequest(f"{start.name} has no parameter to fit: name another composer.")
+    search = _Search(engine, benchmark, start, _measure(benchmark, measure), progress)
+    found = search.climb(start)
+    return Tuned(
+        composer=found.spelling,
+        parameters=found.parameters,
+        benchmark=benchmark.name,
+        queries=len(benchmark.queries),
+        failed=len(benchmark.queries) - sum(len(block) for block in search.blocks),
+        measure=search.measure.name,
+        before=search.merit(start)[0],
+        after=search.merit(found)[0],
+        tried=len(search.known),
+    )
+
+
+def refuse_test(name: str) -> None:
+    """Raise InvalidRequest if the benchmark of this name is a test."""
+    if name in TESTS or name.startswith(ONE_PART):
+        raise InvalidRequest(
+            f"{name} is what the final figures are measured on, and parameters that have seen it say nothing there: "
+            "tune on a validation part."
+        )
+
+
+def refuse_shared(benchmark: Benchmark, test: Benchmark, settings: Settings) -> None:
+    """Raise InvalidRequest if a query of ``benchmark`` is one of ``test``, too.
+
+    It is the same query where the reference is, by content, and the words or a target are.
+    """
+    seen = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
+    shared = {q.id: seen[mark] for q in benchmark.queries for mark in _marks(q, benchmark, settings) if mark in seen}
+    if shared:
+        ours, theirs = next(iter(shared.items()))
+        raise InvalidRequest(
+            f"{len(shared)} of the queries of {benchmark.name} are in {test.name} as well (the first is {ours}, there "
+            f"{theirs}), and a test must not be tuned on: take them out of {benchmark.name}."
+        )
+
+
+def _marks(query: Query, benchmark: Benchmark, settings: Settings) -> Iterator[tuple[str, str]]:
+    reference = _content(query.reference, benchmark, settings)
+    yield reference, "words:" + " ".join(query.modification.casefold().split())
+    for target in query.targets:
+        yield reference, "target:" + _content(target, benchmark, settings)
+
+
+def _content(name: str, benchmark: Benchmark, settings: Settings) -> str:
+    try:
+        return image_id(read_file(benchmark.file(name), settings))
+    except IPCIRError:
+        return f"unreadable:{name}"
+
+
+def _measure(benchmark: Benchmark, name: str | None) -> Measure:
+    by_name = {measure.name: measure for measure in benchmark.measures}
+    if not by_name:
+        raise InvalidRequest(f"The truth of {benchmark.name} is hidden: tune on a part whose truth is known.")
+    if name is not None and name not in by_name:
+        raise InvalidRequest(f"{benchmark.name} is not measured by {name!r}; there are: {', '.join(by_name)}.")
+    return by_name[name] if name else benchmark.measures[0]
+
+
+# --- the search
+
+
+def fitted(composer: Composer) -> list[str]:
+    """The parameters that can be fitted: real numbers that only the composing depends on."""
+    if "aligned" in composer.needs:
+        return []  # its network knows the weight that it was trained with
+    return [name for name, each in type(composer).model_fields.items() if each.annotation is float]
+
+
+def grid(composer: Composer, name: str) -> list[float]:
+    """The values to try for a parameter, those that it may have."""
+    field, now = type(composer).model_fields[name], float(composer.parameters[name])
+    if any(isinstance(bound, Le) for bound in field.metadata):
+        return list(_STEPS)
+    around = [factor * (now or float(field.default) or 1.0) for factor in _FACTORS]
+    around = [value for value in around if abs(value) <= LARGEST]
+    if any(isinstance(bound, Gt) for bound in field.metadata):
+        return [value for value in around if value > 0]
+    if any(isinstance(bound, Ge) for bound in field.metadata):
+        return around
+    return [-value for value in around[1:4]] + around
+
+
+class _Search:
+    def __init__(
+        self, engine: Engine, benchmark: Benchmark, start: Composer, measure: Measure, progress: Progress | None
+    ) -> None:
+        self.measure = measure
+        self.known: dict[str, Merit] = {}
+        self._progress = progress
+        self._run = Run(engine, benchmark, [start.spelling], progress=progress)
+        asked = self._run.asked
+        if not asked:
+            raise InvalidRequest(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
+        self.blocks: list[Block] = []
+        for i in range(0, len(asked), BLOCK):
+            self.blocks.append(self._run.compose(asked[i : i + BLOCK], start.spelling))
+            if progress:
+                progress("composing", min(i + BLOCK, len(asked)), len(asked))
+
+    def climb(self, best: Composer) -> Composer:
+        """The best setting that can be reached by changing one parameter at a time."""
+        for _ in range(ROUNDS):
+            before = best
+            for name in fitted(best):
+                settings = [best, *(best.with_options({name: float(f"{value:.4g}")}) for value in grid(best, name))]
+                best = max(settings, key=self.merit)  # the first of equals: what there was
+            if best == before:
+                break
+        return best
+
+    def merit(self, composer: Composer) -> Merit:
+        """How good a setting is."""
+        if composer.spelling not in self.known:
+            self.known[composer.spelling] = self._measured(composer)
+            if self._progress:
+                self._progress("fitting", len(self.known), len(self.known))
+        return self.known[composer.spelling]
+
+    def _measured(self, composer: Composer) -> Merit:
+        scored: list[Scored] = []
+        for block in self.blocks:
+            probes = [[composer.compose(_reweighted(each, composer)) for each in made] for _, made in block]
+            scored += self._run.ranker.rank([query for query, _ in block], self._run.scores(probes))
+        groups = [query.group for block in self.blocks for query, _ in block]
+        value = grouped_mean([self.measure.of(each) for each in scored], groups)
+        return value, float(np.mean([1.0 / each.main for each in scored]))
+
+
+def _reweighted(composed: Composed, composer: Composer) -> Any:
+    return replace(composed.parts, weight=composer.parameters.get("weight", composed.parts.weight))
+
+
+def tuned_rows(tuned: Tuned) -> Sequence[tuple[str, str]]:
+    """How it was found, line by line, for a person."""
+    return (
+        (f"{tuned.measure} before", f"{tuned.before:.2f} %"),
+        (f"{tuned.measure} after", f"{tuned.after:.2f} % (on the queries that it was fitted on)"),
+        ("settings tried", f"{tuned.tried:,}"),
+        ("fitted on", f"{tuned.benchmark}, {tuned.queries:,} queries, {tuned.failed:,} left out"),
+    )

@@ -1,0 +1,1 @@
+"""Pictures: finding, fetching and reading them safely, thumbnails and contact sheets."""

@@ -1,0 +1,169 @@
+"""Opening pictures safely, from files and bytes that nobody vouches for.
+
+Bytes are capped before they are read, pixels and frames before they are decoded, and only the named formats are
+opened. Whatever is wrong with a picture comes out as BadImage with a short, plain reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.images.files import path_text
+from ipcir_tools.images.frames import count_frames
+from ipcir_tools.images.pixels import is_sideways, orientation, to_rgb, upright
+from ipcir_tools.settings import Settings
+from ipcir_tools.text import shown
+from ipcir_tools.types import ImageRecord
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What is opened, by Pillow's names; the camera's MPO comes with JPEG."""
+
+ENOUGH = 512
+"""Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
+
+MAX_SCANS = 1_000
+"""Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """A picture and what is known of it."""
+
+    record: ImageRecord
+    pixels: Image.Image
+    """RGB, upright by EXIF, transparency over white, the first frame. A large picture is reduced to a smaller side
+    of 512 to 1,023 pixels; ``record`` has the real size."""
+
+
+def image_id(data: bytes) -> str:
+    """A picture's id: the first 16 hex digits of the SHA-256 of its file."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+# --- bytes
+
+
+def read_file(path: Path, settings: Settings) -> bytes:
+    """The bytes of a regular file. Raises NotFound, or BadImage for anything that is not to be read as a picture."""
+    try:
+        # Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            return _capped(handle, settings.max_bytes)
+        finally:
+            os.close(handle)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound("does not exist") from error
+    except (OSError, ValueError) as error:
+        raise BadImage(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _capped(handle: int, most: int) -> bytes:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImage("not a regular file")
+    if status.st_size > most:
+        raise _too_many_bytes(status.st_size, most)
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise _too_many_bytes(len(data), most)
+    return data
+
+
+def _too_many_bytes(size: int, most: int) -> BadImage:
+    return BadImage(f"{size:,} bytes, more than the limit of {most:,} (IPCIR_MAX_BYTES)")
+
+
+# --- pictures
+
+
+def load(path: Path, settings: Settings) -> LoadedImage:
+    """The picture in a file. Raises NotFound and BadImage; their text is the reason alone, without the name."""
+    return decode(read_file(path, settings), path_text(path), settings)
+
+
+def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
+    """The picture that ``data`` is; ``source`` says where it came from. Raises BadImage with the reason alone."""
+    if not data:
+        raise BadImage("empty file")
+    if len(data) > settings.max_bytes:
+        raise _too_many_bytes(len(data), settings.max_bytes)
+    try:
+        with _opened(data) as image:
+            _check_limits(image, data, settings)
+            return _loaded(image, data, source)
+    except BadImage:
+        raise
+    except Exception as error:  # broad, because on hostile bytes Pillow's plugins raise nearly anything
+        raise BadImage(_reason(error)) from error
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    """The header read, nothing decoded.
+
+    ``Image.open`` would do the same, but warns of many pixels where we refuse by our own limit.
+    """
+    Image.init()
+    for name in FORMATS:
+        factory, accepts = Image.OPEN.get(name, (None, None))
+        if factory is not None and accepts is not None and accepts(data[:16]) is True:
+            return factory(io.BytesIO(data), "")
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        raise BadImage("HEIC is not supported: convert the picture to JPEG")
+    raise BadImage("not a picture in a known format")
+
+
+def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -> None:
+    width, height = image.size
+    if width * height > settings.max_pixels:
+        limit = settings.max_pixels
+        most = f"{limit // 1_000_000} million" if limit % 1_000_000 == 0 else f"{limit:,}"
+        raise BadImage(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
+    if count_frames(image, data, settings.max_frames) > settings.max_frames:
+        raise BadImage(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
+    if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
+        raise BadImage(f"a JPEG of more than {MAX_SCANS:,} scans")
+
+
+def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage:
+    width, height = image.size
+    if image.draft(image.mode, (ENOUGH, ENOUGH)) is None:
+        image.load()
+        width, height = image.size  # a TIFF turns itself while it loads
+    image.load()
+    turn = orientation(image)
+    if is_sideways(turn):
+        width, height = height, width
+    record = ImageRecord(
+        id=image_id(data),
+        source=source,
+        bytes=len(data),
+        width=width,
+        height=height,
+        format=(image.format or "").lower(),
+    )
+    return LoadedImage(record, upright(_reduced(to_rgb(image)), turn))
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    factor = min(image.size) // ENOUGH
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is"
+    if isinstance(error, (EOFError, IndexError, struct.error)) or "truncated" in text.lower():
+        return "cut off: the file ends early"
+    return f"cannot be decoded ({shown(text) or type(error).__name__})"

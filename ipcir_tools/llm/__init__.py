@@ -1,0 +1,1 @@
+"""Talking to a chat model: requests, retries, budgets, errors, and the store of replies."""

@@ -1,0 +1,96 @@
+"""The language model by name: ``load_llm(settings)``."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ipcir_tools.errors import ModelUnavailable
+from ipcir_tools.llm.budget import Line
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ipcir_tools.settings import Settings
+
+
+_OWN_TEMPERATURE = re.compile(r"openai:(?:o\d|gpt-5)")
+"""Models that reason choose their own temperature, and answer 400 to a request that names one."""
+
+NO_KEY = "no-key"
+"""Sent to a server of the user's own where no key is set: the client insists on one, local servers do not."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A chat model, what it is called, and the line to its server."""
+
+    llm: BaseChatModel
+    name: str
+    line: Line = field(default_factory=Line)
+
+
+def name_of(llm: BaseChatModel) -> str:
+    """What a model is called: ``openai:gpt-4o-mini``."""
+    told = llm._get_ls_params()
+    parts = (told.get("ls_provider"), told.get("ls_model_name"))
+    return ":".join(part for part in parts if part) or type(llm).__name__
+
+
+def load_llm(settings: Settings) -> BaseChatModel | None:
+    """The chat model that ``settings.llm`` names, or None where it names none. Nothing is sent to it here.
+
+    With ``settings.llm_base_url`` a name without a known provider (``qwen3:8b``) means an OpenAI-compatible server,
+    which is spoken to by Chat Completions: few of them know the Responses API. The client itself never retries; the
+    imagination does, within its own time. Raises ``ModelUnavailable`` for an unknown provider, a missing package or
+    a missing key.
+    """
+    if settings.llm is None:
+        return None
+    from langchain.chat_models import init_chat_model
+
+    name = _with_provider(settings.llm, settings.llm_base_url)
+    try:
+        model: BaseChatModel = init_chat_model(name, **_options(name, settings))
+    except Exception as error:  # every integration raises its own types for a bad name, key or option
+        raise ModelUnavailable(_reason(name, error)) from error
+    return model
+
+
+def identity(llm: BaseChatModel) -> dict[str, Any]:
+    """What makes two models give different replies: class, address and parameters; never a key, never a timeout."""
+    address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
+    parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two
+    return {"class": type(llm).__qualname__, "address": address, "parameters": parameters}
+
+
+def _with_provider(name: str, base_url: str | None) -> str:
+    from langchain.chat_models import base
+
+    known = getattr(base, "_BUILTIN_PROVIDERS", {"openai": None})
+    prefix = name.split(":", maxsplit=1)[0]
+    return name if base_url is None or (":" in name and prefix in known) else f"openai:{name}"
+
+
+def _options(name: str, settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {"timeout": settings.llm_timeout, "max_retries": 0}
+    if not _OWN_TEMPERATURE.match(name):
+        options["temperature"] = 0
+    if settings.llm_base_url is None:
+        return options
+    options["base_url"] = settings.llm_base_url
+    if name.startswith("openai:"):
+        options["use_responses_api"] = False
+        options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
+    return options
+
+
+def _reason(name: str, error: Exception) -> str:
+    line = " ".join(str(error).split(". ")[0].split()).rstrip(".")[:200]
+    return (
+        f"language model {name} cannot be had: {line}. Name one as PROVIDER:MODEL with its package and key in place "
+        "(openai:gpt-4o-mini and OPENAI_API_KEY), give the base URL of an OpenAI-compatible server "
+        "(IPCIR_LLM_BASE_URL), or name none: then rules write the target"
+    )

@@ -1,0 +1,1 @@
+"""Encoders, captioners and image generators, loaded by name."""

@@ -1,0 +1,127 @@
+"""The encoder's interface: pictures and texts in, unit vectors of one space out."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.images.pixels import sane
+from ipcir_tools.models.pseudo_words import PseudoWords
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+
+Item = TypeVar("Item")
+
+GRAMMAR = "open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or open_clip:local-dir:PATH"
+
+
+class Encoder(ABC):
+    """Embeds pictures and texts. A subclass writes one batch of each; batching, norm and checks are here.
+
+    ``space`` names everything that decides whether two features compare: the weights, the dimension and the
+    preprocessing. The number type is not part of it: bfloat16 features compare with float32 ones. Safe to share
+    among threads: one batch runs at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        space: str,
+        dim: int,
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch_size: int = 64,
+        lock: threading.RLock | None = None,
+    ) -> None:
+        self.name = name
+        self.space = space
+        self.dim = dim
+        self.device = device
+        self.dtype = dtype
+        self.batch_size = batch_size
+        self._lock = lock or threading.RLock()
+
+    @abstractmethod
+    def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
+        """Features ``[b, dim]`` of 1 to ``batch_size`` RGB pictures, of any norm."""
+
+    @abstractmethod
+    def _text_batch(self, texts: Sequence[str]) -> FloatArray:
+        """Features ``[b, dim]`` of 1 to ``batch_size`` texts, of any norm."""
+
+    def embed_images(self, images: Sequence[Image.Image]) -> FloatArray:
+        """Features ``[n, dim]`` float32, unit norm, in the order of ``images``; n may be 0.
+
+        Raises ``ModelUnavailable`` where the model gives numbers that are no feature.
+        """
+        return self._in_batches(images, lambda batch: self._image_batch([sane(image) for image in batch]))
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Features ``[n, dim]`` float32, unit norm, in the order of ``texts``; n may be 0.
+
+        What is longer than the model's context (77 tokens for CLIP) is cut by its tokenizer.
+        """
+        return self._in_batches(texts, self._text_batch)
+
+    @property
+    def pseudo_words(self) -> PseudoWords:
+        """The door for words that are vectors. Raises ``InvalidRequest`` where the encoder takes none."""
+        raise InvalidRequest(f"{self.name} takes no pseudo words: choose an encoder of open_clip ({GRAMMAR}).")
+
+    @property
+    def token_dim(self) -> int:
+        """The width of a word's vector. Raises as :attr:`pseudo_words`."""
+        return self.pseudo_words.dim
+
+    def embed_pseudo(self, templates: str | Sequence[str], words: FloatArray) -> FloatArray:
+        """Features ``[n, dim]`` float32, unit norm, of sentences in which ``words`` ``[n, token_dim]`` take a place.
+
+        The first ``*`` of a template, such as "a photo of *, in blue", is the word's place; one template is for all, or
+        there is one for each. Raises ``InvalidRequest`` for an encoder that takes no such words, for a template without
+        its ``*`` or with it behind the end of the context, and for words of another width or number.
+        """
+        import torch
+
+        pseudo = self.pseudo_words
+        each = [templates] * len(words) if isinstance(templates, str) else list(templates)
+        if words.shape != (len(each), pseudo.dim):
+            raise InvalidRequest(f"{len(each)} templates need words {(len(each), pseudo.dim)}, not {words.shape}.")
+
+        def features(batch: Sequence[tuple[str, FloatArray]]) -> FloatArray:
+            placed = torch.from_numpy(np.stack([word for _, word in batch])).to(self.device)
+            with torch.inference_mode():
+                return _as_array(pseudo.features([template for template, _ in batch], placed))
+
+        return self._in_batches(list(zip(each, words, strict=True)), features)
+
+    def _in_batches(self, items: Sequence[Item], embed: Callable[[Sequence[Item]], FloatArray]) -> FloatArray:
+        parts = [np.zeros((0, self.dim), dtype=np.float32)]
+        for start in range(0, len(items), self.batch_size):
+            batch = items[start : start + self.batch_size]
+            with self._lock:
+                features = embed(batch)
+            parts.append(self._unit(features, len(batch)))
+        return np.concatenate(parts)
+
+    def _unit(self, features: FloatArray, n: int) -> FloatArray:
+        if features.shape != (n, self.dim):
+            raise ModelUnavailable(f"{self.name} gave features {features.shape} in place of {(n, self.dim)}.")
+        wide = features.astype(np.float64)
+        norms = np.linalg.norm(wide, axis=1, keepdims=True)
+        if not (np.isfinite(norms).all() and norms.all()):
+            raise ModelUnavailable(f"{self.name} gave numbers that are no feature in {self.dtype}: try dtype float32.")
+        return np.asarray(wide / norms, dtype=np.float32)
+
+
+def _as_array(features: torch.Tensor) -> FloatArray:
+    return np.asarray(features.float().cpu().numpy(), dtype=np.float32)

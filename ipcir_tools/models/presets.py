@@ -1,0 +1,62 @@
+"""Models by name: which encoder, captioner and drawer a gallery is worked with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ipcir_tools.settings import Settings
+
+DEMO_FOLDER = Path(__file__).parents[1] / "demo" / "models"
+"""The small trained models that ship with the package."""
+
+DEFAULT, DEMO = "default", "demo"
+
+
+@dataclass(frozen=True)
+class ModelNames:
+    """The names that ``load_encoder``, ``load_captioner`` and ``load_drawer`` take, and the set they come from."""
+
+    models: str
+    encoder: str
+    captioner: str
+    drawer: str | None = None
+    """Of the settings or the set alone: a gallery holds nothing that was drawn, so none is noted."""
+
+
+SETS = {
+    DEFAULT: ModelNames(DEFAULT, "open_clip:ViT-B-32/laion2b_s34b_b79k", "auto"),
+    DEMO: ModelNames(
+        DEMO, f"open_clip:local-dir:{DEMO_FOLDER / 'clip'}", f"transformers:{DEMO_FOLDER / 'blip'}", drawer="wardrobe"
+    ),
+}
+
+
+def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
+    """The models that the user named, else those that made the gallery (``noted``), else the default ones.
+
+    ``noted`` holds "models", "encoder" and "captioner" as :func:`noted_models` wrote them. A named set overrides
+    what was noted as a whole; a single named model overrides that model.
+    """
+    known = {} if settings.models else noted
+    names = SETS[settings.models or known.get("models", DEFAULT)]
+    return ModelNames(
+        names.models,
+        settings.encoder or known.get("encoder") or names.encoder,
+        settings.captioner or known.get("captioner") or names.captioner,
+        settings.drawer or names.drawer,
+    )
+
+
+def noted_models(names: ModelNames) -> dict[str, str]:
+    """What a gallery remembers of its models: the set, and the names that are not the set's own, else "".
+
+    The path of the demo models differs from one installation to the next, so it is not written down.
+    """
+    own = SETS[names.models]
+    return {
+        "models": names.models,
+        "encoder": "" if names.encoder == own.encoder else names.encoder,
+        "captioner": "" if names.captioner == own.captioner else names.captioner,
+    }

@@ -1,0 +1,156 @@
+"""Pseudo words: a vector in the place of one word's token embedding, for any text tower of open_clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ipcir_tools.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import threading
+
+    import torch
+
+
+PLACEHOLDER = "*"
+"""Where the pseudo word goes: the first one in a template. A later one is the user's own and stays what it is."""
+
+_STAND_INS = (("dog", "it"), ("red", "coat"), ("blue", "man"), ("photo", "girl"))
+"""Pairs of short words without a common letter, so that no tokenizer cuts both and keeps a piece of both."""
+
+Tokenizer = Callable[[list[str]], "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class _Sentences:
+    """Tokens ``[n, length]`` int64 and where in each row the pseudo word goes ``[n]``."""
+
+    tokens: torch.Tensor
+    places: torch.Tensor
+
+
+class PseudoWords:
+    """Text features of sentences in which a vector stands for one word.
+
+    ``dim`` is the width of the vectors, ``std`` the spread of the vocabulary's own, ``scale`` the factor by which the
+    model multiplies cosines before the softmax. Raises InvalidRequest for a tower without a token embedding.
+    """
+
+    def __init__(self, model: Any, tokenizer: Tokenizer, device: str, lock: threading.RLock) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._lock = lock
+        self._table = _token_embedding(model, tokenizer, device)
+        self.device = device
+        self.dim = int(self._table.embedding_dim)
+        self.std = float(self._table.weight.detach().float().std())
+        self.scale = float(model.logit_scale.detach().float().exp().mean())
+
+    def features(self, templates: Sequence[str], words: torch.Tensor) -> torch.Tensor:
+        """Features ``[n, d]`` float32 of any norm; ``words`` is ``[n, dim]``, one for each of ``templates``.
+
+        Gradients reach ``words`` where they are asked for. Raises InvalidRequest for a template whose placeholder is
+        missing, or lies behind the end of the model's context.
+        """
+        sentences = _tokenized(self._tokenizer, templates, self.device)
+        with self._lock, _Placed(self._table, sentences, words):
+            return _encoded(self._model, sentences.tokens).float()
+
+
+# ---- where the word goes -----------------------------------------------------------------------------
+def _tokenized(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _Sentences:
+    """The placeholder's place is where two sentences differ that have two words for it.
+
+    So it is known for every tokenizer, also for one that drops punctuation, and whatever else the sentence holds.
+    """
+    _check(templates)
+    for one, other in _STAND_INS:
+        tokens, others = (tokenizer([each.replace(PLACEHOLDER, w, 1) for each in templates]) for w in (one, other))
+        different = tokens != others
+        lost = (different.sum(dim=1) != 1).tolist()
+        if not any(lost):
+            return _Sentences(tokens.to(device), different.int().argmax(dim=1).to(device))
+    raise InvalidRequest(
+        f"The tokenizer loses the {PLACEHOLDER} of {templates[lost.index(True)]!r}: "
+        "put spaces around it, and nearer to the beginning."
+    )
+
+
+def _check(templates: Sequence[str]) -> None:
+    for each in templates:
+        if PLACEHOLDER not in each:
+            raise InvalidRequest(f"The template {each!r} has no {PLACEHOLDER} for the pseudo word.")
+
+
+def _token_embedding(model: Any, tokenizer: Tokenizer, device: str) -> Any:
+    """The embedding that is asked for a text's own tokens: open_clip's classes keep it in different places."""
+    import torch
+
+    tokens, asked = tokenizer(["a"]).to(device), list[Any]()
+
+    def note(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
+        if given and given[0].shape == tokens.shape and torch.equal(given[0], tokens):
+            asked.append(module)
+
+    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    hooks = [table.register_forward_pre_hook(note) for table in tables]
+    try:
+        with torch.inference_mode():
+            model.encode_text(tokens)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not asked:
+        raise InvalidRequest(f"A text tower of {type(model).__name__} has no token embedding to put a word into.")
+    return asked[0]
+
+
+# ---- encoding ----------------------------------------------------------------------------------------
+class _Placed:
+    """While it is entered, the embedding gives ``words`` at their places."""
+
+    def __init__(self, table: Any, sentences: _Sentences, words: torch.Tensor) -> None:
+        self._table, self._sentences, self._words = table, sentences, words
+
+    def __enter__(self) -> None:
+        self._hook = self._table.register_forward_hook(self._with_words)
+
+    def __exit__(self, *exception: object) -> None:
+        self._hook.remove()
+
+    def _with_words(self, module: torch.nn.Module, given: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        columns = torch.arange(output.shape[1], device=output.device)
+        there = columns[None, :, None] == self._sentences.places[:, None, None]
+        return torch.where(there, self._words[:, None].to(output.device, output.dtype), output)
+
+
+def _encoded(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """What ``model.encode_text`` gives, without computing the padding where nothing looks at it.
+
+    A causal tower that takes its feature at the end of the text never sees what follows it: most of 77 tokens.
+    """
+    from open_clip.model import CLIP
+    from torch.func import functional_call
+
+    length = _used(tokens)
+    if type(model) is not CLIP or model.attn_mask is None or model.text_pool_type not in ("argmax", "eos"):
+        features: torch.Tensor = model.encode_text(tokens)
+        return features
+    cut = {
+        "positional_embedding": model.positional_embedding[:length],
+        "attn_mask": model.attn_mask[:length, :length],
+    }
+    said = functional_call(model, cut, (), {"text": tokens[:, :length]})
+    features = said["text_features"] if isinstance(said, dict) else said[1]
+    return features
+
+
+def _used(tokens: torch.Tensor) -> int:
+    """The columns up to the end of the longest text: behind it a row repeats its last token."""
+    changing = (tokens != tokens[:, -1:]).any(dim=0).nonzero()
+    last = int(changing.max()) if len(changing) else 0
+    return min(tokens.shape[1], last + 2)  # the end of a text that fills its row is its last token

@@ -1,0 +1,270 @@
+"""The source of truth: pictures, files, features, captions, replies and turns in one database.
+
+Everything is keyed by content, so writing twice is the same as writing once. All methods may be called from many
+threads and processes at a time; each is one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, delete, func, select
+
+from ipcir_tools.batches import chunked
+from ipcir_tools.errors import CatalogError, InvalidRequest, NotFound, SpaceMismatch
+from ipcir_tools.store import schema
+from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
+from ipcir_tools.store.filters import condition
+from ipcir_tools.store.membership import counted, inside, owners, require_features, source_columns
+from ipcir_tools.store.replies import MIN_PREFIX, KeptReplies
+from ipcir_tools.store.schema import captions as caption_rows
+from ipcir_tools.store.schema import features, files, pictures
+from ipcir_tools.store.schema import turns as turn_rows
+from ipcir_tools.store.turns import _body
+from ipcir_tools.types import FloatArray, ImageRecord, Turn, Where
+
+BLOCK = 2_048
+"""Vectors read at a time."""
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """One file of the gallery as it was last seen; ``path`` is absolute."""
+
+    path: str
+    image_id: str
+    size: int
+    mtime_ns: int
+
+
+class Catalog(KeptReplies):
+    """The catalog: what :class:`Database` opens, with the replies of :class:`KeptReplies` and all the rest."""
+
+    # --- the gallery's space and small notes
+
+    def space(self) -> str | None:
+        """The space that the gallery belongs to; None before the first picture."""
+        with self._read() as connection:
+            return get_meta(connection, "space")
+
+    def bind_space(self, space: str) -> None:
+        """Make ``space`` the gallery's, once and for all. Raises SpaceMismatch if it has another."""
+        with self._write() as connection:
+            _bind(connection, space)
+
+    def note(self, key: str) -> str | None:
+        """What ``set_note`` last put under ``key``."""
+        with self._read() as connection:
+            return get_meta(connection, f"note:{key}")
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a small text under ``key``, in place of an earlier one."""
+        with self._write() as connection:
+            set_meta(connection, f"note:{key}", value)
+
+    # --- pictures
+
+    def records(self, ids: Iterable[str]) -> dict[str, ImageRecord]:
+        """The known ones among ``ids``, by id."""
+        with self._read() as connection:
+            return {row.id: _record(row) for row in among(connection, select(pictures), pictures.c.id, ids)}
+
+    def find(self, prefix: str, limit: int = 2) -> list[ImageRecord]:
+        """Up to ``limit`` known pictures whose id begins with ``prefix``, by id."""
+        begins = pictures.c.id.startswith(prefix, autoescape=True)
+        with self._read() as connection:
+            rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
+        return [_record(row) for row in rows]
+
+    def remember(self, records: Sequence[ImageRecord]) -> None:
+        """Know these pictures, without adding them to the gallery."""
+        with self._write() as connection:
+            members = inside(connection, [record.id for record in records])
+            put(connection, pictures, [_row(each) for each in records if each.id not in members], replace=True)
+
+    def add(
+        self,
+        records: Sequence[ImageRecord],
+        stamps: Sequence[FileStamp],
+        vectors: Mapping[str, FloatArray],
+        space: str,
+    ) -> None:
+        """Put pictures into the gallery with their files and features ``[d]``: all of it, or nothing.
+
+        A feature that is there already is kept and need not be given. Raises SpaceMismatch where the gallery has
+        another space, ValueError for a bad vector or a picture that is left without one.
+        """
+        blobs = _feature_rows(vectors, space)
+        with self._write() as connection, counted(connection, {stamp.image_id for stamp in stamps}) as touched:
+            _bind(connection, space)
+            put(connection, pictures, [_row(record) for record in records])
+            put(connection, features, blobs)
+            touched.update(owners(connection, [stamp.path for stamp in stamps]))
+            put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
+            require_features(connection, {stamp.image_id for stamp in stamps}, space)
+
+    def stamps(self) -> dict[str, FileStamp]:
+        """Every file of the gallery, by path."""
+        with self._read() as connection:
+            rows = connection.execute(select(files.c.path, files.c.image_id, files.c.size, files.c.mtime_ns)).all()
+        return {row.path: FileStamp(*row) for row in rows}
+
+    def forget(self, paths: Iterable[str]) -> list[str]:
+        """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
+        paths = list(paths)
+        with self._write() as connection:
+            held = owners(connection, paths)
+            with counted(connection, held):
+                for some in chunked(paths, CHUNK):
+                    connection.execute(delete(files).where(files.c.path.in_(some)))
+            return sorted(held - inside(connection, held))
+
+    def gallery_ids(self) -> list[str]:
+        """Ids of the pictures in the gallery, sorted."""
+        with self._read() as connection:
+            return sorted(connection.scalars(select(files.c.image_id).distinct()))
+
+    def matching(self, where: Where) -> list[str]:
+        """Ids of the pictures in the gallery that pass a filter, sorted. Raises InvalidRequest for a wrong filter."""
+        passing = select(pictures.c.id).where(condition(where), pictures.c.id.in_(select(files.c.image_id)))
+        with self._read() as connection:
+            return sorted(connection.scalars(passing))
+
+    def size(self) -> int:
+        """How many pictures are in the gallery."""
+        with self._read() as connection:
+            return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
+
+    def revision(self) -> int:
+        """A number that grows whenever pictures enter or leave the gallery."""
+        with self._read() as connection:
+            return int(get_meta(connection, "revision") or 0)
+
+    # --- features and captions
+
+    def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
+        """The features ``[d]`` that are there, by item: a picture's id or a text's key."""
+        wanted = select(features.c.item, features.c.vector).where(features.c.space == space)
+        with self._read() as connection:
+            return {row.item: _vector(row.vector) for row in among(connection, wanted, features.c.item, items)}
+
+    def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
+        """Keep features ``[d]`` by item; one that is there already stays. Raises ValueError for a bad vector."""
+        blobs = _feature_rows(vectors, space)
+        with self._write() as connection:
+            put(connection, features, blobs)
+
+    def matrix(self, space: str) -> tuple[list[str], FloatArray]:
+        """The gallery's ids, sorted, and their features ``[n, d]`` in that order; ``[0, 0]`` for none."""
+        members = features.c.item.in_(select(files.c.image_id))
+        found = select(features.c.item, features.c.vector).where(features.c.space == space, members)
+        ids: list[str] = []
+        blocks = [np.zeros((0, 0), np.float32)]
+        with self._read() as connection:
+            # Block by block: one list of all blobs beside the array costs several times as long.
+            for rows in connection.execute(found.order_by(features.c.item)).partitions(BLOCK):
+                ids.extend(row.item for row in rows)
+                blocks.append(_vector(b"".join(row.vector for row in rows)).reshape(len(rows), -1))
+        return ids, np.concatenate(blocks[1:] or blocks)
+
+    def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
+        """The captions that ``captioner`` wrote already, by picture."""
+        rows = caption_rows.c
+        wanted = select(rows.image_id, rows.caption).where(rows.captioner == captioner)
+        with self._read() as connection:
+            return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
+
+    def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
+        """Keep captions by picture; one that is there already stays."""
+        rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]
+        with self._write() as connection:
+            put(connection, caption_rows, rows)
+
+    def made_counts(self) -> dict[str, int]:
+        """How many ``features`` and ``captions`` are kept, whether of pictures in the gallery or not."""
+        tables = {"features": features, "captions": caption_rows}
+        with self._read() as connection:
+            counts = {name: connection.scalar(select(func.count()).select_from(t)) for name, t in tables.items()}
+        return {name: n or 0 for name, n in counts.items()}
+
+    # --- turns
+
+    def put_turn(self, turn: Turn) -> None:
+        """Keep a turn. Raises CatalogError if another one has its id, NotFound if its parent is not here."""
+        body = turn.model_dump_json()
+        row = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
+        with self._write() as connection:
+            if turn.parent is not None and _body(connection, turn.parent) is None:
+                raise NotFound(f"There is no turn {turn.parent} to continue from.")
+            put(connection, turn_rows, [row])
+            if _body(connection, turn.id) != body:
+                raise CatalogError(
+                    f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
+                )
+
+    def turn(self, id: str) -> Turn:
+        """The turn with this id, or with the only id that begins so (4 characters at least).
+
+        Raises NotFound, or InvalidRequest where several begin so.
+        """
+        begins = turn_rows.c.id.startswith(id, autoescape=True) if len(id) >= MIN_PREFIX else turn_rows.c.id == id
+        with self._read() as connection:
+            rows = connection.execute(select(turn_rows.c.id, turn_rows.c.body).where(begins).limit(3)).all()
+            body = _body(connection, id) or (rows[0].body if len(rows) == 1 else None)
+        if body is not None:
+            return Turn.model_validate_json(body)
+        if rows:
+            raise InvalidRequest(
+                f"Several turns begin with {id}, {rows[0].id} and {rows[1].id} among them: give more of the id."
+            )
+        raise NotFound(
+            f"There is no turn {id!r}: name one that a search printed, by its id or its first {MIN_PREFIX}+ characters."
+        )
+
+    def turns(self, limit: int = 20) -> list[Turn]:
+        """The last turns, newest first."""
+        newest = select(turn_rows.c.body).order_by(turn_rows.c.created.desc(), turn_rows.c.serial.desc()).limit(limit)
+        with self._read() as connection:
+            return [Turn.model_validate_json(body) for body in connection.scalars(newest)]
+
+    def path(self, id: str) -> list[Turn]:
+        """The turns from the root to this one. Raises as ``turn`` does."""
+        walk = [self.turn(id)]
+        while (parent := walk[-1].parent) is not None:
+            walk.append(self.turn(parent))
+        return walk[::-1]
+
+
+def _bind(connection: Connection, space: str) -> None:
+    put(connection, schema.meta, [{"key": "space", "value": space}])
+    bound = get_meta(connection, "space")
+    if bound != space:
+        raise SpaceMismatch(
+            f"The gallery belongs to the encoder space {bound}, not to {space}: choose the encoder that made it, "
+            "or start a new gallery with another --home."
+        )
+
+
+def _row(record: ImageRecord) -> dict[str, Any]:
+    return record.model_dump() | source_columns(record.source)
+
+
+def _record(row: Row[Any]) -> ImageRecord:
+    return ImageRecord(**{name: row._mapping[name] for name in ImageRecord.model_fields})
+
+
+def _feature_rows(vectors: Mapping[str, FloatArray], space: str) -> list[dict[str, Any]]:
+    return [{"item": item, "space": space, "vector": _blob(item, vector)} for item, vector in vectors.items()]
+
+
+def _blob(item: str, vector: FloatArray) -> bytes:
+    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        raise ValueError(f"the feature of {item} must be one row of finite numbers, not {vector.shape}")
+    return vector.astype("<f4").tobytes()
+
+
+def _vector(blob: bytes) -> FloatArray:
+    return np.frombuffer(blob, "<f4").astype(np.float32)

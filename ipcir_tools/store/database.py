@@ -1,0 +1,282 @@
+"""The database behind a catalog: opened, read and written in transactions, its errors told in one line."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    func,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql.dml import Insert
+
+from ipcir_tools.batches import chunked
+from ipcir_tools.errors import CatalogError
+from ipcir_tools.store.schema import meta, metadata, replies
+
+
+class Database:
+    """The database at one SQLAlchemy URL: SQLite, or PostgreSQL when several machines share it.
+
+    Every method raises CatalogError when it cannot be read or written.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        try:
+            self._place = place_of(url)
+            with explained(self._place):
+                self._engine = open_engine(url)
+        except (ArgumentError, ModuleNotFoundError) as error:
+            raise CatalogError(f"No catalog can be opened at this URL: {first_line(error)}.") from error
+        self._writer = writing(self._engine)
+
+    @classmethod
+    def open(cls, home: Path) -> Self:
+        """The catalog ``home/catalog.sqlite``; makes the folder, for its owner alone, and the file if need be."""
+        home = home.expanduser().absolute()
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise CatalogError(f"{home} is a file where a folder is needed: {CHOOSE}.") from error
+        except OSError as error:
+            raise CatalogError(f"The folder {home} cannot be made ({error.strerror}): {CHOOSE}.") from error
+        return cls(URL.create("sqlite", database=str(home / "catalog.sqlite")))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with explained(self._place), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with explained(self._place), self._writer.begin() as connection:
+            yield connection
+
+
+SCHEMA = 2
+"""Version of these tables; kept in ``meta`` under ``schema``. Version 1 knew of replies their texts alone."""
+
+BUSY_SECONDS = 30
+"""How long a statement waits for another process that writes."""
+
+CHUNK = 500
+"""Values of one ``IN (...)``; databases cap the number of parameters."""
+
+CHOOSE = "choose another folder with --home or IPCIR_HOME"
+_WAYS_OUT = {
+    "locked": "Another process has been writing for long: wait for it and try again",
+    "not a database": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "malformed": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "full": f"Free some space, or {CHOOSE}",
+}
+"""By a word of the database's message."""
+
+_OPENING = 0x69706369
+"""The lock under which PostgreSQL lets one process at a time make or change the tables."""
+
+_COST = ":cost"
+"""Behind a reply's key, version 1 kept what the reply had cost."""
+
+
+def open_engine(url: str | URL) -> Engine:
+    """Engine for ``url`` with the tables made or brought up to this version, read in plain transactions.
+
+    Raises CatalogError where a newer version of the package made the tables; SQLAlchemy's errors pass.
+    """
+    engine = create_engine(url, pool_size=16)
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine)
+    with writing(engine).begin() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
+            connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
+        found = _version(connection)
+        metadata.create_all(connection)
+        if found is not None and found < SCHEMA:
+            _upgrade(connection)
+        put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine for transactions that write.
+
+    SQLite takes the write lock at their start: a transaction that reads first and writes later fails at once,
+    without waiting, when another process wrote in between.
+    """
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+
+
+def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
+    """Insert ``rows``; where the key is taken, keep the old row, or take over the new one with ``replace``."""
+    if rows:
+        connection.execute(insertion(connection.dialect.name, table, replace=replace), rows)
+
+
+def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
+    """The insert that settles a taken key without an error; ``dialect`` is SQLAlchemy's name of it."""
+    makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+    if dialect not in makers:
+        raise CatalogError(f"A catalog lives in SQLite or PostgreSQL, not in {dialect}.")
+    statement = makers[dialect](table)
+    fresh = {column.key: statement.excluded[column.key] for column in table.columns if not column.primary_key}
+    taken = list(table.primary_key.columns)
+    settled: Insert = (
+        statement.on_conflict_do_update(index_elements=taken, set_=fresh)
+        if replace
+        else statement.on_conflict_do_nothing()
+    )
+    return settled
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the begin below is ours
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "page_size=16384",  # the default of 4,096 holds one vector of 512 and wastes the rest
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(connection)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch to WAL. SQLite does not wait for others here, whatever the busy timeout: so we do."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def _version(connection: Connection) -> int | None:
+    """The version of the tables that are there; None for a new database. Raises CatalogError for a newer one."""
+    if not inspect(connection).has_table("meta"):
+        return None
+    found = get_meta(connection, "schema")
+    if found is not None and int(found) > SCHEMA:
+        raise CatalogError(
+            f"The catalog {connection.engine.url} was made by a newer ipcir-tools (schema {found}, this one knows "
+            f"{SCHEMA}): upgrade ipcir-tools, or choose another folder with --home or IPCIR_HOME."
+        )
+    return None if found is None else int(found)
+
+
+def _upgrade(connection: Connection) -> None:
+    """Bring the tables of version 1 up to this one, every reply kept."""
+    held = {column["name"] for column in inspect(connection).get_columns(replies.name)}
+    for column in replies.columns:
+        if column.name not in held:
+            told = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {replies.name} ADD COLUMN {told}")
+    _fold_costs(connection)
+    set_meta(connection, "schema", str(SCHEMA))
+
+
+def _fold_costs(connection: Connection) -> None:
+    """Move what replies cost from rows of their own into the replies' rows."""
+    is_cost = replies.c.key.endswith(_COST, autoescape=True)
+    rows = connection.execute(select(replies.c.key, replies.c.text).where(is_cost)).all()
+    costs = [{"of": row.key.removesuffix(_COST), **cost} for row in rows if (cost := _cost(row.text))]
+    if costs:
+        names = ("calls", "input_tokens", "output_tokens")
+        of = update(replies).where(replies.c.key == bindparam("of"))
+        connection.execute(of.values({name: bindparam(f"n_{name}") for name in names}), costs)
+    connection.execute(delete(replies).where(is_cost))
+
+
+def _cost(text: str) -> dict[str, int]:
+    """A cost as version 1 wrote it, ready to be bound; empty where it is none."""
+    try:
+        told = json.loads(text)
+        cost = {f"n_{name}": told[name] for name in ("calls", "input_tokens", "output_tokens")}
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return {}
+    return cost if all(type(n) is int and 0 <= n < 2**31 for n in cost.values()) else {}
+
+
+def get_meta(connection: Connection, key: str) -> str | None:
+    """The value under ``key``, if any."""
+    return connection.scalar(select(meta.c.value).where(meta.c.key == key))
+
+
+def set_meta(connection: Connection, key: str, value: str) -> None:
+    """Put ``value`` under ``key``, in place of an earlier one."""
+    put(connection, meta, [{"key": key, "value": value}], replace=True)
+
+
+def among(connection: Connection, query: Select[Any], column: Any, values: Iterable[str]) -> Iterator[Row[Any]]:
+    """Rows of ``query`` whose ``column`` is one of ``values``, asked for in chunks."""
+    parts = chunked(dict.fromkeys(values), CHUNK)
+    return chain.from_iterable(connection.execute(query.where(column.in_(part))) for part in parts)
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turn a database's errors into a CatalogError of one line that names the ``place`` and the way out."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        reason = first_line(getattr(error, "orig", None) or error)
+        ways = (way for word, way in _WAYS_OUT.items() if word in reason)
+        way = next(ways, f"Make it readable and writable, or {CHOOSE}")
+        raise CatalogError(f"The catalog {place} cannot be used ({reason}). {way}.") from error
+
+
+def place_of(url: str | URL) -> str:
+    """The file of a SQLite database, the URL without its password of any other."""
+    parsed = make_url(url)
+    is_file = parsed.drivername.startswith("sqlite") and parsed.database
+    return str(parsed.database) if is_file else parsed.render_as_string()
+
+
+def first_line(error: BaseException) -> str:
+    """An error's text, cut to what fits into a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".")

@@ -1,0 +1,151 @@
+"""LangChain's cache of model replies, kept in the catalog beside our own."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
+from langchain_core.load import dumps, loads
+from langchain_core.messages import AIMessage, AIMessageChunk, ChatMessage, ChatMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+from pydantic import BaseModel
+
+from ipcir_tools.types import Reply
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+    from ipcir_tools.store.replies import KeptReplies
+
+
+KIND = "llm"
+"""The kind of the replies that this cache keeps."""
+
+_ALLOWED = (
+    *(Generation, GenerationChunk, ChatGeneration, ChatGenerationChunk),
+    *(AIMessage, AIMessageChunk, ChatMessage, ChatMessageChunk),
+)
+"""All that a reply is made of: a row can name nothing else, so none can have code run or a secret read."""
+_loads = inspect.unwrap(loads)  # the wrapper does no more than warn that it is beta, in the face of who uses the cache
+
+_RANDOM_ID = re.compile(r'"id": "lc_[0-9a-f-]{36}"')
+"""What LangChain names content blocks by: another name each time. In a user's text its quotes would be escaped."""
+_MODEL_NAME = re.compile(r"""["']model(?:_name|_id)?["'](?::|,) ["']([^"']+)["']""")
+
+
+class CatalogCache(BaseCache):
+    """LangChain's cache over a catalog: for all models by ``set_llm_cache(engine.cache)``, or for one by ``cache=``.
+
+    ::
+
+        model = init_chat_model("openai:gpt-5-mini", cache=engine.cache)
+
+    Replies are kept under a hash of the whole prompt and the model's parameters, for every process that opens the
+    catalog; ``ipcir cache`` shows them. What LangChain makes of a cache, this one as any other:
+
+    - **Accounting.** A hit carries the tokens of the call that made it, in ``usage_metadata`` as they were then, with
+      ``total_cost: 0`` added, and that alone where the server gave no account; the key is the one mark of a hit.
+      Whatever sums up ``usage_metadata``, as ``get_usage_metadata_callback`` does, counts the tokens of a hit once
+      more though nothing was spent. What was spent is in the catalog: one call and its tokens for each reply, without
+      the retries that a client makes by itself.
+    - ``invoke``, ``batch`` and their async twins look replies up and keep them; ``stream`` of a model that can stream
+      does neither. Equal questions that are asked at the same time are not joined.
+    - A model with structured output by a pydantic class is known by the class's name, not by its fields: after a
+      change to them clear the cache, or old replies will not fit.
+
+    What this one does by itself:
+
+    - A hit is a message of its own and comes without an id; LangGraph, which takes two messages of one id for one,
+      gives it another. What a provider tells in ``response_metadata`` stays.
+    - A row that cannot be read is a miss, and what is answered then replaces it. A reply that could not be read back
+      is not kept.
+    - Where the database itself cannot be used, CatalogError is raised.
+    """
+
+    def __init__(self, catalog: KeptReplies) -> None:
+        self._catalog = catalog
+
+    def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
+        """The generations that are kept for this prompt and these parameters of a model; None for none."""
+        try:
+            kept = self._catalog.reply(_key(prompt, llm_string))
+        except ValueError:  # a row that is no Reply
+            return None
+        return None if kept is None else _revived(kept.text)
+
+    def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
+        """Keep generations, in place of those that are there."""
+        text = "[" + ", ".join(dumps(_portable(each)) for each in return_val) + "]"
+        if _revived(text) is None:
+            return
+        said = [each.message for each in return_val if isinstance(each, ChatGeneration)]
+        spent: dict[str, int] = next((told for each in said if (told := getattr(each, "usage_metadata", None))), {})
+        reply = Reply(
+            text=text,
+            kind=KIND,
+            model=_model(said, llm_string),
+            calls=1,
+            input_tokens=spent.get("input_tokens", 0),
+            output_tokens=spent.get("output_tokens", 0),
+            created=datetime.now(UTC).isoformat(),
+        )
+        self._catalog.put_reply(_key(prompt, llm_string), reply)
+
+    def clear(self, **kwargs: Any) -> None:
+        """Forget all that this cache keeps; the catalog's other replies stay. Takes no arguments."""
+        if kwargs:
+            raise TypeError(f"clear() takes no arguments, not {', '.join(kwargs)}: see Catalog.forget_replies")
+        self._catalog.forget_replies(kind=KIND)
+
+
+def said_in(text: str) -> str:
+    """What the text of a kept reply says, for people: its words and its calls of tools. As it is if it is no such."""
+    try:
+        each = [_said(generation["kwargs"]) for generation in json.loads(text)]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return text
+    return "\n".join(each)
+
+
+def _said(generation: dict[str, Any]) -> str:
+    calls = generation.get("message", {"kwargs": {}})["kwargs"].get("tool_calls", [])
+    told = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in calls]
+    return "\n".join(filter(None, [generation["text"], *told]))
+
+
+def _key(prompt: str, llm_string: str) -> str:
+    same = _RANDOM_ID.sub('"id": null', prompt)
+    return hashlib.sha256(json.dumps([same, llm_string]).encode()).hexdigest()
+
+
+def _portable(generation: Generation) -> Generation:
+    """A generation that can be read back and stand beside itself: its message without an id, its parts plain data."""
+    if not isinstance(generation, ChatGeneration):
+        return generation
+    message = generation.message
+    extras = dict(message.additional_kwargs)
+    if isinstance(parsed := extras.get("parsed"), BaseModel):
+        extras["parsed"] = parsed.model_dump(mode="json")  # who reads it back makes the class of it again
+    plain = message.model_copy(update={"id": None, "additional_kwargs": extras})
+    return generation.model_copy(update={"message": plain})
+
+
+def _revived(text: str) -> list[Generation] | None:
+    try:
+        found = _loads(text, allowed_objects=_ALLOWED)
+    except Exception:  # noqa: BLE001 - whatever a constructor raises for what somebody else wrote, it is a miss
+        return None
+    is_reply = isinstance(found, list) and all(isinstance(each, Generation) for each in found)
+    return found if is_reply else None
+
+
+def _model(said: list[BaseMessage], llm_string: str) -> str:
+    """The model's name by its own account, else by its parameters; empty where neither tells."""
+    names = (message.response_metadata.get(name) for message in said for name in ("model_name", "model"))
+    found = _MODEL_NAME.search(llm_string)
+    return str(next(filter(None, names), None) or (found[1] if found else ""))

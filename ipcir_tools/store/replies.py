@@ -1,0 +1,143 @@
+"""The replies of models that a catalog keeps: read, written, counted and forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, LargeBinary, Row, cast, delete, func, select
+
+from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.store.database import Database, put
+from ipcir_tools.store.schema import replies
+from ipcir_tools.types import Reply
+
+MIN_PREFIX = 4
+"""Characters of an id or a key that may stand for the whole."""
+
+
+@dataclass(frozen=True)
+class ReplyCount:
+    """The replies of one kind by one model."""
+
+    kind: str
+    model: str
+    replies: int
+    bytes: int
+    """Of their texts in UTF-8."""
+    calls: int | None
+    """Calls that they took; None where it is known of none of them."""
+    input_tokens: int
+    output_tokens: int
+    oldest: str | None
+    """UTC time, ISO 8601; None where it is known of none of them."""
+    newest: str | None
+
+
+class KeptReplies(Database):
+    """The replies in a catalog, each under a content hash of what was asked."""
+
+    def reply(self, key: str) -> Reply | None:
+        """The reply that is kept under ``key``."""
+        with self._read() as connection:
+            row = connection.execute(select(replies).where(replies.c.key == key)).one_or_none()
+        return None if row is None else _reply(row)
+
+    def put_reply(self, key: str, reply: Reply) -> None:
+        """Keep a reply, in the place of one that is there: it is asked for anew only where that one cannot be used.
+
+        What no database holds, such as half a surrogate pair, is kept as U+FFFD.
+        """
+        row = {name: _storable(value) for name, value in reply.model_dump().items()}
+        with self._write() as connection:
+            put(connection, replies, [{"key": key, **row}], replace=True)
+
+    def replies(self, kind: str | None = None, limit: int = 20) -> list[tuple[str, Reply]]:
+        """The last replies with their keys, newest first; those of no known time come last."""
+        newest = select(replies).where(*_chosen(kind)).order_by(replies.c.created.desc(), replies.c.key).limit(limit)
+        with self._read() as connection:
+            return [(row.key, _reply(row)) for row in connection.execute(newest)]
+
+    def find_reply(self, prefix: str) -> tuple[str, Reply]:
+        """The reply with this key, or with the only key that begins so (4 characters at least), and its whole key.
+
+        Raises NotFound, or InvalidRequest where several begin so.
+        """
+        if (exact := self.reply(prefix := _storable(prefix))) is not None:
+            return prefix, exact
+        begins = select(replies).where(_begins(prefix)).order_by(replies.c.key).limit(2)
+        with self._read() as connection:
+            rows = connection.execute(begins).all() if len(prefix) >= MIN_PREFIX else []
+        if not rows:
+            raise NotFound(
+                f"There is no reply {prefix[:80]!r}: name one that `ipcir cache list` printed, by its key or its first "
+                f"{MIN_PREFIX}+ characters."
+            )
+        if len(rows) > 1:
+            several = f"{rows[0].key} and {rows[1].key}"
+            raise InvalidRequest(f"Several replies begin with {prefix}, {several} among them: give more of the key.")
+        return rows[0].key, _reply(rows[0])
+
+    def reply_counts(self, kind: str | None = None, older_than: datetime | None = None) -> list[ReplyCount]:
+        """What is kept, by kind and model, in their order; ``older_than`` as ``forget_replies`` takes it."""
+        known = func.nullif(replies.c.created, "")
+        with self._read() as connection:
+            columns = (
+                replies.c.kind,
+                replies.c.model,
+                func.count(),
+                func.sum(_size(connection.dialect.name)),
+                func.sum(replies.c.calls),
+                func.sum(replies.c.input_tokens),
+                func.sum(replies.c.output_tokens),
+                func.min(known),
+                func.max(known),
+            )
+            by = (replies.c.kind, replies.c.model)
+            counts = select(*columns).where(*_chosen(kind, None, older_than)).group_by(*by).order_by(*by)
+            return [ReplyCount(*row) for row in connection.execute(counts)]
+
+    def forget_replies(
+        self, kind: str | None = None, prefix: str | None = None, older_than: datetime | None = None
+    ) -> int:
+        """Delete the replies that are all of this: of that kind, with a key that begins so, made before then.
+
+        Without any of these, all replies. ``older_than`` is a moment with its time zone; a reply of no known time is
+        not older than anything. Returns how many they were.
+        """
+        with self._write() as connection:
+            return connection.execute(delete(replies).where(*_chosen(kind, prefix, older_than))).rowcount
+
+
+def _chosen(
+    kind: str | None, prefix: str | None = None, older_than: datetime | None = None
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if kind is not None:
+        conditions.append(replies.c.kind == kind)
+    if prefix is not None:
+        conditions.append(_begins(prefix))
+    if older_than is not None:
+        conditions += [replies.c.created < older_than.astimezone(UTC).isoformat(), replies.c.created != ""]
+    return conditions
+
+
+def _begins(prefix: str) -> ColumnElement[bool]:
+    return replies.c.key.startswith(prefix, autoescape=True)
+
+
+def _size(dialect: str) -> ColumnElement[int]:
+    """Bytes of a text; older SQLites know no ``octet_length``, and PostgreSQL reads escapes where it casts."""
+    text = replies.c.text
+    return func.octet_length(text) if dialect == "postgresql" else func.length(cast(text, LargeBinary))
+
+
+def _reply(row: Row[Any]) -> Reply:
+    return Reply(**{name: row._mapping[replies.c[name]] for name in Reply.model_fields})
+
+
+def _storable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")

@@ -1,0 +1,255 @@
+"""What all three trainings have in common: the loop with its checkpoint, and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipcir_tools.batches import Progress
+from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.models.network import DESCRIPTION, Method, NetworkConfig, Trained, save_network
+from ipcir_tools.types import FloatArray, Value
+
+if TYPE_CHECKING:
+    import torch
+
+
+CHECKPOINT = "checkpoint.pt"
+"""In the output folder while a training is unfinished."""
+_SAVE_EVERY = 50
+_POINTS = 20
+
+Picked = NDArray[np.int64]
+StepLoss = Callable[[Picked, int], "torch.Tensor"]
+"""The loss of one step, from the picked examples' rows and the step's number."""
+
+
+def finished(folder: Path) -> bool:
+    """Whether a folder holds a network, and no training that goes on."""
+    return (folder / DESCRIPTION).exists() and not (folder / CHECKPOINT).exists()
+
+
+class TrainingReport(Value):
+    """One finished training."""
+
+    method: Method
+    folder: Path
+    examples: int
+    steps: int
+    seconds: float
+    """Wall clock, of all runs together where it was resumed."""
+    losses: tuple[float, ...]
+    """Means over equal stretches of the training, at most 20."""
+    before: float | None = None
+    after: float | None = None
+    """Mean reciprocal rank of held-out targets without the network and with it; None where nothing is held out."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is fitted: AdamW, a short warm-up, a cosine down to zero, gradients cut to norm 1."""
+
+    steps: int
+    batch: int
+    rate: float
+    decay: float
+    seed: int = 0
+    warmup: float = 0.06
+    """Share of the steps in which the rate rises."""
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of one step, which depends on nothing but its number."""
+        done, warm = (step + 1) / self.steps, max(self.warmup, 1e-9)
+        falling = (1.0 + np.cos(np.pi * max(0.0, done - warm) / max(1e-9, 1.0 - warm))) / 2.0
+        return float(self.rate * min(done / warm, falling))
+
+    def picked(self, step: int, n: int) -> Picked:
+        """The rows of one step, none twice, from the seed and the step's number alone."""
+        return np.random.default_rng([self.seed, step]).choice(n, min(self.batch, n), replace=False)
+
+
+@dataclass
+class _State:
+    """Where a training stands, and everything that its checkpoint holds."""
+
+    layers: torch.nn.Sequential
+    optimizer: torch.optim.AdamW
+    run: str
+    step: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint; a reader never meets half of it."""
+        import torch
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".part")
+        states = {"layers": self.layers.state_dict(), "optimizer": self.optimizer.state_dict()}
+        plain = {"run": self.run, "step": self.step, "seconds": self.seconds, "losses": self.losses}
+        torch.save({**states, **plain}, half)
+        half.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from the checkpoint, if there is one.
+
+        Raises InvalidRequest where it belongs to another training, or is none that can be read.
+        """
+        import torch
+
+        if not path.exists():
+            return
+        try:
+            saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+            own = saved["run"] == self.run
+            if own:
+                self._take(saved)
+        except Exception as error:  # of what is no checkpoint torch and pickle make any error
+            raise InvalidRequest(
+                f"{path} is no checkpoint of a training ({type(error).__name__}): "
+                "delete it to begin anew, or choose another folder."
+            ) from error
+        if not own:
+            raise InvalidRequest(
+                f"{path} belongs to an unfinished training on other examples or with other settings: "
+                "finish that one, choose another folder, or delete the file."
+            )
+
+    def _take(self, saved: dict[str, Any]) -> None:
+        self.layers.load_state_dict(saved["layers"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.step, self.seconds, self.losses = int(saved["step"]), float(saved["seconds"]), list(saved["losses"])
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Layers at the end of a training, and how it went; not yet written down."""
+
+    layers: torch.nn.Sequential
+    recipe: Recipe
+    examples: int
+    losses: list[float]
+    seconds: float
+
+
+def fit(
+    config: NetworkConfig,
+    recipe: Recipe,
+    examples: FloatArray,
+    loss_of: Callable[[torch.nn.Sequential], StepLoss],
+    folder: Path,
+    progress: Progress | None,
+    *,
+    device: str = "cpu",
+    start: Callable[[torch.nn.Sequential], None] | None = None,
+) -> Fitted:
+    """Fit the network that ``config`` describes.
+
+    ``loss_of`` is told the layers once and gives the loss of each step; ``start`` may change their first weights.
+    Killed at any moment, the same call goes on where the last checkpoint was, and ends as it would have.
+    """
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        layers = config.layers()
+        if start:
+            start(layers)
+        layers.to(device)
+        optimizer = torch.optim.AdamW(layers.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+        state = _State(layers, optimizer, _name_of(config, recipe, examples))
+        state.resume(folder / CHECKPOINT)
+        _run(state, recipe, len(examples), loss_of(layers), folder / CHECKPOINT, progress)
+    return Fitted(layers, recipe, len(examples), state.losses, state.seconds)
+
+
+def finish(
+    config: NetworkConfig, fitted: Fitted, folder: Path, before: float | None = None, after: float | None = None
+) -> TrainingReport:
+    """Write the network into ``folder``, remove the checkpoint and report."""
+    recipe, curve = fitted.recipe, _curve(fitted.losses)
+    facts = Trained(
+        examples=fitted.examples,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        rate=recipe.rate,
+        seed=recipe.seed,
+        seconds=round(fitted.seconds, 1),
+        loss=curve[-1],
+    )
+    save_network(config.model_copy(update={"trained": facts}), fitted.layers, folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return TrainingReport(
+        method=config.method,
+        folder=folder,
+        examples=fitted.examples,
+        steps=recipe.steps,
+        seconds=fitted.seconds,
+        losses=curve,
+        before=before,
+        after=after,
+    )
+
+
+def _run(state: _State, recipe: Recipe, n: int, loss_of: StepLoss, checkpoint: Path, progress: Progress | None) -> None:
+    import torch
+
+    before, began = state.seconds, time.monotonic()
+    state.layers.train()
+    while state.step < recipe.steps:
+        torch.manual_seed(recipe.seed + 1 + state.step)  # dropout: a resumed run draws what an uninterrupted one would
+        for group in state.optimizer.param_groups:
+            group["lr"] = recipe.rate_at(state.step)
+        loss = loss_of(recipe.picked(state.step, n), state.step)
+        state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(state.layers.parameters(), 1.0)
+        state.optimizer.step()
+        state.losses.append(float(loss.detach()))
+        state.step += 1
+        state.seconds = before + time.monotonic() - began
+        if state.step % _SAVE_EVERY == 0:
+            state.save(checkpoint)
+        if progress:
+            progress("training", state.step, recipe.steps)
+    state.layers.eval()
+
+
+def _name_of(config: NetworkConfig, recipe: Recipe, examples: FloatArray) -> str:
+    """What a checkpoint must agree on: the network, the recipe and the examples."""
+    whole = hashlib.sha256(f"{config.model_dump_json()}\n{recipe}\n{examples.shape}\n".encode())
+    whole.update(np.ascontiguousarray(examples).tobytes())
+    return whole.hexdigest()[:16]
+
+
+def _curve(losses: list[float]) -> tuple[float, ...]:
+    stretches = np.array_split(np.array(losses), min(_POINTS, len(losses)))
+    return tuple(round(float(stretch.mean()), 5) for stretch in stretches)
+
+
+def check_examples(features: FloatArray, dim: int, least: int = 2) -> None:
+    """Raises InvalidRequest for too few examples, or for features of another width."""
+    if features.ndim != 2 or features.shape[1] != dim:
+        raise InvalidRequest(f"The features are {features.shape}, not [n, {dim}]: they are of another encoder.")
+    if len(features) < least:
+        raise InvalidRequest(f"There are {len(features)} examples to train on: give at least {least}.")
+
+
+def contrast(one: torch.Tensor, other: torch.Tensor, scale: float) -> torch.Tensor:
+    """Symmetric InfoNCE of two batches ``[n, d]`` whose rows belong together; the other rows are the negatives.
+
+    ``(CE(scale * one @ other.T) + CE(scale * other @ one.T)) / 2`` with the diagonal as the truth, on unit rows.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    logits = scale * F.normalize(one, dim=-1) @ F.normalize(other, dim=-1).T
+    truth = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2

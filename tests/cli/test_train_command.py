@@ -1,0 +1,327 @@
+"""Training on the command line, on the small CLIP and a few drawn pictures; where the networks are found afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ipcir_tools.cli import main
+from ipcir_tools.demo import gallery
+from ipcir_tools.demo.world import wardrobe
+from ipcir_tools.engine.engine import Engine
+from ipcir_tools.errors import InvalidRequest, ModelUnavailable, SpaceMismatch
+from ipcir_tools.models import trained_networks
+from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.models.network import NetworkConfig, load_network, save_network
+from ipcir_tools.models.presets import DEFAULT, DEMO, SETS
+from ipcir_tools.models.trained_networks import find_network, load_trained, own_folder
+from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.training import oti
+from ipcir_tools.training.data import read_pictures, read_triplets, some_captions
+from ipcir_tools.training.loop import CHECKPOINT, finished
+
+METHODS = ("pic2word", "searle", "aligned")
+REPORT = ["method", "folder", "examples", "steps", "seconds", "losses", "before", "after", "left_out"]
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> Path:
+    """Sixty pictures of the train part, one of them twice, twelve triplets, and a file that is no picture."""
+    folder = tmp_path_factory.mktemp("shop")
+    made = wardrobe.wardrobe("train", families=2)
+    for _ in gallery.draw(made.pictures, folder):
+        pass
+    shutil.copy(folder / made.pictures[0].name, folder / "twin.jpg")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    lines = [{"reference": q.reference, "modification": q.modification, "targets": [q.target]} for q in made.queries]
+    lines.append({"reference": made.pictures[0].name, "modification": "in blue", "targets": ["broken.jpg"]})
+    lines.append({"reference": "gone.jpg", "modification": "in blue", "targets": ["twin.jpg"]})
+    (folder / "triplets.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "nouns.txt").write_text("dress\n\nshirt\ncoat\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """One home for all, as a user has: what is encoded once is known from then on."""
+    return tmp_path_factory.mktemp("home")
+
+
+Train = Callable[..., str]
+
+
+@pytest.fixture
+def train(home, monkeypatch, capsys) -> Train:
+    """``ipcir train`` in this process; what it printed."""
+
+    def run(*arguments: object) -> str:
+        words = ["ipcir", "train", *map(str, arguments), "--home", str(home), "--models", "demo"]
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        printed = capsys.readouterr()
+        assert not ended.value.code, printed.err
+        return printed.out
+
+    return run
+
+
+def failing(train: Train, *arguments: object) -> str:
+    with pytest.raises(AssertionError) as caught:
+        train(*arguments)
+    return " ".join(str(caught.value).split())
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "network.safetensors").read_bytes()
+
+
+# --- training
+
+
+def test_pic2word_learns_from_pictures_alone(train, shop, home):
+    report = json.loads(train("pic2word", shop, "--steps", 40, "--json"))
+    assert list(report) == REPORT
+    assert (report["method"], report["examples"], report["steps"]) == ("pic2word", 60, 40)
+    assert report["losses"][-1] < report["losses"][0]
+    assert [line.rpartition("/")[2] for line in report["left_out"]] == ["broken.jpg: not a picture in a known format"]
+    assert report["folder"] == str(home / "networks" / "pic2word")
+    assert sorted(path.name for path in Path(report["folder"]).iterdir()) == ["network.json", "network.safetensors"]
+
+
+def test_what_is_learnt_from_does_not_enter_the_gallery_and_is_encoded_once(train, shop, home, monkeypatch):
+    train("pic2word", shop, "--steps", 1, "--again")
+    with Catalog.open(home) as catalog:
+        assert (catalog.size(), catalog.space()) == (0, None)
+    monkeypatch.setattr(Encoder, "embed_images", lambda *_: pytest.fail("encoded again"))
+    train("pic2word", shop, "--steps", 1, "--again")
+
+
+def test_a_person_is_told_what_was_trained_and_where_it_is(train, shop, tmp_path):
+    said = train("pic2word", shop, "--steps", 3, "--out", tmp_path / "mine")
+    assert "pic2word: 60 examples, 3 steps" in said
+    assert f"network: {tmp_path / 'mine'}" in said
+    assert "broken.jpg: not a picture in a known format" in said
+
+
+def test_a_killed_training_goes_on_and_ends_as_it_would_have(train, shop, home, tmp_path):
+    steps = ("--steps", 70)  # and a checkpoint after 50
+    command = ["train", "pic2word", shop, "--out", tmp_path / "killed", *steps, "--home", home, "--models", "demo"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ipcir_tools.cli.main", *map(str, command)],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stderr=subprocess.PIPE,
+    )
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    while not checkpoint.exists() and child.poll() is None:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL, child.communicate()
+    assert [path.name for path in (tmp_path / "killed").glob("network*")] == []
+    train("pic2word", shop, "--out", tmp_path / "killed", *steps)
+    train("pic2word", shop, "--out", tmp_path / "whole", *steps)
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("command", ["pic2word", "searle", "align"])
+def test_a_finished_training_is_left_alone_unless_it_is_said_otherwise(train, shop, tmp_path, command):
+    source = shop / "triplets.jsonl" if command == "align" else shop
+    network(tmp_path, "aligned" if command == "align" else command)
+    before = weights(tmp_path)
+    told = failing(train, command, source, "--steps", 3, "--out", tmp_path)
+    assert f"training in {tmp_path} is finished" in told
+    assert "--again" in told
+    assert weights(tmp_path) == before
+
+
+def test_a_training_that_goes_on_in_place_of_a_network_is_not_finished(tmp_path):
+    assert not finished(tmp_path)
+    assert finished(network(tmp_path))
+    (tmp_path / CHECKPOINT).touch()
+    assert not finished(tmp_path)
+
+
+def test_a_finished_training_is_replaced_when_that_is_said(train, shop, tmp_path):
+    train("pic2word", shop, "--steps", 3, "--out", tmp_path)
+    before = weights(tmp_path)
+    train("pic2word", shop, "--steps", 4, "--out", tmp_path, "--again")
+    assert weights(tmp_path) != before
+
+
+def test_searle_learns_around_nouns_that_are_named(train, shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(oti, "Inversion", partial(oti.Inversion, steps=3))
+    nouns = ("--captions", 0, "--concepts", shop / "nouns.txt")
+    report = json.loads(train("searle", shop, *nouns, "--steps", 3, "--out", tmp_path, "--json"))
+    assert (report["method"], report["examples"]) == ("searle", 60)
+
+
+def test_align_learns_from_triplets(train, shop):
+    report = json.loads(train("align", shop / "triplets.jsonl", "--steps", 60, "--json"))
+    assert list(report) == [*REPORT, "imagined_by"]
+    assert (report["method"], report["steps"], report["imagined_by"]) == ("aligned", 60, {"rules": 12})
+    assert report["losses"][-1] < report["losses"][0]
+    assert 0 < report["before"] <= report["after"] <= 1
+    assert report["left_out"] == [
+        "line 14: no such picture in the folder: gone.jpg",
+        "query 13: its pictures cannot be read",
+    ]
+
+
+# --- what is trained on
+
+
+@pytest.fixture
+def engine(home, tmp_path) -> Iterator[Engine]:
+    """Over a copy of the home, so that what is encoded stays encoded and nothing else is left behind."""
+    shutil.copytree(home, tmp_path / "home")
+    with Engine.open(Settings(home=tmp_path / "home", models="demo", device="cpu")) as engine:
+        yield engine
+
+
+def test_pictures_are_read_once_each(engine, shop):
+    pictures = read_pictures(engine, [shop, shop / "twin.jpg"], silent)
+    assert len(pictures.ids) == 61
+    assert pictures.matrix.shape == (60, engine.encoder.dim)
+    assert np.linalg.norm(pictures.matrix, axis=1) == pytest.approx(np.ones(60))
+
+
+def test_a_folder_without_pictures_is_told_so(engine, tmp_path):
+    with pytest.raises(InvalidRequest, match="no picture to learn from"):
+        _ = read_pictures(engine, [tmp_path], silent).matrix
+
+
+@pytest.mark.parametrize(("most", "made"), [(0, 0), (1, 1), (7, 7), (59, 30), (60, 60), (100, 60)])
+def test_captions_are_spread_over_the_pictures(engine, shop, monkeypatch, most, made):
+    monkeypatch.setattr(engine.features, "captions", lambda ids, **_: {id_: f"caption of {id_}" for id_ in ids})
+    pictures = read_pictures(engine, [shop], silent)
+    said = some_captions(engine, pictures, most, silent)
+    assert len(set(said)) == len(said) == made <= most
+
+
+def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
+    triplets = read_triplets(engine, shop / "triplets.jsonl", None, silent)
+    query = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
+    engine.index([shop])
+    shown = engine.search(str(shop / query["reference"]), query["modification"], k=80, trusted=True).turn
+    target = next(hit for hit in shown.hits if hit.source.endswith(query["targets"][0]))
+    assert (triplets.proxies.shape, triplets.gallery.shape) == (triplets.targets.shape, (60, engine.encoder.dim))
+    assert triplets.proxies[0] @ triplets.targets[0] == pytest.approx(target.score, abs=1e-5)
+
+
+def test_a_query_with_two_targets_is_two_triplets(engine, shop, tmp_path):
+    asked = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
+    other = next(path.name for path in sorted(shop.glob("*.jpg")) if path.name not in (*asked["targets"], "broken.jpg"))
+    other = other if other != asked["reference"] else "twin.jpg"
+    file = tmp_path / "two.jsonl"
+    file.write_text(json.dumps(asked | {"targets": [*asked["targets"], other]}))
+    triplets = read_triplets(engine, file, shop, silent)
+    features = read_pictures(engine, [shop / name for name in (*asked["targets"], other)], silent).matrix
+    np.testing.assert_array_equal(triplets.targets, features)
+    np.testing.assert_array_equal(triplets.proxies[0], triplets.proxies[1])
+
+
+# --- errors
+
+
+def test_errors_are_one_line(train, shop, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n")
+    own = ("--out", tmp_path / "own")
+    assert "no picture to learn from" in failing(train, "pic2word", tmp_path, *own)
+    assert "does not exist" in failing(train, "pic2word", tmp_path / "gone", *own)
+    assert "holds no noun" in failing(train, "searle", shop, "--concepts", tmp_path / "empty.txt")
+    assert "cannot be read" in failing(train, "searle", shop, "--concepts", tmp_path / "gone.txt")
+    assert "name some concepts" in failing(train, "searle", shop, "--captions", 0)
+    assert "is missing" in failing(train, "align", tmp_path / "gone.jsonl", *own)
+
+
+# --- where networks are found
+
+
+def network(folder: Path, method: str = "pic2word", space: str = "ours") -> Path:
+    """A small network with random weights."""
+    config = NetworkConfig(method=method, space=space, wide_in=4, hidden=4, wide_out=4, dropout=0.0, activation="relu")
+    save_network(config, config.layers(), folder)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> Settings:
+    monkeypatch.setattr(trained_networks, "DEMO_FOLDER", tmp_path / "demo")
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_is_found_where_training_puts_it(settings, method):
+    folder = network(own_folder(method, settings), method)
+    assert find_network(method, "ours", settings, SETS[DEFAULT]) == folder
+    assert load_network(folder, method, "ours").config.method == method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_is_named_by_its_weights(settings, method):
+    folder = own_folder(method, settings)
+    network(folder, method)
+    first, again = (load_trained(method, settings, SETS[DEFAULT], "ours").id for _ in range(2))
+    network(folder, method)  # other random weights
+    assert first
+    assert first == again != load_trained(method, settings, SETS[DEFAULT], "ours").id
+
+
+def test_what_the_settings_name_goes_first_and_may_hold_one_network_or_several(settings, tmp_path):
+    network(own_folder("pic2word", settings))
+    several, one = network(tmp_path / "several" / "pic2word"), network(tmp_path / "one")
+    for named, found in ((tmp_path / "several", several), (one, one)):
+        chosen = settings.model_copy(update={"inversion": named})
+        assert find_network("pic2word", "ours", chosen, SETS[DEFAULT]) == found
+
+
+def test_what_the_settings_do_not_hold_is_looked_for_elsewhere(settings, tmp_path):
+    own, named = network(own_folder("searle", settings), "searle"), network(tmp_path / "one")
+    chosen = settings.model_copy(update={"inversion": named})
+    assert find_network("searle", "ours", chosen, SETS[DEFAULT]) == own
+
+
+def test_the_demo_brings_its_own(settings, tmp_path):
+    shipped = network(tmp_path / "demo" / "pic2word")
+    network(own_folder("pic2word", settings), space="another")
+    assert find_network("pic2word", "ours", settings, SETS[DEMO]) == shipped
+    with pytest.raises(ModelUnavailable):
+        find_network("pic2word", "ours", settings, SETS[DEFAULT])
+
+
+@pytest.mark.parametrize(("method", "command"), [("searle", "searle FOLDER"), ("aligned", "align TRIPLETS.jsonl")])
+def test_without_a_network_the_command_is_named_that_trains_one(settings, method, command):
+    with pytest.raises(ModelUnavailable, match=f"ipcir train {command} --home"):
+        find_network(method, "ours", settings, SETS[DEFAULT])
+
+
+def test_a_network_of_another_space_is_mentioned_and_one_that_was_named_is_refused(settings, tmp_path):
+    network(own_folder("pic2word", settings), space="another")
+    with pytest.raises(ModelUnavailable, match="there is one for another"):
+        find_network("pic2word", "ours", settings, SETS[DEFAULT])
+    chosen = settings.model_copy(update={"inversion": network(tmp_path / "one", space="another")})
+    with pytest.raises(SpaceMismatch, match="not for ours"):
+        find_network("pic2word", "ours", chosen, SETS[DEFAULT])
+
+
+def test_a_damaged_description_is_no_network(settings):
+    (network(own_folder("pic2word", settings)) / "network.json").write_text("{")
+    with pytest.raises(ModelUnavailable, match="ipcir train pic2word"):
+        find_network("pic2word", "ours", settings, SETS[DEFAULT])

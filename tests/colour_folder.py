@@ -1,0 +1,63 @@
+"""A folder of pictures in plain colours for evaluations, the models that read them, and the command line in process."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ipcir_tools.cli import main
+from ipcir_tools.fakes import COLOURS, colour_name
+
+ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
+SHAPES = 3
+
+
+def draw(folder: Path, colours: tuple[str, ...] = ("red", "blue", "green", "yellow", "orange", "pink")) -> None:
+    """Each colour in each layout: the colour is the words' part, the layout the picture's."""
+    folder.mkdir(exist_ok=True)
+    for colour in colours:
+        for shape in range(SHAPES):
+            pixels = np.full((24, 24, 3), COLOURS[colour], np.int16)
+            pixels[8 * shape : 8 * shape + 8, :12] += 60
+            Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{colour}-{shape}.png")
+
+
+def said(picture: Image.Image) -> str:
+    return f"a {colour_name(picture)} shirt"
+
+
+def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["ipcir", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    shown = capsys.readouterr()
+    return int(ended.value.code or 0), shown.out, shown.err
+
+
+class Tags(HTMLParser):
+    """Sees that every tag that is opened is closed, in order."""
+
+    VOID = ("meta",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: Counter[str] = Counter()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.seen[tag] += 1
+        if tag not in (*self.VOID, "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.seen[tag] += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag

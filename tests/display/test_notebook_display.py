@@ -1,0 +1,98 @@
+"""How results and turns show themselves in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from ipcir_tools.display.notebook import SIDE
+from ipcir_tools.engine.engine import Engine  # importing the engine is what teaches the values
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn
+
+HOSTILE = "</div><script>alert('x')</script>\n\x1b[31m\u202ered"
+
+
+def result_of(folder: Path, *, colours: tuple[str, ...] = ("red", "blue"), caption: str | None = None) -> SearchResult:
+    hits = []
+    for rank, colour in enumerate(colours, start=1):
+        path = folder / f"{colour}.png"
+        Image.new("RGB", (400, 200), colour).save(path)
+        hits.append(Hit(id=f"{rank:016x}", rank=rank, score=1 / rank, source=str(path), caption=caption))
+    turn = Turn(
+        id="t1",
+        query=ComposedQuery(reference="f" * 16, modification="in blue"),
+        reference_source=str(folder / "gone.png"),
+        caption=caption,
+        imagined=ImaginedTarget(description="a blue dress", origin="rules"),
+        hits=tuple(hits),
+        created="2026-01-01T00:00:00+00:00",
+    )
+    return SearchResult(turn=turn, warnings=("the model slept",))
+
+
+def pictures_in(html: str) -> list[Image.Image]:
+    found = re.findall(r"src='data:image/jpeg;base64,([^']+)'", html)
+    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in found]
+
+
+def test_a_terminal_shows_what_was_asked_and_one_line_a_hit(tmp_path: Path):
+    lines = repr(result_of(tmp_path)).splitlines()
+    assert lines[0] == f'turn t1: reference {"f" * 16}, "in blue"'
+    assert lines[1] == "  imagined by rules: a blue dress"
+    assert [line.split()[:3] for line in lines[2:4]] == [["1.", f"{1:016x}", "1.000"], ["2.", f"{2:016x}", "0.500"]]
+    assert lines[2].endswith("red.png")
+    assert lines[4] == "  warning: the model slept"
+    assert str(result_of(tmp_path)) == repr(result_of(tmp_path))
+
+
+def test_a_notebook_shows_the_pictures_in_their_order(tmp_path: Path):
+    shown = pictures_in(result_of(tmp_path)._repr_html_() or "")
+    assert [picture.size for picture in shown] == [(SIDE, SIDE // 2)] * 2
+    red, blue = (picture.convert("RGB").getpixel((40, 40)) for picture in shown)
+    assert red[0] > 200 > red[2]
+    assert blue[2] > 200 > blue[0]
+
+
+def test_what_cannot_be_opened_is_an_empty_box_with_its_name(tmp_path: Path):
+    result = result_of(tmp_path)
+    (tmp_path / "red.png").unlink()
+    (tmp_path / "blue.png").write_bytes(b"no picture")
+    html = result._repr_html_() or ""
+    assert not pictures_in(html)
+    assert "red.png" in html
+    assert "gone.png" in html
+
+
+def test_texts_from_files_stay_texts(tmp_path: Path):
+    result = result_of(tmp_path, caption=HOSTILE)
+    judged = Judgement(edit=9, preservation=7.5, reason=HOSTILE)
+    hit = result.turn.hits[0].model_copy(update={"judged": judged})
+    html = result.turn.model_copy(update={"hits": (hit,)})._repr_html_() or ""
+    assert "<script" not in html
+    assert "edit 9, kept 7.5" in html
+    for text in (html, repr(result)):
+        assert not {"\x1b", "\u202e"} & set(text)
+    assert len(repr(result).splitlines()) == 5
+
+
+def test_a_long_list_is_cut_and_says_so(tmp_path: Path):
+    turn = result_of(tmp_path).turn
+    many = turn.model_copy(update={"hits": turn.hits * 15})
+    assert "and 10 more" in repr(many)
+    assert len(pictures_in(many._repr_html_() or "")) == 20
+
+
+def test_no_hits_are_said(tmp_path: Path):
+    turn = result_of(tmp_path).turn.model_copy(update={"hits": ()})
+    assert "no hits" in repr(turn)
+    assert "no hits" in (turn._repr_html_() or "")
+
+
+def test_showing_is_no_part_of_the_data(tmp_path: Path):
+    result = result_of(tmp_path)
+    assert SearchResult.model_validate_json(result.model_dump_json()) == result
+    assert Engine.__module__ == "ipcir_tools.engine.engine"

@@ -1,0 +1,435 @@
+"""Encoders: real open_clip models, small and of random weights, through the folders that users name."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.images import pixels
+from ipcir_tools.images.pixels import sane
+from ipcir_tools.models import hub, loading
+from ipcir_tools.models.devices import pick_device, pick_dtype
+from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.models.loading import encoder_id, load_encoder
+
+HUB_NAME = "open_clip:ViT-B-32/laion2b_s34b_b79k"
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "dress", "with", "belt"]
+MODEL = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {
+        **{"context_length": 8, "vocab_size": len(WORDS), "width": 32, "heads": 2, "layers": 2},
+        "hf_tokenizer_name": "in this folder",
+    },
+}
+
+
+def save_model(folder: Path, *, half: bool = False, seed: int = 0, mean: float = 0.5) -> Path:
+    """A folder as open_clip's ``local-dir:`` wants it: configuration, safetensors, a WordPiece tokenizer."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BertTokenizerFast
+
+    folder.mkdir(parents=True)
+    preprocess = {"mean": [mean] * 3, "std": [0.25] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": MODEL, "preprocess_cfg": preprocess}))
+    torch.manual_seed(seed)
+    weights = open_clip.create_model(f"local-dir:{folder}", load_weights=False).state_dict()
+    save_file(
+        {k: (v.half() if half else v).contiguous() for k, v in weights.items()}, folder / "open_clip_model.safetensors"
+    )
+    BertTokenizerFast(vocab={word: i for i, word in enumerate(WORDS)}).save_pretrained(folder)
+    return folder
+
+
+def pictures(n: int) -> list[Image.Image]:
+    rng = np.random.default_rng(1)
+    return [Image.fromarray(rng.integers(0, 256, (40 + i % 7, 50, 3), dtype=np.uint8)) for i in range(n)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return save_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def encoder(folder) -> Encoder:
+    return load_encoder(f"open_clip:local-dir:{folder}", device="cpu", batch_size=8)
+
+
+# ---- what an encoder gives ---------------------------------------------------------------------------
+def test_features_are_float32_of_unit_norm_in_one_space(encoder):
+    images, texts = encoder.embed_images(pictures(3)), encoder.embed_texts(["a red dress", "with belt"])
+    assert images.shape == (3, 24)
+    assert texts.shape == (2, 24)
+    assert images.dtype == texts.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(np.vstack([images, texts]), axis=1), 1, atol=1e-6)
+
+
+def test_nothing_in_nothing_out(encoder):
+    assert encoder.embed_images([]).shape == encoder.embed_texts([]).shape == (0, 24)
+
+
+def test_a_batch_gives_what_single_pictures_give(encoder):
+    images = pictures(19)  # more than two batches, and a last one that is not full
+    together = encoder.embed_images(images)
+    alone = np.vstack([encoder.embed_images([image]) for image in images])
+    np.testing.assert_allclose(together, alone, atol=1e-5)  # a matrix product sums in another order per batch size
+
+
+def test_big_batches_are_preprocessed_in_threads_and_keep_their_order(folder, encoder):
+    big = load_encoder(f"open_clip:local-dir:{folder}", device="cpu", batch_size=64)
+    images = pictures(40)
+    np.testing.assert_allclose(big.embed_images(images), encoder.embed_images(images), atol=1e-5)
+
+
+def test_features_are_those_of_open_clip_itself(folder, encoder):
+    import open_clip
+    import torch
+
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    image = pictures(1)[0]
+    with torch.no_grad():
+        pictured = model.encode_image(preprocess(image)[None], normalize=True).numpy()
+        worded = model.encode_text(tokenizer(["a red dress"]), normalize=True).numpy()
+    np.testing.assert_allclose(encoder.embed_images([image]), pictured, atol=1e-5)
+    np.testing.assert_allclose(encoder.embed_texts(["a red dress"]), worded, atol=1e-5)
+
+
+def test_text_beyond_the_context_is_cut(encoder):
+    long = " ".join(["red"] * 50)
+    np.testing.assert_allclose(encoder.embed_texts([long]), encoder.embed_texts([long + " blue"]), atol=1e-6)
+    assert np.isfinite(encoder.embed_texts(["", "words unknown to it"])).all()
+
+
+def test_many_threads_get_what_one_gets(encoder):
+    texts = ["red", "blue dress", "a belt", ""] * 4
+    expected = encoder.embed_texts(texts)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: encoder.embed_texts(texts), range(16)))
+    assert all(np.allclose(result, expected, atol=1e-5) for result in results)
+
+
+def test_pictures_of_any_mode_and_shape(encoder):
+    red = Image.new("RGB", (50, 40), "red")
+    palette = red.convert("P")
+    line = Image.new("RGB", (100_000, 2), "red")  # scaled by its shorter side it would have 1.6 million columns
+    features = encoder.embed_images([red, palette, red.convert("RGBA"), line, Image.new("L", (1, 1))])
+    np.testing.assert_allclose(features[1:3], features[[0, 0]], atol=1e-5)
+    np.testing.assert_allclose(features[3], features[0], atol=1e-4)
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+@settings(max_examples=50, deadline=None)
+def test_sane_keeps_the_middle_and_bounds_the_shape(width, height):
+    image = Image.new("RGB", (width, height))
+    kept = sane(image)
+    assert max(kept.size) <= pixels.MAX_ASPECT * min(kept.size) + 1
+    assert min(kept.size) == min(image.size)
+    if max(image.size) <= pixels.MAX_ASPECT * min(image.size):
+        assert kept is image
+
+
+class Broken(Encoder):
+    """Gives the array it was made with, whatever it is asked."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        super().__init__(name="broken", space="broken/2d-0", dim=2, dtype="float16")
+        self.features = features
+
+    def _image_batch(self, images):
+        return self.features
+
+    def _text_batch(self, texts):
+        return self.features
+
+
+@pytest.mark.parametrize(
+    "features",
+    [np.array([[np.nan, 1.0]]), np.array([[np.inf, 1.0]]), np.zeros((1, 2)), np.ones((2, 2)), np.ones((1, 3))],
+)
+def test_what_is_no_feature_never_leaves_an_encoder(features):
+    with pytest.raises(ModelUnavailable, match="broken gave"):
+        Broken(features).embed_texts(["one"])
+
+
+# ---- weights, devices, number types ------------------------------------------------------------------
+def test_half_precision_weights_run_in_float32_on_a_cpu(tmp_path, encoder):
+    half = load_encoder(f"open_clip:local-dir:{save_model(tmp_path / 'half', half=True)}", device="cpu")
+    assert (half.device, half.dtype) == ("cpu", "float32")
+    # float16 keeps 11 bits of each weight.
+    np.testing.assert_allclose(half.embed_texts(["red dress"]), encoder.embed_texts(["red dress"]), atol=5e-3)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_stays_near_float32_in_the_same_space(folder, encoder, dtype):
+    half = load_encoder(f"open_clip:local-dir:{folder}", device="cpu", dtype=dtype)
+    images = pictures(4)
+    assert (half.dtype, half.space) == (dtype, encoder.space)
+    assert (half.embed_images(images) * encoder.embed_images(images)).sum(axis=1).min() > 0.999
+
+
+def test_a_folder_of_pickled_weights_is_read_without_running_pickles(folder, tmp_path, encoder):
+    import torch
+    from safetensors.torch import load_file
+
+    pickled = shutil.copytree(folder, tmp_path / "pickled")
+    weights = pickled / "open_clip_model.safetensors"
+    torch.save(load_file(weights), pickled / "open_clip_pytorch_model.bin")
+    weights.unlink()
+    read = load_encoder(f"open_clip:local-dir:{pickled}", device="cpu")
+    np.testing.assert_allclose(read.embed_texts(["red"]), encoder.embed_texts(["red"]), atol=1e-6)
+    torch.save({"weights": Path("/")}, pickled / "open_clip_pytorch_model.bin")  # any object beyond tensors
+    with pytest.raises(ModelUnavailable, match=r"[Ww]eights.only"):
+        load_encoder(f"open_clip:local-dir:{pickled}", device="cpu")
+
+
+def test_a_model_is_loaded_once_for_all_threads(folder, monkeypatch):
+    loads = []
+    real = loading.open_model
+    monkeypatch.setattr(loading, "KEPT_ENCODERS", hub.Kept())
+    monkeypatch.setattr(loading, "open_model", lambda *args: loads.append(threading.get_ident()) or real(*args))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda size: load_encoder(f"open_clip:local-dir:{folder}", batch_size=size), range(1, 9)))
+    assert len(loads) == 1
+
+
+def test_only_the_last_models_are_kept():
+    kept, loads = hub.Kept[str](size=2), []
+    for key in ["a", "b", "a", "c", "a", "b"]:
+        assert kept.get(key, lambda key=key: loads.append(key) or key) == key
+    assert loads == ["a", "b", "c", "b"]
+
+
+def test_devices_and_number_types_by_name():
+    assert pick_device("cpu") == "cpu"
+    assert pick_device("auto") in {"cpu", "cuda", "mps"}
+    assert pick_dtype("auto", "cpu") == "float32"
+    assert pick_dtype("auto", "mps") == "float16"
+    assert pick_dtype("bfloat16", "cpu") == "bfloat16"
+    for wrong in ["gpu", "cuda:99", "cuda:x", ""]:
+        with pytest.raises(InvalidRequest, match=r"[Dd]evice"):
+            pick_device(wrong)
+    with pytest.raises(InvalidRequest, match="dtype"):
+        pick_dtype("int8", "cpu")
+
+
+# ---- identity ----------------------------------------------------------------------------------------
+def test_the_space_names_folder_weights_dimension_and_preprocessing(folder, encoder):
+    identity = encoder_id(f"open_clip:local-dir:{folder}")
+    name, digest = identity.removeprefix("open_clip:").split("@")
+    assert (name, len(digest)) == ("tiny", 12)
+    assert encoder.space.startswith(f"{identity}/24d-")
+    assert len(encoder.space.rpartition("-")[2]) == 8
+
+
+def test_the_identity_moves_with_the_folder_and_changes_with_its_content(folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "elsewhere" / "tiny")
+    before = encoder_id(f"open_clip:local-dir:{folder}")
+    assert encoder_id(f"open_clip:local-dir:{moved}") == before
+    (moved / "README.md").write_text("words about it")
+    assert encoder_id(f"open_clip:local-dir:{moved}") == before
+    for name in ["open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"]:
+        file = moved / name
+        original = file.read_bytes()
+        file.write_bytes(original + b" ")
+        assert encoder_id(f"open_clip:local-dir:{moved}") != before, name
+        file.write_bytes(original)
+
+
+def test_other_weights_or_another_preprocessing_are_another_space(tmp_path, encoder):
+    weights = load_encoder(f"open_clip:local-dir:{save_model(tmp_path / 'a' / 'tiny', seed=1)}", device="cpu")
+    prepared = load_encoder(f"open_clip:local-dir:{save_model(tmp_path / 'b' / 'tiny', mean=0.4)}", device="cpu")
+    assert len({encoder.space, weights.space, prepared.space}) == 3
+    ends = [one.space.rpartition("-")[2] for one in (encoder, weights, prepared)]
+    assert ends[0] == ends[1] != ends[2]
+
+
+@pytest.mark.parametrize("name", [HUB_NAME, "open_clip:hf-hub:laion/CLIP-ViT-B-32"])
+def test_models_of_the_hub_are_identified_by_name(name):
+    assert encoder_id(name) == name
+
+
+def test_the_identity_needs_no_torch(folder):
+    code = (
+        "import sys; from ipcir_tools.models.loading import encoder_id; "
+        f"encoder_id('open_clip:local-dir:{folder}'); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'open_clip', 'transformers')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---- what cannot work --------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "name", ["", "ViT-B-32", "clip:x/y", "open_clip:", "open_clip:ViT-B-32", "open_clip:/x", "open_clip:hf-hub:x",
+             "open_clip:local-dir:", "open_clip:a/b/c"]
+)  # fmt: skip
+def test_a_malformed_name_is_told_the_grammar(name):
+    for ask in (encoder_id, load_encoder):
+        with pytest.raises(InvalidRequest, match="open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or"):
+            ask(name)
+
+
+def test_unknown_models_and_tags_are_refused_with_near_ones():
+    with pytest.raises(ModelUnavailable, match=r"'ViTB32'; there is .*ViT-B-32"):
+        load_encoder("open_clip:ViTB32/openai", device="cpu")
+    with pytest.raises(ModelUnavailable, match=r"'laion2b' for ViT-B-32; there is .*laion2b_s34b_b79k"):
+        load_encoder("open_clip:ViT-B-32/laion2b", device="cpu")
+
+
+def test_folders_without_a_model_are_told_apart(folder, tmp_path):
+    with pytest.raises(ModelUnavailable, match="There is no folder"):
+        load_encoder(f"open_clip:local-dir:{tmp_path / 'none'}")
+    with pytest.raises(ModelUnavailable, match=r"holds no open_clip_config\.json"):
+        load_encoder(f"open_clip:local-dir:{tmp_path}")
+    bare = shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
+    with pytest.raises(ModelUnavailable, match="holds no weights"):
+        load_encoder(f"open_clip:local-dir:{bare}")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("open_clip_model.safetensors", b"not safe, no tensors"),
+        ("open_clip_config.json", b"{"),
+        ("open_clip_config.json", b'{"model_cfg": {"embed_dim": 7}}'),
+        ("tokenizer.json", b"[]"),
+    ],
+)
+def test_damaged_folders_give_one_line_that_names_them(folder, tmp_path, file, content, capfd):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / file).write_bytes(content)
+    with pytest.raises(ModelUnavailable, match="Cannot load open_clip:local-dir:") as caught:
+        load_encoder(f"open_clip:local-dir:{broken}", device="cpu")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", [HUB_NAME, "open_clip:hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"])
+def test_without_the_hub_the_way_out_is_named_and_no_retry_is_made(name, monkeypatch, capfd):
+    asked = []
+    monkeypatch.setattr(hub, "reachable", lambda url: asked.append(url) or False)
+    with pytest.raises(ModelUnavailable) as caught:
+        load_encoder(name, device="cpu")
+    text = str(caught.value)
+    assert name in text
+    assert "open_clip:local-dir:FOLDER" in text
+    assert "--models demo" in text
+    assert len(asked) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_offline_switch_of_the_hub_is_respected_and_restored(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "reachable", lambda url: pytest.fail("asked the network"))
+    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE forbids"):
+        load_encoder(HUB_NAME, device="cpu")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "reachable", lambda url: False)
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        load_encoder(HUB_NAME, device="cpu")
+    assert constants.HF_HUB_OFFLINE is False
+
+
+def test_closed_sockets_count_as_out_of_reach(monkeypatch):
+    import socket
+
+    def refuse(*args, **kwargs):
+        raise OSError("sockets are closed")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert not hub.reachable("https://huggingface.co")
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        load_encoder(HUB_NAME, device="cpu")
+
+
+def test_a_hub_that_answers_is_tried_and_one_that_hangs_or_fails_is_not(httpserver):
+    httpserver.expect_request("/up").respond_with_data("", status=307, headers={"location": "/elsewhere"})
+    httpserver.expect_request("/down").respond_with_data("", status=503)
+    release = threading.Event()
+    httpserver.expect_request("/hangs").respond_with_handler(lambda request: release.wait(5))
+    assert hub.reachable(httpserver.url_for("/up"))
+    assert not hub.reachable(httpserver.url_for("/down"))
+    assert not hub.reachable(httpserver.url_for("/hangs"), seconds=0.2)
+    release.set()
+
+
+def test_a_cached_model_asks_nobody_and_a_missing_one_is_downloaded(monkeypatch):
+    from huggingface_hub import constants
+
+    def load() -> str:
+        if constants.HF_HUB_OFFLINE and not cached:
+            raise OSError("not in the cache")
+        return "offline" if constants.HF_HUB_OFFLINE else "online"
+
+    asked = []
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "reachable", lambda url: asked.append(url) or True)
+    cached = True
+    assert (hub.fetch("x", load, ways_out=""), asked) == ("offline", [])
+    cached = False
+    assert (hub.fetch("x", load, ways_out=""), asked) == ("online", ["https://huggingface.co"])
+
+
+def test_loading_is_silent_and_leaves_logging_as_it_was(capfd):
+    def load() -> None:
+        logging.warning("from open_clip")
+        logging.getLogger("huggingface_hub.utils._http").error("from the hub's client")
+
+    root = logging.getLogger()
+    before = (list(root.handlers), list(root.filters), logging.getLogger("huggingface_hub").level)
+    hub.fetch("x", load, ways_out="")
+    assert (list(root.handlers), list(root.filters), logging.getLogger("huggingface_hub").level) == before
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("tag", "quick"), [("openai", True), ("laion2b_s34b_b79k", False)])
+def test_a_model_gets_the_activation_that_its_weights_were_trained_with(tag, quick, monkeypatch):
+    import open_clip
+
+    class Stop(Exception):
+        pass
+
+    def create_model(*args, **kwargs):
+        raise Stop(kwargs["force_quick_gelu"], kwargs["require_pretrained"])
+
+    monkeypatch.setattr(open_clip, "create_model", create_model)
+    monkeypatch.setattr(hub, "reachable", lambda url: True)
+    with pytest.raises(ModelUnavailable) as caught:
+        load_encoder(f"open_clip:ViT-B-32/{tag}", device="cpu")
+    assert caught.value.__cause__.args == (quick, True)
+
+
+# ---- true size ---------------------------------------------------------------------------------------
+def test_vit_b_32_in_true_size(tmp_path):
+    import open_clip
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "ViT-B-32"
+    folder.mkdir()
+    config = {"model_cfg": open_clip.get_model_config("ViT-B-32"), "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    model = open_clip.create_model("ViT-B-32", pretrained=None)
+    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    del model
+    encoder = load_encoder(f"open_clip:local-dir:{folder}", device="cpu")
+    assert (encoder.dim, encoder.embed_images(pictures(2)).shape) == (512, (2, 512))
+    assert encoder.embed_texts(["a red dress " * 60]).shape == (1, 512)
