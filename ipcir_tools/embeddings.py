@@ -19,7 +19,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images.reading import load
 from ipcir_tools.models.presets import DEFAULT, SETS
 from ipcir_tools.settings import Settings, load_settings
@@ -36,7 +36,8 @@ class OpenClipEmbeddings(Embeddings):
     """Texts and pictures in one space. Every vector is ``[d]`` Python floats of unit norm: a dot product is a cosine.
 
     The model is loaded when it is first needed, and once a process for each device and number type, whoever asks.
-    Every method raises ``ModelUnavailable`` where it cannot be had. Those whose names begin with ``a`` run in a thread.
+    Every method raises ``ModelUnavailableError`` where it cannot be had. Those whose names begin with ``a`` run in a
+    thread.
     """
 
     def __init__(
@@ -87,8 +88,8 @@ class OpenClipEmbeddings(Embeddings):
     def embed_image(self, uris: list[str]) -> list[list[float]]:
         """One vector for each picture file, under the name by which vector stores ask for it.
 
-        Raises NotFound or BadImage, naming the file, for one that cannot be used; nothing is given for the others
-        then. Any file may be named: check first what comes from users or agents.
+        Raises NotFoundError or BadImageError, naming the file, for one that cannot be used; nothing is given for the
+        others then. Any file may be named: check first what comes from users or agents.
         """
         encoder, vectors = self.encoder, list[list[float]]()
         for batch in chunked(uris, encoder.batch_size):  # so that memory stays bounded
@@ -102,7 +103,7 @@ class OpenClipEmbeddings(Embeddings):
     def _opened(self, uri: str) -> Image.Image:
         try:
             return load(Path(uri), self._settings).pixels
-        except (BadImage, NotFound) as error:
+        except (BadImageError, NotFoundError) as error:
             raise type(error)(
                 f"The picture {shown(uri, 200)} cannot be embedded: {error}. Give the path of a picture file."
             ) from error

@@ -3,13 +3,13 @@
 ::
 
     IPCIRError                  what the package raises on purpose; its text names the thing and the way out
-    +-- InvalidRequest          an argument is wrong: empty text, k = 0, a weight outside 0 to 1, an unknown filter
-    +-- NotFound                an id, a file or a turn that does not exist
-    +-- NotAllowed              a path outside the allowed folders, or a URL while URLs are off
-    +-- BadImage                bytes that are no readable picture, or more than the limits allow
-    +-- EmptyGallery            a search before anything was indexed
-    +-- SpaceMismatch           the gallery was made by another encoder
-    +-- ModelUnavailable        weights, a model name or a provider that cannot be had
+    +-- InvalidRequestError          an argument is wrong: empty text, k = 0, a weight outside 0 to 1, an unknown filter
+    +-- NotFoundError                an id, a file or a turn that does not exist
+    +-- NotAllowedError              a path outside the allowed folders, or a URL while URLs are off
+    +-- BadImageError                bytes that are no readable picture, or more than the limits allow
+    +-- EmptyGalleryError            a search before anything was indexed
+    +-- SpaceMismatchError           the gallery was made by another encoder
+    +-- ModelUnavailableError        weights, a model name or a provider that cannot be had
     +-- CatalogError            the catalog itself cannot be opened or written
 
 A face prints the text of an ``IPCIRError`` as one line and never shows its traceback.
@@ -22,31 +22,31 @@ class IPCIRError(Exception):
     """What the package raises on purpose; the text says what is wrong and what to do."""
 
 
-class InvalidRequest(IPCIRError):
+class InvalidRequestError(IPCIRError):
     """An argument that can never work."""
 
 
-class NotFound(IPCIRError):
+class NotFoundError(IPCIRError):
     """A named thing that does not exist."""
 
 
-class NotAllowed(IPCIRError):
+class NotAllowedError(IPCIRError):
     """Something that the settings do not permit."""
 
 
-class BadImage(IPCIRError):
+class BadImageError(IPCIRError):
     """Bytes that are no readable picture, or more than the limits allow."""
 
 
-class EmptyGallery(IPCIRError):
+class EmptyGalleryError(IPCIRError):
     """A search in a gallery that holds nothing."""
 
 
-class SpaceMismatch(IPCIRError):
+class SpaceMismatchError(IPCIRError):
     """Features of two encoders do not compare."""
 
 
-class ModelUnavailable(IPCIRError):
+class ModelUnavailableError(IPCIRError):
     """A model that cannot be loaded or reached."""
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 
 def check_outputs(*paths: Path | None) -> None:
-    """Try all files that a run shall write, and refuse one that is named twice. Raises InvalidRequest."""
+    """Try all files that a run shall write, and refuse one that is named twice. Raises InvalidRequestError."""
     named = [path for path in paths if path]
     for path in named:
         check_writable(path)
     places = [path.expanduser().absolute().resolve() for path in named]
     if twice := [path for path, place in zip(named, places, strict=True) if places.count(place) > 1]:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"{twice[0]} is named for two outputs, and one would overwrite the other: name another file."
         )
 
@@ -23,7 +23,7 @@ def check_outputs(*paths: Path | None) -> None:
 def check_writable(path: Path) -> None:
     """Try whether a file can be written, before hours are spent on what goes into it; nothing is left of the trial.
 
-    Raises InvalidRequest.
+    Raises InvalidRequestError.
     """
     made: list[Path] = []
     try:
@@ -42,7 +42,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, and the folders that it lies in. Raises InvalidRequest."""
+    """Write a file, and the folders that it lies in. Raises InvalidRequestError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -50,5 +50,5 @@ def write_text(path: Path, text: str) -> None:
         raise _unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> InvalidRequest:
-    return InvalidRequest(f"What was measured cannot be written to {path} ({error}): name another file.")
+def _unwritable(path: Path, error: OSError) -> InvalidRequestError:
+    return InvalidRequestError(f"What was measured cannot be written to {path} ({error}): name another file.")

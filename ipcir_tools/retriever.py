@@ -23,7 +23,7 @@ from langchain_core.runnables import RunnableConfig, run_in_executor
 from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import capped
 from ipcir_tools.types import Hit, SearchResult, Where
 
@@ -96,7 +96,9 @@ class ComposedImageRetriever(BaseRetriever):
                 trusted=self.trusted, **chosen,
             )  # fmt: skip
         if liked or disliked:
-            raise InvalidRequest("Only an earlier answer can be judged: pass its `turn` beside what is liked or not.")
+            raise InvalidRequestError(
+                "Only an earlier answer can be judged: pass its `turn` beside what is liked or not."
+            )
         reference = self.reference if reference_image is None else reference_image
         if reference is None:
             return self.engine.find(query, **chosen)

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 
 class Settings(BaseSettings):
@@ -51,15 +51,15 @@ class Settings(BaseSettings):
     rerank_llm: str | None = None
     """The model that sees; None: the one of ``llm``."""
 
-    drawer: str | None = None
+    image_generator: str | None = None
     """What draws imagined targets for composers that need pictures of them: ``openai:MODEL``, ``diffusers:ORG/NAME``,
     ``diffusers:PATH``, ``python:MODULE:NAME`` or ``wardrobe``. None: the demo models' own, and no drawing with others.
     Descriptions leave this machine only for an ``openai:`` model that is named here."""
-    drawer_base_url: str | None = None
+    image_generator_base_url: str | None = None
     """Base URL of a server that speaks OpenAI's images protocol; its key is OPENAI_API_KEY."""
-    drawer_size: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
+    image_generator_size: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
     """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
-    drawer_timeout: float = Field(default=120.0, gt=0)
+    image_generator_timeout: float = Field(default=120.0, gt=0)
     """Seconds that a server may take for one picture, retries included."""
     inversion: Path | None = None
     """Folder of trained networks, one folder for each of ``pic2word``, ``searle`` and ``aligned``, or the folder of a
@@ -97,14 +97,14 @@ class Settings(BaseSettings):
 def load_settings(**chosen: Any) -> Settings:
     """Settings from arguments, then the environment, then the defaults; arguments that are None do not count.
 
-    Raises InvalidRequest with one line that names each wrong setting.
+    Raises InvalidRequestError with one line that names each wrong setting.
     """
     try:
         return Settings(**{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"A setting is wrong ({'; '.join(wrong)}): mend the option or its IPCIR_ variable."
         ) from error
     except SettingsError as error:
-        raise InvalidRequest(f"A setting is wrong ({error}): mend its IPCIR_ variable.") from error
+        raise InvalidRequestError(f"A setting is wrong ({error}): mend its IPCIR_ variable.") from error

@@ -28,7 +28,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.prompts.prompt import MAX_NUMBER, FrontMatter, Prompt, Role
 
 _HEADING = re.compile(rf"^## ({'|'.join(get_args(Role))})[ \t]*$", re.MULTILINE)
@@ -39,7 +39,8 @@ MAX_DEPTH = 32
 
 
 def prompt_ids(folder: Path | None = None) -> list[str]:
-    """Ids of the prompts in the package and in the user's own ``folder``, sorted. Raises ``NotFound`` without it."""
+    """Ids of the prompts in the package and in the user's own ``folder``, sorted. Raises ``NotFoundError`` without it.
+    Ids of the prompts in the package and in the user's own ``folder``, sorted. Raises ``NotFoundError`` without it."""
     packaged = (entry.name for entry in files("ipcir_tools.prompts").iterdir())
     own = _names(folder) if folder else ()
     return sorted({name.removesuffix(".md") for name in (*packaged, *own) if name.endswith(".md")})
@@ -48,11 +49,11 @@ def prompt_ids(folder: Path | None = None) -> list[str]:
 def load_prompt(id: str, folder: Path | None = None) -> Prompt:
     """The prompt ``id``: the user's own where ``folder`` has it, else the package's.
 
-    Raises ``NotFound`` for an unknown id or folder, ``InvalidRequest`` for a faulty file.
+    Raises ``NotFoundError`` for an unknown id or folder, ``InvalidRequestError`` for a faulty file.
     """
     known = prompt_ids(folder)
     if id not in known:
-        raise NotFound(_line(f"no prompt {id!r}; there are {', '.join(known)}"))
+        raise NotFoundError(_line(f"no prompt {id!r}; there are {', '.join(known)}"))
     name = f"{id}.md"
     if folder is not None and name in _names(folder):
         own = folder.expanduser() / name
@@ -69,7 +70,7 @@ def _names(folder: Path) -> list[str]:
     try:
         return [entry.name for entry in folder.iterdir()]
     except (OSError, ValueError) as error:
-        raise NotFound(
+        raise NotFoundError(
             _line(f"there is no folder {folder} with prompts ({error}): mend --prompts or IPCIR_PROMPTS")
         ) from error
 
@@ -85,9 +86,9 @@ def _text(path: Path) -> str:
         raise _refused(path, f"cannot be read ({error}): save it as UTF-8") from error
 
 
-def _refused(source: object, why: str) -> InvalidRequest:
+def _refused(source: object, why: str) -> InvalidRequestError:
     """What is wrong with a prompt file, on one line, whatever stands in its name or in the reason."""
-    return InvalidRequest(_line(f"prompt file {source}{'' if why.startswith(':') else ' '}{why}"))
+    return InvalidRequestError(_line(f"prompt file {source}{'' if why.startswith(':') else ' '}{why}"))
 
 
 def _line(text: str) -> str:
@@ -95,7 +96,7 @@ def _line(text: str) -> str:
 
 
 def parse_prompt(text: str, source: str) -> Prompt:
-    """A prompt file's text as a checked ``Prompt``; ``source`` names it in errors. Raises ``InvalidRequest``."""
+    """A prompt file's text as a checked ``Prompt``; ``source`` names it in errors. Raises ``InvalidRequestError``."""
     text = text.replace("\r\n", "\n")
     head, body = _split(text, source)
     if unknown := sorted(set(head) - set(FrontMatter.model_fields)):

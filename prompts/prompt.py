@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import Value
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Prompt(FrontMatter):
     def render(self, pictures: Mapping[str, str] | None = None, /, **values: str) -> list[BaseMessage]:
         """The messages with ``values`` filled in, each capped and kept from closing its data block.
 
-        ``pictures`` are data URIs (``data:image/png;base64,...``) by name. Raises ``InvalidRequest`` where what is
+        ``pictures`` are data URIs (``data:image/png;base64,...``) by name. Raises ``InvalidRequestError`` where what is
         declared is not given, what is given is not declared, or a picture is no data URI.
         """
         from langchain_core.messages import convert_to_messages
@@ -106,7 +106,7 @@ class Prompt(FrontMatter):
 
     def _check(self, what: str, declared: set[str], given: set[str]) -> None:
         if missing_or_extra := sorted(declared ^ given):
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"prompt {self.id} takes {', '.join(sorted(declared)) or f'no {what}'}; "
                 f"check {', '.join(missing_or_extra)}"
             )
@@ -126,7 +126,7 @@ def _block(name: str, uri: str) -> dict[str, str]:
     """A picture as a standard content block, without the id at random that LangChain's own maker adds."""
     found = _DATA_URI.fullmatch(uri)
     if found is None:
-        raise InvalidRequest(f"picture {name} is no data URI such as data:image/png;base64,...")
+        raise InvalidRequestError(f"picture {name} is no data URI such as data:image/png;base64,...")
     return {"type": "image", "base64": found[2], "mime_type": found[1]}
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for what some composers need beside encoder and captioner: a drawer and the trained networks."""
+"""Stand-ins for what some composers need beside encoder and captioner: an image generator and the trained networks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from PIL import Image
 from ipcir_tools.composers import fusion
 from ipcir_tools.fakes import COLOURS
 from ipcir_tools.models.encoder import Encoder
-from ipcir_tools.models.image_generator import Drawer
+from ipcir_tools.models.image_generator import ImageGenerator
 from ipcir_tools.types import FloatArray
 
 
-class FlatDrawer(Drawer):
+class FlatImageGenerator(ImageGenerator):
     """Draws the last colour that a description names, as one flat picture; ``drawn`` counts the pictures."""
 
     id = "flat"
@@ -50,7 +50,7 @@ class RollingAligner:
 
 
 def equipped(engine: Any) -> Any:
-    """The engine with a drawer and networks, so that it can run every composer."""
-    engine.drawer, engine.aligner = FlatDrawer(), RollingAligner()
+    """The engine with an image generator and networks, so that it can run every composer."""
+    engine.image_generator, engine.aligner = FlatImageGenerator(), RollingAligner()
     engine.inverter = lambda method: WordInverter(method, engine.encoder)
     return engine

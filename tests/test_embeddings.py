@@ -19,7 +19,7 @@ from ipcir_tools.demo.drawing.render import render
 from ipcir_tools.demo.world.wardrobe import wardrobe
 from ipcir_tools.embeddings import OpenClipEmbeddings
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import BadImage, InvalidRequest, ModelUnavailable, NotFound
+from ipcir_tools.errors import BadImageError, InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder
 from ipcir_tools.models import loading
 from ipcir_tools.models.loading import load_encoder
@@ -171,12 +171,12 @@ def test_the_model_of_an_engine_is_the_engines(squares, tmp_path):
         engine.encoder = FakeEncoder()
         embeddings.embed_query("red")
         assert (embeddings.encoder, embeddings.model) == (engine.encoder, MODEL)
-        with pytest.raises(BadImage, match="limit of 50 "):
+        with pytest.raises(BadImageError, match="limit of 50 "):
             embeddings.embed_image([squares["red"]])
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("ViT-B-32", InvalidRequest), ("open_clip:local-dir:/nowhere", ModelUnavailable)]
+    ("model", "error"), [("ViT-B-32", InvalidRequestError), ("open_clip:local-dir:/nowhere", ModelUnavailableError)]
 )
 def test_a_model_that_cannot_be_had_is_a_typed_error(model, error):
     with pytest.raises(error):
@@ -189,10 +189,10 @@ def test_a_model_that_cannot_be_had_is_a_typed_error(model, error):
 @pytest.mark.parametrize(
     ("name", "error", "why"),
     [
-        ("broken.png", BadImage, "cannot be decoded"),
-        ("words.png", BadImage, "not a picture"),
-        ("nothing.png", NotFound, "does not exist"),
-        ("folder", BadImage, "regular file"),
+        ("broken.png", BadImageError, "cannot be decoded"),
+        ("words.png", BadImageError, "not a picture"),
+        ("nothing.png", NotFoundError, "does not exist"),
+        ("folder", BadImageError, "regular file"),
     ],
 )
 def test_a_picture_that_cannot_be_used_is_named_with_the_reason(fake, squares, tmp_path, name, error, why):
@@ -206,12 +206,12 @@ def test_a_picture_that_cannot_be_used_is_named_with_the_reason(fake, squares, t
 
 @pytest.mark.parametrize("uri", ["data:image/png;base64," + "A" * 9_000, "https://example.com/a.png", "\0", ""])
 def test_what_is_no_file_at_all_is_refused_in_few_words(fake, uri):
-    with pytest.raises((BadImage, NotFound)) as caught:
+    with pytest.raises((BadImageError, NotFoundError)) as caught:
         fake.embed_image([uri])
     assert len(str(caught.value)) < 400
 
 
 def test_the_limits_of_the_environment_hold(squares, monkeypatch):
     monkeypatch.setenv("IPCIR_MAX_PIXELS", "100")
-    with pytest.raises(BadImage, match="IPCIR_MAX_PIXELS"):
+    with pytest.raises(BadImageError, match="IPCIR_MAX_PIXELS"):
         OpenClipEmbeddings(encoder=FakeEncoder()).embed_image([squares["red"]])

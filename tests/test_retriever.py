@@ -20,7 +20,7 @@ from PIL import Image
 from ipcir_tools.demo.drawing.render import render
 from ipcir_tools.demo.world.wardrobe import wardrobe
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotAllowed, NotFound
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.images.reading import load
 from ipcir_tools.models.loading import encoder_id
@@ -241,7 +241,7 @@ def test_hits_are_judged_by_rank_or_id(engine, bound):
 
 
 def test_without_a_turn_there_is_nothing_to_judge(bound):
-    with pytest.raises(InvalidRequest, match="turn"):
+    with pytest.raises(InvalidRequestError, match="turn"):
         bound.invoke("in blue", liked=["1"])
 
 
@@ -251,13 +251,13 @@ def test_without_a_turn_there_is_nothing_to_judge(bound):
 @pytest.mark.parametrize(
     ("query", "asked", "error"),
     [
-        ("in blue", {"reference_image": "0123456789abcdef"}, NotFound),
-        ("in blue", {"reference_image": ""}, InvalidRequest),
-        ("in blue", {"turn": "t0000"}, NotFound),
-        ("in blue", {"k": 0}, InvalidRequest),
-        ("in blue", {"where": {"colour": "blue"}}, InvalidRequest),
-        ("in blue", {"composer": "magic"}, InvalidRequest),
-        ("  ", {}, InvalidRequest),
+        ("in blue", {"reference_image": "0123456789abcdef"}, NotFoundError),
+        ("in blue", {"reference_image": ""}, InvalidRequestError),
+        ("in blue", {"turn": "t0000"}, NotFoundError),
+        ("in blue", {"k": 0}, InvalidRequestError),
+        ("in blue", {"where": {"colour": "blue"}}, InvalidRequestError),
+        ("in blue", {"composer": "magic"}, InvalidRequestError),
+        ("  ", {}, InvalidRequestError),
     ],
 )
 async def test_typed_errors_reach_the_caller_and_no_turn_is_kept(engine, bound, query, asked, error):
@@ -274,7 +274,7 @@ def test_an_argument_that_does_not_exist_is_not_passed_over(bound):
 
 
 def test_an_empty_gallery_is_said_to_be_empty(tmp_path):
-    with opened(tmp_path / "home") as engine, pytest.raises(EmptyGallery):
+    with opened(tmp_path / "home") as engine, pytest.raises(EmptyGalleryError):
         ComposedImageRetriever(engine=engine).invoke("blue")
 
 
@@ -283,11 +283,11 @@ def test_only_a_trusted_retriever_opens_any_file(engine, tmp_path):
     draw(tmp_path / "mine.png", "green", 50)
     draw(other, "green", 51)
     asked = {"reference_image": str(tmp_path / "mine.png")}
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         ComposedImageRetriever(engine=engine).invoke("in blue", **asked)
     documents = ComposedImageRetriever(engine=engine, trusted=True).invoke("in blue", **asked)
     turn = engine.catalog.turn(documents[0].metadata["turn"])
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         ComposedImageRetriever(engine=engine).invoke(
             "in green", turn=turn.id, **{**asked, "reference_image": str(other)}
         )

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from ipcir_tools.composers import COMPOSERS
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.prompts import prompt_ids
 from ipcir_tools.settings import Settings, load_settings
 
@@ -54,9 +54,9 @@ def test_variables_without_the_prefix_are_not_read(monkeypatch):
         ("dtype", "int8"),
         ("batch_size", 0),
         ("llm_timeout", 0),
-        ("drawer_timeout", 0),
-        ("drawer_size", "large"),
-        ("drawer_size", "0x512"),
+        ("image_generator_timeout", 0),
+        ("image_generator_size", "large"),
+        ("image_generator_size", "0x512"),
         ("max_bytes", 0),
         ("max_pixels", 0),
         ("max_frames", 0),
@@ -65,7 +65,7 @@ def test_variables_without_the_prefix_are_not_read(monkeypatch):
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(name, value):
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         load_settings(**{name: value})
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -73,7 +73,7 @@ def test_a_wrong_setting_is_named_in_one_line(name, value):
 
 def test_all_wrong_settings_are_named_at_once(monkeypatch):
     monkeypatch.setenv("IPCIR_K", "0")
-    with pytest.raises(InvalidRequest, match=r"(?=.*\bk: )(?=.*weight: )"):
+    with pytest.raises(InvalidRequestError, match=r"(?=.*\bk: )(?=.*weight: )"):
         load_settings(weight=2)
 
 
@@ -85,7 +85,12 @@ def test_folders_are_separated_as_in_path(monkeypatch):
 
 def test_nothing_is_allowed_until_it_is_switched_on():
     settings = load_settings()
-    assert (settings.allow_folders, settings.allow_urls, settings.llm, settings.drawer) == ((), False, None, None)
+    assert (settings.allow_folders, settings.allow_urls, settings.llm, settings.image_generator) == (
+        (),
+        False,
+        None,
+        None,
+    )
 
 
 def test_the_defaults_name_things_that_exist():

@@ -17,7 +17,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from ipcir_tools.chains.composition.derived_parts import DERIVED, Bricks, Job, Tools, require
 from ipcir_tools.chains.composition.requests import ComposeRequest, speaking
-from ipcir_tools.chains.composition.target_texts import ROWS, TEXTS, Told, captioned, imagined, texts_of
+from ipcir_tools.chains.composition.target_texts import ROWS, TEXTS, TargetTexts, captioned, imagined, texts_of
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part, Parts
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
@@ -70,7 +70,7 @@ def compose_all(
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
     ``imagine`` stands in for the imagination of the bricks. A trace shows each part by its name, then each composer.
-    Raises ModelUnavailable, before anything is made, where a composer needs what cannot be had.
+    Raises ModelUnavailableError, before anything is made, where a composer needs what cannot be had.
     """
     work, features = _Work(config), bricks.features
     composers = [speaking(request) for request in requests]
@@ -101,7 +101,7 @@ def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> 
 def _with_texts(
     requests: Sequence[ComposeRequest],
     composers: Sequence[Composer],
-    told: Mapping[int, Told],
+    told: Mapping[int, TargetTexts],
     images: Mapping[str, FloatArray],
     features: Features,
     tally: Counter[str],
@@ -156,7 +156,7 @@ def _all_composed(
     """All jobs in order, those of one composer in one step."""
     places: dict[str, list[int]] = defaultdict(list)
     for i, job in enumerate(jobs):
-        places[job.composer.spelling].append(i)
+        places[job.composer.spec].append(i)
     made: dict[int, Composed] = {}
     for spelling, several in places.items():
         with step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spelling, requests=len(several)):

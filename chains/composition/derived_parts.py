@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from ipcir_tools.chains.composition.requests import ComposeRequest
-from ipcir_tools.chains.composition.target_texts import Told
+from ipcir_tools.chains.composition.target_texts import TargetTexts
 from ipcir_tools.composers import Composer, Part, Parts, fusion
 from ipcir_tools.types import FloatArray
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ipcir_tools.batches import Progress
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-    from ipcir_tools.models.image_generator import Drawer
+    from ipcir_tools.models.image_generator import ImageGenerator
     from ipcir_tools.models.network import Network
     from ipcir_tools.models.trained_networks import Inverter
     from ipcir_tools.store.features import Features
@@ -32,7 +32,7 @@ class Job:
 
     request: ComposeRequest
     composer: Composer
-    told: Told | None
+    told: TargetTexts | None
     parts: Parts
 
     def with_part(self, part: Part, feature: FloatArray) -> Job:
@@ -42,7 +42,7 @@ class Job:
 
 
 class Bricks(Protocol):
-    """Each is made when it is first asked for. Raises ModelUnavailable for one that cannot be had."""
+    """Each is made when it is first asked for. Raises ModelUnavailableError for one that cannot be had."""
 
     @property
     def features(self) -> Features:
@@ -55,7 +55,7 @@ class Bricks(Protocol):
         ...
 
     @property
-    def drawer(self) -> Drawer:
+    def image_generator(self) -> ImageGenerator:
         """What draws a description."""
         ...
 
@@ -80,9 +80,9 @@ class Tools:
 
 
 def require(bricks: Bricks, needs: frozenset[Part]) -> None:
-    """Meet what some composer needs, before anything is paid for. Raises ModelUnavailable."""
+    """Meet what some composer needs, before anything is paid for. Raises ModelUnavailableError."""
     if "drawn" in needs:
-        _ = bricks.drawer
+        _ = bricks.image_generator
     if "pic2word" in needs:
         bricks.inverter("pic2word")
     if "searle" in needs:
@@ -99,7 +99,7 @@ def drawn(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
     ]
     found = {
         n: tools.bricks.features.drawn(
-            tools.bricks.drawer,
+            tools.bricks.image_generator,
             [(text, reference) for text, reference, wanted in asked if wanted == n],
             n,
             tools.pixels,

@@ -29,14 +29,14 @@ ROWS: frozenset[Part] = frozenset({"captions", "edits"})
 TEXTS: frozenset[Part] = ROWS.union({"modification", "imagined", "caption", "add", "keep", "remove"})
 """Parts that are features of texts."""
 
-Asked = Mapping[int, tuple[ComposeRequest, Composer]]
+Requests = Mapping[int, tuple[ComposeRequest, Composer]]
 """Requests by their position among all, each with its composer."""
 Captions = Mapping[int, tuple[str, ...]]
 """The captions of each request's reference; none where there is no reference, or where nobody needs one."""
 
 
 @dataclass(frozen=True)
-class Told:
+class TargetTexts:
     """What the imagination made of one request: a target from each caption of the reference, the best caption first."""
 
     captions: tuple[str, ...]
@@ -68,7 +68,7 @@ class Told:
 
 
 def captioned(
-    asked: Asked,
+    asked: Requests,
     features: Features,
     pixels: Mapping[str, Image.Image],
     progress: Progress | None,
@@ -96,16 +96,16 @@ def _breadth(request: ComposeRequest, composer: Composer) -> int:
     return int(composer.parameters.get("captions", 1)) if request.imagination is None else 1
 
 
-def _reference(asked: Asked, i: int) -> str:
+def _reference(asked: Requests, i: int) -> str:
     return asked[i][0].reference or ""
 
 
 def imagined(
-    asked: Asked,
+    asked: Requests,
     captions: Captions,
     imagine: Runnable[ImagineRequest, Imagination],
     config: RunnableConfig | None,
-) -> dict[int, Told]:
+) -> dict[int, TargetTexts]:
     """What the imagination makes of each request; all that is new to it in one batch."""
     found: dict[tuple[int, str], Imagination] = {}
     new: dict[tuple[int, str], ImagineRequest] = {}
@@ -119,7 +119,8 @@ def imagined(
     settings: RunnableConfig = {**(config or {}), "max_concurrency": CONCURRENCY}
     found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
     return {
-        i: Told(captions.get(i, ()), tuple(found[i, caption] for caption in captions.get(i) or ("",))) for i in asked
+        i: TargetTexts(captions.get(i, ()), tuple(found[i, caption] for caption in captions.get(i) or ("",)))
+        for i in asked
     }
 
 
@@ -129,7 +130,7 @@ def _as_imagination(target: Imagination | ImaginedTarget) -> Imagination:
     return Imagination(target, prompt=None, warnings=(), calls=0, cached=True)
 
 
-def texts_of(part: Part, request: ComposeRequest, told: Told | None) -> Sequence[str]:
+def texts_of(part: Part, request: ComposeRequest, told: TargetTexts | None) -> Sequence[str]:
     """The texts whose features a part is; none where the part is nothing."""
     if part == "modification" or told is None:
         return [request.asked] if part == "modification" else []

@@ -25,7 +25,7 @@ from ipcir_tools.chains.imagination.imaginer import Growing, Imaginer
 from ipcir_tools.chains.imagination.prompting import check
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.chains.imagination.structured_output import Writer
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.chat_model import Named, load_llm, name_of
 from ipcir_tools.llm.reply_store import ReplyStore
 from ipcir_tools.prompts import Prompt, load_prompt
@@ -80,8 +80,8 @@ def build_imagine_chain(
     the model of a name, by default as the environment's settings do. ``stream`` gives imaginations whose description
     grows; the last one is what ``invoke`` gives.
 
-    Raises ``NotFound`` for an unknown prompt and ``InvalidRequest`` for one that no imagination can come of: at once,
-    or when it is used for one that is named at run time; then also ``ModelUnavailable``.
+    Raises ``NotFoundError`` for an unknown prompt and ``InvalidRequestError`` for one that no imagination can come
+    of: at once, or when it is used for one that is named at run time; then also ``ModelUnavailableError``.
     """
     workshop = Workshop(
         llm,
@@ -118,7 +118,7 @@ class Workshop:
         pictures: Callable[[str], str] | None,
         models: Callable[[str], BaseChatModel | None] | None,
     ) -> None:
-        """Raises ``NotFound`` and ``InvalidRequest`` for prompts that cannot be used."""
+        """Raises ``NotFoundError`` and ``InvalidRequestError`` for prompts that cannot be used."""
         self._own = Named(llm, name_of(llm)) if llm is not None else None
         self._fallbacks = tuple(Named(each, name_of(each)) for each in fallbacks)
         self._default, self._refine, self._folder = prompt, refine, folder
@@ -134,11 +134,11 @@ class Workshop:
     def imaginer(self, prompt: str | None, llm: str | None, *, turns: bool) -> Imaginer:
         """The imaginer for a prompt and a model, None for the chain's own; ``turns``: whether there are turns before.
 
-        Raises ``NotFound``, ``InvalidRequest`` and ``ModelUnavailable``, which name the way out.
+        Raises ``NotFoundError``, ``InvalidRequestError`` and ``ModelUnavailableError``, which name the way out.
         """
         for value, of in ((prompt, "the id of a prompt"), (llm, "the name of a model")):
             if not isinstance(value, str | None) or value == "":
-                raise InvalidRequest(f"{value!r} is not {of}: give it as text")
+                raise InvalidRequestError(f"{value!r} is not {of}: give it as text")
         with self._lock:
             template = self._prompt(prompt or self._default, turns)
             key = (template.id, None if self._own is not None and llm == self._own.name else llm)
@@ -160,7 +160,7 @@ class Workshop:
         if not turns or "history" in found.variables:
             return found
         if id == self._refine:
-            raise InvalidRequest(f"prompt {id} does not use the history, so it cannot refine: choose another")
+            raise InvalidRequestError(f"prompt {id} does not use the history, so it cannot refine: choose another")
         return self._prompt(self._refine, turns)
 
     def _model(self, name: str) -> Named | None:
@@ -173,10 +173,10 @@ class Workshop:
     def _loaded(self, name: str) -> Named:
         try:
             model = self._load(name)
-        except ModelUnavailable as error:
-            raise ModelUnavailable(f'{error} (here under the name "{RULES}")') from error
+        except ModelUnavailableError as error:
+            raise ModelUnavailableError(f'{error} (here under the name "{RULES}")') from error
         if model is None:
-            raise ModelUnavailable(f'there is no language model {name}: name another, or "{RULES}"')
+            raise ModelUnavailableError(f'there is no language model {name}: name another, or "{RULES}"')
         return Named(model, name_of(model))
 
 
@@ -210,7 +210,7 @@ class _Imagine(RunnableSerializable[ImagineRequest, Imagination]):
 
     def _imaginer(self, input: ImagineRequest) -> Imaginer:
         if not isinstance(input, ImagineRequest):
-            raise InvalidRequest(f"an imagination takes an ImagineRequest, not {type(input).__name__}")
+            raise InvalidRequestError(f"an imagination takes an ImagineRequest, not {type(input).__name__}")
         return self.workshop.imaginer(self.prompt, self.llm, turns=bool(input.history))
 
     async def astream(

@@ -15,11 +15,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from ipcir_tools.chains.imagination import rules
-from ipcir_tools.chains.imagination.prompting import Unseen, render
+from ipcir_tools.chains.imagination.prompting import UnavailableImageError, render
 from ipcir_tools.chains.imagination.results import Cost, Imagination, ImagineRequest
 from ipcir_tools.chains.imagination.structured_output import Writer, Written, paid
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.errors import NoAnswer
+from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.timeouts import mapped, outcome
 from ipcir_tools.llm.tracing import of_prompt, step
 from ipcir_tools.prompts import Prompt
@@ -60,7 +60,7 @@ class Imaginer:
             return Imagination(_by_rules(request, "rules", config), None, (), calls=0, cached=False)
         try:
             messages = render(self._prompt, request, self._pictures)
-        except Unseen as unseen:
+        except UnavailableImageError as unseen:
             return self._instead(request, (f"{unseen}; {RULES_INSTEAD}",), 0, None, config)
         key = self._writers[0].key(messages)
         return self._shared(key, lambda: outcome(self._made(request, messages, config, stream=False)))
@@ -69,7 +69,7 @@ class Imaginer:
         """The same, while a model writes: first what it has said of the description so far."""
         try:
             messages = render(self._prompt, request, self._pictures) if self._writers else []
-        except Unseen:
+        except UnavailableImageError:
             messages = []
         under_way = self._under_way.get(self._writers[0].key(messages)) if messages else None
         if not messages or under_way is not None:
@@ -103,7 +103,7 @@ class Imaginer:
         """What the first model that gives a usable answer makes of it, or the rules where none does."""
         about, began = f"{request.caption} {request.modification}", time.monotonic()
         failed: list[Cost] = []
-        failures: list[NoAnswer] = []
+        failures: list[NoReplyError] = []
         warnings: list[str] = []
         repairs = 0
         for i, writer in enumerate(self._writers):
@@ -111,7 +111,7 @@ class Imaginer:
             budget = Budget(left / (len(self._writers) - i))
             try:
                 written = yield from self._written(writer, i, messages, about, config, budget, stream)
-            except NoAnswer as failure:
+            except NoReplyError as failure:
                 failed.append(paid(writer.key(messages), budget))
                 failures.append(failure)
                 warnings.append(self._told(i, failure))
@@ -164,7 +164,7 @@ class Imaginer:
 
         return shown
 
-    def _told(self, place: int, failure: NoAnswer) -> str:
+    def _told(self, place: int, failure: NoReplyError) -> str:
         names = [writer.name for writer in self._writers]
         who = f"{names[place]}: " if names[1:] else ""
         return f"{who}{failure}; " + (f"{names[place + 1]} was asked instead" if names[place + 1 :] else RULES_INSTEAD)

@@ -31,11 +31,11 @@ _RUNS_ON = re.compile(r"\b(?:and|or|on|in|at|with|of|for|to|from|under|over|behi
 _NOTHING = {"", "na", "none", "null", "unknown", "string", "description", "nothing"}
 
 
-class BadReply(ValueError):
+class BadReplyError(ValueError):
     """A reply that no description can be taken from; the text says why, for the model and for the user."""
 
 
-class RefusedReply(BadReply):
+class RefusedReplyError(BadReplyError):
     """A reply in which the model declines: asking it again is pointless. Its text is what the model said."""
 
 
@@ -71,19 +71,19 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
     complete parts are used if its description is complete. With ``plain`` a reply without JSON is taken as the
     description itself if it reads like one and shares a word with ``about`` (caption and request; empty: not checked).
     ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be half.
-    Raises ``RefusedReply`` where the model declines, ``BadReply`` where nothing can be used.
+    Raises ``RefusedReplyError`` where the model declines, ``BadReplyError`` where nothing can be used.
     """
     answer = unwrapped(text)
     if refuses(answer):
-        raise RefusedReply(_short(answer))
+        raise RefusedReplyError(_short(answer))
     if (whole := _last_object(answer)) is not None:
         return Reading(_target(whole), "json")
     if parts := _complete_parts(answer):
         return Reading(_target(parts), "parts")
     if not answer:
-        raise BadReply("the reply is empty")
+        raise BadReplyError("the reply is empty")
     if not plain:
-        raise BadReply("the reply holds no JSON object with a complete description")
+        raise BadReplyError("the reply holds no JSON object with a complete description")
     return Reading(_target({"description": _as_description(answer, cut_off, about)}), "text")
 
 
@@ -92,15 +92,15 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
         reply = _Reply.model_validate(printable(fields))
     except ValidationError as error:
         fault = error.errors()[0]
-        raise BadReply(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
+        raise BadReplyError(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
     description = _shortened(one_line(reply.description))
     if refuses(description):
-        raise RefusedReply(_short(description))
+        raise RefusedReplyError(_short(description))
     if re.sub(r"\W", "", description).lower() in _NOTHING:
-        raise BadReply("the description says nothing")
+        raise BadReplyError("the description says nothing")
     seen, absent = _seen_and_absent(description)
     if not re.search(r"\w", seen):
-        raise BadReply("the description says only what is absent")
+        raise BadReplyError("the description says only what is absent")
     return ImaginedTarget(
         description=seen,
         keep=tuple(reply.keep),
@@ -167,9 +167,9 @@ def _as_description(text: str, cut_off: bool, about: str) -> str:
     if cut_off:
         text = "".join(re.findall(r"[^.!?。]+[.!?。]+", text))
     if not _reads_as_description(text):
-        raise BadReply("the reply is neither JSON nor a description")
+        raise BadReplyError("the reply is neither JSON nor a description")
     if about and text.isascii() and not _stems(text) & _stems(about):
-        raise BadReply("the reply is not JSON and speaks of something else than what was asked for")
+        raise BadReplyError("the reply is not JSON and speaks of something else than what was asked for")
     return text
 
 

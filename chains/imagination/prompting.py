@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.chains.imagination.results import ImagineRequest
-from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.prompts import Prompt, capped
 
 if TYPE_CHECKING:
@@ -23,29 +23,31 @@ _VARIABLES = ("caption", "modification", "history")
 _PICTURES = ("reference",)
 
 
-class Unseen(Exception):
+class UnavailableImageError(Exception):
     """A prompt wants to see a picture that cannot be shown; the text says why."""
 
 
 def check(prompt: Prompt) -> Prompt:
-    """The prompt, if an imagination can come of it. Raises ``InvalidRequest``."""
+    """The prompt, if an imagination can come of it. Raises ``InvalidRequestError``."""
     if unknown := sorted(set(prompt.variables) - set(_VARIABLES)):
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"prompt {prompt.id} wants {', '.join(unknown)}; an imagination has {', '.join(_VARIABLES)}"
         )
     if "modification" not in prompt.variables:
-        raise InvalidRequest(f"prompt {prompt.id} does not use the modification, so it cannot imagine: choose another")
+        raise InvalidRequestError(
+            f"prompt {prompt.id} does not use the modification, so it cannot imagine: choose another"
+        )
     if unknown := sorted(set(prompt.pictures) - set(_PICTURES)):
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"prompt {prompt.id} wants the pictures {', '.join(unknown)}; an imagination has {', '.join(_PICTURES)}"
         )
     return check_reply(prompt)
 
 
 def check_reply(prompt: Prompt) -> Prompt:
-    """The prompt, if its reply can hold what is searched for. Raises ``InvalidRequest``."""
+    """The prompt, if its reply can hold what is searched for. Raises ``InvalidRequestError``."""
     if (schema := prompt.schema_of_reply) is not None and not _can_describe(schema):
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"prompt {prompt.id} asks for a reply without a text 'description', which is what is searched for: "
             "give its reply that property"
         )
@@ -84,4 +86,6 @@ def _reference(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str]
         why = "there is none" if request.reference is None else "nothing here can open it"
     except (IPCIRError, OSError, LookupError, ValueError) as error:  # whatever a function of the user's runs into
         why = " ".join(str(error).split()).rstrip(".")
-    raise Unseen(f"the prompt {prompt.id} wants to see the reference picture, but it cannot be shown ({why})")
+    raise UnavailableImageError(
+        f"the prompt {prompt.id} wants to see the reference picture, but it cannot be shown ({why})"
+    )

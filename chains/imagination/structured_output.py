@@ -9,12 +9,18 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from ipcir_tools.chains.imagination.parsing import BadReply, Reading, RefusedReply, description_so_far, parse_reply
+from ipcir_tools.chains.imagination.parsing import (
+    BadReplyError,
+    Reading,
+    RefusedReplyError,
+    description_so_far,
+    parse_reply,
+)
 from ipcir_tools.chains.imagination.results import Cost
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import Named
-from ipcir_tools.llm.client import Answer, Asker
-from ipcir_tools.llm.errors import NoAnswer
+from ipcir_tools.llm.client import Answer, ChatClient
+from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import ReplyStore, key_of, reply_of
 from ipcir_tools.llm.timeouts import mapped
 from ipcir_tools.prompts import Prompt, capped
@@ -62,7 +68,7 @@ class Writer:
         self._replies = replies
         self._schema = prompt.schema_of_reply
         self._wants = "text" if self._schema is None else "json"
-        self._asker = Asker(model.llm, self._schema, model.line)
+        self._asker = ChatClient(model.llm, self._schema, model.line)
         self._llm = model.llm
 
     def key(self, messages: list[BaseMessage]) -> str:
@@ -74,7 +80,7 @@ class Writer:
         stored = self._replies.reply(key) if self._replies is not None else None
         try:
             reading = None if stored is None else parse_reply(stored.text, plain=True, about=about)
-        except BadReply:
+        except BadReplyError:
             return None  # kept by a version that read replies differently: ask again
         if stored is None or reading is None:
             return None
@@ -86,7 +92,7 @@ class Writer:
     def writing(
         self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, *, stream: bool
     ) -> Generator[str, None, Written]:
-        """Asks, and with ``stream`` yields the description so far. Raises ``NoAnswer``."""
+        """Asks, and with ``stream`` yields the description so far. Raises ``NoReplyError``."""
         key = self.key(messages)
         answer, reading, warnings = yield from self._ladder(messages, about, config, budget, stream)
         reply = reply_of(answer.text, "imagine", self.name, self._prompt, budget)
@@ -102,17 +108,17 @@ class Writer:
     def _ladder(
         self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, stream: bool
     ) -> Generator[str, None, tuple[Answer, Reading, tuple[str, ...]]]:
-        """The answer that could be used, what it was read as, and what was wrong before. Raises ``NoAnswer``."""
+        """The answer that could be used, what it was read as, and what was wrong before. Raises ``NoReplyError``."""
         first = yield from self._said(messages, config, budget, stream)
         try:
             return first, self._read(first, about, plain=self._schema is None), ()
-        except BadReply as bad:
+        except BadReplyError as bad:
             problem = str(bad)
         try:
             second = yield from self._mended(messages, first, problem, config, budget, stream)
             reading = self._read(second, about, plain=True)
             return second, reading, (f"the language model needed a second try: {problem}",)
-        except (NoAnswer, BadReply) as failure:
+        except (NoReplyError, BadReplyError) as failure:
             return self._as_text(first, about, problem, failure)
 
     def _said(
@@ -143,8 +149,8 @@ class Writer:
     def _read(self, answer: Answer, about: str, *, plain: bool) -> Reading:
         try:
             return parse_reply(answer.text, plain=plain, cut_off=answer.cut_off, about=about)
-        except RefusedReply as refusal:
-            raise NoAnswer(f"the language model declined ({refusal})") from refusal
+        except RefusedReplyError as refusal:
+            raise NoReplyError(f"the language model declined ({refusal})") from refusal
 
     def _as_text(
         self, answer: Answer, about: str, problem: str, failure: Exception
@@ -153,8 +159,8 @@ class Writer:
         again = f"{SECOND_TRY} ({failure})"
         try:
             reading = self._read(answer, about, plain=True)
-        except BadReply:
-            raise NoAnswer(f"the language model's reply could not be used: {problem}; {again}") from failure
+        except BadReplyError:
+            raise NoReplyError(f"the language model's reply could not be used: {problem}; {again}") from failure
         return answer, reading, (again,)
 
 

@@ -17,13 +17,13 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import merge_configs
 
 from ipcir_tools.chains.reranking.judgements import Judgements, judged_order, read_judgements
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_choices
 from ipcir_tools.images.thumbnails import picture_uri
-from ipcir_tools.llm.budget import Budget, Line
+from ipcir_tools.llm.budget import Budget, CircuitBreaker
 from ipcir_tools.llm.chat_model import name_of
-from ipcir_tools.llm.client import Answer, Asker
-from ipcir_tools.llm.errors import NoAnswer
+from ipcir_tools.llm.client import Answer, ChatClient
+from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import key_of, reply_of
 from ipcir_tools.llm.reply_text import refuses, unwrapped
 from ipcir_tools.llm.tracing import asked_by
@@ -98,12 +98,12 @@ def build_rerank_chain(
     ``prompts`` is a folder with the user's own; ``timeout`` bounds one whole judgement in seconds, retries and repairs
     included. Replies are kept in ``replies`` under a hash of what was asked, the pictures by their ids, which are
     hashes of their content: a known judgement opens no picture. The order is that of ``judged_order``; where fewer than
-    two hits are given there is none to find, and no model is asked. Raises ``InvalidRequest`` for a prompt that wants
-    what a judgement does not have.
+    two hits are given there is none to find, and no model is asked. Raises ``InvalidRequestError`` for a prompt that
+    wants what a judgement does not have.
     """
     if llm is None:
         return RunnableLambda(lambda request: _kept(request, NO_MODEL), name="rerank")
-    line = Line()
+    line = CircuitBreaker()
     judges = {id_: _Judge(llm, line, _checked(load_prompt(id_, prompts)), timeout, replies) for id_ in _PICTURES}
 
     def rerank(request: RerankRequest, config: RunnableConfig) -> Reranked:
@@ -114,12 +114,14 @@ def build_rerank_chain(
 
 def _checked(prompt: Prompt) -> Prompt:
     if unknown := sorted(set(prompt.variables) - _VARIABLES):
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"prompt {prompt.id} wants {', '.join(unknown)}; a judgement has {', '.join(sorted(_VARIABLES))}"
         )
     known = _PICTURES[prompt.id]
     if set(prompt.pictures) - known or "sheet" not in prompt.pictures:
-        raise InvalidRequest(f"prompt {prompt.id} must show sheet, and may show {', '.join(sorted(known))}, no others")
+        raise InvalidRequestError(
+            f"prompt {prompt.id} must show sheet, and may show {', '.join(sorted(known))}, no others"
+        )
     return prompt
 
 
@@ -142,13 +144,13 @@ class _Judge:
     """One prompt and the model that answers it."""
 
     def __init__(
-        self, llm: BaseChatModel, line: Line, prompt: Prompt, timeout: float, replies: ReplyStore | None
+        self, llm: BaseChatModel, line: CircuitBreaker, prompt: Prompt, timeout: float, replies: ReplyStore | None
     ) -> None:
         self._llm = llm
         self._prompt = prompt
         self._timeout = timeout
         self._replies = replies
-        self._asker = Asker(llm, prompt.schema_of_reply, line)
+        self._asker = ChatClient(llm, prompt.schema_of_reply, line)
 
     def rerank(self, request: RerankRequest, config: RunnableConfig) -> Reranked:
         if len(request.hits) < 2:
@@ -162,17 +164,17 @@ class _Judge:
         budget = Budget(self._timeout)
         try:
             return self._judged(request, key, budget, config)
-        except NoAnswer as failure:
+        except NoReplyError as failure:
             return _kept(request, str(failure), budget.calls)
 
     def _judged(self, request: RerankRequest, key: str, budget: Budget, config: RunnableConfig) -> Reranked:
-        """The hits as the model judges them. Raises ``NoAnswer``."""
+        """The hits as the model judges them. Raises ``NoReplyError``."""
         if (getattr(self._llm, "profile", None) or {}).get("image_inputs") is False:
-            raise NoAnswer("the language model takes no pictures, so it cannot judge the hits")
+            raise NoReplyError("the language model takes no pictures, so it cannot judge the hits")
         pictures = [_seen(request, hit.id) for hit in request.hits]
         seen = [number for number, picture in enumerate(pictures, start=1) if not isinstance(picture, str)]
         if len(seen) < 2:
-            raise NoAnswer(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
+            raise NoReplyError(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
         shown = {"reference": self._reference(request), "sheet": picture_uri(draw_choices(pictures))}
         answer, judgements = self._answer(
             self._rendered(request, shown), seen, asked_by("rerank", config, self._prompt), budget
@@ -183,29 +185,31 @@ class _Judge:
         return self._told(request, judgements, reply, calls=budget.calls, unseen=len(pictures) - len(seen))
 
     def _reference(self, request: RerankRequest) -> str:
-        """The reference as a data URI, empty where it is not shown. Raises ``NoAnswer``."""
+        """The reference as a data URI, empty where it is not shown. Raises ``NoReplyError``."""
         if request.reference is None or "reference" not in self._prompt.pictures:
             return ""
         picture = _seen(request, request.reference)
         if isinstance(picture, str):
-            raise NoAnswer(f"the reference cannot be opened to judge the hits against it ({picture})")
+            raise NoReplyError(f"the reference cannot be opened to judge the hits against it ({picture})")
         return picture_uri(picture, REFERENCE_SIDE)
 
     def _answer(
         self, messages: list[BaseMessage], seen: Sequence[int], config: RunnableConfig, budget: Budget
     ) -> tuple[Answer, Judgements]:
-        """The model's answer and what was read of it, at its second try if need be. Raises ``NoAnswer``."""
+        """The model's answer and what was read of it, at its second try if need be. Raises ``NoReplyError``."""
         first = self._asker.ask(messages, config, budget)
         if (judgements := self._read(first.text, seen)).of:
             return first, judgements
         if refuses(unwrapped(first.text)):
-            raise NoAnswer(f"the language model declined ({capped(one_line(unwrapped(first.text)), DECLINED_CHARS)})")
+            raise NoReplyError(
+                f"the language model declined ({capped(one_line(unwrapped(first.text)), DECLINED_CHARS)})"
+            )
         shown = AIMessage(capped(first.text, SHOWN_REPLY_CHARS) or "(nothing)")
         again = merge_configs(config, {"run_name": "rerank.repair"})
         second = self._asker.ask([*messages, shown, HumanMessage(_REPAIR)], again, budget)
         if (judgements := self._read(second.text, seen)).of:
             return second, judgements
-        raise NoAnswer("the language model's reply holds no judgement of the hits, at the second try neither")
+        raise NoReplyError("the language model's reply holds no judgement of the hits, at the second try neither")
 
     def _read(self, text: str, numbers: Iterable[int]) -> Judgements:
         return read_judgements(text, numbers, preservation="reference" in _PICTURES[self._prompt.id])

@@ -75,7 +75,7 @@ class IPCIRMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     """
 
     def __init__(self, engine: Engine, show_images: bool = False, prompt: str = "agent") -> None:
-        """``prompt`` is the id of a prompt without variables. Raises NotFound for an unknown one."""
+        """``prompt`` is the id of a prompt without variables. Raises NotFoundError for an unknown one."""
         super().__init__()
         self.tools = IPCIRToolkit(engine, show_images=show_images).get_tools()
         self._words = load_prompt(prompt).render()[0].text

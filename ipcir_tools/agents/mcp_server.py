@@ -1,7 +1,7 @@
 """The operations for any MCP client, over stdio or over streamable HTTP on this machine alone.
 
-Importing this module needs the extra ``mcp``; without it the import raises InvalidRequest, which names the line that
-installs it.
+Importing this module needs the extra ``mcp``; without it the import raises InvalidRequestError, which names the line
+that installs it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, ValidationError
 
-from ipcir_tools.agents.tools import OPERATIONS, SEEING, Answer, Arguments, Operation, Refused, mended
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.agents.tools import OPERATIONS, SEEING, Answer, Arguments, Operation, ToolCallError, validation_message
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import shown
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ try:
     from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
     from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
 except ImportError as error:
-    raise InvalidRequest("The MCP server needs mcp 2.3 or newer: run `pip install 'ipcir-tools[mcp]'`.") from error
+    raise InvalidRequestError("The MCP server needs mcp 2.3 or newer: run `pip install 'ipcir-tools[mcp]'`.") from error
 
 
 log = logging.getLogger(__name__)
@@ -92,11 +92,11 @@ def _tool(operation: Operation[Any], engine: Engine, beat: float) -> Tool:
         try:
             arguments = _checked(operation.arguments, given)
         except ValidationError as error:
-            return _refusal(mended(error))
+            return _refusal(validation_message(error))
         async with _progress(ctx, operation.title, beat):
             try:
                 answer = await anyio.to_thread.run_sync(operation.call, engine, arguments)
-            except Refused as refused:
+            except ToolCallError as refused:
                 return _refusal(str(refused))
         return _result(operation, answer)
 
@@ -217,7 +217,7 @@ def _answer(name: str, engine: Engine, **arguments: Any) -> Answer:
     operation = OPERATIONS[name]
     try:
         return operation.call(engine, operation.arguments(**arguments))
-    except Refused as refused:
+    except ToolCallError as refused:
         raise ResourceNotFoundError(str(refused)) from refused
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.agents.mcp_server import build_server, log
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -27,7 +27,7 @@ HOST, PORT = "127.0.0.1", 8765
 def serve(settings: Settings, *, http: bool = False, port: int = PORT) -> None:
     """Serve until the client hangs up (stdio), or until Ctrl-C (HTTP). Standard output is the protocol's alone.
 
-    Raises the typed errors of ``Engine.open``, and InvalidRequest where the port is taken.
+    Raises the typed errors of ``Engine.open``, and InvalidRequestError where the port is taken.
     """
     from ipcir_tools.engine.engine import Engine
 
@@ -45,7 +45,9 @@ def serve(settings: Settings, *, http: bool = False, port: int = PORT) -> None:
 
 def _serve_stdio(server: MCPServer[Any]) -> None:
     if sys.stdin is None:
-        raise InvalidRequest("Standard input is closed, and MCP speaks through it: start it otherwise, or use --http.")
+        raise InvalidRequestError(
+            "Standard input is closed, and MCP speaks through it: start it otherwise, or use --http."
+        )
     if sys.stdin.isatty():
         sys.stderr.write("Serving MCP to the client that starts this command; by hand there is only Ctrl-C.\n")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C waits for the next line on standard input
@@ -77,9 +79,9 @@ def _serve_http(server: MCPServer[Any], port: int) -> None:
 
 
 def _listening(port: int) -> socket.socket:
-    """A socket on ``port`` of this machine; 0 takes a free one. Raises InvalidRequest."""
+    """A socket on ``port`` of this machine; 0 takes a free one. Raises InvalidRequestError."""
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
-        raise InvalidRequest(f"Port {port} cannot be served ({reason}): name another with --port.") from error
+        raise InvalidRequestError(f"Port {port} cannot be served ({reason}): name another with --port.") from error

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import Field, ValidationError
 
-from ipcir_tools.agents.tools import OPERATIONS, SEEING, Answer, Operation, Refused, mended
+from ipcir_tools.agents.tools import OPERATIONS, SEEING, Answer, Operation, ToolCallError, validation_message
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -63,7 +63,7 @@ def tool_of(operation: Operation[Any], engine: Engine) -> StructuredTool:
     def call(**given: Any) -> tuple[Content, dict[str, Any]]:
         try:
             answer = operation.call(engine, operation.arguments.model_validate(given))
-        except Refused as refused:
+        except ToolCallError as refused:
             raise ToolException(str(refused)) from refused
         return _content(answer), answer.artifact
 
@@ -91,4 +91,4 @@ def _content(answer: Answer) -> Content:
 
 def _mended(error: ValidationError | Any) -> str:
     """What is wrong, for the model; langchain-core may also hand in the error of pydantic's first version."""
-    return mended(error) if isinstance(error, ValidationError) else f"The arguments are wrong: {error}"
+    return validation_message(error) if isinstance(error, ValidationError) else f"The arguments are wrong: {error}"

@@ -28,7 +28,7 @@ from ipcir_tools.cli.options import (
     engine_for,
     print_result,
 )
-from ipcir_tools.errors import IPCIRError, SpaceMismatch
+from ipcir_tools.errors import IPCIRError, SpaceMismatchError
 
 app = typer.Typer(
     name="ipcir",
@@ -73,9 +73,9 @@ def demo(
 
         try:
             show = play(engine, folder, progress)
-        except SpaceMismatch as error:
+        except SpaceMismatchError as error:
             text = f"The demo in {folder} was made with other models: delete that folder, or name another --home."
-            raise SpaceMismatch(text) from error
+            raise SpaceMismatchError(text) from error
     print_result(as_json, lambda: show_json(show), lambda: evaluation.show_demo(show, folder))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -72,29 +72,29 @@ def engine_for(**chosen: Any) -> Iterator[tuple[Engine, Progress]]:
 
 
 def filter_of(text: str | None, what: str = "--where") -> dict[str, Any] | None:
-    """The filter that a person typed as JSON behind ``what``. Raises InvalidRequest."""
+    """The filter that a person typed as JSON behind ``what``. Raises InvalidRequestError."""
     if text is None:
         return None
     try:
         where = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f'{what} is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
+        raise InvalidRequestError(f'{what} is no JSON ({error}): write it as \'{{"format": "jpeg"}}\'.') from error
     if not isinstance(where, dict):
-        raise InvalidRequest(f'{what} must be a JSON object, such as \'{{"format": "jpeg"}}\'.')
+        raise InvalidRequestError(f'{what} must be a JSON object, such as \'{{"format": "jpeg"}}\'.')
     return where
 
 
 def composers_of(text: str | None) -> tuple[str, ...]:
-    """The composers that are named; None: the ablation of the paper. Raises InvalidRequest."""
+    """The composers that are named; None: the ablation of the paper. Raises InvalidRequestError."""
     from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 
     if text is None:
         return ABLATION
     said = [name.strip() for name in text.split(",") if name.strip()]
     if not said:
-        raise InvalidRequest("--composers names none: write names with commas between, or all.")
+        raise InvalidRequestError("--composers names none: write names with commas between, or all.")
     names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
-    return tuple(dict.fromkeys(composer_named(name).spelling for name in names))  # each method once, by its true name
+    return tuple(dict.fromkeys(composer_named(name).spec for name in names))  # each method once, by its true name
 
 
 def write_report(report: Report, html: Path | None, markdown: Path | None, page: Callable[[], str]) -> list[Path]:

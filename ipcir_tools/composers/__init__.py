@@ -15,7 +15,7 @@ from ipcir_tools.composers.proxy_image import ProxyImage
 from ipcir_tools.composers.searle import Searle
 from ipcir_tools.composers.semantic_delta import SemanticDelta
 from ipcir_tools.composers.signed import Signed
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 _SEED: tuple[Composer, ...] = (ModificationOnly(), ReferenceOnly(), Sum(), Imagined(), ImaginedReference())
 _FIELD: tuple[Composer, ...] = (ProxyImage(), Ensemble(), SemanticDelta(), Discount(), Signed(), Ast())
@@ -29,25 +29,27 @@ ABLATION: tuple[str, ...] = tuple(composer.name for composer in _SEED)
 
 
 @lru_cache(maxsize=256)
-def composer_named(spelling: str) -> Composer:
+def composer_named(spec: str) -> Composer:
     """The composer of that name, with parameters of its own where they are spelled: ``discount:weight=0.8:b=0.5``.
 
-    The colons need no quotes in a shell and leave the comma to lists of composers. Raises InvalidRequest, which lists
-    the names there are, or the parameters that the composer has.
+    The colons need no quotes in a shell and leave the comma to lists of composers. Raises InvalidRequestError, which
+    lists the names there are, or the parameters that the composer has.
     """
-    name, *options = spelling.split(":")
+    name, *options = spec.split(":")
     if name not in COMPOSERS:
-        raise InvalidRequest(f"no composer is called {name!r}; there are: {', '.join(COMPOSERS)}")
-    pairs = [_pair(each, spelling) for each in options]
+        raise InvalidRequestError(f"no composer is called {name!r}; there are: {', '.join(COMPOSERS)}")
+    pairs = [_pair(each, spec) for each in options]
     if len(dict(pairs)) < len(pairs):
-        raise InvalidRequest(f"{spelling!r} sets a parameter twice: say once what it is.")
+        raise InvalidRequestError(f"{spec!r} sets a parameter twice: say once what it is.")
     return COMPOSERS[name].with_options(dict(pairs)) if pairs else COMPOSERS[name]
 
 
-def _pair(option: str, spelling: str) -> tuple[str, str]:
+def _pair(option: str, spec: str) -> tuple[str, str]:
     key, equals, value = option.partition("=")
     if not equals:
-        raise InvalidRequest(f"{option!r} in {spelling!r} sets nothing: write name:parameter=value, as discount:b=0.5.")
+        raise InvalidRequestError(
+            f"{option!r} in {spec!r} sets nothing: write name:parameter=value, as discount:b=0.5."
+        )
     return key.strip(), value.strip()
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, ValidationError
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import FloatArray, Probe, Value
 
 Part = Literal[
@@ -103,23 +103,25 @@ class Composer(Value, ABC):
         return self.model_dump()
 
     @property
-    def spelling(self) -> str:
+    def spec(self) -> str:
         """The name with every parameter that is not at its default: ``discount:b=0.5``. ``composer_named`` reads it."""
         changed = self.model_dump(exclude_defaults=True)
         return ":".join([self.name, *(f"{key}={value}" for key, value in changed.items())])
 
     def with_options(self, options: Mapping[str, Any]) -> Self:
-        """The same method with other parameters. Raises InvalidRequest that names those it has."""
+        """The same method with other parameters. Raises InvalidRequestError that names those it has."""
         try:
             made = type(self).model_validate({**self.parameters, **options})
             if beyond := [key for key, value in made.parameters.items() if abs(float(value)) > LARGEST]:
-                raise InvalidRequest(f"{beyond[0]} of {self.name} is beyond {LARGEST:,.0f}: no score can be told then.")
+                raise InvalidRequestError(
+                    f"{beyond[0]} of {self.name} is beyond {LARGEST:,.0f}: no score can be told then."
+                )
             return made
         except ValidationError as error:
             fault = error.errors()[0]
             known = ", ".join(f"{key}={value}" for key, value in self.parameters.items()) or "none"
             place = ".".join(map(str, fault["loc"]))
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"The composer {self.name} cannot be set so ({place}: {fault['msg']}): its parameters are {known}."
             ) from None
 

@@ -1,4 +1,4 @@
-"""The wardrobe's own drawer: reads a description back into a garment and renders it in random scenes."""
+"""The wardrobe's own image generator: reads a description back into a garment and renders it in random scenes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ipcir_tools.demo.drawing.render import render
 from ipcir_tools.demo.world import garments
 from ipcir_tools.demo.world.captions import PATTERN_NOUNS
 from ipcir_tools.demo.world.garments import BOTTOMS, Garment, Scene
-from ipcir_tools.errors import InvalidRequest
-from ipcir_tools.models.image_generator import Drawer
+from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.models.image_generator import ImageGenerator
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -129,16 +129,17 @@ def scene_of(description: str, rng: random.Random) -> Scene:
     return replace(scene, **said)
 
 
-class WardrobeDrawer(Drawer):
-    """Draws garments in random scenes. It sees the description alone, as drawers of IP-CIR do: never the reference."""
+class WardrobeImageGenerator(ImageGenerator):
+    """Draws garments in random scenes. It sees the description alone, as image generators of IP-CIR do: never the
+    reference."""
 
     id = "wardrobe/1"
 
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         garment = garment_of(description)
         if garment is None:
-            raise InvalidRequest(
-                f"The wardrobe draws garments, and {description[:100]!r} names none: choose another drawer "
-                "(IPCIR_DRAWER), or a composer that draws nothing."
+            raise InvalidRequestError(
+                f"The wardrobe draws garments, and {description[:100]!r} names none: choose another image generator "
+                "(IPCIR_IMAGE_GENERATOR), or a composer that draws nothing."
             )
         return [render(garment, scene_of(description, random.Random(seed))) for seed in seeds]

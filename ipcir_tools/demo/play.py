@@ -15,7 +15,7 @@ from ipcir_tools.demo.world import captions, wardrobe
 from ipcir_tools.demo.world.garments import Garment
 from ipcir_tools.demo.world.wardrobe import Benchmark, Query
 from ipcir_tools.display.search_sheet import Strip, save_sheet
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.evaluation.experiments.ablation import Ablation, Case, rank_in_gallery, run_ablation
 from ipcir_tools.types import IndexReport, SearchResult
 
@@ -135,7 +135,7 @@ def _played_before(engine: Engine) -> list[SearchResult]:
     noted = engine.catalog.note(_key(engine))
     try:
         return [SearchResult(turn=engine.catalog.turn(id_)) for id_ in json.loads(noted or "[]")]
-    except NotFound:
+    except NotFoundError:
         return []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ipcir_tools.display.results import said
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images import files
 from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, opened, tile
 from ipcir_tools.settings import Settings
@@ -33,13 +33,13 @@ class Strip:
 def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
     """See that a sheet can be written, before anything is searched for it, and that it is none of the ``pictures``.
 
-    Raises InvalidRequest.
+    Raises InvalidRequestError.
     """
     path = path.expanduser()
     if {str(path), str(files.located(path))} & set(pictures):
-        raise InvalidRequest(f"{path} is a picture of yours: name another .png file in a folder of yours.")
+        raise InvalidRequestError(f"{path} is a picture of yours: name another .png file in a folder of yours.")
     if path.suffix.lower() not in _SUFFIXES:
-        raise InvalidRequest(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
+        raise InvalidRequestError(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         there = path.exists()
@@ -50,8 +50,10 @@ def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
         raise _unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: Exception) -> InvalidRequest:
-    return InvalidRequest(f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours.")
+def _unwritable(path: Path, error: Exception) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours."
+    )
 
 
 def save_sheet(
@@ -59,7 +61,7 @@ def save_sheet(
 ) -> None:
     """Draw the searches one below the other and write a PNG or JPEG, as the name ends.
 
-    Raises InvalidRequest where the file cannot be written.
+    Raises InvalidRequestError where the file cannot be written.
     """
     sheet = draw_sheet(strips, settings, columns=columns, most=most)
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from ipcir_tools.engine.references import resolve
 from ipcir_tools.engine.validation import checked_text
-from ipcir_tools.errors import ModelUnavailable, NotFound, SpaceMismatch
+from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
 from ipcir_tools.images.contact_sheet import opened
 from ipcir_tools.images.reading import LoadedImage
 from ipcir_tools.images.thumbnails import picture_uri
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.reranking.chain import Reranked, RerankRequest
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
-    from ipcir_tools.models.image_generator import Drawer
+    from ipcir_tools.models.image_generator import ImageGenerator
     from ipcir_tools.models.network import Network
     from ipcir_tools.store.langchain_cache import CatalogCache
 
@@ -65,8 +65,8 @@ class Caption:
     text: str
 
 
-class EngineParts:
-    """Encoder, captioner, drawer, imagination and composition over one catalog. Safe for many threads."""
+class Components:
+    """Encoder, captioner, image generator, imagination and composition over one catalog. Safe for many threads."""
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self.settings = settings
@@ -80,7 +80,7 @@ class EngineParts:
 
     @once
     def encoder(self) -> Encoder:
-        """The encoder. Raises SpaceMismatch before loading one that did not make the gallery."""
+        """The encoder. Raises SpaceMismatchError before loading one that did not make the gallery."""
         from ipcir_tools.models.loading import load_encoder
 
         self.check_space()
@@ -119,12 +119,12 @@ class EngineParts:
         )
 
     def _shown(self, id: str) -> str:
-        """A picture as a data URI, for a prompt that sees it. Raises NotFound where it cannot be had."""
+        """A picture as a data URI, for a prompt that sees it. Raises NotFoundError where it cannot be had."""
         from ipcir_tools.chains.imagination.prompting import SIDE
 
         picture = self._seen({}, id)
         if isinstance(picture, str):
-            raise NotFound(picture)
+            raise NotFoundError(picture)
         return picture_uri(picture, SIDE)
 
     @once
@@ -136,7 +136,8 @@ class EngineParts:
 
     @once
     def rerank(self) -> Runnable[RerankRequest, Reranked]:
-        """The order of hits by a model that sees. Raises ModelUnavailable; where none is named, all stay as they are.
+        """The order of hits by a model that sees. Raises ModelUnavailableError; where none is named, all stay as
+        they are.
 
         It may take twice the time of an imagination: pictures take longer than words.
         """
@@ -178,7 +179,7 @@ class EngineParts:
         )
         try:
             judged = self.rerank.invoke(asked, config)
-        except ModelUnavailable as error:
+        except ModelUnavailableError as error:
             judged = Reranked(asked.hits, warnings=(f"{error}; {KEPT}",))
         return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
 
@@ -195,14 +196,14 @@ class EngineParts:
         return build_compose_chain(self)
 
     @once
-    def drawer(self) -> Drawer:
-        """What draws an imagined target. Raises ModelUnavailable where none is chosen, or it cannot be had."""
-        from ipcir_tools.models.loading import load_drawer
+    def image_generator(self) -> ImageGenerator:
+        """What draws an imagined target. Raises ModelUnavailableError where none is chosen, or it cannot be had."""
+        from ipcir_tools.models.loading import load_image_generator
 
-        return load_drawer(self.models.drawer, self.settings)
+        return load_image_generator(self.models.image_generator, self.settings)
 
     def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
-        """What turns a picture into a word. Raises ModelUnavailable where no such network was trained."""
+        """What turns a picture into a word. Raises ModelUnavailableError where no such network was trained."""
         return self._pic2word if method == "pic2word" else self._searle
 
     @once
@@ -215,16 +216,16 @@ class EngineParts:
 
     @once
     def aligner(self) -> Network:
-        """What moves a proxy towards targets. Raises ModelUnavailable where no such network was trained."""
+        """What moves a proxy towards targets. Raises ModelUnavailableError where no such network was trained."""
         return load_trained("aligned", self.settings, self.models, self.features.space)
 
     def check_space(self) -> None:
-        """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatch."""
+        """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatchError."""
         from ipcir_tools.models.loading import encoder_id
 
         space = self.catalog.space()
         if space is not None and not space.startswith(encoder_id(self.models.encoder) + "/"):
-            raise SpaceMismatch(
+            raise SpaceMismatchError(
                 f"The gallery in {self.settings.home} was made by {space.rsplit('/', 1)[0]}, "
                 f"not by {self.models.encoder}: "
                 "leave --encoder and --models out to use its own, or choose another --home."

@@ -17,7 +17,7 @@ import numpy as np
 from ipcir_tools.batches import Progress
 from ipcir_tools.composers import fusion
 from ipcir_tools.display.notebook import teach
-from ipcir_tools.engine.components import EngineParts
+from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.ranking import _cosine, without_copies
 from ipcir_tools.engine.turn import prompt_behind
@@ -29,7 +29,7 @@ from ipcir_tools.engine.validation import (
     checked_text,
     root_query,
 )
-from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotFound
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.index import Gallery
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 teach()
 
 
-class Engine(EngineParts):
+class Engine(Components):
     """Composed image search over one home folder. Safe for many threads; models load when first needed.
 
     All that searches raises the typed errors of :mod:`ipcir_tools.errors`. ``trusted`` is for a person's own words: a
@@ -200,7 +200,7 @@ class Engine(EngineParts):
         """The query of a refinement, and those of its pictures that had to be opened, by id."""
         check_judged(liked, disliked)
         if not (modification.strip() or base or liked or disliked):
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 "The modification is empty, and nothing else is given to refine by: "
                 'say what should be different, such as "make it blue", or name a base, or what is liked or disliked.'
             )
@@ -215,7 +215,7 @@ class Engine(EngineParts):
 
         reference = named(base) if base else last.reference
         if base and reference == last.reference and not (modification.strip() or liked or disliked):
-            raise InvalidRequest(f"{reference} is the reference already: start over from it with a new search.")
+            raise InvalidRequestError(f"{reference} is the reference already: start over from it with a new search.")
         query = checked_query(
             reference=reference,
             modification=checked_text(modification) if modification.strip() else "",
@@ -280,7 +280,7 @@ class Engine(EngineParts):
 
     def _require_gallery(self) -> None:
         if not self.catalog.size():
-            raise EmptyGallery(
+            raise EmptyGalleryError(
                 f"The gallery in {self.settings.home} is empty: put pictures into it first with `ipcir index FOLDER`, "
                 "or name another --home."
             )
@@ -329,14 +329,14 @@ class Engine(EngineParts):
         k = self.settings.k if k is None else k
         check_k(k)
         if not weights or not all(map(math.isfinite, weights.values())):
-            raise InvalidRequest("There is nothing to search by: give at least one handle with a finite weight.")
+            raise InvalidRequestError("There is nothing to search by: give at least one handle with a finite weight.")
         vectors = self._known(weights)
         if unknown := [handle for handle in weights if handle not in vectors]:
-            raise NotFound(
+            raise NotFoundError(
                 f"There is no vector {unknown[0][:60]!r}: "
                 "take handles that `encode` gave, or whole ids of pictures in the gallery."
             )
         vector = fusion.summed(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
-            raise InvalidRequest("The weighted vectors cancel each other out: give one of them another weight.")
+            raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
         return self._described(self.gallery.nearest(Probe(vector), k, where, exclude=set(weights)))

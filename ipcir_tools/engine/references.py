@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ipcir_tools.errors import BadImage, InvalidRequest, NotAllowed, NotFound
+from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, load
 from ipcir_tools.settings import Settings
@@ -35,11 +35,11 @@ def resolve(
     gallery's own files and those in ``allow_folders``, and never learns whether another file exists. ``fetch`` stands
     in for the network.
 
-    Raises InvalidRequest, NotFound, NotAllowed or BadImage with one line that says what to do.
+    Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """
     text = reference.strip()
     if not text or "\0" in text:
-        raise InvalidRequest("The reference is empty: give the id of an earlier hit, or a picture file.")
+        raise InvalidRequestError("The reference is empty: give the id of an earlier hit, or a picture file.")
     if _ID.fullmatch(text) and (record := _by_id(text.lower(), catalog)):
         return record
     try:
@@ -48,39 +48,41 @@ def resolve(
         if _URL.match(text):
             return _from_url(text, settings, fetch)
         return _any_file(reference, settings) if trusted else _allowed_file(text, catalog, settings)
-    except BadImage as error:
-        raise BadImage(f"The reference {shown(text)} is no usable picture: {error}.") from error
+    except BadImageError as error:
+        raise BadImageError(f"The reference {shown(text)} is no usable picture: {error}.") from error
 
 
 def _by_id(text: str, catalog: Catalog) -> ImageRecord | None:
     found = catalog.find(text)
     if len(found) > 1:
-        raise InvalidRequest(f"Several pictures have an id that begins with {text}: give more of its digits.")
+        raise InvalidRequestError(f"Several pictures have an id that begins with {text}: give more of its digits.")
     return found[0] if found else None
 
 
 def _from_data(text: str, settings: Settings) -> LoadedImage:
     head = _DATA.match(text)
     if head is None:
-        raise InvalidRequest("The reference is a data: URI of an unknown kind: write data:image/png;base64,... .")
+        raise InvalidRequestError("The reference is a data: URI of an unknown kind: write data:image/png;base64,... .")
     if len(text) > settings.max_bytes * 3 // 2 + 300:  # base64 is 4/3, and there may be line breaks
-        raise BadImage(f"more bytes than the limit of {settings.max_bytes:,} (IPCIR_MAX_BYTES)")
+        raise BadImageError(f"more bytes than the limit of {settings.max_bytes:,} (IPCIR_MAX_BYTES)")
     try:
         data = base64.b64decode("".join(text[head.end() :].split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("The reference is a data: URI with damaged base64: send the picture again.") from error
+        raise InvalidRequestError(
+            "The reference is a data: URI with damaged base64: send the picture again."
+        ) from error
     return decode(data, f"data:{image_id(data)}", settings)
 
 
 def _from_url(text: str, settings: Settings, fetch: Fetch | None) -> LoadedImage:
     if not settings.allow_urls:
-        raise NotAllowed(
+        raise NotAllowedError(
             f"The URL {shown(text)} is not fetched: set IPCIR_ALLOW_URLS=true to allow URLs, "
             "or give the id of an earlier hit."
         )
     try:
         return decode((fetch or _from_the_net)(text, settings.max_bytes), shown(text, 500), settings)
-    except (NotAllowed, NotFound) as error:
+    except (NotAllowedError, NotFoundError) as error:
         raise type(error)(f"The URL {shown(text)} gives no picture: {error}.") from error
 
 
@@ -93,8 +95,8 @@ def _from_the_net(url: str, max_bytes: int) -> bytes:
 def _any_file(text: str, settings: Settings) -> LoadedImage:
     try:
         return load(_file(text), settings)
-    except NotFound as error:
-        raise NotFound(
+    except NotFoundError as error:
+        raise NotFoundError(
             f"There is no file {shown(text)} and no picture with that id: "
             "check the path, or take an id from earlier hits (`ipcir index FOLDER` adds pictures)."
         ) from error
@@ -102,7 +104,7 @@ def _any_file(text: str, settings: Settings) -> LoadedImage:
 
 def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
     if _is_word(text):
-        raise NotFound(
+        raise NotFoundError(
             f"There is no picture with the id {shown(text)}: take an id from earlier hits; "
             "what was never indexed has none."
         )
@@ -112,7 +114,7 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
         return _load_allowed(real, text, settings)
     stamp = catalog.stamps().get(path_text(file))
     if stamp is None or (real != file and _is_changed(file, stamp)):
-        raise NotAllowed(
+        raise NotAllowedError(
             f"The file {shown(text)} is neither in the gallery nor in an allowed folder: take an id from earlier hits, "
             "or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
         )
@@ -124,15 +126,19 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
 def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
     try:
         return load(file, settings)
-    except NotFound as error:
-        raise NotFound(f"There is no file {shown(text)}: check the path, or take an id from earlier hits.") from error
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"There is no file {shown(text)}: check the path, or take an id from earlier hits."
+        ) from error
 
 
 def _file(text: str) -> Path:
     try:
         return located(text_path(os.path.expanduser(text)))  # noqa: PTH111 - Path's raises for unknown users
     except ValueError as error:  # no file name can be written so
-        raise NotFound(f"{shown(text)} cannot be a file: give the id of an earlier hit, or a picture file.") from error
+        raise NotFoundError(
+            f"{shown(text)} cannot be a file: give the id of an earlier hit, or a picture file."
+        ) from error
 
 
 def _is_word(text: str) -> bool:

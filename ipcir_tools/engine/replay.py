@@ -63,8 +63,8 @@ class Replay:
 def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Replay:
     """Answer a turn again, and all before it from the root; each builds on the new answers, not on the stored ones.
 
-    Raises NotFound for an unknown turn, EmptyGallery, and SpaceMismatch where the engine has another encoder than the
-    gallery.
+    Raises NotFoundError for an unknown turn, EmptyGalleryError, and SpaceMismatchError where the engine has another
+    encoder than the gallery.
     """
     engine.check_space()
     path = engine.catalog.path(turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 from ipcir_tools.types import ComposedQuery, Turn, Where
@@ -20,29 +20,31 @@ MAX_JUDGED = 50
 
 
 def checked_text(text: str, what: str = "modification") -> str:
-    """The text on one line. Raises InvalidRequest where it is empty, too long or no text at all."""
+    """The text on one line. Raises InvalidRequestError where it is empty, too long or no text at all."""
     flat = " ".join(text.split())
     if not flat:
-        raise InvalidRequest(f'The {what} is empty: say what the picture should show, such as "make it blue".')
+        raise InvalidRequestError(f'The {what} is empty: say what the picture should show, such as "make it blue".')
     if not flat.isascii() and flat != flat.encode("utf-8", "replace").decode():
-        raise InvalidRequest(f"The {what} holds bytes that are no UTF-8: type it again.")
+        raise InvalidRequestError(f"The {what} holds bytes that are no UTF-8: type it again.")
     if len(flat) > MAX_TEXT:
-        raise InvalidRequest(f"The {what} has {len(flat)} characters: say it in {MAX_TEXT} at most.")
+        raise InvalidRequestError(f"The {what} has {len(flat)} characters: say it in {MAX_TEXT} at most.")
     return flat
 
 
 def check_k(k: int) -> None:
-    """Raises InvalidRequest for a number of pictures that cannot be asked for."""
+    """Raises InvalidRequestError for a number of pictures that cannot be asked for."""
     if not 1 <= k <= MAX_HITS:
-        raise InvalidRequest(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
+        raise InvalidRequestError(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
 
 
 def check_judged(liked: Sequence[str], disliked: Sequence[str]) -> None:
-    """Raises InvalidRequest for too many pictures, and for one name in the place of several."""
+    """Raises InvalidRequestError for too many pictures, and for one name in the place of several."""
     if isinstance(liked, str) or isinstance(disliked, str):
-        raise InvalidRequest("Pictures that are liked or disliked come as a list of ids or ranks, even a single one.")
+        raise InvalidRequestError(
+            "Pictures that are liked or disliked come as a list of ids or ranks, even a single one."
+        )
     if len(liked) + len(disliked) > MAX_JUDGED:
-        raise InvalidRequest(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
+        raise InvalidRequestError(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
 
 
 def checked_query(
@@ -57,15 +59,15 @@ def checked_query(
     disliked: tuple[str, ...] = (),
     rerank: int = 0,
 ) -> ComposedQuery:
-    """A query that makes sense; every way of asking goes through here. Raises InvalidRequest."""
+    """A query that makes sense; every way of asking goes through here. Raises InvalidRequestError."""
     check_k(k)
     if weight is not None and not 0.0 <= weight <= 1.0:
-        raise InvalidRequest(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
+        raise InvalidRequestError(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
     check_judged(liked, disliked)
     if both := set(liked) & set(disliked):
-        raise InvalidRequest(f"The picture {min(both)} is both liked and disliked: decide for one.")
+        raise InvalidRequestError(f"The picture {min(both)} is both liked and disliked: decide for one.")
     if not 0 <= rerank <= MAX_RERANKED:
-        raise InvalidRequest(f"rerank is {rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none.")
+        raise InvalidRequestError(f"rerank is {rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none.")
     composer_named(composer)
     if where:
         condition(where)  # a wrong filter is refused before a model is asked
@@ -112,5 +114,5 @@ def by_rank(picture: str, turn: Turn) -> str:
         return picture
     ids = {hit.rank: hit.id for hit in turn.hits}
     if int(name) not in ids:
-        raise NotFound(f"Turn {turn.id} has no hit {name}: it has {len(ids)}, counted from 1.")
+        raise NotFoundError(f"Turn {turn.id} has no hit {name}: it has {len(ids)}, counted from 1.")
     return ids[int(name)]

@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from ipcir_tools.errors import BadImage, NotAllowed, NotFound
+from ipcir_tools.errors import BadImageError, NotAllowedError, NotFoundError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -47,8 +47,8 @@ def fetch(
 ) -> bytes:
     """What stands at an http or https URL.
 
-    ``allowed`` decides about every address before it is connected to. Raises NotAllowed for an address or URL of the
-    wrong kind, BadImage for more than ``max_bytes``, NotFound for anything that fails on the way.
+    ``allowed`` decides about every address before it is connected to. Raises NotAllowedError for an address or URL
+    of the wrong kind, BadImageError for more than ``max_bytes``, NotFoundError for anything that fails on the way.
     """
     transport = _GuardedTransport(allowed, time.monotonic() + seconds)
     headers = {"Accept-Encoding": "identity", "User-Agent": "ipcir-tools"}
@@ -63,12 +63,12 @@ def fetch(
     try:
         with client, client.stream("GET", url) as response:
             if response.status_code != httpx.codes.OK:
-                raise NotFound(f"the server answered {response.status_code}")
+                raise NotFoundError(f"the server answered {response.status_code}")
             return _capped(response.iter_raw(), max_bytes)
     except httpx.TooManyRedirects as error:
-        raise NotFound(f"more than {MAX_REDIRECTS} redirects") from error
+        raise NotFoundError(f"more than {MAX_REDIRECTS} redirects") from error
     except _FAILURES as error:
-        raise NotFound(f"it cannot be fetched ({type(error).__name__})") from error
+        raise NotFoundError(f"it cannot be fetched ({type(error).__name__})") from error
 
 
 _FAILURES = (
@@ -84,9 +84,9 @@ _FAILURES = (
 
 def _check_url(request: httpx.Request) -> None:
     if request.url.scheme not in ("http", "https"):
-        raise NotAllowed("only http and https URLs are fetched")
+        raise NotAllowedError("only http and https URLs are fetched")
     if request.url.userinfo:
-        raise NotAllowed("a URL may not carry a user name or password")
+        raise NotAllowedError("a URL may not carry a user name or password")
 
 
 def _capped(chunks: Iterator[bytes], most: int) -> bytes:
@@ -94,7 +94,7 @@ def _capped(chunks: Iterator[bytes], most: int) -> bytes:
     for chunk in chunks:
         data += chunk
         if len(data) > most:
-            raise BadImage(f"more than {most:,} bytes (IPCIR_MAX_BYTES)")
+            raise BadImageError(f"more than {most:,} bytes (IPCIR_MAX_BYTES)")
     return bytes(data)
 
 
@@ -153,7 +153,7 @@ class _GuardedNetwork(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         addresses = _addresses(host, port)
         if not all(self._allowed(address) for address in addresses):
-            raise NotAllowed("its address is private, local or otherwise not of the open internet")
+            raise NotAllowedError("its address is private, local or otherwise not of the open internet")
         failure: Exception = httpcore.ConnectError(f"no address for {host}")
         for address in addresses:
             try:

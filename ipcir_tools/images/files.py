@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import shown
 
 SUFFIXES = frozenset(
@@ -44,11 +44,11 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     """The picture files in folders and below, and every file that is named itself; each once, in a fixed order.
 
     What is hidden and folders that are links are passed over. A folder that cannot be listed comes out itself, so
-    that reading it gives the reason. Raises NotFound, before the first file, if one of ``paths`` does not exist.
+    that reading it gives the reason. Raises NotFoundError, before the first file, if one of ``paths`` does not exist.
     """
     for path in paths:
         if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
-            raise NotFound(f"{shown(path_text(path), 200)} does not exist: check the name of the file or folder.")
+            raise NotFoundError(f"{shown(path_text(path), 200)} does not exist: check the name of the file or folder.")
     return _each_once(file for path in paths for file in _below(located(path)))
 
 

@@ -1,7 +1,7 @@
 """Opening pictures safely, from files and bytes that nobody vouches for.
 
 Bytes are capped before they are read, pixels and frames before they are decoded, and only the named formats are
-opened. Whatever is wrong with a picture comes out as BadImage with a short, plain reason.
+opened. Whatever is wrong with a picture comes out as BadImageError with a short, plain reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 
-from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images.files import path_text
 from ipcir_tools.images.frames import count_frames
 from ipcir_tools.images.pixels import is_sideways, orientation, to_rgb, upright
@@ -53,7 +53,8 @@ def image_id(data: bytes) -> str:
 
 
 def read_file(path: Path, settings: Settings) -> bytes:
-    """The bytes of a regular file. Raises NotFound, or BadImage for anything that is not to be read as a picture."""
+    """The bytes of a regular file. Raises NotFoundError, or BadImageError for anything that is not to be read as a
+    picture."""
     try:
         # Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -62,15 +63,15 @@ def read_file(path: Path, settings: Settings) -> bytes:
         finally:
             os.close(handle)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound("does not exist") from error
+        raise NotFoundError("does not exist") from error
     except (OSError, ValueError) as error:
-        raise BadImage(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise BadImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _capped(handle: int, most: int) -> bytes:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
-        raise BadImage("not a regular file")
+        raise BadImageError("not a regular file")
     if status.st_size > most:
         raise _too_many_bytes(status.st_size, most)
     with os.fdopen(handle, "rb", closefd=False) as file:
@@ -80,32 +81,33 @@ def _capped(handle: int, most: int) -> bytes:
     return data
 
 
-def _too_many_bytes(size: int, most: int) -> BadImage:
-    return BadImage(f"{size:,} bytes, more than the limit of {most:,} (IPCIR_MAX_BYTES)")
+def _too_many_bytes(size: int, most: int) -> BadImageError:
+    return BadImageError(f"{size:,} bytes, more than the limit of {most:,} (IPCIR_MAX_BYTES)")
 
 
 # --- pictures
 
 
 def load(path: Path, settings: Settings) -> LoadedImage:
-    """The picture in a file. Raises NotFound and BadImage; their text is the reason alone, without the name."""
+    """The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone, without the name.
+    The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone, without the name."""
     return decode(read_file(path, settings), path_text(path), settings)
 
 
 def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
-    """The picture that ``data`` is; ``source`` says where it came from. Raises BadImage with the reason alone."""
+    """The picture that ``data`` is; ``source`` says where it came from. Raises BadImageError with the reason alone."""
     if not data:
-        raise BadImage("empty file")
+        raise BadImageError("empty file")
     if len(data) > settings.max_bytes:
         raise _too_many_bytes(len(data), settings.max_bytes)
     try:
         with _opened(data) as image:
             _check_limits(image, data, settings)
             return _loaded(image, data, source)
-    except BadImage:
+    except BadImageError:
         raise
     except Exception as error:  # broad, because on hostile bytes Pillow's plugins raise nearly anything
-        raise BadImage(_reason(error)) from error
+        raise BadImageError(_reason(error)) from error
 
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
@@ -119,8 +121,8 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
         if factory is not None and accepts is not None and accepts(data[:16]) is True:
             return factory(io.BytesIO(data), "")
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        raise BadImage("HEIC is not supported: convert the picture to JPEG")
-    raise BadImage("not a picture in a known format")
+        raise BadImageError("HEIC is not supported: convert the picture to JPEG")
+    raise BadImageError("not a picture in a known format")
 
 
 def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -> None:
@@ -128,11 +130,11 @@ def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -
     if width * height > settings.max_pixels:
         limit = settings.max_pixels
         most = f"{limit // 1_000_000} million" if limit % 1_000_000 == 0 else f"{limit:,}"
-        raise BadImage(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
+        raise BadImageError(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
     if count_frames(image, data, settings.max_frames) > settings.max_frames:
-        raise BadImage(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
+        raise BadImageError(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
     if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
-        raise BadImage(f"a JPEG of more than {MAX_SCANS:,} scans")
+        raise BadImageError(f"a JPEG of more than {MAX_SCANS:,} scans")
 
 
 def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage:

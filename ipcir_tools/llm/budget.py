@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from ipcir_tools.llm.errors import NoAnswer
+from ipcir_tools.llm.errors import NoReplyError
 
 ATTEMPTS = 3
 
@@ -50,7 +50,7 @@ class Budget:
             self.output_tokens += usage.get("output_tokens", 0)
 
 
-class Line:
+class CircuitBreaker:
     """Whether a model's server answers at all; shared by all who ask that model.
 
     After ``BREAK_AFTER`` questions in a row to which it did not, it is left alone for ``BREAK_FOR`` seconds, so that a
@@ -62,10 +62,10 @@ class Line:
         self._closed_until = 0.0
 
     def check(self) -> None:
-        """Raises ``NoAnswer`` while the server is left alone."""
+        """Raises ``NoReplyError`` while the server is left alone."""
         if (pause := self._closed_until - time.monotonic()) > 0:
             why = f"the language model did not answer {self._silent} times in a row and is left alone for {pause:.0f} s"
-            raise NoAnswer(why, again_in=pause)
+            raise NoReplyError(why, again_in=pause)
 
     def note(self, *, silent: bool) -> None:
         """Note whether a question was answered, be it by an error.

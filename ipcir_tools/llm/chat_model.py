@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.errors import ModelUnavailable
-from ipcir_tools.llm.budget import Line
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.llm.budget import CircuitBreaker
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -29,7 +29,7 @@ class Named:
 
     llm: BaseChatModel
     name: str
-    line: Line = field(default_factory=Line)
+    line: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
 def name_of(llm: BaseChatModel) -> str:
@@ -44,8 +44,8 @@ def load_llm(settings: Settings) -> BaseChatModel | None:
 
     With ``settings.llm_base_url`` a name without a known provider (``qwen3:8b``) means an OpenAI-compatible server,
     which is spoken to by Chat Completions: few of them know the Responses API. The client itself never retries; the
-    imagination does, within its own time. Raises ``ModelUnavailable`` for an unknown provider, a missing package or
-    a missing key.
+    imagination does, within its own time. Raises ``ModelUnavailableError`` for an unknown provider, a missing
+    package or a missing key.
     """
     if settings.llm is None:
         return None
@@ -55,7 +55,7 @@ def load_llm(settings: Settings) -> BaseChatModel | None:
     try:
         model: BaseChatModel = init_chat_model(name, **_options(name, settings))
     except Exception as error:  # every integration raises its own types for a bad name, key or option
-        raise ModelUnavailable(_reason(name, error)) from error
+        raise ModelUnavailableError(_reason(name, error)) from error
     return model
 
 

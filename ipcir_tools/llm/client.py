@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
 
-from ipcir_tools.llm.budget import Budget, Line
+from ipcir_tools.llm.budget import Budget, CircuitBreaker
 from ipcir_tools.llm.errors import (
     MAX_ERROR_CHARS,
-    NoAnswer,
-    Overdue,
+    DeadlineExceededError,
+    NoReplyError,
     asked_pause,
     broken_off,
     is_clumsy,
@@ -42,7 +42,7 @@ _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS", "incomplete"}
 _WITHHELD = {"content_filter", "refusal", "SAFETY"}
 
 Model = Runnable[Any, Any]
-Heard = Generator[str, None, BaseMessage]
+UserInput = Generator[str, None, BaseMessage]
 """What a model has said so far, while it speaks, and then its message."""
 Spoken = Generator[str, None, BaseMessage | None]
 """The same, or None where it does not stream."""
@@ -56,18 +56,19 @@ class Answer:
     cut_off: bool = False
 
 
-class Asker:
+class ChatClient:
     """Asks one chat model, held to a JSON schema where its server can do that (``schema`` None: never)."""
 
-    def __init__(self, llm: BaseChatModel, schema: dict[str, Any] | None, line: Line | None = None) -> None:
+    def __init__(self, llm: BaseChatModel, schema: dict[str, Any] | None, line: CircuitBreaker | None = None) -> None:
         self._llm = llm
         self._structured = _structured(llm, schema)
         self._streams = True
         self._asks_tokens = True
-        self._line = line or Line()
+        self._line = line or CircuitBreaker()
 
     def ask(self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Answer:
-        """The model's answer to ``messages``. Raises ``NoAnswer``, and nothing else for any trouble with the model."""
+        """The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the model.
+        The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the model."""
         return outcome(self.asking(messages, config, budget))
 
     def asking(
@@ -80,19 +81,19 @@ class Asker:
         """
         self._line.check()
         if budget.left() <= 0:
-            raise NoAnswer("no time was left to ask the language model")
+            raise NoReplyError("no time was left to ask the language model")
         try:
             message = yield from self._structured_or_plain(messages, config, budget, stream)
         except Exception as error:  # integrations raise whatever their servers make them raise
             self._line.note(silent=is_silence(error))
-            raise NoAnswer(told(error, self._llm, budget.seconds), silent=is_silence(error)) from error
+            raise NoReplyError(told(error, self._llm, budget.seconds), silent=is_silence(error)) from error
         self._line.note(silent=False)
         budget.count_tokens(message)
         return _answer(message)
 
     def _structured_or_plain(
         self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
-    ) -> Heard:
+    ) -> UserInput:
         if self._structured is None:
             return (yield from self._retried(self._llm, messages, config, budget, stream))
         try:
@@ -106,7 +107,7 @@ class Asker:
 
     def _retried(
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
-    ) -> Heard:
+    ) -> UserInput:
         attempt = 1
         while True:
             try:
@@ -120,7 +121,7 @@ class Asker:
 
     def _once(
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
-    ) -> Heard:
+    ) -> UserInput:
         try:
             if stream and self._streams and (message := (yield from self._streamed(model, messages, config, budget))):
                 return message
@@ -195,7 +196,7 @@ def _ended(message: BaseMessage) -> BaseMessage:
 def _count(budget: Budget) -> None:
     """One call more. Raises ``Overdue`` where there is no time left for it."""
     if budget.left() <= 0:
-        raise Overdue
+        raise DeadlineExceededError
     budget.calls += 1
 
 
@@ -218,9 +219,9 @@ def _answer(message: BaseMessage) -> Answer:
     """The words of a message, or the arguments of the tool call that a model made instead of answering."""
     reason = next((message.response_metadata[key] for key in _REASONS if key in message.response_metadata), None)
     if refusal := message.additional_kwargs.get("refusal"):
-        raise NoAnswer(f"the language model declined ({' '.join(str(refusal).split())[:MAX_ERROR_CHARS]})")
+        raise NoReplyError(f"the language model declined ({' '.join(str(refusal).split())[:MAX_ERROR_CHARS]})")
     if reason in _WITHHELD:
-        raise NoAnswer("the language model's server withheld the answer (content filter)")
+        raise NoReplyError("the language model's server withheld the answer (content filter)")
     text = str(message.text)
     if not text.strip() and isinstance(message, AIMessage):
         calls = [json.dumps(call["args"]) for call in message.tool_calls]

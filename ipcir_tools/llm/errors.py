@@ -27,7 +27,7 @@ _NO_COMPLETION = (TypeError, LookupError, AttributeError, JSONDecodeError)
 """What a client trips over when a server sends something else than a completion."""
 
 
-class NoAnswer(Exception):
+class NoReplyError(Exception):
     """No usable answer from the model; the text says why in plain words, without secrets, on one line.
 
     ``silent``: its server said nothing at all. ``again_in``: it was not asked, because its server is left alone for so
@@ -40,13 +40,13 @@ class NoAnswer(Exception):
         self.again_in = again_in
 
 
-class Overdue(Exception):
+class DeadlineExceededError(Exception):
     """The budget ran out before the model answered."""
 
 
 def told(error: Exception, llm: BaseChatModel, seconds: float) -> str:
     """Why there is no answer, for a user; ``seconds`` were allowed."""
-    if isinstance(error, Overdue | ModelTimeoutError):
+    if isinstance(error, DeadlineExceededError | ModelTimeoutError):
         return f"the language model did not answer in time ({seconds:.3g} s allowed)"
     if isinstance(error, ModelConnectionError | ConnectionError):
         return f"the language model's server could not be reached ({_line(error, llm)})"
@@ -73,7 +73,7 @@ def _secrets(llm: BaseChatModel) -> list[str]:
 
 def is_silence(error: Exception) -> bool:
     """Whether the server said nothing at all."""
-    return isinstance(error, Overdue | ModelConnectionError | ModelTimeoutError | ConnectionError)
+    return isinstance(error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError)
 
 
 def is_passing(error: Exception) -> bool:

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, TypeVar, cast
 
-from ipcir_tools.llm.errors import Overdue
+from ipcir_tools.llm.errors import DeadlineExceededError
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -50,7 +50,7 @@ def overheard(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterator[_T
             try:
                 item, error = came.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
-                raise Overdue from None
+                raise DeadlineExceededError from None
             if error is not None:
                 raise error
             if item is _END:

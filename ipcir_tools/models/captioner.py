@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.pixels import sane
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ EMPTY = "a picture"
 """Stands for a caption without words: what comes after needs some text, and this one says nothing false."""
 
 
-Said = list[tuple[int, list[str] | ModelUnavailable]]
+Said = list[tuple[int, list[str] | ModelUnavailableError]]
 """Captions that came together, each with its picture's place, or why there are none."""
 
 
@@ -59,7 +59,7 @@ class CaptionerName:
 
 
 def parsed_captioner(name: str) -> CaptionerName:
-    """The name taken apart. Raises InvalidRequest."""
+    """The name taken apart. Raises InvalidRequestError."""
     if match := re.fullmatch(r"chat:([\w-]+:\S+)", name):
         return CaptionerName("chat", match[1])
     if match := re.fullmatch(r"transformers:(.+)", name, re.DOTALL):
@@ -67,7 +67,7 @@ def parsed_captioner(name: str) -> CaptionerName:
         if folder.is_dir() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", match[1]):
             return CaptionerName("transformers", match[1], folder.resolve())
         return CaptionerName("transformers", match[1])
-    raise InvalidRequest(f"{name!r} names no captioner: use {CAPTIONER_GRAMMAR}.")
+    raise InvalidRequestError(f"{name!r} names no captioner: use {CAPTIONER_GRAMMAR}.")
 
 
 class Captioner(ABC):
@@ -96,14 +96,14 @@ class Captioner(ABC):
         """``n`` clean captions for each picture, the best first; they may repeat.
 
         Clean: one line, no white space around, at most ``MAX_CHARS`` characters, never empty. The same pictures give
-        the same captions, but for chat models. Raises ``InvalidRequest`` for n < 1 and ``ModelUnavailable``.
+        the same captions, but for chat models. Raises ``InvalidRequestError`` for n < 1 and ``ModelUnavailableError``.
         """
         if n < 1:
-            raise InvalidRequest(f"n must be at least 1, not {n}.")
+            raise InvalidRequestError(f"n must be at least 1, not {n}.")
         captions: list[list[str]] = [[] for _ in images]
         for came in self.captions(images, n):
             for place, said in came:
-                if isinstance(said, ModelUnavailable):
+                if isinstance(said, ModelUnavailableError):
                     raise said
                 captions[place] += said
         return captions

@@ -7,7 +7,7 @@ import io
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.errors import ModelUnavailable
+from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.images.pixels import sane
 from ipcir_tools.models import hub
 from ipcir_tools.models.captioner import Captioner, Said, clean
@@ -44,10 +44,10 @@ class ChatCaptioner(Captioner):
         for i, reply in replies:
             yield [(places[i], self._heard(reply))]
 
-    def _heard(self, reply: BaseMessage | Exception) -> list[str] | ModelUnavailable:
+    def _heard(self, reply: BaseMessage | Exception) -> list[str] | ModelUnavailableError:
         self.spent["calls"] += 1
         if isinstance(reply, Exception):  # every provider raises its own classes
-            failure = ModelUnavailable(f"The captioner {self.id} failed: {hub.one_line(reply)}")
+            failure = ModelUnavailableError(f"The captioner {self.id} failed: {hub.one_line(reply)}")
             failure.__cause__ = reply
             return failure
         usage = getattr(reply, "usage_metadata", None) or {}
@@ -77,5 +77,5 @@ def _chat_model(name: str) -> BaseChatModel:
     try:
         model: BaseChatModel = init_chat_model(name)
     except Exception as error:  # missing packages, unknown providers, missing keys: each its own class
-        raise ModelUnavailable(f"Cannot set up the chat model {name}: {hub.one_line(error)}") from error
+        raise ModelUnavailableError(f"Cannot set up the chat model {name}: {hub.one_line(error)}") from error
     return model

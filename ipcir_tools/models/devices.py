@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     import torch
@@ -20,17 +20,17 @@ _DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "float16")
 def pick_device(device: str = "auto") -> str:
     """The device to use: ``auto`` takes the first of cuda, mps and cpu that is there. Imports torch.
 
-    Raises ``InvalidRequest`` for a name that is none and for a device that this machine lacks.
+    Raises ``InvalidRequestError`` for a name that is none and for a device that this machine lacks.
     """
     if not _DEVICE.fullmatch(device):
-        raise InvalidRequest(f"There is no device {device!r}: use auto, cpu, mps, cuda or cuda:N.")
+        raise InvalidRequestError(f"There is no device {device!r}: use auto, cpu, mps, cuda or cuda:N.")
     if device == "cpu":
         return device
     here = _accelerators()
     if device == "auto":
         return here[0] if here else "cpu"
     if device not in here:
-        raise InvalidRequest(f"Device {device} is not available here: use {' or '.join([*here, 'cpu', 'auto'])}.")
+        raise InvalidRequestError(f"Device {device} is not available here: use {' or '.join([*here, 'cpu', 'auto'])}.")
     return device
 
 
@@ -48,7 +48,7 @@ def pick_dtype(dtype: str, device: str) -> DType:
     if dtype in _DTYPES:
         return dtype
     if dtype != "auto":
-        raise InvalidRequest(f"There is no dtype {dtype!r}: use auto, float32, bfloat16 or float16.")
+        raise InvalidRequestError(f"There is no dtype {dtype!r}: use auto, float32, bfloat16 or float16.")
     if device == "cpu":
         return "float32"
     return "bfloat16" if device.startswith("cuda") and _has_bfloat16() else "float16"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools import text
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
-from ipcir_tools.models.image_generator import WAYS_OUT, Drawer
+from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ INDEX = "model_index.json"
 _KEPT: hub.Kept[Any] = hub.Kept(1)
 
 
-class DiffusersDrawer(Drawer):
+class DiffusersImageGenerator(ImageGenerator):
     """A pipeline with the settings of its own. The same seed gives the same picture on one machine."""
 
     def __init__(self, model: str, settings: Settings) -> None:
@@ -37,9 +37,9 @@ class DiffusersDrawer(Drawer):
         self._pipeline = _KEPT.get(
             (name, device, dtype), lambda: _load(str(folder) if local else model, device, dtype, local)
         )
-        self._size = _sides(settings.drawer_size)
+        self._size = _sides(settings.image_generator_size)
         self._lock = threading.Lock()
-        self.id = f"diffusers:{name}/{settings.drawer_size or 'own size'}"
+        self.id = f"diffusers:{name}/{settings.image_generator_size or 'own size'}"
 
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         import torch
@@ -50,10 +50,13 @@ class DiffusersDrawer(Drawer):
             with self._lock:
                 made = self._pipeline([description] * len(seeds), generator=generators, **self._size)
         except Exception as error:  # pipelines raise whatever their parts raise, memory errors of the device included
-            raise ModelUnavailable(f"The drawer {self.id} failed: {hub.one_line(error)} {WAYS_OUT}") from error
+            raise ModelUnavailableError(
+                f"The image generator {self.id} failed: {hub.one_line(error)} {WAYS_OUT}"
+            ) from error
         if any(getattr(made, "nsfw_content_detected", None) or ()):  # it blackens such a picture
-            raise InvalidRequest(
-                f"The drawer {self.id} withheld a picture of {text.shown(description)!r} (its safety checker): "
+            raise InvalidRequestError(
+                f"The image generator {self.id} withheld a picture of {text.shown(description)!r} "
+                "(its safety checker): "
                 "word the request differently."
             )
         return list(made.images)
@@ -67,7 +70,9 @@ def _folder_id(folder: Path) -> str:
     """``FOLDERNAME@DIGEST``, over the index and every part that has weights."""
     index = folder / INDEX
     if not index.is_file():
-        raise ModelUnavailable(f"{folder} holds no {INDEX}: name a folder that a pipeline of diffusers was saved to.")
+        raise ModelUnavailableError(
+            f"{folder} holds no {INDEX}: name a folder that a pipeline of diffusers was saved to."
+        )
     parts = sorted(path.parent for path in folder.glob("*/config.json") if any(path.parent.glob("*.safetensors")))
     whole = [index.read_text(encoding="utf-8"), *(hub.folder_id(part, "config.json") for part in parts)]
     return f"{folder.resolve().name}@{hashlib.sha256(''.join(whole).encode()).hexdigest()[:12]}"
@@ -77,8 +82,8 @@ def _load(source: str, device: str, dtype: DType, local: bool) -> Any:
     try:
         diffusers: Any = importlib.import_module("diffusers")  # an extra
     except ImportError as error:
-        raise ModelUnavailable(
-            f'The drawer diffusers:{source} needs a package: pip install "ipcir-tools[diffusers]". {WAYS_OUT}'
+        raise ModelUnavailableError(
+            f'The image generator diffusers:{source} needs a package: pip install "ipcir-tools[diffusers]". {WAYS_OUT}'
         ) from error
 
     def load() -> Any:

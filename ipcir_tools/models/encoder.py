@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.pixels import sane
 from ipcir_tools.models.pseudo_words import PseudoWords
 from ipcir_tools.types import FloatArray
@@ -62,7 +62,7 @@ class Encoder(ABC):
     def embed_images(self, images: Sequence[Image.Image]) -> FloatArray:
         """Features ``[n, dim]`` float32, unit norm, in the order of ``images``; n may be 0.
 
-        Raises ``ModelUnavailable`` where the model gives numbers that are no feature.
+        Raises ``ModelUnavailableError`` where the model gives numbers that are no feature.
         """
         return self._in_batches(images, lambda batch: self._image_batch([sane(image) for image in batch]))
 
@@ -75,8 +75,8 @@ class Encoder(ABC):
 
     @property
     def pseudo_words(self) -> PseudoWords:
-        """The door for words that are vectors. Raises ``InvalidRequest`` where the encoder takes none."""
-        raise InvalidRequest(f"{self.name} takes no pseudo words: choose an encoder of open_clip ({GRAMMAR}).")
+        """The door for words that are vectors. Raises ``InvalidRequestError`` where the encoder takes none."""
+        raise InvalidRequestError(f"{self.name} takes no pseudo words: choose an encoder of open_clip ({GRAMMAR}).")
 
     @property
     def token_dim(self) -> int:
@@ -87,15 +87,15 @@ class Encoder(ABC):
         """Features ``[n, dim]`` float32, unit norm, of sentences in which ``words`` ``[n, token_dim]`` take a place.
 
         The first ``*`` of a template, such as "a photo of *, in blue", is the word's place; one template is for all, or
-        there is one for each. Raises ``InvalidRequest`` for an encoder that takes no such words, for a template without
-        its ``*`` or with it behind the end of the context, and for words of another width or number.
+        there is one for each. Raises ``InvalidRequestError`` for an encoder that takes no such words, for a template
+        without its ``*`` or with it behind the end of the context, and for words of another width or number.
         """
         import torch
 
         pseudo = self.pseudo_words
         each = [templates] * len(words) if isinstance(templates, str) else list(templates)
         if words.shape != (len(each), pseudo.dim):
-            raise InvalidRequest(f"{len(each)} templates need words {(len(each), pseudo.dim)}, not {words.shape}.")
+            raise InvalidRequestError(f"{len(each)} templates need words {(len(each), pseudo.dim)}, not {words.shape}.")
 
         def features(batch: Sequence[tuple[str, FloatArray]]) -> FloatArray:
             placed = torch.from_numpy(np.stack([word for _, word in batch])).to(self.device)
@@ -115,11 +115,13 @@ class Encoder(ABC):
 
     def _unit(self, features: FloatArray, n: int) -> FloatArray:
         if features.shape != (n, self.dim):
-            raise ModelUnavailable(f"{self.name} gave features {features.shape} in place of {(n, self.dim)}.")
+            raise ModelUnavailableError(f"{self.name} gave features {features.shape} in place of {(n, self.dim)}.")
         wide = features.astype(np.float64)
         norms = np.linalg.norm(wide, axis=1, keepdims=True)
         if not (np.isfinite(norms).all() and norms.all()):
-            raise ModelUnavailable(f"{self.name} gave numbers that are no feature in {self.dtype}: try dtype float32.")
+            raise ModelUnavailableError(
+                f"{self.name} gave numbers that are no feature in {self.dtype}: try dtype float32."
+            )
         return np.asarray(wide / norms, dtype=np.float32)
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ipcir_tools.errors import ModelUnavailable
+from ipcir_tools.errors import ModelUnavailableError
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth")
 def fetch(name: str, load: Callable[[], T], *, ways_out: str, local: bool = False) -> T:
     """What ``load`` gives, first from the local cache and then, unless ``local``, with the network.
 
-    Whatever goes wrong comes out as ``ModelUnavailable``: one line with ``name``, what was tried and ``ways_out``.
+    Whatever goes wrong comes out as ``ModelUnavailableError``: one line with ``name``, what was tried and ``ways_out``.
     """
     with _LOADING, _quiet():
         try:
@@ -48,12 +48,12 @@ def fetch(name: str, load: Callable[[], T], *, ways_out: str, local: bool = Fals
                 return load()
         except Exception as error:  # third-party loaders raise anything; all of it means: no model
             if local:
-                raise ModelUnavailable(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
+                raise ModelUnavailableError(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
         _require_network(name, ways_out)
         try:
             return load()
         except Exception as error:
-            raise ModelUnavailable(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
+            raise ModelUnavailableError(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
 
 
 def _require_network(name: str, ways_out: str) -> None:
@@ -61,9 +61,9 @@ def _require_network(name: str, ways_out: str) -> None:
 
     tried = f"Cannot load {name}: the local cache has no usable copy"
     if constants.HF_HUB_OFFLINE:
-        raise ModelUnavailable(f"{tried} and HF_HUB_OFFLINE forbids the download. {ways_out}")
+        raise ModelUnavailableError(f"{tried} and HF_HUB_OFFLINE forbids the download. {ways_out}")
     if not reachable(constants.ENDPOINT):
-        raise ModelUnavailable(f"{tried} and {constants.ENDPOINT} cannot be reached. {ways_out}")
+        raise ModelUnavailableError(f"{tried} and {constants.ENDPOINT} cannot be reached. {ways_out}")
 
 
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
@@ -170,17 +170,17 @@ class Kept(Generic[T]):
 def folder_id(folder: Path, config: str) -> str:
     """``FOLDERNAME@DIGEST``: 12 hex digits over the contents of the configuration, tokenizer and weight files.
 
-    The same model has the same id wherever its folder stands. Raises ``ModelUnavailable`` where the folder,
+    The same model has the same id wherever its folder stands. Raises ``ModelUnavailableError`` where the folder,
     ``config`` in it or a weight file is missing.
     """
     folder = folder.resolve()
     if not folder.is_dir():
-        raise ModelUnavailable(f"There is no folder {folder}: name one that holds {config} and the weights.")
+        raise ModelUnavailableError(f"There is no folder {folder}: name one that holds {config} and the weights.")
     if not (folder / config).is_file():
-        raise ModelUnavailable(f"{folder} holds no {config}: it is no saved model of this kind.")
+        raise ModelUnavailableError(f"{folder} holds no {config}: it is no saved model of this kind.")
     weights = sorted(path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern))
     if not weights:
-        raise ModelUnavailable(f"{folder} holds no weights: a .safetensors file is missing.")
+        raise ModelUnavailableError(f"{folder} holds no weights: a .safetensors file is missing.")
     settings = [folder / name for name in _IDENTITY_FILES if (folder / name).is_file()]
     return f"{folder.name}@{_digest([*settings, *weights])}"
 
@@ -197,7 +197,7 @@ def _file_digest(path: Path) -> str:
         stat = path.stat()
         return _hashed(str(path), stat.st_size, stat.st_mtime_ns)
     except OSError as error:
-        raise ModelUnavailable(f"Cannot read {path}: {os.strerror(error.errno or 0)}.") from error
+        raise ModelUnavailableError(f"Cannot read {path}: {os.strerror(error.errno or 0)}.") from error
 
 
 @lru_cache(maxsize=64)

@@ -2,14 +2,14 @@
 
 ::
 
-    drawer = load_drawer("diffusers:stabilityai/sd-turbo", settings)
-    drawer.draw(["a blue dress with long sleeves"], n=4)      # one list of four pictures
+    image_generator = load_image_generator("diffusers:stabilityai/sd-turbo", settings)
+    image_generator.draw(["a blue dress with long sleeves"], n=4)      # one list of four pictures
 
 A name is one of
 
-- ``openai:MODEL``: an images endpoint in OpenAI's protocol, at ``drawer_base_url`` or at OpenAI's own;
+- ``openai:MODEL``: an images endpoint in OpenAI's protocol, at ``image_generator_base_url`` or at OpenAI's own;
 - ``diffusers:ORG/NAME`` or ``diffusers:PATH``: a text-to-image pipeline, with ``pip install "ipcir-tools[diffusers]"``;
-- ``python:MODULE:NAME``: a drawer of one's own, whatever ``NAME()`` in that module gives;
+- ``python:MODULE:NAME``: an image generator of one's own, whatever ``NAME()`` in that module gives;
 - ``wardrobe``: the demo world's renderer, for its descriptions.
 """
 
@@ -22,23 +22,23 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-WAYS_OUT = "Choose another drawer (IPCIR_DRAWER), or a composer that draws nothing."
+WAYS_OUT = "Choose another image generator (IPCIR_IMAGE_GENERATOR), or a composer that draws nothing."
 
-Drawn = list["Image.Image"] | InvalidRequest | ModelUnavailable
-"""The pictures of one description, or why there are none: it cannot be drawn, or the drawer gave nothing."""
+Drawn = list["Image.Image"] | InvalidRequestError | ModelUnavailableError
+"""The pictures of one description, or why there are none: it cannot be drawn, or the image generator gave nothing."""
 
 
-class Drawer(ABC):
+class ImageGenerator(ABC):
     """Draws pictures of what texts describe. A subclass draws one description; order, seeds and checks are here.
 
     ``id`` names all that decides a picture but its description and seed. ``edits`` says whether references are looked
-    at; a drawer that does not is shown none. ``concurrency`` descriptions are drawn at a time.
+    at; an image generator that does not is shown none. ``concurrency`` descriptions are drawn at a time.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Drawer(ABC):
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         """One picture for each of ``seeds``.
 
-        Raises InvalidRequest for a description that cannot be drawn, ModelUnavailable where nothing can be.
+        Raises InvalidRequestError for a description that cannot be drawn, ModelUnavailableError where nothing can be.
         """
 
     def draw(
@@ -62,14 +62,14 @@ class Drawer(ABC):
     ) -> list[list[Image.Image]]:
         """``n`` RGB pictures of each description; the same ones for the same ``seed`` where the model can do that.
 
-        Raises InvalidRequest for the first description that cannot be drawn, and ModelUnavailable.
+        Raises InvalidRequestError for the first description that cannot be drawn, and ModelUnavailableError.
         """
         drawn: dict[int, list[Image.Image]] = {}
-        refused: dict[int, InvalidRequest] = {}
+        refused: dict[int, InvalidRequestError] = {}
         for place, each in self.drawings(descriptions, n, references, seed=seed):
-            if isinstance(each, ModelUnavailable):
+            if isinstance(each, ModelUnavailableError):
                 raise each
-            if isinstance(each, InvalidRequest):
+            if isinstance(each, InvalidRequestError):
                 refused[place] = each
             else:
                 drawn[place] = each
@@ -92,7 +92,7 @@ class Drawer(ABC):
         what else is drawn.
         """
         if n < 1:
-            raise InvalidRequest(f"n must be at least 1, not {n}.")
+            raise InvalidRequestError(f"n must be at least 1, not {n}.")
         shown = references if references is not None and self.edits else [None] * len(descriptions)
         with ThreadPoolExecutor(self.concurrency, "ipcir-draw") as pool:
             ahead: dict[Future[Drawn], int] = {}
@@ -110,10 +110,12 @@ class Drawer(ABC):
     def _tried(self, text: str, n: int, seed: int, reference: Image.Image | None) -> Drawn:
         try:
             drawn = self._draw(text, [_seed_of(text, place, seed) for place in range(n)], reference)
-        except (InvalidRequest, ModelUnavailable) as error:
+        except (InvalidRequestError, ModelUnavailableError) as error:
             return error
         if len(drawn) != n:
-            return ModelUnavailable(f"The drawer {self.id} gave {len(drawn)} pictures in place of {n}. {WAYS_OUT}")
+            return ModelUnavailableError(
+                f"The image generator {self.id} gave {len(drawn)} pictures in place of {n}. {WAYS_OUT}"
+            )
         return [picture.convert("RGB") for picture in drawn]
 
 

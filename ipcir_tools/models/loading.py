@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ipcir_tools.errors import InvalidRequest, IPCIRError, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.captioner import Captioner, parsed_captioner
 from ipcir_tools.models.chat_captioner import CHAT_PIXELS, CHAT_PROMPT, ChatCaptioner, _chat_model
 from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.encoder import Encoder
-from ipcir_tools.models.image_generator import WAYS_OUT, Drawer
+from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.models.open_clip import KEPT_ENCODERS, OpenClipEncoder, open_model, parsed_encoder
 from ipcir_tools.models.transformers_captioner import GENERATION, KEPT_CAPTIONERS, TransformersCaptioner, open_captioner
 from ipcir_tools.settings import Settings
@@ -27,7 +27,8 @@ def captioner_id(name: str, device: str = "auto") -> str:
     """Identity of the captioner without loading it, as ``Captioner.id`` gives it: weights and settings.
 
     A folder becomes ``transformers:FOLDERNAME@DIGEST``. torch is imported for ``auto`` alone, which depends on
-    ``device``. Raises ``InvalidRequest`` for a malformed name and ``ModelUnavailable`` for a folder without a model.
+    ``device``. Raises ``InvalidRequestError`` for a malformed name and ``ModelUnavailableError`` for a folder
+    without a model.
     """
     name = _resolved(name, device)
     parsed = parsed_captioner(name)
@@ -50,8 +51,8 @@ def _settings_digest(settings: Any) -> str:
 def load_captioner(name: str, *, device: str = "auto", dtype: str = "auto", batch_size: int = 16) -> Captioner:
     """The captioner of that name; weights are loaded at most once per process for each device and dtype.
 
-    Raises ``InvalidRequest`` for names that can never work and ``ModelUnavailable``, within seconds, for a model that
-    cannot be had.
+    Raises ``InvalidRequestError`` for names that can never work and ``ModelUnavailableError``, within seconds, for a
+    model that cannot be had.
     """
     name = _resolved(name, device)
     identity, parsed = captioner_id(name), parsed_captioner(name)
@@ -65,45 +66,49 @@ def load_captioner(name: str, *, device: str = "auto", dtype: str = "auto", batc
 
 IMAGE_GENERATOR_GRAMMAR = "openai:MODEL, diffusers:ORG/NAME, diffusers:PATH, python:MODULE:NAME or wardrobe"
 
-WARDROBE = "python:ipcir_tools.demo.image_generator:WardrobeDrawer"
+WARDROBE = "python:ipcir_tools.demo.image_generator:WardrobeImageGenerator"
 IMAGE_GENERATORS = {
     "openai": "ipcir_tools.models.openai_images:OpenAIDrawer",
     "diffusers": "ipcir_tools.models.diffusers_images:DiffusersDrawer",
 }
-"""By name, as drawers of the user's own are: the brick knows none of them."""
+"""By name, as image generators of the user's own are: the brick knows none of them."""
 
 
-def load_drawer(name: str | None, settings: Settings | None = None) -> Drawer:
-    """The drawer of that name. No server is asked anything here.
+def load_image_generator(name: str | None, settings: Settings | None = None) -> ImageGenerator:
+    """The image generator of that name. No server is asked anything here.
 
-    Raises InvalidRequest for a name that can never work, and ModelUnavailable for None, for a package that is missing
-    and for a model that cannot be had.
+    Raises InvalidRequestError for a name that can never work, and ModelUnavailableError for None, for a package that
+    is missing and for a model that cannot be had.
     """
     if name is None:
-        raise ModelUnavailable(
-            f"No drawer is chosen: name one in IPCIR_DRAWER ({IMAGE_GENERATOR_GRAMMAR}), or use --models demo."
+        raise ModelUnavailableError(
+            f"No image generator is chosen: name one in IPCIR_IMAGE_GENERATOR ({IMAGE_GENERATOR_GRAMMAR}), "
+            "or use --models demo."
         )
     kind, _, rest = (WARDROBE if name == "wardrobe" else name).partition(":")
     if kind == "python" and all(rest.partition(":")):
         return _own(rest)
     if kind not in IMAGE_GENERATORS or not rest:
-        raise InvalidRequest(f"{name!r} names no drawer: use {IMAGE_GENERATOR_GRAMMAR}.")
-    drawer: Drawer = _found(IMAGE_GENERATORS[kind])(rest, settings or Settings())
-    return drawer
+        raise InvalidRequestError(f"{name!r} names no image generator: use {IMAGE_GENERATOR_GRAMMAR}.")
+    image_generator: ImageGenerator = _found(IMAGE_GENERATORS[kind])(rest, settings or Settings())
+    return image_generator
 
 
-def _own(name: str) -> Drawer:
+def _own(name: str) -> ImageGenerator:
     try:
-        drawer = _found(name)()
+        image_generator = _found(name)()
     except IPCIRError:
         raise
-    except Exception as error:  # somebody else's module may raise anything; all of it means: no drawer
-        raise ModelUnavailable(f"Cannot load the drawer python:{name}: {hub.one_line(error)} {WAYS_OUT}") from error
-    if not isinstance(drawer, Drawer):
-        raise ModelUnavailable(
-            f"python:{name} gives a {type(drawer).__name__}, not a Drawer of ipcir_tools.models.image_generator."
+    except Exception as error:  # somebody else's module may raise anything; all of it means: no image generator
+        raise ModelUnavailableError(
+            f"Cannot load the image generator python:{name}: {hub.one_line(error)} {WAYS_OUT}"
+        ) from error
+    if not isinstance(image_generator, ImageGenerator):
+        raise ModelUnavailableError(
+            f"python:{name} gives a {type(image_generator).__name__}, "
+            "not an ImageGenerator of ipcir_tools.models.image_generator."
         )
-    return drawer
+    return image_generator
 
 
 def _found(name: str) -> Callable[..., Any]:
@@ -116,7 +121,7 @@ def encoder_id(name: str) -> str:
     """Identity of the weights, without loading them: no torch is imported.
 
     The name itself, but for a folder ``open_clip:FOLDERNAME@DIGEST``: see ``hub.folder_id``. Raises
-    ``InvalidRequest`` for a malformed name and ``ModelUnavailable`` for a folder that holds no model.
+    ``InvalidRequestError`` for a malformed name and ``ModelUnavailableError`` for a folder that holds no model.
     """
     parsed = parsed_encoder(name)
     if parsed.kind != "local-dir":
@@ -128,7 +133,7 @@ def load_encoder(name: str, *, device: str = "auto", dtype: str = "auto", batch_
     """The encoder of that name, loaded at most once per process for each device and dtype.
 
     ``device``: auto (cuda, mps, cpu), or one of them; ``dtype``: auto (float32 on a CPU, half precision elsewhere) or
-    one by name. Raises ``InvalidRequest`` for names that can never work and ``ModelUnavailable``, within
+    one by name. Raises ``InvalidRequestError`` for names that can never work and ``ModelUnavailableError``, within
     seconds, for weights that cannot be had.
     """
     identity, parsed = encoder_id(name), parsed_encoder(name)

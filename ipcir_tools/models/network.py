@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ipcir_tools.composers import fusion
-from ipcir_tools.errors import ModelUnavailable, SpaceMismatch
+from ipcir_tools.errors import ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Network:
     def queries(self, encoder: Encoder, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
         """Query features ``[n, d]``, unit norm: each reference as a word in the template's sentence.
 
-        Raises SpaceMismatch for another encoder than the one that the network was trained for.
+        Raises SpaceMismatchError for another encoder than the one that the network was trained for.
         """
         check_space(self.config, encoder.space)
         # A place-holder of the user's stands behind the template's own and is left alone.
@@ -110,9 +110,9 @@ class Network:
 
 
 def check_space(config: NetworkConfig, space: str) -> None:
-    """Raises SpaceMismatch where the network belongs to another space."""
+    """Raises SpaceMismatchError where the network belongs to another space."""
     if config.space != space:
-        raise SpaceMismatch(
+        raise SpaceMismatchError(
             f"This {config.method} network was trained for {config.space}, not for {space}: "
             "train one for this encoder, or choose the encoder that it was trained for."
         )
@@ -137,12 +137,12 @@ def _replace(path: Path, content: bytes) -> None:
 def load_network(folder: Path, method: Method, space: str) -> Network:
     """The network in ``folder``, in eval mode on the CPU, in float32.
 
-    Raises ModelUnavailable where the folder holds no readable network of this method, and SpaceMismatch where it was
-    trained for another space.
+    Raises ModelUnavailableError where the folder holds no readable network of this method, and SpaceMismatchError
+    where it was trained for another space.
     """
     config = _read_config(folder)
     if config.method != method:
-        raise ModelUnavailable(f"{folder} holds a network of the method {config.method}, not {method}.")
+        raise ModelUnavailableError(f"{folder} holds a network of the method {config.method}, not {method}.")
     check_space(config, space)
     return Network(config, _read_layers(config, folder))
 
@@ -151,9 +151,11 @@ def _read_config(folder: Path) -> NetworkConfig:
     try:
         return NetworkConfig.model_validate_json((folder / DESCRIPTION).read_bytes())
     except OSError:
-        raise ModelUnavailable(f"{folder} holds no {DESCRIPTION}: train a network with `ipcir train`.") from None
+        raise ModelUnavailableError(f"{folder} holds no {DESCRIPTION}: train a network with `ipcir train`.") from None
     except ValidationError as error:
-        raise ModelUnavailable(f"{folder / DESCRIPTION} describes no network: {error.errors()[0]['msg']}.") from None
+        raise ModelUnavailableError(
+            f"{folder / DESCRIPTION} describes no network: {error.errors()[0]['msg']}."
+        ) from None
 
 
 def _read_layers(config: NetworkConfig, folder: Path) -> torch.nn.Sequential:
@@ -165,5 +167,5 @@ def _read_layers(config: NetworkConfig, folder: Path) -> torch.nn.Sequential:
         layers.load_state_dict(load((folder / WEIGHTS).read_bytes()))
     except (OSError, SafetensorError, RuntimeError) as error:  # RuntimeError: other names or shapes
         reason = " ".join(str(error).split())[:200]
-        raise ModelUnavailable(f"Cannot read {folder / WEIGHTS}: {reason}. Train the network again.") from None
+        raise ModelUnavailableError(f"Cannot read {folder / WEIGHTS}: {reason}. Train the network again.") from None
     return layers.eval()

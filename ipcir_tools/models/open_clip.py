@@ -28,7 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType, torch_dtype
 from ipcir_tools.models.encoder import GRAMMAR, Encoder, _as_array
@@ -65,14 +65,14 @@ class EncoderName:
 
 
 def parsed_encoder(name: str) -> EncoderName:
-    """The name taken apart. Raises InvalidRequest."""
+    """The name taken apart. Raises InvalidRequestError."""
     if match := re.fullmatch(r"open_clip:local-dir:(.+)", name, re.DOTALL):
         return EncoderName("local-dir", match[1])
     if match := re.fullmatch(r"open_clip:hf-hub:([\w.-]+/[\w.-]+)", name):
         return EncoderName("hf-hub", match[1])
     if match := re.fullmatch(r"open_clip:([^/:\s]+)/([^/:\s]+)", name):
         return EncoderName("tag", match[1], match[2])
-    raise InvalidRequest(f"{name!r} names no encoder: use {GRAMMAR}.")
+    raise InvalidRequestError(f"{name!r} names no encoder: use {GRAMMAR}.")
 
 
 # ---- open_clip ---------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class OpenClipEncoder(Encoder):
 
 
 def open_model(name: str, identity: str, parsed: EncoderName, device: str, dtype: DType) -> _Loaded:
-    """The model of that name, loaded. Raises ModelUnavailable."""
+    """The model of that name, loaded. Raises ModelUnavailableError."""
     known = _known_tag(parsed) if parsed.kind == "tag" else {}
     return hub.fetch(
         name,
@@ -153,9 +153,9 @@ def _known_tag(name: EncoderName) -> dict[str, Any]:
     tags = open_clip.list_pretrained_tags_by_model(name.model)
     if not tags:
         models = sorted({model for model, _ in open_clip.list_pretrained()})
-        raise ModelUnavailable(f"open_clip has no weights for a model {name.model!r}{_near(name.model, models)}.")
+        raise ModelUnavailableError(f"open_clip has no weights for a model {name.model!r}{_near(name.model, models)}.")
     if name.tag not in tags:
-        raise ModelUnavailable(f"open_clip has no weights {name.tag!r} for {name.model}{_near(name.tag, tags)}.")
+        raise ModelUnavailableError(f"open_clip has no weights {name.tag!r} for {name.model}{_near(name.tag, tags)}.")
     entry: dict[str, Any] = open_clip.get_pretrained_cfg(name.model, name.tag)
     return entry
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ipcir_tools import text as text_module
-from ipcir_tools.errors import BadImage, InvalidRequest, IPCIRError, ModelUnavailable
+from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.images import reading
 from ipcir_tools.llm.errors import asked_pause
 from ipcir_tools.models import hub
-from ipcir_tools.models.image_generator import WAYS_OUT, Drawer
+from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ _REFUSED = re.compile(r"content[_ ]?(policy|filter)|moderation|safety", re.IGNOR
 _MAY_PASS = {408, 409, 425, 429}
 
 
-class OpenAIDrawer(Drawer):
+class OpenAIImageGenerator(ImageGenerator):
     """Sends descriptions, one request a picture, and never a picture of the user's.
 
-    A picture may take ``drawer_timeout`` seconds, retries included. Seeds go to servers of the user's own alone, and
-    no more to one that rejects them; OpenAI takes none, so there a picture is another one each time.
+    A picture may take ``image_generator_timeout`` seconds, retries included. Seeds go to servers of the user's own
+    alone, and no more to one that rejects them; OpenAI takes none, so there a picture is another one each time.
     """
 
     concurrency = 4
@@ -49,27 +49,27 @@ class OpenAIDrawer(Drawer):
     def __init__(self, model: str, settings: Settings) -> None:
         import openai
 
-        base = settings.drawer_base_url
+        base = settings.image_generator_base_url
         key = os.environ.get("OPENAI_API_KEY") or (_NO_KEY if base else None)
         try:
             self._client = openai.OpenAI(api_key=key, base_url=base, max_retries=0)
         except openai.OpenAIError as error:
-            raise ModelUnavailable(
-                f"The drawer openai:{model} has no key: set OPENAI_API_KEY, or name a server of your own in "
-                "IPCIR_DRAWER_BASE_URL."
+            raise ModelUnavailableError(
+                f"The image generator openai:{model} has no key: set OPENAI_API_KEY, or name a server of your own in "
+                "IPCIR_IMAGE_GENERATOR_BASE_URL."
             ) from error
         self._model, self._settings = model, settings
         self._seeded = base is not None
         place = urlsplit(str(self._client.base_url))
         self._host = place.hostname or ""
         self._secrets = [secret for secret in (key, place.password) if secret]
-        self.id = f"openai:{model}@{place.netloc.rpartition('@')[2]}/{settings.drawer_size or 'own size'}"
+        self.id = f"openai:{model}@{place.netloc.rpartition('@')[2]}/{settings.image_generator_size or 'own size'}"
 
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         return [self._picture(description, seed) for seed in seeds]
 
     def _picture(self, description: str, seed: int) -> Image.Image:
-        until = time.monotonic() + self._settings.drawer_timeout
+        until = time.monotonic() + self._settings.image_generator_timeout
         return self._decoded(self._answer(description, seed, until), until)
 
     def _answer(self, description: str, seed: int, until: float) -> bytes:
@@ -84,19 +84,21 @@ class OpenAIDrawer(Drawer):
             except Exception as error:  # the client's own, and those of whichever HTTP library it reads replies with
                 status = _status(error)
                 if status in (400, 403, 422) and _REFUSED.search(f"{error} {getattr(error, 'body', '')}"):
-                    raise InvalidRequest(self._said("refused to draw", error, description)) from error
+                    raise InvalidRequestError(self._said("refused to draw", error, description)) from error
                 if status in (400, 422) and seeded:
                     seeded = False  # perhaps it was the seed that it rejected
                     continue
                 pause = max(asked_pause(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
                 if attempt == ATTEMPTS or not _may_pass(error) or time.monotonic() + pause >= until:
-                    raise ModelUnavailable(self._said("drew nothing", error)) from error
+                    raise ModelUnavailableError(self._said("drew nothing", error)) from error
             time.sleep(pause)
             attempt += 1
 
     def _once(self, description: str, seed: int | None, until: float) -> bytes:
         """One reply. All of it is held to the deadline and to a size, since a timeout bounds each read alone."""
-        chosen: dict[str, Any] = {"size": self._settings.drawer_size} if self._settings.drawer_size else {}
+        chosen: dict[str, Any] = (
+            {"size": self._settings.image_generator_size} if self._settings.image_generator_size else {}
+        )
         if seed is not None:
             chosen["extra_body"] = {"seed": seed}
         data, most = bytearray(), 2 * self._settings.max_bytes
@@ -107,22 +109,24 @@ class OpenAIDrawer(Drawer):
             for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > most:
-                    raise ModelUnavailable(f"The drawer {self.id} sent more than {most:,} bytes. {WAYS_OUT}")
+                    raise ModelUnavailableError(
+                        f"The image generator {self.id} sent more than {most:,} bytes. {WAYS_OUT}"
+                    )
                 if time.monotonic() > until:
                     raise TimeoutError("the reply never ended")
         return bytes(data)
 
     def _decoded(self, reply: bytes, until: float) -> Image.Image:
-        """The picture in a reply, as base64 or at a URL. Raises ModelUnavailable where there is none."""
+        """The picture in a reply, as base64 or at a URL. Raises ModelUnavailableError where there is none."""
         try:
             entry = json.loads(reply)["data"][0]
             place = entry.get("b64_json") or entry["url"]
             data = self._fetched(place, until) if place.startswith(("http:", "https:")) else _plain(place)
             return reading.decode(data, "a drawn picture", self._settings).pixels
         except (ValueError, LookupError, TypeError, AttributeError, IPCIRError) as error:
-            raise ModelUnavailable(
-                f"The drawer {self.id} sent no picture ({self._line(error)}): "
-                "check IPCIR_DRAWER_BASE_URL and the model's name."
+            raise ModelUnavailableError(
+                f"The image generator {self.id} sent no picture ({self._line(error)}): "
+                "check IPCIR_IMAGE_GENERATOR_BASE_URL and the model's name."
             ) from error
 
     def _fetched(self, url: str, until: float) -> bytes:
@@ -135,7 +139,7 @@ class OpenAIDrawer(Drawer):
 
     def _said(self, what: str, error: Exception, description: str = "") -> str:
         about = f" {text_module.shown(description)!r}" if description else ""
-        return f"The drawer {self.id} {what}{about}: {self._line(error)} {_way_out(error)}"
+        return f"The image generator {self.id} {what}{about}: {self._line(error)} {_way_out(error)}"
 
     def _line(self, error: Exception) -> str:
         line = hub.one_line(error, 200)
@@ -153,7 +157,11 @@ def _way_out(error: Exception) -> str:
     status = _status(error)
     if status in (401, 403):
         return "Check OPENAI_API_KEY."
-    return WAYS_OUT if status else "Check IPCIR_DRAWER_BASE_URL, or give it more time (IPCIR_DRAWER_TIMEOUT)."
+    return (
+        WAYS_OUT
+        if status
+        else "Check IPCIR_IMAGE_GENERATOR_BASE_URL, or give it more time (IPCIR_IMAGE_GENERATOR_TIMEOUT)."
+    )
 
 
 def _may_pass(error: Exception) -> bool:
@@ -169,7 +177,7 @@ def _plain(text: str) -> bytes:
     try:
         return base64.b64decode(text.partition(";base64,")[2] or text, validate=True)
     except binascii.Error as error:
-        raise BadImage("damaged base64") from error
+        raise BadImageError("damaged base64") from error
 
 
 def _addresses(host: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Models by name: which encoder, captioner and drawer a gallery is worked with."""
+"""Models by name: which encoder, captioner and image generator a gallery is worked with."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ DEFAULT, DEMO = "default", "demo"
 
 @dataclass(frozen=True)
 class ModelNames:
-    """The names that ``load_encoder``, ``load_captioner`` and ``load_drawer`` take, and the set they come from."""
+    """The names that ``load_encoder``, ``load_captioner`` and ``load_image_generator`` take, and the set they come
+    from."""
 
     models: str
     encoder: str
     captioner: str
-    drawer: str | None = None
+    image_generator: str | None = None
     """Of the settings or the set alone: a gallery holds nothing that was drawn, so none is noted."""
 
 
 SETS = {
     DEFAULT: ModelNames(DEFAULT, "open_clip:ViT-B-32/laion2b_s34b_b79k", "auto"),
     DEMO: ModelNames(
-        DEMO, f"open_clip:local-dir:{DEMO_FOLDER / 'clip'}", f"transformers:{DEMO_FOLDER / 'blip'}", drawer="wardrobe"
+        DEMO,
+        f"open_clip:local-dir:{DEMO_FOLDER / 'clip'}",
+        f"transformers:{DEMO_FOLDER / 'blip'}",
+        image_generator="wardrobe",
     ),
 }
 
@@ -45,7 +49,7 @@ def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
         names.models,
         settings.encoder or known.get("encoder") or names.encoder,
         settings.captioner or known.get("captioner") or names.captioner,
-        settings.drawer or names.drawer,
+        settings.image_generator or names.image_generator,
     )
 
 

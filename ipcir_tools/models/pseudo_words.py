@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     import threading
@@ -35,7 +35,7 @@ class PseudoWords:
     """Text features of sentences in which a vector stands for one word.
 
     ``dim`` is the width of the vectors, ``std`` the spread of the vocabulary's own, ``scale`` the factor by which the
-    model multiplies cosines before the softmax. Raises InvalidRequest for a tower without a token embedding.
+    model multiplies cosines before the softmax. Raises InvalidRequestError for a tower without a token embedding.
     """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, device: str, lock: threading.RLock) -> None:
@@ -51,8 +51,8 @@ class PseudoWords:
     def features(self, templates: Sequence[str], words: torch.Tensor) -> torch.Tensor:
         """Features ``[n, d]`` float32 of any norm; ``words`` is ``[n, dim]``, one for each of ``templates``.
 
-        Gradients reach ``words`` where they are asked for. Raises InvalidRequest for a template whose placeholder is
-        missing, or lies behind the end of the model's context.
+        Gradients reach ``words`` where they are asked for. Raises InvalidRequestError for a template whose
+        placeholder is missing, or lies behind the end of the model's context.
         """
         sentences = _tokenized(self._tokenizer, templates, self.device)
         with self._lock, _Placed(self._table, sentences, words):
@@ -72,7 +72,7 @@ def _tokenized(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _
         lost = (different.sum(dim=1) != 1).tolist()
         if not any(lost):
             return _Sentences(tokens.to(device), different.int().argmax(dim=1).to(device))
-    raise InvalidRequest(
+    raise InvalidRequestError(
         f"The tokenizer loses the {PLACEHOLDER} of {templates[lost.index(True)]!r}: "
         "put spaces around it, and nearer to the beginning."
     )
@@ -81,7 +81,7 @@ def _tokenized(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _
 def _check(templates: Sequence[str]) -> None:
     for each in templates:
         if PLACEHOLDER not in each:
-            raise InvalidRequest(f"The template {each!r} has no {PLACEHOLDER} for the pseudo word.")
+            raise InvalidRequestError(f"The template {each!r} has no {PLACEHOLDER} for the pseudo word.")
 
 
 def _token_embedding(model: Any, tokenizer: Tokenizer, device: str) -> Any:
@@ -103,7 +103,7 @@ def _token_embedding(model: Any, tokenizer: Tokenizer, device: str) -> Any:
         for hook in hooks:
             hook.remove()
     if not asked:
-        raise InvalidRequest(f"A text tower of {type(model).__name__} has no token embedding to put a word into.")
+        raise InvalidRequestError(f"A text tower of {type(model).__name__} has no token embedding to put a word into.")
     return asked[0]
 
 

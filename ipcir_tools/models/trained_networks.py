@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from ipcir_tools.errors import ModelUnavailable
+from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.network import DESCRIPTION, Method, Network, NetworkConfig, check_space, load_network
 from ipcir_tools.models.presets import DEMO, DEMO_FOLDER, ModelNames
@@ -53,7 +53,7 @@ def find_network(method: Method, space: str, settings: Settings, models: ModelNa
     """The folder of a method's network for features of ``space``: the settings' own, that in ``home``, the demo's.
 
     One that the settings name must fit; the others are passed over where they belong to another space. Raises
-    SpaceMismatch for the first, and ModelUnavailable with the command that trains one where there is none.
+    SpaceMismatchError for the first, and ModelUnavailableError with the command that trains one where there is none.
     """
     others = []
     for folder, named in _places(method, settings, models):
@@ -66,7 +66,7 @@ def find_network(method: Method, space: str, settings: Settings, models: ModelNa
             check_space(config, space)
         others.append(config.space)
     elsewhere = f" (there is one for {others[0]})" if others else ""
-    raise ModelUnavailable(
+    raise ModelUnavailableError(
         f"No {method} network was trained for {space}{elsewhere}: train one with "
         f"`{_TRAINED_BY[method]} --home {settings.home}`, or name the folder of one in IPCIR_INVERSION."
     )

@@ -68,7 +68,7 @@ class TransformersCaptioner(BatchCaptioner):
 
 
 def open_captioner(name: str, parsed: CaptionerName, device: str, dtype: DType) -> _Loaded:
-    """The model of that name, loaded. Raises ModelUnavailable."""
+    """The model of that name, loaded. Raises ModelUnavailableError."""
     local = parsed.folder is not None
     source = str(parsed.folder) if local else parsed.model
     return hub.fetch(name, lambda: _create(source, device, dtype), ways_out="" if local else WAYS_OUT, local=local)

@@ -10,9 +10,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.errors import ModelUnavailable
+from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.failure_limit import Patience
+from ipcir_tools.store.failure_limit import FailureLimit
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +42,7 @@ class Captioning:
         self._count = count
         self._making = threading.Lock()
         """Held while captions are made, so that two threads never make the same."""
-        self.patience = Patience()
+        self.patience = FailureLimit()
         self.unavailable = ""
         """Why the captioner cannot be had; empty while nobody found that."""
 
@@ -55,7 +55,7 @@ class Captioning:
     ) -> dict[str, tuple[str, ...]]:
         """``n`` captions a picture, by id. What a model on this machine says in one batch is kept in one step.
 
-        Raises ModelUnavailable where some could not be made, when the others are kept.
+        Raises ModelUnavailableError where some could not be made, when the others are kept.
         """
         kept_as = _several(self._had(self._captioner_id), n)
         known = self._catalog.captions(ids, kept_as)
@@ -71,7 +71,12 @@ class Captioning:
         return {id_: (text,) if n == 1 else tuple(json.loads(text)) for id_, text in known.items()}
 
     def _made(
-        self, missing: Sequence[str], n: int, opened: Open, failures: list[ModelUnavailable], tally: Counter[str] | None
+        self,
+        missing: Sequence[str],
+        n: int,
+        opened: Open,
+        failures: list[ModelUnavailableError],
+        tally: Counter[str] | None,
     ) -> Iterator[dict[str, str]]:
         """The captions of pictures, as they are made and kept, until the captioner fails too often."""
         for block in chunked(missing, _BLOCK):
@@ -85,7 +90,12 @@ class Captioning:
                     return
 
     def _asked(
-        self, ids: Sequence[str], n: int, opened: Open, failures: list[ModelUnavailable], tally: Counter[str] | None
+        self,
+        ids: Sequence[str],
+        n: int,
+        opened: Open,
+        failures: list[ModelUnavailableError],
+        tally: Counter[str] | None,
     ) -> Iterator[dict[str, list[str]]]:
         captioner, shown = self._had(self._captioner), [opened(id_) for id_ in ids]
         before = Counter(captioner.spent)
@@ -100,9 +110,9 @@ class Captioning:
                 self._count(f"captioner_{what}", number, tally)
 
     def _heard(
-        self, id_: str, said: list[str] | ModelUnavailable, failures: list[ModelUnavailable]
+        self, id_: str, said: list[str] | ModelUnavailableError, failures: list[ModelUnavailableError]
     ) -> tuple[str, list[str]]:
-        if isinstance(said, ModelUnavailable):
+        if isinstance(said, ModelUnavailableError):
             failures.append(said)
             self.patience.failed(said)
             return id_, []
@@ -135,7 +145,7 @@ class Captioning:
     def _had(self, what: Callable[[], _T]) -> _T:
         try:
             return what()
-        except ModelUnavailable as error:
+        except ModelUnavailableError as error:
             self.unavailable = str(error)
             raise
 

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, delete, func, select
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import CatalogError, InvalidRequest, NotFound, SpaceMismatch
+from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError, SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filters import condition
@@ -51,7 +51,7 @@ class Catalog(KeptReplies):
             return get_meta(connection, "space")
 
     def bind_space(self, space: str) -> None:
-        """Make ``space`` the gallery's, once and for all. Raises SpaceMismatch if it has another."""
+        """Make ``space`` the gallery's, once and for all. Raises SpaceMismatchError if it has another."""
         with self._write() as connection:
             _bind(connection, space)
 
@@ -94,7 +94,7 @@ class Catalog(KeptReplies):
     ) -> None:
         """Put pictures into the gallery with their files and features ``[d]``: all of it, or nothing.
 
-        A feature that is there already is kept and need not be given. Raises SpaceMismatch where the gallery has
+        A feature that is there already is kept and need not be given. Raises SpaceMismatchError where the gallery has
         another space, ValueError for a bad vector or a picture that is left without one.
         """
         blobs = _feature_rows(vectors, space)
@@ -128,7 +128,8 @@ class Catalog(KeptReplies):
             return sorted(connection.scalars(select(files.c.image_id).distinct()))
 
     def matching(self, where: Where) -> list[str]:
-        """Ids of the pictures in the gallery that pass a filter, sorted. Raises InvalidRequest for a wrong filter."""
+        """Ids of the pictures in the gallery that pass a filter, sorted. Raises InvalidRequestError for a wrong filter.
+        Ids of the pictures in the gallery that pass a filter, sorted. Raises InvalidRequestError for a wrong filter."""
         passing = select(pictures.c.id).where(condition(where), pictures.c.id.in_(select(files.c.image_id)))
         with self._read() as connection:
             return sorted(connection.scalars(passing))
@@ -193,12 +194,12 @@ class Catalog(KeptReplies):
     # --- turns
 
     def put_turn(self, turn: Turn) -> None:
-        """Keep a turn. Raises CatalogError if another one has its id, NotFound if its parent is not here."""
+        """Keep a turn. Raises CatalogError if another one has its id, NotFoundError if its parent is not here."""
         body = turn.model_dump_json()
         row = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
         with self._write() as connection:
             if turn.parent is not None and _body(connection, turn.parent) is None:
-                raise NotFound(f"There is no turn {turn.parent} to continue from.")
+                raise NotFoundError(f"There is no turn {turn.parent} to continue from.")
             put(connection, turn_rows, [row])
             if _body(connection, turn.id) != body:
                 raise CatalogError(
@@ -208,7 +209,7 @@ class Catalog(KeptReplies):
     def turn(self, id: str) -> Turn:
         """The turn with this id, or with the only id that begins so (4 characters at least).
 
-        Raises NotFound, or InvalidRequest where several begin so.
+        Raises NotFoundError, or InvalidRequestError where several begin so.
         """
         begins = turn_rows.c.id.startswith(id, autoescape=True) if len(id) >= MIN_PREFIX else turn_rows.c.id == id
         with self._read() as connection:
@@ -217,10 +218,10 @@ class Catalog(KeptReplies):
         if body is not None:
             return Turn.model_validate_json(body)
         if rows:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"Several turns begin with {id}, {rows[0].id} and {rows[1].id} among them: give more of the id."
             )
-        raise NotFound(
+        raise NotFoundError(
             f"There is no turn {id!r}: name one that a search printed, by its id or its first {MIN_PREFIX}+ characters."
         )
 
@@ -242,7 +243,7 @@ def _bind(connection: Connection, space: str) -> None:
     put(connection, schema.meta, [{"key": "space", "value": space}])
     bound = get_meta(connection, "space")
     if bound != space:
-        raise SpaceMismatch(
+        raise SpaceMismatchError(
             f"The gallery belongs to the encoder space {bound}, not to {space}: choose the encoder that made it, "
             "or start a new gallery with another --home."
         )

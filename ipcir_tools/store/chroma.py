@@ -49,7 +49,7 @@ The chosen one builds 20,000 in 7 s and 50,000 in 30 s; 400/48/400 takes twice t
 """
 
 
-class IndexBroken(Exception):
+class BrokenIndexError(Exception):
     """The index cannot be opened, read or written; never shown to a user."""
 
 
@@ -60,11 +60,11 @@ def _guarded() -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic in Chroma's Rust part is no Exception
-        raise IndexBroken(f"{type(error).__name__}: {error}") from error
+        raise BrokenIndexError(f"{type(error).__name__}: {error}") from error
 
 
 class NeighbourIndex:
-    """A Chroma collection in a folder of its own, by cosine. Every method raises IndexBroken where Chroma fails.
+    """A Chroma collection in a folder of its own, by cosine. Every method raises BrokenIndexError where Chroma fails.
 
     After each write all of it is in the files, so a folder that is closed can be copied and compared by digest.
     """
@@ -86,7 +86,7 @@ class NeighbourIndex:
     def open(cls, folder: Path) -> Self:
         """The index in ``folder``."""
         if not (folder / DATABASE).is_file():
-            raise IndexBroken(f"{folder / DATABASE} is not there")
+            raise BrokenIndexError(f"{folder / DATABASE} is not there")
         with _guarded():
             client = _client(folder)
             return cls(client, client.get_collection(NAME, embedding_function=None))

@@ -15,13 +15,13 @@ import numpy as np
 
 from ipcir_tools import text as text_module
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.errors import BadImage, InvalidRequest, ModelUnavailable, NotFound
+from ipcir_tools.errors import BadImageError, InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.images import files, reading
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.captions import Captioning
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import _DRAWN, _drawn_keys
-from ipcir_tools.store.failure_limit import Patience
+from ipcir_tools.store.failure_limit import FailureLimit
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
-    from ipcir_tools.models.image_generator import Drawer
+    from ipcir_tools.models.image_generator import ImageGenerator
     from ipcir_tools.models.trained_networks import Inverter
 
 
@@ -57,8 +57,8 @@ class Features:
     "captioner_input_tokens" and "captioner_output_tokens"; a ``tally`` that is handed in counts the same for one
     caller. Safe for many threads.
 
-    Captions and drawings are kept one by one, as they are made. One that fails leaves the others made; ModelUnavailable
-    is raised at the end, or after ``OUTAGES`` failures in a row.
+    Captions and drawings are kept one by one, as they are made. One that fails leaves the others made;
+    ModelUnavailableError is raised at the end, or after ``OUTAGES`` failures in a row.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Features:
         self._lock = threading.Lock()
         self._making = {what: threading.Lock() for what in ("texts", "images", "drawings")}
         """Each held while something is made, so that two threads never make the same."""
-        self._patience = {"texts": Patience(), "captions": self._captioning.patience, "drawings": Patience()}
+        self._patience = {"texts": FailureLimit(), "captions": self._captioning.patience, "drawings": FailureLimit()}
         self.made: Counter[str] = Counter()
 
     @contextmanager
@@ -128,7 +128,7 @@ class Features:
 
     def drawn(
         self,
-        drawer: Drawer,
+        image_generator: ImageGenerator,
         asked: Sequence[tuple[str, str]],
         n: int,
         pixels: Mapping[str, Image.Image] | None = None,
@@ -137,21 +137,22 @@ class Features:
     ) -> dict[tuple[str, str], FloatArray]:
         """Features ``[n, d]`` of ``n`` pictures drawn of each (description, reference's id).
 
-        The reference is looked at by drawers that edit it, and by no other. Raises InvalidRequest for the first
-        description that cannot be drawn, when the others are, and ModelUnavailable where the drawer fails.
+        The reference is looked at by image generators that edit it, and by no other. Raises InvalidRequestError for
+        the first description that cannot be drawn, when the others are, and ModelUnavailableError where the image
+        generator fails.
         """
-        wanted = {each: (each[0], each[1] if drawer.edits else "") for each in asked}
-        keys = {each: _drawn_keys(drawer, each, n) for each in wanted.values()}
+        wanted = {each: (each[0], each[1] if image_generator.edits else "") for each in asked}
+        keys = {each: _drawn_keys(image_generator, each, n) for each in wanted.values()}
         every = [key for several in keys.values() for key in several]
         known = self._catalog.features(every, self.space)
         if len(known) < len(every):
             with self._making["drawings"], self._patience["drawings"].round() as failures:
                 known = self._catalog.features(every, self.space)
                 missing = [each for each, several in keys.items() if any(key not in known for key in several)]
-                refused: list[InvalidRequest] = []
+                refused: list[InvalidRequestError] = []
                 encoder = self._encoder()  # loaded before anything is drawn: what is drawn must not wait for it
-                for i, drawn in enumerate(self._drawings(drawer, missing, n, pixels, failures), start=1):
-                    if isinstance(drawn, InvalidRequest):
+                for i, drawn in enumerate(self._drawings(image_generator, missing, n, pixels, failures), start=1):
+                    if isinstance(drawn, InvalidRequestError):
                         refused.append(drawn)
                     else:
                         known |= self._kept_drawings(encoder, drawn, tally)
@@ -216,29 +217,30 @@ class Features:
 
     def _drawings(
         self,
-        drawer: Drawer,
+        image_generator: ImageGenerator,
         missing: Sequence[tuple[str, str]],
         n: int,
         pixels: Mapping[str, Image.Image] | None,
-        failures: list[ModelUnavailable],
-    ) -> Iterator[dict[str, Image.Image] | InvalidRequest]:
-        """The pictures of each description by their keys, as they are drawn, until the drawer fails too often."""
+        failures: list[ModelUnavailableError],
+    ) -> Iterator[dict[str, Image.Image] | InvalidRequestError]:
+        """The pictures of each description by their keys, as they are drawn, until the image generator fails too often.
+        The pictures of each description by their keys, as they are drawn, until the image generator fails too often."""
         patience = self._patience["drawings"]
         for block in chunked(missing, _DRAWN):
-            shown = [self._open(id_, pixels) for _, id_ in block] if drawer.edits else None
-            with closing(drawer.drawings([text for text, _ in block], n, shown)) as drawings:
+            shown = [self._open(id_, pixels) for _, id_ in block] if image_generator.edits else None
+            with closing(image_generator.drawings([text for text, _ in block], n, shown)) as drawings:
                 for place, drawn in drawings:
-                    if isinstance(drawn, ModelUnavailable):
+                    if isinstance(drawn, ModelUnavailableError):
                         failures.append(drawn)
                         patience.failed(drawn)
                         if patience.over:
                             return
                         continue
                     patience.answered()
-                    if isinstance(drawn, InvalidRequest):
+                    if isinstance(drawn, InvalidRequestError):
                         yield drawn
                     else:
-                        yield dict(zip(_drawn_keys(drawer, block[place], n), drawn, strict=True))
+                        yield dict(zip(_drawn_keys(image_generator, block[place], n), drawn, strict=True))
 
     def _kept_drawings(
         self, encoder: Encoder, pictures: Mapping[str, Image.Image], tally: Counter[str] | None
@@ -261,17 +263,17 @@ class Features:
             return pixels[id_]
         record = self._catalog.records([id_]).get(id_)
         if record is None:
-            raise NotFound(f"No picture has the id {id_!r}.")
+            raise NotFoundError(f"No picture has the id {id_!r}.")
         # an agent may read this: the file's name is enough, its folder is nobody's business
         gone = f"The picture {id_} ({text_module.shown(PurePath(record.source).name)}) cannot be opened again"
         mend = "put the file back, or run `ipcir index` on its folder and search with another picture"
         try:
             loaded = reading.load(files.text_path(record.source), self._settings)
-        except (BadImage, NotFound) as error:
-            why = error if isinstance(error, BadImage) else "its file is not there any more"
-            raise NotFound(f"{gone} ({why}): {mend}.") from error
+        except (BadImageError, NotFoundError) as error:
+            why = error if isinstance(error, BadImageError) else "its file is not there any more"
+            raise NotFoundError(f"{gone} ({why}): {mend}.") from error
         if loaded.record.id != id_:  # else another picture's caption would be kept under this id, or shown to an agent
-            raise NotFound(f"{gone} (the file holds something else now): {mend}.")
+            raise NotFoundError(f"{gone} (the file holds something else now): {mend}.")
         return loaded.pixels
 
     def _count(self, what: str, n: int, tally: Counter[str] | None) -> None:

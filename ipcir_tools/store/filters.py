@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.store.schema import pictures
 from ipcir_tools.types import Where
 
@@ -47,7 +47,7 @@ GRAMMAR = (
 def condition(where: Where) -> ColumnElement[bool]:
     """``where`` as a condition on the table of pictures.
 
-    Raises InvalidRequest, with the grammar in its text, for everything that does not follow it.
+    Raises InvalidRequestError, with the grammar in its text, for everything that does not follow it.
     """
     return _filter(where, MAX_DEPTH)
 
@@ -79,7 +79,7 @@ def _condition(expression: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _operand(field: str, value: Any) -> Any:
-    """``value`` as something that compares with the field, or InvalidRequest."""
+    """``value`` as something that compares with the field, or InvalidRequestError."""
     if FIELDS[field] is str:
         if isinstance(value, str) and _is_storable(value):
             return value
@@ -106,5 +106,5 @@ def _listed(value: Any, key: str, least: int) -> list[Any]:
     return list(value)
 
 
-def _wrong(reason: str) -> InvalidRequest:
-    return InvalidRequest(f"The filter cannot be read: {reason[:200]}. {GRAMMAR}")
+def _wrong(reason: str) -> InvalidRequestError:
+    return InvalidRequestError(f"The filter cannot be read: {reason[:200]}. {GRAMMAR}")

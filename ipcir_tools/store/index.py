@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.errors import EmptyGallery, InvalidRequest
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.chroma import IndexBroken, NeighbourIndex, digest
+from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex, digest
 from ipcir_tools.store.sealed_index import BLOCK, LOCK_SECONDS, Seal, _close, _verified
 from ipcir_tools.types import FloatArray, Probe, Where
 
@@ -89,15 +89,15 @@ class Gallery:
         """The ``k`` best pictures as (id, score), by falling score, then by id; all of them where there are fewer.
 
         Chroma's candidates are scored again by the probe on the catalog's vectors. With a filter, and where the
-        candidates cannot settle the order, all pictures are scored. Raises EmptyGallery, and InvalidRequest for a
-        wrong filter or k.
+        candidates cannot settle the order, all pictures are scored. Raises EmptyGalleryError, and
+        InvalidRequestError for a wrong filter or k.
         """
         breadth = max(CANDIDATES, PER_HIT * k) + len(exclude)
         index = None if where is not None or k < 1 else self._ready(breadth)
         if index is not None:
             try:
                 ranking = self._from_candidates(index, probe, k, breadth, exclude)
-            except IndexBroken as error:
+            except BrokenIndexError as error:
                 self._give_up(index, error)
             else:
                 if ranking is not None:
@@ -107,11 +107,11 @@ class Gallery:
     def exact(self, probe: Probe, k: int, where: Where | None = None, exclude: Collection[str] = ()) -> Ranking:
         """What ``nearest`` gives, by scoring every picture of the gallery."""
         if k < 1:
-            raise InvalidRequest(f"k must be 1 or more, not {k}.")
+            raise InvalidRequestError(f"k must be 1 or more, not {k}.")
         passing = None if where is None else set(self._catalog.matching(where))
         ids, matrix = self._vectors()
         if not ids:
-            raise EmptyGallery("The gallery is empty: run `ipcir index FOLDER` first.")
+            raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
         if passing is not None or exclude:
             left_out = set(exclude)
             kept = [i for i, id_ in enumerate(ids) if id_ not in left_out and (passing is None or id_ in passing)]
@@ -139,14 +139,14 @@ class Gallery:
         ids = sorted(set(found) - set(exclude))
         vectors = self._catalog.features(ids, self._catalog.space() or "")
         if len(found) < breadth or len(vectors) < len(ids):
-            raise IndexBroken(f"{len(found)} of {breadth} candidates, {len(vectors)} of {len(ids)} of them known")
+            raise BrokenIndexError(f"{len(found)} of {breadth} candidates, {len(vectors)} of {len(ids)} of them known")
         features = np.stack([vectors[id_] for id_ in ids])
         cosines = features @ probe.vector
         if probe.rescore is None and np.partition(cosines, -k)[-k] <= cosines.min() + TIE:
             return None  # more pictures tie for the last place than were asked for
         return _best(probe, ids, features, k)
 
-    def _give_up(self, index: NeighbourIndex, error: IndexBroken) -> None:
+    def _give_up(self, index: NeighbourIndex, error: BrokenIndexError) -> None:
         with self._guard:
             if self._index is index:  # else another thread has just replaced it, and that was the error
                 log.warning("the search index failed and will be rebuilt at the next start: %s", error)
@@ -185,7 +185,7 @@ class Gallery:
         self._drop_index()
         try:
             self._index, self._seal = _verified(self._folder, seal), seal
-        except (IndexBroken, OSError) as error:
+        except (BrokenIndexError, OSError) as error:
             log.info("the index %s cannot be used: %s", seal.folder, error)
             self._bad = seal.folder
         return self._index is not None
@@ -207,7 +207,7 @@ class Gallery:
                 self._clean(seal.folder)
         except Timeout:
             log.warning("another process is writing the index in %s: searching without it", self._folder)
-        except (IndexBroken, OSError) as error:
+        except (BrokenIndexError, OSError) as error:
             log.warning("no index can be made in %s (%s): searching without it", self._folder, error)
 
     @contextmanager
@@ -222,7 +222,7 @@ class Gallery:
         if last is not None:
             try:
                 return self._finished(progress, last)
-            except (IndexBroken, OSError) as error:
+            except (BrokenIndexError, OSError) as error:
                 log.info("the index %s is rebuilt: %s", last.folder, error)
         return self._finished(progress, None)
 
@@ -252,7 +252,7 @@ class Gallery:
             if progress is not None:
                 progress("search index", done * BLOCK + len(ids), len(missing))
         if index.ids() != wanted:
-            raise IndexBroken("it does not hold what was put in")
+            raise BrokenIndexError("it does not hold what was put in")
         return len(wanted)
 
     def _clean(self, current: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress, _silent
-from ipcir_tools.errors import BadImage, IPCIRError, ModelUnavailable, NotFound
+from ipcir_tools.errors import BadImageError, IPCIRError, ModelUnavailableError, NotFoundError
 from ipcir_tools.images.files import find_files, located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
@@ -53,8 +53,8 @@ def index_folders(
     ``encoder`` is called only if a picture must be encoded. Files whose size and time are as before are not read;
     content that was ever encoded in the gallery's space is not encoded again.
 
-    Raises NotFound if one of ``paths`` does not exist, before anything is changed; SpaceMismatch if the encoder is
-    not the gallery's; ModelUnavailable if it cannot be had or fails on everything.
+    Raises NotFoundError if one of ``paths`` does not exist, before anything is changed; SpaceMismatchError if the
+    encoder is not the gallery's; ModelUnavailableError if it cannot be had or fails on everything.
     """
     started = time.perf_counter()
     run = _Run(catalog, encoder, settings, progress or _silent)
@@ -142,7 +142,7 @@ class _Run:
             data = read_file(self._files[text], self._settings)
             id_ = image_id(data)
             loaded = None if id_ in self._holders else decode(data, text, self._settings)
-        except (BadImage, NotFound) as error:
+        except (BadImageError, NotFoundError) as error:
             return Skip(source=text, reason=str(error))
         return _Read(FileStamp(text, id_, *(self._status[text] or _GONE)), loaded)
 
@@ -231,7 +231,7 @@ def _encode_each_that_can(
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """Features by id, and reasons by id for the pictures that the encoder fails on.
 
-    Raises ModelUnavailable where it fails on all of them, unless it is proven and there is but one.
+    Raises ModelUnavailableError where it fails on all of them, unless it is proven and there is but one.
     """
     try:
         return _encode(encoder, pictures), {}
@@ -247,7 +247,9 @@ def _encode_each_that_can(
             return vectors, failed
         if isinstance(whole, IPCIRError):
             raise
-        raise ModelUnavailable(f"The encoder {encoder.name} fails on every picture: {shown(str(whole))}.") from whole
+        raise ModelUnavailableError(
+            f"The encoder {encoder.name} fails on every picture: {shown(str(whole))}."
+        ) from whole
 
 
 def _encode(encoder: Encoder, pictures: Mapping[str, LoadedImage]) -> dict[str, FloatArray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, Row, cast, delete, func, select
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.store.database import Database, put
 from ipcir_tools.store.schema import replies
 from ipcir_tools.types import Reply
@@ -62,7 +62,7 @@ class KeptReplies(Database):
     def find_reply(self, prefix: str) -> tuple[str, Reply]:
         """The reply with this key, or with the only key that begins so (4 characters at least), and its whole key.
 
-        Raises NotFound, or InvalidRequest where several begin so.
+        Raises NotFoundError, or InvalidRequestError where several begin so.
         """
         if (exact := self.reply(prefix := _storable(prefix))) is not None:
             return prefix, exact
@@ -70,13 +70,15 @@ class KeptReplies(Database):
         with self._read() as connection:
             rows = connection.execute(begins).all() if len(prefix) >= MIN_PREFIX else []
         if not rows:
-            raise NotFound(
+            raise NotFoundError(
                 f"There is no reply {prefix[:80]!r}: name one that `ipcir cache list` printed, by its key or its first "
                 f"{MIN_PREFIX}+ characters."
             )
         if len(rows) > 1:
             several = f"{rows[0].key} and {rows[1].key}"
-            raise InvalidRequest(f"Several replies begin with {prefix}, {several} among them: give more of the key.")
+            raise InvalidRequestError(
+                f"Several replies begin with {prefix}, {several} among them: give more of the key."
+            )
         return rows[0].key, _reply(rows[0])
 
     def reply_counts(self, kind: str | None = None, older_than: datetime | None = None) -> list[ReplyCount]:

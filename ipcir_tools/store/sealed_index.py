@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ipcir_tools.store.chroma import IndexBroken, NeighbourIndex, digest
+from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex, digest
 from ipcir_tools.types import Value
 
 log = logging.getLogger(__name__)
@@ -30,12 +30,12 @@ def _verified(parent: Path, seal: Seal) -> NeighbourIndex:
     """The sealed index, open. The graph's files are compared before Chroma reads them: it may crash on wrong ones."""
     folder = parent / seal.folder
     if digest(folder) != seal.digest:
-        raise IndexBroken("its files have changed")
+        raise BrokenIndexError("its files have changed")
     index = NeighbourIndex.open(folder)
     try:
         if index.count() != seal.count or len(index.ids()) != seal.count:
-            raise IndexBroken("its count is wrong")
-    except IndexBroken:
+            raise BrokenIndexError("its count is wrong")
+    except BrokenIndexError:
         _close(index)
         raise
     return index
@@ -45,5 +45,5 @@ def _close(index: NeighbourIndex | None) -> None:
     if index is not None:
         try:
             index.close()
-        except IndexBroken as error:
+        except BrokenIndexError as error:
             log.info("the index did not close: %s", error)

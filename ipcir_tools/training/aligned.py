@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipcir_tools.batches import Progress
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.models.network import Network, NetworkConfig
 from ipcir_tools.training.loop import Picked, Recipe, StepLoss, TrainingReport, check_examples, contrast, finish, fit
 from ipcir_tools.types import FloatArray
@@ -57,11 +57,11 @@ def train_aligned(
     default all targets; 0 leaves every proxy as it is. Give the whole gallery: among few pictures all is easy. Order
     the triplets such that those that belong together stand together.
 
-    Raises InvalidRequest for arrays of different shapes, for fewer than ten triplets, or for a checkpoint in ``folder``
-    that belongs to another training.
+    Raises InvalidRequestError for arrays of different shapes, for fewer than ten triplets, or for a checkpoint in
+    ``folder`` that belongs to another training.
     """
     if proxies.shape != targets.shape:
-        raise InvalidRequest(f"The proxies {proxies.shape} and the targets {targets.shape} are not one for one.")
+        raise InvalidRequestError(f"The proxies {proxies.shape} and the targets {targets.shape} are not one for one.")
     check_examples(proxies, proxies.shape[-1], _LEAST)
     d, learnt = proxies.shape[1], len(proxies) - len(proxies) // _HELD_OUT
     config = NetworkConfig(

@@ -16,7 +16,7 @@ import numpy as np
 from ipcir_tools.batches import chunked
 from ipcir_tools.chains.composition.chain import compose_all
 from ipcir_tools.chains.composition.requests import ComposeRequest
-from ipcir_tools.errors import BadImage, InvalidRequest, NotFound
+from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import load_jsonl
 from ipcir_tools.images import files as files_module
 from ipcir_tools.images import reading
@@ -45,9 +45,9 @@ class Pictures:
 
     @property
     def matrix(self) -> FloatArray:
-        """The features ``[n, d]`` in the order of the files, each picture once. Raises InvalidRequest for none."""
+        """The features ``[n, d]`` in the order of the files, each picture once. Raises InvalidRequestError for none."""
         if not self.features:
-            raise InvalidRequest("There is no picture to learn from: name folders that hold some.")
+            raise InvalidRequestError("There is no picture to learn from: name folders that hold some.")
         return np.stack([self.features[id_] for id_ in dict.fromkeys(self.ids.values())])
 
 
@@ -65,7 +65,7 @@ class Triplets:
 
 
 def read_pictures(engine: Engine, paths: Sequence[Path], progress: Progress) -> Pictures:
-    """The pictures in folders and files. Raises NotFound where one of ``paths`` does not exist."""
+    """The pictures in folders and files. Raises NotFoundError where one of ``paths`` does not exist."""
     return _read(engine, list(files_module.find_files(paths)), progress)
 
 
@@ -82,7 +82,7 @@ def _read_block(engine: Engine, block: Sequence[Path], found: Pictures) -> None:
     for file in block:
         try:
             data[file] = reading.read_file(file, engine.settings)
-        except (BadImage, NotFound) as error:
+        except (BadImageError, NotFoundError) as error:
             found.skipped.append(Skip(source=files_module.path_text(file), reason=str(error)))
     ids = {file: reading.image_id(content) for file, content in data.items()}
     known = engine.catalog.records(ids.values()).keys() & engine.catalog.features(ids.values(), engine.features.space)
@@ -92,7 +92,7 @@ def _read_block(engine: Engine, block: Sequence[Path], found: Pictures) -> None:
             continue
         try:
             loaded = reading.decode(data[file], files_module.path_text(file), engine.settings)
-        except BadImage as error:
+        except BadImageError as error:
             found.skipped.append(Skip(source=files_module.path_text(file), reason=str(error)))
             del ids[file]
             continue
@@ -115,8 +115,8 @@ def some_captions(engine: Engine, pictures: Pictures, most: int, progress: Progr
 def read_triplets(engine: Engine, path: Path, folder: Path | None, progress: Progress) -> Triplets:
     """The triplets of a file of ``{"reference", "modification", "targets"}`` over a folder of pictures.
 
-    The proxy is the probe of ``imagined+reference``. Raises what :func:`load_jsonl` raises, and InvalidRequest where
-    no triplet is left.
+    The proxy is the probe of ``imagined+reference``. Raises what :func:`load_jsonl` raises, and InvalidRequestError
+    where no triplet is left.
     """
     asked = load_jsonl(path, folder)
     root = files_module.located(asked.folder or path.parent)
@@ -125,7 +125,7 @@ def read_triplets(engine: Engine, path: Path, folder: Path | None, progress: Pro
     ids = {name: pictures.ids[file] for name, file in files.items() if file in pictures.ids}
     queries = [q for q in asked.queries if q.reference in ids and any(target in ids for target in q.targets)]
     if not queries:
-        raise InvalidRequest(f"{path} has no triplet whose pictures can be read: check the folder (--pictures).")
+        raise InvalidRequestError(f"{path} has no triplet whose pictures can be read: check the folder (--pictures).")
     requests = [
         ComposeRequest(ids[q.reference], q.modification, "imagined+reference", engine.settings.weight) for q in queries
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipcir_tools.batches import Progress
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.models.network import DESCRIPTION, Method, NetworkConfig, Trained, save_network
 from ipcir_tools.types import FloatArray, Value
 
@@ -100,7 +100,7 @@ class _State:
     def resume(self, path: Path) -> None:
         """Go on from the checkpoint, if there is one.
 
-        Raises InvalidRequest where it belongs to another training, or is none that can be read.
+        Raises InvalidRequestError where it belongs to another training, or is none that can be read.
         """
         import torch
 
@@ -112,12 +112,12 @@ class _State:
             if own:
                 self._take(saved)
         except Exception as error:  # of what is no checkpoint torch and pickle make any error
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"{path} is no checkpoint of a training ({type(error).__name__}): "
                 "delete it to begin anew, or choose another folder."
             ) from error
         if not own:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"{path} belongs to an unfinished training on other examples or with other settings: "
                 "finish that one, choose another folder, or delete the file."
             )
@@ -235,11 +235,11 @@ def _curve(losses: list[float]) -> tuple[float, ...]:
 
 
 def check_examples(features: FloatArray, dim: int, least: int = 2) -> None:
-    """Raises InvalidRequest for too few examples, or for features of another width."""
+    """Raises InvalidRequestError for too few examples, or for features of another width."""
     if features.ndim != 2 or features.shape[1] != dim:
-        raise InvalidRequest(f"The features are {features.shape}, not [n, {dim}]: they are of another encoder.")
+        raise InvalidRequestError(f"The features are {features.shape}, not [n, {dim}]: they are of another encoder.")
     if len(features) < least:
-        raise InvalidRequest(f"There are {len(features)} examples to train on: give at least {least}.")
+        raise InvalidRequestError(f"There are {len(features)} examples to train on: give at least {least}.")
 
 
 def contrast(one: torch.Tensor, other: torch.Tensor, scale: float) -> torch.Tensor:

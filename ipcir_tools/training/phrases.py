@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.pseudo_words import PLACEHOLDER
 from ipcir_tools.types import FloatArray
@@ -75,12 +75,14 @@ class Phrases:
 def build_phrases(encoder: Encoder, captions: Sequence[str], concepts: Sequence[str] = ()) -> Phrases:
     """The phrases of ``concepts``: captions that name them, at most 32 each, or contexts of our own where none does.
 
-    Without ``concepts`` they are found in the captions; see :func:`concepts_in`. Raises InvalidRequest where there
+    Without ``concepts`` they are found in the captions; see :func:`concepts_in`. Raises InvalidRequestError where there
     are neither.
     """
     names = list(dict.fromkeys(concepts)) or concepts_in(captions)
     if not names:
-        raise InvalidRequest("There are no concepts to hold pseudo words by: give captions, or name some concepts.")
+        raise InvalidRequestError(
+            "There are no concepts to hold pseudo words by: give captions, or name some concepts."
+        )
     templates = [_templates(name, captions) for name in names]
     ends = np.cumsum([len(each) for each in templates])
     flat = [template for each in templates for template in each]

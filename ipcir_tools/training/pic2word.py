@@ -46,7 +46,7 @@ def train_pic2word(
     It differs from the published training in what it is fed: unit features in the place of raw ones, some thousand
     steps in the place of 30 passes over three million pictures, and so a higher rate (published: 1e-4) that falls.
 
-    Raises InvalidRequest for an encoder that takes no pseudo words, features of another width, or a checkpoint in
+    Raises InvalidRequestError for an encoder that takes no pseudo words, features of another width, or a checkpoint in
     ``folder`` that belongs to another training.
     """
     check_examples(features, encoder.dim)

@@ -61,8 +61,8 @@ def train_searle(
     steps at a higher rate that falls (published: 350 steps for each picture, then a rate of 1e-4). The average of a
     word's steps holds nothing of its random start. And it is fed unit features in the place of raw ones.
 
-    Raises InvalidRequest for an encoder that takes no pseudo words, features of another width, neither captions nor
-    concepts, or a checkpoint in ``folder`` that belongs to another training.
+    Raises InvalidRequestError for an encoder that takes no pseudo words, features of another width, neither captions
+    nor concepts, or a checkpoint in ``folder`` that belongs to another training.
     """
     check_examples(features, encoder.dim)
     phrases = build_phrases(encoder, captions, concepts)

@@ -24,7 +24,7 @@ from ipcir_tools.agents.agent import TRIES, IPCIRMiddleware, build_agent
 from ipcir_tools.agents.message_format import ROUNDS_SEEN, presentable
 from ipcir_tools.agents.toolkit import IPCIRToolkit
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.prompts import load_prompt
 
@@ -90,7 +90,7 @@ def test_pictures_are_for_models_that_ask_for_them(engine):
 
 
 def test_an_unknown_prompt_is_refused(engine):
-    with pytest.raises(NotFound, match="agent"):
+    with pytest.raises(NotFoundError, match="agent"):
         IPCIRMiddleware(engine, prompt="agents")
 
 

@@ -367,12 +367,12 @@ async def test_a_picture_whose_file_has_changed_or_gone_is_told_so(engine, pictu
     for name, colour in (("mended.png", "blue"), ("gone.png", "green")):
         draw(pictures / name, colour, 77)
     engine.index([pictures])
-    mended, gone = id_of(engine, "mended.png"), id_of(engine, "gone.png")
+    validation_message, gone = id_of(engine, "mended.png"), id_of(engine, "gone.png")
     draw(pictures / "mended.png", "red", 78)
     (pictures / "gone.png").unlink()
     async with connected(engine) as client:
         with pytest.raises(MCPError, match="holds another picture by now"):
-            await client.read_resource(f"ipcir://picture/{mended}")
+            await client.read_resource(f"ipcir://picture/{validation_message}")
         with pytest.raises(MCPError, match=f"{gone} cannot be shown .does not exist.: index its folder again"):
             await client.read_resource(f"ipcir://picture/{gone}")
     (pictures / "mended.png").unlink()

@@ -19,14 +19,14 @@ from PIL import Image
 
 from ipcir_tools.agents.dialogue.commands import Refine, parse_line
 from ipcir_tools.cli import main
-from ipcir_tools.cli.chat.agent_session import Voice
+from ipcir_tools.cli.chat.agent_session import AgentSession
 from ipcir_tools.cli.chat.chat import HELP, Chat
 from ipcir_tools.cli.chat.loop import converse, talk
 from ipcir_tools.cli.output.turn_tree import asked, begun, branches
 from ipcir_tools.demo import gallery
 from ipcir_tools.demo.world import wardrobe
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import InvalidRequest, IPCIRError, NotFound
+from ipcir_tools.errors import InvalidRequestError, IPCIRError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.models import loading
 from ipcir_tools.models.loading import encoder_id
@@ -118,7 +118,7 @@ def test_undo_goes_step_by_step_to_the_start(chat, engine):
     reference = chat.place.turn.query.reference
     chat.hear("undo")
     assert (chat.place.turn, chat.place.reference) == (None, reference)
-    with pytest.raises(InvalidRequest, match="nothing to undo"):
+    with pytest.raises(InvalidRequestError, match="nothing to undo"):
         chat.hear("undo")
     chat.hear("in pink")
     assert chat.place.turn.parent is None
@@ -134,14 +134,14 @@ def test_going_to_a_turn_and_on_from_there(chat, engine):
     chat.hear("undo")
     chat.hear(f"at {blue.id}: in black")
     assert chat.place.turn.parent == blue.id
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         chat.hear("goto t000000")
 
 
 def test_words_start_a_dialogue_where_there_is_no_picture(engine):
     chat = Chat(engine)
     for line in ("3", "more like 2", "undo", "show", "sheet", "turns", "show 1"):
-        with pytest.raises(InvalidRequest, match="say what the picture should show"):
+        with pytest.raises(InvalidRequestError, match="say what the picture should show"):
             chat.hear(line)
     chat.hear("a red shirt")
     assert (chat.place.turn.query.reference, colours(chat.place.turn)[:2]) == (None, ["red", "red"])
@@ -274,7 +274,7 @@ def test_each_turn_has_its_sheet(engine, pictures, tmp_path, capsys):
         assert whole.height > first.height
     picture = pictures / "red-1.png"
     before = picture.read_bytes()
-    with pytest.raises(InvalidRequest, match="picture of yours"):
+    with pytest.raises(InvalidRequestError, match="picture of yours"):
         chat.hear(f"sheet {picture}")
     assert picture.read_bytes() == before
 
@@ -357,7 +357,7 @@ class Agent:
     def __init__(self, engine: Engine, reference: Path) -> None:
         self.replies: list[Any] = []
         self.model = ScriptedChatModel(replies=self.replies)
-        self.chat = Chat(engine, voice=Voice(engine, self.model))
+        self.chat = Chat(engine, voice=AgentSession(engine, self.model))
         self.chat.begin(str(reference))
 
     def hear(self, line: str, *replies: Any) -> Turn | None:
@@ -442,8 +442,8 @@ def test_what_a_model_breaks_is_one_line_and_was_never_said(agent, red, capsys):
 
 
 def test_an_agent_needs_a_model(engine):
-    with pytest.raises(InvalidRequest, match="--llm"):
-        Voice(engine)
+    with pytest.raises(InvalidRequestError, match="--llm"):
+        AgentSession(engine)
 
 
 # --- the tree, by itself

@@ -20,7 +20,7 @@ from ipcir_tools.cli import main
 from ipcir_tools.demo import gallery
 from ipcir_tools.demo.world import wardrobe
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable, SpaceMismatch
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.models import trained_networks
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.network import NetworkConfig, load_network, save_network
@@ -203,7 +203,7 @@ def test_pictures_are_read_once_each(engine, shop):
 
 
 def test_a_folder_without_pictures_is_told_so(engine, tmp_path):
-    with pytest.raises(InvalidRequest, match="no picture to learn from"):
+    with pytest.raises(InvalidRequestError, match="no picture to learn from"):
         _ = read_pictures(engine, [tmp_path], silent).matrix
 
 
@@ -302,26 +302,26 @@ def test_the_demo_brings_its_own(settings, tmp_path):
     shipped = network(tmp_path / "demo" / "pic2word")
     network(own_folder("pic2word", settings), space="another")
     assert find_network("pic2word", "ours", settings, SETS[DEMO]) == shipped
-    with pytest.raises(ModelUnavailable):
+    with pytest.raises(ModelUnavailableError):
         find_network("pic2word", "ours", settings, SETS[DEFAULT])
 
 
 @pytest.mark.parametrize(("method", "command"), [("searle", "searle FOLDER"), ("aligned", "align TRIPLETS.jsonl")])
 def test_without_a_network_the_command_is_named_that_trains_one(settings, method, command):
-    with pytest.raises(ModelUnavailable, match=f"ipcir train {command} --home"):
+    with pytest.raises(ModelUnavailableError, match=f"ipcir train {command} --home"):
         find_network(method, "ours", settings, SETS[DEFAULT])
 
 
 def test_a_network_of_another_space_is_mentioned_and_one_that_was_named_is_refused(settings, tmp_path):
     network(own_folder("pic2word", settings), space="another")
-    with pytest.raises(ModelUnavailable, match="there is one for another"):
+    with pytest.raises(ModelUnavailableError, match="there is one for another"):
         find_network("pic2word", "ours", settings, SETS[DEFAULT])
     chosen = settings.model_copy(update={"inversion": network(tmp_path / "one", space="another")})
-    with pytest.raises(SpaceMismatch, match="not for ours"):
+    with pytest.raises(SpaceMismatchError, match="not for ours"):
         find_network("pic2word", "ours", chosen, SETS[DEFAULT])
 
 
 def test_a_damaged_description_is_no_network(settings):
     (network(own_folder("pic2word", settings)) / "network.json").write_text("{")
-    with pytest.raises(ModelUnavailable, match="ipcir train pic2word"):
+    with pytest.raises(ModelUnavailableError, match="ipcir train pic2word"):
         find_network("pic2word", "ours", settings, SETS[DEFAULT])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipcir_tools.composers import ABLATION, COMPOSERS, Parts, composer_named
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import ComposedQuery, Probe
 
 REFERENCE, MODIFICATION, IMAGINED = np.eye(3, dtype=np.float32)
@@ -96,10 +96,10 @@ def test_only_some_composers_have_a_target_imagined():
 
 
 def test_an_unknown_composer_is_answered_with_the_names_there_are():
-    for spelling in ("magic", "magic:b=1", "", ":b=1"):
-        with pytest.raises(InvalidRequest) as caught:
-            composer_named(spelling)
-        assert all(name in str(caught.value) for name in (repr(spelling.partition(":")[0]), *COMPOSERS))
+    for spec in ("magic", "magic:b=1", "", ":b=1"):
+        with pytest.raises(InvalidRequestError) as caught:
+            composer_named(spec)
+        assert all(name in str(caught.value) for name in (repr(spec.partition(":")[0]), *COMPOSERS))
 
 
 def test_the_default_of_a_query_is_a_composer():
@@ -136,15 +136,15 @@ def test_parameters_are_spelled_behind_the_name():
 
 
 def test_a_spelling_says_what_is_not_at_its_default():
-    assert [composer.spelling for composer in COMPOSERS.values()] == list(COMPOSERS)
-    assert composer_named("discount:weight=0.85:b=0.5").spelling == "discount:b=0.5"
-    assert composer_named("ensemble:captions=5").spelling == "ensemble:captions=5"
+    assert [composer.spec for composer in COMPOSERS.values()] == list(COMPOSERS)
+    assert composer_named("discount:weight=0.85:b=0.5").spec == "discount:b=0.5"
+    assert composer_named("ensemble:captions=5").spec == "ensemble:captions=5"
 
 
 @given(weight=st.floats(0, 1), b=st.floats(0, 1e6))
 def test_a_composer_is_read_back_from_its_spelling(weight, b):
     composer = COMPOSERS["discount"].with_options({"weight": weight, "b": b})
-    assert composer_named(composer.spelling) == composer
+    assert composer_named(composer.spec) == composer
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_a_composer_is_read_back_from_its_spelling(weight, b):
         ("modification:weight=1", "parameters are none"),
     ],
 )
-def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spelling, said):
-    with pytest.raises(InvalidRequest, match=said) as caught:
-        composer_named(spelling)
+def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spec, said):
+    with pytest.raises(InvalidRequestError, match=said) as caught:
+        composer_named(spec)
     assert "\n" not in str(caught.value)
 
 
 def test_a_parameter_is_set_once_and_within_reason():
-    with pytest.raises(InvalidRequest, match="twice"):
+    with pytest.raises(InvalidRequestError, match="twice"):
         composer_named("discount:weight=0.5:weight=0.9")
-    with pytest.raises(InvalidRequest, match="beyond"):
+    with pytest.raises(InvalidRequestError, match="beyond"):
         composer_named("semantic-delta:pos=1e39")

@@ -22,8 +22,8 @@ def unit(*numbers: float) -> np.ndarray:
     return np.array(numbers, np.float32) / np.float32(math.hypot(*numbers))
 
 
-def compose(spelling: str, weight: float = 0.5, **features: np.ndarray):
-    return composer_named(spelling).compose(Parts(weight=weight, **features))
+def compose(spec: str, weight: float = 0.5, **features: np.ndarray):
+    return composer_named(spec).compose(Parts(weight=weight, **features))
 
 
 def lone(*rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""The wardrobe's drawer: captions read back exactly, other people's words tolerantly, and pictures of what they say."""
+"""The wardrobe's image generator: captions read back exactly, other people's words tolerantly, and pictures of what
+they say."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
-from ipcir_tools.demo.image_generator import WardrobeDrawer, garment_of, scene_of
+from ipcir_tools.demo.image_generator import WardrobeImageGenerator, garment_of, scene_of
 from ipcir_tools.demo.training import corpus
 from ipcir_tools.demo.world import captions, garments, wardrobe
 from ipcir_tools.demo.world.garments import Garment
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 
 @pytest.mark.parametrize("kind", garments.KINDS)
@@ -89,7 +90,7 @@ def test_whatever_is_read_can_be_drawn(said):
     if garment is not None:
         slots = garments.slots_of(garment.kind)
         assert all(getattr(garment, slot) in garments.values_of(garment.kind, slot) for slot in slots)
-        assert len(WardrobeDrawer().draw([said])[0]) == 1
+        assert len(WardrobeImageGenerator().draw([said])[0]) == 1
 
 
 def test_a_scene_is_random_but_for_what_is_said_of_it():
@@ -99,14 +100,14 @@ def test_a_scene_is_random_but_for_what_is_said_of_it():
     assert len({s.light for s in scenes}) > 1
 
 
-def test_the_drawer_draws_the_garment_in_several_scenes_the_same_each_time():
-    drawer = WardrobeDrawer()
-    (drawn,) = drawer.draw([captions.caption(PLAIN)], 4)
+def test_the_image_generator_draws_the_garment_in_several_scenes_the_same_each_time():
+    image_generator = WardrobeImageGenerator()
+    (drawn,) = image_generator.draw([captions.caption(PLAIN)], 4)
     assert len({picture.tobytes() for picture in drawn}) == 4
-    (again,) = drawer.draw([captions.caption(PLAIN)], 4)
+    (again,) = image_generator.draw([captions.caption(PLAIN)], 4)
     assert [picture.tobytes() for picture in again] == [picture.tobytes() for picture in drawn]
 
 
 def test_a_description_without_a_garment_is_told_the_way_out():
-    with pytest.raises(InvalidRequest, match="names none: choose another drawer"):
-        WardrobeDrawer().draw(["a dog on a sofa"])
+    with pytest.raises(InvalidRequestError, match="names none: choose another image generator"):
+        WardrobeImageGenerator().draw(["a dog on a sofa"])

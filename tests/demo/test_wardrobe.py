@@ -27,7 +27,7 @@ from ipcir_tools.demo.training.corpus import Corpus
 from ipcir_tools.demo.world import captions, edits, garments
 from ipcir_tools.demo.world.garments import Garment, Scene
 from ipcir_tools.demo.world.wardrobe import Benchmark, wardrobe
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 PARTS = ("train", "val", "test")
 SLOTS = [each.name for each in fields(Garment)]
@@ -87,7 +87,7 @@ def test_a_benchmark_stays_in_its_part(part):
 
 
 def test_a_part_that_there_is_not_is_refused():
-    with pytest.raises(InvalidRequest, match="train, val, test"):
+    with pytest.raises(InvalidRequestError, match="train, val, test"):
         wardrobe("validation", families=1)  # type: ignore[arg-type]
 
 

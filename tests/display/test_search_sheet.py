@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ipcir_tools.display.search_sheet import Strip, draw_sheet, save_sheet
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_numbered, opened
 from ipcir_tools.images.reading import image_id
 from ipcir_tools.settings import Settings
@@ -137,6 +137,6 @@ def test_the_home_folder_may_be_named_by_its_sign(pictures, home):
 
 @pytest.mark.parametrize("name", ["sheet.txt", "sheet", "red.png/sheet.png"])
 def test_what_cannot_be_written_is_told_in_one_line(pictures, name):
-    with pytest.raises(InvalidRequest, match=r"^The sheet cannot be written") as caught:
+    with pytest.raises(InvalidRequestError, match=r"^The sheet cannot be written") as caught:
         save_sheet([strip(pictures)], pictures / name, SETTINGS)
     assert "\n" not in str(caught.value)

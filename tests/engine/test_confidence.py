@@ -14,7 +14,7 @@ from ipcir_tools.composers import Parts
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.confidence import LEAST, MOST, POOR, Background, fits, is_poor, surprise
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.experiments import absence
 from ipcir_tools.evaluation.experiments.absence import AbsentCase, auroc, measure_absence
 from ipcir_tools.settings import Settings
@@ -149,7 +149,7 @@ def test_the_reference_is_no_hit_whether_or_not_something_is_taken_away():
 def test_a_composer_without_an_imagined_text_is_refused(tmp_path):
     with (
         Engine.open(Settings(home=tmp_path, models="demo", composer="reference")) as engine,
-        pytest.raises(InvalidRequest, match="imagined"),
+        pytest.raises(InvalidRequestError, match="imagined"),
     ):
         measure_absence(engine, [AbsentCase("aa", "in blue", frozenset())])
 

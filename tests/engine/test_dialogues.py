@@ -15,7 +15,7 @@ from stand_ins import equipped
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.validation import MAX_HITS, MAX_JUDGED, MAX_TEXT
-from ipcir_tools.errors import BadImage, EmptyGallery, InvalidRequest, NotAllowed, NotFound
+from ipcir_tools.errors import BadImageError, EmptyGalleryError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.images.reading import load
 from ipcir_tools.models.loading import encoder_id
@@ -204,7 +204,7 @@ def test_a_picture_that_is_no_hit_can_be_judged(engine, ids):
 
 def test_pictures_from_outside_can_be_base_and_judged(engine, reds, tmp_path):
     mine, yours = (flag(tmp_path / f"{seed}.png", "red-blue", seed) for seed in (50, 51))
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         engine.refine(reds.id, base=str(mine))
     result = engine.refine(reds.id, base=str(mine), liked=[str(yours)], trusted=True)
     known = [load(path, engine.settings).record.id for path in (mine, yours)]
@@ -274,19 +274,19 @@ def test_one_turn_refined_from_many_threads_gives_as_many_equal_branches(engine,
 @pytest.mark.parametrize(
     ("asked", "error", "says"),
     [
-        ({}, InvalidRequest, "nothing else is given"),
-        ({"modification": " \n"}, InvalidRequest, "nothing else is given"),
-        ({"modification": "x" * (MAX_TEXT + 1)}, InvalidRequest, str(MAX_TEXT)),
-        ({"liked": ["0"]}, NotFound, "has no hit 0"),
-        ({"base": "16"}, NotFound, "has no hit 16: it has 15"),
-        ({"disliked": ["-1"]}, NotFound, "-1"),
-        ({"liked": [""]}, InvalidRequest, "empty"),
-        ({"base": "0123456789abcdef"}, NotFound, "0123456789abcdef"),
-        ({"liked": ["1", "2"], "disliked": ["3", "#2"]}, InvalidRequest, "both liked and disliked"),
-        ({"modification": "x", "k": 0}, InvalidRequest, "k is 0"),
-        ({"modification": "x", "weight": 1.5}, InvalidRequest, "1.5"),
-        ({"modification": "x", "composer": "magic"}, InvalidRequest, "magic"),
-        ({"modification": "x", "where": {"colour": "red"}}, InvalidRequest, "colour"),
+        ({}, InvalidRequestError, "nothing else is given"),
+        ({"modification": " \n"}, InvalidRequestError, "nothing else is given"),
+        ({"modification": "x" * (MAX_TEXT + 1)}, InvalidRequestError, str(MAX_TEXT)),
+        ({"liked": ["0"]}, NotFoundError, "has no hit 0"),
+        ({"base": "16"}, NotFoundError, "has no hit 16: it has 15"),
+        ({"disliked": ["-1"]}, NotFoundError, "-1"),
+        ({"liked": [""]}, InvalidRequestError, "empty"),
+        ({"base": "0123456789abcdef"}, NotFoundError, "0123456789abcdef"),
+        ({"liked": ["1", "2"], "disliked": ["3", "#2"]}, InvalidRequestError, "both liked and disliked"),
+        ({"modification": "x", "k": 0}, InvalidRequestError, "k is 0"),
+        ({"modification": "x", "weight": 1.5}, InvalidRequestError, "1.5"),
+        ({"modification": "x", "composer": "magic"}, InvalidRequestError, "magic"),
+        ({"modification": "x", "where": {"colour": "red"}}, InvalidRequestError, "colour"),
     ],
 )
 def test_a_refinement_that_makes_no_sense_is_refused_and_nothing_is_kept(engine, reds, asked, error, says):
@@ -296,7 +296,7 @@ def test_a_refinement_that_makes_no_sense_is_refused_and_nothing_is_kept(engine,
 
 
 def test_an_unknown_turn_is_named(engine):
-    with pytest.raises(NotFound, match="t-nowhere"):
+    with pytest.raises(NotFoundError, match="t-nowhere"):
         engine.refine("t-nowhere", "in blue")
 
 
@@ -308,7 +308,7 @@ def test_too_many_judgements_are_refused(tmp_path):
         turn = engine.find("red", k=MAX_JUDGED + 2).turn
         liked = [hit.id for hit in turn.hits]
         assert len(engine.refine(turn.id, liked=liked[:MAX_JUDGED]).turn.hits) == 2
-        with pytest.raises(InvalidRequest, match=str(MAX_JUDGED)):
+        with pytest.raises(InvalidRequestError, match=str(MAX_JUDGED)):
             engine.refine(turn.id, liked=liked[: MAX_JUDGED + 1])
 
 
@@ -323,7 +323,7 @@ def test_too_many_judgements_are_refused(tmp_path):
     ],
 )
 def test_words_that_make_no_sense_are_refused(engine, text, asked, says):
-    with pytest.raises(InvalidRequest, match=says):
+    with pytest.raises(InvalidRequestError, match=says):
         engine.find(text, **asked)
     assert engine.catalog.turns() == []
 
@@ -331,7 +331,7 @@ def test_words_that_make_no_sense_are_refused(engine, text, asked, says):
 def test_in_an_empty_gallery_nothing_is_found(tmp_path):
     with opened(tmp_path / "home") as engine:
         for call in (lambda: engine.find("red"), lambda: engine.fused_search({"text:0": 1.0})):
-            with pytest.raises(EmptyGallery):
+            with pytest.raises(EmptyGalleryError):
                 call()
 
 
@@ -350,7 +350,7 @@ def test_a_caption_is_made_once_and_then_known(engine, ids):
 def test_a_target_is_imagined_from_any_words(engine):
     assert engine.imagine_target("a red flag", "in blue").target.description == "a blue flag"
     for caption, modification, says in ((" ", "in blue", "caption is empty"), ("a flag", "", "modification is empty")):
-        with pytest.raises(InvalidRequest, match=says):
+        with pytest.raises(InvalidRequestError, match=says):
             engine.imagine_target(caption, modification)
 
 
@@ -366,11 +366,11 @@ def test_a_handle_is_always_the_same_and_encoded_once(engine, ids, tmp_path):
 
 def test_what_cannot_be_encoded_is_refused(engine, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
-    with pytest.raises(BadImage):
+    with pytest.raises(BadImageError):
         engine.encode_image(str(tmp_path / "broken.png"), trusted=True)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         engine.encode_image(str(tmp_path / "broken.png"))
-    with pytest.raises(InvalidRequest, match="text is empty"):
+    with pytest.raises(InvalidRequestError, match="text is empty"):
         engine.encode_text(" ")
 
 
@@ -415,18 +415,18 @@ def test_a_fused_search_takes_a_filter_and_the_default_number(pictures, tmp_path
 )
 def test_weights_that_leave_no_direction_are_refused(engine, weights, says):
     weights = {engine.encode_text(word): weight for word, weight in weights.items()}
-    with pytest.raises(InvalidRequest, match=says):
+    with pytest.raises(InvalidRequestError, match=says):
         engine.fused_search(weights)
 
 
 def test_vectors_that_cancel_each_other_out_are_refused(engine):
     upper, lower = engine.encode_text("red"), engine.encode_text("Red")
-    with pytest.raises(InvalidRequest, match="cancel"):
+    with pytest.raises(InvalidRequestError, match="cancel"):
         engine.fused_search({upper: 1.0, lower: -1.0})
 
 
 def test_a_handle_that_nobody_gave_is_named(engine):
-    with pytest.raises(NotFound, match="text:0123456789abcdef"):
+    with pytest.raises(NotFoundError, match="text:0123456789abcdef"):
         engine.fused_search({"text:0123456789abcdef": 1.0})
 
 

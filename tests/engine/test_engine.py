@@ -25,7 +25,13 @@ from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.validation import MAX_HITS, MAX_TEXT
-from ipcir_tools.errors import EmptyGallery, InvalidRequest, NotAllowed, NotFound, SpaceMismatch
+from ipcir_tools.errors import (
+    EmptyGalleryError,
+    InvalidRequestError,
+    NotAllowedError,
+    NotFoundError,
+    SpaceMismatchError,
+)
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.images.reading import image_id
 from ipcir_tools.models import loading
@@ -261,7 +267,7 @@ def test_a_reference_from_outside_is_known_but_not_in_the_gallery(engine, tmp_pa
 def test_only_a_trusted_caller_may_name_any_file(engine, tmp_path):
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(png(shirt("red", 77)))
-    with pytest.raises(NotAllowed, match="IPCIR_ALLOW_FOLDERS"):
+    with pytest.raises(NotAllowedError, match="IPCIR_ALLOW_FOLDERS"):
         engine.search(str(stranger), "in blue")
 
 
@@ -290,7 +296,7 @@ def test_a_turn_keeps_the_composer_as_it_was_spelled(engine):
     plain = engine.search(shirt_id("red"), "in blue", composer="imagined+reference", k=3).turn
     assert [hit.id for hit in first.hits] == [hit.id for hit in plain.hits]
     assert engine.refine(first.id, "in green").turn.query.composer == "discount:b=0:weight=0.8"
-    with pytest.raises(InvalidRequest, match="parameters are weight"):
+    with pytest.raises(InvalidRequestError, match="parameters are weight"):
         engine.search(shirt_id("red"), "in blue", composer="discount:c=1")
 
 
@@ -371,7 +377,7 @@ def test_what_can_never_work_is_refused_before_a_model_is_asked_or_a_turn_kept(e
     turns = engine.catalog.turns()
     made = Counter(engine.features.made)
     for ask in (lambda: engine.search(shirt_id("red"), **asked), lambda: engine.refine(root.id, **asked)):
-        with pytest.raises(InvalidRequest) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             ask()
         assert says in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -385,16 +391,16 @@ def test_the_bounds_themselves_are_fine(engine):
 
 
 def test_unknown_pictures_and_turns_are_not_found(engine):
-    with pytest.raises(NotFound, match="id from earlier hits"):
+    with pytest.raises(NotFoundError, match="id from earlier hits"):
         engine.search("0123456789abcdef", "in blue")
-    with pytest.raises(NotFound, match="name one that a search printed"):
+    with pytest.raises(NotFoundError, match="name one that a search printed"):
         engine.refine("t00000000000", "in blue")
 
 
 def test_an_empty_gallery_is_said_to_be_empty(tmp_path):
     with opened(tmp_path / "home") as engine:
         for ask in (lambda: engine.search(shirt_id("red"), "in blue"), lambda: engine.refine("t0000", "in blue")):
-            with pytest.raises(EmptyGallery, match="ipcir index FOLDER"):
+            with pytest.raises(EmptyGalleryError, match="ipcir index FOLDER"):
                 ask()
 
 
@@ -408,7 +414,7 @@ def test_another_encoder_is_refused_without_loading_any_model(home, pictures, mo
             lambda: engine.encoder,
         )
         for ask in asks:
-            with pytest.raises(SpaceMismatch, match="open_clip:fake/colours"):
+            with pytest.raises(SpaceMismatchError, match="open_clip:fake/colours"):
                 ask()
 
 
@@ -468,7 +474,7 @@ def test_a_home_remembers_the_models_that_made_it(tmp_path, pictures):
         assert engine.search(shirt_id("red"), "in red").turn.hits
     with (
         Engine.open(Settings(home=home, models="default")) as engine,
-        pytest.raises(SpaceMismatch, match="leave --encoder and --models out"),
+        pytest.raises(SpaceMismatchError, match="leave --encoder and --models out"),
     ):
         engine.search(shirt_id("red"), "in red")
 
@@ -534,7 +540,7 @@ def gallery_of_one(tmp_path):
 def test_a_file_with_other_content_never_speaks_for_the_old_id(gallery_of_one):
     engine, file = gallery_of_one
     file.write_bytes(png(shirt("blue", 0)))
-    with pytest.raises(NotFound, match="holds something else now"):
+    with pytest.raises(NotFoundError, match="holds something else now"):
         engine.search(shirt_id("red"), "in green")
     file.write_bytes(png(shirt("red", 0)))
     assert engine.search(shirt_id("red"), "in green").turn.caption == "a red shirt"
@@ -545,14 +551,14 @@ def test_an_id_never_opens_what_a_link_was_put_in_its_place_for(gallery_of_one, 
     (tmp_path / "secret.png").write_bytes(png(shirt("blue", 0)))
     file.unlink()
     file.symlink_to(tmp_path / "secret.png")
-    with pytest.raises(NotFound, match="cannot be opened again"):
+    with pytest.raises(NotFoundError, match="cannot be opened again"):
         engine.search(shirt_id("red"), "in green")
 
 
 def test_a_picture_that_is_gone_is_named_with_the_way_out(gallery_of_one):
     engine, file = gallery_of_one
     file.unlink()
-    with pytest.raises(NotFound, match=rf"{shirt_id('red')}.*one\.png.*ipcir index"):
+    with pytest.raises(NotFoundError, match=rf"{shirt_id('red')}.*one\.png.*ipcir index"):
         engine.search(shirt_id("red"), "in green")
 
 

@@ -21,7 +21,7 @@ from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.cli import main
 from ipcir_tools.display.results import result_json
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.llm import client
 from ipcir_tools.models import loading
@@ -191,7 +191,7 @@ def test_prompt_and_model_are_chosen_for_one_search(home, server):
         assert server.bodies[-1]["model"] == "another"
         ruled = engine.search(red(engine), "in blue", config={"configurable": {"imagine_llm": "rules"}}).turn
         assert (ruled.imagined.origin, ruled.models["imaginer"], ruled.prompt) == ("rules", "rules", None)
-        with pytest.raises(NotFound, match=r"imagine\.structured"):
+        with pytest.raises(NotFoundError, match=r"imagine\.structured"):
             engine.search(red(engine), "in blue", config={"configurable": {"imagine_prompt": "none"}})
         request = ComposeRequest(red(engine), "in green")
         composed = engine.compose.with_config(chosen).invoke(request)

@@ -11,7 +11,7 @@ from ipcir_tools.composers.fusion import normalised
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.ranking import without_copies
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.store.features import text_key
@@ -129,5 +129,5 @@ def test_the_setting(monkeypatch):
     monkeypatch.setenv("IPCIR_DUPLICATES", "off")
     assert load_settings().duplicates is None
     monkeypatch.setenv("IPCIR_DUPLICATES", "1.5")
-    with pytest.raises(InvalidRequest, match="duplicates"):
+    with pytest.raises(InvalidRequestError, match="duplicates"):
         load_settings()

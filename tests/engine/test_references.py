@@ -20,7 +20,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from ipcir_tools.engine.references import resolve
-from ipcir_tools.errors import BadImage, InvalidRequest, IPCIRError, NotAllowed, NotFound
+from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, NotAllowedError, NotFoundError
 from ipcir_tools.images import fetching
 from ipcir_tools.images.fetching import fetch, is_public
 from ipcir_tools.images.reading import LoadedImage, image_id, load
@@ -83,21 +83,21 @@ def test_an_id_or_its_beginning_names_a_known_picture(catalog, trusted):
 
 def test_the_beginning_of_several_ids_is_ambiguous(catalog):
     pretend(catalog, "abcdef0123456789", "abcdef9876543210")
-    with pytest.raises(InvalidRequest, match="give more of its digits"):
+    with pytest.raises(InvalidRequestError, match="give more of its digits"):
         ask("abcdef", catalog)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.parametrize("reference", ["ffffffffffffffff", "the red one", "abcde"])
 def test_an_unknown_id_says_where_ids_come_from(catalog, reference, trusted):
-    with pytest.raises(NotFound, match="earlier hits") as caught:
+    with pytest.raises(NotFoundError, match="earlier hits") as caught:
         ask(reference, catalog, trusted=trusted)
     assert reference in str(caught.value)
 
 
 @pytest.mark.parametrize("reference", ["", "  \n", "a\0b.png"])
 def test_an_empty_reference_is_an_invalid_request(catalog, reference):
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequestError):
         ask(reference, catalog, trusted=True)
 
 
@@ -120,10 +120,10 @@ def test_a_file_whose_name_looks_like_an_id_is_still_a_file(catalog, photos, mon
 
 
 def test_a_file_that_is_missing_or_no_picture_is_named(catalog, photos):
-    with pytest.raises(NotFound, match=r"no file .*none\.png"):
+    with pytest.raises(NotFoundError, match=r"no file .*none\.png"):
         ask(str(photos / "none.png"), catalog, trusted=True)
     (photos / "words.png").write_text("words")
-    with pytest.raises(BadImage, match=r"words\.png is no usable picture: not a picture in a known format\."):
+    with pytest.raises(BadImageError, match=r"words\.png is no usable picture: not a picture in a known format\."):
         ask(str(photos / "words.png"), catalog, trusted=True)
 
 
@@ -149,14 +149,14 @@ def test_a_file_of_the_gallery_that_became_a_link_leads_nowhere(catalog, photos,
     (tmp_path / "secret.png").write_bytes(png("black"))
     (photos / "red.png").unlink()
     (photos / "red.png").symlink_to(tmp_path / "secret.png")
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         ask(str(photos / "red.png"), catalog)
 
 
 def test_an_agent_may_name_files_in_allowed_folders(catalog, photos):
     found = ask(str(photos / "red.png"), catalog, allow_folders=(photos,))
     assert isinstance(found, LoadedImage)
-    with pytest.raises(NotFound, match="none"):
+    with pytest.raises(NotFoundError, match="none"):
         ask(str(photos / "none.png"), catalog, allow_folders=(photos,))
 
 
@@ -168,14 +168,14 @@ def test_an_allowed_folder_is_left_neither_by_dots_nor_by_links_nor_by_a_longer_
     (allowed / "file.png").symlink_to(photos / "red.png")
     (allowed / "folder").symlink_to(photos)
     for inside in ("../photos/red.png", "file.png", "folder/red.png", "../open-not/a.png", "folder/../photos/red.png"):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             ask(f"{allowed}/{inside}", catalog, allow_folders=(allowed,))
     assert isinstance(ask(f"{allowed}/a.png", catalog, allow_folders=(allowed,)), LoadedImage)
 
 
 def test_a_refusal_does_not_tell_whether_a_file_exists(catalog, photos, tmp_path):
     def answer(reference: str) -> str:
-        with pytest.raises(NotAllowed) as caught:
+        with pytest.raises(NotAllowedError) as caught:
             ask(reference, catalog, allow_folders=(tmp_path / "open",))
         return str(caught.value).replace(reference, "FILE")
 
@@ -208,13 +208,13 @@ def test_a_data_uri_is_a_picture(catalog):
 
 @pytest.mark.parametrize("uri", ["data:image/png,abc", "data:;base64,***", "data:", "data:image/png;base64,abc"])
 def test_a_data_uri_of_another_kind_is_an_invalid_request(catalog, uri):
-    with pytest.raises(InvalidRequest, match="data: URI"):
+    with pytest.raises(InvalidRequestError, match="data: URI"):
         ask(uri, catalog)
 
 
 def test_a_long_data_uri_is_refused_before_it_is_decoded(catalog, monkeypatch):
     monkeypatch.setattr(base64, "b64decode", lambda *_, **__: pytest.fail("it was decoded"))
-    with pytest.raises(BadImage, match="IPCIR_MAX_BYTES"):
+    with pytest.raises(BadImageError, match="IPCIR_MAX_BYTES"):
         ask("data:;base64," + "A" * 10_000, catalog, max_bytes=1_000)
 
 
@@ -226,7 +226,7 @@ def anywhere(_: fetching.Address) -> bool:
 
 
 def test_urls_are_off_unless_switched_on(catalog):
-    with pytest.raises(NotAllowed, match="IPCIR_ALLOW_URLS"):
+    with pytest.raises(NotAllowedError, match="IPCIR_ALLOW_URLS"):
         ask("http://pictures.example/a.png", catalog, trusted=True)
 
 
@@ -241,7 +241,7 @@ def test_a_url_gives_a_picture(catalog, httpserver: HTTPServer):
 
 def test_a_url_of_this_machine_is_refused_before_anything_is_sent(catalog, httpserver: HTTPServer):
     for host in ("localhost", "127.0.0.1", "[::1]", "0.0.0.0", "2130706433", "[::ffff:127.0.0.1]"):
-        with pytest.raises(NotAllowed, match="address"):
+        with pytest.raises(NotAllowedError, match="address"):
             ask(f"http://{host}:{httpserver.port}/a.png", catalog, allow_urls=True)
     assert httpserver.log == []
 
@@ -249,7 +249,7 @@ def test_a_url_of_this_machine_is_refused_before_anything_is_sent(catalog, https
 def test_one_private_address_among_several_is_enough_to_refuse(monkeypatch):
     answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 80)) for ip in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         fetch("http://two-faced.example/", 100)
 
 
@@ -275,7 +275,7 @@ def test_every_redirect_is_checked_again(httpserver: HTTPServer):
 
     target = f"http://127.0.0.2:{httpserver.port}/secret"
     httpserver.expect_request("/a").respond_with_response(Response(status=302, headers={"Location": target}))
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         fetch(f"http://127.0.0.1:{httpserver.port}/a", 100, allowed=loopback_but_not_2)
     assert seen == ["127.0.0.1", "127.0.0.2"]
 
@@ -283,7 +283,7 @@ def test_every_redirect_is_checked_again(httpserver: HTTPServer):
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://user:word@127.0.0.1/"])
 def test_a_redirect_cannot_change_the_kind_of_url(httpserver: HTTPServer, target):
     httpserver.expect_request("/a").respond_with_response(Response(status=302, headers={"Location": target}))
-    with pytest.raises((NotAllowed, NotFound)):
+    with pytest.raises((NotAllowedError, NotFoundError)):
         fetch(httpserver.url_for("/a"), 100, allowed=anywhere)
 
 
@@ -293,20 +293,20 @@ def test_three_redirects_are_followed_and_no_more(httpserver: HTTPServer):
         httpserver.expect_request(f"/{step}").respond_with_response(answer)
     httpserver.expect_request("/4").respond_with_data("there")
     assert fetch(httpserver.url_for("/1"), 100, allowed=anywhere) == b"there"
-    with pytest.raises(NotFound, match="redirects"):
+    with pytest.raises(NotFoundError, match="redirects"):
         fetch(httpserver.url_for("/0"), 100, allowed=anywhere)
 
 
 def test_bytes_are_capped_while_they_come(httpserver: HTTPServer):
     httpserver.expect_request("/").respond_with_response(Response(b"x" * 1_000 for _ in range(100)))
-    with pytest.raises(BadImage, match="IPCIR_MAX_BYTES"):
+    with pytest.raises(BadImageError, match="IPCIR_MAX_BYTES"):
         fetch(httpserver.url_for("/"), 5_000, allowed=anywhere)
 
 
 @pytest.mark.parametrize("status", [204, 401, 404, 500])
 def test_an_answer_without_a_picture_is_not_found(httpserver: HTTPServer, status):
     httpserver.expect_request("/").respond_with_data("", status=status)
-    with pytest.raises(NotFound, match=str(status)):
+    with pytest.raises(NotFoundError, match=str(status)):
         fetch(httpserver.url_for("/"), 100, allowed=anywhere)
 
 
@@ -324,20 +324,20 @@ def test_a_server_that_drips_bytes_ends_at_the_deadline():
                     return
 
         threading.Thread(target=drip, daemon=True).start()
-        with pytest.raises(NotFound, match="ReadTimeout"):
+        with pytest.raises(NotFoundError, match="ReadTimeout"):
             fetch(f"http://127.0.0.1:{server.getsockname()[1]}/", 100, allowed=anywhere, seconds=0.3)
 
 
 def test_nothing_listens():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(NotFound, match="ConnectError"):
+    with pytest.raises(NotFoundError, match="ConnectError"):
         fetch(f"http://127.0.0.1:{port}/", 100, allowed=anywhere)
 
 
 @pytest.mark.parametrize("url", ["http://", "http://[::1", "https://a..b/", "http://" + "a" * 300 + "/"])
 def test_what_is_no_url_is_not_found(catalog, url):
-    with pytest.raises((NotFound, NotAllowed)):
+    with pytest.raises((NotFoundError, NotAllowedError)):
         ask(url, catalog, allow_urls=True)
 
 

@@ -16,7 +16,7 @@ from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.cli import main
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.replay import TOLERANCE, Difference, differing, replay, replay_json
-from ipcir_tools.errors import EmptyGallery, NotFound, SpaceMismatch
+from ipcir_tools.errors import EmptyGalleryError, NotFoundError, SpaceMismatchError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.models import loading
 from ipcir_tools.models.loading import encoder_id
@@ -179,15 +179,15 @@ def test_rules_in_the_place_of_a_model_are_a_difference(engine, pictures, tmp_pa
 
 def test_what_cannot_be_replayed_is_refused(engine, pictures, tmp_path):
     turn = engine.find("red").turn.id
-    with pytest.raises(NotFound, match="no turn"):
+    with pytest.raises(NotFoundError, match="no turn"):
         replay(engine, "t000000")
     other = Settings(home=tmp_path / "home", encoder="open_clip:other/model", captioner=CAPTIONER)
-    with Engine.open(other) as another, pytest.raises(SpaceMismatch):
+    with Engine.open(other) as another, pytest.raises(SpaceMismatchError):
         replay(another, turn)
     for file in pictures.iterdir():
         file.unlink()
     engine.index([pictures])
-    with pytest.raises(EmptyGallery):
+    with pytest.raises(EmptyGalleryError):
         replay(engine, turn)
 
 

@@ -35,7 +35,7 @@ from stand_ins import equipped
 from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.replay import replay
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import Settings
@@ -159,7 +159,7 @@ class Dialogues(RuleBasedStateMachine):
             asked["base"] = named(base)
         empty = not (words or liked or disliked or base is not None)
         if empty or set(asked["liked"]) & set(asked["disliked"]):
-            with pytest.raises(InvalidRequest):
+            with pytest.raises(InvalidRequestError):
                 self.engine.refine(turn, words, **asked, **chosen)
             return multiple()
         result = self.engine.refine(turn, words, **asked, **chosen)
@@ -209,7 +209,7 @@ class Dialogues(RuleBasedStateMachine):
     @rule(turn=turns, wrong=st.sampled_from(["0", "99", "-1", "0123456789abcdef", "t0000", " "]))
     def name_what_is_not_there(self, turn: str, wrong: str) -> None:
         for asked in ({"base": wrong}, {"liked": [wrong]}, {"disliked": ["1", wrong]}):
-            with pytest.raises((NotFound, InvalidRequest)):
+            with pytest.raises((NotFoundError, InvalidRequestError)):
                 self.engine.refine(turn, "in blue", **asked)
 
     # --- what is always true

@@ -1,4 +1,4 @@
-"""Opening pictures: what comes out of every kind of file, and that nothing but BadImage comes out of a bad one."""
+"""Opening pictures: what comes out of every kind of file, and that nothing but BadImageError comes out of a bad one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from ipcir_tools.errors import BadImage, NotFound
+from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images import reading
 from ipcir_tools.images.files import find_files, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, load, read_file
@@ -36,7 +36,7 @@ def opened(data: bytes, **limits: int) -> LoadedImage:
 
 
 def refusal(data: bytes, **limits: int) -> str:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(BadImageError) as caught:
         opened(data, **limits)
     return str(caught.value)
 
@@ -44,7 +44,7 @@ def refusal(data: bytes, **limits: int) -> str:
 def assert_picture_or_bad_image(data: bytes) -> None:
     try:
         said = opened(data, max_pixels=1_000_000).pixels.mode
-    except BadImage as error:
+    except BadImageError as error:
         said = str(error)
     assert said
     assert said.isprintable()
@@ -267,9 +267,9 @@ def test_too_many_bytes_are_not_read(tmp_path):
     file = tmp_path / "big.jpg"
     file.write_bytes(bytes(101))
     limited = Settings(max_bytes=100)
-    with pytest.raises(BadImage, match=r"101 bytes, more than the limit of 100 \(IPCIR_MAX_BYTES\)"):
+    with pytest.raises(BadImageError, match=r"101 bytes, more than the limit of 100 \(IPCIR_MAX_BYTES\)"):
         read_file(file, limited)
-    with pytest.raises(BadImage, match="more than the limit"):
+    with pytest.raises(BadImageError, match="more than the limit"):
         decode(bytes(101), "test", limited)
 
 
@@ -348,12 +348,12 @@ def test_only_regular_files_are_read(tmp_path):
     fifo = tmp_path / "pipe.jpg"
     os.mkfifo(fifo)
     for path in (fifo, tmp_path, Path("/dev/zero")):
-        with pytest.raises(BadImage, match="not a regular file"):
+        with pytest.raises(BadImageError, match="not a regular file"):
             read_file(path, SETTINGS)
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         load(tmp_path / "none.jpg", SETTINGS)
 
 
@@ -384,7 +384,7 @@ def test_named_files_always_count_and_nothing_comes_twice(tmp_path):
 
 
 def test_a_path_that_does_not_exist_is_refused_before_anything_is_found(tmp_path):
-    with pytest.raises(NotFound, match=r"none does not exist"):
+    with pytest.raises(NotFoundError, match=r"none does not exist"):
         find_files([tmp_path, tmp_path / "none"])
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from PIL import Image
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import ScriptedCaptioner, ScriptedChatModel
 from ipcir_tools.models import chat_captioner, hub, loading, transformers_captioner
 from ipcir_tools.models.captioner import Captioner, Said, clean
@@ -190,7 +190,7 @@ def test_a_model_is_loaded_once(folders, monkeypatch):
 def test_nothing_in_nothing_out_and_n_must_be_positive():
     captioner = ScriptedCaptioner()
     assert captioner.caption([]) == []
-    with pytest.raises(InvalidRequest, match="at least 1"):
+    with pytest.raises(InvalidRequestError, match="at least 1"):
         captioner.caption(pictures(1), n=0)
 
 
@@ -238,7 +238,7 @@ def test_the_identity_needs_no_torch(folders):
 @pytest.mark.parametrize("name", ["", "blip", "transformers:", "chat:", "chat:gpt-4o", "open_clip:x/y"])
 def test_a_malformed_name_is_told_the_grammar(name):
     for ask in (captioner_id, load_captioner):
-        with pytest.raises(InvalidRequest, match="auto, transformers:ORG/NAME"):
+        with pytest.raises(InvalidRequestError, match="auto, transformers:ORG/NAME"):
             ask(name)
 
 
@@ -246,7 +246,7 @@ def test_a_malformed_name_is_told_the_grammar(name):
 @pytest.mark.parametrize("name", ["auto", "transformers:Salesforce/blip2-opt-2.7b"])
 def test_without_the_hub_the_way_out_is_named(name, monkeypatch, capfd):
     monkeypatch.setattr(hub, "reachable", lambda url: False)
-    with pytest.raises(ModelUnavailable, match="cannot be reached") as caught:
+    with pytest.raises(ModelUnavailableError, match="cannot be reached") as caught:
         load_captioner(name, device="cpu")
     assert "Salesforce/blip" in str(caught.value)
     assert "--models demo" in str(caught.value)
@@ -254,17 +254,17 @@ def test_without_the_hub_the_way_out_is_named(name, monkeypatch, capfd):
 
 
 def test_folders_without_a_usable_model_are_told_apart(folders, tmp_path, capfd):
-    with pytest.raises(ModelUnavailable, match="There is no folder"):
+    with pytest.raises(ModelUnavailableError, match="There is no folder"):
         load_captioner(f"transformers:{tmp_path / 'none'}")
-    with pytest.raises(ModelUnavailable, match=r"holds no config\.json"):
+    with pytest.raises(ModelUnavailableError, match=r"holds no config\.json"):
         load_captioner(f"transformers:{tmp_path}")
     broken = shutil.copytree(folders["blip"], tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(ModelUnavailable, match="Cannot load transformers:"):
+    with pytest.raises(ModelUnavailableError, match="Cannot load transformers:"):
         load_captioner(f"transformers:{broken}", device="cpu")
     other = shutil.copytree(folders["blip"], tmp_path / "other")
     (other / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ModelUnavailable, match="'bert', which captions nothing unasked"):
+    with pytest.raises(ModelUnavailableError, match="'bert', which captions nothing unasked"):
         load_captioner(f"transformers:{other}", device="cpu")
     assert capfd.readouterr().err == ""
 
@@ -276,7 +276,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(folders, tmp_path):
     weights = load_file(lacking / "model.safetensors")
     gone = next(key for key in weights if "crossattention" in key)
     save_file({key: w for key, w in weights.items() if key != gone}, lacking / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelUnavailable, match="crossattention"):
+    with pytest.raises(ModelUnavailableError, match="crossattention"):
         load_captioner(f"transformers:{lacking}", device="cpu")
 
 
@@ -299,7 +299,7 @@ def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
 
 def test_a_failing_chat_model_is_one_clear_line():
     captioner, _ = chat(RuntimeError("rate limit\nreached"))
-    with pytest.raises(ModelUnavailable, match=r"^The captioner chat:scripted:x/0 failed: rate limit reached\.$"):
+    with pytest.raises(ModelUnavailableError, match=r"^The captioner chat:scripted:x/0 failed: rate limit reached\.$"):
         captioner.caption(pictures(1))
 
 
@@ -322,7 +322,7 @@ def test_a_chat_model_by_name_over_a_server(httpserver, monkeypatch):
 def test_a_chat_model_that_cannot_be_set_up(name, monkeypatch):
     for key in ["OPENAI_API_KEY", "OPENAI_ADMIN_KEY"]:
         monkeypatch.delenv(key, raising=False)
-    with pytest.raises(ModelUnavailable, match="Cannot set up the chat model"):
+    with pytest.raises(ModelUnavailableError, match="Cannot set up the chat model"):
         load_captioner(name)
 
 
@@ -330,7 +330,7 @@ def test_one_reply_that_fails_leaves_the_others():
     captioner, _ = chat("a red dress", RuntimeError("too busy"), "a blue dress")
     found = dict(said for several in captioner.captions(pictures(3)) for said in several)
     assert (found[0], found[2]) == (["a red dress"], ["a blue dress"])
-    assert isinstance(found[1], ModelUnavailable)
+    assert isinstance(found[1], ModelUnavailableError)
 
 
 def test_what_a_chat_model_costs_is_counted():
@@ -355,10 +355,10 @@ class Teller(Captioner):
             if self.calls == self.at:
                 raise KeyboardInterrupt
             ill = self.calls in self.ill
-            yield [(place, ModelUnavailable(f"ill {self.calls}") if ill else [f"caption {self.calls}"])]
+            yield [(place, ModelUnavailableError(f"ill {self.calls}") if ill else [f"caption {self.calls}"])]
 
 
-class Told:
+class TargetTexts:
     """What is kept of captions in one catalog, each time as a new process would begin."""
 
     def __init__(self, catalog: Catalog) -> None:
@@ -378,7 +378,7 @@ class Told:
 @pytest.fixture
 def told(tmp_path):
     with Catalog.open(tmp_path / "home") as catalog:
-        yield Told(catalog)
+        yield TargetTexts(catalog)
 
 
 def test_what_was_said_before_a_run_was_killed_is_not_asked_again(told):
@@ -401,7 +401,7 @@ def test_several_captions_of_one_picture_are_kept_one_by_one(told):
 
 
 def test_a_caption_that_fails_leaves_the_others_kept_and_counted(told):
-    with pytest.raises(ModelUnavailable, match="ill 2"):
+    with pytest.raises(ModelUnavailableError, match="ill 2"):
         told.ask(Teller(ill=[2]))
     assert told.made == {"captions": 4}
     rest = Teller()
@@ -414,7 +414,7 @@ def test_a_captioner_that_is_dead_is_asked_a_few_times_alone(told):
     captioning = told.begun(dead)
 
     def ask(names: str = "abcde") -> None:
-        with pytest.raises(ModelUnavailable):
+        with pytest.raises(ModelUnavailableError):
             captioning.several(names, 1, lambda _: Image.new("RGB", (8, 8)), None, None)
 
     ask()

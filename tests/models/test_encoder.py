@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images import pixels
 from ipcir_tools.images.pixels import sane
 from ipcir_tools.models import hub, loading
@@ -164,7 +164,7 @@ class Broken(Encoder):
     [np.array([[np.nan, 1.0]]), np.array([[np.inf, 1.0]]), np.zeros((1, 2)), np.ones((2, 2)), np.ones((1, 3))],
 )
 def test_what_is_no_feature_never_leaves_an_encoder(features):
-    with pytest.raises(ModelUnavailable, match="broken gave"):
+    with pytest.raises(ModelUnavailableError, match="broken gave"):
         Broken(features).embed_texts(["one"])
 
 
@@ -195,7 +195,7 @@ def test_a_folder_of_pickled_weights_is_read_without_running_pickles(folder, tmp
     read = load_encoder(f"open_clip:local-dir:{pickled}", device="cpu")
     np.testing.assert_allclose(read.embed_texts(["red"]), encoder.embed_texts(["red"]), atol=1e-6)
     torch.save({"weights": Path("/")}, pickled / "open_clip_pytorch_model.bin")  # any object beyond tensors
-    with pytest.raises(ModelUnavailable, match=r"[Ww]eights.only"):
+    with pytest.raises(ModelUnavailableError, match=r"[Ww]eights.only"):
         load_encoder(f"open_clip:local-dir:{pickled}", device="cpu")
 
 
@@ -223,9 +223,9 @@ def test_devices_and_number_types_by_name():
     assert pick_dtype("auto", "mps") == "float16"
     assert pick_dtype("bfloat16", "cpu") == "bfloat16"
     for wrong in ["gpu", "cuda:99", "cuda:x", ""]:
-        with pytest.raises(InvalidRequest, match=r"[Dd]evice"):
+        with pytest.raises(InvalidRequestError, match=r"[Dd]evice"):
             pick_device(wrong)
-    with pytest.raises(InvalidRequest, match="dtype"):
+    with pytest.raises(InvalidRequestError, match="dtype"):
         pick_dtype("int8", "cpu")
 
 
@@ -281,24 +281,24 @@ def test_the_identity_needs_no_torch(folder):
 )  # fmt: skip
 def test_a_malformed_name_is_told_the_grammar(name):
     for ask in (encoder_id, load_encoder):
-        with pytest.raises(InvalidRequest, match="open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or"):
+        with pytest.raises(InvalidRequestError, match="open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or"):
             ask(name)
 
 
 def test_unknown_models_and_tags_are_refused_with_near_ones():
-    with pytest.raises(ModelUnavailable, match=r"'ViTB32'; there is .*ViT-B-32"):
+    with pytest.raises(ModelUnavailableError, match=r"'ViTB32'; there is .*ViT-B-32"):
         load_encoder("open_clip:ViTB32/openai", device="cpu")
-    with pytest.raises(ModelUnavailable, match=r"'laion2b' for ViT-B-32; there is .*laion2b_s34b_b79k"):
+    with pytest.raises(ModelUnavailableError, match=r"'laion2b' for ViT-B-32; there is .*laion2b_s34b_b79k"):
         load_encoder("open_clip:ViT-B-32/laion2b", device="cpu")
 
 
 def test_folders_without_a_model_are_told_apart(folder, tmp_path):
-    with pytest.raises(ModelUnavailable, match="There is no folder"):
+    with pytest.raises(ModelUnavailableError, match="There is no folder"):
         load_encoder(f"open_clip:local-dir:{tmp_path / 'none'}")
-    with pytest.raises(ModelUnavailable, match=r"holds no open_clip_config\.json"):
+    with pytest.raises(ModelUnavailableError, match=r"holds no open_clip_config\.json"):
         load_encoder(f"open_clip:local-dir:{tmp_path}")
     bare = shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
-    with pytest.raises(ModelUnavailable, match="holds no weights"):
+    with pytest.raises(ModelUnavailableError, match="holds no weights"):
         load_encoder(f"open_clip:local-dir:{bare}")
 
 
@@ -314,7 +314,7 @@ def test_folders_without_a_model_are_told_apart(folder, tmp_path):
 def test_damaged_folders_give_one_line_that_names_them(folder, tmp_path, file, content, capfd):
     broken = shutil.copytree(folder, tmp_path / "broken")
     (broken / file).write_bytes(content)
-    with pytest.raises(ModelUnavailable, match="Cannot load open_clip:local-dir:") as caught:
+    with pytest.raises(ModelUnavailableError, match="Cannot load open_clip:local-dir:") as caught:
         load_encoder(f"open_clip:local-dir:{broken}", device="cpu")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
@@ -324,7 +324,7 @@ def test_damaged_folders_give_one_line_that_names_them(folder, tmp_path, file, c
 def test_without_the_hub_the_way_out_is_named_and_no_retry_is_made(name, monkeypatch, capfd):
     asked = []
     monkeypatch.setattr(hub, "reachable", lambda url: asked.append(url) or False)
-    with pytest.raises(ModelUnavailable) as caught:
+    with pytest.raises(ModelUnavailableError) as caught:
         load_encoder(name, device="cpu")
     text = str(caught.value)
     assert name in text
@@ -339,11 +339,11 @@ def test_the_offline_switch_of_the_hub_is_respected_and_restored(monkeypatch):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "reachable", lambda url: pytest.fail("asked the network"))
-    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE forbids"):
+    with pytest.raises(ModelUnavailableError, match="HF_HUB_OFFLINE forbids"):
         load_encoder(HUB_NAME, device="cpu")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "reachable", lambda url: False)
-    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+    with pytest.raises(ModelUnavailableError, match="cannot be reached"):
         load_encoder(HUB_NAME, device="cpu")
     assert constants.HF_HUB_OFFLINE is False
 
@@ -357,7 +357,7 @@ def test_closed_sockets_count_as_out_of_reach(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert not hub.reachable("https://huggingface.co")
-    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+    with pytest.raises(ModelUnavailableError, match="cannot be reached"):
         load_encoder(HUB_NAME, device="cpu")
 
 
@@ -413,7 +413,7 @@ def test_a_model_gets_the_activation_that_its_weights_were_trained_with(tag, qui
 
     monkeypatch.setattr(open_clip, "create_model", create_model)
     monkeypatch.setattr(hub, "reachable", lambda url: True)
-    with pytest.raises(ModelUnavailable) as caught:
+    with pytest.raises(ModelUnavailableError) as caught:
         load_encoder(f"open_clip:ViT-B-32/{tag}", device="cpu")
     assert caught.value.__cause__.args == (quick, True)
 

@@ -1,4 +1,4 @@
-"""Drawers: the brick's order, seeds and errors; an images endpoint over the wire; a pipeline; one's own."""
+"""Image generators: the brick's order, seeds and errors; an images endpoint over the wire; a pipeline; one's own."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.models import diffusers_images, hub, openai_images
-from ipcir_tools.models.image_generator import Drawer
-from ipcir_tools.models.loading import load_drawer
+from ipcir_tools.models.image_generator import ImageGenerator
+from ipcir_tools.models.loading import load_image_generator
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import drawn_key
@@ -36,7 +36,7 @@ from ipcir_tools.store.features import Features
 KEY = "sk-test-0123456789abcdef"
 
 
-class Painter(Drawer):
+class Painter(ImageGenerator):
     """Paints each picture in the grey of its seed; "fog" cannot be drawn."""
 
     id = "painter/1"
@@ -50,9 +50,9 @@ class Painter(Drawer):
         self.asked.append(description)
         self.shown.append(reference)
         if description == "fog":
-            raise InvalidRequest("Fog cannot be drawn.")
+            raise InvalidRequestError("Fog cannot be drawn.")
         if description == "nothing works":
-            raise ModelUnavailable("The painter is ill.")
+            raise ModelUnavailableError("The painter is ill.")
         return [Image.new("L", (4, 4), seed % 256) for seed in seeds]
 
 
@@ -90,16 +90,16 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn():
 
 def test_a_description_that_cannot_be_drawn_costs_no_other_one():
     drawn = dict(Painter().drawings(["a", "fog", "b"]))
-    assert isinstance(drawn[1], InvalidRequest)
+    assert isinstance(drawn[1], InvalidRequestError)
     assert [len(drawn[0]), len(drawn[2])] == [1, 1]
-    with pytest.raises(InvalidRequest, match="Fog"):
+    with pytest.raises(InvalidRequestError, match="Fog"):
         Painter().draw(["a", "fog", "b"])
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_where_nothing_can_be_drawn_nothing_more_is_asked_for(concurrency):
     painter = Painter(concurrency)
-    with pytest.raises(ModelUnavailable, match="ill"):
+    with pytest.raises(ModelUnavailableError, match="ill"):
         painter.draw(["nothing works", *map(str, range(100))])
     assert len(painter.asked) <= 2 * concurrency + 2
 
@@ -111,17 +111,17 @@ def test_no_more_is_drawn_ahead_than_somebody_takes():
 
 
 def test_too_few_pictures_are_an_error():
-    with pytest.raises(ModelUnavailable, match="gave 1 pictures in place of 3"):
+    with pytest.raises(ModelUnavailableError, match="gave 1 pictures in place of 3"):
         Lazy().draw(["a"], 3)
 
 
 def test_no_pictures_are_no_request():
-    with pytest.raises(InvalidRequest, match="at least 1"):
+    with pytest.raises(InvalidRequestError, match="at least 1"):
         Painter().draw(["a"], 0)
     assert Painter().draw([], 2) == []
 
 
-def test_references_are_shown_to_drawers_that_edit_alone():
+def test_references_are_shown_to_image_generators_that_edit_alone():
     reference = Image.new("RGB", (3, 3))
     for edits, seen in ((True, reference), (False, None)):
         painter = Painter(edits=edits)
@@ -131,7 +131,10 @@ def test_references_are_shown_to_drawers_that_edit_alone():
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.integers(0, 9), st.integers(0, 9), st.text()), unique=True))
 def test_keys_differ_where_anything_does(wanted):
-    keys = [drawn_key(drawer, text, i, seed=seed, reference=seen) for drawer, text, i, seed, seen in wanted]
+    keys = [
+        drawn_key(image_generator, text, i, seed=seed, reference=seen)
+        for image_generator, text, i, seed, seen in wanted
+    ]
     assert len(set(keys)) == len(wanted)
     assert all(re.fullmatch(r"drawn:[0-9a-f]{16}", key) for key in keys)
 
@@ -155,8 +158,8 @@ def features(tmp_path) -> Iterator[Features]:
         yield Features(catalog, Settings(), lambda: encoder, ScriptedCaptioner, lambda: "nobody")
 
 
-def draw(features: Features, drawer: Drawer, *descriptions: str) -> int:
-    return len(features.drawn(drawer, [(text, "") for text in descriptions], 2))
+def draw(features: Features, image_generator: ImageGenerator, *descriptions: str) -> int:
+    return len(features.drawn(image_generator, [(text, "") for text in descriptions], 2))
 
 
 SEVEN = [f"dress {i}" for i in range(7)]
@@ -173,7 +176,7 @@ def test_what_was_drawn_before_a_run_was_killed_is_not_drawn_again(features):
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_description_that_failed_leaves_the_others_kept_and_counted(features, concurrency):
-    with pytest.raises(ModelUnavailable, match="ill"):
+    with pytest.raises(ModelUnavailableError, match="ill"):
         draw(features, Moody(concurrency), *SEVEN[:6], "ill", SEVEN[6])
     assert features.made["drawings"] == 2 * 7
     again = Moody()
@@ -181,15 +184,15 @@ def test_a_description_that_failed_leaves_the_others_kept_and_counted(features, 
     assert again.asked == []
 
 
-def test_a_drawer_that_is_dead_is_asked_a_few_times_alone(features):
+def test_a_image_generator_that_is_dead_is_asked_a_few_times_alone(features):
     dead, most = Moody(), OUTAGES + 3
-    with pytest.raises(ModelUnavailable):
+    with pytest.raises(ModelUnavailableError):
         draw(features, dead, *(f"ill {i}" for i in range(50)))
     before = len(dead.asked)
     assert before <= most
     with features.giving_up():
         for i in range(50):
-            with pytest.raises(ModelUnavailable):
+            with pytest.raises(ModelUnavailableError):
                 draw(features, dead, f"ill {i}")
     assert len(dead.asked) == before + OUTAGES
     assert draw(features, dead, "a dress") == 1, "it may be well again"
@@ -209,33 +212,33 @@ def test_the_encoder_is_there_before_anything_is_drawn(features, monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "openai", "openai:", "dalle:3", "python:json", "python::x", "python:x:"])
 def test_a_name_that_can_never_work_is_told_the_grammar(name):
-    with pytest.raises(InvalidRequest, match="openai:MODEL, diffusers:ORG/NAME"):
-        load_drawer(name)
+    with pytest.raises(InvalidRequestError, match="openai:MODEL, diffusers:ORG/NAME"):
+        load_image_generator(name)
 
 
 def test_no_name_is_told_how_to_choose():
-    with pytest.raises(ModelUnavailable, match="IPCIR_DRAWER"):
-        load_drawer(None)
+    with pytest.raises(ModelUnavailableError, match="IPCIR_IMAGE_GENERATOR"):
+        load_image_generator(None)
 
 
-def test_a_drawer_of_ones_own_by_name(monkeypatch):
-    module = ModuleType("my_drawers")
+def test_a_image_generator_of_ones_own_by_name(monkeypatch):
+    module = ModuleType("my_image_generators")
     module.Painter, module.not_one = Painter, dict
-    monkeypatch.setitem(sys.modules, "my_drawers", module)
-    assert isinstance(load_drawer("python:my_drawers:Painter"), Painter)
-    with pytest.raises(ModelUnavailable, match="gives a dict, not a Drawer"):
-        load_drawer("python:my_drawers:not_one")
+    monkeypatch.setitem(sys.modules, "my_image_generators", module)
+    assert isinstance(load_image_generator("python:my_image_generators:Painter"), Painter)
+    with pytest.raises(ModelUnavailableError, match="gives a dict, not an ImageGenerator"):
+        load_image_generator("python:my_image_generators:not_one")
 
 
 @pytest.mark.parametrize("name", ["python:no_such_module:X", "python:json:Missing", "python:json:loads"])
-def test_a_drawer_of_ones_own_that_cannot_be_loaded(name):
-    with pytest.raises(ModelUnavailable, match=f"Cannot load the drawer {name}"):
-        load_drawer(name)
+def test_a_image_generator_of_ones_own_that_cannot_be_loaded(name):
+    with pytest.raises(ModelUnavailableError, match=f"Cannot load the image generator {name}"):
+        load_image_generator(name)
 
 
 def test_the_wardrobe_draws_by_its_short_name():
-    drawer = load_drawer("wardrobe")
-    ((first, second),) = drawer.draw(["a red dress"], 2)
+    image_generator = load_image_generator("wardrobe")
+    ((first, second),) = image_generator.draw(["a red dress"], 2)
     assert first.size == (224, 224)
     assert first.tobytes() != second.tobytes()
 
@@ -292,11 +295,11 @@ def endpoint(http, monkeypatch) -> Endpoint:
     return Endpoint(http)
 
 
-def remote(endpoint: Endpoint, **chosen: Any) -> Drawer:
-    return load_drawer("openai:toy-image", load_settings(drawer_base_url=endpoint.url, **chosen))
+def remote(endpoint: Endpoint, **chosen: Any) -> ImageGenerator:
+    return load_image_generator("openai:toy-image", load_settings(image_generator_base_url=endpoint.url, **chosen))
 
 
-def failure(endpoint: Endpoint, kind: type[Exception] = ModelUnavailable, **chosen: Any) -> str:
+def failure(endpoint: Endpoint, kind: type[Exception] = ModelUnavailableError, **chosen: Any) -> str:
     with pytest.raises(kind) as caught:
         remote(endpoint, **chosen).draw(["a red dress"])
     assert "\n" not in str(caught.value)
@@ -304,7 +307,7 @@ def failure(endpoint: Endpoint, kind: type[Exception] = ModelUnavailable, **chos
 
 
 def test_pictures_come_as_base64(endpoint):
-    (drawn,) = remote(endpoint, drawer_size="256x256").draw(["a red dress"], 2)
+    (drawn,) = remote(endpoint, image_generator_size="256x256").draw(["a red dress"], 2)
     assert [each.getpixel((0, 0)) for each in drawn] == [(255, 0, 0)] * 2
     first, second = endpoint.bodies
     assert {name: first[name] for name in ("model", "prompt", "n", "size")} == {
@@ -343,11 +346,11 @@ def test_a_server_that_takes_no_seed_is_asked_without_one_from_then_on(endpoint)
         return (fault(400, "Unknown parameter: 'seed'.") if wrong else picture())(request)
 
     endpoint.answers = [strict]
-    drawer = remote(endpoint)
-    assert len(drawer.draw(["a", "b", "c"])) == 3
+    image_generator = remote(endpoint)
+    assert len(image_generator.draw(["a", "b", "c"])) == 3
     assert ["seed" in body for body in endpoint.bodies].count(False) == 3
     endpoint.bodies.clear()
-    drawer.draw(["d"])
+    image_generator.draw(["d"])
     assert ["seed" in body for body in endpoint.bodies] == [False]
 
 
@@ -362,7 +365,7 @@ def test_what_does_not_pass_is_given_up_with_a_way_out(endpoint):
     endpoint.answers = [fault(503, "overloaded")]
     said = failure(endpoint)
     assert "overloaded" in said
-    assert "IPCIR_DRAWER" in said
+    assert "IPCIR_IMAGE_GENERATOR" in said
     assert len(endpoint.bodies) == 3
 
 
@@ -388,7 +391,7 @@ def test_a_refusal_is_the_descriptions_own_fault(endpoint, message, code):
     endpoint.answers = [strict]
     found = dict(remote(endpoint).drawings(["a bad thing", "a good thing"]))
     refused, drawn = found[0], found[1]
-    assert isinstance(refused, InvalidRequest)
+    assert isinstance(refused, InvalidRequestError)
     assert "refused to draw 'a bad thing'" in str(refused)
     assert len(drawn) == 1
     assert len(endpoint.bodies) == 2
@@ -421,7 +424,9 @@ def test_a_wrong_key_is_named_and_never_shown(endpoint):
 )
 def test_a_reply_without_a_picture_is_one_line(endpoint, reply):
     endpoint.answers = [sends(reply)]
-    assert re.match(r"The drawer openai:toy-image@\S+/own size sent no picture \(.*\): check", failure(endpoint))
+    assert re.match(
+        r"The image generator openai:toy-image@\S+/own size sent no picture \(.*\): check", failure(endpoint)
+    )
 
 
 def test_a_silent_server_is_not_waited_for(endpoint):
@@ -430,7 +435,7 @@ def test_a_silent_server_is_not_waited_for(endpoint):
         return picture()(request)
 
     endpoint.answers = [silent]
-    assert "IPCIR_DRAWER_TIMEOUT" in failure(endpoint, drawer_timeout=0.2)
+    assert "IPCIR_IMAGE_GENERATOR_TIMEOUT" in failure(endpoint, image_generator_timeout=0.2)
     assert len(endpoint.bodies) == 1
 
 
@@ -444,7 +449,7 @@ def test_a_server_that_drips_for_ever_is_not_waited_for(endpoint):
         return Response(drops(), 200, {"Content-Type": "application/json"})
 
     endpoint.answers = [dripping]
-    assert "IPCIR_DRAWER_TIMEOUT" in failure(endpoint, drawer_timeout=0.3)
+    assert "IPCIR_IMAGE_GENERATOR_TIMEOUT" in failure(endpoint, image_generator_timeout=0.3)
 
 
 def test_a_reply_of_any_size_is_not_read(endpoint):
@@ -454,31 +459,33 @@ def test_a_reply_of_any_size_is_not_read(endpoint):
 
 def test_a_server_that_is_not_there(monkeypatch):
     monkeypatch.setattr(openai_images, "FIRST_PAUSE", 0.01)
-    drawer = load_drawer("openai:toy-image", load_settings(drawer_base_url="http://user:hush@127.0.0.1:9/v1"))
-    with pytest.raises(ModelUnavailable, match="Check IPCIR_DRAWER_BASE_URL") as caught:
-        drawer.draw(["a"])
-    assert "hush" not in str(caught.value) + drawer.id
+    image_generator = load_image_generator(
+        "openai:toy-image", load_settings(image_generator_base_url="http://user:hush@127.0.0.1:9/v1")
+    )
+    with pytest.raises(ModelUnavailableError, match="Check IPCIR_IMAGE_GENERATOR_BASE_URL") as caught:
+        image_generator.draw(["a"])
+    assert "hush" not in str(caught.value) + image_generator.id
 
 
 def test_openai_needs_a_key_and_a_server_of_ones_own_does_not(endpoint, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
-        load_drawer("openai:gpt-image-1")
+    with pytest.raises(ModelUnavailableError, match="OPENAI_API_KEY"):
+        load_image_generator("openai:gpt-image-1")
     assert remote(endpoint).draw(["a"])
 
 
 def test_openai_itself_is_sent_no_seed(endpoint, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)  # stands for OpenAI here
-    load_drawer("openai:toy-image").draw(["a"])
+    load_image_generator("openai:toy-image").draw(["a"])
     assert set(endpoint.bodies[0]) == {"model", "prompt", "n"}
 
 
 def test_the_id_tells_apart_what_draws_differently(endpoint):
     ids = {
         remote(endpoint).id,
-        remote(endpoint, drawer_size="64x64").id,
-        load_drawer("openai:other", load_settings(drawer_base_url=endpoint.url)).id,
-        load_drawer("openai:toy-image", load_settings(drawer_base_url="http://127.0.0.1:9/v1")).id,
+        remote(endpoint, image_generator_size="64x64").id,
+        load_image_generator("openai:other", load_settings(image_generator_base_url=endpoint.url)).id,
+        load_image_generator("openai:toy-image", load_settings(image_generator_base_url="http://127.0.0.1:9/v1")).id,
     }
     assert len(ids) == 4
 
@@ -526,39 +533,39 @@ def pipelines(monkeypatch) -> list[Pipeline]:
 
 
 def test_a_pipeline_draws_a_picture_for_each_seed(pipelines):
-    drawer = load_drawer("diffusers:org/name", Settings(device="cpu", drawer_size="64x32"))
-    ((first, second),) = drawer.draw(["a red dress"], 2)
+    image_generator = load_image_generator("diffusers:org/name", Settings(device="cpu", image_generator_size="64x32"))
+    ((first, second),) = image_generator.draw(["a red dress"], 2)
     assert first.tobytes() != second.tobytes()
-    assert drawer.draw(["a red dress"], 1)[0][0].tobytes() == first.tobytes()
+    assert image_generator.draw(["a red dress"], 1)[0][0].tobytes() == first.tobytes()
     (pipeline,) = pipelines
     assert pipeline.calls[0] == {"prompts": ["a red dress"] * 2, "width": 64, "height": 32}
     assert (pipeline.source, pipeline.device, pipeline.bar) == ("org/name", "cpu", False)
     assert pipeline.options == {"torch_dtype": torch.float32, "use_safetensors": True}
-    assert drawer.id == "diffusers:org/name/64x32"
+    assert image_generator.id == "diffusers:org/name/64x32"
 
 
 def test_one_pipeline_is_loaded_once(pipelines):
     for _ in range(2):
-        load_drawer("diffusers:org/name", Settings(device="cpu"))
+        load_image_generator("diffusers:org/name", Settings(device="cpu"))
     assert len(pipelines) == 1
 
 
 def test_what_a_safety_checker_withholds_is_the_descriptions_own_fault(pipelines):
-    drawer = load_drawer("diffusers:org/name", Settings(device="cpu"))
+    image_generator = load_image_generator("diffusers:org/name", Settings(device="cpu"))
     pipelines[0].unsafe = True
-    with pytest.raises(InvalidRequest, match="withheld a picture of 'a red dress'"):
-        drawer.draw(["a red dress"])
+    with pytest.raises(InvalidRequestError, match="withheld a picture of 'a red dress'"):
+        image_generator.draw(["a red dress"])
 
 
 def test_a_pipeline_that_fails_is_one_line(pipelines):
-    with pytest.raises(ModelUnavailable, match="CUDA out of memory"):
-        load_drawer("diffusers:org/name", Settings(device="cpu")).draw(["too large"])
+    with pytest.raises(ModelUnavailableError, match="CUDA out of memory"):
+        load_image_generator("diffusers:org/name", Settings(device="cpu")).draw(["too large"])
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(ModelUnavailable, match=re.escape('pip install "ipcir-tools[diffusers]"')):
-        load_drawer("diffusers:org/name", Settings(device="cpu"))
+    with pytest.raises(ModelUnavailableError, match=re.escape('pip install "ipcir-tools[diffusers]"')):
+        load_image_generator("diffusers:org/name", Settings(device="cpu"))
 
 
 def saved_pipeline(folder: Path, weights: bytes) -> Path:
@@ -576,12 +583,12 @@ def saved_pipeline(folder: Path, weights: bytes) -> Path:
 
 def test_a_folder_is_known_by_its_contents(pipelines, tmp_path):
     folders = [saved_pipeline(tmp_path / str(i) / "mine", weights) for i, weights in enumerate((b"a", b"a", b"b"))]
-    first, same, other = (load_drawer(f"diffusers:{folder}", Settings(device="cpu")).id for folder in folders)
+    first, same, other = (load_image_generator(f"diffusers:{folder}", Settings(device="cpu")).id for folder in folders)
     assert re.fullmatch(r"diffusers:mine@[0-9a-f]{12}/own size", first)
     assert first == same
     assert first != other
 
 
 def test_a_folder_without_a_pipeline_is_named(pipelines, tmp_path):
-    with pytest.raises(ModelUnavailable, match=r"holds no model_index\.json"):
-        load_drawer(f"diffusers:{tmp_path}", Settings(device="cpu"))
+    with pytest.raises(ModelUnavailableError, match=r"holds no model_index\.json"):
+        load_image_generator(f"diffusers:{tmp_path}", Settings(device="cpu"))

@@ -38,9 +38,9 @@ def test_a_named_model_joins_a_named_set():
 
 
 def test_the_demo_models_draw_for_themselves_and_others_when_they_are_told_to():
-    assert chosen_models(Settings(), {}).drawer is None
-    assert chosen_models(Settings(), noted_models(SETS[DEMO])).drawer == "wardrobe"
-    assert chosen_models(Settings(models="demo", drawer="openai:toy"), {}).drawer == "openai:toy"
+    assert chosen_models(Settings(), {}).image_generator is None
+    assert chosen_models(Settings(), noted_models(SETS[DEMO])).image_generator == "wardrobe"
+    assert chosen_models(Settings(models="demo", image_generator="openai:toy"), {}).image_generator == "openai:toy"
 
 
 NAMES = st.one_of(st.none(), st.sampled_from(["auto", OWN, SETS[DEMO].encoder]))

@@ -13,7 +13,7 @@ from ipcir_tools.chains.composition.chain import compose_all
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.composers import fusion
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import ModelUnavailable, SpaceMismatch
+from ipcir_tools.errors import ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.fakes import COLOURS
 from ipcir_tools.models.network import NetworkConfig, load_network, save_network
 from ipcir_tools.models.presets import DEFAULT, SETS
@@ -90,7 +90,7 @@ def test_a_sentence_is_encoded_once_for_each_network(engine, red):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_that_nobody_trained_is_named_with_the_command_that_trains_it(tmp_path, method):
-    with pytest.raises(ModelUnavailable) as caught:
+    with pytest.raises(ModelUnavailableError) as caught:
         find_network(method, "some/128d", Settings(home=tmp_path), SETS[DEFAULT])
     command = "ipcir train align TRIPLETS.jsonl" if method == "aligned" else f"ipcir train {method} FOLDER"
     assert all(said in str(caught.value) for said in ("some/128d", str(tmp_path), command, "IPCIR_INVERSION"))
@@ -117,5 +117,5 @@ def test_a_network_of_another_encoder_is_never_used(engine, red, method):
     folder = engine.settings.home / "networks" / method
     write_network(engine, method, folder, space="other/128d")
     settings = Settings(home=engine.settings.home, inversion=folder)
-    with Engine.open(settings) as named, pytest.raises(SpaceMismatch, match="other/128d"):
+    with Engine.open(settings) as named, pytest.raises(SpaceMismatchError, match="other/128d"):
         named.search(red, "in blue", composer=method)

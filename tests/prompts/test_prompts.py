@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.prompts import Prompt, capped, load_prompt, parse_prompt, prompt_ids
 
 HEAD = "---\nid: toy\nversion: 3\npurpose: To test.\nvariables: {caption: 50}\nreply: text\n---\n"
@@ -110,15 +110,15 @@ class TestEveryPromptFile:
         prompt = load_prompt(prompt_id)
         given_values = values(prompt, "a dog")
         pictures = {name: PICTURES[name] for name in prompt.pictures}
-        with pytest.raises(InvalidRequest, match="weather"):
+        with pytest.raises(InvalidRequestError, match="weather"):
             prompt.render(pictures, **given_values, weather="fine")
-        with pytest.raises(InvalidRequest, match="map"):
+        with pytest.raises(InvalidRequestError, match="map"):
             prompt.render({**pictures, "map": "data:image/png;base64,eA=="}, **given_values)
         for name in prompt.variables:
-            with pytest.raises(InvalidRequest, match=name):
+            with pytest.raises(InvalidRequestError, match=name):
                 prompt.render(pictures, **{other: text for other, text in given_values.items() if other != name})
         for name in prompt.pictures:
-            with pytest.raises(InvalidRequest, match=name):
+            with pytest.raises(InvalidRequestError, match=name):
                 prompt.render({}, **given_values)
 
 
@@ -131,7 +131,7 @@ def test_the_default_prompt_shows_the_json_form_and_asks_for_no_absences():
 
 
 def test_an_unknown_id_names_the_known_ones():
-    with pytest.raises(NotFound, match=r"imagine\.structured"):
+    with pytest.raises(NotFoundError, match=r"imagine\.structured"):
         load_prompt("../settings")
 
 
@@ -199,7 +199,7 @@ def test_the_hash_follows_the_content_but_not_the_line_ends():
     ],
 )
 def test_faulty_files_are_refused_by_name(text: str, complaint: str):
-    with pytest.raises(InvalidRequest, match=complaint) as caught:
+    with pytest.raises(InvalidRequestError, match=complaint) as caught:
         parse_prompt(text, "toy.md")
     assert "toy.md" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -236,7 +236,7 @@ LAUGHS = "[" + ", ".join(["&x0 lol", *(f"&x{i} [{', '.join([f'*x{i - 1}'] * 9)}]
     ],
 )
 def test_a_schema_that_is_not_plain_json_is_refused_by_name(properties: str, complaint: str):
-    with pytest.raises(InvalidRequest, match=rf"^prompt file toy\.md: .*{complaint}") as caught:
+    with pytest.raises(InvalidRequestError, match=rf"^prompt file toy\.md: .*{complaint}") as caught:
         parse_prompt(with_reply(properties), "toy.md")
     assert "\n" not in str(caught.value)
 
@@ -268,7 +268,7 @@ def test_whatever_stands_in_the_front_matter_is_refused_or_can_be_used(field: st
     head = "\n".join(f"{name}: {each}" for name, each in {**lines, field: value}.items())
     try:
         prompt = parse_prompt(f"---\n{head}\n---\n{BODY}", "toy.md")
-    except InvalidRequest as error:
+    except InvalidRequestError as error:
         told = str(error)
         assert re.fullmatch("prompt file toy.md.+", told)
     else:
@@ -290,7 +290,7 @@ def test_pictures_follow_the_text_in_the_declared_order():
         {"type": "image", "base64": "c2hlZXQ=", "mime_type": "image/jpeg"},
         {"type": "image", "base64": "cmVm", "mime_type": "image/png"},
     ]
-    with pytest.raises(InvalidRequest, match="sheet is no data URI"):
+    with pytest.raises(InvalidRequestError, match="sheet is no data URI"):
         parse_prompt(text, "toy.md").render({**PICTURES, "sheet": "/etc/passwd"}, caption="a dog")
 
 
@@ -312,12 +312,12 @@ class TestAFolderOfOnesOwn:
 
     def test_its_faults_are_named(self, folder: Path):
         (folder / "toy.md").write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(InvalidRequest, match=r"toy\.md.*UTF-8"):
+        with pytest.raises(InvalidRequestError, match=r"toy\.md.*UTF-8"):
             load_prompt("toy", folder)
         (folder / "other.md").write_text(HEAD + BODY, encoding="utf-8")
-        with pytest.raises(InvalidRequest, match="calls itself toy"):
+        with pytest.raises(InvalidRequestError, match="calls itself toy"):
             load_prompt("other", folder)
-        with pytest.raises(NotFound, match="IPCIR_PROMPTS"):
+        with pytest.raises(NotFoundError, match="IPCIR_PROMPTS"):
             load_prompt("toy", folder / "nowhere")
 
     @pytest.mark.parametrize("name", ["odd", "imagine.simple"])
@@ -346,7 +346,7 @@ class TestAFolderOfOnesOwn:
         else:
             path.write_text(HEAD + "#" * (300 * 1024 if kind == "large" else 1) + BODY, encoding="utf-8")
         assert name in prompt_ids(folder)
-        with pytest.raises(InvalidRequest, match=f"prompt file .*{complaint}") as caught:
+        with pytest.raises(InvalidRequestError, match=f"prompt file .*{complaint}") as caught:
             load_prompt(name, folder)
         assert "\n" not in str(caught.value)
         assert " ".join(name.split()) in str(caught.value)

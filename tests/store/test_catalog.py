@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateColumn, CreateTable
 
-from ipcir_tools.errors import CatalogError, InvalidRequest, NotFound, SpaceMismatch
+from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError, SpaceMismatchError
 from ipcir_tools.store import database, schema
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.replies import ReplyCount
@@ -200,7 +200,7 @@ def test_the_first_feature_stays(catalog):
 def test_a_gallery_has_one_space(catalog):
     catalog.bind_space(SPACE)
     catalog.bind_space(SPACE)
-    with pytest.raises(SpaceMismatch, match=rf"{SPACE}.*other/4d"):
+    with pytest.raises(SpaceMismatchError, match=rf"{SPACE}.*other/4d"):
         catalog.bind_space("other/4d")
     assert catalog.space() == SPACE
 
@@ -252,10 +252,10 @@ def test_a_reply_is_found_by_how_its_key_begins(catalog):
         catalog.put_reply(key, reply(key))
     assert catalog.find_reply("efgh") == ("efgh1", reply("efgh1"))
     assert catalog.find_reply("abcd2") == ("abcd2", reply("abcd2"))
-    with pytest.raises(InvalidRequest, match="abcd1 and abcd2"):
+    with pytest.raises(InvalidRequestError, match="abcd1 and abcd2"):
         catalog.find_reply("abcd")
     for prefix in ("efg", "", "%%%%", "____", "zzzz", "\udcff\0\udcff\0"):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             catalog.find_reply(prefix)
 
 
@@ -445,12 +445,12 @@ def test_a_turn_never_changes(catalog):
 def test_turns_that_cannot_be_found(catalog):
     for id_ in ("aaaa1111", "aaaa2222"):
         catalog.put_turn(turn(id_))
-    with pytest.raises(InvalidRequest, match="aaaa1111"):
+    with pytest.raises(InvalidRequestError, match="aaaa1111"):
         catalog.turn("aaaa")
     for id_ in ("aaa", "", "%%%%", "bbbb"):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             catalog.turn(id_)
-    with pytest.raises(NotFound, match="cccc"):
+    with pytest.raises(NotFoundError, match="cccc"):
         catalog.put_turn(turn("dddd4444", parent="cccc3333"))
 
 

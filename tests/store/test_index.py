@@ -19,7 +19,7 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipcir_tools.errors import EmptyGallery, InvalidRequest
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
 from ipcir_tools.evaluation.experiments.index_speed import measure_recall
 from ipcir_tools.store import sealed_index
 from ipcir_tools.store.catalog import Catalog, FileStamp
@@ -133,12 +133,12 @@ def test_an_empty_gallery_says_what_to_do(tmp_path, folder):
     with Catalog.open(tmp_path) as catalog:
         gallery = Gallery.open(catalog, folder)
         assert not folder.exists()
-        with pytest.raises(EmptyGallery, match="ipcir index FOLDER"):
+        with pytest.raises(EmptyGalleryError, match="ipcir index FOLDER"):
             gallery.nearest(Probe(drawn(1)[0]), 3)
 
 
 def test_k_must_be_positive(catalog, folder):
-    with pytest.raises(InvalidRequest, match="k"):
+    with pytest.raises(InvalidRequestError, match="k"):
         Gallery.open(catalog, folder).nearest(Probe(drawn(1)[0]), 0)
 
 
@@ -225,7 +225,7 @@ def test_a_filter_that_nothing_passes(catalog, folder):
     ],
 )  # fmt: skip
 def test_a_wrong_filter_is_refused_with_the_grammar(catalog, folder, where):
-    with pytest.raises(InvalidRequest) as error:
+    with pytest.raises(InvalidRequestError) as error:
         Gallery.open(catalog, folder).nearest(Probe(drawn(1)[0]), 3, where)
     assert all(word in str(error.value) for word in [*FIELDS, "$gte", "$nin", "$or"])
 
@@ -234,7 +234,7 @@ def test_a_filter_that_is_nested_without_end(catalog):
     where = {"width": 1}
     for _ in range(5000):
         where = {"$and": [where, {"height": 2}]}
-    with pytest.raises(InvalidRequest, match="nested"):
+    with pytest.raises(InvalidRequestError, match="nested"):
         catalog.matching(where)
 
 

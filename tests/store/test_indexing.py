@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from PIL import Image
 
 from ipcir_tools import errors
-from ipcir_tools.errors import ModelUnavailable, NotFound, SpaceMismatch
+from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
 from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.images.files import path_text
 from ipcir_tools.images.reading import image_id, load
@@ -293,7 +293,7 @@ def test_a_folder_that_does_not_exist_changes_nothing(bench, photos):
     bench.index(photos)
     draw(photos / "b.png", 2)
     gone = photos.rename(photos.with_name("unmounted"))
-    with pytest.raises(NotFound, match="photos does not exist"):
+    with pytest.raises(NotFoundError, match="photos does not exist"):
         bench.index(gone, photos)
     assert bench.catalog.size() == 1
 
@@ -322,7 +322,7 @@ def test_files_out_of_reach_keep_their_pictures(bench, photos, monkeypatch):
     monkeypatch.setattr(indexing, "_status", lambda _: None)
 
     def unreachable(*_):
-        raise errors.BadImage("cannot be read (Input/output error)")
+        raise errors.BadImageError("cannot be read (Input/output error)")
 
     monkeypatch.setattr(indexing, "read_file", unreachable)
     report = bench.index(photos)
@@ -343,7 +343,7 @@ def test_another_encoder_is_refused_before_it_encodes(bench, photos):
     bench.index(photos)
     draw(photos / "b.png", 2)
     bench.encoder = FakeEncoder("fake:other")
-    with pytest.raises(SpaceMismatch, match="fake:other"):
+    with pytest.raises(SpaceMismatchError, match="fake:other"):
         bench.index(photos)
     assert (bench.encoder.images_encoded, bench.catalog.size()) == (0, 1)
 
@@ -375,7 +375,7 @@ def test_an_encoder_that_fails_on_everything_is_the_encoders_fault(bench, photos
         raise RuntimeError("no kernel image is available")
 
     monkeypatch.setattr(bench.encoder, "_image_batch", broken)
-    with pytest.raises(ModelUnavailable, match="no kernel image"):
+    with pytest.raises(ModelUnavailableError, match="no kernel image"):
         bench.index(photos)
     assert bench.catalog.size() == 0
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ipcir_tools.composers import fusion
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable, SpaceMismatch
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.loading import load_encoder
@@ -93,20 +93,20 @@ def test_the_model_is_as_it_was_afterwards(encoder):
     [("a photo of it", "no \\*"), ("red " * 60 + "*", "nearer to the beginning"), ("v-*ed", "spaces around")],
 )
 def test_a_template_without_a_place_for_the_word_is_refused(encoder, template, message):
-    with pytest.raises(InvalidRequest, match=message):
+    with pytest.raises(InvalidRequestError, match=message):
         encoder.embed_pseudo(template, np.zeros((1, encoder.token_dim), np.float32))
 
 
 def test_words_of_another_width_or_number_are_refused(encoder):
     for templates, shape in (("*", (1, 3)), (["*"], (2, encoder.token_dim)), ("*", (encoder.token_dim,))):
-        with pytest.raises(InvalidRequest, match="need words"):
+        with pytest.raises(InvalidRequestError, match="need words"):
             encoder.embed_pseudo(templates, np.zeros(shape, np.float32))
 
 
 def test_an_encoder_that_takes_no_such_words_says_which_do(features):
-    with pytest.raises(InvalidRequest, match="open_clip:MODEL/PRETRAINED"):
+    with pytest.raises(InvalidRequestError, match="open_clip:MODEL/PRETRAINED"):
         FakeEncoder().embed_pseudo("*", np.zeros((1, 4), np.float32))
-    with pytest.raises(InvalidRequest, match="open_clip"):
+    with pytest.raises(InvalidRequestError, match="open_clip"):
         train_pic2word(FakeEncoder(dim=128), features, Path("nowhere"))
 
 
@@ -199,7 +199,7 @@ def test_phrases_are_captions_that_name_the_concept(encoder):
 def test_a_concept_that_no_caption_names_gets_sentences_of_our_own(encoder):
     phrases = build_phrases(encoder, [], ["bottle"])
     assert all(template.count("*") == 1 for template in phrases.templates)
-    with pytest.raises(InvalidRequest, match="give captions"):
+    with pytest.raises(InvalidRequestError, match="give captions"):
         build_phrases(encoder, [])
 
 
@@ -300,9 +300,9 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(encoder, features,
     monkeypatch.setattr(loop, "_SAVE_EVERY", 1)
     with pytest.raises(Killed):
         pic2word(encoder, features, tmp_path, progress=killer("training", 2))
-    with pytest.raises(InvalidRequest, match="choose another folder"):
+    with pytest.raises(InvalidRequestError, match="choose another folder"):
         pic2word(encoder, features[:11], tmp_path)
-    with pytest.raises(InvalidRequest, match="choose another folder"):
+    with pytest.raises(InvalidRequestError, match="choose another folder"):
         pic2word(encoder, features, tmp_path, rate=1e-4)
 
 
@@ -340,7 +340,7 @@ def test_a_damaged_checkpoint_is_named_with_the_way_out(damage, encoder, feature
         pic2word(encoder, features, tmp_path, progress=killer("training", 2))
     path = tmp_path / loop.CHECKPOINT
     damage(path, path.read_bytes())
-    with pytest.raises(InvalidRequest, match="delete it to begin anew, or choose another folder") as told:
+    with pytest.raises(InvalidRequestError, match="delete it to begin anew, or choose another folder") as told:
         pic2word(encoder, features, tmp_path)
     assert str(told.value).startswith(f"{path} is no checkpoint of a training")
     assert "\n" not in str(told.value)
@@ -373,11 +373,11 @@ def test_the_rate_rises_and_then_falls_to_nothing():
 
 @pytest.mark.parametrize("shape", [(1, 128), (4, 64), (128,)])
 def test_features_that_cannot_be_trained_on_are_refused(shape, encoder, tmp_path):
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequestError):
         pic2word(encoder, np.ones(shape, np.float32), tmp_path)
-    with pytest.raises(InvalidRequest, match="not one for one"):
+    with pytest.raises(InvalidRequestError, match="not one for one"):
         train_aligned(encoder.space, np.ones((13, 4), np.float32), np.ones((12, 4), np.float32), tmp_path)
-    with pytest.raises(InvalidRequest, match="at least 10"):
+    with pytest.raises(InvalidRequestError, match="at least 10"):
         train_aligned(encoder.space, *mirrored(9), tmp_path)
 
 
@@ -529,14 +529,14 @@ def kept(encoder, features, tmp_path_factory) -> Path:
 
 
 def test_a_network_of_another_space_is_refused(kept, encoder, features):
-    with pytest.raises(SpaceMismatch, match=r"was trained for .*clip@.* not for open_clip:other"):
+    with pytest.raises(SpaceMismatchError, match=r"was trained for .*clip@.* not for open_clip:other"):
         load_network(kept, "pic2word", "open_clip:other/128d-0")
-    with pytest.raises(SpaceMismatch):
+    with pytest.raises(SpaceMismatchError):
         load_network(kept, "pic2word", encoder.space).queries(FakeEncoder(), features[:1], ["in blue"])
 
 
 def test_a_network_of_another_method_is_refused(kept, encoder):
-    with pytest.raises(ModelUnavailable, match="of the method pic2word, not searle"):
+    with pytest.raises(ModelUnavailableError, match="of the method pic2word, not searle"):
         load_network(kept, "searle", encoder.space)
 
 
@@ -549,6 +549,6 @@ def test_a_folder_that_holds_no_network_says_what_is_wrong(broken, kept, encoder
         (tmp_path / DESCRIPTION).write_text("{" if broken == "no json" else text)
     if broken in ("half the weights", "other sizes"):
         (tmp_path / WEIGHTS).write_bytes(raw[:500] if broken == "half the weights" else raw)
-    with pytest.raises(ModelUnavailable, match="network") as caught:
+    with pytest.raises(ModelUnavailableError, match="network") as caught:
         load_network(tmp_path, "pic2word", encoder.space)
     assert "\n" not in str(caught.value)

@@ -58,7 +58,7 @@ _KEEP = re.compile(r"(?:(?:no|n|nope|show|me|them|it|those|keep|anyway|never ?mi
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Clarification:
     """Why an answer is in doubt, what is to be told of it, and one question that would settle it."""
 
     why: Why
@@ -66,7 +66,7 @@ class Doubt:
     question: str
 
 
-def of_words(words: str, *, pictured: bool, begun: bool) -> Doubt | None:
+def of_words(words: str, *, pictured: bool, begun: bool) -> Clarification | None:
     """What is unclear about a request before anything is searched.
 
     ``pictured``: there is a reference picture; ``begun``: the request goes on from an earlier turn.
@@ -75,26 +75,28 @@ def of_words(words: str, *, pictured: bool, begun: bool) -> Doubt | None:
         told = f"{quoted(words)} names nothing to be seen, so these pictures are a guess."
         if not (pictured or begun):
             way = "What should the picture show? Say it in a few words, or give a picture to start from."
-            return Doubt("unclear", told, way)
+            return Clarification("unclear", told, way)
         pick = ", or pick a hit: 'more like 2'." if begun else "."
         way = "What should be different? Name what the picture should show, such as 'in blue' or 'without people'"
-        return Doubt("unclear", told, way + pick)
+        return Clarification("unclear", told, way + pick)
     if not pictured and not begun and _POINTS.match(words):
         told = f"{quoted(words)} points to a picture and none was given, so only its words were searched for."
         way = "give a picture's id or file, or say in words what the picture should show."
-        return Doubt("no picture", told, f"Which picture does {quoted(words)} mean? To answer, {way}")
+        return Clarification("no picture", told, f"Which picture does {quoted(words)} mean? To answer, {way}")
     return None
 
 
-def of_filter(where: Where | None) -> Doubt | None:
+def of_filter(where: Where | None) -> Clarification | None:
     """What to ask where there are no hits at all: only a filter can leave none."""
     if not where:
         return None
     told = f"No picture passes the filter {quoted(json.dumps(where))}."
-    return Doubt("filter", told, f"{told} Search without it? Answer 'yes', or say what to search for without it.")
+    return Clarification(
+        "filter", told, f"{told} Search without it? Answer 'yes', or say what to search for without it."
+    )
 
 
-def of_hits(hits: FloatArray, wanted: FloatArray, start: FloatArray, words: str) -> Doubt | None:
+def of_hits(hits: FloatArray, wanted: FloatArray, start: FloatArray, words: str) -> Clarification | None:
     """Whether none of the hits shows what was asked for.
 
     ``hits`` ``[n, d]``, ``wanted`` and ``start`` ``[d]``, all of unit norm: the hits, the text that was searched for,
@@ -103,7 +105,7 @@ def of_hits(hits: FloatArray, wanted: FloatArray, start: FloatArray, words: str)
     if leaning(hits, wanted, start) >= LEAST:
         return None
     told = f"None of the pictures shows {quoted(words)} well."
-    return Doubt("no match", told, f"{told} Say it in other words, or answer 'show them' to see the nearest.")
+    return Clarification("no match", told, f"{told} Say it in other words, or answer 'show them' to see the nearest.")
 
 
 def leaning(hits: FloatArray, wanted: FloatArray, start: FloatArray) -> float:

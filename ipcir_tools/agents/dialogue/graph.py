@@ -24,7 +24,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph import END, START, StateGraph
 
-from ipcir_tools.agents.dialogue.nodes import Stages
+from ipcir_tools.agents.dialogue.nodes import DialogueNodes
 from ipcir_tools.agents.dialogue.state import DialogInput, DialogState
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import IPCIRError
@@ -59,7 +59,7 @@ def build_dialog(
     the doubt stands in the answer. ``k``: hits of a new search; None: the settings'. Whatever goes wrong is told in the
     answer; nothing is raised.
     """
-    nodes = Stages(engine, ask, k)
+    nodes = DialogueNodes(engine, ask, k)
     graph = StateGraph(DialogState, input_schema=DialogInput)
     following = dict(zip(STAGES, (*STAGES[1:], "answer"), strict=True)) | {"ask": "caption"}
     for stage, then in following.items():

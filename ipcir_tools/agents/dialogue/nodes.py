@@ -15,8 +15,8 @@ from langgraph.config import get_config, get_stream_writer
 from langgraph.types import interrupt
 
 from ipcir_tools.agents.dialogue import clarify as doubts
-from ipcir_tools.agents.dialogue.clarify import Doubt
-from ipcir_tools.agents.dialogue.questions import InDoubt, Question, found_in, wording_for
+from ipcir_tools.agents.dialogue.clarify import Clarification
+from ipcir_tools.agents.dialogue.questions import Question, UnclearRequest, found_in, wording_for
 from ipcir_tools.agents.dialogue.state import (
     _NOTHING_GIVEN,
     _ROUND,
@@ -27,20 +27,20 @@ from ipcir_tools.agents.dialogue.state import (
     _last,
     _worked,
 )
-from ipcir_tools.agents.dialogue.user_input import Asked, as_picture, last_said, understood
+from ipcir_tools.agents.dialogue.user_input import DialogueRequest, as_picture, last_said, understood
 from ipcir_tools.chains.composition.requests import request_of, speaking, to_imagine
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.validation import checked_text, root_query
-from ipcir_tools.errors import EmptyGallery, InvalidRequest, IPCIRError
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, IPCIRError
 from ipcir_tools.types import ComposedQuery, SearchResult, Turn
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-class Stages:
+class DialogueNodes:
     """The stages. Nothing expensive is handed on but through the catalog, or as JSON in the state."""
 
     def __init__(self, engine: Engine, ask: bool, k: int | None) -> None:
@@ -55,7 +55,7 @@ class Stages:
         """The last message: words, picks, a picture, or a way back."""
         heard = last_said(state.get("messages", []))
         if not self._engine.catalog.size():
-            raise EmptyGallery(
+            raise EmptyGalleryError(
                 "The gallery is empty: put pictures into it with `ipcir index FOLDER`, then say it again."
             )
         asked = understood(heard.text, state.get("turn"), _last(state))
@@ -64,12 +64,12 @@ class Stages:
         update = {**_ROUND, "messages": [heard.kept], **self._meant(asked, given, heard.picture)}
         return update if update["result"] else update | self._unclear(update, config)
 
-    def _meant(self, asked: Asked, given: Mapping[str, Any], picture: str | None = None) -> Update:
+    def _meant(self, asked: DialogueRequest, given: Mapping[str, Any], picture: str | None = None) -> Update:
         """A request, with what else was given for it, as changes of the state."""
         if asked.show and asked.turn:
             path = self._engine.catalog.path(asked.turn)
             if len(path) <= asked.back:
-                raise InvalidRequest(f"There are only {len(path)} turns here: nothing is left to go back to.")
+                raise InvalidRequestError(f"There are only {len(path)} turns here: nothing is left to go back to.")
             return self._found(SearchResult(turn=path[-1 - asked.back]))
         if asked.turn:
             self._engine.catalog.turn(asked.turn)  # a turn that does not exist is told before anything is done
@@ -116,7 +116,7 @@ class Stages:
         if turn := state.get("turn"):
             return engine.refined(turn, words, reference, liked, disliked, where=where)
         if liked or disliked:
-            raise InvalidRequest("There is no turn to lean on: search first, then say which hits you like.")
+            raise InvalidRequestError("There is no turn to lean on: search first, then say which hits you like.")
         record, pixels = engine.resolved(reference, trusted=False) if reference else (None, {})
         asked = record.id if record else None
         query = root_query(engine.settings, asked, checked_text(words), k=self._k or None, where=where)
@@ -173,7 +173,7 @@ class Stages:
             **self._found(result.model_copy(update={"timings": timings, "counts": counts})),
         }
 
-    def _unmatched(self, state: DialogState, turn: Turn, tally: Counter[str]) -> Doubt | None:
+    def _unmatched(self, state: DialogState, turn: Turn, tally: Counter[str]) -> Clarification | None:
         """Whether the hits are none, or none that shows what the words of this round ask for."""
         if not turn.hits:
             return doubts.of_filter(turn.query.where)
@@ -229,7 +229,7 @@ class Stages:
 
     def _doubted(
         self,
-        doubt: Doubt | None,
+        doubt: Clarification | None,
         state: DialogState | Update,
         turn: str | None,
         config: RunnableConfig,
@@ -242,7 +242,7 @@ class Stages:
         ask = self._ask and not state.get("asked") and _is_kept()
         question = Question(doubt.question)
         if ask:
-            question = self._wording.invoke(InDoubt(state["modification"], doubt, found), config)
+            question = self._wording.invoke(UnclearRequest(state["modification"], doubt, found), config)
             _tell("ask", why=doubt.why, **question.told)
         if question.calls:
             tally["ask_calls"] += question.calls

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Literal
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from ipcir_tools.agents.dialogue.clarify import Doubt
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.agents.dialogue.clarify import Clarification
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import load_llm, name_of
-from ipcir_tools.llm.client import Asker
-from ipcir_tools.llm.errors import NoAnswer
+from ipcir_tools.llm.client import ChatClient
+from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import key_of, reply_of
 from ipcir_tools.llm.reply_text import refuses, unwrapped
 from ipcir_tools.llm.tracing import asked_by
@@ -60,11 +60,11 @@ _ELSEWHERE = re.compile(
 
 
 @dataclass(frozen=True)
-class InDoubt:
+class UnclearRequest:
     """A request, why it is in doubt, and what was found nevertheless, best first."""
 
     request: str
-    doubt: Doubt
+    doubt: Clarification
     found: Sequence[str] = ()
 
 
@@ -87,7 +87,7 @@ class Question:
         return {"by": self.by} if self.by == "llm" else {}
 
 
-class NoQuestion(ValueError):
+class NoQuestionError(ValueError):
     """A reply that is not one short question; the text says why."""
 
 
@@ -97,31 +97,32 @@ def build_wording_chain(
     prompts: Path | None = None,
     replies: ReplyStore | None = None,
     timeout: float = TIMEOUT,
-) -> Runnable[InDoubt, Question]:
+) -> Runnable[UnclearRequest, Question]:
     """What words a question, by the prompt ``ask``; without ``llm``, and on any trouble with it, the rules' stands.
 
-    The model is asked once, within ``timeout`` seconds, and never again for the same doubt. Raises ``InvalidRequest``
-    for a prompt of the user's own in ``prompts`` that wants what a doubt does not have, or asks for JSON.
+    The model is asked once, within ``timeout`` seconds, and never again for the same doubt. Raises
+    ``InvalidRequestError`` for a prompt of the user's own in ``prompts`` that wants what a doubt does not have, or
+    asks for JSON.
     """
     if llm is None:
         return RunnableLambda(lambda asked: Question(asked.doubt.question), name="ask")
     prompt = load_prompt("ask", prompts)
     if unknown := sorted(set(prompt.variables) - _VARIABLES) + list(prompt.pictures):
-        raise InvalidRequest(f"prompt ask wants {', '.join(unknown)}; a doubt has {', '.join(sorted(_VARIABLES))}")
+        raise InvalidRequestError(f"prompt ask wants {', '.join(unknown)}; a doubt has {', '.join(sorted(_VARIABLES))}")
     if prompt.reply != "text":
-        raise InvalidRequest("prompt ask must have 'reply: text': the question is shown as it comes")
+        raise InvalidRequestError("prompt ask must have 'reply: text': the question is shown as it comes")
     return RunnableLambda(_Wording(llm, prompt, replies, timeout).worded, name="ask")
 
 
-def wording_for(engine: Engine) -> Runnable[InDoubt, Question]:
+def wording_for(engine: Engine) -> Runnable[UnclearRequest, Question]:
     """What words the questions of a dialogue over ``engine``: its language model, made when there is a first doubt."""
 
     @cache
-    def chain() -> Runnable[InDoubt, Question]:
+    def chain() -> Runnable[UnclearRequest, Question]:
         settings = engine.settings
         try:
             llm = load_llm(settings)
-        except ModelUnavailable as error:  # whoever imagines with it is told; a question needs no model
+        except ModelUnavailableError as error:  # whoever imagines with it is told; a question needs no model
             log.warning("the rules word the questions: %s", error)
             llm = None
         timeout = min(TIMEOUT, settings.llm_timeout)
@@ -137,21 +138,21 @@ def found_in(turn: Turn) -> list[str]:
 
 
 def read_question(text: str) -> str:
-    """The one short question that a model's reply is. Raises ``NoQuestion`` for anything else."""
+    """The one short question that a model's reply is. Raises ``NoQuestionError`` for anything else."""
     answer = unwrapped(text)
     if not answer:
-        raise NoQuestion("the reply is empty")
+        raise NoQuestionError("the reply is empty")
     if refuses(answer):
-        raise NoQuestion("the language model declined")
+        raise NoQuestionError("the language model declined")
     question = one_line(printable(answer))
     if len(question) > MAX_CHARS or "\n" in answer:
-        raise NoQuestion(f"the reply is longer than one line of {MAX_CHARS} characters")
+        raise NoQuestionError(f"the reply is longer than one line of {MAX_CHARS} characters")
     if _DEBRIS.search(question) or _ELSEWHERE.search(question):
-        raise NoQuestion("the reply is about something else than the picture")
+        raise NoQuestionError("the reply is about something else than the picture")
     if question[-1:] not in tuple(_MARKS) or len(re.findall(r"\w", question)) < 4:
-        raise NoQuestion("the reply is no question")
+        raise NoQuestionError("the reply is no question")
     if sum(question.count(mark) for mark in _MARKS) > 1 or _SENTENCE.search(question):
-        raise NoQuestion("the reply is more than one question")
+        raise NoQuestionError("the reply is more than one question")
     return question
 
 
@@ -161,9 +162,9 @@ class _Wording:
         self._prompt = prompt
         self._replies = replies
         self._timeout = timeout
-        self._asker = Asker(llm, None)
+        self._asker = ChatClient(llm, None)
 
-    def worded(self, asked: InDoubt, config: RunnableConfig) -> Question:
+    def worded(self, asked: UnclearRequest, config: RunnableConfig) -> Question:
         messages = self._rendered(asked)
         key = key_of(messages, self._llm, self._prompt)
         budget = Budget(self._timeout, attempts=1)
@@ -172,13 +173,13 @@ class _Wording:
                 return Question(read_question(known.text), "llm")
             answer = self._asker.ask(messages, asked_by("ask", config, self._prompt), budget)
             question = read_question(answer.text)
-        except (NoAnswer, NoQuestion) as problem:
+        except (NoReplyError, NoQuestionError) as problem:
             return Question(asked.doubt.question, problem=str(problem), calls=budget.calls)
         if self._replies is not None:
             self._replies.put_reply(key, reply_of(answer.text, "ask", name_of(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
 
-    def _rendered(self, asked: InDoubt) -> list[BaseMessage]:
+    def _rendered(self, asked: UnclearRequest) -> list[BaseMessage]:
         found = "\n".join(f"- {capped(' '.join(text.split()), FOUND_CHARS)}" for text in asked.found[:FOUND])
         values = {
             "request": asked.request or "(nothing)",

@@ -9,11 +9,11 @@ from typing import Any
 from langchain_core.messages import AnyMessage, HumanMessage
 
 from ipcir_tools.agents.dialogue.commands import Command, Find, Goto, Line, New, Refine, Show, Undo, parse_line
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 
 @dataclass(frozen=True)
-class Heard:
+class UserInput:
     """A message in parts; ``kept`` is the message as the dialogue keeps it: a picture in it is only mentioned."""
 
     text: str
@@ -22,7 +22,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DialogueRequest:
     """A request. ``show``: only to look at ``turn`` again, nothing is searched."""
 
     turn: str | None
@@ -38,19 +38,22 @@ class Asked:
     """Whether the line itself starts over: pictures and judgements from before it do not count then."""
 
 
-def last_said(messages: Sequence[AnyMessage]) -> Heard:
-    """The words and the picture of the last message. Raises InvalidRequest where it is no user's, or shows several."""
+def last_said(messages: Sequence[AnyMessage]) -> UserInput:
+    """The words and the picture of the last message. Raises InvalidRequestError where it is no user's, or shows
+    several."""
     last = messages[-1] if messages else None
     if not isinstance(last, HumanMessage):
-        raise InvalidRequest("There is nothing to answer: send a user message that says what the picture should show.")
+        raise InvalidRequestError(
+            "There is nothing to answer: send a user message that says what the picture should show."
+        )
     pictures = [block for block in last.content_blocks if block["type"] == "image"]
     if len(pictures) > 1:
-        raise InvalidRequest(f"The message shows {len(pictures)} pictures: send the one to start from.")
+        raise InvalidRequestError(f"The message shows {len(pictures)} pictures: send the one to start from.")
     text = last.text
     if not pictures:
-        return Heard(text, None, last)
+        return UserInput(text, None, last)
     mentioned = f"{text}\n[picture]".strip()
-    return Heard(text, _address(pictures[0]), last.model_copy(update={"content": mentioned}))
+    return UserInput(text, _address(pictures[0]), last.model_copy(update={"content": mentioned}))
 
 
 def _address(block: Mapping[str, Any]) -> str:
@@ -59,39 +62,39 @@ def _address(block: Mapping[str, Any]) -> str:
         return f"data:{block.get('mime_type') or 'image/png'};base64,{data}"
     if url := block.get("url"):
         return str(url)
-    raise InvalidRequest("The picture in the message has neither bytes nor a URL: send it as base64.")
+    raise InvalidRequestError("The picture in the message has neither bytes nor a URL: send it as base64.")
 
 
-def understood(text: str, turn: str | None, last: str | None) -> Asked:
-    """What a line asks for while the dialogue stands at ``turn``. Raises InvalidRequest for what is no request.
+def understood(text: str, turn: str | None, last: str | None) -> DialogueRequest:
+    """What a line asks for while the dialogue stands at ``turn``. Raises InvalidRequestError for what is no request.
 
     ``last`` is the turn that was found last: another one where its answer is still in doubt.
     """
     return _asked(parse_line(text), turn, last)
 
 
-def _asked(line: Line, turn: str | None, last: str | None) -> Asked:
+def _asked(line: Line, turn: str | None, last: str | None) -> DialogueRequest:
     match line:
         case Refine(words, base, liked, disliked):
-            return Asked(turn, words, base, liked, disliked)
+            return DialogueRequest(turn, words, base, liked, disliked)
         case Find(words):
-            return Asked(None, words, afresh=True)
+            return DialogueRequest(None, words, afresh=True)
         case New(reference, words):
-            return Asked(None, words, reference, afresh=True)
+            return DialogueRequest(None, words, reference, afresh=True)
         case Goto(goal, None):
-            return Asked(goal, show=True)
+            return DialogueRequest(goal, show=True)
         case Goto(goal, then):
             return _asked(then or Refine(), goal, goal)
         case Undo(steps) if last is not None:
-            return Asked(last, back=steps, show=True)
+            return DialogueRequest(last, back=steps, show=True)
         case Show() if last is not None:
-            return Asked(last, show=True)
+            return DialogueRequest(last, show=True)
         case Undo() | Show():
-            raise InvalidRequest("Nothing was searched yet: say what the picture should show.")
+            raise InvalidRequestError("Nothing was searched yet: say what the picture should show.")
         case Command("nothing"):
-            return Asked(turn)
+            return DialogueRequest(turn)
         case _:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 "Only `ipcir chat` has that command: say what should be different, pick a hit ('3', 'more like 2'), "
                 "go back ('undo'), or start over ('find a red dress')."
             )

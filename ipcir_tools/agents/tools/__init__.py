@@ -6,7 +6,15 @@ from typing import Any
 
 from ipcir_tools.agents.tools.images import SHOW_IMAGES
 from ipcir_tools.agents.tools.search import COMPOSE_SEARCH, FIND_IMAGES, REFINE_SEARCH
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation, Picture, Refused, mended
+from ipcir_tools.agents.tools.tool import (
+    Answer,
+    Arguments,
+    Brief,
+    Operation,
+    Picture,
+    ToolCallError,
+    validation_message,
+)
 from ipcir_tools.agents.tools.turns import LIST_TURNS, SHOW_TURN
 from ipcir_tools.agents.tools.vectors import CAPTION_IMAGE, ENCODE, FUSED_SEARCH, IMAGINE_TARGET
 
@@ -30,4 +38,14 @@ OPERATIONS: dict[str, Operation[Any]] = {
 SEEING = frozenset({SHOW_IMAGES.name})
 """The operations that answer with pictures: for models that see, so a face offers them only where that is wanted."""
 
-__all__ = ["OPERATIONS", "SEEING", "Answer", "Arguments", "Brief", "Operation", "Picture", "Refused", "mended"]
+__all__ = [
+    "OPERATIONS",
+    "SEEING",
+    "Answer",
+    "Arguments",
+    "Brief",
+    "Operation",
+    "Picture",
+    "ToolCallError",
+    "validation_message",
+]

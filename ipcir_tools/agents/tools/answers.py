@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.agents.tools.tool import Brief
 from ipcir_tools.display.results import Caps, fitted, judged_text
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import capped, shown
 from ipcir_tools.types import Hit, Turn
 
@@ -65,15 +65,15 @@ def _hit_brief(hit: Hit, caps: Caps) -> HitBrief:
 
 
 def known_turn(engine: Engine, id: str) -> Turn:
-    """The turn that a model names. Raises NotFound, which names turns that there are, and InvalidRequest."""
+    """The turn that a model names. Raises NotFoundError, which names turns that there are, and InvalidRequestError."""
     named = id.strip()
     try:
         if named.isascii() and named.isalnum():  # no other id exists, and no database is asked for one
             return engine.catalog.turn(named)
-    except NotFound:
+    except NotFoundError:
         pass
     last = [turn.id for turn in engine.catalog.turns(_LOOKED_AT)]
     if not last:
-        raise NotFound("There is no turn yet: begin with find_images or compose_search.")
+        raise NotFoundError("There is no turn yet: begin with find_images or compose_search.")
     near = get_close_matches(named[:_LONGEST_ID], last, n=3) or last[:3]
-    raise NotFound(f"There is no turn {shown(named)}: did you mean {' or '.join(near)}? Or call list_turns.")
+    raise NotFoundError(f"There is no turn {shown(named)}: did you mean {' or '.join(near)}? Or call list_turns.")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation, Picture
 from ipcir_tools.display.results import DATA, NAME_CAP
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_numbered, opened, tile
 from ipcir_tools.text import capped, quoted
 
@@ -60,7 +60,7 @@ class ShowImagesBrief(Brief):
 
 def _show_images(engine: Engine, asked: ShowImagesArguments) -> Answer:
     if asked.layout == "thumbnails" and len(asked.ids) > MOST_THUMBNAILS:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"{len(asked.ids)} thumbnails are too many: show {MOST_THUMBNAILS} at a time, or take the layout sheet."
         )
     found = dict(_found(engine, picture) for picture in asked.ids)

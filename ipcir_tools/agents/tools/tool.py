@@ -70,7 +70,7 @@ class Answer:
     pictures: tuple[Picture, ...] = ()
 
 
-class Refused(Exception):
+class ToolCallError(Exception):
     """A call that cannot be answered; the text tells the model what to do next."""
 
 
@@ -91,16 +91,16 @@ class Operation(Generic[A]):
         try:
             return self.run(engine, arguments)
         except IPCIRError as error:
-            raise Refused(capped(str(error), ERROR_CAP)) from error
+            raise ToolCallError(capped(str(error), ERROR_CAP)) from error
         except Exception as error:  # an agent's loop must survive a fault of ours
             log.exception("%s failed", self.name)
-            raise Refused(
+            raise ToolCallError(
                 f"{self.name} failed inside ({type(error).__name__}): this is no fault of your arguments. "
                 "Try it once more, or go on without it and tell the user."
             ) from error
 
 
-def mended(error: ValidationError) -> str:
+def validation_message(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating what was sent."""
     wrong = [_wrong(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
     return capped("The arguments are wrong; call again with them mended. " + "; ".join(wrong), ERROR_CAP)

@@ -13,7 +13,7 @@ from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs
 from ipcir_tools.agents.tools.search import AGENT_K, AGENT_MOST, WHERE, K
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
 from ipcir_tools.display.results import DATA, MAX_WARNINGS, NO_HITS, Caps, fitted, hit_json, hit_lines
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import capped, quoted, shown
 from ipcir_tools.types import Hit
 
@@ -187,7 +187,9 @@ def _checked_handle(handle: str) -> str:
     """The handle, if it can be one: no database is asked for half a character."""
     named = handle.strip()
     if not named.isascii() or not named.isprintable():
-        raise NotFound(f"There is no vector {shown(named)}: take handles that `encode` gave, or whole picture ids.")
+        raise NotFoundError(
+            f"There is no vector {shown(named)}: take handles that `encode` gave, or whole picture ids."
+        )
     return named
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import SearchResult
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class Said:
 Event = Found | Did | Said
 
 
-class Voice:
+class AgentSession:
     """One conversation with the agent. Going back to a turn takes the agent's memory back to it, too."""
 
     def __init__(self, engine: Engine, llm: BaseChatModel | None = None) -> None:
-        """``llm`` stands in for the model that the settings name. Raises InvalidRequest, ModelUnavailable."""
+        """``llm`` stands in for the model that the settings name. Raises InvalidRequestError, ModelUnavailableError."""
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ipcir_tools.agents.agent import build_agent
@@ -55,7 +55,7 @@ class Voice:
 
         llm = llm or load_llm(engine.settings)
         if llm is None:
-            raise InvalidRequest("No language model is named: give one with --llm, or chat by rules.")
+            raise InvalidRequestError("No language model is named: give one with --llm, or chat by rules.")
         self._engine = engine
         self._agent = build_agent(llm, engine, checkpointer=InMemorySaver())
         self._place: RunnableConfig | None = None

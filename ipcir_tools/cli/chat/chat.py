@@ -21,11 +21,11 @@ from ipcir_tools.agents.dialogue.commands import (
     parse_line,
     spoken,
 )
-from ipcir_tools.cli.chat.agent_session import Did, Event, Found, Said, Voice
+from ipcir_tools.cli.chat.agent_session import AgentSession, Did, Event, Found, Said
 from ipcir_tools.cli.options import check_sheet_of, filter_of
 from ipcir_tools.cli.output import console, results
 from ipcir_tools.engine.validation import check_k
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.store.filters import condition
 from ipcir_tools.types import Hit, SearchResult, Turn, Where
 
@@ -69,7 +69,7 @@ class Chat:
     ``sheets`` is a folder for one contact sheet per turn.
     """
 
-    def __init__(self, engine: Engine, *, voice: Voice | None = None, sheets: Path | None = None) -> None:
+    def __init__(self, engine: Engine, *, voice: AgentSession | None = None, sheets: Path | None = None) -> None:
         self.engine = engine
         self.voice = voice
         self.sheets = sheets
@@ -132,7 +132,7 @@ class Chat:
     def _undo(self, steps: int) -> None:
         back = self._back(self.place)
         if back is None:
-            raise InvalidRequest("There is nothing to undo: say what the picture should show.")
+            raise InvalidRequestError("There is nothing to undo: say what the picture should show.")
         for _ in range(steps - 1):
             back = self._back(back) or back
         self._go(back)
@@ -177,12 +177,12 @@ class Chat:
                 k=self._k, where=self._where, trusted=True,
             )  # fmt: skip
         if said.base or said.liked or said.disliked:
-            raise InvalidRequest("Nothing was found yet that could be picked: say what the picture should show.")
+            raise InvalidRequestError("Nothing was found yet that could be picked: say what the picture should show.")
         if reference is not None:
             return engine.search(reference, said.text, k=self._k, where=self._where, trusted=True)
         return engine.find(said.text, k=self._k, where=self._where)
 
-    def _ask_agent(self, voice: Voice, words: str) -> None:
+    def _ask_agent(self, voice: AgentSession, words: str) -> None:
         events = iter(voice.hear(words))
         while (event := self._next(events)) is not None:
             match event:
@@ -222,7 +222,7 @@ class Chat:
 
     def _turns(self) -> None:
         if not self._seen:
-            raise InvalidRequest("There is no turn yet: say what the picture should show.")
+            raise InvalidRequestError("There is no turn yet: say what the picture should show.")
         results.show_turns(list(self._seen.values()), self.place.turn.id if self.place.turn else None)
 
     def _show(self, picture: str | None) -> None:
@@ -237,7 +237,7 @@ class Chat:
 
     def _show_reference(self, reference: str | None) -> None:
         if reference is None:
-            raise InvalidRequest("Nothing was searched yet: say what the picture should show.")
+            raise InvalidRequestError("Nothing was searched yet: say what the picture should show.")
         record, _ = self.engine.resolved(reference, trusted=True)
         console.show_note("reference", f"{record.id} {Path(record.source).name}")
 
@@ -255,7 +255,7 @@ class Chat:
     def _sheet(self, file: str | None) -> None:
         turn = self.place.turn
         if turn is None:
-            raise InvalidRequest("There is no turn to draw yet: say what the picture should show.")
+            raise InvalidRequestError("There is no turn to draw yet: say what the picture should show.")
         path = Path(file) if file else (self.sheets or Path()) / f"dialogue-{turn.id}.png"
         self._draw(self.engine.catalog.path(turn.id), path)
 
@@ -274,8 +274,8 @@ class Chat:
 
 
 def hit_named(picture: str, turn: Turn) -> Hit:
-    """The hit of a turn with that rank, or whose id begins so. Raises NotFound."""
+    """The hit of a turn with that rank, or whose id begins so. Raises NotFoundError."""
     for hit in turn.hits:
         if picture == str(hit.rank) or (len(picture) >= MIN_ID and hit.id.startswith(picture)):
             return hit
-    raise NotFound(f"Turn {turn.id} has no hit {picture}: it has {len(turn.hits)}, counted from 1.")
+    raise NotFoundError(f"Turn {turn.id} has no hit {picture}: it has {len(turn.hits)}, counted from 1.")

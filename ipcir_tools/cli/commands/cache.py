@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipcir_tools.cli.options import AsJson, Home, print_result
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.store.catalog import Catalog
@@ -34,7 +34,9 @@ def cache(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
     """Show what models replied and is kept, so that nothing is asked twice: how much of it, by kind and model."""
     if context.invoked_subcommand is not None:
         if home is not None or as_json:
-            raise InvalidRequest(f"Put --home and --json behind the command: ipcir cache {context.invoked_subcommand}.")
+            raise InvalidRequestError(
+                f"Put --home and --json behind the command: ipcir cache {context.invoked_subcommand}."
+            )
         return
     from ipcir_tools.cli.output import cache as printing_cache
 
@@ -99,7 +101,7 @@ def clear(
     from ipcir_tools.cli.output import cache as printing_cache
 
     if as_json and not yes:
-        raise InvalidRequest("With --json nobody is asked: add --yes if the replies may be deleted.")
+        raise InvalidRequestError("With --json nobody is asked: add --yes if the replies may be deleted.")
     until = _before(older)
     with _catalog(home) as (catalog, place):
         _check_kind(kind, catalog)
@@ -123,11 +125,11 @@ def _catalog(home: Path | None) -> Iterator[tuple[Catalog, Path]]:
 def _check_kind(kind: str | None, catalog: Catalog) -> None:
     kinds = dict.fromkeys((*_KINDS, *(count.kind for count in catalog.reply_counts()))) if kind is not None else ()
     if kind is not None and kind not in kinds:
-        raise InvalidRequest(f"No reply is of kind {kind[:40]!r}: --kind takes {', '.join(kinds)}.")
+        raise InvalidRequestError(f"No reply is of kind {kind[:40]!r}: --kind takes {', '.join(kinds)}.")
 
 
 def _before(older: str | None) -> datetime | None:
-    """The moment that lies so long ago. Raises InvalidRequest for what is no such time."""
+    """The moment that lies so long ago. Raises InvalidRequestError for what is no such time."""
     if older is None:
         return None
     told = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", older.strip())
@@ -138,7 +140,7 @@ def _before(older: str | None) -> datetime | None:
 
 
 def _refused(older: str) -> datetime:
-    raise InvalidRequest(f"--older {older[:40]!r} is no time: write 90m, 12h, 30d or 8w, or leave it out for all.")
+    raise InvalidRequestError(f"--older {older[:40]!r} is no time: write 90m, 12h, 30d or 8w, or leave it out for all.")
 
 
 def _ask(many: int, kind: str | None, older: str | None, place: Path) -> None:
@@ -150,7 +152,7 @@ def _ask(many: int, kind: str | None, older: str | None, place: Path) -> None:
     say(f"Delete {what}{which} from {place}? [y/N] ", end="")
     answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer:
-        raise InvalidRequest("Nothing was deleted, for nobody answered: add --yes where nobody can.")
+        raise InvalidRequestError("Nothing was deleted, for nobody answered: add --yes where nobody can.")
     if answer.strip().lower() not in ("y", "yes"):
         say("nothing was deleted")
         raise typer.Exit(1)

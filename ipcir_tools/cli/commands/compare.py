@@ -12,10 +12,10 @@ import typer
 from ipcir_tools.cli.benchmark_options import Annotations, CaptionRule, Families, KeepReference, Pictures, Split
 from ipcir_tools.cli.commands.captions import caption_engine
 from ipcir_tools.cli.options import AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.evaluation.benchmarks.registry import Choice
     from ipcir_tools.evaluation.comparison.accounting import Prices
     from ipcir_tools.evaluation.comparison.compare import Arm
@@ -91,7 +91,7 @@ def compare(
         check_writable(html)
     chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
 
-    def compared(ground: RunGround, engine: EngineParts) -> Comparison:
+    def compared(ground: RunGround, engine: Components) -> Comparison:
         from ipcir_tools.evaluation.comparison import compare as comparing
 
         imaginer = comparing.imaginer_over(engine)
@@ -144,7 +144,7 @@ def _wait(seconds: float) -> None:
 
 
 def _prices(path: Path | None) -> Prices | None:
-    """The price table. Raises InvalidRequest."""
+    """The price table. Raises InvalidRequestError."""
     if path is None:
         return None
     from pydantic import TypeAdapter, ValidationError
@@ -156,14 +156,14 @@ def _prices(path: Path | None) -> Prices | None:
     except (OSError, ValidationError) as error:
         why = " ".join(str(error).split())[:200]
         form = '{"openai:gpt-5-mini": {"input": 0.25, "output": 2.0}}'
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"{path} is no price table ({why}): write it as {form}, dollars a million tokens."
         ) from error
 
 
 def _on_pictures(
     choice: Choice,
-    compared: Callable[[RunGround, EngineParts], Comparison],
+    compared: Callable[[RunGround, Components], Comparison],
     composer: str,
     queries: int | None,
     k: int,
@@ -187,7 +187,7 @@ def _on_captions(
     gallery: Path,
     queries_file: Path,
     embeddings: str,
-    compared: Callable[[RunGround, EngineParts], Comparison],
+    compared: Callable[[RunGround, Components], Comparison],
     composer: str,
     queries: int | None,
     k: int,
@@ -210,9 +210,9 @@ def _caption_files(
     gallery: str, queries_file: Path, embeddings: str | None, benchmark: str | None
 ) -> tuple[Path, Path, str]:
     if benchmark is not None:
-        raise InvalidRequest("--queries-file is a benchmark of its own: leave --benchmark out.")
+        raise InvalidRequestError("--queries-file is a benchmark of its own: leave --benchmark out.")
     if embeddings is None or gallery == "original":
-        raise InvalidRequest(
+        raise InvalidRequestError(
             "--queries-file asks over captions: name their file with --gallery CAPTIONS.jsonl, and what encodes them "
             "with --embeddings MODULE:NAME."
         )
@@ -221,4 +221,6 @@ def _caption_files(
 
 def _check_blind(arms: Sequence[Arm]) -> None:
     if seeing := [arm.prompt.id for arm in arms if arm.prompt is not None and arm.prompt.pictures]:
-        raise InvalidRequest(f"Prompt {seeing[0]} looks at pictures, and captions have none: compare it on pictures.")
+        raise InvalidRequestError(
+            f"Prompt {seeing[0]} looks at pictures, and captions have none: compare it on pictures."
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -92,7 +92,7 @@ def _script(file: Path) -> list[str]:
     try:
         return file.expanduser().read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except (OSError, ValueError) as error:
-        raise InvalidRequest(f"The script {file} cannot be read ({error}): name a text file.") from error
+        raise InvalidRequestError(f"The script {file} cannot be read ({error}): name a text file.") from error
 
 
 def _opened(**chosen: Any) -> Engine:
@@ -110,7 +110,7 @@ def _opened(**chosen: Any) -> Engine:
 
 def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets: Path | None) -> int:
     """Hold the dialogue; how many lines failed."""
-    from ipcir_tools.cli.chat.agent_session import Voice
+    from ipcir_tools.cli.chat.agent_session import AgentSession
     from ipcir_tools.cli.chat.chat import Chat
     from ipcir_tools.cli.chat.loop import converse, talk
     from ipcir_tools.cli.output import console
@@ -118,7 +118,7 @@ def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets
 
     if sheets is not None:
         check_sheet(sheets / "01.png")
-    dialogue = Chat(engine, voice=Voice(engine) if engine.settings.llm else None, sheets=sheets)
+    dialogue = Chat(engine, voice=AgentSession(engine) if engine.settings.llm else None, sheets=sheets)
     typed = sys.stdin is not None and sys.stdin.isatty()
     if lines is None and typed:
         console.show_welcome(engine.catalog.size(), engine.settings.llm)

@@ -33,7 +33,7 @@ from ipcir_tools.cli.options import (
     print_result,
     write_report,
 )
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -119,7 +119,7 @@ def benchmark(
         refused = None
         try:
             written += submit(measured, submission) if submission else []
-        except InvalidRequest as error:  # what was measured is shown first
+        except InvalidRequestError as error:  # what was measured is shown first
             refused = error
     from ipcir_tools.cli.output.evaluation import show_report
     from ipcir_tools.evaluation.reports.report import report_json

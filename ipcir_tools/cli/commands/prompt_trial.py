@@ -9,7 +9,7 @@ from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.cli.options import engine_for
 from ipcir_tools.display.results import imagined_json
-from ipcir_tools.errors import BadImage, InvalidRequest
+from ipcir_tools.errors import BadImageError, InvalidRequestError
 from ipcir_tools.llm.chat_model import load_llm
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import Reply
@@ -73,8 +73,8 @@ class _Ear:
 def tries(request: ImagineRequest, settings: Settings, n: int = 1) -> list[Try]:
     """What the prompt and the model of the settings make of a request, asked ``n`` times one after the other.
 
-    Raises NotFound and InvalidRequest for a prompt that cannot be used, ModelUnavailable for a model that cannot be
-    had; trouble with its replies is told in the imaginations.
+    Raises NotFoundError and InvalidRequestError for a prompt that cannot be used, ModelUnavailableError for a model
+    that cannot be had; trouble with its replies is told in the imaginations.
     """
     ear = _Ear()
     chain = build_imagine_chain(
@@ -95,7 +95,7 @@ def tries(request: ImagineRequest, settings: Settings, n: int = 1) -> list[Try]:
 def trial_request(
     prompt: Prompt, reference: str | None, modification: str, caption: str | None, chosen: Mapping[str, Any]
 ) -> ImagineRequest:
-    """What is to be imagined. An engine is opened only where there is a picture. Raises InvalidRequest."""
+    """What is to be imagined. An engine is opened only where there is a picture. Raises InvalidRequestError."""
     from ipcir_tools.chains.imagination.results import ImagineRequest
     from ipcir_tools.engine.validation import checked_text
 
@@ -103,9 +103,13 @@ def trial_request(
     said = None if caption is None else checked_text(caption, "caption")
     if reference is None:
         if prompt.pictures:
-            raise InvalidRequest(f"Prompt {prompt.id} looks at the reference: name a picture before the modification.")
+            raise InvalidRequestError(
+                f"Prompt {prompt.id} looks at the reference: name a picture before the modification."
+            )
         if said is None:
-            raise InvalidRequest("Nothing says what the reference shows: give --caption TEXT, or a picture before it.")
+            raise InvalidRequestError(
+                "Nothing says what the reference shows: give --caption TEXT, or a picture before it."
+            )
         return ImagineRequest(said, asked)
     with engine_for(**chosen) as (engine, _):
         record, pixels = engine.resolved(reference, trusted=True)
@@ -117,11 +121,11 @@ def trial_request(
 
 
 def opened_image(source: str, settings: Settings) -> Image.Image:
-    """The picture at a path. Raises BadImage."""
+    """The picture at a path. Raises BadImageError."""
     from ipcir_tools.images.contact_sheet import opened
     from ipcir_tools.text import shown
 
     picture = opened(source, settings)
     if isinstance(picture, str):
-        raise BadImage(f"The picture {shown(source)} cannot be used: {picture}.")
+        raise BadImageError(f"The picture {shown(source)} cannot be used: {picture}.")
     return picture

@@ -10,7 +10,7 @@ import typer
 
 from ipcir_tools.cli.commands.compare import Folder, compare
 from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, print_result
-from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +115,9 @@ def try_prompt(
 ) -> None:
     """Imagine one target by a prompt, and show what came and what it took. No kept reply is used, and none is kept."""
     if len(words) > 2:
-        raise InvalidRequest(f"{len(words)} texts are too many: give a reference and a modification, each in quotes.")
+        raise InvalidRequestError(
+            f"{len(words)} texts are too many: give a reference and a modification, each in quotes."
+        )
     reference, modification = (words[0], words[1]) if words[1:] else (None, words[0])
     chosen: dict[str, Any] = {"prompts": prompts, "llm": llm, "home": home, "models": models}
     chosen |= {"encoder": encoder, "captioner": captioner}
@@ -175,7 +177,7 @@ def _known(folder: Path | None) -> tuple[list[Prompt], list[dict[str, str]]]:
 
 
 def _described(prompt: Prompt) -> Prompt:
-    """The prompt, if an own one to imagine with asks for a description. Raises ``InvalidRequest``."""
+    """The prompt, if an own one to imagine with asks for a description. Raises ``InvalidRequestError``."""
     if prompt.own and (prompt.id == "refine" or prompt.id.startswith("imagine.")):
         from ipcir_tools.chains.imagination.prompting import check_reply
 
@@ -212,21 +214,21 @@ def _facts(prompt: Prompt) -> dict[str, Any]:
 def _variables(given: Sequence[str]) -> dict[str, str]:
     pairs = [each.partition("=") for each in given]
     if wrong := [name for name, sign, _ in pairs if not sign or not name]:
-        raise InvalidRequest(f"--var {wrong[0][:60]!r} has no value: write it as --var NAME=VALUE.")
+        raise InvalidRequestError(f"--var {wrong[0][:60]!r} has no value: write it as --var NAME=VALUE.")
     return {name: value for name, _, value in pairs}
 
 
 def _check(prompt: Prompt, values: Mapping[str, str], pictures: Sequence[Path]) -> None:
-    """Refuse what is missing or too much, by the names of the options. Raises InvalidRequest."""
+    """Refuse what is missing or too much, by the names of the options. Raises InvalidRequestError."""
     missing = [_option(name) for name in prompt.variables if name not in values]
     missing += [f"--picture FILE ({name})" for name in prompt.pictures[len(pictures) :]]
     if missing:
-        raise InvalidRequest(f"Prompt {prompt.id} wants more values: give {', '.join(missing)}.")
+        raise InvalidRequestError(f"Prompt {prompt.id} wants more values: give {', '.join(missing)}.")
     extra = [name for name in values if name not in prompt.variables]
     extra += [f"--picture {path}" for path in pictures[len(prompt.pictures) :]]
     if extra:
         takes = ", ".join([*prompt.variables, *(f"the picture {name}" for name in prompt.pictures)]) or "nothing"
-        raise InvalidRequest(f"Prompt {prompt.id} takes {takes}: leave out {', '.join(extra)}.")
+        raise InvalidRequestError(f"Prompt {prompt.id} takes {takes}: leave out {', '.join(extra)}.")
 
 
 def _option(name: str) -> str:

@@ -19,7 +19,7 @@ from ipcir_tools.cli.options import (
     engine_for,
     print_result,
 )
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.models.network import Method
@@ -142,13 +142,13 @@ def align(
 
 
 def _folder(method: Method, out: Path | None, again: bool, settings: Settings) -> Path:
-    """Where the network goes. Raises InvalidRequest where one is that nobody said to train anew."""
+    """Where the network goes. Raises InvalidRequestError where one is that nobody said to train anew."""
     from ipcir_tools.models.trained_networks import own_folder
     from ipcir_tools.training.loop import finished
 
     folder = out.expanduser().absolute() if out else own_folder(method, settings)
     if finished(folder) and not again:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"The training in {folder} is finished, and was left alone: "
             "add --again to put a new one in its place, or name another folder with --out."
         )
@@ -159,7 +159,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"The folder {folder} cannot be made ({error.strerror}): name another with --out."
         ) from error
 
@@ -169,15 +169,16 @@ def _given(steps: int | None) -> dict[str, Any]:
 
 
 def _lines(path: Path | None) -> list[str]:
-    """The lines of a file that say something. Raises InvalidRequest for one that cannot be read, or says nothing."""
+    """The lines of a file that say something. Raises InvalidRequestError for one that cannot be read, or says nothing.
+    The lines of a file that say something. Raises InvalidRequestError for one that cannot be read, or says nothing."""
     if path is None:
         return []
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read ({error}): give a file of UTF-8, one noun a line.") from error
+        raise InvalidRequestError(f"{path} cannot be read ({error}): give a file of UTF-8, one noun a line.") from error
     if not lines:
-        raise InvalidRequest(f"{path} holds no noun: write one a line.")
+        raise InvalidRequestError(f"{path} holds no noun: write one a line.")
     return lines
 
 

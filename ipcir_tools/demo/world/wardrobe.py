@@ -17,7 +17,7 @@ from typing import get_args
 from ipcir_tools.demo.world import edits, garments
 from ipcir_tools.demo.world.edits import Edit
 from ipcir_tools.demo.world.garments import Garment, Part, Scene
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 FAMILIES = 86
 """The benchmark's usual size: 516 queries in 2,580 pictures."""
@@ -71,10 +71,10 @@ class Benchmark:
 def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Benchmark:
     """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark.
 
-    Raises InvalidRequest for a part that there is not: no garment would ever belong to it.
+    Raises InvalidRequestError for a part that there is not: no garment would ever belong to it.
     """
     if part not in get_args(Part):
-        raise InvalidRequest(f"The wardrobe has no part {part!r}: name one of {', '.join(get_args(Part))}.")
+        raise InvalidRequestError(f"The wardrobe has no part {part!r}: name one of {', '.join(get_args(Part))}.")
     rng = random.Random(f"wardrobe/{part}/{seed}")
     made = Benchmark()
     for _ in range(families):

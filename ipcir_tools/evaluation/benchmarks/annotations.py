@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 
 
 class Item(BaseModel):
@@ -28,28 +28,28 @@ Content = TypeVar("Content")
 def find_annotation(folder: Path, names: Sequence[str], source: str) -> Path:
     """The first of ``names`` that is a file below ``folder``.
 
-    Raises NotFound, which names the file and ``source``, where to get it.
+    Raises NotFoundError, which names the file and ``source``, where to get it.
     """
     for name in names:
         if (folder / name).is_file():
             return folder / name
     other = f" (or as {', '.join(names[1:])})" if names[1:] else ""
-    raise NotFound(f"{names[0]} is missing in {folder}{other}: get it from {source}.")
+    raise NotFoundError(f"{names[0]} is missing in {folder}{other}: get it from {source}.")
 
 
 def read_json(path: Path, source: str) -> Any:
-    """The content of a JSON file. Raises InvalidRequest where it is none."""
+    """The content of a JSON file. Raises InvalidRequestError where it is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{path} cannot be read as JSON ({error}): get it anew from {source}.") from error
+        raise InvalidRequestError(f"{path} cannot be read as JSON ({error}): get it anew from {source}.") from error
 
 
 def read_items(path: Path, kind: type[ItemT], source: str) -> list[ItemT]:
-    """The entries of a JSON list. Raises InvalidRequest, which names the first wrong entry and its fields."""
+    """The entries of a JSON list. Raises InvalidRequestError, which names the first wrong entry and its fields."""
     content = read_json(path, source)
     if not isinstance(content, list) or not content:
-        raise InvalidRequest(f"{path} should be a list of queries: get it anew from {source}.")
+        raise InvalidRequestError(f"{path} should be a list of queries: get it anew from {source}.")
     items, wrong = [], []
     for i, each in enumerate(content):
         try:
@@ -61,11 +61,11 @@ def read_items(path: Path, kind: type[ItemT], source: str) -> list[ItemT]:
 
 
 def read_as(path: Path, kind: TypeAdapter[Content], source: str) -> Content:
-    """A JSON file of one type. Raises InvalidRequest."""
+    """A JSON file of one type. Raises InvalidRequestError."""
     try:
         return kind.validate_python(read_json(path, source))
     except ValidationError as error:
-        raise InvalidRequest(f"{path}: {in_words(error)}: get it anew from {source}.") from error
+        raise InvalidRequestError(f"{path}: {in_words(error)}: get it anew from {source}.") from error
 
 
 def in_words(error: ValidationError) -> str:
@@ -77,10 +77,10 @@ def in_words(error: ValidationError) -> str:
 
 
 def refuse(path: Path, wrong: Sequence[str], source: str) -> None:
-    """Raise InvalidRequest if anything is wrong: the first, and how many more there are."""
+    """Raise InvalidRequestError if anything is wrong: the first, and how many more there are."""
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
-        raise InvalidRequest(f"{path}, {wrong[0]}{more}: get it anew from {source}.")
+        raise InvalidRequestError(f"{path}, {wrong[0]}{more}: get it anew from {source}.")
 
 
 def unknown(named: Iterable[tuple[str, Iterable[str]]], known: Mapping[str, Any], where: str) -> list[str]:
@@ -102,13 +102,13 @@ Spellings = Callable[[str], Sequence[str]]
 def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, source: str) -> dict[str, str]:
     """The relative path of each picture: the first of its spellings that exists.
 
-    Without a folder the official one. Raises NotFound where the folder, or any picture in it, is missing.
+    Without a folder the official one. Raises NotFoundError where the folder, or any picture in it, is missing.
     """
     if folder is None:
         return {name: spellings(name)[0] for name in names}
     check_folder(folder)
     if not folder.is_dir():
-        raise NotFound(f"The folder of pictures {folder} does not exist: get them from {source}.")
+        raise NotFoundError(f"The folder of pictures {folder} does not exist: get them from {source}.")
     present, paths, missing = _Present(folder), {}, []
     for name in names:
         found = next((path for path in spellings(name) if path in present), None)
@@ -118,7 +118,7 @@ def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, sour
             paths[name] = found
     if missing:
         total = len(paths) + len(missing)
-        raise NotFound(
+        raise NotFoundError(
             f"{len(missing):,} of {total:,} pictures are missing in {folder}, the first is {missing[0]}:"
             f" get them from {source}."
         )
@@ -126,9 +126,9 @@ def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, sour
 
 
 def check_folder(pictures: Path) -> None:
-    """Raise InvalidRequest where a file was named in the place of a folder of pictures."""
+    """Raise InvalidRequestError where a file was named in the place of a folder of pictures."""
     if pictures.is_file():
-        raise InvalidRequest(f"{pictures} is a file: name the folder that the pictures are in with --pictures.")
+        raise InvalidRequestError(f"{pictures} is a file: name the folder that the pictures are in with --pictures.")
 
 
 class _Present:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from ipcir_tools.errors import NotFound
+from ipcir_tools.errors import NotFoundError
 from ipcir_tools.evaluation.metrics.metrics import Measure
 
 Box = tuple[float, float, float, float]
@@ -80,8 +80,8 @@ class Benchmark:
         return not any(query.targets for query in self.queries)
 
     def file(self, name: str) -> Path:
-        """The file of a picture. Raises NotFound where the folder of pictures is not at hand."""
+        """The file of a picture. Raises NotFoundError where the folder of pictures is not at hand."""
         if self.folder is None:
             get = f" (get them from {self.source})" if self.source else ""
-            raise NotFound(f"The pictures of {self.name} are not at hand: name the folder with --pictures{get}.")
+            raise NotFoundError(f"The pictures of {self.name} are not at hand: name the folder with --pictures{get}.")
         return self.folder / self.paths[name]

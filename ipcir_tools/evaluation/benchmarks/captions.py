@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.benchmarks.jsonl import Name, measures_for, numbered_lines, read_queries, told
@@ -62,17 +62,18 @@ class _Gallery:
 def load_captions(gallery: Path, queries: Path) -> CaptionBenchmark:
     """The queries of one file over the captions of another.
 
-    Raises NotFound without the files, and InvalidRequest where no line is an entry with a caption, or none a query.
+    Raises NotFoundError without the files, and InvalidRequestError where no line is an entry with a caption, or none
+    a query.
     """
     for path, line in ((gallery, _ENTRY), (queries, _QUERY)):
         if not path.is_file():
-            raise NotFound(f"{path} is missing: name a file with lines as {line}.")
+            raise NotFoundError(f"{path} is missing: name a file with lines as {line}.")
     entries = _read(gallery)
     if not any(entries.captions.values()):
-        raise InvalidRequest(_useless(gallery, "entry with a caption", entries.bad + entries.silent, _ENTRY))
+        raise InvalidRequestError(_useless(gallery, "entry with a caption", entries.bad + entries.silent, _ENTRY))
     found, bad = read_queries(queries, entries.captions, f"no such entry in {gallery.name}")
     if not found:
-        raise InvalidRequest(_useless(queries, "query", bad, _QUERY))
+        raise InvalidRequestError(_useless(queries, "query", bad, _QUERY))
     return CaptionBenchmark(
         name=f"{queries.stem} over {gallery.stem}",
         queries=tuple(found),

@@ -56,8 +56,8 @@ def load_circo(
     """A split from ``annotations/SPLIT.json`` below ``folder``.
 
     The gallery is what COCO's image info lists, else what the folder of pictures holds (both found by themselves in
-    ``COCO2017_unlabeled`` below ``folder``), else only what the annotations name, which the notes say. Raises NotFound
-    where a file is missing and InvalidRequest where one is wrong.
+    ``COCO2017_unlabeled`` below ``folder``), else only what the annotations name, which the notes say. Raises
+    NotFoundError where a file is missing and InvalidRequestError where one is wrong.
     """
     path = find_annotation(folder, (f"annotations/{split}.json", f"{split}.json"), SOURCE)
     items = read_items(path, _Item, SOURCE)

@@ -45,7 +45,7 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
     """A split from ``captions/cap.rc2.SPLIT.json`` and ``image_splits/split.rc2.SPLIT.json`` below ``folder``.
 
     ``pictures`` is where the paths of the split start (``img_raw``, found by itself if it is below ``folder``).
-    Raises NotFound where a file is missing and InvalidRequest where one is wrong.
+    Raises NotFoundError where a file is missing and InvalidRequestError where one is wrong.
     """
     captions = find_annotation(folder, _spellings("captions", f"cap.rc2.{split}.json"), SOURCE)
     images = find_annotation(folder, _spellings("image_splits", f"split.rc2.{split}.json"), SOURCE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks.annotations import (
     NAMES,
     Item,
@@ -52,11 +52,11 @@ def load_fashioniq(
     """The validation part from ``captions/cap.CATEGORY.val.json`` and ``image_splits/split.CATEGORY.val.json``.
 
     ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a further wording. An
-    empty caption leaves the other one alone; a query of which both are empty says nothing. Raises NotFound where a file
-    is missing and InvalidRequest where one is wrong.
+    empty caption leaves the other one alone; a query of which both are empty says nothing. Raises NotFoundError
+    where a file is missing and InvalidRequestError where one is wrong.
     """
     if not categories:
-        raise InvalidRequest(f"Name at least one category of FashionIQ: {', '.join(CATEGORIES)}.")
+        raise InvalidRequestError(f"Name at least one category of FashionIQ: {', '.join(CATEGORIES)}.")
     parts = [_load_part(folder, category, gallery, captions) for category in categories]
     union = tuple(dict.fromkeys(name for part in parts for name in part.gallery))
     root = pictures_or(folder, pictures, "images")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks.annotations import Item, find_annotation, locate, pictures_or, read_items, refuse
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query
 from ipcir_tools.evaluation.metrics.metrics import measures
@@ -64,11 +64,11 @@ class _Loaded:
 def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[str] = TASKS) -> Benchmark:
     """The tasks from ``TASK.json`` below ``folder`` (or ``genecis/TASK.json``).
 
-    ``pictures`` holds ``val2017`` and ``VG_100K``, ``VG_100K_2``. Raises NotFound where a file is missing and
-    InvalidRequest where one is wrong.
+    ``pictures`` holds ``val2017`` and ``VG_100K``, ``VG_100K_2``. Raises NotFoundError where a file is missing and
+    InvalidRequestError where one is wrong.
     """
     if not tasks or set(tasks) - set(TASKS):
-        raise InvalidRequest(f"The tasks of GeneCIS are {', '.join(TASKS)}.")
+        raise InvalidRequestError(f"The tasks of GeneCIS are {', '.join(TASKS)}.")
     loaded = _Loaded()
     for task in tasks:
         _add_task(loaded, folder, task)

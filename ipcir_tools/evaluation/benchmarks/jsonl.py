@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks.annotations import Item, check_folder, in_words
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, measures
@@ -43,16 +43,16 @@ class _Bad:
 def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: bool = False) -> Benchmark:
     """The queries of ``path`` over the folder ``pictures`` (the file's own, unless it is given).
 
-    Raises NotFound without the file or the folder, and InvalidRequest where no line is a query.
+    Raises NotFoundError without the file or the folder, and InvalidRequestError where no line is a query.
     """
     if not path.is_file():
-        raise NotFound(f"{path} is missing: name a file with one query a line, as JSON.")
+        raise NotFoundError(f"{path} is missing: name a file with one query a line, as JSON.")
     root = located(pictures or path.parent)
     check_folder(root)
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
     queries, bad = read_queries(path, gallery, "no such picture in the folder", keeps_reference, as_posix)
     if not queries:
-        raise InvalidRequest(_useless(path, bad))
+        raise InvalidRequestError(_useless(path, bad))
     return Benchmark(
         name=path.stem,
         queries=tuple(queries),
@@ -72,11 +72,11 @@ def as_posix(name: str) -> str:
 
 
 def numbered_lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not blank, counted from 1. Raises InvalidRequest where it cannot be read."""
+    """The lines of a file that are not blank, counted from 1. Raises InvalidRequestError where it cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read ({error}): save it as UTF-8, one {what} a line.") from error
+        raise InvalidRequestError(f"{path} cannot be read ({error}): save it as UTF-8, one {what} a line.") from error
     return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
 

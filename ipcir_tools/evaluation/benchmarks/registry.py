@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -54,19 +54,19 @@ class Choice:
         return (given or load_settings().home / "eval" / self.slug).expanduser().absolute()
 
     def check(self) -> None:
-        """Refuse what can never be loaded, before a model is. Raises InvalidRequest."""
+        """Refuse what can never be loaded, before a model is. Raises InvalidRequestError."""
         if not self.known and not self.name.endswith((".jsonl", ".json", ".ndjson")):
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"There is no benchmark {self.name!r}: name wardrobe, {', '.join(PUBLISHED)}, or a .jsonl file."
             )
         if self.name in PUBLISHED and self.folder is None:
-            raise InvalidRequest(f"Name the folder with the annotation files of {self.name}: --folder FOLDER.")
+            raise InvalidRequestError(f"Name the folder with the annotation files of {self.name}: --folder FOLDER.")
         splits = {"wardrobe": ("test", "val"), "cirr": ("val", "test1"), "circo": ("val", "test")}.get(self.name, ())
         if self.split is not None and self.split not in splits:
             has = f"has the parts {', '.join(splits)}" if splits else "has one part alone"
-            raise InvalidRequest(f"{self.name} {has}: there is no {self.split!r}.")
+            raise InvalidRequestError(f"{self.name} {has}: there is no {self.split!r}.")
         if self.gallery not in ("original", "VAL") or self.captions not in ("joined", "both orders"):
-            raise InvalidRequest("--gallery is original or VAL, and --captions is joined or 'both orders'.")
+            raise InvalidRequestError("--gallery is original or VAL, and --captions is joined or 'both orders'.")
 
     def load(self, home: Path, progress: Progress) -> Benchmark:
         """The benchmark, its files checked; the wardrobe is drawn into ``home``."""

@@ -29,7 +29,7 @@ from ipcir_tools.evaluation.runs.evaluate import PROTOCOL, versions
 from ipcir_tools.llm.chat_model import load_llm
 
 if TYPE_CHECKING:
-    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.evaluation.comparison.runner import Imagine
     from ipcir_tools.prompts import Prompt
     from ipcir_tools.settings import Settings
@@ -49,13 +49,14 @@ class Arm:
 
 
 def check_arm(arm: Arm, settings: Settings) -> None:
-    """Raises InvalidRequest for a prompt that no imagination can come of, ModelUnavailable for a model that is none."""
+    """Raises InvalidRequestError for a prompt that no imagination can come of, ModelUnavailableError for a model that
+    is none."""
     if arm.prompt is not None and arm.llm is not None:
         check(arm.prompt)
         load_llm(settings.model_copy(update={"llm": arm.llm}))
 
 
-def imaginer_over(engine: EngineParts) -> Callable[[Arm], Imagine]:
+def imaginer_over(engine: Components) -> Callable[[Arm], Imagine]:
     """What makes the imagination of an arm, with the engine's pictures and kept replies. Raises as ``check_arm``."""
 
     def imaginer(arm: Arm) -> Imagine:
@@ -109,8 +110,8 @@ def compare(
 
     What is held back while a server is left alone is asked again when that is over, ``wait`` having waited for it, as
     long as the server answers in between. ``notes`` are told with the result. Raises what ``imaginer`` raises, before
-    anything is asked, ModelUnavailable where the composer cannot be run, and CatalogError. No reply of a model stops
-    it: each is counted.
+    anything is asked, ModelUnavailableError where the composer cannot be run, and CatalogError. No reply of a model
+    stops it: each is counted.
     """
     began = time.perf_counter()
     watched = [(arm, Watched(imaginer(arm))) for arm in arms]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from ipcir_tools.chains.composition.chain import Composed
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
 from ipcir_tools.evaluation.runs.recorder import AskedOnce
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from ipcir_tools.batches import Progress
-    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.evaluation.runs.gallery import Stock
 
 
@@ -70,7 +70,7 @@ class RunGround:
 
     def __init__(
         self,
-        engine: EngineParts,
+        engine: Components,
         benchmark: Benchmark,
         composer: str,
         *,
@@ -78,14 +78,14 @@ class RunGround:
         progress: Progress | None = None,
         stock: Stock | None = None,
     ) -> None:
-        """Raises InvalidRequest for a composer that imagines nothing, and where the truth is hidden."""
+        """Raises InvalidRequestError for a composer that imagines nothing, and where the truth is hidden."""
         chosen = composer_named(composer)
         if not chosen.imagines:
-            raise InvalidRequest(f"The composer {chosen.spelling} imagines nothing, so every prompt does the same.")
+            raise InvalidRequestError(f"The composer {chosen.spec} imagines nothing, so every prompt does the same.")
         if benchmark.hidden:
-            raise InvalidRequest(f"The truth of {benchmark.name} is hidden: choose a part whose truth is known.")
-        self.composer, self._engine = chosen.spelling, engine
-        self._run = _Telling(engine, benchmark, [chosen.spelling], top=top, progress=progress, stock=stock)
+            raise InvalidRequestError(f"The truth of {benchmark.name} is hidden: choose a part whose truth is known.")
+        self.composer, self._engine = chosen.spec, engine
+        self._run = _Telling(engine, benchmark, [chosen.spec], top=top, progress=progress, stock=stock)
         self._run.fused = None  # the fusion curve belongs to `ipcir eval`
 
     @property
@@ -104,12 +104,12 @@ class RunGround:
         return {"encoder": self._engine.features.space, "captioner": self._engine.captioner_id}
 
     def play(self, imagine: Imagine) -> Played:
-        """Every query. Raises ModelUnavailable where the composer itself cannot be run."""
+        """Every query. Raises ModelUnavailableError where the composer itself cannot be run."""
         self._run.asked_once, self._run.told = AskedOnce(self._engine, imagine), {}
         measured = self._run.measure()
         (outcome,) = measured.outcomes
         if outcome.not_run:
-            raise ModelUnavailable(outcome.not_run)
+            raise ModelUnavailableError(outcome.not_run)
         return Played(outcome.scored, outcome.top, {**measured.faults, **outcome.failed}, self._run.told)
 
 

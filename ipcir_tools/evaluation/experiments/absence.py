@@ -18,7 +18,7 @@ from ipcir_tools.chains.composition.chain import Composed, compose_all
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.composers import composer_named
 from ipcir_tools.engine.confidence import is_poor
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Absence(Value):
 
 
 def measure_absence(engine: Engine, cases: Sequence[AbsentCase], progress: Progress | None = None) -> Absence:
-    """Rank every case twice under the settings' composer. Raises InvalidRequest for one that imagines no text."""
+    """Rank every case twice under the settings' composer. Raises InvalidRequestError for one that imagines no text."""
     name = engine.settings.composer
     if composer_named(name).text != "imagined":
-        raise InvalidRequest(f"{name} does not search with an imagined text: name a composer that does.")
+        raise InvalidRequestError(f"{name} does not search with an imagined text: name a composer that does.")
     requests = [ComposeRequest(each.reference, each.modification, name, engine.settings.weight) for each in cases]
     composed = compose_all(requests, engine, progress=progress)
     ids, matrix = engine.catalog.matrix(engine.features.space)

@@ -21,8 +21,8 @@ import numpy as np
 from ipcir_tools.batches import chunked
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.composers.fusion import pooled
-from ipcir_tools.engine.components import EngineParts
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.engine.components import Components
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
 from ipcir_tools.evaluation.metrics.metrics import IntArray
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from ipcir_tools.batches import Progress
     from ipcir_tools.models.captioner import Captioner
-    from ipcir_tools.models.image_generator import Drawer
+    from ipcir_tools.models.image_generator import ImageGenerator
     from ipcir_tools.models.network import Network
     from ipcir_tools.models.trained_networks import Inverter
 
@@ -100,14 +100,15 @@ class CaptionFeatures(Features):
 
 
 def _nobody() -> Captioner:
-    raise ModelUnavailable("A space of captions has no captioner: its gallery says what is known.")
+    raise ModelUnavailableError("A space of captions has no captioner: its gallery says what is known.")
 
 
-class CaptionEngine(EngineParts):
+class CaptionEngine(Components):
     """What a composition is made with in a space of captions.
 
-    What needs a picture raises ModelUnavailable, so that a composer that asks for it is reported as not run. Raises
-    InvalidRequest where the prompt looks at the reference, and NotFound where there is no such prompt.
+    What needs a picture raises ModelUnavailableError, so that a composer that asks for it is reported as not run.
+    Raises InvalidRequestError where the prompt looks at the reference, and NotFoundError where there is no such
+    prompt.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, encoder: TextEncoder, benchmark: CaptionBenchmark) -> None:
@@ -117,24 +118,24 @@ class CaptionEngine(EngineParts):
         self.encoder = encoder
         self.captioner_id = "the first caption of each entry"
         if settings.llm is not None and load_prompt(settings.prompt, settings.prompts).pictures:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"The prompt {settings.prompt} looks at the reference, and a gallery of captions has no pictures: "
                 "choose another."
             )
 
     @property
-    def drawer(self) -> Drawer:
+    def image_generator(self) -> ImageGenerator:
         """Nothing is drawn: the encoder could not look at it."""
-        raise ModelUnavailable(f"It draws the imagined target, and {_BLIND}.")
+        raise ModelUnavailableError(f"It draws the imagined target, and {_BLIND}.")
 
     @property
     def aligner(self) -> Network:
         """There is none for such a space: it is trained on pictures."""
-        raise ModelUnavailable(f"Its network is trained on pictures, and {_BLIND}.")
+        raise ModelUnavailableError(f"Its network is trained on pictures, and {_BLIND}.")
 
     def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
         """No entry is a picture that could become a word."""
-        raise ModelUnavailable(f"It turns the reference's picture into a word, and {_BLIND}.")
+        raise ModelUnavailableError(f"It turns the reference's picture into a word, and {_BLIND}.")
 
 
 _BLIND = "a gallery of captions has no pictures: measure it with `ipcir eval BENCH`"
@@ -153,7 +154,8 @@ class CaptionStock(Stock):
 
 
 def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progress: Progress) -> CaptionStock:
-    """Encode every entry that was not encoded before. Raises ModelUnavailable where the embeddings fail for good."""
+    """Encode every entry that was not encoded before. Raises ModelUnavailableError where the embeddings fail for good.
+    Encode every entry that was not encoded before. Raises ModelUnavailableError where the embeddings fail for good."""
     asked = {name: entry_id(captions) for name, captions in benchmark.captions.items() if captions}
     unusable, found = dict(benchmark.unusable), dict[str, FloatArray]()
     wanted = list(dict.fromkeys(asked.values()))
@@ -164,7 +166,7 @@ def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progres
     unusable |= {name: refused[id_] for name, id_ in asked.items() if id_ in refused}
     ids = {name: id_ for name, id_ in asked.items() if id_ in found}
     if not ids:
-        raise InvalidRequest(f"No entry of the gallery can be encoded: {next(iter(refused.values()))}.")
+        raise InvalidRequestError(f"No entry of the gallery can be encoded: {next(iter(refused.values()))}.")
     # Sorted, so that the order of the gallery's lines does not decide how a score is rounded.
     matrix, places = np.unique(np.stack([found[id_] for id_ in ids.values()]), axis=0, return_inverse=True)
     row = dict(zip(ids, places.ravel().tolist(), strict=True))
@@ -183,7 +185,7 @@ def _encoded(engine: CaptionEngine, ids: Sequence[str], refused: dict[str, str])
     """The features of entries; those with a caption that has none are ``refused``, and the others lose nothing."""
     try:
         return engine.features.images(ids)
-    except InvalidRequest as error:
+    except InvalidRequestError as error:
         if len(ids) == 1:
             refused[ids[0]] = f"cannot be encoded ({error})"
             return {}
@@ -202,7 +204,8 @@ def evaluate_captions(
 ) -> Report:
     """Measure ``composers`` (None: all) in a space of captions; the report is that of a benchmark of pictures.
 
-    Raises InvalidRequest for an unknown composer, ModelUnavailable where the embeddings fail, and CatalogError.
+    Raises InvalidRequestError for an unknown composer, ModelUnavailableError where the embeddings fail, and
+    CatalogError.
     """
     began = time.perf_counter()
     told: Any = progress or (lambda what, done, total: None)

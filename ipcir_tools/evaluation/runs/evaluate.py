@@ -21,7 +21,7 @@ from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
-    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.engine.engine import Engine
 
 
@@ -37,7 +37,7 @@ _COLUMNS = 6
 """Composers that are shown for each of them."""
 
 
-def summarised(engine: EngineParts, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
+def summarised(engine: Components, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
     """The report of a run."""
     benchmark = measured.benchmark
     ran = [outcome for outcome in measured.outcomes if not outcome.not_run]
@@ -199,14 +199,14 @@ def _rules(measured: Measured, samples: int) -> tuple[str, ...]:
     )
 
 
-def _models(engine: EngineParts, ran: Sequence[Composer]) -> dict[str, str]:
+def _models(engine: Components, ran: Sequence[Composer]) -> dict[str, str]:
     """The names of the models that some composer used."""
     needs = frozenset[Part]().union(*(composer.needs for composer in ran))
     models = {"encoder": engine.features.space}
     if any(composer.imagines for composer in ran):
         models |= {"captioner": engine.captioner_id, "imaginer": engine.settings.llm or "rules"}
     if "drawn" in needs:
-        models["drawer"] = engine.drawer.id
+        models["image_generator"] = engine.image_generator.id
     for method in ("pic2word", "searle"):
         if method in needs:
             models[method] = engine.inverter(method).id
@@ -227,8 +227,8 @@ def evaluate(
     """Measure ``composers`` (None: all) on a benchmark whose pictures are at hand.
 
     ``top`` is how many hits are kept of the queries to look at. A composer that lacks what it needs is reported as not
-    run. Raises InvalidRequest for an unknown composer, NotFound where the folder of pictures is not at hand, and
-    CatalogError.
+    run. Raises InvalidRequestError for an unknown composer, NotFoundError where the folder of pictures is not at
+    hand, and CatalogError.
     """
     run = Run(engine, benchmark, tuple(COMPOSERS) if composers is None else composers, top=top, progress=progress)
     return summarised(engine, run, run.measure(), samples)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ipcir_tools.errors import InvalidRequest, IPCIRError, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.store.catalog import Catalog
@@ -45,7 +45,8 @@ SAME = 0.999
 def load_embeddings(name: str) -> Embeddings:
     """The embeddings of that name.
 
-    Raises InvalidRequest for a name that is none, and ModelUnavailable for everything that goes wrong behind it.
+    Raises InvalidRequestError for a name that is none, and ModelUnavailableError for everything that goes wrong
+    behind it.
     """
     from langchain_core.embeddings import Embeddings
 
@@ -56,9 +57,9 @@ def load_embeddings(name: str) -> Embeddings:
         except IPCIRError:
             raise
         except Exception as error:
-            raise ModelUnavailable(f"Cannot make the embeddings {name}: {_why(error)} {_WAY_OUT}") from error
+            raise ModelUnavailableError(f"Cannot make the embeddings {name}: {_why(error)} {_WAY_OUT}") from error
     if not isinstance(found, Embeddings):
-        raise ModelUnavailable(
+        raise ModelUnavailableError(
             f"{name} gives a {type(found).__name__}, not Embeddings of langchain_core: name a class of those, "
             "or a function that returns one."
         )
@@ -71,16 +72,16 @@ _WAY_OUT = "It is called without arguments: name a function of yours that sets i
 def _named(name: str) -> Any:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute.isidentifier()):
-        raise InvalidRequest(f"{shown(name)!r} names no embeddings: write {GRAMMAR}.")
+        raise InvalidRequestError(f"{shown(name)!r} names no embeddings: write {GRAMMAR}.")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # and it stays there: the module may import its neighbours later
     try:
         loaded = importlib.import_module(module)
     except Exception as error:
-        raise ModelUnavailable(_no_module(module, error)) from error
+        raise ModelUnavailableError(_no_module(module, error)) from error
     if not hasattr(loaded, attribute):
-        raise ModelUnavailable(f"There is no {attribute} in {loaded.__file__ or module}{_instead(loaded)}.")
+        raise ModelUnavailableError(f"There is no {attribute} in {loaded.__file__ or module}{_instead(loaded)}.")
     return getattr(loaded, attribute)
 
 
@@ -119,7 +120,9 @@ def encoder_of(embeddings: Embeddings, name: str, catalog: Catalog, *, batch_siz
     """The same over embeddings that are at hand; ``name`` is what they are called in reports."""
     probes = _vectors(embeddings, name, PROBES)
     if not probes.any(axis=1).all():
-        raise ModelUnavailable(f"The embeddings {name} give zeros or no numbers for ordinary sentences: {_CHOOSE}.")
+        raise ModelUnavailableError(
+            f"The embeddings {name} give zeros or no numbers for ordinary sentences: {_CHOOSE}."
+        )
     space = _space(name, np.asarray(probes / np.linalg.norm(probes, axis=1, keepdims=True), np.float32), catalog)
     return TextEncoder(embeddings, name=name, space=space, dim=probes.shape[1], batch_size=batch_size)
 
@@ -132,19 +135,20 @@ class TextEncoder(Encoder):
         self._embeddings = embeddings
 
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
-        raise ModelUnavailable(f"The embeddings {self.name} encode texts alone.")
+        raise ModelUnavailableError(f"The embeddings {self.name} encode texts alone.")
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
-        """Raises InvalidRequest for a text that has no direction, ModelUnavailable where the model does not answer."""
+        """Raises InvalidRequestError for a text that has no direction, ModelUnavailableError where the model does not
+        answer."""
         vectors = _vectors(self._embeddings, self.name, texts)
         if vectors.shape[1] != self.dim:
-            raise ModelUnavailable(
+            raise ModelUnavailableError(
                 f"The embeddings {self.name} gave vectors of {vectors.shape[1]} numbers, and of {self.dim} before: "
                 f"{_CHOOSE}."
             )
         for text, vector in zip(texts, vectors, strict=True):
             if not vector.any():
-                raise InvalidRequest(
+                raise InvalidRequestError(
                     f"the embeddings {self.name} give zeros or no numbers for {shown(text, 80)!r}: word it differently"
                 )
         return vectors
@@ -158,19 +162,23 @@ def _vectors(embeddings: Embeddings, name: str, texts: Sequence[str]) -> FloatAr
     try:
         rows = embeddings.embed_documents(list(texts))
     except Exception as error:
-        raise ModelUnavailable(
+        raise ModelUnavailableError(
             f"The embeddings {name} failed: {_why(error)} What was encoded is kept: mend it and run again."
         ) from error
     try:
         wide = [np.asarray(row, np.float64) for row in rows]
     except (TypeError, ValueError) as error:
-        raise ModelUnavailable(f"The embeddings {name} gave no lists of numbers ({_why(error)}): {_CHOOSE}.") from error
+        raise ModelUnavailableError(
+            f"The embeddings {name} gave no lists of numbers ({_why(error)}): {_CHOOSE}."
+        ) from error
     shapes = sorted({row.shape for row in wide}, key=len)
     if len(wide) != len(texts):
-        raise ModelUnavailable(f"The embeddings {name} gave {len(wide)} vectors for {len(texts)} texts: {_CHOOSE}.")
+        raise ModelUnavailableError(
+            f"The embeddings {name} gave {len(wide)} vectors for {len(texts)} texts: {_CHOOSE}."
+        )
     if len(shapes) != 1 or len(shapes[0]) != 1 or not shapes[0][0]:
         sizes = " and ".join("x".join(map(str, shape)) or "no" for shape in shapes[:3])
-        raise ModelUnavailable(f"The embeddings {name} gave vectors of {sizes} numbers: {_CHOOSE}.")
+        raise ModelUnavailableError(f"The embeddings {name} gave vectors of {sizes} numbers: {_CHOOSE}.")
     return _scaled(np.stack(wide))
 
 

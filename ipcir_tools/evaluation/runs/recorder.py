@@ -16,7 +16,7 @@ from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.evaluation.reports.report import Imaginer
 
 if TYPE_CHECKING:
-    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.engine.components import Components
 
 
 _TIMES = re.compile(r"\b\d+ (times in a row|s)\b")
@@ -30,7 +30,7 @@ class AskedOnce:
     at the end.
     """
 
-    def __init__(self, engine: EngineParts, imagine: Runnable[ImagineRequest, Imagination] | None = None) -> None:
+    def __init__(self, engine: Components, imagine: Runnable[ImagineRequest, Imagination] | None = None) -> None:
         """``imagine`` stands in for the engine's imagination."""
         self._engine, self._own = engine, imagine
         self._known: dict[tuple[ImagineRequest, str], Future[Imagination]] = {}

@@ -3,10 +3,10 @@
 Protocol: scores are exact, over the benchmark's own gallery; ties count against the target. A query that fails counts
 as a miss, so every mean is over all queries of the file, and nothing is gained by failing.
 
-A composer is *not run* only where what it needs cannot be had at all: no drawer is chosen, a network or the captioner
-cannot be loaded. A model that is there and does not answer fails the queries that need its answer, wherever in the
-file they stand. After a few failures in a row it is asked nothing more: the queries that are left are scored where all
-that they need is known already, and else fail with the same reason.
+A composer is *not run* only where what it needs cannot be had at all: no image generator is chosen, a network or the
+captioner cannot be loaded. A model that is there and does not answer fails the queries that need its answer,
+wherever in the file they stand. After a few failures in a row it is asked nothing more: the queries that are left
+are scored where all that they need is known already, and else fail with the same reason.
 
 Queries are composed in blocks; features, captions, drawings and replies go to the catalog as they are made, so a run
 that was killed goes on where it was, and its report is that of an uninterrupted one.
@@ -28,7 +28,7 @@ from ipcir_tools.chains.composition.chain import Composed, compose_all
 from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import CatalogError, ModelUnavailable, SpaceMismatch
+from ipcir_tools.errors import CatalogError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
 from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE
@@ -40,7 +40,7 @@ from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
-    from ipcir_tools.engine.components import EngineParts
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.engine.engine import Engine
 
 
@@ -83,7 +83,7 @@ class Run:
 
     def __init__(
         self,
-        engine: EngineParts,
+        engine: Components,
         benchmark: Benchmark,
         composers: Sequence[str],
         *,
@@ -124,7 +124,7 @@ class Run:
         try:
             imagines = any(composer_named(name).imagines for name in self.composers)
             return imagines and self.engine.captioner_id.startswith("chat:")
-        except ModelUnavailable:
+        except ModelUnavailableError:
             return False
 
     def measure(self) -> Measured:
@@ -147,7 +147,7 @@ class Run:
         """What a composer needs and cannot have, before anything is asked; empty where nothing is missing."""
         try:
             require(self.engine, composer_named(composer).needs)
-        except (ModelUnavailable, SpaceMismatch) as error:
+        except (ModelUnavailableError, SpaceMismatchError) as error:
             return str(error)
         return ""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.runs.run import Measured
 from ipcir_tools.files import write_text
@@ -22,7 +22,8 @@ _CIRCO_COUNT = 50
 
 
 def cirr_submission(benchmark: Benchmark, top: Names, metric: CirrMetric) -> dict[str, Any]:
-    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequest."""
+    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequestError.
+    CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequestError."""
     _check_queries(benchmark, top)
     for query in benchmark.queries:
         allowed = query.subset if metric == "recall_subset" else benchmark.gallery
@@ -31,7 +32,7 @@ def cirr_submission(benchmark: Benchmark, top: Names, metric: CirrMetric) -> dic
 
 
 def circo_submission(benchmark: Benchmark, top: Names) -> dict[str, list[int]]:
-    """CIRCO's file: 50 picture ids a query. Raises InvalidRequest."""
+    """CIRCO's file: 50 picture ids a query. Raises InvalidRequestError."""
     _check_queries(benchmark, top)
     gallery = frozenset(benchmark.gallery)
     for query in benchmark.queries:
@@ -40,7 +41,7 @@ def circo_submission(benchmark: Benchmark, top: Names) -> dict[str, list[int]]:
 
 
 def write_submission(content: Mapping[str, Any], path: Path) -> None:
-    """Write a file without spaces, because CIRR's server takes 5 MB at most. Raises InvalidRequest."""
+    """Write a file without spaces, because CIRR's server takes 5 MB at most. Raises InvalidRequestError."""
     write_text(path, json.dumps(content, separators=(",", ":")))
 
 
@@ -48,18 +49,20 @@ def _check_queries(benchmark: Benchmark, top: Names) -> None:
     ids = {query.id for query in benchmark.queries}
     if missing := sorted(ids - set(top)):
         told = f"{len(missing):,} queries have no pictures, the first is" if missing[1:] else "1 query has no pictures:"
-        raise InvalidRequest(f"{told} {missing[0]}; the server takes whole files only: rank them all.")
+        raise InvalidRequestError(f"{told} {missing[0]}; the server takes whole files only: rank them all.")
     if strange := sorted(set(top) - ids):
-        raise InvalidRequest(f"{benchmark.name} has no query {strange[0]}: submit its own queries alone.")
+        raise InvalidRequestError(f"{benchmark.name} has no query {strange[0]}: submit its own queries alone.")
 
 
 def _check_names(query: Query, names: Sequence[str], count: int, allowed: frozenset[str]) -> None:
     if len(names) != count:
-        raise InvalidRequest(f"Query {query.id} has {len(names)} pictures: the server takes exactly {count}.")
+        raise InvalidRequestError(f"Query {query.id} has {len(names)} pictures: the server takes exactly {count}.")
     if len(set(names)) != count:
-        raise InvalidRequest(f"Query {query.id} names a picture twice: the server refuses that.")
+        raise InvalidRequestError(f"Query {query.id} names a picture twice: the server refuses that.")
     if strange := [name for name in names if name not in allowed]:
-        raise InvalidRequest(f"Query {query.id} names {strange[0]}, which cannot be found by it: check its gallery.")
+        raise InvalidRequestError(
+            f"Query {query.id} names {strange[0]}, which cannot be found by it: check its gallery."
+        )
 
 
 DEPTH = 50
@@ -67,21 +70,21 @@ DEPTH = 50
 
 
 def check_submission(benchmark: Benchmark) -> None:
-    """Refuse a benchmark that no server scores. Raises InvalidRequest."""
+    """Refuse a benchmark that no server scores. Raises InvalidRequestError."""
     if benchmark.server is None:
-        raise InvalidRequest(f"No server takes submissions for {benchmark.name}: leave --submission out.")
+        raise InvalidRequestError(f"No server takes submissions for {benchmark.name}: leave --submission out.")
 
 
 def submit(measured: Measured, path: Path) -> list[Path]:
     """Write the submission of the first composer; for CIRR a second file, ``NAME-subset.json``, for its subset metric.
 
-    Raises InvalidRequest where a query could not be ranked, because the servers take whole files only, and writes
+    Raises InvalidRequestError where a query could not be ranked, because the servers take whole files only, and writes
     nothing then.
     """
     benchmark, outcome = measured.benchmark, measured.outcomes[0]
     check_submission(benchmark)
     if outcome.not_run:
-        raise InvalidRequest(f"{outcome.composer} was not run ({outcome.not_run}): submit another composer.")
+        raise InvalidRequestError(f"{outcome.composer} was not run ({outcome.not_run}): submit another composer.")
     if benchmark.server == "CIRR":
         contents = {
             path: cirr_submission(benchmark, outcome.top, "recall"),

@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from ipcir_tools.chains.composition.chain import Composed
 from ipcir_tools.composers import Composer, composer_named
 from ipcir_tools.composers.composer import LARGEST
-from ipcir_tools.errors import InvalidRequest, IPCIRError
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, Scored
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
@@ -74,17 +74,17 @@ def tune(
 ) -> Tuned:
     """Find the parameters of ``composer`` under which ``measure`` (None: the benchmark's first) is highest.
 
-    Whole numbers, such as how many captions are made, stay as they are. Raises InvalidRequest for a test, and for a
-    composer that has nothing to fit.
+    Whole numbers, such as how many captions are made, stay as they are. Raises InvalidRequestError for a test, and
+    for a composer that has nothing to fit.
     """
     refuse_test(benchmark.name)
     start = composer_named(composer)
     if not fitted(start):
-        raise InvalidRequest(f"{start.name} has no parameter to fit: name another composer.")
+        raise InvalidRequestError(f"{start.name} has no parameter to fit: name another composer.")
     search = _Search(engine, benchmark, start, _measure(benchmark, measure), progress)
     found = search.climb(start)
     return Tuned(
-        composer=found.spelling,
+        composer=found.spec,
         parameters=found.parameters,
         benchmark=benchmark.name,
         queries=len(benchmark.queries),
@@ -97,16 +97,16 @@ def tune(
 
 
 def refuse_test(name: str) -> None:
-    """Raise InvalidRequest if the benchmark of this name is a test."""
+    """Raise InvalidRequestError if the benchmark of this name is a test."""
     if name in TESTS or name.startswith(ONE_PART):
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"{name} is what the final figures are measured on, and parameters that have seen it say nothing there: "
             "tune on a validation part."
         )
 
 
 def refuse_shared(benchmark: Benchmark, test: Benchmark, settings: Settings) -> None:
-    """Raise InvalidRequest if a query of ``benchmark`` is one of ``test``, too.
+    """Raise InvalidRequestError if a query of ``benchmark`` is one of ``test``, too.
 
     It is the same query where the reference is, by content, and the words or a target are.
     """
@@ -114,7 +114,7 @@ def refuse_shared(benchmark: Benchmark, test: Benchmark, settings: Settings) -> 
     shared = {q.id: seen[mark] for q in benchmark.queries for mark in _marks(q, benchmark, settings) if mark in seen}
     if shared:
         ours, theirs = next(iter(shared.items()))
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"{len(shared)} of the queries of {benchmark.name} are in {test.name} as well (the first is {ours}, there "
             f"{theirs}), and a test must not be tuned on: take them out of {benchmark.name}."
         )
@@ -137,9 +137,9 @@ def _content(name: str, benchmark: Benchmark, settings: Settings) -> str:
 def _measure(benchmark: Benchmark, name: str | None) -> Measure:
     by_name = {measure.name: measure for measure in benchmark.measures}
     if not by_name:
-        raise InvalidRequest(f"The truth of {benchmark.name} is hidden: tune on a part whose truth is known.")
+        raise InvalidRequestError(f"The truth of {benchmark.name} is hidden: tune on a part whose truth is known.")
     if name is not None and name not in by_name:
-        raise InvalidRequest(f"{benchmark.name} is not measured by {name!r}; there are: {', '.join(by_name)}.")
+        raise InvalidRequestError(f"{benchmark.name} is not measured by {name!r}; there are: {', '.join(by_name)}.")
     return by_name[name] if name else benchmark.measures[0]
 
 
@@ -174,13 +174,13 @@ class _Search:
         self.measure = measure
         self.known: dict[str, Merit] = {}
         self._progress = progress
-        self._run = Run(engine, benchmark, [start.spelling], progress=progress)
+        self._run = Run(engine, benchmark, [start.spec], progress=progress)
         asked = self._run.asked
         if not asked:
-            raise InvalidRequest(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
+            raise InvalidRequestError(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
         self.blocks: list[Block] = []
         for i in range(0, len(asked), BLOCK):
-            self.blocks.append(self._run.compose(asked[i : i + BLOCK], start.spelling))
+            self.blocks.append(self._run.compose(asked[i : i + BLOCK], start.spec))
             if progress:
                 progress("composing", min(i + BLOCK, len(asked)), len(asked))
 
@@ -197,11 +197,11 @@ class _Search:
 
     def merit(self, composer: Composer) -> Merit:
         """How good a setting is."""
-        if composer.spelling not in self.known:
-            self.known[composer.spelling] = self._measured(composer)
+        if composer.spec not in self.known:
+            self.known[composer.spec] = self._measured(composer)
             if self._progress:
                 self._progress("fitting", len(self.known), len(self.known))
-        return self.known[composer.spelling]
+        return self.known[composer.spec]
 
     def _measured(self, composer: Composer) -> Merit:
         scored: list[Scored] = []

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from ipcir_tools.agents.tools import OPERATIONS, Answer, Refused, mended
+from ipcir_tools.agents.tools import OPERATIONS, Answer, ToolCallError, validation_message
 from ipcir_tools.agents.tools.images import MAX_JPEG, MOST_ON_SHEET, MOST_THUMBNAILS, SIDE
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.display.results import DATA
 from ipcir_tools.engine.components import Caption
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import ModelUnavailable
+from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import Settings
@@ -78,7 +78,7 @@ def do(engine: Engine, name: str, /, **arguments: Any) -> Answer:
 
 
 def refusal(engine: Engine, name: str, /, **arguments: Any) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ToolCallError) as caught:
         do(engine, name, **arguments)
     return str(caught.value)
 
@@ -487,7 +487,7 @@ def test_vectors_that_cancel_out_are_told(engine):
 def test_wrong_arguments_are_named_with_what_is_expected(name, arguments, says):
     with pytest.raises(ValidationError) as caught:
         OPERATIONS[name].arguments.model_validate(arguments)
-    told = mended(caught.value)
+    told = validation_message(caught.value)
     assert says in told
     assert "call again with them mended" in told
     assert len(told) < 600
@@ -511,7 +511,7 @@ def test_an_unknown_turn_of_a_new_gallery_is_told_how_to_begin(tmp_path):
 
 def test_a_model_that_cannot_be_had_is_told(engine, monkeypatch):
     def missing(*_: object) -> None:
-        raise ModelUnavailable("The captioner cannot be loaded: set IPCIR_CAPTIONER.\nReally.")
+        raise ModelUnavailableError("The captioner cannot be loaded: set IPCIR_CAPTIONER.\nReally.")
 
     monkeypatch.setattr(engine, "caption", missing)
     assert refusal(engine, "caption_image", image="x") == (

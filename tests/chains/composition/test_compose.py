@@ -10,7 +10,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableLambda
 from PIL import Image
-from stand_ins import FlatDrawer, RollingAligner, WordInverter
+from stand_ins import FlatImageGenerator, RollingAligner, WordInverter
 
 from ipcir_tools.chains.composition.chain import build_compose_chain, compose_all
 from ipcir_tools.chains.composition.requests import ComposeRequest, Step
@@ -18,7 +18,7 @@ from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
 from ipcir_tools.composers import COMPOSERS
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable, NotFound
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.images.reading import load
 from ipcir_tools.settings import Settings
@@ -64,7 +64,7 @@ class Bench:
             self.ids[colour] = record.id
         self.heard = []
         self.imagine = RunnableLambda(self._imagine)
-        self.drawer, self.aligner = FlatDrawer(), RollingAligner()
+        self.image_generator, self.aligner = FlatImageGenerator(), RollingAligner()
         self.restart()
 
     def restart(self) -> None:
@@ -279,44 +279,46 @@ def test_a_role_of_nothing_is_zeros(bench):
 
 def test_what_is_drawn_is_the_description_and_only_once(bench):
     several = bench.compose(*[bench.request(composer="proxy-image")] * 2, bench.request("green", "in blue"))
-    assert bench.drawer.drawn == 4
+    assert bench.image_generator.drawn == 4
     blue = bench.encoder.embed_images([Image.new("RGB", (16, 16), COLOURS["blue"])])[0]
     assert np.allclose(several[0].parts.drawn, np.stack([blue] * 4), atol=1e-6)
     assert several[0].counts["drawings_made"] == 4
     bench.restart()
     bench.compose(bench.request(composer="proxy-image"), bench.request(composer="proxy-image:drawings=6"))
-    assert bench.drawer.drawn == 4 + 6, "more of them are drawn with those there are, none of these is encoded again"
+    assert bench.image_generator.drawn == 4 + 6, (
+        "more of them are drawn with those there are, none of these is encoded again"
+    )
     assert "drawings_made" not in bench.compose(bench.request())[0].counts
 
 
 def test_a_description_that_cannot_be_drawn_leaves_the_others_drawn(bench):
     def draw(description, seeds, reference):
         if "pink" in description:
-            raise InvalidRequest("pink cannot be drawn")
+            raise InvalidRequestError("pink cannot be drawn")
         return [Image.new("RGB", (16, 16), COLOURS["blue"]) for _ in seeds]
 
-    bench.drawer._draw = draw
+    bench.image_generator._draw = draw
     requests = [bench.request(modification=text, composer="proxy-image") for text in ("in pink", "in blue")]
-    with pytest.raises(InvalidRequest, match="pink"):
+    with pytest.raises(InvalidRequestError, match="pink"):
         bench.compose(*requests)
-    bench.drawer._draw = None
+    bench.image_generator._draw = None
     assert bench.compose(requests[1])[0].parts.drawn.shape[0] == 4
 
 
-def test_a_drawer_that_edits_is_shown_the_reference_and_kept_apart_for_each(bench):
+def test_a_image_generator_that_edits_is_shown_the_reference_and_kept_apart_for_each(bench):
     seen = []
 
     def draw(description, seeds, reference):
         seen.append(reference and reference.getpixel((0, 0)))
         return [Image.new("RGB", (16, 16), COLOURS["blue"]) for _ in seeds]
 
-    bench.drawer._draw, bench.drawer.edits = draw, True
+    bench.image_generator._draw, bench.image_generator.edits = draw, True
     requests = [bench.request(colour, "in blue", composer="proxy-image") for colour in ("red", "green")]
     bench.compose(*requests)
     assert sorted(seen) == sorted([COLOURS["red"], COLOURS["green"]])
     bench.compose(*requests)
     assert len(seen) == 2
-    bench.drawer.edits = False
+    bench.image_generator.edits = False
     bench.compose(*requests)
     assert seen[2:] == [None], "both come to a blue square"
 
@@ -348,17 +350,17 @@ def test_what_cannot_be_had_is_said_before_anything_is_made(bench, composer):
         features, imagine = bench.features, bench.imagine
 
         def inverter(self, method):
-            raise ModelUnavailable(f"no {method} network")
+            raise ModelUnavailableError(f"no {method} network")
 
         @property
-        def drawer(self):
-            raise ModelUnavailable("no drawer")
+        def image_generator(self):
+            raise ModelUnavailableError("no image generator")
 
         @property
         def aligner(self):
-            raise ModelUnavailable("no aligned network")
+            raise ModelUnavailableError("no aligned network")
 
-    with pytest.raises(ModelUnavailable, match=f"no {composer}|no drawer"):
+    with pytest.raises(ModelUnavailableError, match=f"no {composer}|no image generator"):
         compose_all([bench.request(), bench.request(composer=composer)], Bare())
     assert bench.features.made == {}
     assert compose_all([bench.request()], Bare())[0].caption == "a red square"
@@ -415,7 +417,7 @@ async def test_a_trace_shows_every_step_by_its_name(bench, way):
 
 def test_a_step_that_fails_ends_with_its_error(bench):
     tree = Tree()
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         build_compose_chain(bench).invoke(ComposeRequest("0123456789abcdef", "in blue"), {"callbacks": [tree]})
     assert (list(tree.runs), tree.open) == (["compose", "compose > encode_image"], [])
 
@@ -472,11 +474,11 @@ def test_a_request_without_turns_before_has_none(bench):
 
 
 def test_an_unknown_composer_is_refused_before_anything_is_made(bench):
-    with pytest.raises(InvalidRequest, match="magic"):
+    with pytest.raises(InvalidRequestError, match="magic"):
         bench.compose(bench.request(), bench.request(composer="magic"))
     assert bench.features.made == {}
 
 
 def test_an_unknown_reference_is_named(bench):
-    with pytest.raises(NotFound, match="0123456789abcdef"):
+    with pytest.raises(NotFoundError, match="0123456789abcdef"):
         bench.compose(ComposeRequest("0123456789abcdef", "in blue"))

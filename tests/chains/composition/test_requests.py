@@ -22,7 +22,7 @@ from ipcir_tools.chains.composition.requests import (
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.composers.feedback import GAIN, LOSS, with_feedback
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import ComposedQuery, ImaginedTarget, Probe, Turn
 
 
@@ -178,7 +178,7 @@ def test_words_without_a_picture_are_searched_as_they_are_until_they_are_edited(
 
 def test_an_unknown_composer_is_refused_with_and_without_a_picture():
     for reference in ("A", None):
-        with pytest.raises(InvalidRequest, match="magic"):
+        with pytest.raises(InvalidRequestError, match="magic"):
             speaking(ComposeRequest(reference, "in blue", "magic"))
 
 

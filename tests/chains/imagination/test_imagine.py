@@ -22,7 +22,7 @@ from werkzeug import Request, Response
 from ipcir_tools.chains.imagination import rules
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable, NotFound
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.llm import budget, client, errors
 from ipcir_tools.llm.chat_model import load_llm
@@ -325,13 +325,13 @@ def test_only_silence_in_a_row_makes_it_be_left_alone(server: Server, silence: H
 
 
 def test_what_was_under_way_does_not_lengthen_the_break():
-    line = budget.Line()
+    line = budget.CircuitBreaker()
     for _ in range(2):
         line.note(silent=True)
     ends = line._closed_until
     line.note(silent=True)
     assert line._closed_until == ends > 0
-    with pytest.raises(errors.NoAnswer, match="3 times in a row") as left:
+    with pytest.raises(errors.NoReplyError, match="3 times in a row") as left:
         line.check()
     assert 0 < left.value.again_in <= budget.BREAK_FOR
 
@@ -571,19 +571,19 @@ HOPELESS = {
 @pytest.mark.parametrize("model", [True, False])
 def test_a_prompt_that_no_imagination_can_come_of_is_refused_at_once(tmp_path: Path, named: str, model: bool):
     own_prompt(tmp_path, "mine", **HOPELESS[named])
-    with pytest.raises(InvalidRequest, match=named) as refused:
+    with pytest.raises(InvalidRequestError, match=named) as refused:
         build_imagine_chain(FakeListChatModel(responses=[GOOD]) if model else None, prompt="mine", prompts=tmp_path)
     assert "mine" in str(refused.value)
 
 
 def test_an_unknown_prompt_is_refused_at_once_and_the_known_ones_are_named():
-    with pytest.raises(NotFound, match=r"imagine\.simple"):
+    with pytest.raises(NotFoundError, match=r"imagine\.simple"):
         build_imagine_chain(FakeListChatModel(responses=[GOOD]), prompt="imagine.none")
 
 
 def test_a_prompt_that_refines_must_use_the_history(tmp_path: Path):
     own_prompt(tmp_path, "refine")
-    with pytest.raises(InvalidRequest, match="refine does not use the history"):
+    with pytest.raises(InvalidRequestError, match="refine does not use the history"):
         build_imagine_chain(None, prompts=tmp_path)
 
 
@@ -625,7 +625,7 @@ def test_models_that_prefer_the_responses_api_still_speak_chat_completions_to_on
 @pytest.mark.parametrize("name", ["openai:gpt-4o-mini", "nothing-known", "foo:bar", "ollama:llama3"])
 def test_a_model_that_cannot_be_had_is_one_clear_line(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ModelUnavailable, match="IPCIR_LLM_BASE_URL") as caught:
+    with pytest.raises(ModelUnavailableError, match="IPCIR_LLM_BASE_URL") as caught:
         load_llm(Settings(llm=name))
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -23,7 +23,7 @@ from werkzeug import Request, Response
 
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import ImagineRequest
-from ipcir_tools.errors import InvalidRequest, IPCIRError, ModelUnavailable, NotFound
+from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError, NotFoundError
 from ipcir_tools.evaluation.runs.recorder import AskedOnce
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.llm import client
@@ -390,11 +390,11 @@ def test_a_model_that_is_gone_is_left_alone_by_all_prompts(server: Server, over:
 @pytest.mark.parametrize(
     ("fields", "error", "way_out"),
     [
-        ({"prompt": "imagine.none"}, NotFound, r"imagine\.simple"),
-        ({"prompt": "agent"}, InvalidRequest, "modification"),
-        ({"prompt": 7}, InvalidRequest, "as text"),
-        ({"llm": "ollama:llama3"}, ModelUnavailable, '"rules"'),
-        ({"llm": ""}, InvalidRequest, "as text"),
+        ({"prompt": "imagine.none"}, NotFoundError, r"imagine\.simple"),
+        ({"prompt": "agent"}, InvalidRequestError, "modification"),
+        ({"prompt": 7}, InvalidRequestError, "as text"),
+        ({"llm": "ollama:llama3"}, ModelUnavailableError, '"rules"'),
+        ({"llm": ""}, InvalidRequestError, "as text"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_way_out(
@@ -412,7 +412,7 @@ def test_an_unknown_name_is_an_error_that_names_the_way_out(
 def test_what_is_no_request_is_refused_in_words(server: Server):
     chain = server.chain()
     for ask in (chain.invoke, lambda request: chain.batch([request]), lambda request: list(chain.stream(request))):
-        with pytest.raises(InvalidRequest, match="takes an ImagineRequest, not NoneType"):
+        with pytest.raises(InvalidRequestError, match="takes an ImagineRequest, not NoneType"):
             ask(None)
 
 
@@ -544,7 +544,7 @@ def test_another_picture_is_another_question(server: Server):
 
 
 def gone(id: str) -> str:
-    raise NotFound("its file is not there any more.")
+    raise NotFoundError("its file is not there any more.")
 
 
 @pytest.mark.parametrize(

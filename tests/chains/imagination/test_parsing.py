@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipcir_tools.chains.imagination.parsing import MAX_WORDS, BadReply, RefusedReply, description_so_far, parse_reply
+from ipcir_tools.chains.imagination.parsing import (
+    MAX_WORDS,
+    BadReplyError,
+    RefusedReplyError,
+    description_so_far,
+    parse_reply,
+)
 
 REPLY = {
     "description": "A blue dress with long sleeves.",
@@ -104,7 +110,7 @@ def test_of_a_broken_object_the_complete_parts_are_used(text: str, keep: tuple[s
     ],
 )
 def test_a_reply_without_a_complete_description_is_bad(text: str):
-    with pytest.raises(BadReply) as caught:
+    with pytest.raises(BadReplyError) as caught:
         parse_reply(text)
     assert str(caught.value)
 
@@ -138,7 +144,7 @@ def test_plain_text_can_be_the_description(text: str):
     ],
 )
 def test_text_that_is_no_description_is_not_taken_for_one(text: str):
-    with pytest.raises(BadReply):
+    with pytest.raises(BadReplyError):
         parse_reply(text, plain=True, about=ABOUT)
 
 
@@ -149,7 +155,7 @@ def test_a_language_without_spaces_or_shared_words_is_still_a_description():
 def test_of_cut_off_plain_text_only_whole_sentences_count():
     text = "A blue dress with long sleeves. It hangs on a wh"
     assert parse_reply(text, plain=True, cut_off=True).target.description == "A blue dress with long sleeves."
-    with pytest.raises(BadReply):
+    with pytest.raises(BadReplyError):
         parse_reply("A blue dress with long sl", plain=True, cut_off=True)
 
 
@@ -167,7 +173,7 @@ def test_of_cut_off_plain_text_only_whole_sentences_count():
     ],
 )
 def test_refusals_are_told_apart(text: str):
-    with pytest.raises(RefusedReply):
+    with pytest.raises(RefusedReplyError):
         parse_reply(text, plain=True)
 
 
@@ -252,7 +258,7 @@ def test_plain_text_is_shown_once_it_is_clear_what_it_is(text: str, said: str):
 def test_any_text_is_read_or_refused_with_a_reason(text: str, plain: bool, cut_off: bool):
     try:
         assert parse_reply(text, plain=plain, cut_off=cut_off).target.description.strip()
-    except BadReply as bad:
+    except BadReplyError as bad:
         assert str(bad)  # noqa: PT017 - either outcome is right
 
 
@@ -260,7 +266,7 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str, plain: bool, cut_o
 def test_wherever_a_good_reply_is_cut_its_description_is_whole_or_refused(length: int):
     try:
         assert parse_reply(WHOLE[:length]).target.description == REPLY["description"]
-    except BadReply:
+    except BadReplyError:
         assert length <= WHOLE.index('", "keep') + 1
 
 
@@ -276,5 +282,5 @@ def test_what_cannot_be_printed_is_taken_out_of_a_reply(reply):
 
 
 def test_a_description_of_absences_alone_is_no_description():
-    with pytest.raises(BadReply, match="absent"):
+    with pytest.raises(BadReplyError, match="absent"):
         parse_reply('{"description": ", without a belt"}')

@@ -29,7 +29,7 @@ from ipcir_tools.cli import main
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.replay import replay
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.images.contact_sheet import BAND, CELL, GAP, INK, draw_choices
 from ipcir_tools.llm import client
@@ -411,7 +411,7 @@ def test_an_own_prompt_stands_in_and_a_wrong_one_is_refused(tmp_path):
     assert [block["type"] for block in model.received[0][-1].content] == ["text", "image"]
     for variable, picture in (("weather", "sheet"), ("modification", "map"), ("modification", "reference")):
         (tmp_path / "rerank.md").write_text((head + body).format(variable, picture))
-        with pytest.raises(InvalidRequest, match="prompt rerank"):
+        with pytest.raises(InvalidRequestError, match="prompt rerank"):
             build_rerank_chain(model, prompts=tmp_path)
 
 
@@ -626,7 +626,7 @@ def test_words_alone_show_no_reference(home, seer):
 
 @pytest.mark.parametrize("wrong", [-1, 21])
 def test_a_wrong_number_is_refused_before_anything_is_done(home, seer, wrong):
-    with opened(home) as engine, pytest.raises(InvalidRequest, match="rerank"):
+    with opened(home) as engine, pytest.raises(InvalidRequestError, match="rerank"):
         engine.search(red(home), "in blue", rerank=wrong, trusted=True)
     assert seer.calls == 0
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ipcir_tools.errors import InvalidRequest, NotFound
+from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import crop_of, load_circo, load_cirr, load_fashioniq, load_genecis, load_jsonl
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
 from ipcir_tools.evaluation.runs.ranking import Ranker
@@ -247,7 +247,7 @@ def test_a_server_scores_the_parts_whose_truth_it_keeps(tmp_path):
 
 def test_pictures_of_cirr_are_found_in_the_official_place_and_in_another(tmp_path):
     folder = make_cirr(tmp_path / "cirr")
-    with pytest.raises(NotFound, match="name the folder"):
+    with pytest.raises(NotFoundError, match="name the folder"):
         load_cirr(folder).file("dev-3")
     names = [f"dev/dev-{i}.png" for i in range(7)]
     elsewhere = touched(tmp_path / "nlvr2", *names)
@@ -258,19 +258,21 @@ def test_pictures_of_cirr_are_found_in_the_official_place_and_in_another(tmp_pat
 
 def test_missing_pictures_are_counted_and_never_left_out(tmp_path):
     pictures = touched(tmp_path / "pictures", "dev/dev-0.png")
-    with pytest.raises(NotFound, match=r"6 of 7 pictures are missing .* first is dev/dev-1.png: get them from NLVR2"):
+    with pytest.raises(
+        NotFoundError, match=r"6 of 7 pictures are missing .* first is dev/dev-1.png: get them from NLVR2"
+    ):
         load_cirr(make_cirr(tmp_path), pictures)
-    with pytest.raises(NotFound, match="nowhere does not exist: get them from NLVR2"):
+    with pytest.raises(NotFoundError, match="nowhere does not exist: get them from NLVR2"):
         load_cirr(tmp_path, tmp_path / "nowhere")
 
 
 def test_a_missing_file_is_named_with_where_to_get_it(tmp_path):
     with pytest.raises(
-        NotFound, match=r"captions/cap.rc2.val.json is missing .* get it from github.com/Cuberick-Orion"
+        NotFoundError, match=r"captions/cap.rc2.val.json is missing .* get it from github.com/Cuberick-Orion"
     ):
         load_cirr(tmp_path)
     (make_cirr(tmp_path) / "image_splits/split.rc2.val.json").unlink()
-    with pytest.raises(NotFound, match=r"image_splits/split.rc2.val.json is missing"):
+    with pytest.raises(NotFoundError, match=r"image_splits/split.rc2.val.json is missing"):
         load_cirr(tmp_path)
 
 
@@ -295,14 +297,14 @@ def spoil_cirr(folder: Path, change: dict[str, Any]) -> Path:
     ids=["fields", "unknown picture", "no target", "target outside", "set", "twice"],
 )
 def test_wrong_entries_of_cirr_are_named(tmp_path, change, message):
-    with pytest.raises(InvalidRequest, match=message + r".*get it anew from github.com/Cuberick-Orion"):
+    with pytest.raises(InvalidRequestError, match=message + r".*get it anew from github.com/Cuberick-Orion"):
         load_cirr(spoil_cirr(tmp_path, change))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', "\x00"])
 def test_a_file_that_is_no_list_of_queries_is_refused(tmp_path, text):
     (make_cirr(tmp_path) / "captions/cap.rc2.val.json").write_text(text)
-    with pytest.raises(InvalidRequest, match=r"cap.rc2.val.json .*get it anew"):
+    with pytest.raises(InvalidRequestError, match=r"cap.rc2.val.json .*get it anew"):
         load_cirr(tmp_path)
 
 
@@ -351,7 +353,7 @@ def test_recall_on_circo_counts_the_target_that_the_caption_was_written_for(tmp_
 
 
 def test_a_main_target_that_is_no_target_is_refused(tmp_path):
-    with pytest.raises(InvalidRequest, match=r"item 1 \(id 1\): gt_img_ids should hold target_img_id"):
+    with pytest.raises(InvalidRequestError, match=r"item 1 \(id 1\): gt_img_ids should hold target_img_id"):
         load_circo(change_circo(tmp_path, 1, target_img_id=1_050))
 
 
@@ -384,7 +386,7 @@ def test_a_benchmark_without_its_pictures_says_where_to_get_them(tmp_path):
         (load_fashioniq(make_fashioniq(tmp_path / "fashioniq", SMALL, {})), "fashion-iq-metadata"),
         (load_genecis(make_genecis(tmp_path / "genecis")), "visualgenome.org"),
     ):
-        with pytest.raises(NotFound, match=rf"name the folder with --pictures \(get them from .*{source}"):
+        with pytest.raises(NotFoundError, match=rf"name the folder with --pictures \(get them from .*{source}"):
             found.file(found.gallery[0])
 
 
@@ -437,7 +439,7 @@ def test_wrong_entries_of_fashioniq_are_named(tmp_path, change, message):
     items = json.loads(path.read_text())
     items[1] |= change
     written(path, items)
-    with pytest.raises(InvalidRequest, match=message):
+    with pytest.raises(InvalidRequestError, match=message):
         load_fashioniq(tmp_path)
     assert len(load_fashioniq(tmp_path, categories=("shirt",)).queries) == 3
 
@@ -499,7 +501,7 @@ def test_pictures_without_their_ids_are_named(tmp_path, task, message):
     items = json.loads(path.read_text())
     items[0]["gallery"][0] = {"image_id" if "attribute" in task else "id": 1}
     written(path, items)
-    with pytest.raises(InvalidRequest, match=message):
+    with pytest.raises(InvalidRequestError, match=message):
         load_genecis(tmp_path)
 
 
@@ -511,7 +513,7 @@ def test_a_box_that_is_none_is_named(tmp_path, box):
     path = make_genecis(tmp_path) / "change_attribute.json"
     path.write_text(path.read_text().replace("[50.5, 2, 30, 40]", box))
     with pytest.raises(
-        InvalidRequest, match=r"change_attribute\.json, item 0: instance_bbox \[.*\] should be left, top"
+        InvalidRequestError, match=r"change_attribute\.json, item 0: instance_bbox \[.*\] should be left, top"
     ):
         load_genecis(tmp_path)
 
@@ -523,7 +525,7 @@ def test_a_box_may_begin_beyond_its_picture(tmp_path):
 
 
 def test_an_unknown_task_is_refused(tmp_path):
-    with pytest.raises(InvalidRequest, match="tasks of GeneCIS are focus_attribute"):
+    with pytest.raises(InvalidRequestError, match="tasks of GeneCIS are focus_attribute"):
         load_genecis(tmp_path, tasks=("change_colour",))
 
 
@@ -592,7 +594,7 @@ def test_a_file_in_the_place_of_the_folder_of_pictures_is_told_so(pictures, tmp_
         lambda: load_fashioniq(make_fashioniq(tmp_path / "fashioniq", SMALL, {}), file),
         lambda: load_genecis(make_genecis(tmp_path / "genecis"), file),
     ):
-        with pytest.raises(InvalidRequest, match=r"a\.jpg is a file: name the folder .* with --pictures"):
+        with pytest.raises(InvalidRequestError, match=r"a\.jpg is a file: name the folder .* with --pictures"):
             load()
 
 
@@ -601,11 +603,11 @@ def test_a_reference_that_stays_may_be_a_target(pictures):
 
 
 def test_a_file_without_a_query_is_refused(pictures):
-    with pytest.raises(InvalidRequest, match=r"holds no query \(2 lines are none, the first is line 1: "):
+    with pytest.raises(InvalidRequestError, match=r"holds no query \(2 lines are none, the first is line 1: "):
         load_jsonl(lines(pictures, "{", "[]"))
-    with pytest.raises(InvalidRequest, match=r"holds no query \(it is empty\)"):
+    with pytest.raises(InvalidRequestError, match=r"holds no query \(it is empty\)"):
         load_jsonl(lines(pictures, ""))
-    with pytest.raises(NotFound, match=r"no\.jsonl is missing"):
+    with pytest.raises(NotFoundError, match=r"no\.jsonl is missing"):
         load_jsonl(pictures / "no.jsonl")
 
 
@@ -638,7 +640,7 @@ def test_both_files_for_the_server_of_cirr(cirr, tmp_path):
 
 def test_the_file_for_the_server_of_circo(tmp_path):
     found = load_circo(make_circo(tmp_path, split="test"), split="test")
-    with pytest.raises(InvalidRequest, match="Query 0 has 6 pictures: the server takes exactly 50"):
+    with pytest.raises(InvalidRequestError, match="Query 0 has 6 pictures: the server takes exactly 50"):
         circo_submission(found, best(found, 6))  # without COCO's list, the gallery is the six references
     written(
         tmp_path / "annotations/image_info_unlabeled2017.json",
@@ -666,19 +668,19 @@ def test_what_the_server_would_refuse_is_refused_here(cirr, change, message):
     top = best(cirr)
     if "dev-1" in message:
         assert cirr.queries[1].reference == "dev-1"
-    with pytest.raises(InvalidRequest, match=message):
+    with pytest.raises(InvalidRequestError, match=message):
         cirr_submission(cirr, change(top), "recall")
 
 
 def test_the_subset_file_takes_members_of_the_subset_alone(cirr):
     top = {id_: names[:3] for id_, names in best(cirr).items()}
-    with pytest.raises(InvalidRequest, match="which cannot be found by it"):
+    with pytest.raises(InvalidRequestError, match="which cannot be found by it"):
         cirr_submission(cirr, top, "recall_subset")
 
 
 def test_a_submission_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidRequest, match="cannot be written to"):
+    with pytest.raises(InvalidRequestError, match="cannot be written to"):
         write_submission({}, tmp_path / "file" / "below.json")
 
 

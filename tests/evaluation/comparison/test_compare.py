@@ -26,7 +26,7 @@ from ipcir_tools.chains.imagination.results import Cost as Paid
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.cli.output.prompts import show_comparison
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import InvalidRequest
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
 from ipcir_tools.evaluation.comparison import compare as comparing
 from ipcir_tools.evaluation.comparison.accounting import BREAKS, Price, Watched
@@ -258,9 +258,9 @@ def test_the_arms_differ_most_where_ranks_differ_by_the_largest_factor():
 def test_what_makes_no_comparison_is_refused(folder):
     hidden = Benchmark("CIRR test1", (Query("a", "red-0.png", "x", ()),), (), {}, False, (), ())
     with Engine.open(load_settings(home=folder.parent / "home")) as engine:
-        with pytest.raises(InvalidRequest, match="imagines nothing"):
+        with pytest.raises(InvalidRequestError, match="imagines nothing"):
             RunGround(engine, load_jsonl(folder / "queries.jsonl"), "sum")
-        with pytest.raises(InvalidRequest, match="truth of CIRR test1 is hidden"):
+        with pytest.raises(InvalidRequestError, match="truth of CIRR test1 is hidden"):
             RunGround(engine, hidden, "imagined+reference")
 
 

@@ -27,7 +27,7 @@ from werkzeug import Request, Response
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
 from ipcir_tools.cli import main
 from ipcir_tools.composers import COMPOSERS
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable, NotFound
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark, load_captions
 from ipcir_tools.evaluation.runs.captions_only import CaptionEngine, captions_stocked, entry_id, evaluate_captions
 from ipcir_tools.evaluation.runs.langchain_encoder import PROBES, encoder_of, load_embeddings, load_text_encoder
@@ -40,7 +40,7 @@ THINGS = ("dress", "shirt", "dog", "car")
 PLACES = ("on a beach", "in a kitchen", "on a street")
 BLIND = ("proxy-image", "pic2word", "searle", "aligned")
 """The composers that need a picture."""
-Line = dict[str, Any]
+CircuitBreaker = dict[str, Any]
 
 
 class Words(Embeddings):
@@ -73,7 +73,7 @@ from test_captions_only import Words
 """
 
 
-def gallery_lines(seed: int = 0) -> list[Line]:
+def gallery_lines(seed: int = 0) -> list[CircuitBreaker]:
     """Every thing in every colour and place, told one to four times; two entries say the very same."""
     chance = random.Random(seed)
     lines = []
@@ -86,7 +86,7 @@ def gallery_lines(seed: int = 0) -> list[Line]:
     return [*lines, {"id": "twin", "captions": lines[5]["captions"]}]
 
 
-def query_lines(seed: int = 1, n: int = 60) -> list[Line]:
+def query_lines(seed: int = 1, n: int = 60) -> list[CircuitBreaker]:
     """Edits of one thing each, some with several targets."""
     chance = random.Random(seed)
     names = [line["id"] for line in gallery_lines()[:-1]]
@@ -101,7 +101,7 @@ def query_lines(seed: int = 1, n: int = 60) -> list[Line]:
     return lines
 
 
-def write(path: Path, lines: list[Line] | str) -> Path:
+def write(path: Path, lines: list[CircuitBreaker] | str) -> Path:
     path.write_text(lines if isinstance(lines, str) else "\n".join(map(json.dumps, lines)), encoding="utf-8")
     return path
 
@@ -150,7 +150,7 @@ def unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def by_hand(gallery: list[Line], queries: list[Line], words: Words) -> dict[str, list[list[int]]]:
+def by_hand(gallery: list[CircuitBreaker], queries: list[CircuitBreaker], words: Words) -> dict[str, list[list[int]]]:
     """The ranks of every query's targets, sorted, from nothing but the embeddings and the rules."""
 
     def encoded(text: str) -> np.ndarray:
@@ -377,15 +377,15 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
 def test_files_without_anything_to_measure_are_refused(folder, gallery, queries, told):
     write(folder / "gallery.jsonl", gallery)
     write(folder / "queries.jsonl", queries)
-    with pytest.raises(InvalidRequest, match=told):
+    with pytest.raises(InvalidRequestError, match=told):
         loaded(folder)
 
 
 def test_files_that_are_missing_are_named(folder):
-    with pytest.raises(NotFound, match=r"absent\.jsonl is missing"):
+    with pytest.raises(NotFoundError, match=r"absent\.jsonl is missing"):
         load_captions(folder / "absent.jsonl", folder / "queries.jsonl")
     write(folder / "gallery.jsonl", "").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidRequest, match="cannot be read"):
+    with pytest.raises(InvalidRequestError, match="cannot be read"):
         loaded(folder)
 
 
@@ -474,7 +474,7 @@ def test_embeddings_that_cannot_be_used_are_told_in_one_line(folder, catalog, na
     write(folder / "own_faulty.py", MODULE + FAULTY)
     write(folder / "own_needy.py", "import not_there_at_all")
     write(folder / "own_broken.py", "def (")
-    with pytest.raises((InvalidRequest, ModelUnavailable), match=told) as refused:
+    with pytest.raises((InvalidRequestError, ModelUnavailableError), match=told) as refused:
         load_text_encoder(name, catalog)
     assert "\n" not in str(refused.value)
 

@@ -21,12 +21,12 @@ import pytest
 from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, draw, run, said
 from PIL import Image
 from pytest_httpserver import HTTPServer
-from stand_ins import FlatDrawer, equipped
+from stand_ins import FlatImageGenerator, equipped
 from werkzeug import Request, Response
 
 from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import InvalidRequest, ModelUnavailable
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
 from ipcir_tools.evaluation.metrics.metrics import Scored, measures
 from ipcir_tools.evaluation.reports import report as report_module
@@ -115,7 +115,7 @@ def test_every_model_that_was_used_is_named_and_no_other(engine, folder):
     named = {"pic2word": "pic2word@0", "searle": "searle@0", "aligned": "aligned@0"}
     models = evaluate(equipped(engine), mine(folder), [*named, "proxy-image"]).models
     assert models.pop("encoder").startswith(ENCODER)
-    assert models == named | {"captioner": engine.captioner_id, "imaginer": "rules", "drawer": "flat"}
+    assert models == named | {"captioner": engine.captioner_id, "imaginer": "rules", "image_generator": "flat"}
     assert list(evaluate(engine, mine(folder), ["sum"]).models) == ["encoder"]
 
 
@@ -330,7 +330,7 @@ def test_a_composer_that_ranked_nothing_is_no_baseline(engine, folder):
 
 
 def test_an_unknown_composer_is_refused_before_anything_is_done(engine, folder):
-    with pytest.raises(InvalidRequest, match="no composer is called"):
+    with pytest.raises(InvalidRequestError, match="no composer is called"):
         evaluate(engine, mine(folder), ["best"])
     assert engine.catalog.size() == 0
 
@@ -501,7 +501,7 @@ def test_both_files_of_a_submission_are_written_or_none(engine, tmp_path, folder
     assert [path.name for path in paths] == ["cirr.json", "cirr-subset.json"]
     assert [json.loads(path.read_text())["metric"] for path in paths] == ["recall", "recall_subset"]
     measured.outcomes[0].top_of_subset.clear()
-    with pytest.raises(InvalidRequest, match="3 queries have no pictures"):
+    with pytest.raises(InvalidRequestError, match="3 queries have no pictures"):
         submit(measured, tmp_path / "other" / "cirr.json")
     assert not (tmp_path / "other").exists()
 
@@ -509,7 +509,7 @@ def test_both_files_of_a_submission_are_written_or_none(engine, tmp_path, folder
 def test_who_takes_a_submission_is_no_matter_of_the_name(engine, folder):
     check_submission(hidden(folder, "CIRCO"))
     for name in ("CIRCO test", "CIRR mine", "queries"):
-        with pytest.raises(InvalidRequest, match="No server takes submissions for " + name):
+        with pytest.raises(InvalidRequestError, match="No server takes submissions for " + name):
             check_submission(dataclasses.replace(mine(folder), name=name))
 
 
@@ -612,11 +612,11 @@ def test_every_parameter_can_be_tuned_and_never_for_the_worse(engine, folder, co
 
 def test_what_cannot_be_tuned(engine, folder):
     for name in ("wardrobe test", "CIRR test1", "CIRCO test"):
-        with pytest.raises(InvalidRequest, match="validation part"):
+        with pytest.raises(InvalidRequestError, match="validation part"):
             tune(engine, dataclasses.replace(mine(folder), name=name), "sum")
-    with pytest.raises(InvalidRequest, match="no parameter to fit"):
+    with pytest.raises(InvalidRequestError, match="no parameter to fit"):
         tune(engine, mine(folder), "imagined")
-    with pytest.raises(InvalidRequest, match="is not measured by 'R@7'; there are: R@1"):
+    with pytest.raises(InvalidRequestError, match="is not measured by 'R@7'; there are: R@1"):
         tune(engine, mine(folder), "sum", "R@7")
 
 
@@ -626,7 +626,7 @@ def test_a_test_of_ones_own_is_never_seen(folder, tmp_path):
     rows = {"words": copied, "target": {"reference": "red-0.png", "modification": "bluer", "targets": ["blue-0.png"]}}
     for rows_of_test in rows.values():
         test = load_jsonl(write(tmp_path / "test" / "test.jsonl", [rows_of_test]))
-        with pytest.raises(InvalidRequest, match="1 of the queries of queries are in test as well"):
+        with pytest.raises(InvalidRequestError, match="1 of the queries of queries are in test as well"):
             refuse_shared(mine(folder), test, Settings())
     other = {"reference": "blue-1.png", "modification": "in red", "targets": ["red-1.png"]}
     refuse_shared(mine(folder), load_jsonl(write(tmp_path / "test" / "test.jsonl", [other])), Settings())
@@ -741,7 +741,7 @@ def test_the_wardrobe_with_every_composer(tmp_path, monkeypatch, capsys):
 # --- outages, and what captions and drawings cost
 
 
-class Failing(FlatDrawer):
+class Failing(FlatImageGenerator):
     """Draws so many descriptions, then nothing any more; ``ill`` fails whatever is asked in between."""
 
     def __init__(self, well: int, ill: str = "no such words") -> None:
@@ -751,7 +751,7 @@ class Failing(FlatDrawer):
     def _draw(self, description: str, seeds: Any, reference: Image.Image | None) -> list[Image.Image]:
         self.asked += 1
         if self.asked > self.well or self.ill in description:
-            raise ModelUnavailable("The drawer is ill.")
+            raise ModelUnavailableError("The image generator is ill.")
         return super()._draw(description, seeds, reference)
 
 
@@ -767,46 +767,48 @@ def drawn_queries(folder: Path, n: int = 24) -> Benchmark:
 @pytest.mark.parametrize("well", [0, 1, 10, 19])
 def test_an_outage_fails_the_queries_that_it_meets_wherever_they_stand(engine, folder, monkeypatch, well):
     monkeypatch.setattr(measuring, "BLOCK", 8)
-    engine.drawer = Failing(well)
+    engine.image_generator = Failing(well)
     report = evaluate(engine, drawn_queries(folder), ["proxy-image:captions=1", "sum"])
     assert [(each.scored, each.failed, each.not_run) for each in report.rows] == [(well, 24 - well, ""), (24, 0, "")]
-    assert all("The drawer is ill" in failure.reason for failure in report.failures)
-    assert engine.drawer.asked <= well + 2 * OUTAGES, "what is dead is not asked for every query"
+    assert all("The image generator is ill" in failure.reason for failure in report.failures)
+    assert engine.image_generator.asked <= well + 2 * OUTAGES, "what is dead is not asked for every query"
     assert report.this_run["drawings"] == 4 * well, "what was drawn before counts"
 
 
 def test_after_an_outage_it_goes_on_where_it_was(engine, folder):
     benchmark = drawn_queries(folder)
-    engine.drawer = Failing(10)
+    engine.image_generator = Failing(10)
     evaluate(engine, benchmark, ["proxy-image:captions=1"])
-    engine.drawer = Failing(0)
+    engine.image_generator = Failing(0)
     report = evaluate(engine, benchmark, ["proxy-image:captions=1"])
-    assert (report.rows[0].scored, report.rows[0].failed) == (10, 14), "what is known is scored without the drawer"
-    engine.drawer = Failing(99)
+    assert (report.rows[0].scored, report.rows[0].failed) == (10, 14), (
+        "what is known is scored without the image generator"
+    )
+    engine.image_generator = Failing(99)
     report = evaluate(engine, benchmark, ["proxy-image:captions=1"])
-    assert (report.rows[0].scored, engine.drawer.asked) == (24, 14)
+    assert (report.rows[0].scored, engine.image_generator.asked) == (24, 14)
 
 
 def test_a_single_failure_is_no_outage(engine, folder):
-    engine.drawer = Failing(99, ill="number 7")
+    engine.image_generator = Failing(99, ill="number 7")
     report = evaluate(engine, drawn_queries(folder), ["proxy-image:captions=1"])
     assert [failure.query for failure in report.failures] == ["8"]
     assert report.rows[0].scored == 23
 
 
-def test_a_composer_without_a_drawer_or_a_captioner_is_not_run(engine, folder, monkeypatch):
+def test_a_composer_without_a_image_generator_or_a_captioner_is_not_run(engine, folder, monkeypatch):
     tried: list[str] = []
 
     def missing(name: str, **_: Any) -> Any:
         tried.append(name)
-        raise ModelUnavailable("There is no such captioner.")
+        raise ModelUnavailableError("There is no such captioner.")
 
     monkeypatch.setattr(loading, "load_captioner", missing)
     monkeypatch.setattr(measuring, "BLOCK", 2)
     report = evaluate(engine, mine(folder), ["sum", "imagined", "proxy-image"])
     assert row(report, "sum").scored == len(ASKED)
     assert row(report, "imagined").not_run == "There is no such captioner."
-    assert "IPCIR_DRAWER" in row(report, "proxy-image").not_run
+    assert "IPCIR_IMAGE_GENERATOR" in row(report, "proxy-image").not_run
     assert report.failures == ()
     assert len(tried) <= OUTAGES
 
