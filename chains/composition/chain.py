@@ -158,8 +158,8 @@ def _all_composed(
     for i, job in enumerate(jobs):
         places[job.composer.spec].append(i)
     made: dict[int, Composed] = {}
-    for spelling, several in places.items():
-        with step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spelling, requests=len(several)):
+    for spec, several in places.items():
+        with step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spec, requests=len(several)):
             made |= {i: _composed(jobs[i], images, work.seconds, counts) for i in several}
     return [made[i] for i in range(len(jobs))]
 

@@ -405,11 +405,11 @@ def test_loading_is_silent_and_leaves_logging_as_it_was(capfd):
 def test_a_model_gets_the_activation_that_its_weights_were_trained_with(tag, quick, monkeypatch):
     import open_clip
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def create_model(*args, **kwargs):
-        raise Stop(kwargs["force_quick_gelu"], kwargs["require_pretrained"])
+        raise StopError(kwargs["force_quick_gelu"], kwargs["require_pretrained"])
 
     monkeypatch.setattr(open_clip, "create_model", create_model)
     monkeypatch.setattr(hub, "reachable", lambda url: True)
