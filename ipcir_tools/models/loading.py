@@ -18,6 +18,7 @@ from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.models.open_clip import KEPT_ENCODERS, OpenClipEncoder, open_model, parsed_encoder
 from ipcir_tools.models.transformers_captioner import GENERATION, KEPT_CAPTIONERS, TransformersCaptioner, open_captioner
 from ipcir_tools.settings import Settings
+from ipcir_tools.text import error_sentence
 
 ON_ACCELERATOR = "transformers:Salesforce/blip2-opt-2.7b"
 ON_CPU = "transformers:Salesforce/blip-image-captioning-base"
@@ -101,7 +102,7 @@ def _own(name: str) -> ImageGenerator:
         raise
     except Exception as error:  # somebody else's module may raise anything; all of it means: no image generator
         raise ModelUnavailableError(
-            f"Cannot load the image generator python:{name}: {hub.one_line(error)} {WAYS_OUT}"
+            f"Cannot load the image generator python:{name}: {error_sentence(error)} {WAYS_OUT}"
         ) from error
     if not isinstance(image_generator, ImageGenerator):
         raise ModelUnavailableError(
