@@ -80,7 +80,7 @@ class Prompt(FrontMatter):
         return f"{self.id}@{self.version}#{self.hash}"
 
     @property
-    def schema_of_reply(self) -> dict[str, Any] | None:
+    def reply_schema(self) -> dict[str, Any] | None:
         """The JSON schema that servers are asked to hold the model to, strict; None where it answers in plain text."""
         if isinstance(self.reply, str):
             return None

@@ -150,7 +150,7 @@ class _Judge:
         self._prompt = prompt
         self._timeout = timeout
         self._replies = replies
-        self._asker = ChatClient(llm, prompt.schema_of_reply, line)
+        self._asker = ChatClient(llm, prompt.reply_schema, line)
 
     def rerank(self, request: RerankRequest, config: RunnableConfig) -> Reranked:
         if len(request.hits) < 2:

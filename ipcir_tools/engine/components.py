@@ -114,18 +114,18 @@ class Components:
             prompts=settings.prompts,
             timeout=settings.llm_timeout,
             replies=self.catalog,
-            pictures=self._shown,
-            models=lambda name: load_llm(settings.model_copy(update={"llm": name})),
+            load_reference=self._shown,
+            load_model=lambda name: load_llm(settings.model_copy(update={"llm": name})),
         )
 
     def _shown(self, id: str) -> str:
         """A picture as a data URI, for a prompt that sees it. Raises NotFoundError where it cannot be had."""
-        from ipcir_tools.chains.imagination.prompting import SIDE
+        from ipcir_tools.chains.imagination.prompting import REFERENCE_SIDE
 
         picture = self._seen({}, id)
         if isinstance(picture, str):
             raise NotFoundError(picture)
-        return picture_uri(picture, SIDE)
+        return picture_uri(picture, REFERENCE_SIDE)
 
     @once
     def cache(self) -> CatalogCache:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def key_of(messages: Sequence[BaseMessage], llm: BaseChatModel, prompt: Prompt) -> str:
     """What the reply to these messages is kept under: a hash of all that it depends on."""
     said = [[message.type, message.content] for message in messages]
-    parts = [said, identity(llm), prompt.tag, prompt.schema_of_reply]
+    parts = [said, identity(llm), prompt.tag, prompt.reply_schema]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

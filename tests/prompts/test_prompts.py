@@ -70,7 +70,7 @@ class TestEveryPromptFile:
 
     def test_a_json_prompt_shows_and_demands_the_same_fields(self, prompt_id: str):
         prompt = load_prompt(prompt_id)
-        schema = prompt.schema_of_reply
+        schema = prompt.reply_schema
         system = str(rendered(prompt, "a dress")[0].content)
         if schema is None:
             assert "JSON" not in system
@@ -243,7 +243,7 @@ def test_a_schema_that_is_not_plain_json_is_refused_by_name(properties: str, com
 
 def test_a_schema_may_use_aliases_and_many_types():
     prompt = parse_prompt(with_reply('{a: &a {type: [string, "null"]}, b: *a, c: {type: array, items: *a}}'), "toy.md")
-    assert json.loads(json.dumps(prompt.schema_of_reply))["properties"]["b"] == {"type": ["string", "null"]}
+    assert json.loads(json.dumps(prompt.reply_schema))["properties"]["b"] == {"type": ["string", "null"]}
 
 
 WORDS = """text null true -5 0 3 3.5 .inf 2020-01-01 2020-13-45 !!int !!float !!set !!omap !!binary <<: *a &a *b ~ ''
@@ -272,7 +272,7 @@ def test_whatever_stands_in_the_front_matter_is_refused_or_can_be_used(field: st
         told = str(error)
         assert re.fullmatch("prompt file toy.md.+", told)
     else:
-        json.dumps([prompt.model_dump(), prompt.schema_of_reply], allow_nan=False).encode()
+        json.dumps([prompt.model_dump(), prompt.reply_schema], allow_nan=False).encode()
         assert prompt.render(dict.fromkeys(prompt.pictures, PICTURES["sheet"]), caption="a dog")
 
 

@@ -121,7 +121,7 @@ Made = tuple["Comparison", Callable[[], str]]
 
 def _arms(named: Sequence[str], llms: Sequence[str], settings: Settings) -> tuple[list[Arm], list[str]]:
     """What is compared, and what is to be said of it; refused before a picture is opened. Raises IPCIRError."""
-    from ipcir_tools.chains.imagination.chain import RULES
+    from ipcir_tools.chains.imagination.resources import RULES
     from ipcir_tools.evaluation.comparison.compare import arms_of, check_arm, not_used
     from ipcir_tools.prompts import load_prompt
 

@@ -81,8 +81,8 @@ class Watched:
     def _noted(self, request: ImagineRequest, answer: Imagination) -> Imagination:
         with self._lock:
             self._answers[request] = answer
-            if answer.again_in is not None:
-                self._again_at = max(self._again_at, time.monotonic() + answer.again_in)
+            if answer.retry_after is not None:
+                self._again_at = max(self._again_at, time.monotonic() + answer.retry_after)
         return answer
 
     def ask_again(self, wait: Callable[[float], None]) -> bool:
@@ -92,7 +92,7 @@ class Watched:
         not (``BREAKS``) stays held back.
         """
         put, fruitless = False, 0
-        while held := [request for request, answer in self._answers.items() if answer.again_in is not None]:
+        while held := [request for request, answer in self._answers.items() if answer.retry_after is not None]:
             if fruitless == (BREAKS if any(map(_answered, self._answers.values())) else 1):
                 break
             wait(max(0.0, self._again_at - time.monotonic()))
@@ -100,7 +100,7 @@ class Watched:
             for request, answer in zip(held, answers, strict=True):
                 self._noted(request, answer)
             fruitless = 0 if any(map(_answered, answers)) else fruitless + 1
-            put = put or any(answer.again_in is None for answer in answers)
+            put = put or any(answer.retry_after is None for answer in answers)
         return put
 
     def traffic(self) -> Traffic:
@@ -133,7 +133,7 @@ class Watched:
         different = self._different()
         paid = {answer.cost.reply: answer.cost for answer in different if answer.cost is not None}
         unknown = sum(answer.cost is None for answer in different if answer.target.origin == "llm")
-        unknown += sum(not each.told for each in paid.values())
+        unknown += sum(not each.tokens_known for each in paid.values())
         read, written = _tokens(paid)
         usd, why = _price(read, written, queries, llm, prices)
         if prices is not None and llm in prices and (missing := _missing(paid, unknown)):
@@ -170,7 +170,7 @@ def _held_back(answer: Imagination) -> bool:
 
 def _answered(answer: Imagination) -> bool:
     """Whether a server said anything now, be it of no use."""
-    return answer.calls > 0 and not answer.silent
+    return answer.calls > 0 and not answer.no_response
 
 
 def _reason(answer: Imagination) -> str:

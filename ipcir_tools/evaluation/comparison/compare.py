@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD, RULES
-from ipcir_tools.chains.imagination.prompting import check
+from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD
+from ipcir_tools.chains.imagination.prompting import check_prompt
+from ipcir_tools.chains.imagination.resources import RULES
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.comparison.accounting import Prices, Watched
 from ipcir_tools.evaluation.comparison.report import UNASKED, ArmReport, Comparison, Dispute, Miss, Replies, Side
@@ -52,7 +53,7 @@ def check_arm(arm: Arm, settings: Settings) -> None:
     """Raises InvalidRequestError for a prompt that no imagination can come of, ModelUnavailableError for a model that
     is none."""
     if arm.prompt is not None and arm.llm is not None:
-        check(arm.prompt)
+        check_prompt(arm.prompt)
         load_llm(settings.model_copy(update={"llm": arm.llm}))
 
 
@@ -170,7 +171,7 @@ def _report(
     return ArmReport(
         name=arm.name,
         prompt=arm.prompt.tag if arm.prompt else None,
-        asks_for=None if arm.prompt is None else "text" if arm.prompt.schema_of_reply is None else "json",
+        asks_for=None if arm.prompt is None else "text" if arm.prompt.reply_schema is None else "json",
         llm=arm.llm,
         scored=len(scored),
         failed=queries - len(scored),
