@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ipcir_tools.composers import fusion
+from ipcir_tools.composers.aligned import move_proxies
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.models.encoder import Encoder
@@ -485,7 +486,7 @@ def test_an_alignment_moves_proxies_to_their_targets(encoder, tmp_path):
     report = aligned(encoder, None, tmp_path)
     proxies, targets = mirrored(300)
     new = slice(200, 300)
-    moved = load_network(tmp_path, "aligned", encoder.space).aligned(proxies[new])
+    moved = move_proxies(load_network(tmp_path, "aligned", encoder.space), proxies[new])
     assert (moved @ targets[new].T).argmax(axis=1).tolist() == list(range(100))
     assert report.before < 0.2
     assert report.after > 0.9
