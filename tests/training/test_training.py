@@ -498,7 +498,7 @@ def test_an_alignment_that_helps_nobody_leaves_the_proxies_as_they_are(encoder, 
     assert report.before == report.after == 1.0
     network = load_network(tmp_path, "aligned", encoder.space)
     assert network.config.scale_out == 0
-    np.testing.assert_allclose(network.aligned(proxies), proxies, atol=1e-6)
+    np.testing.assert_allclose(move_proxies(network, proxies), proxies, atol=1e-6)
 
 
 def test_how_far_an_alignment_goes_is_found_on_triplets_that_it_has_not_seen(encoder, tmp_path):
