@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,17 +16,7 @@ from ipcir_tools.cli.commands.prompts import prompts_app
 from ipcir_tools.cli.commands.search import search_app
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
-from ipcir_tools.cli.options import (
-    LLM,
-    AsJson,
-    CaptionerName,
-    Count,
-    EncoderName,
-    Home,
-    Models,
-    engine_for,
-    print_result,
-)
+from ipcir_tools.cli.options import AsJson, Count, ModelOptions, engine_for, print_result, with_options
 from ipcir_tools.errors import IPCIRError, SpaceMismatchError
 
 app = typer.Typer(
@@ -44,30 +33,18 @@ app.add_typer(search_app)
 
 
 @app.command()
+@with_options
 def demo(
-    home: Annotated[
-        Path | None, typer.Option(help="Folder for the demo's pictures and catalog (default: ~/.ipcir/demo).")
-    ] = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    llm: LLM = None,
+    options: ModelOptions,
     k: Count = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a gallery, play a three-turn dialogue and measure what imagining is worth, offline."""
-    from ipcir_tools.settings import load_settings
+    """Draw a gallery, play a three-turn dialogue and measure what imagining is worth, offline.
 
-    folder = (home or load_settings().home / "demo").expanduser().absolute()
-    chosen = {
-        "home": folder,
-        "models": models or "demo",
-        "encoder": encoder,
-        "captioner": captioner,
-        "llm": llm,
-        "k": k,
-    }
-    with engine_for(**chosen) as (engine, progress):
+    Pictures and catalog are in --home (default: ~/.ipcir/demo).
+    """
+    folder = (options.home or options.settings().home / "demo").expanduser().absolute()
+    with engine_for(options, home=folder, models=options.models or "demo", k=k) as (engine, progress):
         from ipcir_tools.cli.output import evaluation
         from ipcir_tools.demo.play import play, show_json
 
@@ -80,21 +57,16 @@ def demo(
 
 
 @app.command()
+@with_options
 def mcp(
+    options: ModelOptions,
     http: Annotated[bool, typer.Option("--http", help="Serve HTTP on this machine alone, instead of stdio.")] = False,
     port: Annotated[int, typer.Option(help="Port for --http; 0 takes a free one.", min=0, max=65535)] = 8765,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    llm: LLM = None,
 ) -> None:
     """Serve the tools to MCP clients such as Claude Code, VS Code or Cursor."""
     from ipcir_tools.agents.mcp_transports import serve
-    from ipcir_tools.settings import load_settings
 
-    chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
-    serve(load_settings(**chosen), http=http, port=port)
+    serve(options.settings(), http=http, port=port)
 
 
 app.add_typer(dialogue_app)
@@ -106,7 +78,7 @@ app.command()(tune)
 
 
 def main() -> None:
-    """Run ``ipcir``. What a user can mend ends with one line and status 2, never with a traceback."""
+    """Run ``ipcir``. A user's error ends with one line and status 2, never with a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name must not end the output
