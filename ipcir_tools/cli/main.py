@@ -5,19 +5,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Annotated
 
 import typer
 
 from ipcir_tools.cli.commands.cache import cache_app
-from ipcir_tools.cli.commands.dialogue import dialogue_app
+from ipcir_tools.cli.commands.demo import demo
+from ipcir_tools.cli.commands.dialogue import chat, replay, turns
 from ipcir_tools.cli.commands.evaluate import eval_app
+from ipcir_tools.cli.commands.mcp import mcp
 from ipcir_tools.cli.commands.prompts import prompts_app
-from ipcir_tools.cli.commands.search import search_app
+from ipcir_tools.cli.commands.search import find, index, refine, search
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
-from ipcir_tools.cli.options import AsJson, Count, ModelOptions, engine_for, print_result, with_options
-from ipcir_tools.errors import IPCIRError, SpaceMismatchError
+from ipcir_tools.errors import IPCIRError
 
 app = typer.Typer(
     name="ipcir",
@@ -27,54 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-app.add_typer(search_app)
-
-
-@app.command()
-@with_options
-def demo(
-    options: ModelOptions,
-    k: Count = None,
-    as_json: AsJson = False,
-) -> None:
-    """Draw a gallery, play a three-turn dialogue and measure what imagining is worth, offline.
-
-    Pictures and catalog are in --home (default: ~/.ipcir/demo).
-    """
-    folder = (options.home or options.settings().home / "demo").expanduser().absolute()
-    with engine_for(options, home=folder, models=options.models or "demo", k=k) as (engine, progress):
-        from ipcir_tools.cli.output import evaluation
-        from ipcir_tools.demo.play import play, show_json
-
-        try:
-            show = play(engine, folder, progress)
-        except SpaceMismatchError as error:
-            text = f"The demo in {folder} was made with other models: delete that folder, or name another --home."
-            raise SpaceMismatchError(text) from error
-    print_result(as_json, lambda: show_json(show), lambda: evaluation.show_demo(show, folder))
-
-
-@app.command()
-@with_options
-def mcp(
-    options: ModelOptions,
-    http: Annotated[bool, typer.Option("--http", help="Serve HTTP on this machine alone, instead of stdio.")] = False,
-    port: Annotated[int, typer.Option(help="Port for --http; 0 takes a free one.", min=0, max=65535)] = 8765,
-) -> None:
-    """Serve the tools to MCP clients such as Claude Code, VS Code or Cursor."""
-    from ipcir_tools.agents.mcp_transports import serve
-
-    serve(options.settings(), http=http, port=port)
-
-
-app.add_typer(dialogue_app)
-app.add_typer(cache_app, name="cache")
-app.add_typer(eval_app, name="eval")
-app.add_typer(prompts_app, name="prompts")
-app.add_typer(train_app, name="train")
-app.command()(tune)
+for command in (index, search, refine, find, chat, turns, replay, demo, mcp, tune):
+    app.command()(command)
+for name, group in {"cache": cache_app, "eval": eval_app, "prompts": prompts_app, "train": train_app}.items():
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

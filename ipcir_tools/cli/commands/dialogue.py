@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-dialogue_app = typer.Typer()
-"""Its commands stand beside ``index`` and ``search``."""
-
-
-@dialogue_app.command()
 def turns(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last turns.")] = 20,
     home: Home = None,
@@ -40,7 +35,6 @@ def turns(
         console.out.print('no turns yet: `ipcir search REFERENCE "in blue"` makes the first')
 
 
-@dialogue_app.command()
 @with_options
 def replay(
     turn: Annotated[str, typer.Argument(help="The turn, as a search printed it.")],
@@ -57,7 +51,6 @@ def replay(
     raise typer.Exit(0 if replayed.same else 1)
 
 
-@dialogue_app.command()
 @with_options
 def chat(
     options: ModelOptions,
