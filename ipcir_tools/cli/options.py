@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.evaluation.reports.report import Report
+    from ipcir_tools.search_options import SearchOptions
     from ipcir_tools.settings import Settings
     from ipcir_tools.types import SearchResult, Turn
 
@@ -92,9 +93,11 @@ class SearchFlags:
     where: Filter = None
     rerank: Rerank = None
 
-    def keywords(self) -> dict[str, Any]:
-        """The keywords of ``Engine.search``. Raises InvalidRequestError for a filter that is not JSON."""
-        return {**asdict(self), "where": filter_of(self.where)}
+    def options(self) -> SearchOptions:
+        """The same for the engine. Raises InvalidRequestError for a filter that is not JSON."""
+        from ipcir_tools.search_options import SearchOptions
+
+        return SearchOptions(**{**asdict(self), "where": filter_of(self.where)})
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -48,7 +48,7 @@ def search(
     """Find pictures that are like the reference, but as the modification says."""
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet, reference)
-        result = engine.search(reference, modification, **flags.keywords(), trusted=True)
+        result = engine.search(reference, modification, flags.options(), trusted=True)
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
 
@@ -68,10 +68,12 @@ def refine(
     as_json: AsJson = False,
 ) -> None:
     """Go on from an earlier turn: an edit, picks, or both. Going on from one turn twice makes a branch."""
-    picks = {"base": reference, "liked": liked or (), "disliked": disliked or ()}
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet, *filter(None, [reference]))
-        result = engine.refine(turn, modification, **picks, **flags.keywords(), trusted=True)
+        result = engine.refine(
+            turn, modification, flags.options(), reference=reference, liked=liked or (), disliked=disliked or (),
+            trusted=True,
+        )  # fmt: skip
         parent = engine.catalog.turn(turn)
     show_search(result, as_json, parent)
     save_sheet_of(engine.settings, result, sheet, as_json)
@@ -86,11 +88,10 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Find pictures by words alone; refine the turn to go on from a hit."""
-    keywords = flags.keywords()
-    if keywords.pop("weight") is not None:
+    if flags.weight is not None:
         raise InvalidRequestError("--weight weighs words against a reference, and there is none: leave it out.")
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet)
-        result = engine.find(text, **keywords)
+        result = engine.find(text, flags.options())
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
