@@ -124,7 +124,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def engine_for(options: ModelOptions | None = None, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
+def engine_for(options: ModelOptions | None = None, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
     """The engine for one command, with its progress bars; ``chosen`` are further settings."""
     from ipcir_tools.cli.output.console import progress_bars
 
