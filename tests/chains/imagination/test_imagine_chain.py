@@ -552,7 +552,7 @@ def gone(id: str) -> str:
 @pytest.mark.parametrize(
     ("request_", "pictures", "why"),
     [
-        (REQUEST, None, "nothing here can open it"),
+        (REQUEST, None, "no component here can open it"),
         (REQUEST, gone, "its file is not there any more"),
         (ImagineRequest(REQUEST.caption, REQUEST.modification), gone, "there is none"),
     ],
