@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.text import (
     WORD_LIMIT,
     base_verb,
+    fix_articles,
     gerund,
     is_plural,
-    mend_articles,
-    once,
-    plain,
+    remove_repetitions,
+    simplify,
 )
 
 _FORBIDDEN = re.compile(
@@ -49,7 +49,7 @@ _BEFORE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bnow (?=\w)", ""),
         # as it was
         (rf",? ?\b(?:(?:and|but|with|of|in|at|by|from|to|about|almost|looking|facing|is|are|be|the|an?|various,) )*"
-         rf"{_ALIKE},? (?:but )?(?:(?:{'|'.join(sorted(lx.PARTS))}) )?{_ATTRIBUTE}\b(?: of\b)?", ""),
+         rf"{_ALIKE},? (?:but )?(?:(?:{'|'.join(sorted(lexicon.PARTS))}) )?{_ATTRIBUTE}\b(?: of\b)?", ""),
         (rf"\b(?:(?:in|of|from|at|with|on|for) )+(?:an? |the )?(?:different|another|other|new) (?:{_ATTRIBUTE}|"
          rf"location|setting|"
          r"background|environment|perspective)\b", ""),
@@ -78,7 +78,7 @@ _AFTER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def clean(text: str) -> str:
     """Only what can be seen, in at most ``WORD_LIMIT`` words."""
-    text = plain(text)
+    text = simplify(text)
     for pattern, new in _BEFORE:
         text = pattern.sub(new, text)
     text = re.sub(r"\b(?:should|must) ([a-z]+)\b", lambda found: _gerund_of(found.group(1)), text)
@@ -86,10 +86,10 @@ def clean(text: str) -> str:
     text = re.sub(r"\b(two|three|four|five|several|many|some|both|few|of|all) different\b", r"\1", text)
     text = _DIFFERENT.sub(_article_kept, text)
     text = re.sub(r"\b(?:is |are )?different(?:ly)?\b,?(?: but\b)?", "", text)
-    text = once(" ".join(text.split()))
+    text = remove_repetitions(" ".join(text.split()))
     for pattern, new in _AFTER:
         text = pattern.sub(new, text)
-    return mend_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
+    return fix_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
 
 
 _DIFFERENT = re.compile(r"(^|\b(?:with|and|in|of|on|to|has|wearing) )?\b(?:slightly )?(an? )?different (?=(\S+))")

@@ -76,12 +76,12 @@ class Draft:
     """Whether the text described the whole target, so that nothing of the caption need be left."""
     touched: bool = False
 
-    def added(self, *items: str) -> None:
+    def note_added(self, *items: str) -> None:
         """Note what is new."""
         self.add += [item for item in items if item and item not in self.add]
         self.touched = True
 
-    def removed(self, *items: str) -> None:
+    def note_removed(self, *items: str) -> None:
         """Note what is gone."""
         self.remove += [item for item in items if item and item not in self.remove]
         self.touched = True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
-from ipcir_tools.chains.imagination.rules.caption import Phrase, head_noun, holder, names, parse, same_kind, same_noun
+from ipcir_tools.chains.imagination.rules import lexicon
+from ipcir_tools.chains.imagination.rules.caption import Phrase, head_noun, parse
 from ipcir_tools.chains.imagination.rules.edits import Drop, Edit, Scene
-from ipcir_tools.chains.imagination.rules.predicates import NOUN_VERBS, drawn
-from ipcir_tools.chains.imagination.rules.text import base_verb, is_gerund, plain, singular
-from ipcir_tools.chains.imagination.rules.things import commands
+from ipcir_tools.chains.imagination.rules.phrases import container, mentions, same_kind, same_noun
+from ipcir_tools.chains.imagination.rules.predicates import NOUN_VERBS
+from ipcir_tools.chains.imagination.rules.text import base_verb, is_gerund, simplify, singular
+from ipcir_tools.chains.imagination.rules.things import is_command
+from ipcir_tools.chains.imagination.rules.views import read_style
 
 _SCENE_LEAD = re.compile(
     r"^(?:(?:display|target|focus|focuses|focused|capture|concentrate)(?: only| more| on| in| to| at|\b)*|show(?! "
@@ -25,24 +27,24 @@ _SCENE_LEAD = re.compile(
 )
 
 
-def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
+def read_scene(sentence: str, caption: Phrase) -> list[Edit]:
     """The edits of a text that describes the whole target; empty if it does not."""
     if sentence.startswith(("instead of", "was ", "there was ")):
         return []
-    if _of_the_thing_itself(sentence, caption):
+    if _is_about_main_thing(sentence, caption):
         return []
     if sentence.endswith(" added"):  # what is said to come in comes to what there is
         return []
     first, *others = sentence.split() or [""]
-    if first in lx.PARTICIPLES and others and (others[0] in lx.PREPOSITIONS or len(others) == 1):
+    if first in lexicon.PARTICIPLES and others and (others[0] in lexicon.PREPOSITIONS or len(others) == 1):
         return []
     body, drops = _exclusions(sentence)
     lead = _SCENE_LEAD.match(body)
     rest = body[lead.end() :].strip(" ,") if lead else body
     if not lead and re.match(r"shows? ", body):
-        return _shown(body.split(" ", 1)[1], caption, drops)
+        return _read_show(body.split(" ", 1)[1], caption, drops)
     whole = lead and re.match(r"target|focus|capture|concentrate|make|take|get", body)
-    if (not whole and _is_trade(body, drops, caption)) or (
+    if (not whole and _is_swap(body, drops, caption)) or (
         lead and len(rest.split()) < 7 and re.search(r" (?:it|them|him|her)$", rest)
     ):
         return []
@@ -57,12 +59,12 @@ def whole_scene(sentence: str, caption: Phrase) -> list[Edit]:
     return []
 
 
-def _of_the_thing_itself(sentence: str, caption: Phrase) -> bool:
+def _is_about_main_thing(sentence: str, caption: Phrase) -> bool:
     """*show it from above*, *the rat should face left*: said of the caption's thing."""
     shown = re.match(r"(?:show|display|target|focus on|change|turn)(?: (?:to|on))? (?:it|them|him|her) \w", sentence)
     counted = re.fullmatch(r"there (?:is|are) (\w+) ([\w-]+)", sentence)
     acting = re.match(r"the (?:[\w-]+ )?([\w-]+) ([\w-]+s)\b", sentence)
-    if acting and same_noun(acting.group(1), caption.noun) and acting.group(2) not in lx.STOPS - {"says", "lies"}:
+    if acting and same_noun(acting.group(1), caption.noun) and acting.group(2) not in lexicon.STOPS - {"says", "lies"}:
         return bool(base_verb(acting.group(2)))
     if counted and same_noun(counted.group(2), caption.noun):
         return True
@@ -71,13 +73,13 @@ def _of_the_thing_itself(sentence: str, caption: Phrase) -> bool:
     return bool(shown or turned) or bool(subject and same_noun(head_noun(subject.group(1)), caption.noun))
 
 
-def _is_trade(body: str, drops: list[str], caption: Phrase) -> bool:
+def _is_swap(body: str, drops: list[str], caption: Phrase) -> bool:
     """*a bed instead of a couch* trades a thing of the caption; with more said of the new, it is a scene."""
     known = {singular(word.strip(",.")) for word in caption.text().split()} | {"one", "ones"}
     return any(singular(head_noun(item)) in known for item in drops) and not parse(body).tail
 
 
-def _shown(rest: str, caption: Phrase, drops: list[str]) -> list[Edit]:
+def _read_show(rest: str, caption: Phrase, drops: list[str]) -> list[Edit]:
     """*Shows two other dogs playing* is the whole target; *shows the sky in the background* adds to it."""
     head = head_noun(rest)
     if re.match(r"the [\w ]+? of (?:an?|another|one|two|three|some|similar)\b", rest):
@@ -111,18 +113,19 @@ def _exclusions(text: str) -> tuple[str, list[str]]:
 
 def _is_attribute(rest: str, caption: Phrase) -> bool:
     """Whether "change to ..." names only a look: *blue*, *long sleeves*, *a v-neck*, *a skirt*."""
-    phrase = parse(plain(rest))
+    phrase = parse(simplify(rest))
     if all(
-        lx.slot_of(word.strip(",")) or word in ("and", "a", "an", "color", "colour") for word in plain(rest).split()
+        lexicon.slot_of(word.strip(",")) or word in ("and", "a", "an", "color", "colour")
+        for word in simplify(rest).split()
     ):
         return True
-    return phrase.noun in lx.PARTS or (caption.is_garment and not phrase.tail)
+    return phrase.noun in lexicon.PARTS or (caption.is_garment and not phrase.tail)
 
 
 def _is_subject(text: str) -> bool:
     """Whether what looks like an imperative is who does something: *pet in blue shirt pets dog*."""
     found = re.match(r"[\w-]+ (?:in|with|on) (?:[\w-]+ ){1,4}?([\w-]+s) (?=[a-z])", text)
-    return bool(found and base_verb(found[1]) and found[1] not in lx.VERBS)
+    return bool(found and base_verb(found[1]) and found[1] not in lexicon.VERBS)
 
 
 _BESIDE = r"(?:next to|beside|behind|near|around|on|under|above|in front of|over|with)"
@@ -130,18 +133,18 @@ _BESIDE = r"(?:next to|beside|behind|near|around|on|under|above|in front of|over
 
 def _describes(text: str, caption: Phrase) -> bool:
     """Whether a text without a lead is a description: a noun phrase with something said of it."""
-    phrase = parse(plain(text))
+    phrase = parse(simplify(text))
     first = text.split()[0] if text else ""
     if (
         not phrase.noun
-        or first in lx.NO_SUBJECT
+        or first in lexicon.NO_SUBJECT
         or (base_verb(first) and first not in NOUN_VERBS and not _is_subject(text))
         or (caption.is_garment and not _is_of_creatures(phrase, text))
     ):
         return False
     if (
         is_gerund(first)
-        or commands(text)
+        or is_command(text)
         or re.match(r"the [\w-]+(?: (?:on|of|in) (?:the |its )?[\w-]+)? (?:is|are|has|have) ", text)
     ):
         return False
@@ -164,7 +167,7 @@ def _describes(text: str, caption: Phrase) -> bool:
         return False
     if phrase.noun in ("shot", "view", "look", "angle", "close-up", "zoom"):
         return False
-    if lx.slot_of(phrase.noun) or phrase.noun in lx.STOPS | {
+    if lexicon.slot_of(phrase.noun) or phrase.noun in lexicon.STOPS | {
         "background",
         "angle",
         "color",
@@ -177,10 +180,12 @@ def _describes(text: str, caption: Phrase) -> bool:
     if re.match(r"(?:\w+ )?(?:more|less|fewer|additional)\b", text):
         return False
     if not (phrase.tail or phrase.features) and (
-        same_noun(phrase.noun, holder(caption)) or names(caption, phrase.noun) or same_kind(phrase.noun, caption.noun)
+        same_noun(phrase.noun, container(caption))
+        or mentions(caption, phrase.noun)
+        or same_kind(phrase.noun, caption.noun)
     ):
         return False
-    if drawn(text, caption):
+    if read_style(text, caption):
         return False
     if re.fullmatch(rf"(?:(?:an?|the|two|some|another) )?(?:[\w-]+ ){{1,3}}{_BESIDE} (?:it|them|him|her)", text):
         return False
@@ -189,8 +194,8 @@ def _describes(text: str, caption: Phrase) -> bool:
 
 def _is_of_creatures(phrase: Phrase, text: str) -> bool:
     """Whether people or animals do something somewhere, which no garment does; what is printed on it is not meant."""
-    head = {singular(word) for word in (*phrase.units, phrase.noun)}
-    living = bool(head & (lx.ANIMALS | lx.PEOPLE | lx.VEHICLES))
+    head = {singular(word) for word in (*phrase.adjectives, phrase.noun)}
+    living = bool(head & (lexicon.ANIMALS | lexicon.PEOPLE | lexicon.VEHICLES))
     printed = re.search(
         r"\b(?:on (?:it|(?:the )?(?:front|back|chest|sleeves?|shirt|top|dress)(?! part| seat| of))|printed?|logo)\b",
         text,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 
-_LOOKS = "|".join(sorted(lx.COLOURS | lx.PATTERNS | lx.LENGTHS))
+_LOOKS = "|".join(sorted(lexicon.COLOURS | lexicon.PATTERNS | lexicon.LENGTHS))
 _GREY = r"(black and white|greyscale|sepia)"
 _SHOT = r"(?:photo|photograph|picture|image|shot)s?"
-SLIPS = {
+TYPOS = {
     "id": "is", "iss": "is", "wit": "with", "wth": "with", "elss": "less", "ligher": "lighter", "bleted": "belted",
     "stripped": "striped", "sleevless": "sleeveless", "sleveless": "sleeveless", "strapts": "straps",
     "colourfull": "colourful", "colorfull": "colorful", "shrot": "short", "lond": "long", "clack": "black",
@@ -22,7 +22,7 @@ SLIPS = {
 }  # fmt: skip
 """Slips of the keys that are no words of their own."""
 
-WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
         # talk around the edit
