@@ -8,7 +8,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from ipcir_tools.agents.tools import TOOLS, Answer, ToolCallError
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -41,7 +41,9 @@ def add_resources(server: MCPServer[Any], engine: Engine) -> None:
 def _thumbnail(engine: Engine, id: str) -> bytes:
     """A picture that the catalog knows, as ``show_images`` shows it: never another one that its file holds by now."""
     if id not in engine.catalog.records([id]):
-        raise ResourceNotFoundError(f"There is no picture with the id {shown(id)}: take one from the hits of a search.")
+        raise ResourceNotFoundError(
+            f"There is no picture with the id {excerpt(id)}: take one from the hits of a search."
+        )
     answer = _call("show_images", engine, ids=[id], layout="thumbnails")
     if problem := answer.artifact["pictures"][0]["problem"]:
         raise ResourceError(f"Picture {id} cannot be shown ({problem}): index its folder again.")

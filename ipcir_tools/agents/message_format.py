@@ -22,10 +22,10 @@ _PICTURES_TEXT = (
 def format_messages(messages: Sequence[AnyMessage], picture_rounds: int = MAX_PICTURE_ROUNDS) -> list[AnyMessage]:
     """The messages as every chat API takes them.
 
-    Pictures in tool messages move to one user's message behind the last tool message of their round, for all answers
-    must directly follow the calls; those before the last ``picture_rounds`` rounds that had some are left out. Calls with
-    unreadable arguments become calls without any, as some servers parse the calls that they receive. New messages: those
-    given stay as they are.
+    Pictures in tool messages move to one user's message behind the last tool message of their round, as all answers
+    must directly follow the calls; pictures before the last ``picture_rounds`` rounds that had some are left out. Calls
+    with unreadable arguments become calls without any, as some servers parse the calls that they receive. The messages
+    returned are new; those given stay as they are.
     """
     rounds = [(tools, list(run)) for tools, run in groupby(messages, key=lambda each: isinstance(each, ToolMessage))]
     showing = [place for place, (tools, run) in enumerate(rounds) if tools and any(map(_pictures, run))]

@@ -148,7 +148,7 @@ def test_a_composer_is_read_back_from_its_spelling(weight, b):
 
 
 @pytest.mark.parametrize(
-    ("spelling", "said"),
+    ("spec", "said"),
     [
         ("discount:x=1", "weight=0.85, b=0.35"),
         ("discount:b=nan", "finite"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ipcir_tools.errors import IPCIRError
-from ipcir_tools.text import capped
+from ipcir_tools.text import shorten_json
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -63,7 +63,7 @@ class Answer:
     """The answer of a tool: as text for a model, as small data, and whole."""
 
     text: str
-    """Ids first. Captions and file names in it are capped, quoted and labelled as data."""
+    """Ids first. Captions and file names in it are shorten_json, quote and labelled as data."""
     brief: Brief
     artifact: dict[str, Any]
     """Everything, as plain JSON values."""
@@ -91,7 +91,7 @@ class Tool(Generic[A]):
         try:
             return self.run(engine, arguments)
         except IPCIRError as error:
-            raise ToolCallError(capped(str(error), ERROR_CAP)) from error
+            raise ToolCallError(shorten_json(str(error), ERROR_CAP)) from error
         except Exception as error:  # broad: an agent's loop must survive an error in this package
             log.exception("%s failed", self.name)
             raise ToolCallError(
@@ -103,9 +103,9 @@ class Tool(Generic[A]):
 def validation_message(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating their values."""
     problems = [_problem(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
-    return capped("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
+    return shorten_json("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:
-    where = capped(".".join(map(str, location)), 60) or "arguments"
+    where = shorten_json(".".join(map(str, location)), 60) or "arguments"
     return f"{where}: {message.removeprefix('Value error, ')}"

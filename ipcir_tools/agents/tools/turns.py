@@ -11,7 +11,7 @@ from pydantic import Field
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import DATA, MAX_JUDGED, NAME_CAP, Caps, result_json, result_text, said, some, steps
-from ipcir_tools.text import capped, quoted
+from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def _turn_brief(path: Sequence[Turn], caps: Caps) -> TurnBrief:
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
-        request=capped(said(turn), caps.said // 2),
+        request=shorten_json(said(turn), caps.said // 2),
         liked=some(turn.query.liked, MAX_JUDGED),
         disliked=some(turn.query.disliked, MAX_JUDGED),
-        imagined=capped(turn.imagined.description, caps.said) if turn.imagined else None,
+        imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        path=[StepBrief(turn=step.id, request=capped(said(step), caps.name)) for step in shown],
+        path=[StepBrief(turn=step.id, request=shorten_json(said(step), caps.name)) for step in shown],
         left_out=len(path) - len(shown),
         hits=brief_hits(turn.hits, caps),
     )
@@ -132,7 +132,7 @@ def _turn_line(turn: Turn) -> TurnLineBrief:
     return TurnLineBrief(
         turn=turn.id,
         parent=turn.parent,
-        request=capped(said(turn), NAME_CAP),
+        request=shorten_json(said(turn), NAME_CAP),
         hits=len(turn.hits),
         first=turn.hits[0].id if turn.hits else None,
     )
@@ -145,7 +145,7 @@ def _turns_text(turns: Sequence[TurnLineBrief]) -> str:
 def _line(turn: TurnLineBrief) -> str:
     after = f" after {turn.parent}" if turn.parent else ""
     found = f"{turn.hits} hits, first {turn.first}" if turn.first else "no hits"
-    return f"{turn.turn}{after} {quoted(turn.request, NAME_CAP)}: {found}"
+    return f"{turn.turn}{after} {quote(turn.request, NAME_CAP)}: {found}"
 
 
 SHOW_TURN = Tool(

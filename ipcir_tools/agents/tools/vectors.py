@@ -14,7 +14,7 @@ from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K, WHERE, K
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import DATA, MAX_WARNINGS, NO_HITS, Caps, fitted, hit_json, hit_lines
 from ipcir_tools.errors import NotFoundError
-from ipcir_tools.text import capped, quoted, shown
+from ipcir_tools.text import excerpt, quote, shorten_json
 from ipcir_tools.types import Hit
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ class FusedBrief(Brief):
 def _caption_image(engine: Engine, arguments: CaptionImageArguments) -> Answer:
     made = engine.caption(arguments.reference)
     return Answer(
-        f"reference {made.id} ({DATA})\ncaption {quoted(made.text, _TEXT_CAP)}",
-        CaptionBrief(reference=made.id, caption=capped(made.text, _TEXT_CAP)),
+        f"reference {made.id} ({DATA})\ncaption {quote(made.text, _TEXT_CAP)}",
+        CaptionBrief(reference=made.id, caption=shorten_json(made.text, _TEXT_CAP)),
         {"reference": made.id, "caption": made.text},
     )
 
@@ -140,8 +140,8 @@ def _imagine_target(engine: Engine, arguments: ImagineTargetArguments) -> Answer
     target, warnings = imagined.target, list(imagined.warnings)
     brief = ImaginedBrief(
         reference=made.id if made else None,
-        caption=capped(caption, _TEXT_CAP // 2),
-        description=capped(target.description, _TEXT_CAP),
+        caption=shorten_json(caption, _TEXT_CAP // 2),
+        description=shorten_json(target.description, _TEXT_CAP),
         **{name: _shorten(getattr(target, name)) for name in ("keep", "add", "remove", "alternatives")},
         imagined_by=target.origin,
         warnings=_shorten(warnings[:MAX_WARNINGS], _TEXT_CAP // 3),
@@ -159,16 +159,16 @@ def _imagined_lines(brief: ImaginedBrief, target: ImaginedTarget) -> list[str]:
     of = f"of reference {brief.reference} " if brief.reference else ""
     lists = {name: getattr(brief, name) for name in ("keep", "add", "remove", "alternatives")}
     return [
-        f"imagined target {of}(by {target.origin}; {DATA}): {quoted(target.description, _TEXT_CAP)}",
-        f"from the caption {quoted(brief.caption)}",
-        *(f"{name}: {', '.join(map(quoted, words))}" for name, words in lists.items() if words),
-        *(f"warning: {quoted(warning)}" for warning in brief.warnings),
+        f"imagined target {of}(by {target.origin}; {DATA}): {quote(target.description, _TEXT_CAP)}",
+        f"from the caption {quote(brief.caption)}",
+        *(f"{name}: {', '.join(map(quote, words))}" for name, words in lists.items() if words),
+        *(f"warning: {quote(warning)}" for warning in brief.warnings),
         "Give the description to encode or find_images, or the whole wish to compose_search.",
     ]
 
 
 def _shorten(words: Sequence[str], cap: int = _WORD_CAP) -> list[str]:
-    return [capped(word, cap) for word in words[:_MAX_WORDS]]
+    return [shorten_json(word, cap) for word in words[:_MAX_WORDS]]
 
 
 def _encode(engine: Engine, arguments: EncodeArguments) -> Answer:
@@ -194,7 +194,9 @@ def _check_handle(handle: str) -> str:
     """The handle without spaces around it. Raises NotFoundError for text that no handle can be."""
     name = handle.strip()
     if not name.isascii() or not name.isprintable():
-        raise NotFoundError(f"There is no vector {shown(name)}: take handles that `encode` gave, or whole picture ids.")
+        raise NotFoundError(
+            f"There is no vector {excerpt(name)}: take handles that `encode` gave, or whole picture ids."
+        )
     return name
 
 
