@@ -132,7 +132,7 @@ def _refine_search(engine: Engine, arguments: RefineSearchArguments) -> Answer:
         engine.refine(
             turn,
             arguments.modification,
-            base=arguments.reference,
+            reference=arguments.reference,
             liked=arguments.liked,
             disliked=arguments.disliked,
             k=arguments.k,
