@@ -270,7 +270,7 @@ async def test_a_model_that_never_writes_an_object_ends_its_turn_and_not_the_con
     server = serving(http, Step("Bad.", (lambda seen: [("find_images", "[1]")],)), Step("Good.", (coats,)))
     agent = build_agent(model(server, False), engine, checkpointer=InMemorySaver())
     state = agent.invoke({"messages": [("user", "Bad.")]}, THREAD)
-    assert "ask once more" in state["messages"][-1].text
+    assert "ask again" in state["messages"][-1].text
     state = await agent.ainvoke({"messages": [("user", "Bad.")]}, THREAD)
     assert len(server.bodies) == 2 * MAX_TRIES
     state = agent.invoke({"messages": [("user", "Good.")]}, THREAD)

@@ -299,7 +299,7 @@ async def test_work_that_takes_long_is_heard_of_until_it_ends(engine, monkeypatc
         return find(*args, **chosen)
 
     monkeypatch.setattr(engine, "find", slow)
-    async with connected(engine, progress_interval=0.01) as client:
+    async with connected(engine, interval=0.01) as client:
         result = await client.call_tool("find_images", {"text": "red"}, progress_callback=hear)
     assert not result.is_error
     assert len(heard) >= 5

@@ -23,7 +23,7 @@ from PIL import Image
 
 from ipcir_tools.agents.toolkit import IPCIRToolkit, compose_search_tool
 from ipcir_tools.agents.tools import TOOLS
-from ipcir_tools.agents.tools.search import AGENT_K, AGENT_MOST
+from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K
 from ipcir_tools.display.results import NAME_CAP, result_json
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
@@ -103,7 +103,7 @@ def test_the_schema_says_all_that_a_model_needs_and_hides_what_it_must_not_set(t
     assert set(fields) == {"reference", "modification", "k", "weight", "where"}
     assert schema["parameters"]["required"] == ["reference", "modification"]
     assert all(field["description"] for field in fields.values())
-    assert (fields["k"]["default"], fields["k"]["minimum"], fields["k"]["maximum"]) == (AGENT_K, 1, AGENT_MOST)
+    assert (fields["k"]["default"], fields["k"]["minimum"], fields["k"]["maximum"]) == (AGENT_K, 1, MAX_AGENT_K)
     assert "picture id" in schema["description"]
 
 
