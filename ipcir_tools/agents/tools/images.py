@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +10,9 @@ from pydantic import Field
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Picture, Tool
 from ipcir_tools.display.results import DATA, NAME_CAP
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.images.contact_sheet import draw_numbered, opened, tile
+from ipcir_tools.images.contact_sheet import draw_numbered, tile
+from ipcir_tools.images.reading import read_pixels
+from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.text import quote, shorten_json
 
 if TYPE_CHECKING:
@@ -77,28 +78,16 @@ def _show_images(engine: Engine, arguments: ShowImagesArguments) -> Answer:
 def _open(engine: Engine, picture: str) -> tuple[str, Image.Image | str]:
     """A picture's id, and the picture, or why it cannot be shown."""
     record, pixels = engine.resolved(picture, trusted=False)
-    return record.id, pixels.get(record.id) or opened(record.source, engine.settings, record.id)
+    return record.id, pixels.get(record.id) or read_pixels(record.source, engine.settings, record.id)
 
 
 def _encode_pictures(found: Mapping[str, Image.Image | str], layout: str) -> Iterator[Picture]:
     if layout == "sheet":
-        yield Picture(_jpeg(draw_numbered(found)), "image/jpeg", tuple(found))
+        yield Picture(encode_jpeg(draw_numbered(found), max_bytes=MAX_JPEG), "image/jpeg", tuple(found))
         return
     for id_, picture in found.items():
-        small = tile(picture, SIDE // 2) if isinstance(picture, str) else picture.copy()
-        small.thumbnail((SIDE, SIDE))
-        yield Picture(_jpeg(small), "image/jpeg", (id_,))
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    """The picture as a JPEG of at most ``MAX_JPEG`` bytes; only noise needs more than the first try."""
-    file = io.BytesIO()
-    for quality in (85, 70, 50, 30, 10):
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=quality)
-        if file.tell() <= MAX_JPEG:
-            break
-    return file.getvalue()
+        small = tile(picture, SIDE // 2) if isinstance(picture, str) else picture
+        yield Picture(encode_jpeg(small, SIDE, max_bytes=MAX_JPEG), "image/jpeg", (id_,))
 
 
 def _format_text(brief: ShowImagesBrief) -> str:
