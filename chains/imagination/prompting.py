@@ -81,9 +81,9 @@ def render(prompt: Prompt, request: ImagineRequest, load_reference: Callable[[st
 
 def _reference_uri(prompt: Prompt, request: ImagineRequest, load_reference: Callable[[str], str] | None) -> str:
     if request.pixels is not None:
-        from ipcir_tools.images.thumbnails import picture_uri
+        from ipcir_tools.images.thumbnails import image_uri
 
-        return picture_uri(request.pixels, REFERENCE_SIDE)
+        return image_uri(request.pixels, REFERENCE_SIDE)
     try:
         if request.reference is not None and load_reference is not None:
             return load_reference(request.reference)

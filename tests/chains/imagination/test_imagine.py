@@ -209,7 +209,7 @@ def test_truncated_json_with_a_whole_description_is_used_and_flagged_but_not_kep
     store = Store()
     result = server.chain(says(GOOD[: GOOD.index("long sleeves on") + 45], "length"), replies=store).invoke(REQUEST)
     assert wrote(result)
-    assert "broken off" in result.warnings[0]
+    assert "incomplete or malformed" in result.warnings[0]
     assert store == {}
 
 
