@@ -1,4 +1,4 @@
-"""Edits applied to a draft: places, poses, views and whole scenes here, the rest where it belongs."""
+"""Applying edits to a draft: places, poses, views and scenes here, the other edits by the modules above."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ipcir_tools.chains.imagination.rules.things import is_adjectival
 
 
 def apply(edit: Edit, draft: Draft) -> None:
-    """Change the draft by one edit."""
+    """Change the draft in place by one edit."""
     _ACTIONS[type(edit)](edit, draft)
 
 
@@ -80,7 +80,7 @@ def _pose(edit: Edit, draft: Draft) -> None:
 
 
 def _class_of(verb: str) -> frozenset[str]:
-    """The verbs that can not be done together with this one."""
+    """The verbs that exclude this one, itself included: *sitting* replaces *standing*."""
     return next((kind for kind in (lexicon.POSTURES, lexicon.GAZES) if verb in kind), frozenset({verb}))
 
 
@@ -89,7 +89,7 @@ _TURNS = (("left", "right"), ("right", "left"), ("away from the camera", "the ca
 
 
 def _opposite_direction(tail: tuple[str, ...]) -> tuple[str, ...]:
-    """*facing left* the other way round; nothing where the caption does not say which way."""
+    """*facing left* -> *facing right*; empty where the caption states no direction."""
     gaze = next((segment for segment in tail if segment.split()[0] in lexicon.GAZES), "")
     return next((("facing " + new,) for old, new in _TURNS if re.search(rf"\b{old}\b", gaze)), ())
 
@@ -150,7 +150,7 @@ def _scene(edit: Edit, draft: Draft) -> None:
 
 
 def _with_old_looks(new: Phrase, text: str, draft: Draft) -> Phrase:
-    """*another dog of the same breed*: looks that the text does not name stay those of the caption."""
+    """*another dog of the same breed*: attributes that the text does not name are taken from the caption."""
     old = draft.original
     noun = old.noun if singular(new.noun) in ("animal", "person", "one", "vehicle") else new.noun
     lead = new.lead if new.lead not in ("the", "") else old.lead
@@ -169,7 +169,7 @@ def _with_old_looks(new: Phrase, text: str, draft: Draft) -> Phrase:
 
 
 def scene_text(text: str) -> str:
-    """A description of the whole target without talk of the reference or of pictures."""
+    """A description of the whole target, without comparisons to the reference and mentions of pictures."""
     text = re.sub(
         r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:(?:the|a) (?:same|"
         r"similar|different)|(?:various,? (?:but )?)?(?:same|similar|identical)) (?:(?:fur|coat|skin|hair|eye) )?"

@@ -1,4 +1,4 @@
-"""Setting looks and parts of a draft: adjectives, sleeves, patterns, features."""
+"""Setting attributes and parts of a draft: adjectives, sleeves, patterns, features."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ipcir_tools.chains.imagination.rules.text import (
 
 
 def set_adjectives(edit: Edit, draft: Draft) -> None:
-    """Adjectives of the main thing or of a part."""
+    """Set adjectives of the main thing or of a part."""
     words = [word.strip(",") for word in edit.text.split() if word not in ("all", "in", "color", "colour")]
     words = [word for word in words if word not in ("different", "similar", "identical", "same")]
     adjectives = [adjective for adjective in group_adjectives(words) if adjective]
@@ -46,7 +46,7 @@ def set_adjectives(edit: Edit, draft: Draft) -> None:
 
 
 def set_adjective(adjective: str, draft: Draft) -> None:
-    """One adjective of the main thing, in place of the one that says the same attribute."""
+    """Set one adjective of the main thing; it replaces the one of the same attribute."""
     phrase = draft.phrase
     slot = adjective_slot(adjective)
     adjective = fitting_length(adjective, phrase)
@@ -78,7 +78,7 @@ def set_adjective(adjective: str, draft: Draft) -> None:
 
 
 def _is_redundant(adjective: str, old: str, draft: Draft) -> bool:
-    """*is light blue and has more blue* stays light blue, and a dark black is black."""
+    """Whether the adjective adds nothing: *blue* to *light blue* in the same text, *dark* to *black*."""
     vague = old in draft.add and adjective in old.split()
     return vague or (old, adjective) in {("black", "dark"), ("white", "light")}
 
@@ -91,7 +91,7 @@ def _drop_pattern_features(draft: Draft) -> None:
 
 
 def fitting_length(adjective: str, phrase: Phrase) -> str:
-    """Captions call a short top cropped, and a top of medium length nothing at all."""
+    """The length as captions name it: a short top is *cropped*, a top of medium length has no word for it."""
     if not phrase.is_garment:
         return adjective
     top = singular(phrase.noun) in lexicon.TOPS
@@ -103,7 +103,7 @@ def fitting_length(adjective: str, phrase: Phrase) -> str:
 
 
 def set_sleeves(adjective: str, draft: Draft) -> None:
-    """Captions say sleeves as a feature, their absence as an adjective."""
+    """Set the sleeves: captions name them as a feature, but their absence as an adjective."""
     sized = re.fullmatch(r"(long|short|half|cap)-sleeved?", adjective)
     if sized:
         add_item(f"{sized.group(1)} sleeves", draft)
@@ -119,7 +119,7 @@ def set_sleeves(adjective: str, draft: Draft) -> None:
 
 
 def _set_part(part: str, adjectives: list[str], draft: Draft) -> None:
-    """An adjective of a part: *make the sleeves longer*."""
+    """Set adjectives of a part: *make the sleeves longer*."""
     part = re.sub(r"^(?:the )?[\w-]+'s ", "", part)
     phrase = draft.phrase
     head = head_noun(part)
@@ -158,7 +158,7 @@ def _set_part(part: str, adjectives: list[str], draft: Draft) -> None:
 
 
 def _set_holder(adjectives: list[str], draft: Draft) -> None:
-    """*the bowl is white* of "a bowl of soup"; an empty bowl holds nothing."""
+    """Set adjectives of the container: *the bowl is white* for "a bowl of soup"; *empty* removes the content."""
     phrase, name = draft.phrase, container(draft.phrase)
     before, after = phrase.lead.rsplit(f"{name} of", 1)
     inner = with_adjectives(parse(f"{before}{name}"), adjectives)
@@ -171,14 +171,14 @@ def _set_holder(adjectives: list[str], draft: Draft) -> None:
 
 
 def with_adjectives(phrase: Phrase, adjectives: list[str]) -> Phrase:
-    """Put several adjectives in."""
+    """The phrase with several adjectives added."""
     for adjective in adjectives:
         phrase = with_adjective(phrase, adjective)
     return phrase
 
 
 def _with_adjectives_in(segment: str, noun: str, adjectives: list[str]) -> str:
-    """Put adjectives before a noun inside a segment, in place of those of their slots."""
+    """The segment with adjectives before the noun; each replaces the one of its slot."""
     words = segment.split()
     at = next(i for i, word in enumerate(words) if word.strip(",.;") == noun)
     start = at
@@ -189,12 +189,12 @@ def _with_adjectives_in(segment: str, noun: str, adjectives: list[str]) -> str:
 
 
 def add_thing(edit: Edit, draft: Draft) -> None:
-    """A thing that is there now."""
+    """Add a thing."""
     add_item(edit.text, draft)
 
 
 def add_item(item: str, draft: Draft) -> None:
-    """A feature, or what a caption would say instead of it: a pattern, a length."""
+    """Add a feature, or what a caption has in place of it: a pattern, a length."""
     item = re.sub(r"^(?:(?:and|or|with|but) )+|(?: (?:and|or|with|but))+$", "", item.strip(" ,."))
     phrase, head = draft.phrase, head_noun(item)
     inner = parse(item)
@@ -232,7 +232,7 @@ def add_item(item: str, draft: Draft) -> None:
 
 
 def _with_thing(item: str, head: str, phrase: Phrase) -> Phrase:
-    """A thing put where English has it: a creature beside the first, a background at the end, a part with the rest."""
+    """The phrase with a thing in its usual place: an animal after the first, a background last, a part in the list."""
     if head in ("light", "lighting") or re.search(r"\bin the (?:back|fore)ground$|\bbehind\b|\bin front\b", item):
         joint = "and " if phrase.tail and phrase.tail[-1].startswith("with ") else "with "
         return replace(phrase, tail=(*phrase.tail, joint + item))
@@ -246,7 +246,7 @@ def _with_thing(item: str, head: str, phrase: Phrase) -> Phrase:
 
 
 def _sleeves_to_add(item: str, draft: Draft) -> str:
-    """*sleeves* alone are long ones if there were none."""
+    """The sleeves to add; plain *sleeves* means long ones, and nothing where there are sleeves already."""
     if draft.phrase.feature("sleeves") and strip_determiner(item) in ("sleeves", "sleeve"):
         return ""
     _drop_slot("sleeves", draft)
@@ -266,7 +266,7 @@ def _drop_slot(slot: str, draft: Draft) -> None:
 
 
 def _add_pattern(item: str, inner: Phrase, draft: Draft) -> bool:
-    """*stripes* and *a floral print* of a garment are the adjectives of its pattern."""
+    """Set *stripes* or *a floral print* of a garment as the adjective of its pattern; whether it was one."""
     phrase, head = draft.phrase, inner.noun
     if not (phrase.is_garment or phrase.adjective("pattern")) or inner.tail:
         return False
@@ -289,7 +289,7 @@ def _add_pattern(item: str, inner: Phrase, draft: Draft) -> bool:
 
 
 def drop_pattern(draft: Draft) -> None:
-    """Captions say that there is none: plain."""
+    """Remove the pattern; captions of garments then say *plain*."""
     old = draft.phrase.adjective("pattern")
     if old == "plain":
         return

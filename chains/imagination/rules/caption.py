@@ -1,4 +1,4 @@
-"""A caption taken apart, so that one attribute of it can be changed, and put together again."""
+"""Parsing a caption into its parts, so that one attribute of it can be changed, and joining them again."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ _TALK = re.compile(
 
 @dataclass(frozen=True)
 class Phrase:
-    """``lead units noun with features tail``: *a | red, striped | t-shirt | with short sleeves | on a hanger*."""
+    """``lead adjectives noun with features tail``: *a | red, striped | t-shirt | with short sleeves | on a hanger*."""
 
     lead: str = ""
     """Article, number or group: ``a``, ``two``, ``a group of``."""
     adjectives: tuple[str, ...] = ()
-    """What stands before the noun, one attribute each; ``light blue`` and ``black and white`` are one."""
+    """The words before the noun, one entry an attribute; ``light blue`` and ``black and white`` are one entry."""
     noun: str = ""
     features: tuple[str, ...] = ()
     prefix: str = ""
-    """Who wears or frames it: ``a woman wearing``, ``a close-up of``."""
+    """The wearer or the kind of picture: ``a woman wearing``, ``a close-up of``."""
     tail: tuple[str, ...] = ()
-    """What follows, cut before each verb, place and "and": ``lying``, ``on a couch``."""
+    """The rest, split before each verb, place and "and": ``lying``, ``on a couch``."""
 
     @property
     def is_garment(self) -> bool:
-        """Whether the picture is of one piece of clothing."""
+        """Whether the picture shows one piece of clothing."""
         return singular(self.noun) in lexicon.GARMENTS or self.noun in lexicon.GARMENTS
 
     def adjective(self, slot: str) -> str:
-        """The unit in a slot; empty if there is none."""
+        """The adjective in a slot; empty if there is none."""
         return next((adjective for adjective in self.adjectives if adjective_slot(adjective) == slot), "")
 
     def feature(self, key: str) -> str:
@@ -53,7 +53,7 @@ class Phrase:
         return next((item for item in self.features if feature_key(item) == key), "")
 
     def text(self) -> str:
-        """The caption again, with the articles that fit."""
+        """The parts joined to a caption, with correct articles."""
         head = " ".join((*self.adjectives, self.noun)).strip()
         lead = article(head) if self.lead in ("a", "an") else self.lead
         of = self.tail[:1] if self.tail and self.tail[0].startswith("of ") else ()
@@ -68,7 +68,7 @@ class Phrase:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Phrase:
-    """Take a caption or a noun phrase apart; whatever is not understood stays in the tail."""
+    """Parse a caption or a noun phrase; words that fit no part stay in the tail."""
     tokens = _TALK.sub("", text.strip(" .,;")).split()
     lead, rest = _lead(tokens)
     stop = _head_end(rest)
@@ -91,7 +91,7 @@ _FRAME = re.compile(
 
 @lru_cache(maxsize=1024)
 def parse_caption(text: str) -> Phrase:
-    """As ``parse``, but a garment that somebody wears is what the picture is about, as is what a close-up shows."""
+    """As ``parse``, but the main thing is a garment that a person wears, and what a close-up or a painting shows."""
     text = _TALK.sub("", text.strip(" .,;"))
     framed = _FRAME.match(text)
     if framed:
@@ -121,7 +121,7 @@ def _lead(tokens: list[str]) -> tuple[str, list[str]]:
 
 
 def _head_end(tokens: list[str]) -> int:
-    """How many tokens belong to the noun phrase itself."""
+    """The number of tokens of the noun phrase itself."""
     for i, token in enumerate(tokens):
         word = token.strip(",.;")
         if i and _ends_head(word, tokens, i):
@@ -154,7 +154,7 @@ def _ends_head(word: str, tokens: list[str], i: int) -> bool:
 
 
 def group_adjectives(words: list[str]) -> tuple[str, ...]:
-    """Group the words before a noun: a shade joins its colour, colours joined by "and" are one unit."""
+    """Group the words before a noun: a shade joins its colour, and colours joined by "and" are one adjective."""
     adjectives: list[str] = []
     joining = False
     for word in words:
@@ -179,12 +179,12 @@ def group_adjectives(words: list[str]) -> tuple[str, ...]:
 
 
 def adjective_slot(adjective: str) -> str:
-    """The attribute that a unit names."""
+    """The attribute that an adjective names."""
     return lexicon.slot_of(adjective.split()[-1]) if adjective else ""
 
 
 def _features(tokens: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """The list after "with", and what is left when it ends."""
+    """The items of the list after "with", and the tokens after the list."""
     items: list[list[str]] = [[]]
     for i, token in enumerate(tokens):
         word = token.strip(",.;")
@@ -246,12 +246,12 @@ def _segments(tokens: list[str]) -> tuple[str, ...]:
 
 
 def head_noun(phrase: str) -> str:
-    """The noun that a phrase is about: *two big dogs on a couch* -> ``dogs``."""
+    """The main noun of a phrase: *two big dogs on a couch* -> ``dogs``."""
     noun = parse(phrase).noun
     return noun or next(iter(words_in(phrase)), "")
 
 
 def feature_key(item: str) -> str:
-    """By what features are told apart: ``long sleeves`` and ``short sleeves`` share theirs."""
+    """The key that identifies a feature: ``long sleeves`` and ``short sleeves`` have the same."""
     noun = head_noun(item)
     return lexicon.FEATURES.get(noun) or lexicon.FEATURES.get(singular(noun)) or singular(noun)

@@ -1,4 +1,4 @@
-"""How many things of a draft there are."""
+"""Setting the number of things in a draft."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipcir_tools.chains.imagination.rules.text import is_gerund, plural, singula
 
 
 def set_count(edit: Edit, draft: Draft) -> None:
-    """How many there are, of the main thing or of one in the tail."""
+    """Set the number of the main thing or of another thing in the caption."""
     phrase = draft.phrase
     if edit.text in ("fewer", "less", "few") and phrase.lead in ("two", "three"):
         edit = Count("-1", edit.of)
@@ -53,7 +53,7 @@ def set_count(edit: Edit, draft: Draft) -> None:
 
 
 def _count_beside(number: str, noun: str, draft: Draft) -> None:
-    """How many there are of something beside the main thing: *two chairs* of "a table with a chair"."""
+    """Set the number of another thing: *two chairs* for "a table with a chair"."""
     phrase = draft.phrase
     for i, item in enumerate((*phrase.features, *phrase.tail)):
         words = item.split()
@@ -82,7 +82,7 @@ def _count_beside(number: str, noun: str, draft: Draft) -> None:
 
 
 _TIMES = {"half": (0.5, "few"), "twice": (2, "several"), "double": (2, "several")}
-"""Factors, and what is said where nobody knows how many there were."""
+"""Factors, and the word to use where the number before is not known."""
 
 
 def _product(phrase: Phrase, factor: float, unknown: str) -> str:
@@ -93,6 +93,6 @@ def _product(phrase: Phrase, factor: float, unknown: str) -> str:
 def _sum(phrase: Phrase, change: int) -> str:
     known = known_number(phrase)
     total = known + change
-    if known and total <= 0:  # more were there than the caption says
+    if known and total <= 0:  # the caption names fewer than there are
         return "" if known > 1 else "one"
     return lexicon.NUMBER_WORDS.get(total, "several") if known else "several" if change > 0 else "one"

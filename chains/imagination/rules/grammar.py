@@ -38,7 +38,7 @@ from ipcir_tools.chains.imagination.rules.statements import (
 )
 from ipcir_tools.chains.imagination.rules.text import strip_determiner
 from ipcir_tools.chains.imagination.rules.things import read_additions, read_background, read_drops, read_existence
-from ipcir_tools.chains.imagination.rules.view_patterns import SEEN, Rule
+from ipcir_tools.chains.imagination.rules.view_patterns import VIEW_PATTERNS, Rule
 from ipcir_tools.chains.imagination.rules.views import as_pose
 
 
@@ -47,7 +47,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def read_edits(text: str, caption: Phrase) -> list[Edit]:
-    """All edits of a tidied modification text, in order."""
+    """All edits of a normalised modification text, in order."""
     found: list[Edit] = []
     for sentence in split_sentences(text):
         whole = read_scene(sentence, caption)
@@ -67,22 +67,22 @@ def read_clause(text: str, caption: Phrase) -> list[Edit]:
 
 
 def _without_owner(text: str, caption: Phrase) -> str:
-    """What the main thing is said to have: *the bus has a roof* -> *a roof*."""
+    """The text without the main thing as its owner: *the bus has a roof* -> *a roof*."""
     owner = re.match(r"([\w-]+(?: [\w-]+)?) (?:has|have) ", text)
     return text[owner.end() :] if owner and same_noun(head_noun(owner[1]), caption.noun) else text
 
 
 def _read_command(found: re.Match[str], _caption: Phrase) -> list[Edit]:
-    """*spread them in both directions*: of what is done with things, only the place can be seen."""
+    """*spread them in both directions*: of such a command only the place is visible."""
     if found[0].split()[0] not in (lexicon.VERBS | lexicon.COMMANDS) - lexicon.STATES.keys():
         return []
     return [Place(found[1]) if found[1] else Keep("")]
 
 
 _FINITE = "|".join(sorted({verb + end for verb in lexicon.VERBS - NOUN_VERBS for end in ("s", "es")} - {"turns"}))
-"""Verbs as they are said of one thing: *sleeps*."""
+"""Verbs in the third person: *sleeps*."""
 _PATTERNS: tuple[tuple[str, Rule], ...] = (
-    # what stays
+    # to keep
     (
         r"(?:reduce|decrease|increase|change|lower|raise|lessen)(?: the)? (?:number|amount|count) of (?:the )"
         r"?([\w -]+?)(?: in the (?:picture|photo|image))? (?:to|by) (?:only |just |a )?([\w-]+)"
@@ -169,7 +169,7 @@ _PATTERNS: tuple[tuple[str, Rule], ...] = (
         lambda m, c: [Keep("")],
     ),
     (r"(?:from )?(.+?) (?:to|into|->|becomes) (.+)", lambda m, c: read_pair(m[1], m[2], c)),
-    # out
+    # to remove
     (
         r"(?:is |are |has |have |be )?(?:without|not|no|remove|lose|loses|losing|drop|delete|erase|ditch|"
         r"discard|take (?:off|away|out)|get rid of|omit|exclude|hide|cut out|wipe(?: out)?|eliminate|strip|"
@@ -186,7 +186,7 @@ _PATTERNS: tuple[tuple[str, Rule], ...] = (
         r"(?:take|get|move|bring) (?:the )?(.+?) (?:off|out)(?: of| from)? (?:the )?(.+)",
         lambda m, c: read_drops(m[2] if same_noun(m[1], c.noun) else m[1]),
     ),
-    # how many
+    # numbers
     (
         r"(?:(?:increase|more|raise)(?: the)?(?: number| amount| population)?|(?:greater|larger) (?:number|"
         r"amount)) "
@@ -226,15 +226,15 @@ _PATTERNS: tuple[tuple[str, Rule], ...] = (
         r"(?:has |have |with |add |there (?:is|are) )?((?:one|two|three|four|five|a) more [\w-]+|another [\w-]+)",
         lambda m, c: read_additions(m[1], c),
     ),
-    *SEEN,
-    # what is done with things named before
+    *VIEW_PATTERNS,
+    # commands about things named before
     (
         r"(?:(?!make|put|place|set|bring|get|have|let|give|keep|leave|turn|show|display|move|paint|dye)[a-z]+) "
         r"(?:it|them|him|her)(?: ((?:in|on|at|by|near|around|over|under|against|across|along|behind|between) .+)|"
         r" (?:up|down|out|over|around|apart|together|away))?",
         _read_command,
     ),
-    # where it is
+    # places
     (
         r"(?:(?:put|place|set|add|use|with|has|have|give it|make it) )?(?:(?:it|them) )?(?:in|on|against|in "
         r"front of|with)? ?(an? (?:(?!in\b)[\w-]+ )*?(?:background|backdrop))(?: (?!of\b).*)?",
@@ -262,7 +262,7 @@ _PATTERNS: tuple[tuple[str, Rule], ...] = (
         r"(?:the )?([\w-]+) ((?:more|less|much) .+)",
         lambda m, c: read_predicate(m[2], c) if same_noun(m[1], c.noun) else [],
     ),
-    # done to a part
+    # actions on a part
     (r"fill(?: up)? (?:the )?(.+?)(?: up)? with (.+)", lambda m, c: read_about(m[1], "filled with " + m[2], c)),
     (
         r"(open|close|raise|light(?= up| the)|blur|fold|widen|smooth|tilt|rotate|shorten|lengthen|enlarge|"
@@ -278,7 +278,7 @@ _PATTERNS: tuple[tuple[str, Rule], ...] = (
         lambda m, c: read_material(m[1], c),
     ),
     (r"there (?:is|are)(?: also| now| only| just)? (.+)", lambda m, c: read_existence(m[1], c)),
-    # what it has
+    # possession
     (
         r"(?:the )?(.+?) (?:is |are |has been |have been )?"
         r"(?:appears?|an? (?:new )?addition|(?:newly )?added|included|also visible)",
@@ -306,7 +306,7 @@ _PATTERNS: tuple[tuple[str, Rule], ...] = (
         r"((?:[\w-]+ )?[\w-]+ (?:has|have) .+)",
         lambda m, c: read_existence(_without_owner(m[1], c), c) if _without_owner(m[1], c) != m[1] else [],
     ),
-    # what it is
+    # state
     (
         r"(?:it|that|they|he|she|this|which) (?:(?:should|must|would|will|to|needs to|has to|is|are|be|being|"
         r"looks?|look|seems?|gets?|now|also) ?)+ (.+)",

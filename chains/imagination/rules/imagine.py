@@ -20,11 +20,11 @@ from ipcir_tools.types import ImaginedTarget
 
 
 def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
-    """The target of an edit, written by rules.
+    """The imagined target of a modification, by rules.
 
-    ``caption`` says what the reference shows; with ``previous``, the imagination of the turn before, its description is
-    edited instead and its ``remove`` carries on, save for what comes back. Absences stand in ``remove`` only; the
-    description holds 60 words at most and is never empty. Pure: the same arguments give the same target. Never raises.
+    ``caption`` describes the reference. With ``previous``, the imagination of the turn before, its description is edited
+    instead, and its ``remove`` stays in force except for things that are added again. Absences are in ``remove`` only;
+    the description has at most 60 words and is never empty. A pure function that never raises.
     """
     modification_text = normalise(modification)
     original = parse_caption(normalise(previous.description if previous else caption))
@@ -52,7 +52,7 @@ def _description(draft: Draft, modification_text: str) -> str:
 
 
 def _keep_list(draft: Draft) -> tuple[str, ...]:
-    """What was asked to stay, else what of the caption is still there."""
+    """What the text asks to keep, or else the parts of the caption that remain."""
     old, new = draft.original, draft.phrase
     if draft.keep or draft.rewritten:
         return _unique(draft.keep)
@@ -62,7 +62,7 @@ def _keep_list(draft: Draft) -> tuple[str, ...]:
 
 
 def _remove_list(draft: Draft, description: str, previous: ImaginedTarget | None) -> tuple[str, ...]:
-    """What must not be seen: of this turn and of those before, save for what the description says."""
+    """What must not be visible, of this turn and those before, except for what the description names."""
     before = previous.remove if previous else ()
     shown = {singular(word.strip(",.;")) for word in description.split()}
 
@@ -78,7 +78,7 @@ def _remove_list(draft: Draft, description: str, previous: ImaginedTarget | None
 
 
 def _alternatives(draft: Draft, description: str) -> tuple[str, ...]:
-    """The short form: the thing itself with its colour, pattern and material."""
+    """The short form: the main thing with its colour, pattern and material."""
     phrase = draft.phrase
     if not phrase.noun or not (phrase.features or phrase.tail):
         return ()
@@ -96,7 +96,7 @@ def _unique(items: list[str]) -> tuple[str, ...]:
 
 
 def content_words(text: str) -> str:
-    """The words of a text that say something, for when nothing else can be made of it."""
+    """The content words of a text, for a text that no rule can read."""
     return " ".join(
         word
         for word in words_in(text)

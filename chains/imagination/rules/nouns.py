@@ -1,4 +1,4 @@
-"""Things of a draft that go, change into others, or change in number."""
+"""Removing and replacing things of a draft."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ipcir_tools.chains.imagination.rules.text import (
 
 
 def drop_thing(edit: Edit, draft: Draft) -> None:
-    """A thing that is not there: out of the features, the adjectives, the tail."""
+    """Remove a thing from the features, the adjectives or the tail."""
     item = re.sub(r"^(?:the|a|an|any|its|all|all the|of|other|more) ", "", simplify(edit.text)).strip()
     head = head_noun(item)
     if not item or not head:
@@ -73,7 +73,7 @@ def drop_thing(edit: Edit, draft: Draft) -> None:
 
 
 def _drop_look(words: list[str], draft: Draft) -> None:
-    """Adjectives of something beside the main thing."""
+    """Remove adjectives of other things than the main one."""
 
     def cleaned(text: str) -> str:
         return " ".join(word for word in text.split() if word.strip(",") not in words)
@@ -87,7 +87,7 @@ def _drop_look(words: list[str], draft: Draft) -> None:
 
 
 def _drop_kind(kind: str, draft: Draft) -> None:
-    """*no animals*: every feature of that kind."""
+    """Remove every feature of a kind: *no animals*."""
     phrase = draft.phrase
     gone = [item for item in phrase.features if same_kind(head_noun(item), kind)]
     draft.note_removed(*(strip_determiner(item) for item in gone))
@@ -95,7 +95,7 @@ def _drop_kind(kind: str, draft: Draft) -> None:
 
 
 def _drop_head(draft: Draft) -> None:
-    """Without its main thing a picture is of what stood around it."""
+    """Remove the main thing: the picture then shows what was around it."""
     phrase = draft.phrase
     if phrase.features and singular(head_noun(phrase.features[0])) in lexicon.ANIMALS | lexicon.PEOPLE:
         draft.phrase = parse(" ".join((join_list(phrase.features), *phrase.tail)))
@@ -130,7 +130,7 @@ def _drop_in_tail(head: str, draft: Draft) -> None:
 
 
 def become(edit: Edit, draft: Draft) -> None:
-    """The main thing becomes another and keeps what it can."""
+    """Replace the main thing; attributes that fit the new one are kept."""
     new = parse(edit.text)
     old = draft.phrase
     if not new.noun:
@@ -172,7 +172,7 @@ def become(edit: Edit, draft: Draft) -> None:
 
 
 def _swap_container(new: Phrase, draft: Draft) -> None:
-    """*two slices*, *a smaller bowl*: what holds the main thing."""
+    """Replace the container of the main thing: *two slices*, *a smaller bowl*."""
     lead = draft.phrase.lead
     rest = lead[lead.index(" of") :]
     draft.phrase = replace(draft.phrase, lead=" ".join((new.lead or "a", *new.adjectives, new.noun)) + rest)
@@ -180,7 +180,7 @@ def _swap_container(new: Phrase, draft: Draft) -> None:
 
 
 def _suited_to(old: Phrase, noun: str) -> Phrase:
-    """What another kind of garment can keep: a skirt has no sleeves."""
+    """The phrase without attributes that another garment cannot have: a skirt has no sleeves."""
     if not old.is_garment or same_noun(noun, old.noun):
         return old
     lost: set[str] = set()
@@ -204,7 +204,7 @@ def _suited_to(old: Phrase, noun: str) -> Phrase:
 
 
 def swap_thing(edit: Edit, draft: Draft) -> None:
-    """One thing or look gives way to another."""
+    """Replace one thing or attribute by another."""
     old, new = strip_determiner(edit.of), edit.text
     head = head_noun(old)
     phrase = draft.phrase
@@ -266,7 +266,7 @@ def _with_article(text: str) -> str:
 
 
 def swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
-    """Replace a noun with all its words inside the tail; where it is not, the new is added."""
+    """Replace a noun and its words in the tail; where it is not there, the new thing is added."""
     draft.note_removed(old)
     if any(same_noun(word, head) for word in draft.phrase.prefix.split()):
         worn = draft.phrase.prefix.split()[-1]

@@ -1,4 +1,4 @@
-"""Phrases changed and compared: adjectives and features in and out, counts, and whether two nouns are the same."""
+"""Operations on phrases: adding and removing adjectives and features, counting, comparing nouns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipcir_tools.chains.imagination.rules.text import is_plural, plural, singula
 
 
 def with_adjective(phrase: Phrase, adjective: str) -> Phrase:
-    """Put an adjective in: in place of the one in its slot, else where its kind stands."""
+    """The phrase with an adjective: in place of the one in its slot, or else in the usual order."""
     slot = adjective_slot(adjective)
     if adjective in phrase.adjectives:
         return phrase
@@ -31,7 +31,7 @@ def with_adjective(phrase: Phrase, adjective: str) -> Phrase:
 
 
 def _merged(old: str, new: str) -> str:
-    """A lone shade keeps the colour it is said of: *darker* of *light red* is *dark red*."""
+    """A shade alone keeps the colour: *dark* for *light red* gives *dark red*."""
     if new in lexicon.SHADES:
         colours = " ".join(word for word in old.split() if word not in lexicon.SHADES)
         if (new, colours) in {("dark", "white"), ("deep", "white"), ("light", "black"), ("pale", "black")}:
@@ -41,12 +41,12 @@ def _merged(old: str, new: str) -> str:
 
 
 def without_adjective(phrase: Phrase, adjective: str) -> Phrase:
-    """Take a unit out."""
+    """The phrase without an adjective."""
     return replace(phrase, adjectives=tuple(known for known in phrase.adjectives if known != adjective))
 
 
 def with_feature(phrase: Phrase, item: str) -> Phrase:
-    """Put a feature in: in place of the one of its key, else where its kind stands in the list."""
+    """The phrase with a feature: in place of the one with its key, or else in the usual order."""
     key = feature_key(item)
     if phrase.feature(key):
         return replace(phrase, features=tuple(item if feature_key(f) == key else f for f in phrase.features))
@@ -61,29 +61,29 @@ def _feature_rank(item: str) -> int:
 
 
 def without_feature(phrase: Phrase, key: str) -> Phrase:
-    """Take a feature out."""
+    """The phrase without a feature."""
     return replace(phrase, features=tuple(item for item in phrase.features if feature_key(item) != key))
 
 
 def container(phrase: Phrase) -> str:
-    """What holds the main thing or gathers it: the *bowl* of "a bowl of soup"; empty if nothing does."""
+    """The container or the group of the main thing: the *bowl* of "a bowl of soup"; empty if there is none."""
     words = phrase.lead.split()
     return words[words.index("of") - 1] if "of" in words[1:] else ""
 
 
 def mentions(phrase: Phrase, noun: str) -> bool:
-    """Whether a noun stands in a caption beside its main thing: in a feature or in the tail."""
+    """Whether a caption mentions a noun in its features or its tail."""
     words = " ".join((*phrase.features, *phrase.tail)).replace(",", " ").split()
     return any(same_noun(word, noun) for word in words)
 
 
 def same_noun(one: str, other: str) -> bool:
-    """Whether two nouns are one, number aside."""
+    """Whether two nouns are equal, apart from singular and plural."""
     return bool(one) and singular(one) == singular(other)
 
 
 def same_kind(one: str, other: str) -> bool:
-    """Whether two nouns are one, or things of one kind: a cat and an animal."""
+    """Whether two nouns are equal or of the same kind: a cat and an animal."""
     return same_noun(one, other) or any(
         singular(one) in kind | {one}
         and (singular(one) in kind or one in kind)
@@ -93,13 +93,13 @@ def same_kind(one: str, other: str) -> bool:
 
 
 def known_number(phrase: Phrase) -> int:
-    """How many a caption says there are; nought if it does not say."""
+    """The number of main things that a caption states; 0 if it states none."""
     lead = phrase.lead.split()[-1] if phrase.lead else ""
     return 1 if lead in ("a", "an", "the") and not is_plural(phrase.noun) else lexicon.NUMBERS.get(lead, 0)
 
 
 def with_count(phrase: Phrase, number: str) -> Phrase:
-    """Set how many there are, and the noun to match."""
+    """The phrase with a number, its noun in the matching form."""
     one = number in ("a", "an", "one", "a single", "only one")
     noun = (singular(phrase.noun) if is_plural(phrase.noun) else phrase.noun) if one else plural(phrase.noun)
     group = re.search(r"(\w+) of$", phrase.lead)

@@ -1,4 +1,4 @@
-"""What follows "is", "make it" or nothing at all: looks, things, poses, places and views."""
+"""Predicates, the text after "is" or "make it" or on its own: attributes, things, poses, places and views."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _EMPTY = frozenset(["is", "are", "it is", "and"])
 
 
 def read_about(subject: str, words: str, caption: Phrase) -> list[Edit]:
-    """Adjectives, a pose or a place said of some thing."""
+    """The edits for adjectives, a pose or a place of a named thing."""
     subject = strip_determiner(subject)
     clothes = caption.is_garment and singular(head_noun(subject)) in lexicon.GARMENTS
     if not subject or subject in lexicon.GENERIC or clothes:
@@ -101,7 +101,7 @@ def read_about(subject: str, words: str, caption: Phrase) -> list[Edit]:
 
 
 def read_predicate(text: str, caption: Phrase) -> list[Edit]:
-    """What follows "is", "make it" or nothing at all: looks, things_of, poses and places, in one list."""
+    """The edits of a predicate: attributes, things, poses and places."""
     text = _simplify_complement(text)
     looks = re.fullmatch(r"look(?:s|ing)? (.+)", text)
     if looks and is_adjectival(looks.group(1)):
@@ -129,7 +129,7 @@ def read_predicate(text: str, caption: Phrase) -> list[Edit]:
 
 
 def _read_rest(text: str, caption: Phrase) -> list[Edit]:
-    """What follows the adjectives of a complement: *with a belt*, *on the front*."""
+    """The edits of the text after the adjectives: *with a belt*, *on the front*."""
     word, rest = text.split(" ", 1)
     if word in ("with", "featuring", "showing"):
         return read_additions(rest, caption)
@@ -154,7 +154,7 @@ def _simplify_complement(text: str) -> str:
 
 
 def read_complement(text: str, caption: Phrase) -> list[Edit]:
-    """A complement read as a pose, a place, or a list of looks and things."""
+    """The edits of a predicate read as a pose, a place, or a list of attributes and things."""
     words = text.split()
     if len(words) > 1 and words[0] in ("with", "featuring", "having", "without"):
         return _read_rest(text, caption)
@@ -185,7 +185,7 @@ def _verb_phrases(text: str) -> list[str]:
 _UNSPECIFIED = re.compile(
     r"(?:different|another|other|new) (?:[\w-]+ )?(?:colou?r|shape|brand|style|type|size|pattern|design|material)s?"
 )
-"""What is asked to be otherwise without saying how."""
+"""A change without a new value."""
 
 
 def _read_part(part: str, caption: Phrase) -> list[Edit]:
@@ -266,7 +266,7 @@ def _read_part(part: str, caption: Phrase) -> list[Edit]:
 
 
 def read_statement(subject: str, words: str, caption: Phrase) -> list[Edit]:
-    """*the X is Y*."""
+    """The edits of *the X is Y*; none where X is an adjective."""
     if lexicon.slot_of(subject.split()[-1]):
         return []
     return read_about(subject, words, caption)

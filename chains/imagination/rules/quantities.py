@@ -15,7 +15,7 @@ from ipcir_tools.chains.imagination.rules.things import read_additions, read_dro
 
 
 def read_removal(text: str, caption: Phrase) -> list[Edit]:
-    """*without X, Y and Z*."""
+    """The edits of *without X, Y and Z*."""
     edits: list[Edit] = []
     text = re.sub(r"\s+(?:from|in) (?:the )?(?:image|photo|picture|scene|background)$", "", text)
     for i, part in enumerate(split_list(text)):
@@ -36,12 +36,12 @@ def read_removal(text: str, caption: Phrase) -> list[Edit]:
 
 
 def _is_all(part: str, number: int, caption: Phrase) -> bool:
-    """Whether so many are all there are: *three cups* of three cups, but not *three of the cups*."""
+    """Whether the number covers all of them: *three cups* of three cups, but not *three of the cups*."""
     return number > 1 and number == known_number(caption) and " of " not in part
 
 
 def read_some(found: re.Match[str], caption: Phrase) -> list[Edit]:
-    """*one has a cap*, *one of the dogs is black*: said of some of them, behind all the rest."""
+    """The edits of *one has a cap*, *one of the dogs is black*: a remark at the end of the description."""
     which, of, verb, rest = found.groups()
     if (of and not same_kind(of, caption.noun)) or re.search(r"\b(?:same|similar|different|other)\b", rest):
         return [] if of else [Keep("")]
@@ -51,7 +51,7 @@ def read_some(found: re.Match[str], caption: Phrase) -> list[Edit]:
 
 
 def read_fewer(noun: str, caption: Phrase) -> list[Edit]:
-    """*fewer X*: a count, an opposite look, or nothing of it."""
+    """The edits of *fewer X*: a count, the opposite attribute, or a removal."""
     if same_noun(noun, caption.noun) or noun in lexicon.GENERIC:
         return [Count("few", noun)]
     if is_plural(noun) and mentions(caption, noun):
@@ -62,7 +62,7 @@ def read_fewer(noun: str, caption: Phrase) -> list[Edit]:
 
 
 def read_only(found: re.Match[str], caption: Phrase) -> list[Edit]:
-    """*only one X*."""
+    """The edits of *only one X*."""
     thing = re.sub(r"^.*?\b(?:only|just) ", "", found[0])
     left = "" if found[0].startswith(("only ", "just ")) else thing
     doing_so = re.fullmatch(
@@ -81,7 +81,7 @@ def read_only(found: re.Match[str], caption: Phrase) -> list[Edit]:
 
 
 def read_only_kind(text: str, caption: Phrase) -> list[Edit]:
-    """*only X*: what stands beside it goes; *only men* of a group of people are a group of men."""
+    """The edits of *only X*: other things are removed; *only men* of a group of people gives a group of men."""
     what = re.sub(r"^(?:the|some) ", "", text)
     noun = head_noun(what)
     if re.match(r"(?:a few|a couple of|a single|several|many) ", what) and same_noun(noun, caption.noun):
@@ -100,7 +100,7 @@ def read_only_kind(text: str, caption: Phrase) -> list[Edit]:
 
 
 def read_addition(whole: str, text: str, caption: Phrase) -> list[Edit]:
-    """*add two X* makes two more of what there is."""
+    """The edits of *add X*; *add two X* means two more where the caption shows X."""
     number = re.fullmatch(r"(an?|one|two|three|four|five) ([\w-]+)", text)
     if number and whole.startswith("add ") and same_noun(number.group(2), caption.noun) and not caption.is_garment:
         return [Count(f"+{lexicon.NUMBERS.get(number.group(1), 1)}", number.group(2))]

@@ -1,4 +1,4 @@
-"""Clauses in which one thing or look replaces another: *change X to Y*, *Y instead of X*, *make X Y*."""
+"""Clauses in which one thing or attribute replaces another: *change X to Y*, *Y instead of X*, *make X Y*."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ipcir_tools.chains.imagination.rules.views import as_pose, read_action, rea
 
 
 def read_swap(old: str, new: str, caption: Phrase) -> list[Edit]:
-    """*change X to Y*: of a colour, a number, a background, a thing."""
+    """The edits of *change X to Y*, for a colour, a number, a background or a thing."""
     old, new = strip_determiner(old), new.strip(" ,")
     attribute = re.fullmatch(
         r"(?:(?:main |whole |overall )?colou?rs?|shade|pattern|print|design|size|length|style|fit|material|fabric|"
@@ -47,7 +47,7 @@ def read_swap(old: str, new: str, caption: Phrase) -> list[Edit]:
 
 
 def _is_attribute_value(new: str, caption: Phrase) -> bool:
-    """Whether a thing is to look, stand or lie otherwise, not to become another."""
+    """Whether the new value is an attribute or a pose of the thing, not another thing."""
     first = new.split()[0] if new else ""
     return (
         caption.is_garment
@@ -58,7 +58,7 @@ def _is_attribute_value(new: str, caption: Phrase) -> bool:
 
 
 def read_past(old: str, new: str, caption: Phrase) -> list[Edit]:
-    """*there was X, now Y*: all of the target, where X is another name for all of the reference."""
+    """The edits of *there was X, now Y*: a new scene where X is another name for the whole reference."""
     head = head_noun(strip_determiner(old))
     known = same_kind(head, caption.noun) or same_noun(head, container(caption)) or mentions(caption, head)
     whole = not known and re.match(r"(?:an?|one|two|three|some) ", new) and (parse(new).tail or parse(new).features)
@@ -66,7 +66,7 @@ def read_past(old: str, new: str, caption: Phrase) -> list[Edit]:
 
 
 def read_pair(old: str, new: str, caption: Phrase) -> list[Edit]:
-    """*long sleeves to short ones*: two values of one attribute."""
+    """The edits of *long sleeves to short ones*: two values of one attribute."""
     alike = (is_adjectival(strip_determiner(old)) and is_adjectival(strip_determiner(new))) or feature_key(
         old
     ) == feature_key(new)
@@ -74,7 +74,7 @@ def read_pair(old: str, new: str, caption: Phrase) -> list[Edit]:
 
 
 def read_instead(new: str, old: str, caption: Phrase) -> list[Edit]:
-    """*Y instead of X*."""
+    """The edits of *Y instead of X*."""
     if strip_determiner(old) in lexicon.PICTURES | {"photo", "photograph", "picture"}:
         return read_style(strip_determiner(new), caption) or [View("a photo of")]
     new = re.sub(
@@ -103,7 +103,7 @@ def read_instead(new: str, old: str, caption: Phrase) -> list[Edit]:
 
 
 def _is_main_thing(noun: str, number: int, caption: Phrase) -> bool:
-    """Whether a noun means the main thing: by its kind, else because there are as many of it as there were."""
+    """Whether a noun means the main thing: it is of its kind, or has the same number."""
     if same_kind(noun, caption.noun):
         return True
     as_many = known_number(caption) == number
@@ -111,7 +111,7 @@ def _is_main_thing(noun: str, number: int, caption: Phrase) -> bool:
 
 
 def read_change(found: re.Match[str], caption: Phrase) -> list[Edit]:
-    """*turn X into Y*, *make X be Y*."""
+    """The edits of *turn X into Y*, *make X be Y*."""
     old, new = found[1] or "it", found[2]
     verb = new.split()[0]
     if is_gerund(verb) and strip_determiner(old) in ("face", "head", "eyes", "body"):
@@ -124,7 +124,7 @@ def read_change(found: re.Match[str], caption: Phrase) -> list[Edit]:
 
 
 def read_make(rest: str, caption: Phrase) -> list[Edit]:
-    """*make X Y*: finds where X ends."""
+    """The edits of *make X Y*; finds the end of X."""
     pronoun = re.match(r"(it|them|him|her|this|that|everything) (.+)", rest)
     if pronoun:
         return read_predicate(as_pose(pronoun.group(2)), caption)

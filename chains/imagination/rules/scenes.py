@@ -33,7 +33,7 @@ def read_scene(sentence: str, caption: Phrase) -> list[Edit]:
         return []
     if _is_about_main_thing(sentence, caption):
         return []
-    if sentence.endswith(" added"):  # what is said to come in comes to what there is
+    if sentence.endswith(" added"):  # an addition to the reference
         return []
     first, *others = sentence.split() or [""]
     if first in lexicon.PARTICIPLES and others and (others[0] in lexicon.PREPOSITIONS or len(others) == 1):
@@ -60,7 +60,7 @@ def read_scene(sentence: str, caption: Phrase) -> list[Edit]:
 
 
 def _is_about_main_thing(sentence: str, caption: Phrase) -> bool:
-    """*show it from above*, *the rat should face left*: said of the caption's thing."""
+    """Whether a text is about the main thing of the caption: *show it from above*, *the rat should face left*."""
     shown = re.match(r"(?:show|display|target|focus on|change|turn)(?: (?:to|on))? (?:it|them|him|her) \w", sentence)
     counted = re.fullmatch(r"there (?:is|are) (\w+) ([\w-]+)", sentence)
     acting = re.match(r"the (?:[\w-]+ )?([\w-]+) ([\w-]+s)\b", sentence)
@@ -74,13 +74,13 @@ def _is_about_main_thing(sentence: str, caption: Phrase) -> bool:
 
 
 def _is_swap(body: str, drops: list[str], caption: Phrase) -> bool:
-    """*a bed instead of a couch* trades a thing of the caption; with more said of the new, it is a scene."""
+    """Whether a text swaps a thing of the caption: *a bed instead of a couch*; with more detail it is a scene."""
     known = {singular(word.strip(",.")) for word in caption.text().split()} | {"one", "ones"}
     return any(singular(head_noun(item)) in known for item in drops) and not parse(body).tail
 
 
 def _read_show(rest: str, caption: Phrase, drops: list[str]) -> list[Edit]:
-    """*Shows two other dogs playing* is the whole target; *shows the sky in the background* adds to it."""
+    """*shows two other dogs playing* is the whole target; *shows the sky in the background* adds to the reference."""
     head = head_noun(rest)
     if re.match(r"the [\w ]+? of (?:an?|another|one|two|three|some|similar)\b", rest):
         return [*(Drop(item) for item in drops), Scene(rest)]
@@ -94,7 +94,7 @@ def _read_show(rest: str, caption: Phrase, drops: list[str]) -> list[Edit]:
 
 
 def _exclusions(text: str) -> tuple[str, list[str]]:
-    """Cut "instead of X", "without X", "not X" out of a text."""
+    """The text without "instead of X", "without X" and "not X", and these X."""
     drops: list[str] = []
 
     def take(found: re.Match[str]) -> str:
@@ -112,7 +112,7 @@ def _exclusions(text: str) -> tuple[str, list[str]]:
 
 
 def _is_attribute(rest: str, caption: Phrase) -> bool:
-    """Whether "change to ..." names only a look: *blue*, *long sleeves*, *a v-neck*, *a skirt*."""
+    """Whether "change to ..." names only an attribute: *blue*, *long sleeves*, *a v-neck*, *a skirt*."""
     phrase = parse(simplify(rest))
     if all(
         lexicon.slot_of(word.strip(",")) or word in ("and", "a", "an", "color", "colour")
@@ -123,7 +123,7 @@ def _is_attribute(rest: str, caption: Phrase) -> bool:
 
 
 def _is_subject(text: str) -> bool:
-    """Whether what looks like an imperative is who does something: *pet in blue shirt pets dog*."""
+    """Whether a first word that may be an imperative is the subject: *pet in blue shirt pets dog*."""
     found = re.match(r"[\w-]+ (?:in|with|on) (?:[\w-]+ ){1,4}?([\w-]+s) (?=[a-z])", text)
     return bool(found and base_verb(found[1]) and found[1] not in lexicon.VERBS)
 
@@ -132,7 +132,7 @@ _BESIDE = r"(?:next to|beside|behind|near|around|on|under|above|in front of|over
 
 
 def _describes(text: str, caption: Phrase) -> bool:
-    """Whether a text without a lead is a description: a noun phrase with something said of it."""
+    """Whether a text without an introduction is a description: a noun phrase with a predicate."""
     phrase = parse(simplify(text))
     first = text.split()[0] if text else ""
     if (
@@ -193,7 +193,7 @@ def _describes(text: str, caption: Phrase) -> bool:
 
 
 def _is_of_creatures(phrase: Phrase, text: str) -> bool:
-    """Whether people or animals do something somewhere, which no garment does; what is printed on it is not meant."""
+    """Whether the text is a scene with people, animals or vehicles, not a print on a garment."""
     head = {singular(word) for word in (*phrase.adjectives, phrase.noun)}
     living = bool(head & (lexicon.ANIMALS | lexicon.PEOPLE | lexicon.VEHICLES))
     printed = re.search(

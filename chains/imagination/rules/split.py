@@ -1,4 +1,4 @@
-"""A modification text cut into clauses, each of which says one edit."""
+"""Splitting a modification text into clauses of one edit each, and lists into items."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PICTURE_OF = re.compile(
     rf"^(?:an? |the )?(?:[\w-]+ )?(?:photo|photograph|picture|image|pic)s? (?:of|showing|with) (?={_SOME} )"
 )
 _CLOTHES = re.compile(rf"\b(?:{'|'.join(sorted(lexicon.GARMENTS))})\b")
-"""What a picture of them tells is how they look; who wears them stays."""
+"""With garments, "a picture of" introduces attributes; the wearer stays."""
 _OF_PICTURE = re.compile(rf"^(?:is |shows |are )?of (?=(?:{_SOME}|the) )")
 _STRONG = (
     r"change|make|turn|replace|substitute|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|"
@@ -69,7 +69,7 @@ _JOINT = (
 )
 _COLOUR_IN = r"in (?:light |dark |bright |pale |deep |navy |solid )?(?:" + "|".join(sorted(lexicon.COLOURS)) + r")\b"
 _TO_THEM = rf"(?:{'|'.join(sorted(lexicon.VERBS | lexicon.STATES.keys() | lexicon.COMMANDS))}) (?:it|them|him|her)\b"
-"""An imperative that says of what was named before what is to be done with it."""
+"""An imperative about a thing that was named before."""
 STRONG_CUT = re.compile(rf"{_JOINT}(?=(?:{_STRONG})\b|{_TO_THEM})|\s*[;!?]+\s*|\s*\.+(?:\s+|$)")
 _LOOK = "|".join(sorted(lexicon.PATTERNS | lexicon.LENGTHS | lexicon.SLEEVE_WORDS))
 _LONE_LOOK = rf"(?:{_LOOK})(?=$|,| and | but )"
@@ -80,12 +80,12 @@ WEAK_CUT = re.compile(
 
 
 def split_sentences(text: str) -> list[str]:
-    """The parts of a text that stand for themselves: sentences, and what follows a new imperative."""
+    """The independent parts of a text: sentences, and clauses that begin with an imperative."""
     return [part for part in (trim(piece) for piece in STRONG_CUT.split(text)) if part]
 
 
 def split_clauses(sentence: str) -> list[str]:
-    """The parts of an editing sentence: cut where a new predicate, preposition of having, or comparative begins."""
+    """The clauses of a sentence: split where a predicate, "with" or "without", or a comparative begins."""
     parts: list[str] = []
     for part in (trim(piece) for piece in WEAK_CUT.split(sentence)):
         if part in lexicon.COMPARATIVES and parts and re.match(r"(?:make|turn) the ", parts[-1]):
@@ -96,7 +96,7 @@ def split_clauses(sentence: str) -> list[str]:
 
 
 def trim(clause: str) -> str:
-    """A clause without the talk around it: *I want the target image to show two dogs* -> *show two dogs*."""
+    """A clause without polite and introductory words: *I want the target image to show two dogs* -> *show two dogs*."""
     clause = clause.strip(" ,.;:!?'")
     clause = clause if _CLOTHES.search(clause) else _PICTURE_OF.sub("show ", clause)
     for _ in range(6):
@@ -114,7 +114,7 @@ def trim(clause: str) -> str:
 
 _SIDES = ("left", "right", "front", "back", "top", "bottom", "center", "centre", "middle", "upper", "lower")
 _AT_SIDE = re.compile(rf"(?:of|on|at|to|in|near|against)(?: {'| '.join(_SIDES)})+$")
-"""A place that goes on behind the comma: *in front of left, back and center wall*."""
+"""A place that continues after the comma: *in front of left, back and center wall*."""
 
 
 def split_list(items: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the patterns of the grammar mean: matched words become edits."""
+"""Clauses that state a place, a material, a possession or a sameness."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ipcir_tools.chains.imagination.rules.views import read_action
 
 
 def read_put(found: re.Match[str], caption: Phrase) -> list[Edit]:
-    """*put X on Y*: a thing, a place or a background."""
+    """The edits of *put X on Y*: a thing, a place or a background."""
     what, where = found.group(1).strip(), found.group(2).strip()
     if re.match(r"(?:it|them|him|her) \w", what):
         return []
@@ -43,25 +43,25 @@ def read_put(found: re.Match[str], caption: Phrase) -> list[Edit]:
 
 
 def read_different(text: str, caption: Phrase) -> list[Edit]:
-    """*a different colour*: nobody knows which, but not the one that was."""
+    """The edits of *a different colour*: any but the reference's."""
     old = caption.adjective("colour")
     return [Drop(old)] if old and re.search(r"different colou?r$", text) else [Keep("")]
 
 
 def read_material(text: str, caption: Phrase) -> list[Edit]:
-    """*made of X*."""
+    """The edits of *made of X*."""
     words = strip_determiner(text)
     return [Set(words)] if len(words.split()) == 1 else read_predicate("in " + text, caption)
 
 
 def read_rest_of_count(rest: str, caption: Phrase) -> list[Edit]:
-    """What follows a count."""
+    """The edits of the text after a count."""
     rest = rest.strip(" ,")
     return read_predicate(rest, caption) if rest else []
 
 
 def read_same(text: str, caption: Phrase) -> list[Edit]:
-    """*the same X but Y*."""
+    """The edits of *the same X but Y*."""
     first, comma, more = text.partition(", ")
     if comma:
         return [*read_same(first, caption), *read_predicate(more, caption)]
@@ -83,14 +83,14 @@ def read_same(text: str, caption: Phrase) -> list[Edit]:
 
 
 def read_possession(whole: str, rest: str, caption: Phrase) -> list[Edit]:
-    """Things; "wears a hat" is a pose that a caption says as "wearing a hat"."""
+    """The edits of *has X*; "wears a hat" is a pose, as captions have it: "wearing a hat"."""
     if re.match(r"(?:is |are |it |they |he |she )*wear", whole) and not caption.is_garment:
         return [Pose("wearing " + simplify(rest))]
     return read_existence(rest, caption)
 
 
 def read_in(text: str, caption: Phrase) -> list[Edit]:
-    """*in blue* and *in leather* are looks, *in a field* is a place."""
+    """The edits of *in X*: *in blue* and *in leather* are attributes, *in a field* is a place."""
     core = strip_determiner(re.sub(r"\s+(?:colou?r|shade|fabric|material|size)s?$", "", simplify(text)))
     if not core:
         return []

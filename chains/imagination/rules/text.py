@@ -1,4 +1,4 @@
-"""Words: tidying what was typed, plain forms, articles, lists, singular and gerund."""
+"""Operations on words: normalising the input, simple forms, articles, lists, singular and gerund."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.rewrites import REWRITES, TYPOS
 
 TEXT_LIMIT = 800
-"""Characters of a caption or modification that are read; nobody says more of one picture."""
+"""Characters of a caption or a modification that are read; the rest is ignored."""
 WORD_LIMIT = 60
 """Words of a description: CLIP reads 77 tokens."""
 
 
 @lru_cache(maxsize=1024)
 def normalise(text: str) -> str:
-    """Lower case, plain quotes and spaces, no emoji, wordings made one, no longer than ``TEXT_LIMIT``."""
+    """Lower case, ASCII quotes and single spaces, no emoji, rewritten, at most ``TEXT_LIMIT`` characters."""
     head = unicodedata.normalize("NFKC", text[: 2 * TEXT_LIMIT])[:TEXT_LIMIT].lower()
     head = re.sub(r"[\u2018\u2019`\u00b4]", "'", head)
     head = re.sub(r"[\u201c\u201d\"()\[\]{}<>*_#|\\]", " ", head)
@@ -34,7 +34,7 @@ def normalise(text: str) -> str:
 
 
 def remove_repetitions(text: str) -> str:
-    """A text without words that are said twice in a row, and without a second joint."""
+    """A text without repeated words and repeated conjunctions."""
     text = re.sub(r"\b([a-z][\w'-]*)(?:,? (?:and )?\1\b(?![\w'-]))+", r"\1", text)
     return re.sub(r"\b(and|with|is|are),? (?:and|but|or)\b,?", r"\1", text)
 
@@ -44,18 +44,18 @@ def _in_words(found: re.Match[str]) -> str:
 
 
 def contains_words(text: str, words: str) -> bool:
-    """Whether the words stand in a text, whole and in that order."""
+    """Whether a text contains the words, complete and in that order."""
     return f" {words} " in f" {re.sub('[,.;]', ' ', text)} "
 
 
 def words_in(text: str) -> list[str]:
-    """The bare words of a text."""
+    """The words of a text without punctuation."""
     return re.findall(r"[^\W_]+(?:[-'&][^\W_]+)*", text)
 
 
 @lru_cache(maxsize=8192)
 def singular(noun: str) -> str:
-    """The singular of a noun, near enough to compare by."""
+    """The singular of a noun, good enough for comparisons."""
     if noun in lexicon.IRREGULAR_PLURALS:
         return lexicon.IRREGULAR_PLURALS[noun]
     if noun.endswith("ies") and len(noun) > 4:
@@ -84,7 +84,7 @@ def plural(noun: str) -> str:
 
 
 def is_plural(noun: str) -> bool:
-    """Whether a noun stands in the plural."""
+    """Whether a noun is in the plural."""
     return noun in lexicon.PLURAL_ONLY or (singular(noun) != noun) or noun in ("stairs", "clothes")
 
 
@@ -120,7 +120,7 @@ def article(phrase: str) -> str:
 
 
 def fix_articles(text: str) -> str:
-    """``a orange skirt`` -> ``an orange skirt``; one article where two met."""
+    """``a orange skirt`` -> ``an orange skirt``; one article where there were two."""
     text = re.sub(r"\b(?:a|an|the) (?=(?:a|an|the) )", "", text)
     return re.sub(r"\ban? (?=([a-z][\w-]*))", lambda found: article(found.group(1)) + " ", text)
 
@@ -146,8 +146,10 @@ _SOFTENERS = re.compile(
 
 
 def simplify(text: str) -> str:
-    """Comparatives in their plain form: ``more flowy`` -> ``flowy``, ``darker red`` -> ``dark red``, ``less formal`` ->
-    ``casual``; what follows "than" goes."""
+    """The text with comparatives in their positive form, and without the part after "than".
+
+    ``more flowy`` -> ``flowy``, ``darker red`` -> ``dark red``, ``less formal`` -> ``casual``.
+    """
     text = re.sub(
         r"\b(?:than|compared to|in comparison (?:to|with))\b(?:(?! (?:with|on|posed|in|and) "
         r")[^,.;])*",

@@ -1,4 +1,4 @@
-"""Things in a modification text: lists of them, with their articles, that come, go, or are counted."""
+"""Things in a modification text: with articles, in lists, added, removed or counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipcir_tools.chains.imagination.rules.text import is_gerund, is_plural, simp
 
 
 def is_adjectival(words: str) -> bool:
-    """Whether all words name looks."""
+    """Whether all words are adjectives."""
     known = [word.strip(",") for word in words.split()]
     if not known or (known[-1] in lexicon.ANIMALS | lexicon.PEOPLE or (known[-1] == "light" and len(known) > 1)):
         return False
@@ -50,7 +50,7 @@ _COMMAND = re.compile(r"([a-z]+) (?:the|an?|some|its|their) (?=\w)")
 
 
 def is_command(text: str) -> bool:
-    """Whether a text begins with an imperative, known or not: *charge the phone*. No noun phrase begins like that."""
+    """Whether a text begins with an imperative, known or not: *charge the phone*."""
     found = _COMMAND.match(text)
     first = found[1] if found else ""
     return (
@@ -79,12 +79,12 @@ def as_thing(text: str) -> str:
 
 
 def list_things(text: str) -> list[str]:
-    """The items of a list of things_of, each with its article."""
+    """The items of a list of things, each with its article."""
     return [as_thing(part) for part in split_list(simplify(text))]
 
 
 def read_additions(text: str, caption: Phrase) -> list[Edit]:
-    """Things that are there: counted, looked-like, or simply added."""
+    """The edits of *with X*, *has X*: counts, attributes, poses or things to add."""
     text = text.strip(" ,")
     number = re.fullmatch(
         r"(?:only |just )?(one|two|three|four|five|six|seven|eight|nine|ten|\d+|more|fewer|less|several|many)(?: "
@@ -145,13 +145,13 @@ def read_additions(text: str, caption: Phrase) -> list[Edit]:
 
 
 def _counts_main_thing(noun: str, caption: Phrase) -> bool:
-    """Whether a count of that noun is one of the main thing: *more animals* of a monkey are monkeys."""
+    """Whether a number of that noun means the main thing: *more animals* of a monkey are monkeys."""
     kind = singular(noun) in lexicon.HYPERNYMS and same_kind(noun, caption.noun)
     return kind or same_noun(noun, caption.noun)
 
 
 def _is_thing(word: str) -> bool:
-    """Whether the word after "more" is a noun; a singular that can be counted never stands there, so it is a look."""
+    """Whether the word after "more" is a noun; a countable singular never follows "more", so it is an adjective."""
     known = (
         word in {"pattern", "print", "design", "contrast", "volume", "coverage"}
         or word in lexicon.MASS
@@ -163,7 +163,7 @@ def _is_thing(word: str) -> bool:
 
 
 def read_drops(text: str) -> list[Edit]:
-    """The items of a list of what is not there."""
+    """The edits of a list of things to remove."""
     text = re.sub(r"\s+(?:from|in|of|on) (?:the |it\b|this ).*$", "", text)
     return [
         Drop(re.sub(r"^(?:no |without |any |as |so |too |that )+", "", strip_determiner(part)))
@@ -173,7 +173,7 @@ def read_drops(text: str) -> list[Edit]:
 
 
 def read_background(new: str) -> Edit:
-    """Where a background puts the main thing."""
+    """The edit for a background."""
     words = strip_determiner(simplify(new).removeprefix("with "))
     if re.match(r"(?:in|on|at|by|near|inside|outside|under|behind)\b", words):
         return Place(words)
@@ -185,7 +185,7 @@ def read_background(new: str) -> Edit:
 
 
 def read_existence(text: str, caption: Phrase) -> list[Edit]:
-    """*there are two X*: a count where X is what the caption shows, else something more."""
+    """The edits of *there are two X*: a number where the caption shows X, or else an addition."""
     if re.fullmatch(
         r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|several|many|\d+) [\w-]+", text
     ) and same_noun(head_noun(text), caption.noun):

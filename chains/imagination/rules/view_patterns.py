@@ -1,4 +1,4 @@
-"""The part of the edit grammar that says how the target is seen: close-ups, angles, colour and black and white."""
+"""The part of the edit grammar about views: close-ups, angles, colour and black and white."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Rule = Callable[[re.Match[str], Phrase], Sequence[Edit]]
 
 
 def read_black_and_white(text: str, caption: Phrase) -> list[Edit]:
-    """*in black and white* is a look of clothes and a view of the rest."""
+    """The edits of *in black and white*: an attribute of garments, a view of anything else."""
     if caption.is_garment and "black and white" in text:
         return [Set("black and white")]
     return [read_view(text)]
 
 
-SEEN: tuple[tuple[str, Rule], ...] = (
+VIEW_PATTERNS: tuple[tuple[str, Rule], ...] = (
     (
         r"(?:is |are |more )?(?:zoom(?:ed|ing)?(?: it| the (?:image|picture|photo|camera))? in|(?:(?:zoom|get|"
         r"move|go|come|bring|take)(?: it| the (?:image|picture|photo|camera))? )?(?:closer|close(?! (?:the|"
@@ -71,4 +71,4 @@ SEEN: tuple[tuple[str, Rule], ...] = (
         lambda m, c: [Place("in " + simplify(m[1]))],
     ),
 )
-"""Patterns of whole clauses, in the order in which they are tried."""
+"""Patterns of whole clauses about the view, in the order in which they are tried."""

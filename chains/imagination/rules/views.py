@@ -12,7 +12,7 @@ from ipcir_tools.chains.imagination.rules.things import is_adjectival, with_arti
 
 
 def read_action(text: str) -> Edit:
-    """A pose, a place or a view, by its first word."""
+    """The edit of a verb phrase or a prepositional phrase: a pose, a place or a view, by its first word."""
     if (
         re.match(r"(?:from|zoomed|seen|viewed|shot|taken|photographed)\b", text)
         or "greyscale" in text
@@ -32,7 +32,7 @@ def read_action(text: str) -> Edit:
 
 
 def as_pose(text: str) -> str:
-    """A verb phrase as a caption says it: *to lie on the bed* -> *lying on the bed*."""
+    """A verb phrase in the form that captions use: *to lie on the bed* -> *lying on the bed*."""
     text = re.sub(r"^(?:to be |to |be |is |are |so (?:that )?(?:it|they) (?:is|are) )+", "", text)
     words = text.split()
     if (
@@ -55,7 +55,7 @@ def as_pose(text: str) -> str:
 
 
 def read_view(text: str) -> Edit:
-    """How the picture is seen; a view that is the same, or merely different, says nothing."""
+    """The edit for a view; one that is the same, or only "different", changes nothing."""
     text = re.sub(r"^(?:is|are|be) ", "", text)
     if re.search(r"\bsame\b|\bsimilar\b", text):
         return Keep(strip_determiner(re.sub(r".*\b(?:same|similar) ", "", text)))
@@ -86,6 +86,6 @@ _STYLE = re.compile(
 
 
 def read_style(text: str, caption: Phrase) -> list[Edit]:
-    """*a painting*, *cartoon style*: the same, in another kind of picture."""
+    """The edits of *a painting*, *cartoon style*: the same content in another kind of picture."""
     style = None if caption.is_garment else _STYLE.fullmatch(text)
     return [View(with_article(style.group(1)) + " of")] if style else []
