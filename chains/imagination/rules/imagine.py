@@ -22,9 +22,9 @@ from ipcir_tools.types import ImaginedTarget
 def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
     """The imagined target of a modification, by rules.
 
-    ``caption`` describes the reference. With ``previous``, the imagination of the turn before, its description is edited
-    instead, and its ``remove`` stays in force except for things that are added again. Absences are in ``remove`` only;
-    the description has at most 60 words and is never empty. A pure function that never raises.
+    ``caption`` describes the reference. With ``previous``, the imagination of the turn before, its description is
+    edited instead, and its ``remove`` stays in force except for things that are added again. Absences are in
+    ``remove`` only; the description has at most 60 words and is never empty. A pure function that never raises.
     """
     modification_text = normalise(modification)
     original = parse_caption(normalise(previous.description if previous else caption))
