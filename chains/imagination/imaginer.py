@@ -20,8 +20,8 @@ from ipcir_tools.chains.imagination.results import Cost, Imagination, ImagineReq
 from ipcir_tools.chains.imagination.structured_output import PromptedModel, PromptReply, cost_of
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.timeouts import mapped, outcome
-from ipcir_tools.llm.tracing import of_prompt, step
+from ipcir_tools.llm.timeouts import map_steps, run_to_end
+from ipcir_tools.llm.tracing import prompt_metadata, trace_step
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.types import ImaginedTarget, Origin
 
@@ -56,7 +56,7 @@ class Imaginer:
         if not self._models:
             return merge_configs(config, {"tags": ["imagine"]})
         prompt = self._prompt
-        return merge_configs(config, {"tags": ["imagine", prompt.id], "metadata": of_prompt(prompt)})
+        return merge_configs(config, {"tags": ["imagine", prompt.id], "metadata": prompt_metadata(prompt)})
 
     def imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
         """The imagined target. Equal requests that run at the same time share one answer."""
@@ -67,7 +67,7 @@ class Imaginer:
         except UnavailableImageError as error:
             return self._fallback(request, (f"{error}; {RULES_INSTEAD}",), 0, None, config)
         key = self._models[0].reply_key(messages)
-        return self._shared(key, lambda: outcome(self._generate(request, messages, config, stream=False)))
+        return self._shared(key, lambda: run_to_end(self._generate(request, messages, config, stream=False)))
 
     def stream(self, request: ImagineRequest, config: RunnableConfig) -> ImaginationStream:
         """The same, yielding the description so far while a model writes."""
@@ -125,12 +125,12 @@ class Imaginer:
             seconds = time.monotonic() - start if failed and result.calls else reply.seconds
             return replace(result, repairs=repairs + reply.repairs, seconds=seconds)
         cost = reduce(add, failed)
-        waits = [failure.again_in for failure in failures if failure.again_in is not None]
+        waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
         return replace(
             self._fallback(request, tuple(warnings), cost.calls, cost, config),
             repairs=repairs,
             seconds=time.monotonic() - start if cost.calls else None,
-            no_response=all(failure.silent for failure in failures),
+            no_response=all(failure.unanswered for failure in failures),
             retry_after=min(waits) if len(waits) == len(failures) else None,
         )
 
@@ -141,12 +141,12 @@ class Imaginer:
         model = self._models[place]
         key = model.reply_key(messages)
         if (stored := model.stored_reply(key, about)) is not None:
-            with step("imagine.kept", config, origin="llm", reply=key):
+            with trace_step("imagine.kept", config, origin="llm", reply=key):
                 return stored
         name = "imagine.fallback" if place else "imagine.model"
         of_model: RunnableConfig = {"run_name": name, "metadata": {"origin": "llm"}}
         steps = model.generate(messages, about, merge_configs(config, of_model), budget, stream=stream)
-        return (yield from mapped(self._longer_only(), steps))
+        return (yield from map_steps(self._longer_only(), steps))
 
     def _longer_only(self) -> Callable[[str], Imagination | None]:
         """A function that turns a description so far into an imagination, or None until it is longer than before."""
@@ -193,6 +193,6 @@ class Imaginer:
 
 def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> ImaginedTarget:
     previous = request.history[-1][1] if request.history else None
-    with step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
+    with trace_step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
         target = rules.imagine_by_rules(request.caption, request.modification, previous)
     return target.model_copy(update={"origin": origin})

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import from_json
 
 from ipcir_tools.chains.imagination.results import ReplyForm
-from ipcir_tools.llm.reply_text import JSON, LABEL, THOUGHT_START, objects_in, refuses, unwrapped
+from ipcir_tools.llm.reply_text import JSON, LABEL, THOUGHT_START, is_refusal, json_objects, unwrap
 from ipcir_tools.text import one_line, remove_unprintable, shorten, unquote
 from ipcir_tools.types import ImaginedTarget
 
@@ -79,8 +79,8 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
         RefusedReplyError: The model declines.
         BadReplyError: The reply holds no usable description.
     """
-    answer = unwrapped(text)
-    if refuses(answer):
+    answer = unwrap(text)
+    if is_refusal(answer):
         raise RefusedReplyError(shorten(one_line(answer), 120))
     if (whole := _last_object(answer)) is not None:
         return Reading(_target(whole), "json")
@@ -100,7 +100,7 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
         fault = error.errors()[0]
         raise BadReplyError(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
     description = _shortened(unquote(reply.description))
-    if refuses(description):
+    if is_refusal(description):
         raise RefusedReplyError(shorten(description, 120))
     if re.sub(r"\W", "", description).lower() in _NOTHING:
         raise BadReplyError("the description is empty")
@@ -134,7 +134,7 @@ def _split_absent(description: str) -> tuple[str, list[str]]:
 
 def _last_object(text: str) -> dict[str, Any] | None:
     """The last whole JSON object with a description: a model may write the form or a draft before its answer."""
-    found = [answer for value in objects_in(text) if (answer := _with_description(value)) is not None]
+    found = [answer for value in json_objects(text) if (answer := _with_description(value)) is not None]
     return found[-1] if found else None
 
 
@@ -149,7 +149,7 @@ def _with_description(value: Any) -> dict[str, Any] | None:
 def _complete_parts(text: str) -> dict[str, Any]:
     """Description and phrases of a broken JSON object; empty where the description itself is not complete.
 
-    pydantic_core's partial JSON does not serve here: it reads an object that ends early, but refuses one with a stray
+    pydantic_core's partial JSON does not serve here: it reads an object that ends early, but is_refusal one with a stray
     comma or a missing quote, of which the strings before the fault are still good.
     """
     try:
@@ -223,7 +223,7 @@ def description_so_far(text: str, *, plain: bool) -> str:
     Of a JSON object it is the last "description", complete or not. With ``plain`` other text is taken as the
     description itself, unless it begins like a refusal. The complete reply is parsed by ``parse_reply`` alone.
     """
-    answer = unwrapped(text)
+    answer = unwrap(text)
     if THOUGHT_START.search(answer):
         return ""
     if plain and not answer.startswith(("{", "[", "<", "`")):
@@ -235,7 +235,7 @@ def _in_object(answer: str) -> str:
     starts = [match.end() for match in _DESCRIPTION.finditer(answer)]
     if not starts:
         return ""
-    try:  # pydantic_core refuses raw line breaks inside of a string, which models do write
+    try:  # pydantic_core is_refusal raw line breaks inside of a string, which models do write
         text = from_json(_CONTROL.sub(" ", answer[starts[-1] :]), allow_partial="trailing-strings")
     except ValueError:
         return ""
@@ -245,4 +245,4 @@ def _in_object(answer: str) -> str:
 def _plain(answer: str) -> str:
     text = unquote(LABEL.sub("", answer).strip().split("\n\n")[0])
     few = text.isascii() and len(text.split()) < _FEW_WORDS
-    return "" if few or refuses(text) or _UNFINISHED_LABEL.match(answer) else text
+    return "" if few or is_refusal(text) or _UNFINISHED_LABEL.match(answer) else text

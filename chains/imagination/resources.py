@@ -12,7 +12,7 @@ from ipcir_tools.chains.imagination.imaginer import Imaginer
 from ipcir_tools.chains.imagination.prompting import check_prompt
 from ipcir_tools.chains.imagination.structured_output import PromptedModel
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.llm.chat_model import Named, load_llm, name_of
+from ipcir_tools.llm.chat_model import NamedChatModel, load_llm, model_name
 from ipcir_tools.llm.reply_store import ReplyStore
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.settings import load_settings
@@ -41,16 +41,16 @@ class ChainResources:
     replies: ReplyStore | None
     load_reference: Callable[[str], str] | None
     load_model: Callable[[str], BaseChatModel | None] | None
-    _default_model: Named | None = field(init=False, default=None)
-    _fallback_models: tuple[Named, ...] = field(init=False, default=())
+    _default_model: NamedChatModel | None = field(init=False, default=None)
+    _fallback_models: tuple[NamedChatModel, ...] = field(init=False, default=())
     _prompts: dict[str, Prompt] = field(init=False, default_factory=dict)
-    _models: dict[str, Named] = field(init=False, default_factory=dict)
+    _models: dict[str, NamedChatModel] = field(init=False, default_factory=dict)
     _imaginers: dict[tuple[str, str | None], Imaginer] = field(init=False, default_factory=dict)
     _lock: RLock = field(init=False, default_factory=RLock)
 
     def __post_init__(self) -> None:
-        self._default_model = None if self.llm is None else Named(self.llm, name_of(self.llm))
-        self._fallback_models = tuple(Named(llm, name_of(llm)) for llm in self.fallbacks)
+        self._default_model = None if self.llm is None else NamedChatModel(self.llm, model_name(self.llm))
+        self._fallback_models = tuple(NamedChatModel(llm, model_name(llm)) for llm in self.fallbacks)
         for has_history in (False, True):
             self._prompt(self.prompt, has_history)
 
@@ -87,14 +87,14 @@ class ChainResources:
             raise InvalidRequestError(f"prompt {id} does not use the history, so it cannot refine: choose another")
         return self._prompt(self.refine, has_history)
 
-    def _model(self, name: str) -> Named | None:
+    def _model(self, name: str) -> NamedChatModel | None:
         if name == RULES:
             return None
         if name not in self._models:
             self._models[name] = self._load_model(name)
         return self._models[name]
 
-    def _load_model(self, name: str) -> Named:
+    def _load_model(self, name: str) -> NamedChatModel:
         try:
             if self.load_model is None:
                 model = load_llm(load_settings(llm=name, llm_timeout=self.timeout))
@@ -104,4 +104,4 @@ class ChainResources:
             raise ModelUnavailableError(f'{error} (here under the name "{RULES}")') from error
         if model is None:
             raise ModelUnavailableError(f'there is no language model {name}: name another, or "{RULES}"')
-        return Named(model, name_of(model))
+        return NamedChatModel(model, model_name(model))

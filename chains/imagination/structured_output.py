@@ -18,11 +18,11 @@ from ipcir_tools.chains.imagination.parsing import (
 )
 from ipcir_tools.chains.imagination.results import Cost
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.chat_model import Named
+from ipcir_tools.llm.chat_model import NamedChatModel
 from ipcir_tools.llm.client import Answer, ChatClient
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.reply_store import ReplyStore, key_of, reply_of
-from ipcir_tools.llm.timeouts import mapped
+from ipcir_tools.llm.reply_store import ReplyStore, new_reply, reply_key
+from ipcir_tools.llm.timeouts import map_steps
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.text import sanitize
 
@@ -60,23 +60,23 @@ class PromptReply:
 
 def cost_of(key: str, budget: Budget) -> Cost:
     """What was spent of a budget on the reply with that key."""
-    return Cost(key, budget.calls, budget.input_tokens, budget.output_tokens, budget.told)
+    return Cost(key, budget.calls, budget.input_tokens, budget.output_tokens, budget.tokens_known)
 
 
 class PromptedModel:
     """A chat model that answers one prompt, with a store for its replies. Thread-safe."""
 
-    def __init__(self, model: Named, prompt: Prompt, replies: ReplyStore | None) -> None:
+    def __init__(self, model: NamedChatModel, prompt: Prompt, replies: ReplyStore | None) -> None:
         self.name = model.name
         self._prompt = prompt
         self._replies = replies
         self._form = "text" if prompt.reply_schema is None else "json"
-        self._client = ChatClient(model.llm, prompt.reply_schema, model.line)
+        self._client = ChatClient(model.llm, prompt.reply_schema, model.breaker)
         self._llm = model.llm
 
     def reply_key(self, messages: list[BaseMessage]) -> str:
         """The key under which the reply to these messages is stored: a hash of all that it depends on."""
-        return key_of(messages, self._llm, self._prompt)
+        return reply_key(messages, self._llm, self._prompt)
 
     def stored_reply(self, key: str, about: str) -> PromptReply | None:
         """The stored reply, or None where there is none that can be parsed."""
@@ -105,7 +105,7 @@ class PromptedModel:
         """Call the model, and with ``stream`` yield the description so far. Raises ``NoReplyError``."""
         key = self.reply_key(messages)
         answer, reading, warnings = yield from self._answer(messages, about, config, budget, stream)
-        reply = reply_of(answer.text, "imagine", self.name, self._prompt, budget)
+        reply = new_reply(answer.text, "imagine", self.name, self._prompt, budget)
         if self._replies is not None and not answer.cut_off:
             self._replies.put_reply(key, reply)
         return PromptReply(
@@ -142,7 +142,7 @@ class PromptedModel:
         self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
     ) -> Generator[str, None, Answer]:
         so_far = _description_reader(plain=self._form == "text")
-        return mapped(so_far, self._client.asking(messages, config, budget, stream=stream))
+        return map_steps(so_far, self._client.ask_streaming(messages, config, budget, stream=stream))
 
     def _repair(
         self,
