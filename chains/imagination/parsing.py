@@ -133,7 +133,7 @@ def _split_absent(description: str) -> tuple[str, list[str]]:
 
 
 def _last_object(text: str) -> dict[str, Any] | None:
-    """The last whole JSON object with a description: a model may write the form or a draft before its answer."""
+    """The last whole JSON object with a description; a model may write a draft before its answer."""
     found = [answer for value in json_objects(text) if (answer := _with_description(value)) is not None]
     return found[-1] if found else None
 
