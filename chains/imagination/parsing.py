@@ -149,7 +149,7 @@ def _with_description(value: Any) -> dict[str, Any] | None:
 def _complete_parts(text: str) -> dict[str, Any]:
     """Description and phrases of a broken JSON object; empty where the description itself is not complete.
 
-    pydantic_core's partial JSON does not serve here: it reads an object that ends early, but is_refusal one with a stray
+    pydantic_core's partial JSON does not serve here: it reads an object that ends early, but refuses one with a stray
     comma or a missing quote, of which the strings before the fault are still good.
     """
     try:
