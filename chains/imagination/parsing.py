@@ -235,7 +235,7 @@ def _in_object(answer: str) -> str:
     starts = [match.end() for match in _DESCRIPTION.finditer(answer)]
     if not starts:
         return ""
-    try:  # pydantic_core is_refusal raw line breaks inside of a string, which models do write
+    try:  # pydantic_core refuses raw line breaks inside of a string, which models do write
         text = from_json(_CONTROL.sub(" ", answer[starts[-1] :]), allow_partial="trailing-strings")
     except ValueError:
         return ""

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.prompts import Prompt
+from ipcir_tools.prompts.limits import HISTORY_CHARS, HISTORY_TURNS, REFERENCE_SIDE
 from ipcir_tools.text import error_line, sanitize
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-
-HISTORY_TURNS = 6
-HISTORY_CHARS = 300
-"""How many of the last turns a prompt shows, and how many characters of each text in them."""
-REFERENCE_SIDE = 512
-"""Pixels of the longer side of the reference image in a prompt."""
 
 _VARIABLES = ("caption", "modification", "history")
 _PICTURES = ("reference",)

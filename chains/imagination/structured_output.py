@@ -24,10 +24,8 @@ from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import ReplyStore, new_reply, reply_key
 from ipcir_tools.llm.timeouts import map_steps
 from ipcir_tools.prompts import Prompt
+from ipcir_tools.prompts.limits import QUOTED_REPLY_CHARS
 from ipcir_tools.text import sanitize
-
-QUOTED_REPLY_CHARS = 2_000
-"""Characters of a bad reply that the model is shown in a repair request."""
 
 SECOND_TRY = "a second try failed too"
 """Begins the warning about a failed repair; the reason follows in brackets."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.composition.requests import ComposeRequest
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-    from ipcir_tools.chains.reranking.chain import Reranked, RerankRequest
+    from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
@@ -120,7 +120,7 @@ class Components:
 
     def _shown(self, id: str) -> str:
         """A picture as a data URI, for a prompt that sees it. Raises NotFoundError where it cannot be had."""
-        from ipcir_tools.chains.imagination.prompting import REFERENCE_SIDE
+        from ipcir_tools.prompts.limits import REFERENCE_SIDE
 
         picture = self._seen({}, id)
         if isinstance(picture, str):
@@ -135,7 +135,7 @@ class Components:
         return CatalogCache(self.catalog)
 
     @once
-    def rerank(self) -> Runnable[RerankRequest, Reranked]:
+    def rerank(self) -> Runnable[RerankRequest, RerankResult]:
         """The order of hits by a model that sees. Raises ModelUnavailableError; where none is named, all stay as
         they are.
 
@@ -162,16 +162,17 @@ class Components:
         request: ComposeRequest,
         imagination: Imagination | None,
         config: RunnableConfig | None = None,
-    ) -> Reranked:
+    ) -> RerankResult:
         """The ``query.k`` best hits, their order made by a model that sees where the query wants that, and how."""
-        from ipcir_tools.chains.reranking.chain import KEPT, Reranked, RerankRequest
+        from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
+        from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
 
         if not query.rerank:
-            return Reranked(hits)
+            return RerankResult(hits)
         words = request.words
         asked = RerankRequest(
             hits=hits[: query.rerank],
-            see=partial(self._seen, request.pixels),
+            load_image=partial(self._seen, request.pixels),
             modification=words[-1] if words else "",
             reference=request.reference,
             description=imagination.target.description if imagination else "",
@@ -180,7 +181,7 @@ class Components:
         try:
             judged = self.rerank.invoke(asked, config)
         except ModelUnavailableError as error:
-            judged = Reranked(asked.hits, warnings=(f"{error}; {KEPT}",))
+            judged = RerankResult(asked.hits, warnings=(f"{error}; {ORDER_UNCHANGED}",))
         return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
 
     def _seen(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
@@ -228,7 +229,7 @@ class Components:
         for key, value in noted_models(self.models).items():
             self.catalog.set_note(key, value)
 
-    def models_used(self, composed: Composed, judged: Reranked | None = None) -> dict[str, str]:
+    def models_used(self, composed: Composed, judged: RerankResult | None = None) -> dict[str, str]:
         """The models behind one composition and the order of its hits, by part."""
         used = {"encoder": self.features.space}
         if composed.imagination is not None:

@@ -237,8 +237,8 @@ def _option(name: str) -> str:
 
 def _data_uri(path: Path, settings: Settings) -> str:
     """A picture file as the data URI that a model is sent."""
-    from ipcir_tools.chains.imagination.prompting import REFERENCE_SIDE
     from ipcir_tools.cli.commands.prompt_trial import opened_image
     from ipcir_tools.images.thumbnails import image_uri
+    from ipcir_tools.prompts.limits import REFERENCE_SIDE
 
     return image_uri(opened_image(str(path), settings), REFERENCE_SIDE)
