@@ -124,12 +124,12 @@ def test_of_a_broken_reply_the_complete_entries_are_read():
     "text", ["", "no", "[]", "{}", "null", '{"pictures": []}', "{" * 9_000, '{"a":' * 4_000, "<html>"]
 )
 def test_nonsense_holds_no_judgement(text):
-    assert read_judgements(text, THREE).of == {}
+    assert read_judgements(text, THREE).by_number == {}
 
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_reader(text):
-    assert set(read_judgements(text, THREE).of) <= {1, 2, 3}
+    assert set(read_judgements(text, THREE).by_number) <= {1, 2, 3}
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_no_text_breaks_the_reader(text):
     ],
 )
 def test_a_reason_is_one_line_that_can_be_printed(said, read):
-    assert read_judgements(reply(entry(1, reason=said)), THREE).of[1].reason == read
+    assert read_judgements(reply(entry(1, reason=said)), THREE).by_number[1].reason == read
 
 
 def test_a_long_reason_is_cut():
-    reason = read_judgements(reply(entry(1, reason="word " * 500)), THREE).of[1].reason
+    reason = read_judgements(reply(entry(1, reason="word " * 500)), THREE).by_number[1].reason
     assert len(reason) <= MAX_REASON_CHARS
     assert reason.endswith("word…")
 
