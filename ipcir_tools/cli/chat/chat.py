@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,8 @@ from ipcir_tools.agents.dialogue.graph import build_dialogue
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.cli.chat.agent_session import AgentSession, Event, MessageEvent, SearchEvent, ToolEvent
 from ipcir_tools.cli.chat.help import HELP
-from ipcir_tools.cli.options import check_sheet_of, filter_of
+from ipcir_tools.cli.chat.sheets import save_turns
+from ipcir_tools.cli.options import filter_of
 from ipcir_tools.cli.output import console, results
 from ipcir_tools.display.results import result_from_json
 from ipcir_tools.engine.validation import check_options
@@ -196,7 +196,7 @@ class Chat:
         results.show_result(result, parent=parent)
         if self.sheets is not None:
             self._drawn += 1
-            self._draw([turn], self.sheets / f"{self._drawn:02d}-{turn.id}.png")
+            save_turns(self.engine, [turn], self.sheets / f"{self._drawn:02d}-{turn.id}.png")
 
     # --- looking
 
@@ -240,20 +240,7 @@ class Chat:
         if turn is None:
             raise InvalidRequestError("There is no turn to draw yet: say what the picture should show.")
         path = Path(file) if file else (self.sheets or Path()) / f"dialogue-{turn.id}.png"
-        self._draw(self.engine.catalog.path(turn.id), path)
-
-    def _draw(self, path: list[Turn], file: Path) -> None:
-        """Draw the turns one below the other; the hits that the next turn picked are framed."""
-        from ipcir_tools.display.search_sheet import Strip, save_sheet
-
-        check_sheet_of(self.engine, file)
-        picked = [{later.query.reference, *later.query.liked} for _, later in pairwise(path)] + [set()]
-        strips = [
-            Strip(SearchResult(turn=turn), {id_ for id_ in marked if id_})
-            for turn, marked in zip(path, picked, strict=True)
-        ]
-        save_sheet(strips, file, self.engine.settings)
-        console.show_note("as pictures", str(file))
+        save_turns(self.engine, self.engine.catalog.path(turn.id), path)
 
 
 def find_hit(picture: str, turn: Turn) -> Hit:
