@@ -31,7 +31,7 @@ from ipcir_tools.agents.dialogue.questions import (
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import load_settings
 from ipcir_tools.types import Reply
@@ -217,7 +217,7 @@ def http() -> Iterator[HTTPServer]:
 @pytest.fixture
 def server(http, monkeypatch) -> Server:
     http.clear()
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setenv("IPCIR_LLM_BASE_URL", http.url_for("/v1"))
     return Server(http)
 
