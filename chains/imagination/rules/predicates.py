@@ -188,38 +188,33 @@ _UNSPECIFIED = re.compile(
 """A change without a new value."""
 
 
+_NO_VALUE = lexicon.GENERIC | {"same", "different", "similar", "color", "colour", "thing", "other"}
+
+
 def _read_part(part: str, caption: Phrase) -> list[Edit]:
+    """The edits of one item of a predicate: an attribute, a view, or else what ``_read_noun_phrase`` makes of it."""
     part = part.strip()
     if is_command(part):
         return read_additions(part.split(" ", 1)[1], caption)
     core = strip_determiner(part)
-    if (
-        not core
-        or core in _EMPTY
-        or core
-        in lexicon.GENERIC
-        | {
-            "same",
-            "different",
-            "similar",
-            "color",
-            "colour",
-            "thing",
-            "other",
-        }
-    ):
+    if not core or core in _EMPTY or core in _NO_VALUE:
         return [Keep(core)] if core == "same" else []
     if core in ("close", "far", "distant", "far away", "close to the camera"):
         return [View("close-up" if core.startswith("close") else "seen from afar")]
     if is_adjectival(core):
         return [Set(core)]
-    if read_style(core, caption):
-        return read_style(core, caption)
+    if style := read_style(core, caption):
+        return style
     if _UNSPECIFIED.fullmatch(core):
         return [Keep("")]
-    named, _, looks = core.partition(" ")
-    if same_noun(named, caption.noun) and is_adjectival(looks):
-        return [Set(looks)]
+    noun, _, adjectives = core.partition(" ")
+    if same_noun(noun, caption.noun) and is_adjectival(adjectives):
+        return [Set(adjectives)]
+    return _read_noun_phrase(part, core, caption)
+
+
+def _read_noun_phrase(part: str, core: str, caption: Phrase) -> list[Edit]:
+    """The edits of a noun phrase or a verb phrase; ``core`` is ``part`` without its determiner."""
     phrase = parse(part)
     head = phrase.noun
     if head in ("one", "ones") and phrase.adjectives:
@@ -239,30 +234,43 @@ def _read_part(part: str, caption: Phrase) -> list[Edit]:
         return [Add(as_thing(part))]
     if same_noun(head, container(caption)):
         return [Become(part)]
-    beside = mentions(caption, head) and not same_noun(head, caption.noun) and not (phrase.tail or phrase.features)
-    if beside and phrase.adjectives and phrase.lead in ("", "the") and is_adjectival(" ".join(phrase.adjectives)):
-        return [Set(" ".join(phrase.adjectives), head)]
-    if beside and phrase.lead in lexicon.NUMBERS and not phrase.adjectives:
-        return [Count(phrase.lead, head)]
-    if beside and not caption.is_garment and phrase.lead:
-        return [Swap(part, head)]
+    if other := _read_other_thing(part, phrase, caption):
+        return [other]
     if head in ("background", "backdrop"):
         return [read_background(part)]
     if part.endswith((" in the background", " in the foreground")):
         return [Add(part)]
+    return [_read_thing(part, core, head, caption)]
+
+
+def _read_other_thing(part: str, phrase: Phrase, caption: Phrase) -> Edit | None:
+    """The edit of a thing that the caption mentions beside the main one; None for any other thing."""
+    head = phrase.noun
+    if not mentions(caption, head) or same_noun(head, caption.noun) or phrase.tail or phrase.features:
+        return None
+    adjectives = " ".join(phrase.adjectives)
+    if adjectives and phrase.lead in ("", "the") and is_adjectival(adjectives):
+        return Set(adjectives, head)
+    if phrase.lead in lexicon.NUMBERS and not adjectives:
+        return Count(phrase.lead, head)
+    return Swap(part, head) if not caption.is_garment and phrase.lead else None
+
+
+def _read_thing(part: str, core: str, head: str, caption: Phrase) -> Edit:
+    """The edit of a thing: a part to add, a new main thing, or an unknown adjective."""
     if (
         lexicon.FEATURES.get(head)
         or head in lexicon.PATTERN_NOUNS
         or re.fullmatch("prints?|patterns?|designs?|length|fit|fabric|material|style", head)
     ):
-        return [Add(part)]
+        return Add(part)
     if same_noun(head, caption.noun) or (part.startswith(("a ", "an ")) and not caption.is_garment):
-        return [Become(part)]
+        return Become(part)
     if core == head and is_plural(head) and is_plural(caption.noun) and same_kind(head, caption.noun):
-        return [Become(part)]
-    if len(words) == 1 and ((caption.is_garment and not is_plural(core)) or core.endswith("ed")):
-        return [Set(core)]
-    return [Add(part)]
+        return Become(part)
+    if " " not in part and ((caption.is_garment and not is_plural(core)) or core.endswith("ed")):
+        return Set(core)
+    return Add(part)
 
 
 def read_statement(subject: str, words: str, caption: Phrase) -> list[Edit]:

@@ -134,62 +134,62 @@ _BESIDE = r"(?:next to|beside|behind|near|around|on|under|above|in front of|over
 def _describes(text: str, caption: Phrase) -> bool:
     """Whether a text without an introduction is a description: a noun phrase with a predicate."""
     phrase = parse(simplify(text))
+    if _is_edit(text, phrase, caption) or _is_about_known_thing(text, phrase, caption) or read_style(text, caption):
+        return False
+    if lexicon.slot_of(phrase.noun) or phrase.noun in _NO_SCENE:
+        return False
+    return bool(phrase.tail or phrase.features) or (phrase.lead != "" and not same_noun(phrase.noun, caption.noun))
+
+
+_NO_SCENE = lexicon.STOPS | {
+    *("shot", "view", "look", "angle", "close-up", "zoom"),
+    *("background", "color", "colour", "breed", "one", "more"),
+}
+"""Words that are not the main noun of a scene."""
+
+
+def _is_edit(text: str, phrase: Phrase, caption: Phrase) -> bool:
+    """Whether a text reads as a change: it begins with a verb or a preposition, or compares."""
     first = text.split()[0] if text else ""
     if (
         not phrase.noun
         or first in lexicon.NO_SUBJECT
         or (base_verb(first) and first not in NOUN_VERBS and not _is_subject(text))
         or (caption.is_garment and not _is_of_creatures(phrase, text))
-    ):
-        return False
-    if (
-        is_gerund(first)
+        or is_gerund(first)
         or is_command(text)
-        or re.match(r"the [\w-]+(?: (?:on|of|in) (?:the |its )?[\w-]+)? (?:is|are|has|have) ", text)
     ):
-        return False
-    if re.search(
-        r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become|"
-        r"appears?(?=$))\b|"
-        r"^(?:only|just)? ?one of\b",
-        text,
-    ):
-        return False
+        return True
+    return bool(_CHANGE.search(text)) or bool(re.match(r"(?:\w+ )?(?:more|less|fewer|additional)\b", text))
+
+
+_CHANGE = re.compile(
+    r"\b(?:changed?|turned|reduced|multiplied|increased|replaced|removed|missing|gone|becomes?|become|appears?(?=$))\b|"
+    r"^(?:only|just)? ?one of\b|"
+    r"^the [\w-]+(?: (?:on|of|in) (?:the |its )?[\w-]+)? (?:is|are|has|have) "
+)
+
+
+def _is_about_known_thing(text: str, phrase: Phrase, caption: Phrase) -> bool:
+    """Whether a text adds to a thing of the caption or places something beside it."""
     owner = re.match(r"((?:[\w-]+ )?[\w-]+) (?:has|have|seems?) ", text)
     if owner and same_noun(head_noun(owner[1]), caption.noun):
-        return False
+        return True
     known = {singular(word.strip(",.")) for word in caption.text().split()}
     if re.match(r"(?:the|his|her|its|their) ", text) and (
         same_kind(phrase.noun, caption.noun) or singular(phrase.noun) in known
     ):
-        return False
+        return True
     if re.search(r"\bin the (?:back|fore)ground$", text) and not re.search(r"\b(?:is|are)\b|ing\b", text):
-        return False
-    if phrase.noun in ("shot", "view", "look", "angle", "close-up", "zoom"):
-        return False
-    if lexicon.slot_of(phrase.noun) or phrase.noun in lexicon.STOPS | {
-        "background",
-        "angle",
-        "color",
-        "colour",
-        "breed",
-        "one",
-        "more",
-    }:
-        return False
-    if re.match(r"(?:\w+ )?(?:more|less|fewer|additional)\b", text):
-        return False
+        return True
     if not (phrase.tail or phrase.features) and (
         same_noun(phrase.noun, container(caption))
         or mentions(caption, phrase.noun)
         or same_kind(phrase.noun, caption.noun)
     ):
-        return False
-    if read_style(text, caption):
-        return False
-    if re.fullmatch(rf"(?:(?:an?|the|two|some|another) )?(?:[\w-]+ ){{1,3}}{_BESIDE} (?:it|them|him|her)", text):
-        return False
-    return bool(phrase.tail or phrase.features) or (phrase.lead != "" and not same_noun(phrase.noun, caption.noun))
+        return True
+    beside = rf"(?:(?:an?|the|two|some|another) )?(?:[\w-]+ ){{1,3}}{_BESIDE} (?:it|them|him|her)"
+    return bool(re.fullmatch(beside, text))
 
 
 def _is_of_creatures(phrase: Phrase, text: str) -> bool:

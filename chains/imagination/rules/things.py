@@ -86,16 +86,30 @@ def list_things(text: str) -> list[str]:
 def read_additions(text: str, caption: Phrase) -> list[Edit]:
     """The edits of *with X*, *has X*: counts, attributes, poses or things to add."""
     text = text.strip(" ,")
+    if count := _read_count(text, caption):
+        return [count]
+    more = re.fullmatch(r"more ([\w-]+)", text)
+    if more and caption.is_garment and not _is_thing(more.group(1)):
+        return [Set(more.group(1))]
+    if re.match(r"(?:the |a )?(?:same|similar|different)\b", text):
+        return [Keep(strip_determiner(re.sub(r"^(?:the |a )?same ", "", text)))] if "same" in text else [Keep("")]
+    if re.search(r"\b(?:background|backdrop)$", text) and not re.search(r"\bin (?:the )?\w*(?:ground|drop)", text):
+        return [read_background(text)]
+    return [_read_addition(part, caption) for part in split_list(text)]
+
+
+def _read_count(text: str, caption: Phrase) -> Count | None:
+    """The count in *two of them*, *only two X*, *two more X*, *fewer X*; None where the text is none of these."""
     number = re.fullmatch(
         r"(?:only |just )?(one|two|three|four|five|six|seven|eight|nine|ten|\d+|more|fewer|less|several|many)(?: "
         r"of (?:them|it|these|those|the same|the [\w-]+)| only)?",
         text,
     )
     if number:
-        return [Count(number.group(1))]
+        return Count(number.group(1))
     number = re.fullmatch(r"(?:only |just )(one|two|three|four|five|six|a single|an?) (.+)", text)
     if number and same_kind(head_noun(number.group(2)), caption.noun):
-        return [Count(number.group(1), number.group(2))]
+        return Count(number.group(1), number.group(2))
     more = re.fullmatch(
         r"(one|two|three|four|five|a|another|an additional|an extra|a second|a third)(?: more| other| "
         r"additional)? ([\w-]+)",
@@ -109,39 +123,29 @@ def read_additions(text: str, caption: Phrase) -> list[Edit]:
             or (more.group(2) not in lexicon.MASS and mentions(caption, more.group(2)))
         )
     ):
-        return [Count("+" + str(lexicon.NUMBERS.get(more.group(1), 1)), more.group(2))]
+        return Count("+" + str(lexicon.NUMBERS.get(more.group(1), 1)), more.group(2))
     more = re.fullmatch(r"(more|fewer|less|several|many|few)(?: of the)? ([\w-]+)", text)
-    if more and _counts_main_thing(more.group(2), caption):
-        return [Count(more.group(1), more.group(2))]
-    more = re.fullmatch(r"more ([\w-]+)", text)
-    if more and caption.is_garment and not _is_thing(more.group(1)):
-        return [Set(more.group(1))]
-    if re.match(r"(?:the |a )?(?:same|similar|different)\b", text):
-        return [Keep(strip_determiner(re.sub(r"^(?:the |a )?same ", "", text)))] if "same" in text else [Keep("")]
-    if re.search(r"\b(?:background|backdrop)$", text) and not re.search(r"\bin (?:the )?\w*(?:ground|drop)", text):
-        return [read_background(text)]
-    edits: list[Edit] = []
-    for part in split_list(text):
-        fewer = re.fullmatch(r"(?:less|fewer) (.+)", part)
-        looks = re.fullmatch(
-            r"(?:more |a |an |the |some )*((?:[\w-]+ )*[\w-]+?)(?: (?:colou?rs?|colou?ring|shade|tone|look|"
-            r"appearance|style|feel|length))?(?: (?:to|in|on) it)?",
-            simplify(part),
-        )
-        itself = parse(part)
-        if is_gerund(part.split()[0]) and not caption.is_garment:
-            edits.append(Pose(part))
-        elif part.startswith(("the ", "both ")) and same_kind(itself.noun, caption.noun) and itself.tail:
-            edits.append(Pose(" ".join(itself.tail)))
-        elif fewer and is_plural(fewer.group(1)) and mentions(caption, fewer.group(1)):
-            edits.append(Count("few", fewer.group(1)))
-        elif fewer:
-            edits.append(Drop(fewer.group(1)))
-        elif looks and is_adjectival(looks.group(1)):
-            edits.append(Set(looks.group(1)))
-        else:
-            edits.append(Add(as_thing(simplify(part))))
-    return edits
+    return Count(more.group(1), more.group(2)) if more and _counts_main_thing(more.group(2), caption) else None
+
+
+def _read_addition(part: str, caption: Phrase) -> Edit:
+    """The edit of one item of a list after "with" or "has"."""
+    phrase = parse(part)
+    if is_gerund(part.split()[0]) and not caption.is_garment:
+        return Pose(part)
+    if part.startswith(("the ", "both ")) and same_kind(phrase.noun, caption.noun) and phrase.tail:
+        return Pose(" ".join(phrase.tail))
+    if fewer := re.fullmatch(r"(?:less|fewer) (.+)", part):
+        few = is_plural(fewer.group(1)) and mentions(caption, fewer.group(1))
+        return Count("few", fewer.group(1)) if few else Drop(fewer.group(1))
+    attribute = re.fullmatch(
+        r"(?:more |a |an |the |some )*((?:[\w-]+ )*[\w-]+?)(?: (?:colou?rs?|colou?ring|shade|tone|look|"
+        r"appearance|style|feel|length))?(?: (?:to|in|on) it)?",
+        simplify(part),
+    )
+    if attribute and is_adjectival(attribute.group(1)):
+        return Set(attribute.group(1))
+    return Add(as_thing(simplify(part)))
 
 
 def _counts_main_thing(noun: str, caption: Phrase) -> bool:
