@@ -18,8 +18,7 @@ from mcp import Client, MCPError
 from PIL import Image
 
 from ipcir_tools.agents.mcp_server import build_server
-from ipcir_tools.agents.mcp_tools import IDEMPOTENT, READ_ONLY
-from ipcir_tools.agents.tools import IMAGE_TOOLS, TOOLS
+from ipcir_tools.agents.tools import TOOLS
 from ipcir_tools.agents.tools.images import SIDE
 from ipcir_tools.display.results import CAPTION_CAP
 from ipcir_tools.engine.engine import Engine
@@ -98,16 +97,18 @@ async def test_the_tools_are_the_packages_own(engine, era):
         assert (tool.title, tool.description) == (defined.title, defined.description)
         assert tool.input_schema == defined.arguments.model_json_schema()
         assert tool.input_schema["additionalProperties"] is False
-        assert (tool.output_schema is None) == (tool.name in IMAGE_TOOLS)
+        assert (tool.output_schema is None) == defined.has_pictures
 
 
 async def test_a_tool_claims_no_more_than_is_true(engine):
     async with connected(engine) as client:
         hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
     assert not any(hint.destructive_hint or hint.open_world_hint for hint in hints.values())
-    assert {name for name, hint in hints.items() if hint.read_only_hint} == READ_ONLY
-    assert {name for name, hint in hints.items() if hint.idempotent_hint} == IDEMPOTENT
-    assert not {"compose_search", "refine_search", "find_images"} & IDEMPOTENT  # each call keeps a turn
+    assert {name for name, hint in hints.items() if hint.read_only_hint} == {
+        "fused_search", "show_turn", "list_turns", "show_images",
+    }  # fmt: skip
+    searches = {"compose_search", "refine_search", "find_images"}  # each call stores a turn
+    assert {name for name, hint in hints.items() if hint.idempotent_hint} == set(TOOLS) - searches
 
 
 async def test_a_server_that_may_fetch_urls_says_that_its_world_is_open(tmp_path):
@@ -140,7 +141,8 @@ async def test_every_tool_answers(engine, era):
         await client.list_tools()  # so that the client checks what comes against the output schemas
         results = {name: await client.call_tool(name, arguments) for name, arguments in asked.items()}
     assert [result.content[0].text for result in results.values() if result.is_error] == []
-    for name in set(TOOLS) - IMAGE_TOOLS:
+    assert [name for name, tool in TOOLS.items() if tool.has_pictures] == ["show_images"]
+    for name in set(TOOLS) - {"show_images"}:
         assert [json.loads(block.text) for block in results[name].content] == [results[name].structured_content]
 
 
