@@ -125,12 +125,12 @@ def read_triplets(
     The proxy is the probe of ``imagined+reference`` with ``weight``, by default that of the settings. Raises what
     :func:`load_jsonl` raises, and InvalidRequestError where no triplet is left.
     """
-    asked = load_jsonl(path, folder)
-    root = files_module.located(asked.folder or path.parent)
-    files = {name: root / place for name, place in asked.paths.items()}
+    benchmark = load_jsonl(path, folder)
+    root = files_module.located(benchmark.folder or path.parent)
+    files = {name: root / place for name, place in benchmark.paths.items()}
     pictures = _read(engine, list(files.values()), progress)
     ids = {name: pictures.ids[file] for name, file in files.items() if file in pictures.ids}
-    queries = [q for q in asked.queries if q.reference in ids and any(target in ids for target in q.targets)]
+    queries = [q for q in benchmark.queries if q.reference in ids and any(target in ids for target in q.targets)]
     if not queries:
         raise InvalidRequestError(f"{path} has no triplet whose pictures can be read: check the folder (--pictures).")
     weight = engine.settings.weight if weight is None else weight
@@ -140,16 +140,16 @@ def read_triplets(
         composed += compose_all(block, engine, None, progress)
         progress("imagining", len(composed), len(requests))
     pairs = [
-        (made.probe.vector, pictures.features[ids[target]])
-        for query, made in zip(queries, composed, strict=True)
+        (proxy.probe.vector, pictures.features[ids[target]])
+        for query, proxy in zip(queries, composed, strict=True)
         for target in query.targets
         if target in ids
     ]
-    missing = [f"query {q.id}: its pictures cannot be read" for q in asked.queries if q not in queries]
+    missing = [f"query {q.id}: its pictures cannot be read" for q in benchmark.queries if q not in queries]
     return Triplets(
         proxies=np.stack([proxy for proxy, _ in pairs]),
         targets=np.stack([target for _, target in pairs]),
         gallery=pictures.matrix,
-        left_out=(*asked.left_out, *missing),
-        origins=dict(Counter(made.imagination.target.origin for made in composed if made.imagination)),
+        left_out=(*benchmark.left_out, *missing),
+        origins=dict(Counter(each.imagination.target.origin for each in composed if each.imagination)),
     )

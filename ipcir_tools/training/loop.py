@@ -15,6 +15,7 @@ from pydantic import Field
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.files import replaced
 from ipcir_tools.models.network import DESCRIPTION, NetworkConfig, Trained, save_network
 from ipcir_tools.types import FloatArray, Value
 
@@ -98,12 +99,10 @@ class _State:
         """Write the checkpoint whole."""
         import torch
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".part")
         states = {"layers": self.layers.state_dict(), "optimizer": self.optimizer.state_dict()}
         plain = {"run": self.run, "step": self.step, "seconds": self.seconds, "losses": self.losses}
-        torch.save({**states, **plain}, half)
-        half.replace(path)
+        with replaced(path) as part:
+            torch.save({**states, **plain}, part)
 
     def resume(self, path: Path) -> None:
         """Continue from the checkpoint, if there is one.
