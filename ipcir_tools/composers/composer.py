@@ -98,7 +98,7 @@ class Composer(Value, ABC):
 
     @property
     def spec(self) -> str:
-        """The name with each parameter that is not at its default, as ``composer_named`` takes it: ``discount:b=0.5``."""
+        """The name with the parameters that are not at their defaults, for ``composer_named``: ``discount:b=0.5``."""
         changed = self.model_dump(exclude_defaults=True)
         return ":".join([self.name, *(f"{key}={value}" for key, value in changed.items())])
 
