@@ -16,7 +16,6 @@ from pydantic import Field
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.files import replaced
-from ipcir_tools.files import replaced
 from ipcir_tools.models.network import DESCRIPTION, NetworkConfig, Trained, save_network
 from ipcir_tools.types import FloatArray, Value
 
