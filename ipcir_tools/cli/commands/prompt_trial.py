@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-from ipcir_tools.cli.options import engine_for
+from ipcir_tools.cli.options import ModelOptions, engine_for
 from ipcir_tools.display.results import imagined_json
 from ipcir_tools.errors import BadImageError, InvalidRequestError
 from ipcir_tools.llm.chat_model import load_llm
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PIL import Image
 
     from ipcir_tools.prompts import Prompt
@@ -63,7 +61,7 @@ def try_prompt(request: ImagineRequest, settings: Settings, n: int = 1) -> list[
 
 
 def trial_request(
-    prompt: Prompt, reference: str | None, modification: str, caption: str | None, chosen: Mapping[str, Any]
+    prompt: Prompt, reference: str | None, modification: str, caption: str | None, options: ModelOptions
 ) -> ImagineRequest:
     """The request for a trial; an engine is opened only for a reference image. Raises InvalidRequestError."""
     from ipcir_tools.engine.validation import checked_text
@@ -80,7 +78,7 @@ def trial_request(
                 "Nothing describes the reference: give --caption TEXT, or a picture before the modification."
             )
         return ImagineRequest(caption, modification)
-    with engine_for(**chosen) as (engine, _):
+    with engine_for(options) as (engine, _):
         record, pixels = engine.resolved(reference, trusted=True)
         if caption is None and ("caption" in prompt.variables or engine.settings.llm is None):
             engine.catalog.remember([record])

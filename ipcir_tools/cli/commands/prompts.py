@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipcir_tools.cli.commands.compare import Folder, compare
-from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, print_result
+from ipcir_tools.cli.options import AsJson, ModelOptions, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def render(
 
 
 @prompts_app.command("try")
+@with_options
 def try_prompt(
     id: Id,
     words: Annotated[
@@ -101,16 +102,12 @@ def try_prompt(
             metavar="[REFERENCE] MODIFICATION",
         ),
     ],
+    options: ModelOptions,
     caption: Annotated[
         str | None, typer.Option(help="The caption of the reference; then no gallery, picture or captioner is needed.")
     ] = None,
     n: Annotated[int, typer.Option("-n", help="How many times to call the model.", min=1, max=50)] = 1,
-    llm: LLM = None,
     prompts: Folder = None,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
     as_json: AsJson = False,
 ) -> None:
     """Imagine one target with a prompt; show the result and its cost. Replies are neither reused nor stored."""
@@ -119,13 +116,11 @@ def try_prompt(
             f"{len(words)} texts are too many: give a reference and a modification, each in quotes."
         )
     reference, modification = (words[0], words[1]) if words[1:] else (None, words[0])
-    chosen: dict[str, Any] = {"prompts": prompts, "llm": llm, "home": home, "models": models}
-    chosen |= {"encoder": encoder, "captioner": captioner}
-    settings = _settings(**chosen)
+    settings = options.settings(prompts=prompts)
     prompt = _prompt(id, settings.prompts)
     from ipcir_tools.cli.commands import prompt_trial
 
-    request = prompt_trial.trial_request(prompt, reference, modification, caption, chosen)
+    request = prompt_trial.trial_request(prompt, reference, modification, caption, options)
     trials = prompt_trial.try_prompt(request, settings.model_copy(update={"prompt": id}), n)
     by_rules = all(each.target.origin == "rules" for each in trials)
     from ipcir_tools.cli.output import prompts as printing_prompts
@@ -150,10 +145,10 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 # --- prompts by id
 
 
-def _settings(prompts: Path | None, **chosen: Any) -> Settings:
+def _settings(prompts: Path | None) -> Settings:
     from ipcir_tools.settings import load_settings
 
-    return load_settings(prompts=prompts, **chosen)
+    return load_settings(prompts=prompts)
 
 
 def _prompt(id: str, folder: Path | None) -> Prompt:
