@@ -23,7 +23,7 @@ from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images.reading import load
 from ipcir_tools.models.presets import DEFAULT, SETS
 from ipcir_tools.settings import Settings, load_settings
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -105,5 +105,5 @@ class OpenClipEmbeddings(Embeddings):
             return load(Path(uri), self._settings).pixels
         except (BadImageError, NotFoundError) as error:
             raise type(error)(
-                f"The picture {shown(uri, 200)} cannot be embedded: {error}. Give the path of a picture file."
+                f"The picture {excerpt(uri, 200)} cannot be embedded: {error}. Give the path of a picture file."
             ) from error

@@ -24,7 +24,7 @@ from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.text import capped
+from ipcir_tools.text import shorten_json
 from ipcir_tools.types import Hit, SearchResult, Where
 
 log = logging.getLogger(__name__)
@@ -118,6 +118,6 @@ def documents_of(result: SearchResult) -> list[Document]:
 
 
 def _document(hit: Hit, turn: str) -> Document:
-    said = capped(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
+    said = shorten_json(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
     metadata = hit.model_dump(mode="json", exclude={"id", "caption"} | (set() if hit.judged else {"judged"}))
     return Document(id=hit.id, page_content=said, metadata={**metadata, "turn": turn})

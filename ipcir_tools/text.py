@@ -1,53 +1,102 @@
-"""Text for people and for models: capped, quoted, on one line, without control characters."""
+"""Text for messages, pages and models: on one line, shortened, quoted, without unprintable characters.
+
+Nothing else in the package shortens, quotes or flattens text by hand.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from itertools import accumulate
 from typing import Any
 
+TEXT_LIMIT = 240
+"""Characters at most of a caption, a modification or an imagined description that is shown to a model."""
 
-def printable(value: Any) -> Any:
-    """The value with control characters and broken halves of characters taken out of its texts."""
-    if isinstance(value, str):
-        return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in value)
-    if isinstance(value, list):
-        return [printable(each) for each in value]
-    return {key: printable(each) for key, each in value.items()} if isinstance(value, dict) else value
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def one_line(description: str) -> str:
-    """A description on one line, without the quotes and marks around it."""
-    return " ".join(description.split()).strip("\"“”*`' ")
+# --- one line
+
+
+def one_line(text: str) -> str:
+    """The text on one line, with single spaces between its words."""
+    return " ".join(text.split())
+
+
+def unquote(text: str) -> str:
+    """The text on one line, without the quotes and Markdown marks around it."""
+    return one_line(text).strip("\"“”*`' ")
+
+
+def error_line(error: BaseException, limit: int = 200) -> str:
+    """What an exception says, on one line of at most ``limit`` characters; its class where it says nothing."""
+    return shorten(one_line(str(error)), limit) or type(error).__name__
+
+
+def error_sentence(error: BaseException, limit: int = 300) -> str:
+    """``error_line`` with a full stop."""
+    line = error_line(error, limit)
+    return line if line.endswith((".", "!", "?", "…")) else line + "."
+
+
+# --- unprintable characters
 
 
 def visible(text: str) -> str:
-    """A text of a file or a model on one line; what cannot be seen, or turns the reading order, is spelt out."""
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    r"""The text with control characters, line ends and undecodable bytes written as escapes such as ``\x1b``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-_TEXT_CAP = 80
+def remove_unprintable(value: Any) -> Any:
+    """A JSON value whose texts have spaces for line ends and tabs, and no other unprintable characters."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in value)
+    if isinstance(value, list):
+        return [remove_unprintable(each) for each in value]
+    return {key: remove_unprintable(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def shown(text: str, cap: int = _TEXT_CAP) -> str:
-    """``text`` for a message: control characters and undecodable bytes escaped, at most ``cap`` characters."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: cap + 1])
-    return plain if len(plain) <= cap else plain[: cap - 3] + "..."
+def printable_line(text: str) -> str:
+    """The text on one line, with spaces for its unprintable characters."""
+    return one_line("".join(c if c.isprintable() else " " for c in text))
 
 
-SAID_CAP = 240
-"""Characters at most of a caption, a file name, and what a user or an imagination says."""
+def visible_line(text: str) -> str:
+    """The text on one line, its unprintable characters escaped."""
+    return visible(one_line(text))
 
 
-def quoted(text: str, cap: int = SAID_CAP) -> str:
-    """Text as a JSON string of one line with at most ``cap`` characters between its quotes: no way out of them."""
-    return json.dumps(capped(text, cap), ensure_ascii=False)
+# --- limits
 
 
-def capped(text: str, cap: int) -> str:
-    """Text on one line that takes at most ``cap`` characters in JSON. What cannot be printed becomes a space."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    sizes = list(accumulate(2 if c in '"\\' else 1 for c in flat))
-    return flat if not flat or sizes[-1] <= cap else flat[: bisect_right(sizes, cap - 1)] + "…"
+def shorten(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis: at most ``limit`` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def excerpt(text: str, limit: int = 80) -> str:
+    """The text for a message: unprintable characters escaped, at most ``limit`` characters."""
+    return shorten(visible(text[: limit + 1]), limit)
+
+
+def sanitize(text: str, limit: int) -> str:
+    """Text of several lines that a request can carry: no control characters, no lone surrogates, shortened."""
+    clean = _CONTROL.sub(" ", text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n"))
+    return shorten(clean.strip(), limit)
+
+
+def shorten_json(text: str, limit: int) -> str:
+    """The text on one line, spaces for unprintable characters, at most ``limit`` characters when written as JSON."""
+    line = printable_line(text)
+    sizes = list(accumulate(2 if c in '"\\' else 1 for c in line))
+    return line if not line or sizes[-1] <= limit else line[: bisect_right(sizes, limit - 1)] + "…"
+
+
+def quote(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The text as a JSON string of one line with at most ``limit`` characters between its quotes.
+
+    Nothing in the text can end the string, so a model can be told that what is in quotes is data.
+    """
+    return json.dumps(shorten_json(text, limit), ensure_ascii=False)

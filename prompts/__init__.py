@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ipcir_tools.prompts.loading import load_prompt, parse_prompt, prompt_ids
-from ipcir_tools.prompts.prompt import Prompt, capped
+from ipcir_tools.prompts.prompt import Prompt
 
-__all__ = ["Prompt", "capped", "load_prompt", "parse_prompt", "prompt_ids"]
+__all__ = ["Prompt", "load_prompt", "parse_prompt", "prompt_ids"]

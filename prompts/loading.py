@@ -30,6 +30,7 @@ from pydantic import ValidationError
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.prompts.prompt import MAX_NUMBER, FrontMatter, Prompt, Role
+from ipcir_tools.text import one_line
 
 _HEADING = re.compile(rf"^## ({'|'.join(get_args(Role))})[ \t]*$", re.MULTILINE)
 
@@ -53,7 +54,7 @@ def load_prompt(id: str, folder: Path | None = None) -> Prompt:
     """
     known = prompt_ids(folder)
     if id not in known:
-        raise NotFoundError(_line(f"no prompt {id!r}; there are {', '.join(known)}"))
+        raise NotFoundError(one_line(f"no prompt {id!r}; there are {', '.join(known)}"))
     name = f"{id}.md"
     if folder is not None and name in _names(folder):
         own = folder.expanduser() / name
@@ -71,7 +72,7 @@ def _names(folder: Path) -> list[str]:
         return [entry.name for entry in folder.iterdir()]
     except (OSError, ValueError) as error:
         raise NotFoundError(
-            _line(f"there is no folder {folder} with prompts ({error}): mend --prompts or IPCIR_PROMPTS")
+            one_line(f"there is no folder {folder} with prompts ({error}): mend --prompts or IPCIR_PROMPTS")
         ) from error
 
 
@@ -88,11 +89,7 @@ def _text(path: Path) -> str:
 
 def _refused(source: object, why: str) -> InvalidRequestError:
     """What is wrong with a prompt file, on one line, whatever stands in its name or in the reason."""
-    return InvalidRequestError(_line(f"prompt file {source}{'' if why.startswith(':') else ' '}{why}"))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
+    return InvalidRequestError(one_line(f"prompt file {source}{'' if why.startswith(':') else ' '}{why}"))
 
 
 def parse_prompt(text: str, source: str) -> Prompt:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.text import sanitize
 from ipcir_tools.types import Value
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ Role = Literal["system", "user", "assistant"]
 
 _NAME = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,(.+)", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 
 MAX_NUMBER = 2**53
@@ -113,13 +113,7 @@ class Prompt(FrontMatter):
 
     def _as_data(self, name: str, value: str) -> str:
         tags = "|".join(map(re.escape, self.variables))
-        return re.sub(rf"<(?=\s*/?\s*(?:{tags})\b)", "[", capped(value, self.variables[name]), flags=re.IGNORECASE)
-
-
-def capped(text: str, limit: int) -> str:
-    """``text`` at most ``limit`` long, without control characters and lone surrogates, which no request could carry."""
-    clean = _CONTROL.sub(" ", text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")).strip()
-    return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"
+        return re.sub(rf"<(?=\s*/?\s*(?:{tags})\b)", "[", sanitize(value, self.variables[name]), flags=re.IGNORECASE)
 
 
 def _block(name: str, uri: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ipcir_tools.chains.imagination.results import Form
 from ipcir_tools.llm.reply_text import JSON, LABEL, THOUGHT_START, objects_in, refuses, unwrapped
-from ipcir_tools.text import one_line, printable
+from ipcir_tools.text import one_line, remove_unprintable, shorten, unquote
 from ipcir_tools.types import ImaginedTarget
 
 MAX_WORDS = 120
@@ -49,7 +49,7 @@ class Reading:
 
 def _phrases(value: Any) -> list[str]:
     items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    texts = [" ".join(item.split())[:MAX_ITEM_CHARS] for item in items if isinstance(item, str)]
+    texts = [one_line(item)[:MAX_ITEM_CHARS] for item in items if isinstance(item, str)]
     return list(dict.fromkeys(text for text in texts if text))[:MAX_ITEMS]
 
 
@@ -75,7 +75,7 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
     """
     answer = unwrapped(text)
     if refuses(answer):
-        raise RefusedReplyError(_short(answer))
+        raise RefusedReplyError(shorten(one_line(answer), 120))
     if (whole := _last_object(answer)) is not None:
         return Reading(_target(whole), "json")
     if parts := _complete_parts(answer):
@@ -89,13 +89,13 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
 
 def _target(fields: dict[str, Any]) -> ImaginedTarget:
     try:
-        reply = _Reply.model_validate(printable(fields))
+        reply = _Reply.model_validate(remove_unprintable(fields))
     except ValidationError as error:
         fault = error.errors()[0]
         raise BadReplyError(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
-    description = _shortened(one_line(reply.description))
+    description = _shortened(unquote(reply.description))
     if refuses(description):
-        raise RefusedReplyError(_short(description))
+        raise RefusedReplyError(shorten(description, 120))
     if re.sub(r"\W", "", description).lower() in _NOTHING:
         raise BadReplyError("the description says nothing")
     seen, absent = _seen_and_absent(description)
@@ -195,11 +195,6 @@ def _shortened(text: str) -> str:
     return sentences.group() if sentences else head
 
 
-def _short(text: str, limit: int = 120) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 _OPENING = re.compile(r'"description"\s*:\s*"')
 _STRING = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 _HALF_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}\Z")
@@ -232,10 +227,10 @@ def _in_object(answer: str) -> str:
         text = json.loads(f'"{_HALF_ESCAPE.sub("", said.group())}"', strict=False) if said else ""
     except ValueError:
         return ""
-    return one_line(printable(text))
+    return unquote(remove_unprintable(text))
 
 
 def _plain(answer: str) -> str:
-    said = one_line(LABEL.sub("", answer).strip().split("\n\n")[0])
+    said = unquote(LABEL.sub("", answer).strip().split("\n\n")[0])
     few = said.isascii() and len(said.split()) < _FEW_WORDS
     return "" if few or refuses(said) or _LABEL_BEGUN.match(answer) else said

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
-from ipcir_tools.prompts import Prompt, capped
+from ipcir_tools.prompts import Prompt
+from ipcir_tools.text import error_line, sanitize
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -67,7 +68,7 @@ def _can_describe(schema: dict[str, Any]) -> bool:
 def render(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], str] | None) -> list[BaseMessage]:
     """The messages that ask for the target of ``request``. Raises ``Unseen`` where a picture cannot be shown."""
     history = "\n".join(
-        f"- request: {capped(modification, HISTORY_CHARS)}\n  picture: {capped(gave.description, HISTORY_CHARS)}"
+        f"- request: {sanitize(modification, HISTORY_CHARS)}\n  picture: {sanitize(gave.description, HISTORY_CHARS)}"
         for modification, gave in request.history[-HISTORY_TURNS:]
     )
     values = {"caption": request.caption, "modification": request.modification, "history": history or "(none)"}
@@ -85,7 +86,7 @@ def _reference(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str]
             return pictures(request.reference)
         why = "there is none" if request.reference is None else "nothing here can open it"
     except (IPCIRError, OSError, LookupError, ValueError) as error:  # whatever a function of the user's runs into
-        why = " ".join(str(error).split()).rstrip(".")
+        why = error_line(error).rstrip(".")
     raise UnavailableImageError(
         f"the prompt {prompt.id} wants to see the reference picture, but it cannot be shown ({why})"
     )

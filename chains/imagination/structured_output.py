@@ -23,7 +23,8 @@ from ipcir_tools.llm.client import Answer, ChatClient
 from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import ReplyStore, key_of, reply_of
 from ipcir_tools.llm.timeouts import mapped
-from ipcir_tools.prompts import Prompt, capped
+from ipcir_tools.prompts import Prompt
+from ipcir_tools.text import sanitize
 
 SHOWN_REPLY_CHARS = 2_000
 
@@ -137,7 +138,7 @@ class Writer:
         stream: bool,
     ) -> Generator[str, None, Answer]:
         """The answer of a model that was shown its reply and what is wrong with it."""
-        shown = capped(reply.text, SHOWN_REPLY_CHARS) or "(nothing)"
+        shown = sanitize(reply.text, SHOWN_REPLY_CHARS) or "(nothing)"
         request = f"That reply cannot be used: {problem}. Answer again with {_WANTED[self._wants]}."
         before, config = budget.calls, merge_configs(config, {"run_name": "imagine.repair"})
         try:

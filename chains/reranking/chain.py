@@ -27,8 +27,8 @@ from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import key_of, reply_of
 from ipcir_tools.llm.reply_text import refuses, unwrapped
 from ipcir_tools.llm.tracing import asked_by
-from ipcir_tools.prompts import Prompt, capped, load_prompt
-from ipcir_tools.text import one_line
+from ipcir_tools.prompts import Prompt, load_prompt
+from ipcir_tools.text import error_line, sanitize, unquote
 from ipcir_tools.types import Hit, Reply
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _seen(request: RerankRequest, id: str) -> Image.Image | str:
         if not isinstance(picture, str):
             picture.load()  # a file that breaks off does so only when it is read
     except Exception as error:  # noqa: BLE001 - a function of the user's raises what it likes
-        return one_line(str(error)) or type(error).__name__
+        return error_line(error)
     return picture
 
 
@@ -202,9 +202,9 @@ class _Judge:
             return first, judgements
         if refuses(unwrapped(first.text)):
             raise NoReplyError(
-                f"the language model declined ({capped(one_line(unwrapped(first.text)), DECLINED_CHARS)})"
+                f"the language model declined ({sanitize(unquote(unwrapped(first.text)), DECLINED_CHARS)})"
             )
-        shown = AIMessage(capped(first.text, SHOWN_REPLY_CHARS) or "(nothing)")
+        shown = AIMessage(sanitize(first.text, SHOWN_REPLY_CHARS) or "(nothing)")
         again = merge_configs(config, {"run_name": "rerank.repair"})
         second = self._asker.ask([*messages, shown, HumanMessage(_REPAIR)], again, budget)
         if (judgements := self._read(second.text, seen)).of:
@@ -217,7 +217,7 @@ class _Judge:
     def _rendered(self, request: RerankRequest, pictures: Mapping[str, str]) -> list[BaseMessage]:
         turns = request.history[-HISTORY_TURNS:]
         values = {
-            "history": "\n".join(f"- {capped(words, HISTORY_CHARS)}" for words in turns) or "(none)",
+            "history": "\n".join(f"- {sanitize(words, HISTORY_CHARS)}" for words in turns) or "(none)",
             "modification": request.modification or "(none: a picture like the reference)",
             "description": request.description or "(none)",
             "count": str(len(request.hits)),

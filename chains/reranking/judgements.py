@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipcir_tools.llm.reply_text import objects_in, unwrapped
-from ipcir_tools.text import printable
+from ipcir_tools.text import one_line, remove_unprintable, shorten
 from ipcir_tools.types import Hit, Judgement
 
 MAX_REASON_CHARS = 160
@@ -100,5 +100,4 @@ def _number(value: Any) -> float | None:
 
 def _reason(value: Any) -> str:
     """A reason on one line that can be printed; nothing where it is no text."""
-    line = " ".join(printable(value).split()) if isinstance(value, str) else ""
-    return line if len(line) <= MAX_REASON_CHARS else line[: MAX_REASON_CHARS - 1].rstrip() + "…"
+    return shorten(one_line(remove_unprintable(value)), MAX_REASON_CHARS) if isinstance(value, str) else ""

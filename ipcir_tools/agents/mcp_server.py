@@ -18,7 +18,7 @@ from pydantic import ConfigDict, ValidationError
 
 from ipcir_tools.agents.tools import OPERATIONS, SEEING, Answer, Arguments, Operation, ToolCallError, validation_message
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -206,7 +206,9 @@ def _add_resources(server: MCPServer[Any], engine: Engine) -> None:
 def _thumbnail(engine: Engine, id: str) -> bytes:
     """A picture that the catalog knows, as ``show_images`` shows it: no other that its file holds by now."""
     if id not in engine.catalog.records([id]):
-        raise ResourceNotFoundError(f"There is no picture with the id {shown(id)}: take one from the hits of a search.")
+        raise ResourceNotFoundError(
+            f"There is no picture with the id {excerpt(id)}: take one from the hits of a search."
+        )
     answer = _answer("show_images", engine, ids=[id], layout="thumbnails")
     if problem := answer.artifact["pictures"][0]["problem"]:
         raise ResourceError(f"Picture {id} cannot be shown ({problem}): index its folder again.")

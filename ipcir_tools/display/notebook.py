@@ -8,6 +8,7 @@ from pathlib import PurePath
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.thumbnails import data_uri, thumbnail
 from ipcir_tools.settings import load_settings
+from ipcir_tools.text import printable_line
 from ipcir_tools.types import Hit, SearchResult, Turn
 
 SIDE = 168
@@ -26,7 +27,7 @@ def turn_text(turn: Turn) -> str:
     """A turn in a terminal: what was asked, what was imagined, one line a hit."""
     lines = [f"turn {turn.id}{f' after {turn.parent}' if turn.parent else ''}: {_asked(turn)}"]
     if turn.imagined is not None:
-        lines.append(f"  imagined by {turn.imagined.origin}: {_line(turn.imagined.description)}")
+        lines.append(f"  imagined by {turn.imagined.origin}: {printable_line(turn.imagined.description)}")
     hits = [f"  {hit.rank:>3}. {hit.id}  {hit.score:6.3f}  {_told(hit)}" for hit in turn.hits[:MOST]]
     more = len(turn.hits) - len(hits)
     return "\n".join([*lines, *(hits or ["  no hits"]), *([f"  and {more} more"] if more else [])])
@@ -34,7 +35,7 @@ def turn_text(turn: Turn) -> str:
 
 def result_text(result: SearchResult) -> str:
     """A search result in a terminal: its turn, and what the user should know."""
-    return "\n".join([turn_text(result.turn), *(f"  warning: {_line(text)}" for text in result.warnings)])
+    return "\n".join([turn_text(result.turn), *(f"  warning: {printable_line(text)}" for text in result.warnings)])
 
 
 def turn_html(turn: Turn) -> str:
@@ -42,7 +43,7 @@ def turn_html(turn: Turn) -> str:
     head = f"<b>{escape(_asked(turn))}</b> <span style='{_FAINT}'>turn {escape(turn.id)}</span>"
     imagined = turn.imagined
     if imagined is not None:
-        head += f"<br>imagined by {imagined.origin}: {escape(_line(imagined.description))}"
+        head += f"<br>imagined by {imagined.origin}: {escape(printable_line(imagined.description))}"
     cells = [_hit_cell(hit) for hit in turn.hits[:MOST]] or [f"<div style='{_FAINT}'>no hits</div>"]
     if turn.query.reference is not None:
         cells.insert(0, _reference_cell(turn))
@@ -51,35 +52,35 @@ def turn_html(turn: Turn) -> str:
 
 def result_html(result: SearchResult) -> str:
     """A search result in a notebook: its turn, and what the user should know."""
-    warnings = "".join(f"<div>warning: {escape(_line(text))}</div>" for text in result.warnings)
+    warnings = "".join(f"<div>warning: {escape(printable_line(text))}</div>" for text in result.warnings)
     return turn_html(result.turn) + (f"<div style='{_STYLE};color:#a33'>{warnings}</div>" if warnings else "")
 
 
 def _asked(turn: Turn) -> str:
     query = turn.query
     judged = [f"{len(ids)} {word}" for ids, word in ((query.liked, "liked"), (query.disliked, "disliked")) if ids]
-    words = [f'"{_line(query.modification)}"'] if query.modification else []
+    words = [f'"{printable_line(query.modification)}"'] if query.modification else []
     of = [] if query.reference is None else [f"reference {query.reference}"]
     return ", ".join([*of, *words, *judged])
 
 
 def _told(hit: Hit) -> str:
-    name = _line(PurePath(hit.source).name)
-    return f"{name}  {_line(hit.caption)[:CAPTION_CAP]}" if hit.caption else name
+    name = printable_line(PurePath(hit.source).name)
+    return f"{name}  {printable_line(hit.caption)[:CAPTION_CAP]}" if hit.caption else name
 
 
 def _reference_cell(turn: Turn) -> str:
     source = turn.reference_source or ""
-    told = f"<b>reference</b> <span style='{_FAINT}'>{escape(_line(PurePath(source).name))}</span>"
-    return _cell(source, told + (f"<br>{escape(_line(turn.caption))}" if turn.caption else ""))
+    told = f"<b>reference</b> <span style='{_FAINT}'>{escape(printable_line(PurePath(source).name))}</span>"
+    return _cell(source, told + (f"<br>{escape(printable_line(turn.caption))}" if turn.caption else ""))
 
 
 def _hit_cell(hit: Hit) -> str:
-    name = f"<span style='{_FAINT}'>{hit.score:.3f} {escape(_line(PurePath(hit.source).name))}</span>"
-    told = f"<b>{hit.rank}</b> {name}" + (f"<br>{escape(_line(hit.caption))}" if hit.caption else "")
+    name = f"<span style='{_FAINT}'>{hit.score:.3f} {escape(printable_line(PurePath(hit.source).name))}</span>"
+    told = f"<b>{hit.rank}</b> {name}" + (f"<br>{escape(printable_line(hit.caption))}" if hit.caption else "")
     if hit.judged is not None:
         scores = f"edit {hit.judged.edit:g}, kept {hit.judged.preservation:g}"
-        told += f"<br><i>{scores}: {escape(_line(hit.judged.reason))}</i>"
+        told += f"<br><i>{scores}: {escape(printable_line(hit.judged.reason))}</i>"
     return _cell(hit.source, told)
 
 
@@ -87,11 +88,6 @@ def _cell(source: str, told: str) -> str:
     data = thumbnail(text_path(source), load_settings(), SIDE) if source else None
     picture = f"<img src='{data_uri(data)}' alt='' style='{_BOX}'>" if data else f"<div style='{_BOX}'></div>"
     return f"<div style='{_CELL}'>{picture}{told}</div>"
-
-
-def _line(text: str) -> str:
-    """One line of what can be printed: captions and file names may hold anything."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def teach() -> None:

@@ -14,7 +14,7 @@ from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
 
 Fetch = Callable[[str, int], bytes]
@@ -49,7 +49,7 @@ def resolve(
             return _from_url(text, settings, fetch)
         return _any_file(reference, settings) if trusted else _allowed_file(text, catalog, settings)
     except BadImageError as error:
-        raise BadImageError(f"The reference {shown(text)} is no usable picture: {error}.") from error
+        raise BadImageError(f"The reference {excerpt(text)} is no usable picture: {error}.") from error
 
 
 def _by_id(text: str, catalog: Catalog) -> ImageRecord | None:
@@ -77,13 +77,13 @@ def _from_data(text: str, settings: Settings) -> LoadedImage:
 def _from_url(text: str, settings: Settings, fetch: Fetch | None) -> LoadedImage:
     if not settings.allow_urls:
         raise NotAllowedError(
-            f"The URL {shown(text)} is not fetched: set IPCIR_ALLOW_URLS=true to allow URLs, "
+            f"The URL {excerpt(text)} is not fetched: set IPCIR_ALLOW_URLS=true to allow URLs, "
             "or give the id of an earlier hit."
         )
     try:
-        return decode((fetch or _from_the_net)(text, settings.max_bytes), shown(text, 500), settings)
+        return decode((fetch or _from_the_net)(text, settings.max_bytes), excerpt(text, 500), settings)
     except (NotAllowedError, NotFoundError) as error:
-        raise type(error)(f"The URL {shown(text)} gives no picture: {error}.") from error
+        raise type(error)(f"The URL {excerpt(text)} gives no picture: {error}.") from error
 
 
 def _from_the_net(url: str, max_bytes: int) -> bytes:
@@ -97,7 +97,7 @@ def _any_file(text: str, settings: Settings) -> LoadedImage:
         return load(_file(text), settings)
     except NotFoundError as error:
         raise NotFoundError(
-            f"There is no file {shown(text)} and no picture with that id: "
+            f"There is no file {excerpt(text)} and no picture with that id: "
             "check the path, or take an id from earlier hits (`ipcir index FOLDER` adds pictures)."
         ) from error
 
@@ -105,7 +105,7 @@ def _any_file(text: str, settings: Settings) -> LoadedImage:
 def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
     if _is_word(text):
         raise NotFoundError(
-            f"There is no picture with the id {shown(text)}: take an id from earlier hits; "
+            f"There is no picture with the id {excerpt(text)}: take an id from earlier hits; "
             "what was never indexed has none."
         )
     file = _file(text)
@@ -115,8 +115,8 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
     stamp = catalog.stamps().get(path_text(file))
     if stamp is None or (real != file and _is_changed(file, stamp)):
         raise NotAllowedError(
-            f"The file {shown(text)} is neither in the gallery nor in an allowed folder: take an id from earlier hits, "
-            "or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
+            f"The file {excerpt(text)} is neither in the gallery nor in an allowed folder: take an id from earlier "
+            "hits, or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
         )
     if _is_changed(file, stamp):
         return _load_allowed(file, text, settings)
@@ -128,7 +128,7 @@ def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
         return load(file, settings)
     except NotFoundError as error:
         raise NotFoundError(
-            f"There is no file {shown(text)}: check the path, or take an id from earlier hits."
+            f"There is no file {excerpt(text)}: check the path, or take an id from earlier hits."
         ) from error
 
 
@@ -137,7 +137,7 @@ def _file(text: str) -> Path:
         return located(text_path(os.path.expanduser(text)))  # noqa: PTH111 - Path's raises for unknown users
     except ValueError as error:  # no file name can be written so
         raise NotFoundError(
-            f"{shown(text)} cannot be a file: give the id of an earlier hit, or a picture file."
+            f"{excerpt(text)} cannot be a file: give the id of an earlier hit, or a picture file."
         ) from error
 
 

@@ -8,6 +8,7 @@ from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
+from ipcir_tools.text import one_line
 from ipcir_tools.types import ComposedQuery, Turn, Where
 
 MAX_TEXT = 2_000
@@ -21,7 +22,7 @@ MAX_JUDGED = 50
 
 def checked_text(text: str, what: str = "modification") -> str:
     """The text on one line. Raises InvalidRequestError where it is empty, too long or no text at all."""
-    flat = " ".join(text.split())
+    flat = one_line(text)
     if not flat:
         raise InvalidRequestError(f'The {what} is empty: say what the picture should show, such as "make it blue".')
     if not flat.isascii() and flat != flat.encode("utf-8", "replace").decode():

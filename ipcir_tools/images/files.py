@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ipcir_tools.errors import NotFoundError
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
@@ -48,7 +48,9 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
-            raise NotFoundError(f"{shown(path_text(path), 200)} does not exist: check the name of the file or folder.")
+            raise NotFoundError(
+                f"{excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
+            )
     return _each_once(file for path in paths for file in _below(located(path)))
 
 

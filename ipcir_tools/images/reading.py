@@ -21,7 +21,7 @@ from ipcir_tools.images.files import path_text
 from ipcir_tools.images.frames import count_frames
 from ipcir_tools.images.pixels import is_sideways, orientation, to_rgb, upright
 from ipcir_tools.settings import Settings
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -168,4 +168,4 @@ def _reason(error: Exception) -> str:
         return "needs more memory than there is"
     if isinstance(error, (EOFError, IndexError, struct.error)) or "truncated" in text.lower():
         return "cut off: the file ends early"
-    return f"cannot be decoded ({shown(text) or type(error).__name__})"
+    return f"cannot be decoded ({excerpt(text) or type(error).__name__})"

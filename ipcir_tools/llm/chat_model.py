@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.llm.budget import CircuitBreaker
+from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -88,7 +89,7 @@ def _options(name: str, settings: Settings) -> dict[str, Any]:
 
 
 def _reason(name: str, error: Exception) -> str:
-    line = " ".join(str(error).split(". ")[0].split()).rstrip(".")[:200]
+    line = shorten(one_line(str(error).split(". ")[0]).rstrip("."), 200)
     return (
         f"language model {name} cannot be had: {line}. Name one as PROVIDER:MODEL with its package and key in place "
         "(openai:gpt-4o-mini and OPENAI_API_KEY), give the base URL of an OpenAI-compatible server "

@@ -29,6 +29,7 @@ from ipcir_tools.llm.errors import (
     told,
 )
 from ipcir_tools.llm.timeouts import outcome, overheard, within
+from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -219,7 +220,7 @@ def _answer(message: BaseMessage) -> Answer:
     """The words of a message, or the arguments of the tool call that a model made instead of answering."""
     reason = next((message.response_metadata[key] for key in _REASONS if key in message.response_metadata), None)
     if refusal := message.additional_kwargs.get("refusal"):
-        raise NoReplyError(f"the language model declined ({' '.join(str(refusal).split())[:MAX_ERROR_CHARS]})")
+        raise NoReplyError(f"the language model declined ({shorten(one_line(str(refusal)), MAX_ERROR_CHARS)})")
     if reason in _WITHHELD:
         raise NoReplyError("the language model's server withheld the answer (content filter)")
     text = str(message.text)

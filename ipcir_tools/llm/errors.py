@@ -17,6 +17,8 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from pydantic import SecretStr
 
+from ipcir_tools.text import one_line, shorten
+
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
@@ -59,11 +61,11 @@ def told(error: Exception, llm: BaseChatModel, seconds: float) -> str:
 
 
 def _line(error: Exception, llm: BaseChatModel) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(str(error)) or type(error).__name__
     for secret in _secrets(llm):
         text = text.replace(secret, "***")
     text = re.sub(r"(?<=//)[^/@\s]+@|(?<=bearer )\S+|\bsk-[\w*-]{6,}", "***", text, flags=re.IGNORECASE)
-    return text if len(text) <= MAX_ERROR_CHARS else text[: MAX_ERROR_CHARS - 1] + "…"
+    return shorten(text, MAX_ERROR_CHARS)
 
 
 def _secrets(llm: BaseChatModel) -> list[str]:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.pixels import sane
+from ipcir_tools.text import one_line
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -131,4 +132,4 @@ class BatchCaptioner(Captioner):
 
 def clean(text: str) -> str:
     """``text`` on one line, cut at ``MAX_CHARS``; ``EMPTY`` where nothing is left."""
-    return " ".join(text.split())[:MAX_CHARS].strip() or EMPTY
+    return one_line(text)[:MAX_CHARS].strip() or EMPTY

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.images.pixels import sane
-from ipcir_tools.models import hub
 from ipcir_tools.models.captioner import Captioner, Said, clean
+from ipcir_tools.text import error_sentence
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -47,7 +47,7 @@ class ChatCaptioner(Captioner):
     def _heard(self, reply: BaseMessage | Exception) -> list[str] | ModelUnavailableError:
         self.spent["calls"] += 1
         if isinstance(reply, Exception):  # every provider raises its own classes
-            failure = ModelUnavailableError(f"The captioner {self.id} failed: {hub.one_line(reply)}")
+            failure = ModelUnavailableError(f"The captioner {self.id} failed: {error_sentence(reply)}")
             failure.__cause__ = reply
             return failure
         usage = getattr(reply, "usage_metadata", None) or {}
@@ -77,5 +77,5 @@ def _chat_model(name: str) -> BaseChatModel:
     try:
         model: BaseChatModel = init_chat_model(name)
     except Exception as error:  # missing packages, unknown providers, missing keys: each its own class
-        raise ModelUnavailableError(f"Cannot set up the chat model {name}: {hub.one_line(error)}") from error
+        raise ModelUnavailableError(f"Cannot set up the chat model {name}: {error_sentence(error)}") from error
     return model

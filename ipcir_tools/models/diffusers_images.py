@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools import text
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
+from ipcir_tools.text import error_sentence, excerpt
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,11 +51,11 @@ class DiffusersImageGenerator(ImageGenerator):
                 made = self._pipeline([description] * len(seeds), generator=generators, **self._size)
         except Exception as error:  # pipelines raise whatever their parts raise, memory errors of the device included
             raise ModelUnavailableError(
-                f"The image generator {self.id} failed: {hub.one_line(error)} {WAYS_OUT}"
+                f"The image generator {self.id} failed: {error_sentence(error)} {WAYS_OUT}"
             ) from error
         if any(getattr(made, "nsfw_content_detected", None) or ()):  # it blackens such a picture
             raise InvalidRequestError(
-                f"The image generator {self.id} withheld a picture of {text.shown(description)!r} "
+                f"The image generator {self.id} withheld a picture of {excerpt(description)!r} "
                 "(its safety checker): "
                 "word the request differently."
             )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.text import error_sentence
 
 T = TypeVar("T")
 
@@ -48,12 +49,12 @@ def fetch(name: str, load: Callable[[], T], *, ways_out: str, local: bool = Fals
                 return load()
         except Exception as error:  # third-party loaders raise anything; all of it means: no model
             if local:
-                raise ModelUnavailableError(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
+                raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
         _require_network(name, ways_out)
         try:
             return load()
         except Exception as error:
-            raise ModelUnavailableError(f"Cannot load {name}: {one_line(error)} {ways_out}") from error
+            raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
 
 
 def _require_network(name: str, ways_out: str) -> None:
@@ -85,12 +86,6 @@ def _answers(url: str, seconds: float) -> bool:
         return httpx.head(url, timeout=seconds, follow_redirects=False).status_code < 500
     except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError):  # RuntimeError: test guards that close sockets
         return False
-
-
-def one_line(error: BaseException, limit: int = 300) -> str:
-    """The error's text as one line with a full stop, cut at ``limit`` characters."""
-    text = " ".join(str(error).split())[:limit] or type(error).__name__
-    return text if text.endswith((".", "!", "?")) else text + "."
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.models.open_clip import KEPT_ENCODERS, OpenClipEncoder, open_model, parsed_encoder
 from ipcir_tools.models.transformers_captioner import GENERATION, KEPT_CAPTIONERS, TransformersCaptioner, open_captioner
 from ipcir_tools.settings import Settings
+from ipcir_tools.text import error_sentence
 
 ON_ACCELERATOR = "transformers:Salesforce/blip2-opt-2.7b"
 ON_CPU = "transformers:Salesforce/blip-image-captioning-base"
@@ -68,7 +69,7 @@ IMAGE_GENERATOR_GRAMMAR = "openai:MODEL, diffusers:ORG/NAME, diffusers:PATH, pyt
 
 WARDROBE = "python:ipcir_tools.demo.image_generator:WardrobeImageGenerator"
 IMAGE_GENERATORS = {
-    "openai": "ipcir_tools.models.openai_images:OpenAIDrawer",
+    "openai": "ipcir_tools.models.openai_images:OpenAIImageGenerator",
     "diffusers": "ipcir_tools.models.diffusers_images:DiffusersDrawer",
 }
 """By name, as image generators of the user's own are: the brick knows none of them."""
@@ -101,7 +102,7 @@ def _own(name: str) -> ImageGenerator:
         raise
     except Exception as error:  # somebody else's module may raise anything; all of it means: no image generator
         raise ModelUnavailableError(
-            f"Cannot load the image generator python:{name}: {hub.one_line(error)} {WAYS_OUT}"
+            f"Cannot load the image generator python:{name}: {error_sentence(error)} {WAYS_OUT}"
         ) from error
     if not isinstance(image_generator, ImageGenerator):
         raise ModelUnavailableError(

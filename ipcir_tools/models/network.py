@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ipcir_tools.composers import fusion
 from ipcir_tools.errors import ModelUnavailableError, SpaceMismatchError
+from ipcir_tools.text import error_sentence
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def _read_layers(config: NetworkConfig, folder: Path) -> torch.nn.Sequential:
     try:
         layers.load_state_dict(load((folder / WEIGHTS).read_bytes()))
     except (OSError, SafetensorError, RuntimeError) as error:  # RuntimeError: other names or shapes
-        reason = " ".join(str(error).split())[:200]
-        raise ModelUnavailableError(f"Cannot read {folder / WEIGHTS}: {reason}. Train the network again.") from None
+        raise ModelUnavailableError(
+            f"Cannot read {folder / WEIGHTS}: {error_sentence(error, 200)} Train the network again."
+        ) from None
     return layers.eval()

@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ipcir_tools import text as text_module
 from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.images import reading
 from ipcir_tools.llm.errors import asked_pause
-from ipcir_tools.models import hub
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
+from ipcir_tools.text import error_sentence, excerpt
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -138,11 +137,11 @@ class OpenAIImageGenerator(ImageGenerator):
         return fetch(url, self._settings.max_bytes, allowed=lambda a: is_public(a) or str(a) in own, seconds=seconds)
 
     def _said(self, what: str, error: Exception, description: str = "") -> str:
-        about = f" {text_module.shown(description)!r}" if description else ""
+        about = f" {excerpt(description)!r}" if description else ""
         return f"The image generator {self.id} {what}{about}: {self._line(error)} {_way_out(error)}"
 
     def _line(self, error: Exception) -> str:
-        line = hub.one_line(error, 200)
+        line = error_sentence(error, 200)
         for secret in self._secrets:
             line = line.replace(secret, "***")
         return re.sub(r"\bsk-[\w*-]{6,}", "***", line)

@@ -38,6 +38,7 @@ from sqlalchemy.sql.dml import Insert
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.schema import meta, metadata, replies
+from ipcir_tools.text import error_line, error_sentence
 
 
 class Database:
@@ -52,7 +53,7 @@ class Database:
             with explained(self._place):
                 self._engine = open_engine(url)
         except (ArgumentError, ModuleNotFoundError) as error:
-            raise CatalogError(f"No catalog can be opened at this URL: {first_line(error)}.") from error
+            raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._writer = writing(self._engine)
 
     @classmethod
@@ -264,7 +265,7 @@ def explained(place: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
-        reason = first_line(getattr(error, "orig", None) or error)
+        reason = error_line(getattr(error, "orig", None) or error).rstrip(".")
         ways = (way for word, way in _WAYS_OUT.items() if word in reason)
         way = next(ways, f"Make it readable and writable, or {CHOOSE}")
         raise CatalogError(f"The catalog {place} cannot be used ({reason}). {way}.") from error
@@ -275,8 +276,3 @@ def place_of(url: str | URL) -> str:
     parsed = make_url(url)
     is_file = parsed.drivername.startswith("sqlite") and parsed.database
     return str(parsed.database) if is_file else parsed.render_as_string()
-
-
-def first_line(error: BaseException) -> str:
-    """An error's text, cut to what fits into a sentence."""
-    return str(error).strip().partition("\n")[0].rstrip(".")

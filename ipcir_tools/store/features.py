@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ipcir_tools import text as text_module
 from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.errors import BadImageError, InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.images import files, reading
@@ -22,6 +21,7 @@ from ipcir_tools.store.captions import Captioning
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import _DRAWN, _drawn_keys
 from ipcir_tools.store.failure_limit import FailureLimit
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class Features:
         if record is None:
             raise NotFoundError(f"No picture has the id {id_!r}.")
         # an agent may read this: the file's name is enough, its folder is nobody's business
-        gone = f"The picture {id_} ({text_module.shown(PurePath(record.source).name)}) cannot be opened again"
+        gone = f"The picture {id_} ({excerpt(PurePath(record.source).name)}) cannot be opened again"
         mend = "put the file back, or run `ipcir index` on its folder and search with another picture"
         try:
             loaded = reading.load(files.text_path(record.source), self._settings)

@@ -23,7 +23,7 @@ from ipcir_tools.images.files import find_files, located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.text import shown
+from ipcir_tools.text import error_line, error_sentence
 from ipcir_tools.types import FloatArray, IndexReport, Skip
 
 if TYPE_CHECKING:
@@ -242,13 +242,13 @@ def _encode_each_that_can(
             try:
                 vectors |= _encode(encoder, {id_: loaded})
             except Exception as error:  # noqa: BLE001 - as above
-                failed[id_] = f"cannot be encoded ({shown(str(error)) or type(error).__name__})"
+                failed[id_] = f"cannot be encoded ({error_line(error, 80)})"
         if vectors or (is_proven and len(pictures) == 1):
             return vectors, failed
         if isinstance(whole, IPCIRError):
             raise
         raise ModelUnavailableError(
-            f"The encoder {encoder.name} fails on every picture: {shown(str(whole))}."
+            f"The encoder {encoder.name} fails on every picture: {error_sentence(whole)}"
         ) from whole
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ipcir_tools.display.results import CAPTION_CAP, NAME_CAP, result_json, result_text
-from ipcir_tools.text import capped, quoted
+from ipcir_tools.text import shorten_json
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, SearchResult, Turn
 
 HIT = Hit(
@@ -110,35 +109,9 @@ def test_no_caption_or_name_leaves_its_line_or_its_quotes(caption, name):
     assert len(lines) == 4
     rest = lines[-1].removeprefix("1. aaaa score 0.123 file ")
     said_name, end = json.JSONDecoder().raw_decode(rest)
-    assert said_name == capped(hostile.source[1:], NAME_CAP)
+    assert said_name == shorten_json(hostile.source[1:], NAME_CAP)
     assert rest[end:].startswith(" caption ")
-    assert json.loads(rest[end:].removeprefix(" caption ")) == capped(caption, CAPTION_CAP)
-
-
-@given(TEXTS, st.integers(2, 60))
-def test_capped_text_takes_at_most_its_cap_in_json_and_prints_on_one_line(text, cap):
-    short = capped(text, cap)
-    assert len(quoted(text, cap)) <= cap + 2
-    assert json.loads(quoted(text, cap)) == short
-    assert short.isprintable()
-    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    assert short == plain or (short[-1] == "…" and plain.startswith(short[:-1]))
-
-
-@pytest.mark.parametrize(
-    ("text", "cap", "short"),
-    [
-        ("word " * 10, 12, "word word w…"),
-        ("a dress", 7, "a dress"),
-        ('""""""', 6, '""…'),
-        ("a\n\t b\x00c", 20, "a b c"),
-        ("read \u202eback\u202c", 20, "read back"),
-        ("猫" * 5, 3, "猫猫…"),
-        ("\udce9", 5, ""),
-    ],
-)
-def test_how_text_is_capped(text, cap, short):
-    assert capped(text, cap) == short
+    assert json.loads(rest[end:].removeprefix(" caption ")) == shorten_json(caption, CAPTION_CAP)
 
 
 def test_an_instruction_in_a_caption_stays_between_quotes():

@@ -19,7 +19,6 @@ from ipcir_tools.images import reading
 from ipcir_tools.images.files import find_files, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, load, read_file
 from ipcir_tools.settings import Settings
-from ipcir_tools.text import shown
 
 SETTINGS = Settings()
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -417,9 +416,3 @@ def test_any_file_name_becomes_text_and_back(tmp_path_factory, name):
 
 def test_bytes_that_are_no_text_are_shown_as_escapes():
     assert path_text(Path(os.fsdecode(b"caf\xe9.jpg"))) == r"caf\xe9.jpg"
-
-
-@given(text=st.text())
-def test_what_is_shown_is_one_short_printable_line(text):
-    assert shown(text).isprintable()
-    assert len(shown(text)) <= 80

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
-from ipcir_tools.prompts import Prompt, capped, load_prompt, parse_prompt, prompt_ids
+from ipcir_tools.prompts import Prompt, load_prompt, parse_prompt, prompt_ids
 
 HEAD = "---\nid: toy\nversion: 3\npurpose: To test.\nvariables: {caption: 50}\nreply: text\n---\n"
 BODY = "\n## system\nAnswer {{briefly}}.\n\n## user\n<caption>\n{caption}\n</caption>\n"
@@ -350,18 +350,6 @@ class TestAFolderOfOnesOwn:
             load_prompt(name, folder)
         assert "\n" not in str(caught.value)
         assert " ".join(name.split()) in str(caught.value)
-
-
-def test_capping_drops_what_no_request_can_carry():
-    assert capped("a\x00b\udce9c\r\nd", 50) == "a b?c\nd"
-    assert capped("word " * 10, 12) == "word word w…"
-
-
-@given(st.text(), st.integers(1, 40))
-def test_capped_text_is_short_and_can_always_be_sent(text: str, limit: int):
-    short = capped(text, limit)
-    assert len(short) <= limit
-    short.encode("utf-8")
 
 
 @given(st.text(max_size=45))

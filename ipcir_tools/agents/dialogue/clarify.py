@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ipcir_tools.text import quoted
+from ipcir_tools.text import quote
 from ipcir_tools.types import FloatArray, Where
 
 Why = Literal["unclear", "no picture", "filter", "no match"]
@@ -72,7 +72,7 @@ def of_words(words: str, *, pictured: bool, begun: bool) -> Clarification | None
     ``pictured``: there is a reference picture; ``begun``: the request goes on from an earlier turn.
     """
     if not _words(words) - _SAYS_NOTHING:
-        told = f"{quoted(words)} names nothing to be seen, so these pictures are a guess."
+        told = f"{quote(words)} names nothing to be seen, so these pictures are a guess."
         if not (pictured or begun):
             way = "What should the picture show? Say it in a few words, or give a picture to start from."
             return Clarification("unclear", told, way)
@@ -80,9 +80,9 @@ def of_words(words: str, *, pictured: bool, begun: bool) -> Clarification | None
         way = "What should be different? Name what the picture should show, such as 'in blue' or 'without people'"
         return Clarification("unclear", told, way + pick)
     if not pictured and not begun and _POINTS.match(words):
-        told = f"{quoted(words)} points to a picture and none was given, so only its words were searched for."
+        told = f"{quote(words)} points to a picture and none was given, so only its words were searched for."
         way = "give a picture's id or file, or say in words what the picture should show."
-        return Clarification("no picture", told, f"Which picture does {quoted(words)} mean? To answer, {way}")
+        return Clarification("no picture", told, f"Which picture does {quote(words)} mean? To answer, {way}")
     return None
 
 
@@ -90,7 +90,7 @@ def of_filter(where: Where | None) -> Clarification | None:
     """What to ask where there are no hits at all: only a filter can leave none."""
     if not where:
         return None
-    told = f"No picture passes the filter {quoted(json.dumps(where))}."
+    told = f"No picture passes the filter {quote(json.dumps(where))}."
     return Clarification(
         "filter", told, f"{told} Search without it? Answer 'yes', or say what to search for without it."
     )
@@ -104,7 +104,7 @@ def of_hits(hits: FloatArray, wanted: FloatArray, start: FloatArray, words: str)
     """
     if leaning(hits, wanted, start) >= LEAST:
         return None
-    told = f"None of the pictures shows {quoted(words)} well."
+    told = f"None of the pictures shows {quote(words)} well."
     return Clarification("no match", told, f"{told} Say it in other words, or answer 'show them' to see the nearest.")
 
 

@@ -20,6 +20,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ipcir_tools.text import one_line
+
 
 @dataclass(frozen=True)
 class Refine:
@@ -166,7 +168,7 @@ _QUOTED = re.compile(r'"([^"]*[^"\s][^"]*)"')
 
 def parse_line(text: str) -> Line:
     """What a line means. Never raises; what is no command and no pick is an edit, as it was typed."""
-    line, flat = text.strip(), " ".join(text.split())
+    line, flat = text.strip(), one_line(text)
     if (command := _COMMANDS.get(flat.lower())) is not None:
         return command
     if len(line) > _LONGEST:

@@ -26,8 +26,8 @@ from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import key_of, reply_of
 from ipcir_tools.llm.reply_text import refuses, unwrapped
 from ipcir_tools.llm.tracing import asked_by
-from ipcir_tools.prompts import Prompt, capped, load_prompt
-from ipcir_tools.text import one_line, printable
+from ipcir_tools.prompts import Prompt, load_prompt
+from ipcir_tools.text import one_line, remove_unprintable, sanitize, unquote
 from ipcir_tools.types import Turn
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def read_question(text: str) -> str:
         raise NoQuestionError("the reply is empty")
     if refuses(answer):
         raise NoQuestionError("the language model declined")
-    question = one_line(printable(answer))
+    question = unquote(remove_unprintable(answer))
     if len(question) > MAX_CHARS or "\n" in answer:
         raise NoQuestionError(f"the reply is longer than one line of {MAX_CHARS} characters")
     if _DEBRIS.search(question) or _ELSEWHERE.search(question):
@@ -180,7 +180,7 @@ class _Wording:
         return Question(question, "llm", calls=budget.calls)
 
     def _rendered(self, asked: UnclearRequest) -> list[BaseMessage]:
-        found = "\n".join(f"- {capped(' '.join(text.split()), FOUND_CHARS)}" for text in asked.found[:FOUND])
+        found = "\n".join(f"- {sanitize(one_line(text), FOUND_CHARS)}" for text in asked.found[:FOUND])
         values = {
             "request": asked.request or "(nothing)",
             "why": asked.doubt.told,

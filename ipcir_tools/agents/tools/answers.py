@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ipcir_tools.agents.tools.tool import Brief
 from ipcir_tools.display.results import Caps, fitted, judged_text
 from ipcir_tools.errors import NotFoundError
-from ipcir_tools.text import capped, shown
+from ipcir_tools.text import excerpt, shorten_json
 from ipcir_tools.types import Hit, Turn
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def _hit_brief(hit: Hit, caps: Caps) -> HitBrief:
         rank=hit.rank,
         id=hit.id,
         score=round(hit.score, 3),
-        file=capped(PurePath(hit.source).name, caps.name),
-        caption=capped(hit.caption, caps.caption) if hit.caption else None,
+        file=shorten_json(PurePath(hit.source).name, caps.name),
+        caption=shorten_json(hit.caption, caps.caption) if hit.caption else None,
     )
     return JudgedHitBrief(**brief.model_dump(), judged=judged_text(hit.judged, caps)) if hit.judged else brief
 
@@ -76,4 +76,4 @@ def known_turn(engine: Engine, id: str) -> Turn:
     if not last:
         raise NotFoundError("There is no turn yet: begin with find_images or compose_search.")
     near = get_close_matches(named[:_LONGEST_ID], last, n=3) or last[:3]
-    raise NotFoundError(f"There is no turn {shown(named)}: did you mean {' or '.join(near)}? Or call list_turns.")
+    raise NotFoundError(f"There is no turn {excerpt(named)}: did you mean {' or '.join(near)}? Or call list_turns.")

@@ -11,7 +11,7 @@ from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
 from ipcir_tools.display.results import DATA, MAX_WARNINGS, Caps, remarks, result_json, result_text
 from ipcir_tools.store.filters import GRAMMAR
-from ipcir_tools.text import capped
+from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
 
 if TYPE_CHECKING:
@@ -110,10 +110,11 @@ def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
-        imagined=capped(turn.imagined.description, caps.said) if turn.imagined else None,
+        imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
         hits=hit_briefs(turn.hits, caps),
-        warnings=remarks(result) + [capped(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
+        warnings=remarks(result)
+        + [shorten_json(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )
 
 

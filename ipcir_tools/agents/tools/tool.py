@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ipcir_tools.errors import IPCIRError
-from ipcir_tools.text import capped
+from ipcir_tools.text import shorten_json
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -91,7 +91,7 @@ class Operation(Generic[A]):
         try:
             return self.run(engine, arguments)
         except IPCIRError as error:
-            raise ToolCallError(capped(str(error), ERROR_CAP)) from error
+            raise ToolCallError(shorten_json(str(error), ERROR_CAP)) from error
         except Exception as error:  # an agent's loop must survive a fault of ours
             log.exception("%s failed", self.name)
             raise ToolCallError(
@@ -103,9 +103,9 @@ class Operation(Generic[A]):
 def validation_message(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating what was sent."""
     wrong = [_wrong(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
-    return capped("The arguments are wrong; call again with them mended. " + "; ".join(wrong), ERROR_CAP)
+    return shorten_json("The arguments are wrong; call again with them mended. " + "; ".join(wrong), ERROR_CAP)
 
 
 def _wrong(place: tuple[int | str, ...], message: str) -> str:
-    where = capped(".".join(map(str, place)), 60) or "arguments"
+    where = shorten_json(".".join(map(str, place)), 60) or "arguments"
     return f"{where}: {message.removeprefix('Value error, ')}"

@@ -11,7 +11,7 @@ from pydantic import Field
 from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs, known_turn
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
 from ipcir_tools.display.results import DATA, MAX_JUDGED, NAME_CAP, Caps, result_json, result_text, said, some, steps
-from ipcir_tools.text import capped, quoted
+from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ def _turn_brief(path: Sequence[Turn], caps: Caps) -> TurnBrief:
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
-        asked=capped(said(turn), caps.said // 2),
+        asked=shorten_json(said(turn), caps.said // 2),
         liked=some(turn.query.liked, MAX_JUDGED),
         disliked=some(turn.query.disliked, MAX_JUDGED),
-        imagined=capped(turn.imagined.description, caps.said) if turn.imagined else None,
+        imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        path=[StepBrief(turn=step.id, asked=capped(said(step), caps.name)) for step in told],
+        path=[StepBrief(turn=step.id, asked=shorten_json(said(step), caps.name)) for step in told],
         left_out=len(path) - len(told),
         hits=hit_briefs(turn.hits, caps),
     )
@@ -133,7 +133,7 @@ def _turn_line(turn: Turn) -> TurnLineBrief:
     return TurnLineBrief(
         turn=turn.id,
         parent=turn.parent,
-        asked=capped(said(turn), NAME_CAP),
+        asked=shorten_json(said(turn), NAME_CAP),
         hits=len(turn.hits),
         first=turn.hits[0].id if turn.hits else None,
     )
@@ -146,7 +146,7 @@ def _turns_text(turns: Sequence[TurnLineBrief]) -> str:
 def _line(turn: TurnLineBrief) -> str:
     after = f" after {turn.parent}" if turn.parent else ""
     found = f"{turn.hits} hits, first {turn.first}" if turn.first else "no hits"
-    return f"{turn.turn}{after} {quoted(turn.asked, NAME_CAP)}: {found}"
+    return f"{turn.turn}{after} {quote(turn.asked, NAME_CAP)}: {found}"
 
 
 SHOW_TURN = Operation(

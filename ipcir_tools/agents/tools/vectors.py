@@ -14,7 +14,7 @@ from ipcir_tools.agents.tools.search import AGENT_K, AGENT_MOST, WHERE, K
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
 from ipcir_tools.display.results import DATA, MAX_WARNINGS, NO_HITS, Caps, fitted, hit_json, hit_lines
 from ipcir_tools.errors import NotFoundError
-from ipcir_tools.text import capped, quoted, shown
+from ipcir_tools.text import excerpt, quote, shorten_json
 from ipcir_tools.types import Hit
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class FusedBrief(Brief):
 def _caption_image(engine: Engine, asked: CaptionImageArguments) -> Answer:
     made = engine.caption(asked.image)
     return Answer(
-        f"image {made.id} ({DATA})\ncaption {quoted(made.text, _TEXT_CAP)}",
-        CaptionBrief(image=made.id, caption=capped(made.text, _TEXT_CAP)),
+        f"image {made.id} ({DATA})\ncaption {quote(made.text, _TEXT_CAP)}",
+        CaptionBrief(image=made.id, caption=shorten_json(made.text, _TEXT_CAP)),
         {"image": made.id, "caption": made.text},
     )
 
@@ -138,8 +138,8 @@ def _imagine_target(engine: Engine, asked: ImagineTargetArguments) -> Answer:
     target, warnings = imagined.target, list(imagined.warnings)
     brief = ImaginedBrief(
         image=made.id if made else None,
-        caption=capped(caption, _TEXT_CAP // 2),
-        description=capped(target.description, _TEXT_CAP),
+        caption=shorten_json(caption, _TEXT_CAP // 2),
+        description=shorten_json(target.description, _TEXT_CAP),
         **{name: _shortened(getattr(target, name)) for name in ("keep", "add", "remove", "alternatives")},
         imagined_by=target.origin,
         warnings=_shortened(warnings[:MAX_WARNINGS], _TEXT_CAP // 3),
@@ -152,16 +152,16 @@ def _imagined_lines(brief: ImaginedBrief, target: ImaginedTarget) -> list[str]:
     of = f"of image {brief.image} " if brief.image else ""
     lists = {name: getattr(brief, name) for name in ("keep", "add", "remove", "alternatives")}
     return [
-        f"imagined target {of}(by {target.origin}; {DATA}): {quoted(target.description, _TEXT_CAP)}",
-        f"from the caption {quoted(brief.caption)}",
-        *(f"{name}: {', '.join(map(quoted, words))}" for name, words in lists.items() if words),
-        *(f"warning: {quoted(warning)}" for warning in brief.warnings),
+        f"imagined target {of}(by {target.origin}; {DATA}): {quote(target.description, _TEXT_CAP)}",
+        f"from the caption {quote(brief.caption)}",
+        *(f"{name}: {', '.join(map(quote, words))}" for name, words in lists.items() if words),
+        *(f"warning: {quote(warning)}" for warning in brief.warnings),
         "Give the description to encode or find_images, or the whole wish to compose_search.",
     ]
 
 
 def _shortened(words: Sequence[str], cap: int = _WORD_CAP) -> list[str]:
-    return [capped(word, cap) for word in words[:_MOST_WORDS]]
+    return [shorten_json(word, cap) for word in words[:_MOST_WORDS]]
 
 
 def _encode(engine: Engine, asked: EncodeArguments) -> Answer:
@@ -188,7 +188,7 @@ def _checked_handle(handle: str) -> str:
     named = handle.strip()
     if not named.isascii() or not named.isprintable():
         raise NotFoundError(
-            f"There is no vector {shown(named)}: take handles that `encode` gave, or whole picture ids."
+            f"There is no vector {excerpt(named)}: take handles that `encode` gave, or whole picture ids."
         )
     return named
 

@@ -150,14 +150,14 @@ def _prices(path: Path | None) -> Prices | None:
     from pydantic import TypeAdapter, ValidationError
 
     from ipcir_tools.evaluation.comparison.accounting import Price
+    from ipcir_tools.text import error_line
 
     try:
         return TypeAdapter(dict[str, Price]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        why = " ".join(str(error).split())[:200]
         form = '{"openai:gpt-5-mini": {"input": 0.25, "output": 2.0}}'
         raise InvalidRequestError(
-            f"{path} is no price table ({why}): write it as {form}, dollars a million tokens."
+            f"{path} is no price table ({error_line(error)}): write it as {form}, dollars a million tokens."
         ) from error
 
 

@@ -123,9 +123,9 @@ def trial_request(
 def opened_image(source: str, settings: Settings) -> Image.Image:
     """The picture at a path. Raises BadImageError."""
     from ipcir_tools.images.contact_sheet import opened
-    from ipcir_tools.text import shown
+    from ipcir_tools.text import excerpt
 
     picture = opened(source, settings)
     if isinstance(picture, str):
-        raise BadImageError(f"The picture {shown(source)} cannot be used: {picture}.")
+        raise BadImageError(f"The picture {excerpt(source)} cannot be used: {picture}.")
     return picture

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import err, out
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt, one_line, visible
 
 if TYPE_CHECKING:
     from ipcir_tools.store.replies import ReplyCount
@@ -55,8 +55,8 @@ def show_replies(found: Sequence[tuple[str, Reply]], kind: str | None, home: Pat
     table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("reply")  # it alone may shrink: were it no_wrap too, the keys would be cut off
     for key, reply in found:
-        said = Text(shown(" ".join(_said(reply).split()), _EXCERPT), no_wrap=True, overflow="ellipsis")
-        model = Text(shown(reply.model or "-", _MODEL))
+        said = Text(excerpt(one_line(_said(reply)), _EXCERPT), no_wrap=True, overflow="ellipsis")
+        model = Text(excerpt(reply.model or "-", _MODEL))
         table.add_row(_text(key[:_KEY]), _minute(reply.created), _text(reply.kind), model, _tokens(reply), said)
     out.print(table)
 
@@ -95,7 +95,7 @@ def say(text: str, end: str = "\n") -> None:
 def _say_none(kind: str | None, home: Path) -> None:
     of = f" of kind {kind}" if kind else ""
     made = "" if kind else ": a search with --llm makes the first"
-    out.print(Text(f"no replies{of} are kept in {shown(str(home), 4_000)} yet{made}"), soft_wrap=True)
+    out.print(Text(f"no replies{of} are kept in {visible(str(home))} yet{made}"), soft_wrap=True)
 
 
 def _said(reply: Reply) -> str:
@@ -108,7 +108,7 @@ def _said(reply: Reply) -> str:
 
 def _text(value: str) -> Text:
     """A text as it is, without rich's markup, its control characters made visible."""
-    return Text(shown(value, 10 * len(value)))
+    return Text(visible(value))
 
 
 def _calls(calls: int | None) -> str:

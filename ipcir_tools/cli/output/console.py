@@ -21,6 +21,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from ipcir_tools.text import visible, visible_line
+
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
 
@@ -61,19 +63,18 @@ def progress_bars() -> Iterator[Progress]:
 
 def show_error(text: str) -> None:
     """One line on standard error."""
-    line = " ".join(str(text).split())
-    err.print(f"[bold red]error:[/] {escape(_line(line))}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(visible_line(text))}", soft_wrap=True)
 
 
 def show_welcome(pictures: int, llm: str | None) -> None:
     """How a dialogue begins."""
     who = f"through an agent with {llm}" if llm else "by rules"
-    out.print(f"[dim]{pictures:,} pictures, {escape(_line(who))}; help tells what to type, Ctrl-D leaves[/]")
+    out.print(f"[dim]{pictures:,} pictures, {escape(visible(who))}; help tells what to type, Ctrl-D leaves[/]")
 
 
 def show_typed(prompt: str, text: str) -> None:
     """A line of a script, as if it had been typed."""
-    out.print(f"[bold green]{prompt}[/]{escape(_line(text))}", soft_wrap=True)
+    out.print(f"[bold green]{prompt}[/]{escape(visible(text))}", soft_wrap=True)
 
 
 def show_help(lines: Sequence[tuple[str, str]]) -> None:
@@ -98,15 +99,10 @@ def working(what: str) -> Iterator[None]:
 
 def show_note(label: str, text: str, style: str = "dim") -> None:
     """A word beside the results: a label, and text that may come from anywhere."""
-    out.print(f"  [{style}]{label}[/] {escape(_line(text))}", soft_wrap=True)
+    out.print(f"  [{style}]{label}[/] {escape(visible(text))}", soft_wrap=True)
 
 
 def show_words(text: str) -> None:
     """What an agent says, line by line."""
     for line in text.strip().splitlines():
-        out.print(Text(_line(line)), style="cyan")
-
-
-def _line(text: str) -> str:
-    """A file name as one line, control characters made visible."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        out.print(Text(visible(line)), style="cyan")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ipcir_tools.cli.output.console import out
 from ipcir_tools.cli.output.results import show_index, show_result
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
     from ipcir_tools.demo.play import Show
@@ -32,12 +32,14 @@ _MOST = 8
 def show_report(report: Report, written: Sequence[Path] = ()) -> None:
     """The table, what failed, and how it was made."""
     from ipcir_tools.evaluation.reports.report import made_now
-    from ipcir_tools.text import visible
+    from ipcir_tools.text import visible_line
 
-    out.print(f"[bold]{escape(visible(report.benchmark))}[/]")
+    out.print(f"[bold]{escape(visible_line(report.benchmark))}[/]")
     print_whole(_table(report))
     for row in (row for row in report.rows if row.not_run):
-        out.print(f"  [yellow]{escape(row.composer)} was not run:[/] {escape(visible(row.not_run))}", soft_wrap=True)
+        out.print(
+            f"  [yellow]{escape(row.composer)} was not run:[/] {escape(visible_line(row.not_run))}", soft_wrap=True
+        )
     by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
     out.print(
         f"  [dim]{report.queries:,} queries, {report.gallery:,} {report.entries}, imagined by {by}; "
@@ -97,13 +99,13 @@ def _chance(p: float) -> str:
 
 def _show_failures(report: Report) -> None:
     from ipcir_tools.evaluation.reports.report import failed_where, failure_lines
-    from ipcir_tools.text import visible
+    from ipcir_tools.text import visible_line
 
     lines = failure_lines(report)
     if lines:
         out.print(f"[yellow]queries that failed: {escape(failed_where(report))}[/]", soft_wrap=True)
     for line in lines[:_MOST]:
-        out.print(f"  {visible(line)}", markup=False, soft_wrap=True)
+        out.print(f"  {visible_line(line)}", markup=False, soft_wrap=True)
     if lines[_MOST:]:
         out.print(f"  and {len(lines) - _MOST} reasons more: --json lists them all")
 
@@ -113,7 +115,7 @@ def show_unusable(unusable: Mapping[str, str]) -> None:
     if unusable:
         out.print(f"[yellow]{len(unusable):,} of the gallery cannot be used:[/]")
     for name, why in list(unusable.items())[:_MOST]:
-        out.print(f"  {shown(name)} {why}", markup=False, soft_wrap=True)
+        out.print(f"  {excerpt(name)} {why}", markup=False, soft_wrap=True)
     if len(unusable) > _MOST:
         out.print(f"  and {len(unusable) - _MOST} more: --json lists them all")
 

@@ -10,9 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ipcir_tools.cli.output.console import _line, out, show_note
+from ipcir_tools.cli.output.console import out, show_note
 from ipcir_tools.cli.output.turn_tree import Branch, asked, begun, branches
 from ipcir_tools.display.results import remarks
+from ipcir_tools.text import visible
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.replay import Replay
@@ -33,7 +34,7 @@ def show_index(report: IndexReport) -> None:
         out.print(f"[yellow]{len(report.skipped)} skipped:[/]")
         table = Table(box=None, padding=(0, 2), show_header=False)
         for skip in report.skipped[:_MOST_SKIPS]:
-            table.add_row(Text(_line(skip.source), overflow="fold"), Text(skip.reason))
+            table.add_row(Text(visible(skip.source), overflow="fold"), Text(skip.reason))
         out.print(table)
         if len(report.skipped) > _MOST_SKIPS:
             out.print(f"  and {len(report.skipped) - _MOST_SKIPS} more: --json lists them all")
@@ -48,7 +49,7 @@ def show_result(
     """
     turn = result.turn
     out.print(
-        f"[bold]{escape(_line(asked(turn, parent)))}[/]  [dim]turn {turn.id}"
+        f"[bold]{escape(visible(asked(turn, parent)))}[/]  [dim]turn {turn.id}"
         + (f", after {turn.parent}" if turn.parent else "")
         + "[/]"
     )
@@ -56,14 +57,14 @@ def show_result(
     told.add_column(no_wrap=True)
     told.add_column(overflow="fold")
     if turn.caption is not None:
-        told.add_row("  [dim]reference[/]", escape(_line(turn.caption)))
+        told.add_row("  [dim]reference[/]", escape(visible(turn.caption)))
     if turn.imagined is not None:
         by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
             turn.imagined.origin
         ]
-        told.add_row("  [dim]imagined[/]", f"{escape(_line(turn.imagined.description))} [dim](by {by})[/]")
+        told.add_row("  [dim]imagined[/]", f"{escape(visible(turn.imagined.description))} [dim](by {by})[/]")
     for warning in (*remarks(result), *result.warnings):
-        told.add_row("  [yellow]note[/]", escape(_line(warning)))
+        told.add_row("  [yellow]note[/]", escape(visible(warning)))
     if told.row_count:
         out.print(told)
     if not turn.hits:
@@ -77,7 +78,7 @@ def show_result(
     table.add_column("picture")  # it alone may shrink: were it no_wrap too, the scores would vanish beside a long name
     for hit in turn.hits[:most]:
         file = Text(
-            _line(PurePath(hit.source).name),
+            visible(PurePath(hit.source).name),
             style="bold green" if hit.id == marked else "",
             no_wrap=True,
             overflow="ellipsis",
@@ -93,7 +94,7 @@ def show_result(
 def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
     """Turns as trees, oldest first; a star marks the ``current`` one."""
     tree = list(branches(turns))
-    best = [_line(PurePath(each.turn.hits[0].source).name) if each.turn.hits else "(none)" for each in tree]
+    best = [visible(PurePath(each.turn.hits[0].source).name) if each.turn.hits else "(none)" for each in tree]
     room = out.width - len("* ") - _TURN_ID - 4 * len("  ")
     names = min(max(map(len, best), default=0), room * 2 // 5)
     table = Table(box=None, padding=(0, 1), header_style="dim")
@@ -110,9 +111,9 @@ def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
 def _asked(branch: Branch) -> Text:
     """A line of the tree: strokes, then the words; a root is bold and names its picture."""
     if branch.turn.parent is not None:
-        return _cut((branch.strokes, "dim"), _line(asked(branch.turn, branch.parent)))
+        return _cut((branch.strokes, "dim"), visible(asked(branch.turn, branch.parent)))
     words, picture = begun(branch.turn)
-    return _cut((branch.strokes, "dim"), (_line(words), "bold"), (f"  {_line(picture)}", "dim"))
+    return _cut((branch.strokes, "dim"), (visible(words), "bold"), (f"  {visible(picture)}", "dim"))
 
 
 def _cut(*parts: str | tuple[str, str]) -> Text:
@@ -123,12 +124,15 @@ def _cut(*parts: str | tuple[str, str]) -> Text:
 def show_hit(hit: Hit) -> None:
     """One hit with all that is known of it."""
     out.print(f"[bold]{hit.rank}[/]  {hit.id}  [dim]score[/] {hit.score:.3f}")
-    out.print(f"  [dim]file   [/] {escape(_line(hit.source))}", soft_wrap=True)
+    out.print(f"  [dim]file   [/] {escape(visible(hit.source))}", soft_wrap=True)
     if hit.caption is not None:
-        out.print(f"  [dim]caption[/] {escape(_line(hit.caption))}", soft_wrap=True)
+        out.print(f"  [dim]caption[/] {escape(visible(hit.caption))}", soft_wrap=True)
     if hit.judged is not None:
         edit, keep = _judged(hit)
-        out.print(f"  [dim]judged [/] edit {edit}, keep {keep}: {escape(_line(hit.judged.reason))}", soft_wrap=True)
+        out.print(
+            f"  [dim]judged [/] edit {edit}, keep {keep}: {escape(visible(hit.judged.reason))}",
+            soft_wrap=True,
+        )
 
 
 def show_replay(replayed: Replay) -> None:
@@ -147,7 +151,7 @@ def show_replay(replayed: Replay) -> None:
     for name in ("stored", "now"):
         table.add_column(name, overflow="fold", ratio=1)
     for each in replayed.differences:
-        table.add_row(each.turn, each.what, Text(_line(each.stored)), Text(_line(each.now)))
+        table.add_row(each.turn, each.what, Text(visible(each.stored)), Text(visible(each.now)))
     out.print(table)
 
 

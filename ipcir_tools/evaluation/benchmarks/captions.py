@@ -19,7 +19,7 @@ from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.benchmarks.jsonl import Name, measures_for, numbered_lines, read_queries, told
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 _ENTRY = '{"id": "a", "captions": ["a red dress"]}'
 _QUERY = '{"reference": "a", "modification": "in blue", "targets": ["b"]}'
@@ -97,11 +97,11 @@ def _read(path: Path) -> _Gallery:
             found.bad.append(f"line {number}: {in_words(error)}")
             continue
         if entry.id in found.captions:
-            found.bad.append(f"line {number}: the id {shown(entry.id)} stands there already")
+            found.bad.append(f"line {number}: the id {excerpt(entry.id)} stands there already")
             continue
         found.captions[entry.id] = tuple(text for text in entry.captions if text.strip())
         if len(found.captions[entry.id]) < len(entry.captions):
-            found.blank.append(shown(entry.id))
+            found.blank.append(excerpt(entry.id))
     return found
 
 
@@ -111,7 +111,7 @@ def _unusable(path: Path, entries: _Gallery) -> dict[str, str]:
 
 
 def _useless(path: Path, what: str, bad: Sequence[str], line: str) -> str:
-    first = f"{len(bad)} are none, the first is {shown(bad[0], 200)}" if bad else "it is empty"
+    first = f"{len(bad)} are none, the first is {excerpt(bad[0], 200)}" if bad else "it is empty"
     return f"{path} holds no {what} ({first}): write lines as {line}."
 
 
@@ -126,6 +126,6 @@ def _notes(path: Path, entries: _Gallery, queries: Sequence[Query], bad: Sequenc
         "R counts the first of a query's targets, Hits any of them, mAP all",
         told("lines of the queries left out", bad),
         told(f"lines of {path.name} left out", entries.bad),
-        told("entries without a caption, which are never found", [shown(name) for name in entries.silent]),
+        told("entries without a caption, which are never found", [excerpt(name) for name in entries.silent]),
         told("entries with a caption that is blank and was passed over", entries.blank),
     )

@@ -19,7 +19,7 @@ from ipcir_tools.evaluation.benchmarks.annotations import Item, check_folder, in
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, measures
 from ipcir_tools.images.files import find_files, located
-from ipcir_tools.text import shown
+from ipcir_tools.text import excerpt
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[_Text, Field(coerce_numbers_to_str=True)]
@@ -97,7 +97,7 @@ def read_queries(
         own = str(number) if str(number) not in queries else f"line {number}"
         found = _parse(line, own, gallery, missing, keeps_reference, spelled)
         if isinstance(found, Query) and found.id in queries:
-            found = _Bad(f"the id {shown(found.id)} stands there already")
+            found = _Bad(f"the id {excerpt(found.id)} stands there already")
         if isinstance(found, Query):
             queries[found.id] = found
         else:
@@ -118,7 +118,7 @@ def _parse(
     except ValidationError as error:
         return _Bad(in_words(error))
     reference, *targets = (spelled(name) for name in (item.reference, *item.targets))
-    unknown = [shown(name) for name in (reference, *targets) if name not in gallery]
+    unknown = [excerpt(name) for name in (reference, *targets) if name not in gallery]
     if unknown:
         return _Bad(f"{missing}: {', '.join(unknown)}")
     if reference in targets and not keeps_reference:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ipcir_tools import text
 from ipcir_tools.evaluation.comparison.report import CAME, TOOK, ArmReport, Comparison, Dispute, Side, came, took
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.evaluation.reports.charts import bar_svg
 from ipcir_tools.evaluation.reports.page import Thumbnail, escape, page, pairs, picture_rules
+from ipcir_tools.text import excerpt
 
 _MORE = """
 .note{border-left:4px solid var(--b);padding:12px 18px;margin:18px 0 0}
@@ -141,7 +141,7 @@ class _Shown:
         self._captions = captions
 
     def __call__(self, name: str, hit: bool = False) -> str:
-        label, mark = escape(text.shown(name)), " hit" if hit else ""
+        label, mark = escape(excerpt(name)), " hit" if hit else ""
         if name in self._captions:
             return f'<span class="w{mark}" title="{label}">{escape(self._captions[name])}</span>'
         kind = f"p {self.classes[name]}{mark}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ipcir_tools.evaluation.reports.report import Report, Row, failure_lines, made_now
-from ipcir_tools.text import visible
+from ipcir_tools.text import visible_line
 
 
 def report_markdown(report: Report) -> str:
@@ -90,4 +90,4 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _plain(text: str) -> str:
     """One line in which nothing is markup."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", visible(text))
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", visible_line(text))

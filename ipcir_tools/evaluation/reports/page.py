@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.evaluation.reports.style import STYLE
 from ipcir_tools.images.thumbnails import data_uri, thumbnail
-from ipcir_tools.text import visible
+from ipcir_tools.text import visible_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def picture_rules(classes: Mapping[str, str], thumbnail: Thumbnail) -> str:
 
 def escape(text: str) -> str:
     """A text of a file or a model as text of the page."""
-    return escaped(visible(text))
+    return escaped(visible_line(text))
 
 
 def pairs(values: Mapping[str, str]) -> str:

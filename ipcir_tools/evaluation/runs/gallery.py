@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ipcir_tools import text as text_module
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, crop_of
 from ipcir_tools.images import files as files_module
 from ipcir_tools.images import reading
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class BenchmarkGallery:
         return None
 
     def _why(self, name: str) -> str:
-        return f"{text_module.shown(name)} {self.unreadable.get(name, 'is not among its pictures')}"
+        return f"{excerpt(name)} {self.unreadable.get(name, 'is not among its pictures')}"
 
 
 def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress) -> BenchmarkGallery:

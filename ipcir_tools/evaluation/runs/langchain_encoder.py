@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError
-from ipcir_tools.models import hub
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
-from ipcir_tools.text import shown
+from ipcir_tools.text import error_sentence, excerpt
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ _WAY_OUT = "It is called without arguments: name a function of yours that sets i
 def _named(name: str) -> Any:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute.isidentifier()):
-        raise InvalidRequestError(f"{shown(name)!r} names no embeddings: write {GRAMMAR}.")
+        raise InvalidRequestError(f"{excerpt(name)!r} names no embeddings: write {GRAMMAR}.")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # and it stays there: the module may import its neighbours later
@@ -103,7 +102,7 @@ def _instead(module: Any) -> str:
 
 
 def _why(error: Exception) -> str:
-    return f"{type(error).__name__}: {hub.one_line(error)}"
+    return f"{type(error).__name__}: {error_sentence(error)}"
 
 
 # ---- the encoder -------------------------------------------------------------------------------------
@@ -149,7 +148,7 @@ class TextEncoder(Encoder):
         for text, vector in zip(texts, vectors, strict=True):
             if not vector.any():
                 raise InvalidRequestError(
-                    f"the embeddings {self.name} give zeros or no numbers for {shown(text, 80)!r}: word it differently"
+                    f"the embeddings {self.name} give zeros or no numbers for {excerpt(text)!r}: word it differently"
                 )
         return vectors
 

@@ -38,6 +38,7 @@ from ipcir_tools.evaluation.runs.fusion_curve import Curve
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.ranking import Ranker
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
+from ipcir_tools.text import one_line
 from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ class Run:
             except CatalogError:
                 raise
             except Exception as error:  # noqa: BLE001 - as above; the report holds it
-                outcome.failed[query.id] = " ".join(f"{type(error).__name__}: {error}".split())
+                outcome.failed[query.id] = one_line(f"{type(error).__name__}: {error}")
         return done
 
     def compose(self, block: Sequence[Query], composer: str) -> list[tuple[Query, list[Composed]]]:
