@@ -11,10 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from ipcir_tools.cli.benchmark_options import (
-    Annotations,
+    NAMES,
     Bench,
+    BenchmarkOptions,
     CaptionRule,
     Families,
+    Folder,
     GalleryRule,
     KeepReference,
     Pictures,
@@ -44,7 +46,7 @@ _RUN = "BENCH"
 
 
 class _BenchmarksOrCommands(TyperGroup):
-    """What is no command is the name of a benchmark."""
+    """Takes a word that is not a command for the name of a benchmark."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in {*self.commands, "-h", "--help"}:
@@ -54,7 +56,7 @@ class _BenchmarksOrCommands(TyperGroup):
 
 eval_app = typer.Typer(
     cls=_BenchmarksOrCommands,
-    help="Measure composers on a benchmark: wardrobe, cirr, circo, fashioniq, genecis, or a JSONL file of yours.",
+    help=f"Measure composers on a benchmark: {NAMES} of yours.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -67,13 +69,13 @@ def benchmark(
         str | None,
         typer.Option(help="Names with commas between, or all (default: the ablation of the paper)."),
     ] = None,
-    folder: Annotations = None,
+    folder: Folder = None,
     pictures: Pictures = None,
     split: Split = None,
-    gallery: GalleryRule = "original",
-    captions: CaptionRule = "joined",
-    families: Families = 86,
-    keep_reference: KeepReference = False,
+    gallery: GalleryRule = None,
+    captions: CaptionRule = None,
+    families: Families = None,
+    keep_reference: KeepReference = None,
     k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with pictures.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
@@ -87,21 +89,19 @@ def benchmark(
     llm: LLM = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure composers on BENCH. A run that was killed goes on where it was, with the same report in the end.
+    """Measure composers on BENCH. A run that was killed continues where it was, with the same report in the end.
 
     Pictures and what is made of them are kept in ~/.ipcir/eval/NAME, unless --home names another folder.
     """
-    from ipcir_tools.evaluation.benchmarks.registry import Choice
-
-    choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
-    choice.check()
+    options = BenchmarkOptions(folder, pictures, split, gallery, captions, families, keep_reference)
+    choice = options.choose(bench)
     names = composers_of(composers)
     from ipcir_tools.files import check_outputs
 
     check_outputs(html, markdown, submission)
     place = choice.home(home)
     chosen = {"encoder": encoder, "captioner": captioner, "llm": llm}
-    with engine_for(home=place, models=choice.models(models), **chosen) as (engine, progress):
+    with engine_for(home=place, models=models or choice.entry.models, **chosen) as (engine, progress):
         from ipcir_tools.evaluation.reports.html import report_html
         from ipcir_tools.evaluation.reports.page import thumbnails
         from ipcir_tools.evaluation.runs.evaluate import summarise
@@ -142,7 +142,7 @@ def wardrobe_dialogues(
     llm: LLM = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play the wardrobe's held-out dialogues with a simulated user: Hits@1 and Hits@10 after each round."""
+    """Simulate a user in the wardrobe's held-out dialogues: Hits@1 and Hits@10 after each round."""
     chosen = {"models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     with _own_gallery(f"wardrobe-dialogues-{dialogues}", home, **chosen) as (engine, progress, folder):
         from ipcir_tools.cli.output import evaluation
@@ -155,7 +155,7 @@ def wardrobe_dialogues(
 
 @eval_app.command("wardrobe-absent")
 def wardrobe_absent(
-    families: Families = 86,
+    families: Families = None,
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -163,8 +163,11 @@ def wardrobe_absent(
     llm: LLM = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take what is asked for out of the wardrobe: how well are such requests told apart (AUROC)?"""
+    """Take the targets out of the wardrobe: how well are requests without a target recognised (AUROC)?"""
     chosen = {"models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
+    from ipcir_tools.demo.world.wardrobe import FAMILIES
+
+    families = families or FAMILIES
     with _own_gallery(f"wardrobe-absent-{families}", home, **chosen) as (engine, progress, folder):
         from ipcir_tools.cli.output import evaluation
         from ipcir_tools.demo.experiments import wardrobe_absence
@@ -183,7 +186,7 @@ def _own_gallery(
 ) -> Iterator[tuple[Engine, Progress, Path]]:
     """An engine on a folder of its own, with that folder.
 
-    Other pictures in its gallery would be distractors, strangers to the truth, or what was meant to be taken away.
+    Other pictures in its gallery would be distractors, or right answers that the experiment does not know of.
     """
     from ipcir_tools.settings import load_settings
 

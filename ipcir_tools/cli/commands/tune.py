@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ipcir_tools.cli.benchmark_options import (
-    Annotations,
     Bench,
+    BenchmarkOptions,
     CaptionRule,
     Families,
+    Folder,
     GalleryRule,
     KeepReference,
     Pictures,
     Split,
 )
 from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
-
-_TESTS = {("wardrobe", "test"): "wardrobe test", ("cirr", "test1"): "CIRR test1", ("circo", "test"): "CIRCO test"}
 
 
 def tune(
@@ -30,13 +28,13 @@ def tune(
     never: Annotated[
         list[Path] | None, typer.Option(help="A JSONL file that is a test of yours: BENCH may share no query with it.")
     ] = None,
-    folder: Annotations = None,
+    folder: Folder = None,
     pictures: Pictures = None,
     split: Split = None,
-    gallery: GalleryRule = "original",
-    captions: CaptionRule = "joined",
-    families: Families = 86,
-    keep_reference: KeepReference = False,
+    gallery: GalleryRule = None,
+    captions: CaptionRule = None,
+    families: Families = None,
+    keep_reference: KeepReference = None,
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -46,18 +44,14 @@ def tune(
 ) -> None:
     """Fit a composer's weights on BENCH, a validation part, and print them as --composers takes them.
 
-    The test parts of wardrobe, cirr and circo are refused, and what --never names is not seen either.
+    Benchmarks and parts that are tests are refused, and so are queries of the files that --never names.
     """
-    from ipcir_tools.evaluation.benchmarks.registry import Choice
-
-    choice = Choice(bench, folder, pictures, split, gallery, captions, families, keep_reference)
-    choice = replace(choice, split=split or ("val" if bench == "wardrobe" else None))
-    choice.check()
-    place = choice.home(home)
-    names = models or ("demo" if bench == "wardrobe" else None)
+    options = BenchmarkOptions(folder, pictures, split, gallery, captions, families, keep_reference)
+    choice = options.choose(bench, tuning=True)
+    place, names = choice.home(home), models or choice.entry.models
     from ipcir_tools.evaluation.runs.tune import refuse_shared, refuse_test
 
-    refuse_test(_TESTS.get((bench, choice.split or ""), ""))
+    refuse_test(" ".join(filter(None, [bench, choice.options.get("split")])), choice.is_test)
     with engine_for(home=place, models=names, encoder=encoder, captioner=captioner, llm=llm) as (engine, progress):
         from ipcir_tools.evaluation.benchmarks import load_jsonl
         from ipcir_tools.evaluation.runs import tune as tuning
