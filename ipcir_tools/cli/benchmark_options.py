@@ -46,6 +46,11 @@ KeepReference = Annotated[
     bool | None, typer.Option("--keep-reference", help="JSONL: leave the reference in the ranking.")
 ]
 
+Composers = Annotated[
+    str | None, typer.Option(help="Names with commas between, or all (default: the ablation of the paper).")
+]
+HitsShown = Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)]
+
 
 @dataclass(frozen=True)
 class BenchmarkOptions:

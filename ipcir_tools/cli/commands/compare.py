@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipcir_tools.cli.benchmark_options import (
-    NAMES,
-    BenchmarkOptions,
-    CaptionRule,
-    Families,
-    Folder,
-    KeepReference,
-    Pictures,
-    Split,
-)
+from ipcir_tools.cli.benchmark_options import NAMES, BenchmarkOptions, HitsShown
 from ipcir_tools.cli.commands.captions import caption_engine
-from ipcir_tools.cli.options import AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.cli.options import (
+    AsJson,
+    CaptionerName,
+    EncoderName,
+    Home,
+    Models,
+    engine_for,
+    print_result,
+    with_options,
+)
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ipcir_tools.settings import Settings
 
 
-PromptFolder = Annotated[
+Folder = Annotated[
     Path | None,
     typer.Option(
         "--prompts", help="Folder of your own prompts; its ID.md stands in for the package's [IPCIR_PROMPTS]."
@@ -46,8 +46,10 @@ Bench = Annotated[
 ]
 
 
+@with_options
 def compare(
     named: Annotated[list[str], typer.Argument(help="Ids of prompts; rules, for the rules.", metavar="PROMPT...")],
+    part: BenchmarkOptions,
     llm: Annotated[
         list[str] | None, typer.Option(help="A model that answers the prompts; repeat it for several [IPCIR_LLM].")
     ] = None,
@@ -58,26 +60,17 @@ def compare(
         Path | None,
         typer.Option(help='JSON with dollars for a million tokens: {"openai:gpt-5-mini": {"input": 1, "output": 2}}.'),
     ] = None,
-    gallery: Annotated[
-        str | None,
-        typer.Option(help="With --queries-file: a JSONL file of captions. fashioniq: original, or VAL."),
-    ] = None,
     queries_file: Annotated[
-        Path | None, typer.Option(help="A JSONL file of queries over the captions of --gallery, in place of pictures.")
+        Path | None,
+        typer.Option(help="A JSONL file of queries over the captions in the file --gallery, in place of pictures."),
     ] = None,
     embeddings: Annotated[
         str | None,
         typer.Option(help="With --queries-file: LangChain Embeddings as MODULE:NAME.", metavar="MODULE:NAME"),
     ] = None,
-    folder: Folder = None,
-    pictures: Pictures = None,
-    split: Split = None,
-    captions: CaptionRule = None,
-    families: Families = None,
-    keep_reference: KeepReference = None,
-    k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
+    k: HitsShown = 6,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as one HTML page with pictures.")] = None,
-    prompts: PromptFolder = None,
+    prompts: Folder = None,
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -107,12 +100,11 @@ def compare(
         return comparing.compare(runner, arms, imaginer, prices=table, notes=notes, wait=_wait)
 
     if queries_file is not None:
-        files = _caption_files(gallery, queries_file, embeddings, benchmark)
+        files = _caption_files(part.gallery, queries_file, embeddings, benchmark)
         _check_blind(arms)
         comparison, page = _on_captions(*files, compared, composer, queries, k, home, chosen)
     else:
-        options = BenchmarkOptions(folder, pictures, split, gallery, captions, families, keep_reference)
-        choice = options.choose(benchmark or "wardrobe")
+        choice = part.choose(benchmark or "wardrobe")
         comparison, page = _on_pictures(choice, compared, composer, queries, k, home, chosen)
     if html:
         write_text(html, page())

@@ -7,58 +7,38 @@ from typing import Annotated
 
 import typer
 
-from ipcir_tools.cli.benchmark_options import (
-    Bench,
-    BenchmarkOptions,
-    CaptionRule,
-    Families,
-    Folder,
-    GalleryRule,
-    KeepReference,
-    Pictures,
-    Split,
-)
-from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.cli.benchmark_options import Bench, BenchmarkOptions
+from ipcir_tools.cli.options import AsJson, ModelOptions, engine_for, print_result, with_options
 
 
+@with_options
 def tune(
     bench: Bench,
+    part: BenchmarkOptions,
+    options: ModelOptions,
     composer: Annotated[str, typer.Option(help="The composer to fit, as --composers takes it.")] = "imagined+reference",
     measure: Annotated[str | None, typer.Option(help="What to raise, such as R@10 (default: its first).")] = None,
     never: Annotated[
         list[Path] | None, typer.Option(help="A JSONL file that is a test of yours: BENCH may share no query with it.")
     ] = None,
-    folder: Folder = None,
-    pictures: Pictures = None,
-    split: Split = None,
-    gallery: GalleryRule = None,
-    captions: CaptionRule = None,
-    families: Families = None,
-    keep_reference: KeepReference = None,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    llm: LLM = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit a composer's weights on BENCH, a validation part, and print them as --composers takes them.
 
     Benchmarks and parts that are tests are refused, and so are queries of the files that --never names.
     """
-    options = BenchmarkOptions(folder, pictures, split, gallery, captions, families, keep_reference)
-    choice = options.choose(bench, tuning=True)
-    place, names = choice.home(home), models or choice.entry.models
+    choice = part.choose(bench, tuning=True)
+    home = choice.home(options.home)
     from ipcir_tools.evaluation.runs.tune import refuse_shared, refuse_test
 
     refuse_test(" ".join(filter(None, [bench, choice.options.get("split")])), choice.is_test)
-    with engine_for(home=place, models=names, encoder=encoder, captioner=captioner, llm=llm) as (engine, progress):
+    with engine_for(options, home=home, models=options.models or choice.entry.models) as (engine, progress):
         from ipcir_tools.evaluation.benchmarks import load_jsonl
         from ipcir_tools.evaluation.runs import tune as tuning
 
-        loaded = choice.load(place, progress)
+        loaded = choice.load(home, progress)
         for test in never or ():
-            refuse_shared(loaded, load_jsonl(test, pictures), engine.settings)
+            refuse_shared(loaded, load_jsonl(test, part.pictures), engine.settings)
         tuned = tuning.tune(engine, loaded, composer, measure, progress=progress)
     from ipcir_tools.cli.output.evaluation import show_tuned
 
