@@ -103,7 +103,7 @@ class SearchFlags:
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command as typer reads it: each group of options replaced by its fields."""
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
     fields = {name: get_type_hints(group, include_extras=True) for name, group in groups.items()}
     parameters: list[inspect.Parameter] = []
     for name, given in inspect.signature(command).parameters.items():
