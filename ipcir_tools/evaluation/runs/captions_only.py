@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.image_generator import ImageGenerator
-    from ipcir_tools.models.network import Network
-    from ipcir_tools.models.trained_networks import Inverter
+    from ipcir_tools.models.trained_networks import TrainedNetwork
 
 
 _BLOCK = 128
@@ -128,14 +127,9 @@ class CaptionEngine(Components):
         """Not available: the encoder takes no images."""
         raise ModelUnavailableError(f"It draws the imagined target, and {_NO_PICTURES}.")
 
-    @property
-    def aligner(self) -> Network:
-        """Not available: it is trained on pictures."""
+    def trained_network(self, name: str) -> TrainedNetwork:
+        """Not available: the networks are trained on pictures."""
         raise ModelUnavailableError(f"Its network is trained on pictures, and {_NO_PICTURES}.")
-
-    def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
-        """No entry is a picture that could become a word."""
-        raise ModelUnavailableError(f"It turns the reference's picture into a word, and {_NO_PICTURES}.")
 
 
 _NO_PICTURES = "a gallery of captions has no pictures: measure it with `ipcir eval BENCH`"
