@@ -682,7 +682,7 @@ def test_the_subset_file_takes_members_of_the_subset_alone(cirr):
 
 def test_a_submission_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidRequestError, match="cannot be written to"):
+    with pytest.raises(InvalidRequestError, match=r"below\.json cannot be written \("):
         write_submission({}, tmp_path / "file" / "below.json")
 
 
