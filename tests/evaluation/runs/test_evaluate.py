@@ -611,9 +611,7 @@ def test_every_parameter_can_be_tuned_and_never_for_the_worse(engine, folder, co
 
 
 def test_what_cannot_be_tuned(engine, folder):
-    with pytest.raises(
-        InvalidRequestError, match=r"final figures are measured on CIRR test1, and are worth nothing .* validation part"
-    ):
+    with pytest.raises(InvalidRequestError, match=r"measured on CIRR test1, .* on a validation part"):
         tune(engine, dataclasses.replace(mine(folder), name="CIRR test1", is_test=True), "sum")
     with pytest.raises(InvalidRequestError, match="no parameter to fit"):
         tune(engine, mine(folder), "imagined")
