@@ -74,7 +74,7 @@ def _show_images(engine: Engine, asked: ShowImagesArguments) -> Answer:
 
 def _found(engine: Engine, picture: str) -> tuple[str, Image.Image | str]:
     """A picture's id, and the picture, or why it cannot be shown."""
-    record, pixels = engine.resolved(picture, trusted=False)
+    record, pixels = engine.resolve(picture)
     return record.id, pixels.get(record.id) or opened(record.source, engine.settings, record.id)
 
 

@@ -26,6 +26,7 @@ from ipcir_tools.cli.options import check_sheet_of, filter_of
 from ipcir_tools.cli.output import console, results
 from ipcir_tools.engine.validation import check_k
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.store.filters import condition
 from ipcir_tools.types import Hit, SearchResult, Turn, Where
 
@@ -114,9 +115,9 @@ class Chat:
 
     def begin(self, reference: str) -> None:
         """Start over with a picture, by id, file or URL: it is looked at now, and searched with at the next line."""
-        record, _ = self.engine.resolved(reference, trusted=True)
+        record, _ = self.engine.resolve(self.engine.local_reference(reference))
         if self.voice:
-            self.engine.encode_image(reference, trusted=True)  # so that the agent may name it by its id
+            self.engine.encode_image(self.engine.local_reference(reference))  # so that the agent may name it by its id
             self.voice.began(record.id)
         self._leave()
         self.place = Place(reference=reference)
@@ -152,7 +153,7 @@ class Chat:
         if self.voice and place.turn is not None:
             self.voice.went_back(place.turn.id)
         elif self.voice and place.reference is not None:
-            self.voice.began(self.engine.resolved(place.reference, trusted=True)[0].id)
+            self.voice.began(self.engine.resolve(self.engine.local_reference(place.reference))[0].id)
         if show:
             self._show(None)
 
@@ -171,16 +172,21 @@ class Chat:
 
     def _searched(self, said: Refine, place: Place) -> SearchResult:
         engine, turn, reference = self.engine, place.turn, place.reference
+        options = SearchOptions(k=self._k, where=self._where)
         if turn is not None:
             return engine.refine(
-                turn.id, said.text, reference=said.base, liked=said.liked, disliked=said.disliked,
-                k=self._k, where=self._where, trusted=True,
-            )  # fmt: skip
+                turn.id,
+                said.text,
+                options,
+                reference=engine.local_reference(said.base) if said.base else None,
+                liked=[engine.local_reference(each) for each in said.liked],
+                disliked=[engine.local_reference(each) for each in said.disliked],
+            )
         if said.base or said.liked or said.disliked:
             raise InvalidRequestError("Nothing was found yet that could be picked: say what the picture should show.")
         if reference is not None:
-            return engine.search(reference, said.text, k=self._k, where=self._where, trusted=True)
-        return engine.find(said.text, k=self._k, where=self._where)
+            return engine.search(engine.local_reference(reference), said.text, options)
+        return engine.find(said.text, options)
 
     def _ask_agent(self, voice: AgentSession, words: str) -> None:
         events = iter(voice.hear(words))
@@ -238,7 +244,7 @@ class Chat:
     def _show_reference(self, reference: str | None) -> None:
         if reference is None:
             raise InvalidRequestError("Nothing was searched yet: say what the picture should show.")
-        record, _ = self.engine.resolved(reference, trusted=True)
+        record, _ = self.engine.resolve(self.engine.local_reference(reference))
         console.show_note("reference", f"{record.id} {Path(record.source).name}")
 
     def _set(self, name: str, value: str) -> None:

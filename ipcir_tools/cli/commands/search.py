@@ -72,7 +72,7 @@ def search(
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(**chosen) as (engine, _):
         check_sheet_of(engine, sheet, reference)
-        result = engine.search(reference, text, options, trusted=True)
+        result = engine.search(engine.local_reference(reference), text, options)
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
 
@@ -105,7 +105,12 @@ def refine(
     with engine_for(**chosen) as (engine, _):
         check_sheet_of(engine, sheet, *filter(None, [reference]))
         result = engine.refine(
-            turn, text, options, reference=reference, liked=like or (), disliked=dislike or (), trusted=True
+            turn,
+            text,
+            options,
+            reference=engine.local_reference(reference) if reference else None,
+            liked=[engine.local_reference(each) for each in like or ()],
+            disliked=[engine.local_reference(each) for each in dislike or ()],
         )
         parent = engine.catalog.turn(turn)
     show_search(result, as_json, parent)
