@@ -6,7 +6,7 @@ from html import escape
 from pathlib import PurePath
 
 from ipcir_tools.images.files import text_path
-from ipcir_tools.images.thumbnails import data_uri, thumbnail
+from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.settings import load_settings
 from ipcir_tools.text import printable_line
 from ipcir_tools.types import Hit, SearchResult, Turn
@@ -85,8 +85,8 @@ def _hit_cell(hit: Hit) -> str:
 
 
 def _cell(source: str, told: str) -> str:
-    data = thumbnail(text_path(source), load_settings(), SIDE) if source else None
-    picture = f"<img src='{data_uri(data)}' alt='' style='{_BOX}'>" if data else f"<div style='{_BOX}'></div>"
+    data = read_thumbnail(text_path(source), load_settings(), SIDE) if source else None
+    picture = f"<img src='{jpeg_uri(data)}' alt='' style='{_BOX}'>" if data else f"<div style='{_BOX}'></div>"
     return f"<div style='{_CELL}'>{picture}{told}</div>"
 
 

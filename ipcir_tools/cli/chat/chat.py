@@ -178,11 +178,11 @@ class Chat:
                 turn.id,
                 said.text,
                 options,
-                reference=engine.local_reference(said.base) if said.base else None,
+                reference=engine.local_reference(said.reference) if said.reference else None,
                 liked=[engine.local_reference(each) for each in said.liked],
                 disliked=[engine.local_reference(each) for each in said.disliked],
             )
-        if said.base or said.liked or said.disliked:
+        if said.reference or said.liked or said.disliked:
             raise InvalidRequestError("Nothing was found yet that could be picked: say what the picture should show.")
         if reference is not None:
             return engine.search(engine.local_reference(reference), said.text, options)

@@ -7,7 +7,7 @@ from html import escape as escaped
 from typing import TYPE_CHECKING
 
 from ipcir_tools.evaluation.reports.style import STYLE
-from ipcir_tools.images.thumbnails import data_uri, thumbnail
+from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.text import visible_line
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SIDE = 188
 
 def thumbnails(files: Mapping[str, Path], settings: Settings) -> Thumbnail:
     """Reads thumbnails from the files of a benchmark's pictures."""
-    return lambda name: thumbnail(files[name], settings, _SIDE) if name in files else None
+    return lambda name: read_thumbnail(files[name], settings, _SIDE) if name in files else None
 
 
 def page(title: str, parts: Sequence[str], style: str) -> str:
@@ -40,7 +40,7 @@ def page(title: str, parts: Sequence[str], style: str) -> str:
 def picture_rules(classes: Mapping[str, str], thumbnail: Thumbnail) -> str:
     """Rules of style that hold the pictures, each once, by the classes of their names."""
     found = ((kind, thumbnail(name)) for name, kind in classes.items())
-    return "".join(f".{kind}{{background-image:url({data_uri(data)})}}\n" for kind, data in found if data is not None)
+    return "".join(f".{kind}{{background-image:url({jpeg_uri(data)})}}\n" for kind, data in found if data is not None)
 
 
 def escape(text: str) -> str:

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.image_generator import ImageGenerator
-    from ipcir_tools.models.network import Network
-    from ipcir_tools.models.trained_networks import Inverter
+    from ipcir_tools.models.trained_networks import TrainedNetwork
 
 
 _BLOCK = 128
@@ -128,14 +127,9 @@ class CaptionEngine(Components):
         """Nothing is drawn: the encoder could not look at it."""
         raise ModelUnavailableError(f"It draws the imagined target, and {_BLIND}.")
 
-    @property
-    def aligner(self) -> Network:
-        """There is none for such a space: it is trained on pictures."""
+    def trained_network(self, name: str) -> TrainedNetwork:
+        """There is none for such a space: the networks are trained on pictures."""
         raise ModelUnavailableError(f"Its network is trained on pictures, and {_BLIND}.")
-
-    def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
-        """No entry is a picture that could become a word."""
-        raise ModelUnavailableError(f"It turns the reference's picture into a word, and {_BLIND}.")
 
 
 _BLIND = "a gallery of captions has no pictures: measure it with `ipcir eval BENCH`"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ipcir_tools.composers import COMPOSERS, Composer, Part, composer_named
+from ipcir_tools.composers import COMPOSERS, Composer, TrainedComposer, composer_named
 from ipcir_tools.evaluation.benchmarks import Benchmark
 from ipcir_tools.evaluation.metrics.metrics import Measure
 from ipcir_tools.evaluation.metrics.statistics import LEVEL, SAMPLES, difference, estimate
@@ -201,17 +201,14 @@ def _rules(measured: Measured, samples: int) -> tuple[str, ...]:
 
 def _models(engine: Components, ran: Sequence[Composer]) -> dict[str, str]:
     """The names of the models that some composer used."""
-    needs = frozenset[Part]().union(*(composer.needs for composer in ran))
     models = {"encoder": engine.features.space}
     if any(composer.imagines for composer in ran):
         models |= {"captioner": engine.captioner_id, "imaginer": engine.settings.llm or "rules"}
-    if "drawn" in needs:
+    if any("drawn" in composer.needs for composer in ran):
         models["image_generator"] = engine.image_generator.id
-    for method in ("pic2word", "searle"):
-        if method in needs:
-            models[method] = engine.inverter(method).id
-    if "aligned" in needs:
-        models["aligned"] = engine.aligner.id
+    for composer in ran:
+        if isinstance(composer, TrainedComposer):
+            models[composer.name] = engine.trained_network(composer.name).id
     return models
 
 

@@ -147,7 +147,7 @@ class Run:
     def _lacking(self, composer: str) -> str:
         """What a composer needs and cannot have, before anything is asked; empty where nothing is missing."""
         try:
-            require(self.engine, composer_named(composer).needs)
+            require(self.engine, [composer_named(composer)])
         except (ModelUnavailableError, SpaceMismatchError) as error:
             return str(error)
         return ""
