@@ -170,6 +170,28 @@ class Engine(Components):
             self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
         )
 
+    def prepare(
+        self,
+        path: Sequence[Turn],
+        modification: str,
+        options: SearchOptions,
+        *,
+        reference: Reference | None = None,
+        liked: Sequence[Reference] = (),
+        disliked: Sequence[Reference] = (),
+    ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        """The query of a refinement of the last turn of ``path``, or of a new search where it is empty; and the pixels
+        by id of its pictures that had to be opened."""
+        if path:
+            return self.prepare_refinement(
+                path[-1], modification, options, reference=reference, liked=liked, disliked=disliked
+            )
+        if liked or disliked:
+            raise InvalidRequestError(
+                "Only hits of an earlier turn can be judged: search first, then pass its `turn` beside them."
+            )
+        return self.prepare_search(reference or None, modification, options)
+
     def prepare_search(
         self, reference: Reference | None, modification: str, options: SearchOptions
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
@@ -226,15 +248,19 @@ class Engine(Components):
         *,
         pixels: Mapping[str, Image.Image] | None = None,
         imagination: Imagination | None = None,
+        composed: Composed | None = None,
         config: RunnableConfig | None = None,
         began: float | None = None,
     ) -> SearchResult:
-        """Answer a query that builds on the turns of ``path``, without keeping the answer."""
+        """Answer a query that builds on the turns of ``path``, without storing the answer.
+
+        ``imagination`` and ``composed`` are used where they are there already.
+        """
         from ipcir_tools.chains.composition.requests import request_of
 
         began = time.perf_counter() if began is None else began
         request = request_of(query, path, pixels, imagination)
-        composed = self.compose.invoke(request, config)
+        composed = composed or self.compose.invoke(request, config)
         searching = time.perf_counter()
         found, copies = self._hits(query, request, composed)
         judging = time.perf_counter()
