@@ -79,7 +79,7 @@ def trial_request(
             )
         return ImagineRequest(caption, modification)
     with engine_for(options) as (engine, _):
-        record, pixels = engine.resolved(reference, trusted=True)
+        record, pixels = engine.resolve(engine.local_reference(reference))
         if caption is None and ("caption" in prompt.variables or engine.settings.llm is None):
             engine.catalog.remember([record])
             caption = engine.features.captions([record.id], pixels)[record.id]
