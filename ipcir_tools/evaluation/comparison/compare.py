@@ -26,7 +26,7 @@ from ipcir_tools.evaluation.metrics.metrics import Measure
 from ipcir_tools.evaluation.metrics.statistics import LEVEL, SAMPLES, difference, estimate
 from ipcir_tools.evaluation.reports.report import Figure, Lead
 from ipcir_tools.evaluation.runs.evaluate import PROTOCOL, versions
-from ipcir_tools.llm.chat_model import load_llm
+from ipcir_tools.models.loading import load_llm
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components
