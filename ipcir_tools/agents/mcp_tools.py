@@ -2,7 +2,7 @@
 
 MCP's own ``Tool`` is made directly, with its arguments unchecked: ``MCPServer.tool`` would derive a second model of the
 arguments from a function's signature, whose messages a model cannot use. ``FuncMetadata`` and ``ArgModelBase`` are the
-parts of mcp 2.3 that this needs; ``tests/agents/test_mcp_tools.py`` fails where they change.
+parts of mcp 2.3 that this needs; ``tests/agents/test_mcp_server.py`` fails where they change.
 """
 
 from __future__ import annotations

@@ -172,6 +172,29 @@ class Engine(Components):
             self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
         )
 
+    def prepare(
+        self,
+        path: Sequence[Turn],
+        modification: str,
+        options: SearchOptions,
+        *,
+        reference: str | None = None,
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
+        trusted: bool = False,
+    ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        """The query of a refinement of the last turn of ``path``, or of a new search where it is empty; and the pixels
+        by id of its pictures that had to be opened."""
+        if path:
+            return self.prepare_refinement(
+                path[-1], modification, options, reference=reference, liked=liked, disliked=disliked, trusted=trusted
+            )
+        if liked or disliked:
+            raise InvalidRequestError(
+                "Only hits of an earlier turn can be judged: search first, then pass its `turn` beside them."
+            )
+        return self.prepare_search(reference or None, modification, options, trusted=trusted)
+
     def prepare_search(
         self, reference: str | None, modification: str, options: SearchOptions, *, trusted: bool = False
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
@@ -229,15 +252,19 @@ class Engine(Components):
         *,
         pixels: Mapping[str, Image.Image] | None = None,
         imagination: Imagination | None = None,
+        composed: Composed | None = None,
         config: RunnableConfig | None = None,
         began: float | None = None,
     ) -> SearchResult:
-        """Answer a query that builds on the turns of ``path``, without keeping the answer."""
+        """Answer a query that builds on the turns of ``path``, without storing the answer.
+
+        ``imagination`` and ``composed`` are used where they are there already.
+        """
         from ipcir_tools.chains.composition.requests import request_of
 
         began = time.perf_counter() if began is None else began
         request = request_of(query, path, pixels, imagination)
-        composed = self.compose.invoke(request, config)
+        composed = composed or self.compose.invoke(request, config)
         searching = time.perf_counter()
         found, copies = self._hits(query, request, composed)
         judging = time.perf_counter()

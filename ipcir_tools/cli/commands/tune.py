@@ -46,7 +46,7 @@ def tune(
 ) -> None:
     """Fit a composer's weights on BENCH, a validation part, and print them as --composers takes them.
 
-    The test parts of wardrobe, cirr and circo are refused, and what --never names is not seen either.
+    The test parts of wardrobe, cirr and circo are refused, and so is a BENCH that shares queries with --never.
     """
     from ipcir_tools.evaluation.benchmarks.registry import Choice
 

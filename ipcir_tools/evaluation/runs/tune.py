@@ -1,8 +1,8 @@
-"""Fitting a composer's parameters on a validation part, and never on a test.
+"""Fits a composer's parameters on a validation part, and never on a test.
 
-The search goes through the parameters one after the other, each over a small grid, until nothing gains; equal values
-keep what was there. It is exact and has no chance in it: the same data give the same parameters. The parts are
-computed once; only what the composer makes of them is done anew.
+The search goes through the parameters one after the other, each over a small grid, until none improves; between equal
+values the present one stays. It is deterministic: the same data give the same parameters. The parts are computed once;
+only the composition is repeated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TESTS = ("wardrobe test", "CIRR test1", "CIRCO test")
 ONE_PART = ("GeneCIS", "FashionIQ")
-"""Benchmarks of which papers report the only part whose truth is public."""
+"""Benchmarks whose only part with public truth is the one that papers report."""
 ROUNDS = 4
 _FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Of the value so far, for parameters without an upper bound."""
@@ -46,7 +46,7 @@ Merit = tuple[float, float]
 
 
 class Tuned(Value):
-    """What was found, and on what."""
+    """The parameters that were found, and the data."""
 
     composer: str
     """As ``--composers`` takes it."""
@@ -61,7 +61,7 @@ class Tuned(Value):
     after: float
     """Percent, on the very queries that the parameters were fitted on: a test will show less."""
     tried: int
-    """Settings that were tried."""
+    """The number of settings that were tried."""
 
 
 def tune(
@@ -100,7 +100,7 @@ def refuse_test(name: str) -> None:
     """Raise InvalidRequestError if the benchmark of this name is a test."""
     if name in TESTS or name.startswith(ONE_PART):
         raise InvalidRequestError(
-            f"{name} is what the final figures are measured on, and parameters that have seen it say nothing there: "
+            f"The final figures are measured on {name}, and are worth nothing with parameters that were tuned on it: "
             "tune on a validation part."
         )
 
@@ -108,10 +108,10 @@ def refuse_test(name: str) -> None:
 def refuse_shared(benchmark: Benchmark, test: Benchmark, settings: Settings) -> None:
     """Raise InvalidRequestError if a query of ``benchmark`` is one of ``test``, too.
 
-    It is the same query where the reference is, by content, and the words or a target are.
+    Two queries are the same where the reference is, by content, and the modification or a target is.
     """
-    seen = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
-    shared = {q.id: seen[mark] for q in benchmark.queries for mark in _marks(q, benchmark, settings) if mark in seen}
+    in_test = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
+    shared = {q.id: in_test[m] for q in benchmark.queries for m in _marks(q, benchmark, settings) if m in in_test}
     if shared:
         ours, theirs = next(iter(shared.items()))
         raise InvalidRequestError(
