@@ -68,9 +68,9 @@ def test_the_json_has_every_provider_and_nothing_else_is_printed(run):
 
 
 def test_a_missing_package_is_named(run, monkeypatch):
-    from ipcir_tools.models import loading
+    from ipcir_tools.models import registry
 
-    monkeypatch.setattr(loading, "find_spec", lambda name: None if name == "diffusers" else object())
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == "diffusers" else object())
     providers = {each["provider"]: each for each in json.loads(run("--json"))["providers"]}
     assert (providers["diffusers"]["installed"], providers["diffusers"]["missing"]) == (False, ["diffusers"])
     assert "no: diffusers" in run()
