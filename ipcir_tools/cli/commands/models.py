@@ -19,7 +19,11 @@ def models(as_json: AsJson = False) -> None:
     def document() -> dict[str, Any]:
         return {
             "providers": [asdict(each) | {"installed": each.installed} for each in providers],
-            "presets": [asdict(preset) for preset in SETS.values()],
+            "presets": [
+                {"preset": each.models, "encoder": each.encoder, "captioner": each.captioner}
+                | {"image_generator": each.image_generator}
+                for each in SETS.values()
+            ],
         }
 
     print_result(as_json, document, lambda: show_models(providers, list(SETS.values())))

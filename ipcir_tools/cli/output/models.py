@@ -20,9 +20,13 @@ def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelName
     """A line for each provider, and one for each model of a preset."""
     table = _table("kind", "provider", "example", "from", "installed")
     for each in providers:
-        installed = "yes" if each.installed else f"no: {', '.join(each.missing)}"
+        installed = "yes" if each.installed else "no"
         table.add_row(*map(_text, (each.kind, each.provider, each.example, each.distribution, installed)))
     out.print(table)
+    for each in providers:
+        if not each.installed:
+            line = f"{each.kind} {each.provider} needs {', '.join(each.missing)}"
+            out.print(Text(visible_line(line), style="dim"), soft_wrap=True)
     out.print()
     table = _table("preset", "kind", "model")
     for preset in presets:
@@ -35,7 +39,7 @@ def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelName
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for column in columns:
-        wraps = column in ("example", "model", "installed")
+        wraps = column in ("example", "model")
         table.add_column(column, overflow="fold", no_wrap=not wraps)
     return table
 
