@@ -220,7 +220,7 @@ def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
     triplets = read_triplets(engine, shop / "triplets.jsonl", None, silent)
     query = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
     engine.index([shop])
-    shown = engine.search(str(shop / query["reference"]), query["modification"], k=80, trusted=True).turn
+    shown = engine.search(shop / query["reference"], query["modification"], k=80).turn
     target = next(hit for hit in shown.hits if hit.source.endswith(query["targets"][0]))
     assert (triplets.proxies.shape, triplets.gallery.shape) == (triplets.targets.shape, (60, engine.encoder.dim))
     assert triplets.proxies[0] @ triplets.targets[0] == pytest.approx(target.score, abs=1e-5)

@@ -117,10 +117,11 @@ class DialogueNodes:
 
     def _prepare(self, state: DialogueState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         options = SearchOptions(k=state.get("k"), where=state.get("where")).or_else(self._options)
+        reference = state.get("reference")
         return self._engine.prepare(
             self._turns(state), state["modification"], options,
-            reference=state.get("reference"), liked=state.get("liked") or (), disliked=state.get("disliked") or (),
-            trusted=self._trusted,
+            reference=self._engine.local_reference(reference) if reference and self._trusted else reference,
+            liked=state.get("liked") or (), disliked=state.get("disliked") or (),
         )  # fmt: skip
 
     def imagine(self, state: DialogueState, config: RunnableConfig) -> Update:
