@@ -117,7 +117,7 @@ class DialogueNodes:
 
     def _prepare(self, state: DialogueState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         options = SearchOptions(k=state.get("k"), where=state.get("where")).or_else(self._options)
-        reference = state.get("reference")
+        reference = state.get("reference") or None
         return self._engine.prepare(
             self._turns(state), state["modification"], options,
             reference=self._engine.local_reference(reference) if reference and self._trusted else reference,
