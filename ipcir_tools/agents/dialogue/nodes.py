@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, HumanMessage
@@ -117,12 +118,18 @@ class DialogueNodes:
 
     def _prepare(self, state: DialogueState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         options = SearchOptions(k=state.get("k"), where=state.get("where")).or_else(self._options)
-        reference = state.get("reference") or None
+        reference, liked, disliked = state.get("reference"), state.get("liked") or (), state.get("disliked") or ()
         return self._engine.prepare(
-            self._turns(state), state["modification"], options,
-            reference=self._engine.local_reference(reference) if reference and self._trusted else reference,
-            liked=state.get("liked") or (), disliked=state.get("disliked") or (),
-        )  # fmt: skip
+            self._turns(state),
+            state["modification"],
+            options,
+            reference=self._named(reference) if reference else None,
+            liked=[*map(self._named, liked)],
+            disliked=[*map(self._named, disliked)],
+        )
+
+    def _named(self, reference: str) -> str | Path:
+        return self._engine.local_reference(reference) if self._trusted else reference
 
     def imagine(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The target in words; nothing where the round adds no words, or searches with them as they are."""

@@ -105,9 +105,10 @@ class Chat:
 
     def start_from(self, reference: str) -> None:
         """Start over with a picture, by id, file or URL: it is opened now, and searched with at the next line."""
-        record, _ = self.engine.resolve(self.engine.local_reference(reference))
+        image = self.engine.local_reference(reference)
+        record, _ = self.engine.resolve(image)
         if self.agent:
-            self.engine.encode_image(self.engine.local_reference(reference))  # so that the agent may name it by its id
+            self.engine.encode_image(image)  # so that the agent may name it by its id
             self.agent.start_from(record.id)
         self._remember_place()
         self.place = Place(reference=reference)
