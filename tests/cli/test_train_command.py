@@ -50,7 +50,7 @@ def shop(tmp_path_factory) -> Path:
         pass
     shutil.copy(folder / made.pictures[0].name, folder / "twin.jpg")
     (folder / "broken.jpg").write_bytes(b"no picture")
-    lines = [{"reference": q.reference, "modification": q.modification, "targets": [q.target]} for q in made.queries]
+    lines = [{"reference": q.reference, "modification": q.modification, "targets": [q.main]} for q in made.queries]
     lines.append({"reference": made.pictures[0].name, "modification": "in blue", "targets": ["broken.jpg"]})
     lines.append({"reference": "gone.jpg", "modification": "in blue", "targets": ["twin.jpg"]})
     (folder / "triplets.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
