@@ -58,7 +58,7 @@ def test_a_root_has_nothing_before_it():
 def test_the_edits_so_far_come_with_their_targets_root_first():
     request = request_of(asked("shorter"), turns((asked("in blue"), BLUE), (asked("dotted"), DOTTED)))
     assert request.history == (Step("in blue", BLUE), Step("dotted", DOTTED))
-    assert (request.words, request.asked) == (("in blue", "dotted", "shorter"), "in blue, dotted, shorter")
+    assert (request.words, request.text) == (("in blue", "dotted", "shorter"), "in blue, dotted, shorter")
 
 
 def test_a_turn_without_words_is_no_step():
