@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ipcir_tools.evaluation.comparison.accounting import Prices
     from ipcir_tools.evaluation.comparison.compare import Arm
     from ipcir_tools.evaluation.comparison.report import Comparison
-    from ipcir_tools.evaluation.comparison.runner import RunGround
+    from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
     from ipcir_tools.prompts import Prompt
     from ipcir_tools.settings import Settings
 
@@ -91,11 +91,11 @@ def compare(
         check_writable(html)
     chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
 
-    def compared(ground: RunGround, engine: Components) -> Comparison:
+    def compared(runner: ComparisonRunner, engine: Components) -> Comparison:
         from ipcir_tools.evaluation.comparison import compare as comparing
 
         imaginer = comparing.imaginer_over(engine)
-        return comparing.compare(ground, arms, imaginer, prices=table, notes=notes, wait=_wait)
+        return comparing.compare(runner, arms, imaginer, prices=table, notes=notes, wait=_wait)
 
     if queries_file is not None:
         files = _caption_files(gallery, queries_file, embeddings, benchmark)
@@ -163,7 +163,7 @@ def _prices(path: Path | None) -> Prices | None:
 
 def _on_pictures(
     choice: Choice,
-    compared: Callable[[RunGround, Components], Comparison],
+    compared: Callable[[ComparisonRunner, Components], Comparison],
     composer: str,
     queries: int | None,
     k: int,
@@ -174,20 +174,20 @@ def _on_pictures(
     place = choice.home(home)
     with engine_for(**{**chosen, "home": place, "models": choice.models(chosen["models"])}) as (engine, progress):
         from ipcir_tools.evaluation.comparison.html import comparison_html
-        from ipcir_tools.evaluation.comparison.runner import RunGround, sampled
+        from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
         from ipcir_tools.evaluation.reports.page import thumbnails
 
         loaded = sampled(choice.load(place, progress), queries)
-        ground = RunGround(engine, loaded, composer, top=k, progress=progress)
-        comparison = compared(ground, engine)
-    return comparison, lambda: comparison_html(comparison, thumbnails(ground.stock.files, engine.settings))
+        runner = ComparisonRunner(engine, loaded, composer, top=k, progress=progress)
+        comparison = compared(runner, engine)
+    return comparison, lambda: comparison_html(comparison, thumbnails(runner.gallery.files, engine.settings))
 
 
 def _on_captions(
     gallery: Path,
     queries_file: Path,
     embeddings: str,
-    compared: Callable[[RunGround, Components], Comparison],
+    compared: Callable[[ComparisonRunner, Components], Comparison],
     composer: str,
     queries: int | None,
     k: int,
@@ -195,14 +195,14 @@ def _on_captions(
     chosen: dict[str, Any],
 ) -> Made:
     from ipcir_tools.evaluation.comparison.html import comparison_html
-    from ipcir_tools.evaluation.comparison.runner import RunGround, sampled
-    from ipcir_tools.evaluation.runs.captions_only import captions_stocked
+    from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
+    from ipcir_tools.evaluation.runs.captions_only import load_caption_gallery
 
     files = (gallery, queries_file, embeddings, home)
     with caption_engine(*files, prompts=chosen["prompts"]) as (engine, loaded, progress):
-        stock = captions_stocked(engine, loaded, progress)
-        ground = RunGround(engine, sampled(loaded, queries), composer, top=k, progress=progress, stock=stock)
-        comparison = compared(ground, engine)
+        entries = load_caption_gallery(engine, loaded, progress)
+        runner = ComparisonRunner(engine, sampled(loaded, queries), composer, top=k, progress=progress, gallery=entries)
+        comparison = compared(runner, engine)
     return comparison, lambda: comparison_html(comparison, lambda name: None, loaded.first_captions)
 
 

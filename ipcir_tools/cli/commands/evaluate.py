@@ -104,7 +104,7 @@ def benchmark(
     with engine_for(home=place, models=choice.models(models), **chosen) as (engine, progress):
         from ipcir_tools.evaluation.reports.html import report_html
         from ipcir_tools.evaluation.reports.page import thumbnails
-        from ipcir_tools.evaluation.runs.evaluate import summarised
+        from ipcir_tools.evaluation.runs.evaluate import summarise
         from ipcir_tools.evaluation.runs.run import Run
         from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 
@@ -113,8 +113,8 @@ def benchmark(
             check_submission(loaded)
         run = Run(engine, loaded, names, top=DEPTH if submission else k, progress=progress)
         measured = run.measure()
-        report = summarised(engine, run, measured)
-        small = thumbnails(run.stock.files, engine.settings)
+        report = summarise(engine, run, measured)
+        small = thumbnails(run.gallery.files, engine.settings)
         written = write_report(report, html, markdown, lambda: report_html(report, small))
         refused = None
         try:

@@ -32,12 +32,14 @@ class Query:
     """This query's own gallery; None: the benchmark's."""
     group: str = ""
     """What it is averaged with before the groups are averaged."""
-    wordings: tuple[str, ...] = ()
-    """Further wordings of the same request: each is composed, and a picture's score is the mean over all wordings."""
+    paraphrases: tuple[str, ...] = ()
+    """The modification in other words: each is composed, and a picture's score is the mean over all of them."""
+    left_out: frozenset[str] = frozenset()
+    """Pictures that are not ranked, besides the reference; the targets always are."""
 
     @property
-    def says_nothing(self) -> bool:
-        """Whether its modification shows no character at all: nobody can answer that."""
+    def is_blank(self) -> bool:
+        """Whether its modification shows no character at all."""
         return not any(c.isprintable() and not c.isspace() for c in self.modification)
 
     def __post_init__(self) -> None:

@@ -51,8 +51,8 @@ def load_fashioniq(
 ) -> Benchmark:
     """The validation part from ``captions/cap.CATEGORY.val.json`` and ``image_splits/split.CATEGORY.val.json``.
 
-    ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a further wording. An
-    empty caption leaves the other one alone; a query of which both are empty says nothing. Raises NotFoundError
+    ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a paraphrase. An
+    empty caption leaves the other one alone; a query of which both are empty is blank. Raises NotFoundError
     where a file is missing and InvalidRequestError where one is wrong.
     """
     if not categories:
@@ -122,7 +122,7 @@ def _query(id_: str, item: _Item, category: str, gallery: tuple[str, ...], capti
         targets=(item.target,),
         gallery=gallery,
         group=category,
-        wordings=(" and ".join(reversed(said)),) if both else (),
+        paraphrases=(" and ".join(reversed(said)),) if both else (),
     )
 
 

@@ -27,8 +27,8 @@ from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
 from ipcir_tools.evaluation.metrics.metrics import IntArray
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES
 from ipcir_tools.evaluation.reports.report import Report
-from ipcir_tools.evaluation.runs.evaluate import summarised
-from ipcir_tools.evaluation.runs.gallery import Stock
+from ipcir_tools.evaluation.runs.evaluate import summarise
+from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery
 from ipcir_tools.evaluation.runs.langchain_encoder import TextEncoder
 from ipcir_tools.evaluation.runs.run import TOP, Run
 from ipcir_tools.prompts import load_prompt
@@ -142,8 +142,11 @@ _BLIND = "a gallery of captions has no pictures: measure it with `ipcir eval BEN
 
 
 @dataclass(frozen=True)
-class CaptionStock(Stock):
-    """What is at hand. ``matrix`` holds every vector once, so that entries that say the same score the same."""
+class CaptionGallery(BenchmarkGallery):
+    """The entries that can be found.
+
+    ``matrix`` holds every vector once, so that entries with the same captions get the same score.
+    """
 
     rows: IntArray
     """For each entry of the gallery its row of ``matrix``."""
@@ -153,9 +156,8 @@ class CaptionStock(Stock):
         return super().scores(rows[:, self.rows])
 
 
-def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progress: Progress) -> CaptionStock:
-    """Encode every entry that was not encoded before. Raises ModelUnavailableError where the embeddings fail for good.
-    Encode every entry that was not encoded before. Raises ModelUnavailableError where the embeddings fail for good."""
+def load_caption_gallery(engine: CaptionEngine, benchmark: CaptionBenchmark, progress: Progress) -> CaptionGallery:
+    """Encode every entry that is new. Raises ModelUnavailableError where the embeddings fail for good."""
     asked = {name: entry_id(captions) for name, captions in benchmark.captions.items() if captions}
     unusable, found = dict(benchmark.unusable), dict[str, FloatArray]()
     wanted = list(dict.fromkeys(asked.values()))
@@ -170,7 +172,7 @@ def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progres
     # Sorted, so that the order of the gallery's lines does not decide how a score is rounded.
     matrix, places = np.unique(np.stack([found[id_] for id_ in ids.values()]), axis=0, return_inverse=True)
     row = dict(zip(ids, places.ravel().tolist(), strict=True))
-    return CaptionStock(
+    return CaptionGallery(
         ids=ids,
         files={},
         unreadable=unusable,
@@ -209,9 +211,9 @@ def evaluate_captions(
     """
     began = time.perf_counter()
     told: Any = progress or (lambda what, done, total: None)
-    stock = captions_stocked(engine, benchmark, told)
+    gallery = load_caption_gallery(engine, benchmark, told)
     seconds = time.perf_counter() - began
     names = tuple(COMPOSERS) if composers is None else composers
-    run = Run(engine, benchmark, names, top=top, progress=progress, stock=stock)
+    run = Run(engine, benchmark, names, top=top, progress=progress, gallery=gallery)
     run.seconds["encoding"] = seconds  # type: ignore[assignment]
-    return summarised(engine, run, run.measure(), samples)
+    return summarise(engine, run, run.measure(), samples)

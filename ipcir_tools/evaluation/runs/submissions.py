@@ -22,8 +22,10 @@ _CIRCO_COUNT = 50
 
 
 def cirr_submission(benchmark: Benchmark, top: Names, metric: CirrMetric) -> dict[str, Any]:
-    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequestError.
-    CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequestError."""
+    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``.
+
+    Raises InvalidRequestError.
+    """
     _check_queries(benchmark, top)
     for query in benchmark.queries:
         allowed = query.subset if metric == "recall_subset" else benchmark.gallery

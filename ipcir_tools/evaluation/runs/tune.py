@@ -175,7 +175,7 @@ class _Search:
         self.known: dict[str, Merit] = {}
         self._progress = progress
         self._run = Run(engine, benchmark, [start.spec], progress=progress)
-        asked = self._run.asked
+        asked = self._run.queries
         if not asked:
             raise InvalidRequestError(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
         self.blocks: list[Block] = []

@@ -365,11 +365,11 @@ SMALL = {"dress": (4, 9, 6), "shirt": (3, 5, 4), "toptee": (2, 4, 4)}
 def test_captions_are_stripped_and_joined_and_an_empty_one_leaves_the_other_alone(tmp_path):
     folder = make_fashioniq(tmp_path, SMALL, {"shirt": (1,)})
     found = {query.id: query for query in load_fashioniq(folder).queries}
-    assert (found["dress/0"].modification, found["dress/0"].wordings) == ("is blue and has long sleeves", ())
+    assert (found["dress/0"].modification, found["dress/0"].paraphrases) == ("is blue and has long sleeves", ())
     assert found["shirt/1"].modification == "has long sleeves"
     both = {query.id: query for query in load_fashioniq(folder, captions="both orders").queries}
-    assert both["dress/0"].wordings == ("has long sleeves and is blue",)
-    assert both["shirt/1"].wordings == ()
+    assert both["dress/0"].paraphrases == ("has long sleeves and is blue",)
+    assert both["shirt/1"].paraphrases == ()
 
 
 def test_marks_around_a_caption_are_no_part_of_it(tmp_path):
@@ -401,7 +401,7 @@ def test_a_request_that_says_nothing_is_kept_and_told_apart_by_every_loader(tmp_
         (load_cirr(cirr), "12003"),
         (load_circo(circo), "1"),
     ):
-        assert [query.id for query in found.queries if query.says_nothing] == [id_]
+        assert [query.id for query in found.queries if query.is_blank] == [id_]
     assert "1 queries have an empty caption, the other one stands alone: shirt/1" in load_fashioniq(folder).notes[1]
 
 

@@ -29,7 +29,7 @@ from ipcir_tools.cli import main
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark, load_captions
-from ipcir_tools.evaluation.runs.captions_only import CaptionEngine, captions_stocked, entry_id, evaluate_captions
+from ipcir_tools.evaluation.runs.captions_only import CaptionEngine, entry_id, evaluate_captions, load_caption_gallery
 from ipcir_tools.evaluation.runs.langchain_encoder import PROBES, encoder_of, load_embeddings, load_text_encoder
 from ipcir_tools.evaluation.runs.run import Measured, Run
 from ipcir_tools.settings import Settings
@@ -139,8 +139,8 @@ def catalog(tmp_path) -> Iterator[Catalog]:
 
 
 def measured(engine: CaptionEngine, benchmark: CaptionBenchmark, *composers: str) -> Measured:
-    stock = captions_stocked(engine, benchmark, lambda *_: None)
-    return Run(engine, benchmark, composers, stock=stock).measure()
+    loaded = load_caption_gallery(engine, benchmark, lambda *_: None)
+    return Run(engine, benchmark, composers, gallery=loaded).measure()
 
 
 # --- what is measured
@@ -216,7 +216,7 @@ def test_an_ensemble_takes_all_captions_of_its_reference(folder, catalog):
     ranks = [[each.scored[query.id].ranks for query in benchmark.queries] for each in found.values()]
     assert ranks[0] == ranks[1]
     captions = engine.features.several_captions(
-        list(captions_stocked(engine, benchmark, lambda *_: None).ids.values()), 15
+        list(load_caption_gallery(engine, benchmark, lambda *_: None).ids.values()), 15
     )
     assert {len(each) for each in captions.values()} == {1, 2, 3, 4}
 
