@@ -43,7 +43,7 @@ def compare(
     runner: ComparisonRunner,
     arms: Sequence[Arm],
     imaginer: Imaginer,
-    options: ComparisonOptions = ComparisonOptions(),  # noqa: B008 - it is frozen
+    options: ComparisonOptions = ComparisonOptions(),
 ) -> Comparison:
     """Measure every arm on the same queries; ``imaginer`` makes the imagination of each, the first is the baseline.
 
@@ -57,7 +57,7 @@ def compare(
     recorders = [(arm, ImaginationRecorder(imaginer(arm))) for arm in arms]
     results = [_run_arm(runner, arm, recorder, options.wait) for arm, recorder in recorders]
     benchmark, baseline = runner.benchmark, results[0]
-    reports = _comparable(_arm_report(benchmark, result, baseline, options) for result in results)
+    reports = comparable(_arm_report(benchmark, result, baseline, options) for result in results)
     return Comparison(
         benchmark=benchmark.name,
         queries=query_count(benchmark),
@@ -85,9 +85,7 @@ def _run_arm(
     return ArmResult(arm, outcome, recorder)
 
 
-def _arm_report(
-    benchmark: Benchmark, result: ArmResult, baseline: ArmResult, options: ComparisonOptions
-) -> ArmReport:
+def _arm_report(benchmark: Benchmark, result: ArmResult, baseline: ArmResult, options: ComparisonOptions) -> ArmReport:
     arm, scored, queries = result.arm, result.outcome.scored, query_count(benchmark)
     imagined, imaginations = result.outcome.imagined, result.recorder.imaginations
     is_baseline, by_model = result is baseline, arm.prompt is not None and arm.llm is not None
@@ -110,7 +108,7 @@ def _arm_report(
     )
 
 
-def _comparable(reports: Iterable[ArmReport]) -> tuple[ArmReport, ...]:
+def comparable(reports: Iterable[ArmReport]) -> tuple[ArmReport, ...]:
     """The reports without the differences with or of an arm most of whose requests were held back."""
     baseline, *others = reports
     return (

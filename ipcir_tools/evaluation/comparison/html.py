@@ -39,7 +39,5 @@ def comparison_html(comparison: Comparison, thumbnail: Thumbnail, captions: Mapp
             for reason, n in arm.replies.fallbacks.items()
         ],
         most_failures=_MOST_FAILURES,
-        arms=[
-            (arm.name, " by ".join(filter(None, (arm.prompt, arm.llm))) or "no model") for arm in comparison.arms
-        ],
+        arms=[(arm.name, " by ".join(filter(None, (arm.prompt, arm.llm))) or "no model") for arm in comparison.arms],
     )

@@ -26,8 +26,8 @@ class Estimate(Value):
     mean: float
     low: float
     high: float
-    queries: int = Field(exclude=True)
-    """Queries that the mean is over; a report counts them once, so its JSON does not repeat them here."""
+    queries: int = Field(default=0, exclude=True)
+    """Queries that the mean is over; not in JSON, where a report counts them once, so 0 in a report read from JSON."""
 
 
 class Difference(Estimate):
