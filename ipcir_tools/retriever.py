@@ -4,8 +4,8 @@
 
     retriever = ComposedImageRetriever(engine=engine, reference="0f3a9c11d2e47b58", k=3)
     retriever.invoke("in blue, with long sleeves")
-    retriever.invoke("in blue", reference_image="77b0c1d2e3f4a596")         # another reference, this once
-    retriever.bind(reference_image="77b0c1d2e3f4a596", k=2)                 # a Runnable for a chain
+    retriever.invoke("in blue", reference="77b0c1d2e3f4a596")         # another reference, this once
+    retriever.bind(reference="77b0c1d2e3f4a596", k=2)                 # a Runnable for a chain
     retriever.invoke("and shorter", turn=documents[0].metadata["turn"])     # goes on from an earlier answer
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -24,6 +24,7 @@ from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import Hit, SearchResult, Where
 
@@ -49,20 +50,21 @@ class ComposedImageRetriever(BaseRetriever):
     weight: float | None = None
     where: Where | None = None
     composer: str | None = None
+    rerank: int | None = None
     trusted: bool = False
     """Whether a reference may be any file of this machine. Leave it off where users or agents name it."""
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **asked: Any
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **arguments: Any
     ) -> list[Document]:
-        return documents_of(self._found(query, {"callbacks": run_manager.get_child()}, **asked))
+        return documents_of(self._found(query, {"callbacks": run_manager.get_child()}, **arguments))
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **asked: Any
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **arguments: Any
     ) -> list[Document]:
         # The inherited method would drop the arguments.
         return await run_in_executor(
-            None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **asked
+            None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **arguments
         )
 
     def _found(
@@ -70,39 +72,33 @@ class ComposedImageRetriever(BaseRetriever):
         query: str,
         config: RunnableConfig,
         *,
-        reference_image: str | None = None,
+        reference: str | None = None,
         turn: str | None = None,
         liked: Sequence[str] = (),
         disliked: Sequence[str] = (),
-        k: int | None = None,
-        weight: float | None = None,
-        where: Where | None = None,
-        composer: str | None = None,
+        **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
-        """What a call asks for; what it leaves out is as the retriever was made.
+        """The result of one call; an argument that it leaves out is the retriever's.
 
-        With ``turn`` the call refines that turn, from its own reference or from ``reference_image``.
+        With ``turn`` the call refines that turn, from its own reference or from ``reference``.
         """
-        chosen: dict[str, Any] = {
-            "k": self.k if k is None else k,
-            "where": self.where if where is None else where,
-            "composer": composer or self.composer,
-            "config": config,
-        }
-        weight = self.weight if weight is None else weight
+        options = SearchOptions(**keywords).or_else(self._options())
         if turn is not None:
             return self.engine.refine(
-                turn, query, base=reference_image, liked=liked, disliked=disliked, weight=weight,
-                trusted=self.trusted, **chosen,
+                turn, query, options, reference=reference, liked=liked, disliked=disliked,
+                trusted=self.trusted, config=config,
             )  # fmt: skip
         if liked or disliked:
             raise InvalidRequestError(
                 "Only an earlier answer can be judged: pass its `turn` beside what is liked or not."
             )
-        reference = self.reference if reference_image is None else reference_image
+        reference = self.reference if reference is None else reference
         if reference is None:
-            return self.engine.find(query, **chosen)
-        return self.engine.search(reference, query, weight=weight, trusted=self.trusted, **chosen)
+            return self.engine.find(query, options, config=config)
+        return self.engine.search(reference, query, options, trusted=self.trusted, config=config)
+
+    def _options(self) -> SearchOptions:
+        return SearchOptions(k=self.k, weight=self.weight, where=self.where, composer=self.composer, rerank=self.rerank)
 
 
 def documents_of(result: SearchResult) -> list[Document]:

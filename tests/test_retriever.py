@@ -173,9 +173,7 @@ def test_without_a_reference_the_words_are_searched_for(engine):
 
 def test_what_is_passed_goes_before_what_was_bound(engine, bound, red):
     blue = id_of(engine, "blue-0.png")
-    documents = bound.invoke(
-        "in green", reference_image=blue, k=2, weight=0.25, composer="sum", where={"format": "png"}
-    )
+    documents = bound.invoke("in green", reference=blue, k=2, weight=0.25, composer="sum", where={"format": "png"})
     query = engine.catalog.turn(documents[0].metadata["turn"]).query
     assert (query.reference, query.k, query.weight, query.composer) == (blue, 2, 0.25, "sum")
     assert query.where == {"format": "png"}
@@ -193,14 +191,14 @@ def test_choices_made_once_hold_for_every_call(engine, red):
 def test_what_nobody_chose_is_as_the_settings_say(pictures, tmp_path):
     with opened(tmp_path / "home", k=2, weight=0.3, composer="sum") as engine:
         engine.index([pictures])
-        documents = ComposedImageRetriever(engine=engine).invoke("in blue", reference_image=id_of(engine, "red-0.png"))
+        documents = ComposedImageRetriever(engine=engine).invoke("in blue", reference=id_of(engine, "red-0.png"))
         query = engine.catalog.turn(documents[0].metadata["turn"]).query
         assert (len(documents), query.weight, query.composer) == (2, 0.3, "sum")
 
 
 async def test_every_way_of_calling_takes_the_arguments(engine, bound):
     blue = id_of(engine, "blue-0.png")
-    asked = {"reference_image": blue, "k": 2}
+    asked = {"reference": blue, "k": 2}
     expected = [each.id for each in bound.invoke("in green", **asked)]
     ways = [
         await bound.ainvoke("in green", **asked),
@@ -227,7 +225,7 @@ def test_a_turn_is_refined_from_where_it_stands(engine, bound):
 def test_the_bound_reference_does_not_undo_a_pick(engine, bound):
     first = bound.invoke("in blue")[0].metadata["turn"]
     green = id_of(engine, "green-0.png")
-    picked = bound.invoke("in pink", turn=first, reference_image=green)[0].metadata["turn"]
+    picked = bound.invoke("in pink", turn=first, reference=green)[0].metadata["turn"]
     later = bound.invoke("with dots", turn=picked)[0].metadata["turn"]
     assert [engine.catalog.turn(each).query.reference for each in (picked, later)] == [green, green]
 
@@ -251,8 +249,8 @@ def test_without_a_turn_there_is_nothing_to_judge(bound):
 @pytest.mark.parametrize(
     ("query", "asked", "error"),
     [
-        ("in blue", {"reference_image": "0123456789abcdef"}, NotFoundError),
-        ("in blue", {"reference_image": ""}, InvalidRequestError),
+        ("in blue", {"reference": "0123456789abcdef"}, NotFoundError),
+        ("in blue", {"reference": ""}, InvalidRequestError),
         ("in blue", {"turn": "t0000"}, NotFoundError),
         ("in blue", {"k": 0}, InvalidRequestError),
         ("in blue", {"where": {"colour": "blue"}}, InvalidRequestError),
@@ -282,15 +280,13 @@ def test_only_a_trusted_retriever_opens_any_file(engine, tmp_path):
     other = tmp_path / "other.png"
     draw(tmp_path / "mine.png", "green", 50)
     draw(other, "green", 51)
-    asked = {"reference_image": str(tmp_path / "mine.png")}
+    asked = {"reference": str(tmp_path / "mine.png")}
     with pytest.raises(NotAllowedError):
         ComposedImageRetriever(engine=engine).invoke("in blue", **asked)
     documents = ComposedImageRetriever(engine=engine, trusted=True).invoke("in blue", **asked)
     turn = engine.catalog.turn(documents[0].metadata["turn"])
     with pytest.raises(NotAllowedError):
-        ComposedImageRetriever(engine=engine).invoke(
-            "in green", turn=turn.id, **{**asked, "reference_image": str(other)}
-        )
+        ComposedImageRetriever(engine=engine).invoke("in green", turn=turn.id, **{**asked, "reference": str(other)})
     assert turn.query.reference == load(tmp_path / "mine.png", engine.settings).record.id
 
 

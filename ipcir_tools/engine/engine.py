@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 from uuid import uuid4
 
 import numpy as np
@@ -27,9 +27,11 @@ from ipcir_tools.engine.validation import (
     check_k,
     checked_query,
     checked_text,
-    root_query,
+    default_options,
+    refined_options,
 )
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundError
+from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.index import Gallery
@@ -47,6 +49,10 @@ if TYPE_CHECKING:
 
 
 teach()
+
+
+def _options(options: SearchOptions | None, keywords: SearchKeywords) -> SearchOptions:
+    return (options or SearchOptions()).updated(**keywords)
 
 
 class Engine(Components):
@@ -101,131 +107,117 @@ class Engine(Components):
         self.note_models()
         return encoder
 
-    # --- dialogues: every answer is a turn
+    # --- searches: each is stored as a turn
 
     def search(
         self,
         reference: str,
         modification: str,
+        options: SearchOptions | None = None,
         *,
-        k: int | None = None,
-        weight: float | None = None,
-        where: Where | None = None,
-        composer: str | None = None,
-        rerank: int | None = None,
         trusted: bool = False,
         config: RunnableConfig | None = None,
+        **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
         """Find pictures like the reference, but as the modification says; the root of a dialogue.
 
-        ``rerank``: of how many of the best a model that sees makes the order, also of more than ``k``; None: as the
-        settings say, 0: no picture leaves.
+        ``options`` and ``keywords`` say how to search: :class:`SearchOptions`; a keyword replaces the option's field.
         """
         began = time.perf_counter()
         self._require_gallery()
-        text = checked_text(modification)
-        record, pixels = self.resolved(reference, trusted)
-        query = root_query(
-            self.settings, record.id, text, k=k, weight=weight, where=where, composer=composer, rerank=rerank
-        )
-        self.catalog.remember([record])
+        query, pixels = self.prepare_search(reference, modification, _options(options, keywords), trusted=trusted)
         return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
 
     def find(
         self,
         text: str,
+        options: SearchOptions | None = None,
         *,
-        k: int | None = None,
-        where: Where | None = None,
-        composer: str | None = None,
-        rerank: int | None = None,
         config: RunnableConfig | None = None,
+        **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
         """Find pictures by words alone; a root too, from which a hit can be picked as the reference."""
         began = time.perf_counter()
         self._require_gallery()
-        words = checked_text(text, "text")
-        query = root_query(self.settings, None, words, k=k, where=where, composer=composer, rerank=rerank)
+        query, _ = self.prepare_search(None, checked_text(text, "text"), _options(options, keywords))
         return self._stored(self.answer(query, (), config=config, began=began))
 
     def refine(
         self,
         turn: str,
         modification: str = "",
+        options: SearchOptions | None = None,
         *,
-        base: str | None = None,
+        reference: str | None = None,
         liked: Sequence[str] = (),
         disliked: Sequence[str] = (),
-        k: int | None = None,
-        weight: float | None = None,
-        where: Where | None = None,
-        composer: str | None = None,
-        rerank: int | None = None,
         trusted: bool = False,
         imagination: Imagination | None = None,
         config: RunnableConfig | None = None,
+        **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
-        """Build on an earlier turn: a further edit, another picture as the reference, feedback, or all at once.
+        """Build on an earlier turn: a further edit, another reference, feedback, or all at once.
 
-        ``base``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). What is not named is as it was
-        in that turn; an empty ``where`` drops its filter. ``rerank`` alone is what the settings say where it is not
-        named: no turn of before makes pictures leave. Refining one turn twice makes a branch.
+        ``reference``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). Options that are not
+        given are that turn's, except ``rerank``. Refining one turn twice makes a branch.
         """
         began = time.perf_counter()
         self._require_gallery()
-        query, pixels = self.refined(
-            turn, modification, base, liked, disliked, k=k, weight=weight, where=where, composer=composer,
-            rerank=rerank, trusted=trusted,
-        )  # fmt: skip
         path = self.catalog.path(turn)
+        query, pixels = self.prepare_refinement(
+            path[-1], modification, _options(options, keywords),
+            reference=reference, liked=liked, disliked=disliked, trusted=trusted,
+        )  # fmt: skip
         return self._stored(
             self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
         )
 
-    def refined(
+    def prepare_search(
+        self, reference: str | None, modification: str, options: SearchOptions, *, trusted: bool = False
+    ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        """The query of a new search, and the reference's pixels by id where it had to be opened."""
+        text = checked_text(modification)
+        record, pixels = self.resolved(reference, trusted) if reference is not None else (None, {})
+        options = options.or_else(default_options(self.settings))
+        query = checked_query(record.id if record else None, text, options)
+        self.catalog.remember([record] if record else [])
+        return query, pixels
+
+    def prepare_refinement(
         self,
-        turn: str,
-        modification: str = "",
-        base: str | None = None,
+        parent: Turn,
+        modification: str,
+        options: SearchOptions,
+        *,
+        reference: str | None = None,
         liked: Sequence[str] = (),
         disliked: Sequence[str] = (),
-        *,
-        k: int | None = None,
-        weight: float | None = None,
-        where: Where | None = None,
-        composer: str | None = None,
-        rerank: int | None = None,
         trusted: bool = False,
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         """The query of a refinement, and those of its pictures that had to be opened, by id."""
         check_judged(liked, disliked)
-        if not (modification.strip() or base or liked or disliked):
+        if not (modification.strip() or reference or liked or disliked):
             raise InvalidRequestError(
-                "The modification is empty, and nothing else is given to refine by: "
-                'say what should be different, such as "make it blue", or name a base, or what is liked or disliked.'
+                "The modification is empty, and nothing else is given to refine by: say what should be different, "
+                'such as "make it blue", or name a reference, or what is liked or disliked.'
             )
-        parent = self.catalog.turn(turn)
         last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
 
-        def named(picture: str) -> str:
-            record, opened = self.resolved(by_rank(picture, parent), trusted)
+        def resolved_id(name: str) -> str:
+            record, opened = self.resolved(by_rank(name, parent), trusted)
             records.append(record)
             pixels.update(opened)
             return record.id
 
-        reference = named(base) if base else last.reference
-        if base and reference == last.reference and not (modification.strip() or liked or disliked):
-            raise InvalidRequestError(f"{reference} is the reference already: start over from it with a new search.")
+        chosen = resolved_id(reference) if reference else last.reference
+        if reference and chosen == last.reference and not (modification.strip() or liked or disliked):
+            raise InvalidRequestError(f"{chosen} is the reference already: start over from it with a new search.")
         query = checked_query(
-            reference=reference,
-            modification=checked_text(modification) if modification.strip() else "",
-            liked=tuple(dict.fromkeys(map(named, liked))),
-            disliked=tuple(dict.fromkeys(map(named, disliked))),
-            k=last.k if k is None else k,
-            weight=last.weight if weight is None else weight,
-            composer=composer or last.composer,
-            where=last.where if where is None else where,
-            rerank=self.settings.rerank if rerank is None else rerank,
+            chosen,
+            checked_text(modification) if modification.strip() else "",
+            options.or_else(refined_options(last, self.settings)),
+            liked=tuple(dict.fromkeys(map(resolved_id, liked))),
+            disliked=tuple(dict.fromkeys(map(resolved_id, disliked))),
         )
         self.catalog.remember(records)
         return query, pixels

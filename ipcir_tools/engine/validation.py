@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 from ipcir_tools.text import one_line
-from ipcir_tools.types import ComposedQuery, Turn, Where
+from ipcir_tools.types import ComposedQuery, Turn
 
 MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
@@ -48,63 +49,53 @@ def check_judged(liked: Sequence[str], disliked: Sequence[str]) -> None:
         raise InvalidRequestError(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
 
 
+def check_options(options: SearchOptions) -> None:
+    """Raises InvalidRequestError for an option that is out of its range, and for an unknown composer or filter."""
+    if options.k is not None:
+        check_k(options.k)
+    if options.weight is not None and not 0.0 <= options.weight <= 1.0:
+        raise InvalidRequestError(
+            f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."
+        )
+    if options.rerank is not None and not 0 <= options.rerank <= MAX_RERANKED:
+        raise InvalidRequestError(
+            f"rerank is {options.rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none."
+        )
+    if options.composer is not None:
+        composer_named(options.composer)
+    if options.where:
+        condition(options.where)  # a wrong filter is refused before any model is called
+
+
 def checked_query(
-    *,
     reference: str | None,
     modification: str,
-    k: int,
-    weight: float | None,
-    composer: str,
-    where: Where | None,
+    options: SearchOptions,
+    *,
     liked: tuple[str, ...] = (),
     disliked: tuple[str, ...] = (),
-    rerank: int = 0,
 ) -> ComposedQuery:
-    """A query that makes sense; every way of asking goes through here. Raises InvalidRequestError."""
-    check_k(k)
-    if weight is not None and not 0.0 <= weight <= 1.0:
-        raise InvalidRequestError(f"The weight is {weight}: it goes from 0 (only the picture) to 1 (only the text).")
+    """A valid query; every search goes through here. ``reference``: the id of an image, None for words alone.
+
+    Raises InvalidRequestError.
+    """
+    check_options(options)
     check_judged(liked, disliked)
     if both := set(liked) & set(disliked):
-        raise InvalidRequestError(f"The picture {min(both)} is both liked and disliked: decide for one.")
-    if not 0 <= rerank <= MAX_RERANKED:
-        raise InvalidRequestError(f"rerank is {rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none.")
-    composer_named(composer)
-    if where:
-        condition(where)  # a wrong filter is refused before a model is asked
-    return ComposedQuery(
-        reference=reference,
-        modification=modification,
-        liked=liked,
-        disliked=disliked,
-        k=k,
-        weight=weight,
-        composer=composer,
-        where=where or None,
-        rerank=rerank,
-    )
+        raise InvalidRequestError(f"The image {min(both)} is both liked and disliked: decide for one.")
+    chosen = {name: value for name, value in vars(options).items() if value is not None and value != {}}
+    return ComposedQuery(reference=reference, modification=modification, liked=liked, disliked=disliked, **chosen)
 
 
-def root_query(
-    settings: Settings,
-    reference: str | None,
-    modification: str,
-    *,
-    k: int | None = None,
-    weight: float | None = None,
-    where: Where | None = None,
-    composer: str | None = None,
-    rerank: int | None = None,
-) -> ComposedQuery:
-    """The checked query of a root: a reference's id or None for words alone; the settings give what is not named."""
-    return checked_query(
-        reference=reference,
-        modification=modification,
-        k=settings.k if k is None else k,
-        weight=settings.weight if weight is None else weight,
-        composer=composer or settings.composer,
-        where=where,
-        rerank=settings.rerank if rerank is None else rerank,
+def default_options(settings: Settings) -> SearchOptions:
+    """The options of a new search, as the settings have them."""
+    return SearchOptions(k=settings.k, weight=settings.weight, composer=settings.composer, rerank=settings.rerank)
+
+
+def refined_options(query: ComposedQuery, settings: Settings) -> SearchOptions:
+    """The options of a search that refines ``query``. Reranking is never inherited: it sends images to a model."""
+    return SearchOptions(
+        k=query.k, weight=query.weight, where=query.where, composer=query.composer, rerank=settings.rerank
     )
 
 

@@ -101,7 +101,7 @@ def test_words_are_edited_by_words(engine):
 
 def test_a_hit_becomes_the_reference(engine):
     found = engine.find("a red flag", k=EACH).turn
-    picked = engine.refine(found.id, base="2").turn
+    picked = engine.refine(found.id, reference="2").turn
     assert picked.query.reference == found.hits[1].id
     assert picked.reference_source == found.hits[1].source
     assert sorted(names(picked)) != sorted(names(found))
@@ -193,8 +193,8 @@ def test_ranks_and_ids_name_the_same_pictures(engine, reds):
 def test_ranks_are_those_of_the_turn_that_is_refined(engine, ids):
     first = engine.search(ids["red-red-0"], "in blue").turn
     second = engine.search(ids["red-red-0"], "in green").turn
-    assert engine.refine(first.id, base="1").turn.query.reference == first.hits[0].id
-    assert engine.refine(second.id, base="1").turn.query.reference == second.hits[0].id
+    assert engine.refine(first.id, reference="1").turn.query.reference == first.hits[0].id
+    assert engine.refine(second.id, reference="1").turn.query.reference == second.hits[0].id
 
 
 def test_a_picture_that_is_no_hit_can_be_judged(engine, ids):
@@ -202,11 +202,11 @@ def test_a_picture_that_is_no_hit_can_be_judged(engine, ids):
     assert engine.refine(turn.id, liked=[ids["blue-blue-0"]]).turn.query.liked == (ids["blue-blue-0"],)
 
 
-def test_pictures_from_outside_can_be_base_and_judged(engine, reds, tmp_path):
+def test_pictures_from_outside_can_be_reference_and_judged(engine, reds, tmp_path):
     mine, yours = (flag(tmp_path / f"{seed}.png", "red-blue", seed) for seed in (50, 51))
     with pytest.raises(NotAllowedError):
-        engine.refine(reds.id, base=str(mine))
-    result = engine.refine(reds.id, base=str(mine), liked=[str(yours)], trusted=True)
+        engine.refine(reds.id, reference=str(mine))
+    result = engine.refine(reds.id, reference=str(mine), liked=[str(yours)], trusted=True)
     known = [load(path, engine.settings).record.id for path in (mine, yours)]
     assert [result.turn.query.reference, *result.turn.query.liked] == known
     assert result.counts["image_encodes"] == 2
@@ -220,7 +220,7 @@ def test_pictures_from_outside_can_be_base_and_judged(engine, reds, tmp_path):
 
 def test_a_pick_begins_anew_from_the_look_of_the_picture(engine, ids):
     turn = engine.search(ids["red-red-0"], "in green").turn
-    picked = engine.refine(turn.id, "with dots", base=ids["blue-blue-0"]).turn
+    picked = engine.refine(turn.id, "with dots", reference=ids["blue-blue-0"]).turn
     assert picked.query.reference == ids["blue-blue-0"]
     assert picked.caption == "a blue flag"
     assert picked.imagined.description == "a blue flag with dots"
@@ -230,25 +230,25 @@ def test_a_pick_begins_anew_from_the_look_of_the_picture(engine, ids):
 
 def test_a_pick_without_words_shows_what_looks_like_it(engine, ids):
     turn = engine.search(ids["red-red-0"], "in green").turn
-    picked = engine.refine(turn.id, base=ids["blue-blue-0"], k=EACH - 1)
+    picked = engine.refine(turn.id, reference=ids["blue-blue-0"], k=EACH - 1)
     assert looks(picked.turn) == ["blue-blue"] * (EACH - 1)
     assert set(picked.counts.values()) == {0}
 
 
 def test_a_pick_forgets_the_feedback_before_it(engine, ids):
-    base = ids["blue-blue-0"]
+    reference = ids["blue-blue-0"]
     turn = engine.search(ids["red-red-0"], "in green").turn
     fed = engine.refine(turn.id, liked=[ids["green-green-0"]]).turn
 
     def scores(parent: Turn) -> dict[str, float]:
-        return {hit.id: hit.score for hit in engine.refine(parent.id, base=base).turn.hits}
+        return {hit.id: hit.score for hit in engine.refine(parent.id, reference=reference).turn.hits}
 
     assert scores(fed) == scores(turn)
 
 
 def test_everything_at_once(engine, reds, ids):
     turn = engine.refine(
-        reds.id, "in green", base=ids["red-blue-0"], liked=["1"], disliked=["2"], k=4, composer="sum", weight=0.4
+        reds.id, "in green", reference=ids["red-blue-0"], liked=["1"], disliked=["2"], k=4, composer="sum", weight=0.4
     ).turn
     query = turn.query
     assert (query.reference, query.liked, query.disliked) == (
@@ -278,10 +278,10 @@ def test_one_turn_refined_from_many_threads_gives_as_many_equal_branches(engine,
         ({"modification": " \n"}, InvalidRequestError, "nothing else is given"),
         ({"modification": "x" * (MAX_TEXT + 1)}, InvalidRequestError, str(MAX_TEXT)),
         ({"liked": ["0"]}, NotFoundError, "has no hit 0"),
-        ({"base": "16"}, NotFoundError, "has no hit 16: it has 15"),
+        ({"reference": "16"}, NotFoundError, "has no hit 16: it has 15"),
         ({"disliked": ["-1"]}, NotFoundError, "-1"),
         ({"liked": [""]}, InvalidRequestError, "empty"),
-        ({"base": "0123456789abcdef"}, NotFoundError, "0123456789abcdef"),
+        ({"reference": "0123456789abcdef"}, NotFoundError, "0123456789abcdef"),
         ({"liked": ["1", "2"], "disliked": ["3", "#2"]}, InvalidRequestError, "both liked and disliked"),
         ({"modification": "x", "k": 0}, InvalidRequestError, "k is 0"),
         ({"modification": "x", "weight": 1.5}, InvalidRequestError, "1.5"),

@@ -363,7 +363,7 @@ def test_a_filter_restricts_the_hits(engine, pictures):
         ({"k": 0}, "ask for 1 to"),
         ({"k": -3}, "ask for 1 to"),
         ({"k": MAX_HITS + 1}, "ask for 1 to"),
-        ({"weight": -0.1}, "0 (only the picture)"),
+        ({"weight": -0.1}, "0 (only the reference)"),
         ({"weight": 1.1}, "1 (only the text)"),
         ({"weight": float("nan")}, "The weight is nan"),
         ({"modification": ""}, "The modification is empty"),

@@ -12,6 +12,7 @@ from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.ranking import without_copies
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.store.features import text_key
@@ -95,9 +96,7 @@ def open_engine(tmp_path):
 def asked(engine: Engine):
     from ipcir_tools.engine.validation import checked_query
 
-    query = checked_query(
-        reference="ref", modification="blue", k=3, weight=None, composer=engine.settings.composer, where=None
-    )
+    query = checked_query("ref", "blue", SearchOptions(k=3, composer=engine.settings.composer))
     return engine.answer(query, ())
 
 

@@ -64,7 +64,7 @@ def dialogue(engine: Engine, pictures: Path) -> list[str]:
     for asked in (
         {"modification": "with dots"},
         {"liked": ["2"], "disliked": ["1"]},
-        {"base": "1", "modification": "in green", "k": 6},
+        {"reference": "1", "modification": "in green", "k": 6},
         {"modification": "not so long", "weight": 0.3, "where": {"format": "png"}},
     ):
         turns.append(engine.refine(turns[-1], **asked).turn.id)
@@ -85,7 +85,7 @@ def test_a_path_comes_out_as_it_was_and_leaves_nothing_behind(engine, pictures):
 
 def test_a_dialogue_by_words_is_replayed_too(engine):
     root = engine.find("red shirt", k=3).turn.id
-    assert replay(engine, engine.refine(root, "in blue", base="2").turn.id).same
+    assert replay(engine, engine.refine(root, "in blue", reference="2").turn.id).same
 
 
 def test_another_process_gives_the_same(engine, pictures, tmp_path):

@@ -129,7 +129,7 @@ class Dialogues(RuleBasedStateMachine):
         target=turns,
         turn=turns,
         words=st.just("") | WORDS,
-        base=st.none() | st.integers(0, 30),
+        reference=st.none() | st.integers(0, 30),
         liked=PICKS,
         disliked=PICKS,
         by_rank=st.booleans(),
@@ -142,7 +142,7 @@ class Dialogues(RuleBasedStateMachine):
         self,
         turn: str,
         words: str,
-        base: int | None,
+        reference: int | None,
         liked: list[int],
         disliked: list[int],
         by_rank: bool,
@@ -155,9 +155,9 @@ class Dialogues(RuleBasedStateMachine):
         parent = self.kept[turn]
         named = (lambda i: self.rank(parent, i)) if by_rank and parent.hits else self.any_picture
         asked: dict[str, Any] = {"liked": [*map(named, liked)], "disliked": [*map(named, disliked)]}
-        if base is not None:
-            asked["base"] = named(base)
-        empty = not (words or liked or disliked or base is not None)
+        if reference is not None:
+            asked["reference"] = named(reference)
+        empty = not (words or liked or disliked or reference is not None)
         if empty or set(asked["liked"]) & set(asked["disliked"]):
             with pytest.raises(InvalidRequestError):
                 self.engine.refine(turn, words, **asked, **chosen)
@@ -208,7 +208,7 @@ class Dialogues(RuleBasedStateMachine):
 
     @rule(turn=turns, wrong=st.sampled_from(["0", "99", "-1", "0123456789abcdef", "t0000", " "]))
     def name_what_is_not_there(self, turn: str, wrong: str) -> None:
-        for asked in ({"base": wrong}, {"liked": [wrong]}, {"disliked": ["1", wrong]}):
+        for asked in ({"reference": wrong}, {"liked": [wrong]}, {"disliked": ["1", wrong]}):
             with pytest.raises((NotFoundError, InvalidRequestError)):
                 self.engine.refine(turn, "in blue", **asked)
 
@@ -264,7 +264,9 @@ class Dialogues(RuleBasedStateMachine):
         query, last = result.turn.query, parent.query
         id_of = {str(hit.rank): hit.id for hit in parent.hits}
         assert query.modification == words
-        assert query.reference == (id_of.get(asked["base"], asked["base"]) if "base" in asked else last.reference)
+        assert query.reference == (
+            id_of.get(asked["reference"], asked["reference"]) if "reference" in asked else last.reference
+        )
         for judged, names in ((query.liked, asked["liked"]), (query.disliked, asked["disliked"])):
             assert judged == tuple(dict.fromkeys(id_of.get(name, name) for name in names))
         if not words and query.reference == last.reference and query.composer == last.composer:

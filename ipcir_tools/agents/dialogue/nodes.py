@@ -32,8 +32,8 @@ from ipcir_tools.chains.composition.requests import request_of, speaking, to_ima
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.engine.validation import checked_text, root_query
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, IPCIRError
+from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.types import ComposedQuery, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -111,17 +111,16 @@ class DialogueNodes:
         return update | {"work": _worked(state, counts, caption=time.perf_counter() - began)}
 
     def _query(self, state: DialogState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
-        engine, words, where = self._engine, state["modification"], state.get("where")
+        engine, words, options = self._engine, state["modification"], SearchOptions(where=state.get("where"))
         reference, liked, disliked = state.get("reference"), state.get("liked") or (), state.get("disliked") or ()
         if turn := state.get("turn"):
-            return engine.refined(turn, words, reference, liked, disliked, where=where)
+            parent = engine.catalog.turn(turn)
+            return engine.prepare_refinement(
+                parent, words, options, reference=reference, liked=liked, disliked=disliked
+            )
         if liked or disliked:
             raise InvalidRequestError("There is no turn to lean on: search first, then say which hits you like.")
-        record, pixels = engine.resolved(reference, trusted=False) if reference else (None, {})
-        asked = record.id if record else None
-        query = root_query(engine.settings, asked, checked_text(words), k=self._k or None, where=where)
-        engine.catalog.remember([record] if record else [])
-        return query, pixels
+        return engine.prepare_search(reference or None, words, options.updated(k=self._k or None))
 
     def imagine(self, state: DialogState, config: RunnableConfig) -> Update:
         """The target in words; nothing where the round adds no words, or searches with them as they are."""

@@ -127,7 +127,9 @@ def _compose_search(engine: Engine, asked: ComposeSearchArguments) -> Answer:
 def _refine_search(engine: Engine, asked: RefineSearchArguments) -> Answer:
     turn = known_turn(engine, asked.turn).id
     return search_answer(
-        engine.refine(turn, asked.modification, base=asked.base, liked=asked.liked, disliked=asked.disliked, k=asked.k)
+        engine.refine(
+            turn, asked.modification, reference=asked.base, liked=asked.liked, disliked=asked.disliked, k=asked.k
+        )
     )
 
 

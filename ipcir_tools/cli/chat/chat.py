@@ -173,7 +173,7 @@ class Chat:
         engine, turn, reference = self.engine, place.turn, place.reference
         if turn is not None:
             return engine.refine(
-                turn.id, said.text, base=said.base, liked=said.liked, disliked=said.disliked,
+                turn.id, said.text, reference=said.base, liked=said.liked, disliked=said.disliked,
                 k=self._k, where=self._where, trusted=True,
             )  # fmt: skip
         if said.base or said.liked or said.disliked:

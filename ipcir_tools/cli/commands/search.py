@@ -27,6 +27,7 @@ from ipcir_tools.cli.options import (
     save_sheet_of,
     show_search,
 )
+from ipcir_tools.search_options import SearchOptions
 
 search_app = typer.Typer()
 """Its commands stand at the top of ``ipcir``."""
@@ -67,12 +68,11 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find pictures that are like the reference, but as the text says."""
+    options = SearchOptions(k=k, weight=weight, where=filter_of(where), composer=composer, rerank=rerank)
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(**chosen) as (engine, _):
         check_sheet_of(engine, sheet, reference)
-        result = engine.search(
-            reference, text, k=k, weight=weight, composer=composer, where=filter_of(where), rerank=rerank, trusted=True
-        )
+        result = engine.search(reference, text, options, trusted=True)
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
 
@@ -81,7 +81,7 @@ def search(
 def refine(
     turn: Annotated[str, typer.Argument(help="The turn to build on, as a search printed it.")],
     text: Annotated[str, typer.Argument(help="What should be different in addition.")] = "",
-    base: Annotated[
+    reference: Annotated[
         str | None, typer.Option(help="Another picture as the reference: a hit's rank, an id, or a file.")
     ] = None,
     like: Annotated[list[str] | None, typer.Option(help="A hit to find more like, by rank or id; repeat it.")] = None,
@@ -100,13 +100,13 @@ def refine(
     as_json: AsJson = False,
 ) -> None:
     """Go on from an earlier turn: an edit, picks, or both. Going on from one turn twice makes a branch."""
+    options = SearchOptions(k=k, weight=weight, where=filter_of(where), composer=composer, rerank=rerank)
     chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
     with engine_for(**chosen) as (engine, _):
-        check_sheet_of(engine, sheet, *filter(None, [base]))
+        check_sheet_of(engine, sheet, *filter(None, [reference]))
         result = engine.refine(
-            turn, text, base=base, liked=like or (), disliked=dislike or (), k=k, weight=weight, composer=composer,
-            where=filter_of(where), rerank=rerank, trusted=True,
-        )  # fmt: skip
+            turn, text, options, reference=reference, liked=like or (), disliked=dislike or (), trusted=True
+        )
         parent = engine.catalog.turn(turn)
     show_search(result, as_json, parent)
     save_sheet_of(engine.settings, result, sheet, as_json)
@@ -127,8 +127,9 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Find pictures by words alone; refine the turn to go on from a hit."""
+    options = SearchOptions(k=k, where=filter_of(where), composer=composer, rerank=rerank)
     with engine_for(home=home, models=models, encoder=encoder, llm=llm) as (engine, _):
         check_sheet_of(engine, sheet)
-        result = engine.find(text, k=k, composer=composer, where=filter_of(where), rerank=rerank)
+        result = engine.find(text, options)
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)

@@ -608,7 +608,7 @@ def test_refining_by_rank_means_what_the_user_saw(home, seer):
         seer.eyes = prefers(colours(plain)[3])
         shown = engine.search(red(home), "in blue", k=5, rerank=5, trusted=True).turn
         assert colours(shown)[0] == colours(plain)[3]
-        turn = engine.refine(shown.id, "with dots", base="1").turn
+        turn = engine.refine(shown.id, "with dots", reference="1").turn
         assert turn.query.reference == shown.hits[0].id
         assert (turn.query.rerank, seer.calls) == (0, 1), "an earlier turn makes no picture leave"
         engine.refine(shown.id, "with dots", rerank=5)
@@ -637,7 +637,7 @@ def test_a_wrong_number_is_refused_before_anything_is_done(home, seer, wrong):
 def test_a_judged_turn_is_replayed_from_its_kept_reply(home, seer):
     with opened(home) as engine:
         root = engine.search(red(home), "in blue", k=5, rerank=8, trusted=True).turn
-        turn = engine.refine(root.id, "with dots", base="2", rerank=3).turn
+        turn = engine.refine(root.id, "with dots", reference="2", rerank=3).turn
         replayed = replay(engine, turn.id)
         assert replayed.same, replayed.differences
         assert [colours(each.turn) for each in replayed.results] == [colours(root), colours(turn)]
