@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation, Picture
-from ipcir_tools.display.results import DATA, NAME_CAP
+from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_numbered, opened, tile
 from ipcir_tools.text import quote, shorten_json
@@ -51,7 +51,7 @@ class ShowImagesBrief(Brief):
     """What is to be seen where."""
 
     layout: str
-    note: str = DATA
+    note: str = DATA_NOTICE
     pictures: list[ShownBrief]
 
 
@@ -65,7 +65,9 @@ def _show_images(engine: Engine, asked: ShowImagesArguments) -> Answer:
         )
     found = dict(_found(engine, picture) for picture in asked.ids)
     shown = [
-        ShownBrief(number=i, id=id_, problem=shorten_json(picture, NAME_CAP * 2) if isinstance(picture, str) else None)
+        ShownBrief(
+            number=i, id=id_, problem=shorten_json(picture, NAME_LIMIT * 2) if isinstance(picture, str) else None
+        )
         for i, (id_, picture) in enumerate(found.items(), start=1)
     ]
     brief = ShowImagesBrief(layout=asked.layout, pictures=shown)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs
 from ipcir_tools.agents.tools.search import AGENT_K, AGENT_MOST, WHERE, K
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
-from ipcir_tools.display.results import DATA, MAX_WARNINGS, NO_HITS, Caps, fitted, hit_json, hit_lines
+from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, NO_HITS, TextLimits, fit, hit_json, hit_lines
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, quote, shorten_json
 from ipcir_tools.types import Hit
@@ -89,7 +89,7 @@ class CaptionBrief(Brief):
     """A picture in words."""
 
     image: str
-    note: str = DATA
+    note: str = DATA_NOTICE
     caption: str
 
 
@@ -97,7 +97,7 @@ class ImaginedBrief(Brief):
     """A target picture in words."""
 
     image: str | None
-    note: str = DATA
+    note: str = DATA_NOTICE
     caption: str
     description: str
     keep: list[str]
@@ -118,14 +118,14 @@ class VectorBrief(Brief):
 class FusedBrief(Brief):
     """What lies nearest to a sum of vectors."""
 
-    note: str = DATA
+    note: str = DATA_NOTICE
     hits: HitBriefs
 
 
 def _caption_image(engine: Engine, asked: CaptionImageArguments) -> Answer:
     made = engine.caption(asked.image)
     return Answer(
-        f"image {made.id} ({DATA})\ncaption {quote(made.text, _TEXT_CAP)}",
+        f"image {made.id} ({DATA_NOTICE})\ncaption {quote(made.text, _TEXT_CAP)}",
         CaptionBrief(image=made.id, caption=shorten_json(made.text, _TEXT_CAP)),
         {"image": made.id, "caption": made.text},
     )
@@ -152,7 +152,7 @@ def _imagined_lines(brief: ImaginedBrief, target: ImaginedTarget) -> list[str]:
     of = f"of image {brief.image} " if brief.image else ""
     lists = {name: getattr(brief, name) for name in ("keep", "add", "remove", "alternatives")}
     return [
-        f"imagined target {of}(by {target.origin}; {DATA}): {quote(target.description, _TEXT_CAP)}",
+        f"imagined target {of}(by {target.origin}; {DATA_NOTICE}): {quote(target.description, _TEXT_CAP)}",
         f"from the caption {quote(brief.caption)}",
         *(f"{name}: {', '.join(map(quote, words))}" for name, words in lists.items() if words),
         *(f"warning: {quote(warning)}" for warning in brief.warnings),
@@ -177,7 +177,7 @@ def _fused_search(engine: Engine, asked: FusedSearchArguments) -> Answer:
         weights[_checked_handle(vector.handle)] += vector.weight
     hits = engine.fused_search(weights, k=asked.k, where=asked.where)
     return Answer(
-        fitted(lambda caps: "\n".join(hit_lines(hits, caps) if hits else [NO_HITS]), len(hits), len),
+        fit(lambda limits: "\n".join(hit_lines(hits, limits) if hits else [NO_HITS]), len(hits), len),
         fitted_brief(partial(_fused_brief, hits), hits),
         {"vectors": dict(weights), "hits": [hit_json(hit) for hit in hits]},
     )
@@ -193,8 +193,8 @@ def _checked_handle(handle: str) -> str:
     return named
 
 
-def _fused_brief(hits: Sequence[Hit], caps: Caps) -> FusedBrief:
-    return FusedBrief(hits=hit_briefs(hits, caps))
+def _fused_brief(hits: Sequence[Hit], limits: TextLimits) -> FusedBrief:
+    return FusedBrief(hits=hit_briefs(hits, limits))
 
 
 CAPTION_IMAGE = Operation(

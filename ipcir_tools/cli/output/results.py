@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ipcir_tools.cli.output.console import out, show_note
 from ipcir_tools.cli.output.turn_tree import Branch, asked, begun, branches
-from ipcir_tools.display.results import remarks
+from ipcir_tools.display.results import result_notes
 from ipcir_tools.text import visible
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def show_result(
             turn.imagined.origin
         ]
         told.add_row("  [dim]imagined[/]", f"{escape(visible(turn.imagined.description))} [dim](by {by})[/]")
-    for warning in (*remarks(result), *result.warnings):
+    for warning in (*result_notes(result), *result.warnings):
         told.add_row("  [yellow]note[/]", escape(visible(warning)))
     if told.row_count:
         out.print(told)
