@@ -1,13 +1,20 @@
-"""What the commands of the command line share: options, an engine with progress bars, printing."""
+"""What the commands share: groups of options, an engine with progress bars, printing.
+
+A parameter that is annotated with a group (:class:`ModelOptions`, :class:`SearchFlags`) becomes one option for each of
+its fields, by :func:`with_options`.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.evaluation.reports.report import Report
+    from ipcir_tools.search_options import SearchOptions
     from ipcir_tools.settings import Settings
     from ipcir_tools.types import SearchResult, Turn
 
@@ -49,20 +57,78 @@ Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, suc
 Rerank = Annotated[
     int | None,
     typer.Option(
-        min=0, max=20, help="Have a model that sees (IPCIR_RERANK_LLM or --llm) put this many of the best into order."
+        min=0, max=20, help="Let a vision model (IPCIR_RERANK_LLM or --llm) order this many of the best hits."
     ),
 ]
-Sheet = Annotated[Path | None, typer.Option(help="Draw reference, edit and hits as one picture into this file.")]
+Sheet = Annotated[
+    Path | None, typer.Option(help="Draw reference, modification and hits as one picture into this file.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-@contextmanager
-def engine_for(**chosen: Any) -> Iterator[tuple[Engine, Progress]]:
-    """The engine for one command, with its progress bars."""
-    from ipcir_tools.cli.output.console import progress_bars
-    from ipcir_tools.settings import load_settings
+@dataclass(frozen=True)
+class ModelOptions:
+    """Where the gallery is and which models are used; None: as the settings say."""
 
-    settings = load_settings(**chosen)
+    home: Home = None
+    models: Models = None
+    encoder: EncoderName = None
+    captioner: CaptionerName = None
+    llm: LLM = None
+
+    def settings(self, **chosen: Any) -> Settings:
+        """The settings with these options, and with ``chosen`` before them. Raises InvalidRequestError."""
+        from ipcir_tools.settings import load_settings
+
+        return load_settings(**{**asdict(self), **chosen})
+
+
+@dataclass(frozen=True)
+class SearchFlags:
+    """How a search is made; None: as the settings say, or as the turn before."""
+
+    k: Count = None
+    weight: Weight = None
+    composer: ComposerName = None
+    where: Filter = None
+    rerank: Rerank = None
+
+    def options(self) -> SearchOptions:
+        """The same for the engine. Raises InvalidRequestError for a filter that is not JSON."""
+        from ipcir_tools.search_options import SearchOptions
+
+        return SearchOptions(**{**asdict(self), "where": filter_of(self.where)})
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as typer reads it: each group of options replaced by its fields."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+    fields = {name: get_type_hints(group, include_extras=True) for name, group in groups.items()}
+    parameters: list[inspect.Parameter] = []
+    for name, given in inspect.signature(command).parameters.items():
+        own = fields.get(name, {name: hints[name]})
+        default = None if name in groups else given.default
+        parameters += [
+            inspect.Parameter(each, given.KEYWORD_ONLY, default=default, annotation=own[each]) for each in own
+        ]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        made = {name: group(**{each: values.pop(each) for each in fields[name]}) for name, group in groups.items()}
+        command(**values, **made)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+@contextmanager
+def engine_for(options: ModelOptions | None = None, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
+    """The engine for one command, with its progress bars; ``chosen`` are further settings."""
+    from ipcir_tools.cli.output.console import progress_bars
+
+    settings = (options or ModelOptions()).settings(**chosen)
     with progress_bars() as progress:
         progress("starting", 0, 1)
         from ipcir_tools.engine.engine import Engine

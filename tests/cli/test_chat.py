@@ -513,16 +513,18 @@ def test_find_and_refine_with_picks(ipcir, engine, pictures):
     root = found(ipcir("find", "a red shirt", "-k", 3, "--json"))
     assert (root["reference"], root["parent"], len(root["hits"])) == (None, None, 3)
     ids = [hit["id"] for hit in root["hits"]]
-    picked = found(ipcir("refine", root["turn"], "--reference", 2, "--like", 1, "--dislike", ids[2], "--json"))
+    picked = found(ipcir("refine", root["turn"], "--reference", 2, "--liked", 1, "--disliked", ids[2], "--json"))
     assert (picked["reference"], picked["liked"], picked["disliked"]) == (ids[1], ids[:1], ids[2:])
     assert picked["modification"] == ""
-    liked = found(ipcir("refine", root["turn"], "in blue", "--like", 1, "--like", 2, "--json"))
+    liked = found(ipcir("refine", root["turn"], "in blue", "--liked", 1, "--liked", 2, "--json"))
     assert (liked["liked"], liked["modification"]) == (ids[:2], "in blue")
     based = found(ipcir("refine", root["turn"], "in blue", "--reference", pictures / "green-0.png", "--json"))
     assert based["caption"] == "a green shirt"
     status, _, error = ipcir("refine", root["turn"])
     assert (status, error.count("\n")) == (2, 1)
-    assert ipcir("refine", root["turn"], "--like", 1, "--dislike", 2)[1].startswith("more like 1, less like 2  turn t")
+    assert ipcir("refine", root["turn"], "--liked", 1, "--disliked", 2)[1].startswith(
+        "more like 1, less like 2  turn t"
+    )
 
 
 def test_turns_lists_the_last_ones(ipcir, engine, monkeypatch):

@@ -315,7 +315,7 @@ def test_debugging_does_not_make_a_users_mistake_a_fault(ipcir, home, red, monke
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["search", "a.png"], "text"),
+        (["search", "a.png"], "modification"),
         (["index"], "FOLDER"),
         (["search", "a.png", "in blue", "-k", "many"], "'-k'"),
         (["search", "a.png", "in blue", "--wieght", "1"], "--wieght"),

@@ -5,22 +5,17 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.cli.options import AsJson, Home, ModelOptions, engine_for, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-dialogue_app = typer.Typer()
-"""Its commands stand beside ``index`` and ``search``."""
-
-
-@dialogue_app.command()
 def turns(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last turns.")] = 20,
     home: Home = None,
@@ -40,19 +35,14 @@ def turns(
         console.out.print('no turns yet: `ipcir search REFERENCE "in blue"` makes the first')
 
 
-@dialogue_app.command()
+@with_options
 def replay(
     turn: Annotated[str, typer.Argument(help="The turn, as a search printed it.")],
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    llm: LLM = None,
+    options: ModelOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a turn and all before it again; what came out otherwise is listed, and the exit status is 1."""
-    chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm}
-    with engine_for(**chosen) as (engine, progress):
+    """Answer a turn and all before it again; differences are listed, and make the exit status 1."""
+    with engine_for(options) as (engine, progress):
         from ipcir_tools.cli.output import results
         from ipcir_tools.engine import replay as replaying
 
@@ -61,17 +51,11 @@ def replay(
     raise typer.Exit(0 if replayed.same else 1)
 
 
-@dialogue_app.command()
+@with_options
 def chat(
+    options: ModelOptions,
     reference: Annotated[
-        str | None, typer.Argument(help="A picture to start from: a file, or an id (default: words start it).")
-    ] = None,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    llm: Annotated[
-        str | None, typer.Option("--llm", help="Chat through an agent with this model (default: by rules, offline).")
+        str | None, typer.Argument(help="The reference to start from: a file, or an id (default: words start it).")
     ] = None,
     script: Annotated[
         Path | None, typer.Option(help="Take the lines from a file; # begins a comment. Exit status 1 if one failed.")
@@ -80,10 +64,11 @@ def chat(
 ) -> None:
     """Hold a dialogue: edits, picks such as 'more like 3', undo, branches. Type help for more.
 
-    Without a terminal the lines come from standard input, as from a script.
+    With --llm the dialogue goes through an agent with that model; without it, by rules and offline. Without a terminal
+    the lines come from standard input, as from a script.
     """
     lines = None if script is None else _script(script)
-    with _opened(home=home, models=models, encoder=encoder, captioner=captioner, llm=llm) as engine:
+    with _opened(options) as engine:
         failed = _chat(engine, reference, lines, sheets)
     raise typer.Exit(1 if failed else 0)
 
@@ -95,12 +80,11 @@ def _script(file: Path) -> list[str]:
         raise InvalidRequestError(f"The script {file} cannot be read ({error}): name a text file.") from error
 
 
-def _opened(**chosen: Any) -> Engine:
-    """The engine, with progress bars that are gone before anybody types."""
+def _opened(options: ModelOptions) -> Engine:
+    """The engine, with progress bars that are gone before the first line is typed."""
     from ipcir_tools.cli.output.console import progress_bars
-    from ipcir_tools.settings import load_settings
 
-    settings = load_settings(**chosen)
+    settings = options.settings()
     with progress_bars() as progress:
         progress("starting", 0, 1)
         from ipcir_tools.engine.engine import Engine

@@ -18,7 +18,7 @@ from ipcir_tools.cli.output.results import show_index, show_result
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
-    from ipcir_tools.demo.play import Show
+    from ipcir_tools.demo.play import DemoResult
     from ipcir_tools.evaluation.experiments.ablation import Ablation
     from ipcir_tools.evaluation.experiments.absence import Absence
     from ipcir_tools.evaluation.experiments.dialogues import DialogueReport
@@ -164,23 +164,23 @@ def show_dialogues(report: DialogueReport) -> None:
     )
 
 
-def show_demo(show: Show, home: Path) -> None:
+def show_demo(result: DemoResult, home: Path) -> None:
     """The whole demo for a person."""
-    show_index(show.index)
+    show_index(result.index)
     out.print()
-    for played in show.dialogue:
-        show_result(played.result, played.target, most=5)
-        out.print(f"  [green]the right picture is at rank {played.rank}[/]\n")
-    for sheet in show.sheets:
+    for turn in result.dialogue:
+        show_result(turn.result, turn.target, most=5)
+        out.print(f"  [green]the right picture is at rank {turn.rank}[/]\n")
+    for sheet in result.sheets:
         out.print(f"the dialogue as pictures: [bold]{escape(str(sheet))}[/]", soft_wrap=True)
     out.print("\n[bold]Does imagining help, and does the picture help on top?[/]")
-    show_ablation(show.ablation)
-    out.print(f"  [dim]captions of the references right word for word: {show.right_captions:.1f} %[/]\n")
+    show_ablation(result.ablation)
+    out.print(f"  [dim]captions of the references right word for word: {result.right_captions:.1f} %[/]\n")
     place = shlex.quote(str(home))
-    first, last = show.dialogue[0].result.turn, show.dialogue[-1].result.turn
+    first, last = result.dialogue[0].result.turn, result.dialogue[-1].result.turn
     out.print("[bold]Try next[/]")
     for command in (
-        f'ipcir search {show.example.reference} "{show.example.modification}" --home {place} --sheet hits.png',
+        f'ipcir search {result.example.reference} "{result.example.modification}" --home {place} --sheet hits.png',
         f'ipcir refine {first.id} "make it sleeveless" --home {place}',
         f'ipcir refine {last.id} "as a jumpsuit" --home {place} --json',
         "ipcir index FOLDER-OF-YOURS --models demo --home my-gallery",

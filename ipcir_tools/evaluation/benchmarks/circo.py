@@ -51,7 +51,7 @@ class _Info(Item):
 
 
 def load_circo(
-    folder: Path, pictures: Path | None = None, *, split: Split = "val", keeps_reference: bool = True
+    folder: Path, pictures: Path | None = None, *, split: Split = "val", keep_reference: bool = True
 ) -> Benchmark:
     """A split from ``annotations/SPLIT.json`` below ``folder``.
 
@@ -69,19 +69,20 @@ def load_circo(
         queries=tuple(_query(item) for item in items),
         gallery=tuple(gallery),
         paths=locate(gallery, lambda name: (gallery[name],), root, PICTURES),
-        keeps_reference=keeps_reference,
+        keeps_reference=keep_reference,
         measures=() if split == "test" else (*measures("mAP", 5, 10, 25, 50), *measures("R", 5, 10, 25, 50)),
         notes=(
             f"{len(items):,} queries of CIRCO {split}" + ("; the truth is hidden" if split == "test" else ""),
             told,
             "the reference stays in the ranking (official)"
-            if keeps_reference
+            if keep_reference
             else "the reference is left out of the ranking (not the official rule)",
             "mAP counts all targets, R@K the one that the caption was written for",
         ),
         folder=root,
         source=PICTURES,
         server="CIRCO" if split == "test" else None,
+        is_test=split == "test",
     )
 
 

@@ -64,6 +64,7 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
         folder=root,
         source=PICTURES,
         server="CIRR" if split == "test1" else None,
+        is_test=split == "test1",
     )
 
 

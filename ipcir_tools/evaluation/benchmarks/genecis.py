@@ -88,6 +88,7 @@ def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[
         ),
         folder=root,
         source=PICTURES,
+        is_test=True,  # it has one part
         boxes=loaded.boxes,
     )
 

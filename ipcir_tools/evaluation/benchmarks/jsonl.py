@@ -40,7 +40,7 @@ class _Bad:
     why: str
 
 
-def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: bool = False) -> Benchmark:
+def load_jsonl(path: Path, pictures: Path | None = None, *, keep_reference: bool = False) -> Benchmark:
     """The queries of ``path`` over the folder ``pictures`` (the file's own, unless it is given).
 
     Raises NotFoundError without the file or the folder, and InvalidRequestError where no line is a query.
@@ -50,7 +50,7 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
     root = located(pictures or path.parent)
     check_folder(root)
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
-    queries, bad = read_queries(path, gallery, "no such picture in the folder", keeps_reference, as_posix)
+    queries, bad = read_queries(path, gallery, "no such picture in the folder", keep_reference, as_posix)
     if not queries:
         raise InvalidRequestError(_useless(path, bad))
     return Benchmark(
@@ -58,9 +58,9 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
         queries=tuple(queries),
         gallery=tuple(gallery),
         paths={name: name for name in gallery},
-        keeps_reference=keeps_reference,
+        keeps_reference=keep_reference,
         measures=measures_for(queries),
-        notes=_notes(queries, gallery, bad, keeps_reference),
+        notes=_notes(queries, gallery, bad, keep_reference),
         folder=root,
         left_out=tuple(bad),
     )
@@ -84,7 +84,7 @@ def read_queries(
     path: Path,
     gallery: Container[str],
     missing: str,
-    keeps_reference: bool = False,
+    keep_reference: bool = False,
     spelled: Callable[[str], str] = str,
 ) -> tuple[list[Query], list[str]]:
     """The queries, and a line of text for every line that is none.
@@ -95,7 +95,7 @@ def read_queries(
     bad: list[str] = []
     for number, line in numbered_lines(path, "query"):
         own = str(number) if str(number) not in queries else f"line {number}"
-        found = _parse(line, own, gallery, missing, keeps_reference, spelled)
+        found = _parse(line, own, gallery, missing, keep_reference, spelled)
         if isinstance(found, Query) and found.id in queries:
             found = _Bad(f"the id {excerpt(found.id)} stands there already")
         if isinstance(found, Query):
@@ -110,7 +110,7 @@ def _parse(
     number: str,
     gallery: Container[str],
     missing: str,
-    keeps_reference: bool,
+    keep_reference: bool,
     spelled: Callable[[str], str],
 ) -> Query | _Bad:
     try:
@@ -121,7 +121,7 @@ def _parse(
     unknown = [excerpt(name) for name in (reference, *targets) if name not in gallery]
     if unknown:
         return _Bad(f"{missing}: {', '.join(unknown)}")
-    if reference in targets and not keeps_reference:
+    if reference in targets and not keep_reference:
         return _Bad("the reference is a target, but it is left out of the ranking")
     id_ = item.id or number
     return Query(id_, reference, item.modification, tuple(dict.fromkeys(targets)))
@@ -143,11 +143,11 @@ def measures_for(queries: Sequence[Query]) -> tuple[Measure, ...]:
     )
 
 
-def _notes(queries: list[Query], gallery: dict[str, None], bad: list[str], keeps_reference: bool) -> tuple[str, ...]:
+def _notes(queries: list[Query], gallery: dict[str, None], bad: list[str], keep_reference: bool) -> tuple[str, ...]:
     return (
         f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
         f"gallery: every picture in the folder and below, {len(gallery):,}",
-        f"the reference {'stays in' if keeps_reference else 'is left out of'} the ranking",
+        f"the reference {'stays in' if keep_reference else 'is left out of'} the ranking",
         "R counts the first of a query's targets, Hits any of them, mAP all",
         told("lines left out", bad),
     )

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
 
 from ipcir_tools.types import Value
 
@@ -26,8 +25,6 @@ class Estimate(Value):
     mean: float
     low: float
     high: float
-    queries: int = Field(default=0, exclude=True)
-    """Queries that the mean is over; not in JSON, where a report counts them once, so 0 in a report read from JSON."""
 
 
 class Difference(Estimate):
@@ -51,8 +48,7 @@ def estimate(
     """Mean of ``values`` ``[q]`` with its percentile interval. The same seed gives the same interval."""
     parts = _parts(values, groups)
     low, high = _interval(_resampled(parts, samples, np.random.default_rng(seed)), level)
-    mean = float(np.mean([part.mean() for part in parts]))
-    return Estimate(mean=mean, low=low, high=high, queries=sum(map(len, parts)))
+    return Estimate(mean=float(np.mean([part.mean() for part in parts])), low=low, high=high)
 
 
 def difference(
@@ -78,7 +74,6 @@ def difference(
         mean=mean,
         low=low,
         high=high,
-        queries=len(apart),
         p=(1 + int(chance.sum())) / (1 + samples),
         better=int(np.count_nonzero(apart > 0)),
         worse=int(np.count_nonzero(apart < 0)),

@@ -20,6 +20,7 @@ from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.engine.engine import Engine
 
 
@@ -81,6 +82,12 @@ def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress) -> Be
             unreadable[name] = f"cannot be read ({skipped.get(text, 'the file does not exist')})"
     matrix, broken = _matrix(engine, benchmark.gallery, ids)
     return BenchmarkGallery(ids, files, unreadable, matrix, broken, report.added)
+
+
+def catalog_gallery(engine: Components) -> BenchmarkGallery:
+    """Every picture of the engine's own gallery; the names are the catalog's ids."""
+    ids, matrix = engine.catalog.matrix(engine.features.space)
+    return BenchmarkGallery({id_: id_ for id_ in ids}, {}, {}, matrix, broken=(), added=0)
 
 
 def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tuple[FloatArray, tuple[int, ...]]:

@@ -379,9 +379,9 @@ def test_a_refused_connection_is_told(server: Server):
 def test_an_abandoned_call_does_not_hold_up_the_interpreters_exit():
     program = (
         "import threading\n"
-        "from ipcir_tools.llm.client import Overdue, within\n"
+        "from ipcir_tools.llm.client import DeadlineExceededError, within\n"
         "try: within(0.05, threading.Event().wait)\n"
-        "except Overdue: raise SystemExit(7)\n"
+        "except DeadlineExceededError: raise SystemExit(7)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 7
 

@@ -333,7 +333,7 @@ def test_without_image_info_the_gallery_of_circo_is_the_folder(tmp_path):
 
 
 def test_the_reference_rule_of_circo_is_reported(tmp_path):
-    official, other = load_circo(make_circo(tmp_path)), load_circo(tmp_path, keeps_reference=False)
+    official, other = load_circo(make_circo(tmp_path)), load_circo(tmp_path, keep_reference=False)
     assert (official.keeps_reference, other.keeps_reference) == (True, False)
     assert "the reference stays in the ranking (official)" in official.notes
     assert "the reference is left out of the ranking (not the official rule)" in other.notes
@@ -599,7 +599,7 @@ def test_a_file_in_the_place_of_the_folder_of_pictures_is_told_so(pictures, tmp_
 
 
 def test_a_reference_that_stays_may_be_a_target(pictures):
-    assert load_jsonl(lines(pictures, line(targets=["a.jpg"])), keeps_reference=True).queries[0].main == "a.jpg"
+    assert load_jsonl(lines(pictures, line(targets=["a.jpg"])), keep_reference=True).queries[0].main == "a.jpg"
 
 
 def test_a_file_without_a_query_is_refused(pictures):

@@ -36,7 +36,7 @@ CURVE = tuple({"weight": step / 4, "R@1": 10.0 * step, "R@5": 50.0 + step, "R@10
 
 
 def figure(mean: float) -> Estimate:
-    return Estimate(mean=mean, low=mean - 5, high=mean + 5, queries=100)
+    return Estimate(mean=mean, low=mean - 5, high=mean + 5)
 
 
 def row(composer: str, mean: float, against: dict[str, Difference] | None = None, not_run: str = "") -> Row:
@@ -53,7 +53,7 @@ def row(composer: str, mean: float, against: dict[str, Difference] | None = None
 
 
 def report(**changed: Any) -> Report:
-    lead = Difference(mean=-20.0, low=-30.0, high=-10.0, queries=100, p=0.0123456, better=1, worse=3)
+    lead = Difference(mean=-20.0, low=-30.0, high=-10.0, p=0.0123456, better=1, worse=3)
     ranking = ComposerRanking(composer="imagined+reference", rank=1, top=("a.png", EVIL))
     example = Example(
         kind="best", query="q<1>", reference="a.png", modification=EVIL, targets=("b.png", "c.png"), imagined=EVIL,
@@ -262,7 +262,7 @@ def test_the_drawings_are_xml_and_labels_do_not_cover_each_other():
     assert len(names) == 3
     assert min(abs(a - b) for i, a in enumerate(names) for b in names[:i]) >= 16
     assert [circle.attrib["cx"] for circle in svg.iter("circle")] == [svg.findall(".//circle")[0].attrib["cx"]] * 3
-    bar = ElementTree.fromstring(bar_svg(Estimate(mean=50.0, low=-3.0, high=120.0, queries=100), strong=True))
+    bar = ElementTree.fromstring(bar_svg(Estimate(mean=50.0, low=-3.0, high=120.0), strong=True))
     widths = [float(each.attrib["width"]) for each in bar.iter("rect")]
     assert widths[1] == pytest.approx(widths[0] / 2)
 

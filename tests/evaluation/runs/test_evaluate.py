@@ -707,7 +707,10 @@ def test_a_benchmark_without_its_pictures_says_how_to_name_them_and_where_to_get
     [
         (("eval", "nothing"), "There is no benchmark 'nothing'"),
         (("eval", "cirr"), "--folder FOLDER"),
-        (("eval", "circo", "--folder", ".", "--split", "train"), "has the parts val, test"),
+        (
+            ("eval", "circo", "--folder", ".", "--split", "train"),
+            "circo is 'val' or 'test': there is no 'train'",
+        ),
         (("eval", "wardrobe", "--composers", "best"), "no composer is called 'best'"),
         (("eval", "none.jsonl"), "none.jsonl is missing"),
         (("tune", "wardrobe", "--part", "test"), "tune on a validation part"),
