@@ -61,9 +61,9 @@ class Settings(BaseSettings):
     """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
     image_generator_timeout: float = Field(default=120.0, gt=0)
     """Seconds that a server may take for one picture, retries included."""
-    inversion: Path | None = None
-    """Folder of trained networks, one folder for each of ``pic2word``, ``searle`` and ``aligned``, or the folder of a
-    single one. None: ``networks`` in ``home``, then those that ship with the demo models."""
+    networks: Path | None = None
+    """Folder of trained networks, each in a folder of its composer's name, or the folder of a single one. None:
+    ``networks`` in ``home``, then those of the chosen set of models."""
 
     composer: str = "imagined+reference"
     weight: float | None = Field(default=None, ge=0.0, le=1.0)

@@ -30,27 +30,22 @@ class FlatImageGenerator(ImageGenerator):
         return [Image.new("RGB", (16, 16), COLOURS[named[-1]]) for _ in seeds]
 
 
-class WordInverter:
-    """What a picture is as a word: the sentence's feature, half of it the picture's own."""
+class StandInNetwork:
+    """A trained network: the feature of a pseudo word's sentence is half the reference's; a feature is mapped to a
+    tenth of itself, rolled."""
 
-    def __init__(self, method: str, encoder: Encoder) -> None:
-        self.id, self._encoder = f"{method}@0", encoder
+    def __init__(self, name: str, encoder: Encoder) -> None:
+        self.id, self._encoder = f"{name}@0", encoder
 
     def queries(self, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
         return fusion.normalised(references + self._encoder.embed_texts(modifications))
 
-
-class RollingAligner:
-    """Moves every proxy a little, the same way on every run."""
-
-    id = "aligned@0"
-
-    def aligned(self, proxies: FloatArray) -> FloatArray:
-        return fusion.normalised(proxies + 0.1 * np.roll(proxies, 1, axis=1))
+    def mapped(self, features: FloatArray) -> FloatArray:
+        return 0.1 * np.roll(features, 1, axis=1)
 
 
 def equipped(engine: Any) -> Any:
     """The engine with an image generator and networks, so that it can run every composer."""
-    engine.image_generator, engine.aligner = FlatImageGenerator(), RollingAligner()
-    engine.inverter = lambda method: WordInverter(method, engine.encoder)
+    engine.image_generator = FlatImageGenerator()
+    engine.trained_network = lambda name: StandInNetwork(name, engine.encoder)
     return engine

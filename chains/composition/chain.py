@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from ipcir_tools.chains.composition.derived_parts import DERIVED, Bricks, Job, Tools, require
+from ipcir_tools.chains.composition.derived_parts import Bricks, Job, Tools, drawn, from_network, require
 from ipcir_tools.chains.composition.requests import ComposeRequest, speaking
 from ipcir_tools.chains.composition.target_texts import ROWS, TEXTS, TargetTexts, captioned, imagined, texts_of
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-from ipcir_tools.composers import Composer, Part, Parts
+from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pooled
@@ -29,6 +29,10 @@ from ipcir_tools.types import FloatArray, Probe
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.store.features import Features
+
+
+MakePart = Callable[[Sequence[Job], Tools], list[FloatArray]]
+"""How a part is made for several jobs."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def compose_all(
     """
     work, features = _Work(config), bricks.features
     composers = [speaking(request) for request in requests]
-    require(bricks, frozenset[Part]().union(*(composer.needs for composer in composers)))
+    require(bricks, composers)
     pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
     seen = _seen(requests, composers)
     asked = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
@@ -138,16 +142,26 @@ def _parts(
 
 
 def _with_derived(jobs: Sequence[Job], tools: Tools, work: _Work) -> list[Job]:
-    """The jobs with the parts that are made of other parts, each kind in one batch."""
+    """The jobs with the parts that are made of other parts; the drawings, and each trained network, in one batch."""
     made = list(jobs)
-    for part, derive in DERIVED.items():
-        places = [i for i, job in enumerate(made) if part in job.composer.needs]
-        if places:
-            with work.part(part, requests=len(places)):
-                features = derive([made[i] for i in places], tools)
-            for i, feature in zip(places, features, strict=True):
-                made[i] = made[i].with_part(part, feature)
+    drawing = [i for i, job in enumerate(jobs) if "drawn" in job.composer.needs]
+    groups: dict[str, list[int]] = defaultdict(list)
+    for i, job in enumerate(jobs):
+        if isinstance(job.composer, TrainedComposer):
+            groups[job.composer.spec].append(i)
+    with work.part("drawn", requests=len(drawing)):
+        _add_part(made, drawing, "drawn", drawn, tools)
+    for places in groups.values():
+        with work.part(jobs[places[0]].composer.name, requests=len(places)):
+            _add_part(made, places, "network", from_network, tools)
     return made
+
+
+def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, tools: Tools) -> None:
+    """Give the jobs at ``places`` one part more; nothing where there are none."""
+    features = make([jobs[i] for i in places], tools) if places else []
+    for i, feature in zip(places, features, strict=True):
+        jobs[i] = jobs[i].with_part(part, feature)
 
 
 def _all_composed(
@@ -210,7 +224,7 @@ class _Work:
         began = time.perf_counter()
         yield
         if counts:
-            self.seconds[name] = time.perf_counter() - began
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
     def counts(self, imaginations: Iterable[Imagination]) -> dict[str, int]:
         counts = {

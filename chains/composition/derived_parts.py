@@ -1,17 +1,15 @@
-"""Parts that are made of other parts: drawn pictures, sentences with a picture for a word, aligned proxies."""
+"""Parts that are made of other parts: drawn pictures, and the features of trained networks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.chains.composition.target_texts import TargetTexts
-from ipcir_tools.composers import Composer, Part, Parts, fusion
+from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
     from ipcir_tools.models.image_generator import ImageGenerator
-    from ipcir_tools.models.network import Network
-    from ipcir_tools.models.trained_networks import Inverter
+    from ipcir_tools.models.trained_networks import TrainedNetwork
     from ipcir_tools.store.features import Features
 
 
@@ -59,13 +56,8 @@ class Bricks(Protocol):
         """What draws a description."""
         ...
 
-    def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
-        """What turns a picture into a word."""
-        ...
-
-    @property
-    def aligner(self) -> Network:
-        """What moves a proxy towards targets."""
+    def trained_network(self, name: str) -> TrainedNetwork:
+        """The trained network of the composer of that name."""
         ...
 
 
@@ -79,16 +71,16 @@ class Tools:
     tally: Counter[str]
 
 
-def require(bricks: Bricks, needs: frozenset[Part]) -> None:
-    """Meet what some composer needs, before anything is paid for. Raises ModelUnavailableError."""
-    if "drawn" in needs:
-        _ = bricks.image_generator
-    if "pic2word" in needs:
-        bricks.inverter("pic2word")
-    if "searle" in needs:
-        bricks.inverter("searle")
-    if "aligned" in needs:
-        _ = bricks.aligner
+def require(bricks: Bricks, composers: Iterable[Composer]) -> None:
+    """Load the models that some composer needs beyond encoder and captioner, before anything is paid for.
+
+    Raises ModelUnavailableError.
+    """
+    for composer in composers:
+        if "drawn" in composer.needs:
+            _ = bricks.image_generator
+        if isinstance(composer, TrainedComposer):
+            bricks.trained_network(composer.name)
 
 
 def drawn(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
@@ -115,29 +107,16 @@ def _drawings(job: Job) -> int:
     return int(job.composer.parameters.get("drawings", 1))
 
 
-def inverted(method: Literal["pic2word", "searle"]) -> Callable[[Sequence[Job], Tools], list[FloatArray]]:
-    """The features ``[d]`` of the sentences with each reference as a word."""
+def from_network(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
+    """The features ``[d]`` that the trained network of one composer, the same for all jobs, makes of each."""
+    composer = jobs[0].composer
+    assert isinstance(composer, TrainedComposer)
+    network = tools.bricks.trained_network(composer.name)
+    requests = [(job.request.reference or "", job.request.asked) for job in jobs]
 
-    def made(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
-        references = {job.request.reference or "": job.parts.need("reference") for job in jobs}
-        asked = [(job.request.reference or "", job.request.asked) for job in jobs]
-        return list(tools.bricks.features.inverted(tools.bricks.inverter(method), asked, references, tools.tally))
+    def make(positions: Sequence[int]) -> FloatArray:
+        return composer.apply(network, [jobs[i].parts for i in positions], [requests[i][1] for i in positions])
 
-    return made
-
-
-def aligned(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
-    """The fusions of imagined text and reference, moved by the alignment network."""
-    proxies = [
-        fusion.weighted(job.parts.need("imagined"), job.parts.need("reference"), job.parts.weight) for job in jobs
-    ]
-    return list(tools.bricks.aligner.aligned(np.stack(proxies)))
-
-
-DERIVED: dict[Part, Callable[[Sequence[Job], Tools], list[FloatArray]]] = {
-    "drawn": drawn,
-    "pic2word": inverted("pic2word"),
-    "searle": inverted("searle"),
-    "aligned": aligned,
-}
-"""How each of these parts is made, for all requests whose composer needs it."""
+    if not composer.stored:
+        return list(make(range(len(jobs))))
+    return list(tools.bricks.features.from_network([network.id, composer.spec], requests, make, tools.tally))

@@ -1,10 +1,13 @@
-"""Methods of composed retrieval, one class each, by name."""
+"""Methods of composed retrieval, one a file, by name.
+
+A new method is a subclass of :class:`Composer` (of :class:`TrainedComposer` where it needs a trained network) in a file
+of its own and one line in :data:`COMPOSERS`. Another package names its class in the entry-point group
+``ipcir_tools.composers``; a program calls ``COMPOSERS.register(Class)``.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from ipcir_tools.composers.adast import Ast
+from ipcir_tools.composers.adast import AdaST
 from ipcir_tools.composers.aligned import Aligned
 from ipcir_tools.composers.baselines import Imagined, ImaginedReference, ModificationOnly, ReferenceOnly, Sum
 from ipcir_tools.composers.composer import Composer, Part, Parts
@@ -12,45 +15,67 @@ from ipcir_tools.composers.discount import Discount
 from ipcir_tools.composers.ensemble import Ensemble
 from ipcir_tools.composers.pic2word import Pic2Word
 from ipcir_tools.composers.proxy_image import ProxyImage
+from ipcir_tools.composers.registry import ComposerRegistry, parse_options
 from ipcir_tools.composers.searle import Searle
 from ipcir_tools.composers.semantic_delta import SemanticDelta
 from ipcir_tools.composers.signed import Signed
+from ipcir_tools.composers.trained import PseudoWordComposer, TrainedComposer
 from ipcir_tools.errors import InvalidRequestError
 
-_SEED: tuple[Composer, ...] = (ModificationOnly(), ReferenceOnly(), Sum(), Imagined(), ImaginedReference())
-_FIELD: tuple[Composer, ...] = (ProxyImage(), Ensemble(), SemanticDelta(), Discount(), Signed(), Ast())
-_TRAINED: tuple[Composer, ...] = (Pic2Word(), Searle(), Aligned())
+COMPOSERS = ComposerRegistry(
+    ModificationOnly,
+    ReferenceOnly,
+    Sum,
+    Imagined,
+    ImaginedReference,
+    ProxyImage,
+    Ensemble,
+    SemanticDelta,
+    Discount,
+    Signed,
+    AdaST,
+    Pic2Word,
+    Searle,
+    Aligned,
+)
+"""Every composer by its name: the ablation of the IP-CIR paper in its order, other methods, the trained ones."""
 
-COMPOSERS: dict[str, Composer] = {composer.name: composer for composer in (*_SEED, *_FIELD, *_TRAINED)}
-"""Every composer by its name: the seed paper's ablation in its order, the field's other methods, the trained ones."""
+ABLATION: tuple[str, ...] = tuple(
+    each.name for each in (ModificationOnly, ReferenceOnly, Sum, Imagined, ImaginedReference)
+)
+"""The rows of the IP-CIR paper's ablation; they need no more than an encoder and a captioner."""
 
-ABLATION: tuple[str, ...] = tuple(composer.name for composer in _SEED)
-"""The rows of the seed paper's ablation; they need no more than an encoder and a captioner."""
 
-
-@lru_cache(maxsize=256)
 def composer_named(spec: str) -> Composer:
-    """The composer of that name, with parameters of its own where they are spelled: ``discount:weight=0.8:b=0.5``.
+    """The composer of that name, with parameters of its own where they are given: ``discount:weight=0.8:b=0.5``.
 
     The colons need no quotes in a shell and leave the comma to lists of composers. Raises InvalidRequestError, which
     lists the names there are, or the parameters that the composer has.
     """
-    name, *options = spec.split(":")
+    name = spec.partition(":")[0]
     if name not in COMPOSERS:
         raise InvalidRequestError(f"no composer is called {name!r}; there are: {', '.join(COMPOSERS)}")
-    pairs = [_pair(each, spec) for each in options]
-    if len(dict(pairs)) < len(pairs):
-        raise InvalidRequestError(f"{spec!r} sets a parameter twice: say once what it is.")
-    return COMPOSERS[name].with_options(dict(pairs)) if pairs else COMPOSERS[name]
+    options = parse_options(spec)
+    return COMPOSERS[name].with_options(options) if options else COMPOSERS[name]
 
 
-def _pair(option: str, spec: str) -> tuple[str, str]:
-    key, equals, value = option.partition("=")
-    if not equals:
-        raise InvalidRequestError(
-            f"{option!r} in {spec!r} sets nothing: write name:parameter=value, as discount:b=0.5."
-        )
-    return key.strip(), value.strip()
+def trained_composer(name: str) -> TrainedComposer:
+    """The composer of that name. Raises InvalidRequestError where it needs no trained network, or there is none."""
+    composer = composer_named(name)
+    if isinstance(composer, TrainedComposer):
+        return composer
+    trained = [name for name, each in COMPOSERS.items() if isinstance(each, TrainedComposer)]
+    raise InvalidRequestError(f"The composer {name!r} needs no trained network; those that do: {', '.join(trained)}")
 
 
-__all__ = ["ABLATION", "COMPOSERS", "Composer", "Part", "Parts", "composer_named"]
+__all__ = [
+    "ABLATION",
+    "COMPOSERS",
+    "Composer",
+    "Part",
+    "Parts",
+    "PseudoWordComposer",
+    "TrainedComposer",
+    "composer_named",
+    "trained_composer",
+]

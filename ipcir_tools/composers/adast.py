@@ -10,7 +10,7 @@ from ipcir_tools.composers.fusion import combined, normalised
 from ipcir_tools.types import FloatArray, Probe
 
 
-class Ast(Composer):
+class AdaST(Composer):
     """AdaST: adaptive semantic transformation.
 
     ``f = v + alpha * (t - c)`` is a proxy of the target's picture: v the reference, c its caption, t the imagined

@@ -23,18 +23,14 @@ Part = Literal[
     "keep",
     "remove",
     "drawn",
-    "pic2word",
-    "searle",
-    "aligned",
+    "network",
 ]
-"""What a composer may need; each is described in :class:`Parts`. Some are made of others, which must be named as well:
-``pic2word`` and ``searle`` of ``reference``, ``drawn`` of ``imagined``, ``aligned`` of ``imagined`` and ``reference``.
+"""What a composer may need; each is described in :class:`Parts`. Two are made of others, which must be named as well:
+``drawn`` of ``imagined``, and ``network`` of what the composer's own network reads.
 """
 
-_IMAGINED: frozenset[Part] = frozenset(
-    {"imagined", "caption", "captions", "edits", "add", "keep", "remove", "drawn", "aligned"}
-)
-_TEXTS: tuple[Part, ...] = ("imagined", "edits", "modification", "pic2word", "searle")
+_IMAGINED: frozenset[Part] = frozenset({"imagined", "caption", "captions", "edits", "add", "keep", "remove", "drawn"})
+_TEXTS: tuple[Part, ...] = ("imagined", "edits", "modification", "network")
 DEFAULT_WEIGHT = 0.5
 """The weight of composers that have none of their own; they do not look at it."""
 
@@ -63,12 +59,8 @@ class Parts:
     remove: FloatArray | None = None
     drawn: FloatArray | None = None
     """``[p, d]``, pictures drawn of the description."""
-    pic2word: FloatArray | None = None
-    """``[d]``, the sentence with the reference as a word in it, by Pic2Word's network."""
-    searle: FloatArray | None = None
-    """``[d]``, the same by SEARLE's."""
-    aligned: FloatArray | None = None
-    """``[d]``, the fusion of the imagined text with the reference, moved by the alignment network."""
+    network: FloatArray | None = None
+    """``[d]``, what the composer's trained network makes of the request."""
 
     def need(self, part: Part) -> FloatArray:
         """The named feature; LookupError where the engine did not compute what the composer declared."""

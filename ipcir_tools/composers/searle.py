@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.types import Probe
+from ipcir_tools.composers.trained import PseudoWordComposer
 
 
-class Searle(Composer):
-    """SEARLE (ICCV 2023, arXiv 2303.15247).
+class Searle(PseudoWordComposer):
+    """SEARLE (Baldrati et al., ICCV 2023, arXiv 2303.15247).
 
-    ``q = text("a photo of $ that {modification}")``, where the ``$`` is embedded as ``MLP(v)`` of the reference picture
-    v. The network is taught by pseudo words that were optimised picture by picture (OTI).
+    ``q = text("a photo of * that {modification}")``, where the ``*`` (``$`` in the paper) is embedded as ``MLP(v)`` of
+    the reference's feature v. The network is distilled from pseudo words that were optimised picture by picture by
+    optimisation-based textual inversion (OTI).
     """
 
     name = "searle"
-    needs = frozenset({"reference", "searle"})
-
-    def compose(self, parts: Parts) -> Probe:
-        """``q``: the engine had the network make it."""
-        return Probe(parts.need("searle"))
+    template = "a photo of * that {modification}"
+    training = "ipcir_tools.training.searle:SearleTraining"

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from ipcir_tools.composers import trained_composer
 from ipcir_tools.engine.references import resolve
 from ipcir_tools.engine.validation import checked_text
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
@@ -15,7 +16,7 @@ from ipcir_tools.images.contact_sheet import opened
 from ipcir_tools.images.reading import LoadedImage
 from ipcir_tools.images.thumbnails import picture_uri
 from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
-from ipcir_tools.models.trained_networks import Inverter, load_trained
+from ipcir_tools.models.trained_networks import TrainedNetwork, load_trained
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import Features, text_key
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
-    from ipcir_tools.models.network import Network
     from ipcir_tools.store.langchain_cache import CatalogCache
 
 
@@ -77,6 +77,7 @@ class Components:
             catalog, settings, lambda: self.encoder, lambda: self.captioner, lambda: self.captioner_id
         )
         self._loading = threading.RLock()
+        self._networks: dict[str, TrainedNetwork] = {}
 
     @once
     def encoder(self) -> Encoder:
@@ -202,22 +203,14 @@ class Components:
 
         return load_image_generator(self.models.image_generator, self.settings)
 
-    def inverter(self, method: Literal["pic2word", "searle"]) -> Inverter:
-        """What turns a picture into a word. Raises ModelUnavailableError where no such network was trained."""
-        return self._pic2word if method == "pic2word" else self._searle
-
-    @once
-    def _pic2word(self) -> Inverter:
-        return Inverter(load_trained("pic2word", self.settings, self.models, self.encoder.space), self.encoder)
-
-    @once
-    def _searle(self) -> Inverter:
-        return Inverter(load_trained("searle", self.settings, self.models, self.encoder.space), self.encoder)
-
-    @once
-    def aligner(self) -> Network:
-        """What moves a proxy towards targets. Raises ModelUnavailableError where no such network was trained."""
-        return load_trained("aligned", self.settings, self.models, self.features.space)
+    def trained_network(self, name: str) -> TrainedNetwork:
+        """The network of the composer ``name``, loaded once. Raises ModelUnavailableError where none was trained."""
+        with self._loading:
+            if name not in self._networks:
+                command = trained_composer(name).train_command()
+                network = load_trained(name, self.features.space, self.settings, self.models, command)
+                self._networks[name] = TrainedNetwork(network, lambda: self.encoder)
+            return self._networks[name]
 
     def check_space(self) -> None:
         """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatchError."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from ipcir_tools.composers import fusion
 from ipcir_tools.errors import ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.text import error_sentence
 from ipcir_tools.types import FloatArray, Value
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from ipcir_tools.models.encoder import Encoder
 
-
-Method = Literal["pic2word", "searle", "aligned"]
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 """The two files of a network's folder."""
@@ -45,7 +42,8 @@ class Trained(Value):
 class NetworkConfig(Value):
     """What a network is: its method, the space that it works in, and its sizes."""
 
-    method: Method
+    method: str
+    """The composer that it was trained for."""
     space: str
     """The encoder's, by its own name: features of another mean nothing to the network."""
     template: str = ""
@@ -105,10 +103,6 @@ class Network:
         sentences = [self.config.template.replace("{modification}", each) for each in modifications]
         return encoder.embed_pseudo(sentences, self.mapped(references))
 
-    def aligned(self, proxies: FloatArray) -> FloatArray:
-        """``normalise(p + layers(p))`` ``[n, d]`` of proxy features ``p`` ``[n, d]``, unit norm."""
-        return fusion.normalised(proxies + self.mapped(proxies))
-
 
 def check_space(config: NetworkConfig, space: str) -> None:
     """Raises SpaceMismatchError where the network belongs to another space."""
@@ -135,7 +129,7 @@ def _replace(path: Path, content: bytes) -> None:
     half.replace(path)
 
 
-def load_network(folder: Path, method: Method, space: str) -> Network:
+def load_network(folder: Path, method: str, space: str) -> Network:
     """The network in ``folder``, in eval mode on the CPU, in float32.
 
     Raises ModelUnavailableError where the folder holds no readable network of this method, and SpaceMismatchError

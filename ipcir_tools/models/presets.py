@@ -24,6 +24,8 @@ class ModelNames:
     captioner: str
     image_generator: str | None = None
     """Of the settings or the set alone: a gallery holds nothing that was drawn, so none is noted."""
+    networks: Path | None = None
+    """Folder of the set's trained networks, each in a folder of its composer's name."""
 
 
 SETS = {
@@ -33,6 +35,7 @@ SETS = {
         f"open_clip:local-dir:{DEMO_FOLDER / 'clip'}",
         f"transformers:{DEMO_FOLDER / 'blip'}",
         image_generator="wardrobe",
+        networks=DEMO_FOLDER,
     ),
 }
 
@@ -50,6 +53,7 @@ def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
         settings.encoder or known.get("encoder") or names.encoder,
         settings.captioner or known.get("captioner") or names.captioner,
         settings.image_generator or names.image_generator,
+        names.networks,
     )
 
 

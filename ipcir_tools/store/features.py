@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
-    from ipcir_tools.models.trained_networks import Inverter
 
 
 _T = TypeVar("_T")
@@ -107,23 +106,21 @@ class Features:
         known = self._kept(wanted, lambda missing: self._encoder().embed_texts(missing), tally)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
-    def inverted(
+    def from_network(
         self,
-        inverter: Inverter,
-        asked: Sequence[tuple[str, str]],
-        references: Mapping[str, FloatArray],
+        source: Sequence[str],
+        requests: Sequence[tuple[str, str]],
+        make: Callable[[Sequence[int]], FloatArray],
         tally: Counter[str] | None = None,
     ) -> FloatArray:
-        """Features ``[n, d]`` of sentences with a picture for a word: (reference's id, modification) each.
+        """Features ``[n, d]`` that a trained network makes of each (reference's id, modification), kept for good.
 
-        ``references`` holds the pictures' features ``[d]`` by id.
+        ``source`` names the network and how it is applied; ``make`` gives the features of the requests at some
+        positions.
         """
-        keys = ["inverted:" + _text_digest(json.dumps([inverter.id, *each])) for each in asked]
-
-        def made(missing: Sequence[tuple[str, str]]) -> FloatArray:
-            return inverter.queries(np.stack([references[id_] for id_, _ in missing]), [text for _, text in missing])
-
-        known = self._kept(dict(zip(keys, asked, strict=True)), made, tally)
+        keys = ["network:" + _text_digest(json.dumps([*source, *each])) for each in requests]
+        positions = {key: position for position, key in enumerate(keys)}
+        known = self._kept(positions, make, tally)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
     def drawn(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipcir_tools.batches import Progress
+from ipcir_tools.composers.aligned import move_proxies
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.models.network import Network, NetworkConfig
 from ipcir_tools.training.loop import Picked, Recipe, StepLoss, TrainingReport, check_examples, contrast, finish, fit
@@ -92,9 +93,9 @@ def train_aligned(
     fitted.layers.cpu()
     pictures = targets if gallery is None else np.concatenate([targets, gallery])
     found = {
-        strength: _reciprocal_rank(moved.aligned(proxies[learnt:]), targets[learnt:], pictures)
+        strength: _reciprocal_rank(move_proxies(network, proxies[learnt:]), targets[learnt:], pictures)
         for strength in STRENGTHS
-        for moved in [Network(config.model_copy(update={"scale_out": strength}), fitted.layers)]
+        for network in [Network(config.model_copy(update={"scale_out": strength}), fitted.layers)]
     }
     best = max(found, key=lambda strength: found[strength])  # the first, so the least, of equals
     return finish(config.model_copy(update={"scale_out": best}), fitted, folder, found[0.0], found[best])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.models.network import DESCRIPTION, Method, NetworkConfig, Trained, save_network
+from ipcir_tools.models.network import DESCRIPTION, NetworkConfig, Trained, save_network
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def finished(folder: Path) -> bool:
 class TrainingReport(Value):
     """One finished training."""
 
-    method: Method
+    method: str
     folder: Path
     examples: int
     steps: int

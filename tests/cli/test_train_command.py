@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,11 @@ import numpy as np
 import pytest
 
 from ipcir_tools.cli import main
+from ipcir_tools.composers import trained_composer
 from ipcir_tools.demo import gallery
 from ipcir_tools.demo.world import wardrobe
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, SpaceMismatchError
-from ipcir_tools.models import trained_networks
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.network import NetworkConfig, load_network, save_network
 from ipcir_tools.models.presets import DEFAULT, DEMO, SETS
@@ -140,10 +141,10 @@ def test_a_killed_training_goes_on_and_ends_as_it_would_have(train, shop, home, 
     assert not checkpoint.exists()
 
 
-@pytest.mark.parametrize("command", ["pic2word", "searle", "align"])
+@pytest.mark.parametrize("command", ["pic2word", "searle", "aligned"])
 def test_a_finished_training_is_left_alone_unless_it_is_said_otherwise(train, shop, tmp_path, command):
-    source = shop / "triplets.jsonl" if command == "align" else shop
-    network(tmp_path, "aligned" if command == "align" else command)
+    source = shop / "triplets.jsonl" if command == "aligned" else shop
+    network(tmp_path, "aligned" if command == "aligned" else command)
     before = weights(tmp_path)
     told = failing(train, command, source, "--steps", 3, "--out", tmp_path)
     assert f"training in {tmp_path} is finished" in told
@@ -173,7 +174,7 @@ def test_searle_learns_around_nouns_that_are_named(train, shop, tmp_path, monkey
 
 
 def test_align_learns_from_triplets(train, shop):
-    report = json.loads(train("align", shop / "triplets.jsonl", "--steps", 60, "--json"))
+    report = json.loads(train("aligned", shop / "triplets.jsonl", "--steps", 60, "--json"))
     assert list(report) == [*REPORT, "imagined_by"]
     assert (report["method"], report["steps"], report["imagined_by"]) == ("aligned", 60, {"rules": 12})
     assert report["losses"][-1] < report["losses"][0]
@@ -248,7 +249,7 @@ def test_errors_are_one_line(train, shop, tmp_path):
     assert "holds no noun" in failing(train, "searle", shop, "--concepts", tmp_path / "empty.txt")
     assert "cannot be read" in failing(train, "searle", shop, "--concepts", tmp_path / "gone.txt")
     assert "name some concepts" in failing(train, "searle", shop, "--captions", 0)
-    assert "is missing" in failing(train, "align", tmp_path / "gone.jsonl", *own)
+    assert "is missing" in failing(train, "aligned", tmp_path / "gone.jsonl", *own)
 
 
 # --- where networks are found
@@ -263,14 +264,18 @@ def network(folder: Path, method: str = "pic2word", space: str = "ours") -> Path
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch) -> Settings:
-    monkeypatch.setattr(trained_networks, "DEMO_FOLDER", tmp_path / "demo")
+    monkeypatch.setitem(SETS, DEMO, replace(SETS[DEMO], networks=tmp_path / "demo"))
     return Settings(home=tmp_path / "home")
+
+
+def find(name: str, settings: Settings, models: str = DEFAULT) -> Path:
+    return find_network(name, "ours", settings, SETS[models], trained_composer(name).train_command())
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_is_found_where_training_puts_it(settings, method):
     folder = network(own_folder(method, settings), method)
-    assert find_network(method, "ours", settings, SETS[DEFAULT]) == folder
+    assert find(method, settings) == folder
     assert load_network(folder, method, "ours").config.method == method
 
 
@@ -278,50 +283,50 @@ def test_a_network_is_found_where_training_puts_it(settings, method):
 def test_a_network_is_named_by_its_weights(settings, method):
     folder = own_folder(method, settings)
     network(folder, method)
-    first, again = (load_trained(method, settings, SETS[DEFAULT], "ours").id for _ in range(2))
+    first, again = (load_trained(method, "ours", settings, SETS[DEFAULT], "ipcir train").id for _ in range(2))
     network(folder, method)  # other random weights
     assert first
-    assert first == again != load_trained(method, settings, SETS[DEFAULT], "ours").id
+    assert first == again != load_trained(method, "ours", settings, SETS[DEFAULT], "ipcir train").id
 
 
 def test_what_the_settings_name_goes_first_and_may_hold_one_network_or_several(settings, tmp_path):
     network(own_folder("pic2word", settings))
     several, one = network(tmp_path / "several" / "pic2word"), network(tmp_path / "one")
     for named, found in ((tmp_path / "several", several), (one, one)):
-        chosen = settings.model_copy(update={"inversion": named})
-        assert find_network("pic2word", "ours", chosen, SETS[DEFAULT]) == found
+        chosen = settings.model_copy(update={"networks": named})
+        assert find("pic2word", chosen) == found
 
 
 def test_what_the_settings_do_not_hold_is_looked_for_elsewhere(settings, tmp_path):
     own, named = network(own_folder("searle", settings), "searle"), network(tmp_path / "one")
-    chosen = settings.model_copy(update={"inversion": named})
-    assert find_network("searle", "ours", chosen, SETS[DEFAULT]) == own
+    chosen = settings.model_copy(update={"networks": named})
+    assert find("searle", chosen) == own
 
 
 def test_the_demo_brings_its_own(settings, tmp_path):
     shipped = network(tmp_path / "demo" / "pic2word")
     network(own_folder("pic2word", settings), space="another")
-    assert find_network("pic2word", "ours", settings, SETS[DEMO]) == shipped
+    assert find("pic2word", settings, DEMO) == shipped
     with pytest.raises(ModelUnavailableError):
-        find_network("pic2word", "ours", settings, SETS[DEFAULT])
+        find("pic2word", settings)
 
 
-@pytest.mark.parametrize(("method", "command"), [("searle", "searle FOLDER"), ("aligned", "align TRIPLETS.jsonl")])
+@pytest.mark.parametrize(("method", "command"), [("searle", "searle FOLDER"), ("aligned", "aligned TRIPLETS.jsonl")])
 def test_without_a_network_the_command_is_named_that_trains_one(settings, method, command):
     with pytest.raises(ModelUnavailableError, match=f"ipcir train {command} --home"):
-        find_network(method, "ours", settings, SETS[DEFAULT])
+        find(method, settings)
 
 
 def test_a_network_of_another_space_is_mentioned_and_one_that_was_named_is_refused(settings, tmp_path):
     network(own_folder("pic2word", settings), space="another")
     with pytest.raises(ModelUnavailableError, match="there is one for another"):
-        find_network("pic2word", "ours", settings, SETS[DEFAULT])
-    chosen = settings.model_copy(update={"inversion": network(tmp_path / "one", space="another")})
+        find("pic2word", settings)
+    chosen = settings.model_copy(update={"networks": network(tmp_path / "one", space="another")})
     with pytest.raises(SpaceMismatchError, match="not for ours"):
-        find_network("pic2word", "ours", chosen, SETS[DEFAULT])
+        find("pic2word", chosen)
 
 
 def test_a_damaged_description_is_no_network(settings):
     (network(own_folder("pic2word", settings)) / "network.json").write_text("{")
     with pytest.raises(ModelUnavailableError, match="ipcir train pic2word"):
-        find_network("pic2word", "ours", settings, SETS[DEFAULT])
+        find("pic2word", settings)

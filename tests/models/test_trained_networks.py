@@ -11,7 +11,7 @@ from PIL import Image
 
 from ipcir_tools.chains.composition.chain import compose_all
 from ipcir_tools.chains.composition.requests import ComposeRequest
-from ipcir_tools.composers import fusion
+from ipcir_tools.composers import fusion, trained_composer
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.fakes import COLOURS
@@ -84,16 +84,18 @@ def test_a_sentence_is_encoded_once_for_each_network(engine, red):
     with Engine.open(engine.settings) as later:
         assert later.search(red, "in blue", composer="pic2word").counts["text_encodes"] == 0
     write_network(engine, "searle", folder.parent / "other")
-    with Engine.open(engine.settings.model_copy(update={"inversion": folder.parent / "other"})) as another:
+    with Engine.open(engine.settings.model_copy(update={"networks": folder.parent / "other"})) as another:
         assert another.search(red, "in blue", composer="searle").counts["text_encodes"] == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_that_nobody_trained_is_named_with_the_command_that_trains_it(tmp_path, method):
     with pytest.raises(ModelUnavailableError) as caught:
-        find_network(method, "some/128d", Settings(home=tmp_path), SETS[DEFAULT])
-    command = "ipcir train align TRIPLETS.jsonl" if method == "aligned" else f"ipcir train {method} FOLDER"
-    assert all(said in str(caught.value) for said in ("some/128d", str(tmp_path), command, "IPCIR_INVERSION"))
+        find_network(
+            method, "some/128d", Settings(home=tmp_path), SETS[DEFAULT], trained_composer(method).train_command()
+        )
+    command = "ipcir train aligned TRIPLETS.jsonl" if method == "aligned" else f"ipcir train {method} FOLDER"
+    assert all(said in str(caught.value) for said in ("some/128d", str(tmp_path), command, "IPCIR_NETWORKS"))
 
 
 def test_the_settings_folder_holds_all_networks_or_one_and_comes_first(engine, tmp_path):
@@ -104,8 +106,8 @@ def test_the_settings_folder_holds_all_networks_or_one_and_comes_first(engine, t
         write_network(engine, method, home / method)
 
     def found(method: str, folder: Path | None) -> Path:
-        settings = engine.settings.model_copy(update={"inversion": folder})
-        return find_network(method, engine.encoder.space, settings, engine.models)
+        settings = engine.settings.model_copy(update={"networks": folder})
+        return find_network(method, engine.encoder.space, settings, engine.models, "ipcir train")
 
     assert [found(method, both) for method in METHODS] == [both / "pic2word", home / "searle", home / "aligned"]
     assert [found(method, one) for method in METHODS] == [home / "pic2word", one, home / "aligned"]
@@ -116,6 +118,6 @@ def test_the_settings_folder_holds_all_networks_or_one_and_comes_first(engine, t
 def test_a_network_of_another_encoder_is_never_used(engine, red, method):
     folder = engine.settings.home / "networks" / method
     write_network(engine, method, folder, space="other/128d")
-    settings = Settings(home=engine.settings.home, inversion=folder)
+    settings = Settings(home=engine.settings.home, networks=folder)
     with Engine.open(settings) as named, pytest.raises(SpaceMismatchError, match="other/128d"):
         named.search(red, "in blue", composer=method)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ipcir_tools.composers import fusion
+from ipcir_tools.composers.aligned import move_proxies
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.models.encoder import Encoder
@@ -485,7 +486,7 @@ def test_an_alignment_moves_proxies_to_their_targets(encoder, tmp_path):
     report = aligned(encoder, None, tmp_path)
     proxies, targets = mirrored(300)
     new = slice(200, 300)
-    moved = load_network(tmp_path, "aligned", encoder.space).aligned(proxies[new])
+    moved = move_proxies(load_network(tmp_path, "aligned", encoder.space), proxies[new])
     assert (moved @ targets[new].T).argmax(axis=1).tolist() == list(range(100))
     assert report.before < 0.2
     assert report.after > 0.9
@@ -497,7 +498,7 @@ def test_an_alignment_that_helps_nobody_leaves_the_proxies_as_they_are(encoder, 
     assert report.before == report.after == 1.0
     network = load_network(tmp_path, "aligned", encoder.space)
     assert network.config.scale_out == 0
-    np.testing.assert_allclose(network.aligned(proxies), proxies, atol=1e-6)
+    np.testing.assert_allclose(move_proxies(network, proxies), proxies, atol=1e-6)
 
 
 def test_how_far_an_alignment_goes_is_found_on_triplets_that_it_has_not_seen(encoder, tmp_path):

@@ -12,7 +12,7 @@ def demo(
     k: Count = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a gallery, play a three-turn dialogue and measure what imagining is worth, offline.
+    """Draw a gallery, play a three-turn dialogue and measure what the imagination adds, offline.
 
     Pictures and catalog are in --home (default: ~/.ipcir/demo).
     """

@@ -22,7 +22,6 @@ from ipcir_tools.cli.options import (
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from ipcir_tools.models.network import Method
     from ipcir_tools.settings import Settings
     from ipcir_tools.training.loop import TrainingReport
 
@@ -39,7 +38,7 @@ Folders = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the network (default: networks/METHOD in the home folder); name another in IPCIR_INVERSION."
+        help="Folder of the network (default: networks/METHOD in the home folder); name another in IPCIR_NETWORKS."
     ),
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps (default: the method's own).")]
@@ -104,7 +103,7 @@ def searle(
     _show(report, [f"{skip.source}: {skip.reason}" for skip in pictures.skipped], as_json)
 
 
-@train_app.command()
+@train_app.command("aligned")
 def align(
     triplets: Annotated[
         Path,
@@ -141,7 +140,7 @@ def align(
     _show(report, read.left_out, as_json, imagined_by=read.origins)
 
 
-def _folder(method: Method, out: Path | None, again: bool, settings: Settings) -> Path:
+def _folder(method: str, out: Path | None, again: bool, settings: Settings) -> Path:
     """Where the network goes. Raises InvalidRequestError where one is that nobody said to train anew."""
     from ipcir_tools.models.trained_networks import own_folder
     from ipcir_tools.training.loop import finished

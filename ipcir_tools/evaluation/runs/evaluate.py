@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from ipcir_tools.chains.imagination.results import Imagination
-from ipcir_tools.composers import COMPOSERS, Composer, Part, composer_named
+from ipcir_tools.composers import COMPOSERS, Composer, TrainedComposer, composer_named
 from ipcir_tools.evaluation.benchmarks import Benchmark
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES, Difference, Estimate
 from ipcir_tools.evaluation.reports.report import Failure, Imaginer, Report, Row
@@ -152,17 +152,14 @@ def by_origin(origins: Counter[str]) -> dict[str, int]:
 
 def _models(engine: Components, ran: Sequence[Composer]) -> dict[str, str]:
     """The names of the models that some composer used."""
-    needs = frozenset[Part]().union(*(composer.needs for composer in ran))
     models = {"encoder": engine.features.space}
     if any(composer.imagines for composer in ran):
         models |= {"captioner": engine.captioner_id, "imaginer": engine.settings.llm or "rules"}
-    if "drawn" in needs:
+    if any("drawn" in composer.needs for composer in ran):
         models["image_generator"] = engine.image_generator.id
-    for method in ("pic2word", "searle"):
-        if method in needs:
-            models[method] = engine.inverter(method).id
-    if "aligned" in needs:
-        models["aligned"] = engine.aligner.id
+    for composer in ran:
+        if isinstance(composer, TrainedComposer):
+            models[composer.name] = engine.trained_network(composer.name).id
     return models
 
 

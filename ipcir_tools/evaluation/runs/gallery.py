@@ -129,7 +129,7 @@ def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path, unreadable
         return False  # indexing names the same file with its reason
     edges = crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))
     if edges[0] >= edges[2] or edges[1] >= edges[3]:
-        unreadable[name] = f"lies outside of its picture, {whole.record.width} x {whole.record.height} pixels"
+        unreadable[name] = f"is outside of its picture, {whole.record.width} x {whole.record.height} pixels"
         return False
     # A large picture was reduced while it was read; the box counts the real pixels.
     scale = whole.pixels.width / whole.record.width

@@ -173,7 +173,7 @@ class Run:
     def _lacking(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
-            require(self.engine, composer_named(composer).needs)
+            require(self.engine, [composer_named(composer)])
         except (ModelUnavailableError, SpaceMismatchError) as error:
             return str(error)
         return ""

@@ -50,8 +50,9 @@ def write_submission(content: Mapping[str, Any], path: Path) -> None:
 def _check_queries(benchmark: Benchmark, top: Names) -> None:
     ids = {query.id for query in benchmark.queries}
     if missing := sorted(ids - set(top)):
-        told = f"{len(missing):,} queries have no pictures, the first is" if missing[1:] else "1 query has no pictures:"
-        raise InvalidRequestError(f"{told} {missing[0]}; the server takes whole files only: rank them all.")
+        several = f"{len(missing):,} queries have no pictures, the first is"
+        what = several if len(missing) > 1 else "1 query has no pictures:"
+        raise InvalidRequestError(f"{what} {missing[0]}; the server takes whole files only: rank them all.")
     if strange := sorted(set(top) - ids):
         raise InvalidRequestError(f"{benchmark.name} has no query {strange[0]}: submit its own queries alone.")
 
@@ -68,7 +69,7 @@ def _check_names(query: Query, names: Sequence[str], count: int, allowed: frozen
 
 
 DEPTH = 50
-"""Pictures that the servers take for each query; so many must be kept while it is measured."""
+"""Pictures that the servers take for each query; a run must keep so many."""
 
 
 def check_submission(benchmark: Benchmark) -> None:

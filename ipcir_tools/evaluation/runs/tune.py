@@ -15,7 +15,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from ipcir_tools.chains.composition.chain import Composed
-from ipcir_tools.composers import Composer, composer_named
+from ipcir_tools.composers import Composer, TrainedComposer, composer_named
 from ipcir_tools.composers.composer import LARGEST
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
@@ -145,8 +145,8 @@ def _measure(benchmark: Benchmark, name: str | None) -> Measure:
 
 def fitted(composer: Composer) -> list[str]:
     """The parameters that can be fitted: real numbers that only the composing depends on."""
-    if "aligned" in composer.needs:
-        return []  # its network knows the weight that it was trained with
+    if isinstance(composer, TrainedComposer):
+        return []  # its network fits the parameters that it was trained with
     return [name for name, each in type(composer).model_fields.items() if each.annotation is float]
 
 

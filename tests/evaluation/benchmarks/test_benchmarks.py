@@ -292,19 +292,19 @@ def spoil_cirr(folder: Path, change: dict[str, Any]) -> Path:
         ({"target_hard": None}, r"item 3 \(pairid 12003\): target_hard is missing"),
         ({"target_hard": "dev-3"}, r"item 3 \(pairid 12003\): target_hard is not among the other"),
         ({"img_set": {"members": ["dev-3", "dev-4"]}}, r"item 3 .* six pictures"),
-        ({"pairid": 12_000}, r"the id 12000 stands there 2 times"),
+        ({"pairid": 12_000}, r"the id 12000 occurs 2 times"),
     ],
     ids=["fields", "unknown picture", "no target", "target outside", "set", "twice"],
 )
 def test_wrong_entries_of_cirr_are_named(tmp_path, change, message):
-    with pytest.raises(InvalidRequestError, match=message + r".*get it anew from github.com/Cuberick-Orion"):
+    with pytest.raises(InvalidRequestError, match=message + r".*get it again from github.com/Cuberick-Orion"):
         load_cirr(spoil_cirr(tmp_path, change))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', "\x00"])
 def test_a_file_that_is_no_list_of_queries_is_refused(tmp_path, text):
     (make_cirr(tmp_path) / "captions/cap.rc2.val.json").write_text(text)
-    with pytest.raises(InvalidRequestError, match=r"cap.rc2.val.json .*get it anew"):
+    with pytest.raises(InvalidRequestError, match=r"cap.rc2.val.json .*get it again"):
         load_cirr(tmp_path)
 
 
@@ -571,7 +571,7 @@ def test_the_file_may_lie_elsewhere_and_one_target_each_needs_no_hits(pictures, 
         (line(targets=["b.jpg", "../secret.jpg"]), r"line 2: no such picture in the folder: \.\./secret\.jpg"),
         (line(reference="notes.txt"), "line 2: no such picture in the folder: notes.txt"),
         (line(targets=["a.jpg"]), "line 2: the reference is a target"),
-        (line(id=1), "line 2: the id 1 stands there already"),
+        (line(id=1), "line 2: the id 1 is already used"),
         (line(id=True), "line 2: id: input should be a valid string"),
         (line(reference=True), "line 2: reference: input should be a valid string"),
     ],
@@ -603,7 +603,7 @@ def test_a_reference_that_stays_may_be_a_target(pictures):
 
 
 def test_a_file_without_a_query_is_refused(pictures):
-    with pytest.raises(InvalidRequestError, match=r"holds no query \(2 lines are none, the first is line 1: "):
+    with pytest.raises(InvalidRequestError, match=r"holds no query \(2 lines are not valid, the first is line 1: "):
         load_jsonl(lines(pictures, "{", "[]"))
     with pytest.raises(InvalidRequestError, match=r"holds no query \(it is empty\)"):
         load_jsonl(lines(pictures, ""))

@@ -212,7 +212,7 @@ def test_a_box_outside_of_its_picture_is_told_and_not_cut_to_a_pixel(engine, tmp
     made = Benchmark("parts", (), tuple(box), dict.fromkeys(box, "one.png"), True, (), (), tmp_path, box)
     gallery = load_gallery(engine, made, lambda *_: None)
     assert list(gallery.ids) == ["inside"]
-    assert gallery.unreadable == dict.fromkeys(["right", "below"], "lies outside of its picture, 120 x 60 pixels")
+    assert gallery.unreadable == dict.fromkeys(["right", "below"], "is outside of its picture, 120 x 60 pixels")
     assert gallery.broken == (1, 2)
 
 
