@@ -1,15 +1,58 @@
-"""Writing what was measured into files that a user named: refused early, and no folder is made for nothing."""
+"""Writing files whole: what a user named is checked before the work and replaced in one step after it."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ipcir_tools.errors import InvalidRequestError
 
+_ADVICE = "name another file"
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A new file beside ``path``, with the same suffix, that takes its place when the block ends.
+
+    A reader never meets half of a file, and where the block raises, ``path`` stays as it was. Missing folders are
+    made. What is not a regular file, such as ``/dev/stdout``, is written in place. Raises OSError.
+    """
+    place = path.resolve()  # a link stays, and the file that it points to is replaced
+    if place.exists() and not place.is_file():
+        yield place
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f".{uuid.uuid4().hex[:8]}-{place.name}")
+    try:
+        yield part
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file by ``content``. Raises OSError."""
+    with replaced(path) as part:
+        part.write_bytes(content)
+
+
+@contextmanager
+def output(path: Path, advice: str = _ADVICE) -> Iterator[Path]:
+    """``replaced`` for a file that a user named. Raises InvalidRequestError with the ``advice``, not OSError."""
+    with _explained(path, advice), replaced(path) as part:
+        yield part
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file that a user named by UTF-8 text. Raises InvalidRequestError."""
+    with output(path) as part:
+        part.write_text(text, encoding="utf-8")
+
 
 def check_outputs(*paths: Path | None) -> None:
-    """Try all files that a run shall write, and refuse one that is named twice. Raises InvalidRequestError."""
+    """Check all files that a run is to write; one that is named twice is refused. Raises InvalidRequestError."""
     named = [path for path in paths if path]
     for path in named:
         check_writable(path)
@@ -20,35 +63,32 @@ def check_outputs(*paths: Path | None) -> None:
         )
 
 
-def check_writable(path: Path) -> None:
-    """Try whether a file can be written, before hours are spent on what goes into it; nothing is left of the trial.
+def check_writable(path: Path, advice: str = _ADVICE) -> None:
+    """Check that a file can be written, before hours are spent on its content; the check leaves nothing behind.
 
     Raises InvalidRequestError.
     """
-    made: list[Path] = []
+    with _explained(path, advice):
+        new_folders = [folder for folder in path.parents if not folder.exists()]
+        try:
+            if path.exists():
+                path.open("ab").close()
+            with suppress(_Checked), replaced(path) as part:
+                part.open("ab").close()
+                raise _Checked
+        finally:
+            for folder in new_folders:
+                with suppress(OSError):  # it was not made, or another process has put something into it
+                    folder.rmdir()
+
+
+class _Checked(Exception):  # noqa: N818 - no error: it ends a trial before the file is replaced
+    pass
+
+
+@contextmanager
+def _explained(path: Path, advice: str) -> Iterator[None]:
     try:
-        made = [folder for folder in path.parents if not folder.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
-        path.open("ab").close()
-        if not there:
-            path.unlink()
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        for folder in made:
-            with suppress(OSError):  # it was not made, or somebody has put something into it
-                folder.rmdir()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, and the folders that it lies in. Raises InvalidRequestError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> InvalidRequestError:
-    return InvalidRequestError(f"What was measured cannot be written to {path} ({error}): name another file.")
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name, or no format of Pillow's
+        raise InvalidRequestError(f"The file {path} cannot be written ({error}): {advice}.") from error

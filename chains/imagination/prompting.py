@@ -78,9 +78,9 @@ def render(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], st
 
 def _reference(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], str] | None) -> str:
     if request.pixels is not None:
-        from ipcir_tools.images.thumbnails import picture_uri
+        from ipcir_tools.images.thumbnails import image_uri
 
-        return picture_uri(request.pixels, SIDE)
+        return image_uri(request.pixels, SIDE)
     try:
         if request.reference is not None and pictures is not None:
             return pictures(request.reference)

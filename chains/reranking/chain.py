@@ -19,7 +19,7 @@ from langchain_core.runnables.config import merge_configs
 from ipcir_tools.chains.reranking.judgements import Judgements, judged_order, read_judgements
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_choices
-from ipcir_tools.images.thumbnails import picture_uri
+from ipcir_tools.images.thumbnails import image_uri
 from ipcir_tools.llm.budget import Budget, CircuitBreaker
 from ipcir_tools.llm.chat_model import name_of
 from ipcir_tools.llm.client import Answer, ChatClient
@@ -175,7 +175,7 @@ class _Judge:
         seen = [number for number, picture in enumerate(pictures, start=1) if not isinstance(picture, str)]
         if len(seen) < 2:
             raise NoReplyError(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
-        shown = {"reference": self._reference(request), "sheet": picture_uri(draw_choices(pictures))}
+        shown = {"reference": self._reference(request), "sheet": image_uri(draw_choices(pictures))}
         answer, judgements = self._answer(
             self._rendered(request, shown), seen, asked_by("rerank", config, self._prompt), budget
         )
@@ -191,7 +191,7 @@ class _Judge:
         picture = _seen(request, request.reference)
         if isinstance(picture, str):
             raise NoReplyError(f"the reference cannot be opened to judge the hits against it ({picture})")
-        return picture_uri(picture, REFERENCE_SIDE)
+        return image_uri(picture, REFERENCE_SIDE)
 
     def _answer(
         self, messages: list[BaseMessage], seen: Sequence[int], config: RunnableConfig, budget: Budget

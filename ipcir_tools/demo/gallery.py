@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from ipcir_tools.demo.world.garments import Part
 from ipcir_tools.demo.world.wardrobe import Drawn
 from ipcir_tools.evaluation.benchmarks import Benchmark
 from ipcir_tools.evaluation.metrics.metrics import measures
+from ipcir_tools.files import replaced
 from ipcir_tools.images.files import located
 from ipcir_tools.types import IndexReport
 
@@ -52,9 +52,8 @@ def _draw_chunk(chunk: list[Drawn], folder: Path) -> None:
     from ipcir_tools.demo.drawing.render import render
 
     for picture in chunk:
-        half = folder / f".{os.getpid()}-{picture.name}"
-        render(picture.garment, picture.scene).save(half, "JPEG", quality=92, subsampling=0)
-        half.replace(folder / picture.name)
+        with replaced(folder / picture.name) as file:
+            render(picture.garment, picture.scene).save(file, "JPEG", quality=92, subsampling=0)
 
 
 def wardrobe_benchmark(

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ipcir_tools.display.results import feedback_counts
 from ipcir_tools.images.files import text_path
-from ipcir_tools.images.thumbnails import data_uri, thumbnail
+from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.settings import load_settings
 from ipcir_tools.text import printable_line
 from ipcir_tools.types import Hit, SearchResult, Turn
@@ -102,8 +102,8 @@ def _hit_cell(hit: Hit) -> Markup:
 
 def _cell(source: str, lines: list[str]) -> Markup:
     """An image, or an empty box where it cannot be read, above lines of text."""
-    data = thumbnail(text_path(source), load_settings(), SIDE) if source else None
-    image = Markup("<img src='{}' alt='' style='{}'>").format(data_uri(data), _BOX) if data else None
+    data = read_thumbnail(text_path(source), load_settings(), SIDE) if source else None
+    image = Markup("<img src='{}' alt='' style='{}'>").format(jpeg_uri(data), _BOX) if data else None
     return Markup("<div style='{}'>{}{}</div>").format(
         _CELL, image or Markup("<div style='{}'></div>").format(_BOX), Markup("<br>").join(lines)
     )

@@ -11,12 +11,15 @@ from PIL import Image, ImageDraw
 
 from ipcir_tools.display.results import request_text
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.images import files
-from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, opened, tile
+from ipcir_tools.files import check_writable, output
+from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, tile
+from ipcir_tools.images.files import located
+from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import Hit, SearchResult
 
 _SIDE = 224
+_ADVICE = "name a .png file in a folder of yours"
 _LEADING = 6
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _MARK = (30, 140, 80)
@@ -36,24 +39,11 @@ def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
     Raises InvalidRequestError.
     """
     path = path.expanduser()
-    if {str(path), str(files.located(path))} & set(pictures):
+    if {str(path), str(located(path))} & set(pictures):
         raise InvalidRequestError(f"{path} is a picture of yours: name another .png file in a folder of yours.")
     if path.suffix.lower() not in _SUFFIXES:
-        raise InvalidRequestError(f"{path} is no name for a sheet: name a .png file in a folder of yours.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
-        path.open("ab").close()
-        if not there:
-            path.unlink()
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: Exception) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"The sheet cannot be written to {path} ({error}): name a .png file in a folder of yours."
-    )
+        raise InvalidRequestError(f"{path} is no name for a sheet: {_ADVICE}.")
+    check_writable(path, _ADVICE)
 
 
 def save_sheet(
@@ -64,11 +54,8 @@ def save_sheet(
     Raises InvalidRequestError where the file cannot be written.
     """
     sheet = draw_sheet(strips, settings, columns=columns, most=most)
-    try:
-        path.expanduser().parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path.expanduser())
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
+    with output(path.expanduser(), _ADVICE) as part:
+        sheet.save(part)
 
 
 def draw_sheet(strips: Sequence[Strip], settings: Settings, *, columns: int = PER_LINE, most: int = 20) -> Image.Image:
@@ -90,14 +77,15 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
     width = _SIDE + columns * (CELL + GAP) + 2 * GAP
     picture = Image.new("RGB", (width, max(rows * (CELL + LABEL), CELL + GAP + said) + 2 * GAP), PAPER)
     draw = ImageDraw.Draw(picture)
-    picture.paste(tile(opened(turn.reference_source, settings) if turn.reference_source else "words alone"), (GAP, GAP))
+    reference = read_pixels(turn.reference_source, settings) if turn.reference_source else "words alone"
+    picture.paste(tile(reference), (GAP, GAP))
     y = GAP + CELL + GAP
     for line in lines:
         draw.text((GAP, y), line.text, font=font(line.size), fill=line.ink)
         y += line.size + _LEADING
     for i, hit in enumerate(hits):
         x, y = _SIDE + GAP + (i % columns) * (CELL + GAP), GAP + (i // columns) * (CELL + LABEL)
-        picture.paste(tile(opened(hit.source, settings)), (x, y))
+        picture.paste(tile(read_pixels(hit.source, settings)), (x, y))
         marked = hit.id in strip.marked
         if marked:
             draw.rectangle((x - 4, y - 4, x + CELL + 3, y + CELL + 3), outline=_MARK, width=4)

@@ -12,9 +12,8 @@ from ipcir_tools.composers import trained_composer
 from ipcir_tools.engine.references import resolve
 from ipcir_tools.engine.validation import checked_text
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
-from ipcir_tools.images.contact_sheet import opened
-from ipcir_tools.images.reading import LoadedImage
-from ipcir_tools.images.thumbnails import picture_uri
+from ipcir_tools.images.reading import LoadedImage, read_pixels
+from ipcir_tools.images.thumbnails import image_uri
 from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
 from ipcir_tools.models.trained_networks import TrainedNetwork, load_trained
 from ipcir_tools.settings import Settings
@@ -126,7 +125,7 @@ class Components:
         picture = self._seen({}, id)
         if isinstance(picture, str):
             raise NotFoundError(picture)
-        return picture_uri(picture, SIDE)
+        return image_uri(picture, SIDE)
 
     @once
     def cache(self) -> CatalogCache:
@@ -187,7 +186,7 @@ class Components:
     def _seen(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
         """A picture, or why it cannot be had."""
         record = self.catalog.records([id]).get(id)
-        return pixels.get(id) or (opened(record.source, self.settings, id) if record else "it is not known")
+        return pixels.get(id) or (read_pixels(record.source, self.settings, id) if record else "it is not known")
 
     @once
     def compose(self) -> Runnable[ComposeRequest, Composed]:

@@ -8,9 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ipcir_tools.errors import IPCIRError
-from ipcir_tools.images import files, reading
-from ipcir_tools.settings import Settings
+from ipcir_tools.images.thumbnails import shrink
 
 CELL = 176
 """Pixels of a tile's side."""
@@ -24,15 +22,6 @@ PAPER, GREY = (252, 251, 248), (236, 234, 230)
 INK, FAINT = (34, 34, 40), (120, 120, 128)
 
 
-def opened(source: str, settings: Settings, id: str | None = None) -> Image.Image | str:
-    """The picture of a file, or in a few words why there is none. With ``id``, no other picture than that one."""
-    try:
-        found = reading.load(files.text_path(source), settings)
-    except IPCIRError as error:
-        return str(error)
-    return found.pixels if id in (None, found.record.id) else "the file holds another picture by now"
-
-
 def tile(picture: Image.Image | str, side: int = CELL) -> Image.Image:
     """A square of grey with the picture in its middle, or the words in its corner."""
     cell = Image.new("RGB", (side, side), GREY)
@@ -40,8 +29,7 @@ def tile(picture: Image.Image | str, side: int = CELL) -> Image.Image:
         for i, line in enumerate(textwrap.wrap(picture, 24)[:6]):
             ImageDraw.Draw(cell).text((8, 8 + 18 * i), line, font=font(12), fill=FAINT)
         return cell
-    small = picture.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    small = shrink(picture, side)
     cell.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
     return cell
 

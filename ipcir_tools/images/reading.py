@@ -16,8 +16,8 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 
-from ipcir_tools.errors import BadImageError, NotFoundError
-from ipcir_tools.images.files import path_text
+from ipcir_tools.errors import BadImageError, IPCIRError, NotFoundError
+from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.frames import count_frames
 from ipcir_tools.images.pixels import is_sideways, orientation, to_rgb, upright
 from ipcir_tools.settings import Settings
@@ -92,6 +92,15 @@ def load(path: Path, settings: Settings) -> LoadedImage:
     """The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone, without the name.
     The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone, without the name."""
     return decode(read_file(path, settings), path_text(path), settings)
+
+
+def read_pixels(source: str, settings: Settings, id: str | None = None) -> Image.Image | str:
+    """The pixels of a file, or the reason why there are none. With ``id``, of no other picture than that one."""
+    try:
+        found = load(text_path(source), settings)
+    except IPCIRError as error:
+        return str(error)
+    return found.pixels if id in (None, found.record.id) else "the file holds another picture by now"
 
 
 def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.models.captioner import Captioner, Said, clean
 from ipcir_tools.text import error_sentence
 
@@ -59,16 +59,9 @@ class ChatCaptioner(Captioner):
 def _question(image: Image.Image) -> BaseMessage:
     from langchain_core.messages import HumanMessage
 
-    picture = {"type": "image", "base64": _small_jpeg(image), "mime_type": "image/jpeg"}
+    jpeg = base64.b64encode(encode_jpeg(image, CHAT_PIXELS, quality=90)).decode("ascii")
+    picture = {"type": "image", "base64": jpeg, "mime_type": "image/jpeg"}
     return HumanMessage(content=[{"type": "text", "text": CHAT_PROMPT}, picture])
-
-
-def _small_jpeg(image: Image.Image) -> str:
-    small = image.copy()
-    small.thumbnail((CHAT_PIXELS, CHAT_PIXELS))
-    file = io.BytesIO()
-    small.save(file, format="JPEG", quality=90)
-    return base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _chat_model(name: str) -> BaseChatModel:

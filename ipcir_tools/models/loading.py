@@ -70,7 +70,7 @@ IMAGE_GENERATOR_GRAMMAR = "openai:MODEL, diffusers:ORG/NAME, diffusers:PATH, pyt
 WARDROBE = "python:ipcir_tools.demo.image_generator:WardrobeImageGenerator"
 IMAGE_GENERATORS = {
     "openai": "ipcir_tools.models.openai_images:OpenAIImageGenerator",
-    "diffusers": "ipcir_tools.models.diffusers_images:DiffusersDrawer",
+    "diffusers": "ipcir_tools.models.diffusers_images:DiffusersImageGenerator",
 }
 """By name, as image generators of the user's own are: the brick knows none of them."""
 

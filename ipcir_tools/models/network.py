@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ipcir_tools.errors import ModelUnavailableError, SpaceMismatchError
+from ipcir_tools.files import write_bytes
 from ipcir_tools.text import error_sentence
 from ipcir_tools.types import FloatArray, Value
 
@@ -118,15 +118,8 @@ def save_network(config: NetworkConfig, layers: torch.nn.Sequential, folder: Pat
     from safetensors.torch import save
 
     weights = {name: each.half().cpu().contiguous() for name, each in layers.state_dict().items()}
-    _replace(folder / WEIGHTS, save(weights, {"format": "pt"}))
-    _replace(folder / DESCRIPTION, (config.model_dump_json(indent=2) + "\n").encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{os.getpid()}-{path.name}")
-    half.write_bytes(content)
-    half.replace(path)
+    write_bytes(folder / WEIGHTS, save(weights, {"format": "pt"}))
+    write_bytes(folder / DESCRIPTION, (config.model_dump_json(indent=2) + "\n").encode())
 
 
 def load_network(folder: Path, method: str, space: str) -> Network:

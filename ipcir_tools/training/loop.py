@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.files import replaced
 from ipcir_tools.models.network import DESCRIPTION, NetworkConfig, Trained, save_network
 from ipcir_tools.types import FloatArray, Value
 
@@ -90,12 +91,10 @@ class _State:
         """Write the checkpoint; a reader never meets half of it."""
         import torch
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".part")
         states = {"layers": self.layers.state_dict(), "optimizer": self.optimizer.state_dict()}
         plain = {"run": self.run, "step": self.step, "seconds": self.seconds, "losses": self.losses}
-        torch.save({**states, **plain}, half)
-        half.replace(path)
+        with replaced(path) as part:
+            torch.save({**states, **plain}, part)
 
     def resume(self, path: Path) -> None:
         """Go on from the checkpoint, if there is one.

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ipcir_tools.batches import Progress
+from ipcir_tools.files import replaced
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.training.phrases import TEMPLATES, Phrases
 from ipcir_tools.types import FloatArray
@@ -65,9 +66,8 @@ def invert(
         words = _kept(path, (len(pictures), encoder.pseudo_words.dim))
         if words is None:
             words = _inverted(encoder, pictures, phrases, how, [how.seed, start])
-            half = path.with_name(f".{path.name}")
-            np.save(half, words)
-            half.replace(path)
+            with replaced(path) as part:
+                np.save(part, words)
         blocks.append(words)
         if progress:
             progress("inverting", min(start + how.block, len(features)), len(features))

@@ -7,8 +7,8 @@ from PIL import Image
 
 from ipcir_tools.display.search_sheet import Strip, draw_sheet, save_sheet
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.images.contact_sheet import draw_numbered, opened
-from ipcir_tools.images.reading import image_id
+from ipcir_tools.images.contact_sheet import draw_numbered
+from ipcir_tools.images.reading import image_id, read_pixels
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, SearchResult, Turn
 
@@ -84,7 +84,7 @@ def test_a_file_that_is_gone_or_broken_leaves_a_square_with_its_reason(pictures)
 
 
 def test_pictures_by_id_stand_row_by_row_with_what_cannot_be_shown_in_its_place(pictures):
-    red, blue = (opened(str(pictures / f"{name}.png"), SETTINGS) for name in ("red", "blue"))
+    red, blue = (read_pixels(str(pictures / f"{name}.png"), SETTINGS) for name in ("red", "blue"))
     sheet = draw_numbered({"a": red, "b": "the file is gone", "c": blue, "d": red}, columns=3)
     assert count(sheet, RED) == 2 * count(sheet, BLUE) > 0
     assert count(sheet, (236, 234, 230)) > 10_000
@@ -103,9 +103,9 @@ def where(sheet: Image.Image, colour: tuple[int, int, int]) -> list[tuple[int, i
 def test_a_picture_is_opened_only_if_it_is_still_the_one_that_is_meant(pictures):
     file = pictures / "red.png"
     id_ = image_id(file.read_bytes())
-    assert opened(str(file), SETTINGS, id_).size == (64, 48)
-    assert opened(str(file), SETTINGS, "0" * 16) == "the file holds another picture by now"
-    assert opened(str(pictures / "none.png"), SETTINGS, id_) == "does not exist"
+    assert read_pixels(str(file), SETTINGS, id_).size == (64, 48)
+    assert read_pixels(str(file), SETTINGS, "0" * 16) == "the file holds another picture by now"
+    assert read_pixels(str(pictures / "none.png"), SETTINGS, id_) == "does not exist"
 
 
 def test_drawing_leaves_the_pictures_as_they_are(pictures):
@@ -137,6 +137,8 @@ def test_the_home_folder_may_be_named_by_its_sign(pictures, home):
 
 @pytest.mark.parametrize("name", ["sheet.txt", "sheet", "red.png/sheet.png"])
 def test_what_cannot_be_written_is_told_in_one_line(pictures, name):
-    with pytest.raises(InvalidRequestError, match=r"^The sheet cannot be written") as caught:
+    with pytest.raises(
+        InvalidRequestError, match=r"^The file .* cannot be written .* name a .png file in a folder of yours\.$"
+    ) as caught:
         save_sheet([strip(pictures)], pictures / name, SETTINGS)
     assert "\n" not in str(caught.value)

@@ -122,10 +122,10 @@ def trial_request(
 
 def opened_image(source: str, settings: Settings) -> Image.Image:
     """The picture at a path. Raises BadImageError."""
-    from ipcir_tools.images.contact_sheet import opened
+    from ipcir_tools.images.reading import read_pixels
     from ipcir_tools.text import excerpt
 
-    picture = opened(source, settings)
+    picture = read_pixels(source, settings)
     if isinstance(picture, str):
         raise BadImageError(f"The picture {excerpt(source)} cannot be used: {picture}.")
     return picture

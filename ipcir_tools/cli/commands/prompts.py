@@ -239,6 +239,6 @@ def _uri(path: Path, settings: Settings) -> str:
     """A picture file as a model gets it."""
     from ipcir_tools.chains.imagination.prompting import SIDE
     from ipcir_tools.cli.commands.prompt_trial import opened_image
-    from ipcir_tools.images.thumbnails import picture_uri
+    from ipcir_tools.images.thumbnails import image_uri
 
-    return picture_uri(opened_image(str(path), settings), SIDE)
+    return image_uri(opened_image(str(path), settings), SIDE)

@@ -18,6 +18,7 @@ from ipcir_tools.demo.drawing.render import render
 from ipcir_tools.demo.world import edits
 from ipcir_tools.demo.world import garments as world
 from ipcir_tools.demo.world.garments import Garment, Part, Scene
+from ipcir_tools.files import replaced
 
 SIDE = 96
 """Pixels that both small models see."""
@@ -99,9 +100,8 @@ def _drawn(drawn: list[tuple[Garment, Scene]], path: Path, what: str, progress: 
             for done, pixels in enumerate(pool.map(_draw, chunks), start=1):
                 parts.append(pixels)
                 progress(what, min(done * _CHUNK, len(drawn)), len(drawn))
-        half = path.with_suffix(".part.npy")
-        np.save(half, np.concatenate(parts))
-        half.rename(path)
+        with replaced(path) as file:
+            np.save(file, np.concatenate(parts))
     return Corpus(np.load(path), [garment for garment, _ in drawn], [scene for _, scene in drawn])
 
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ipcir_tools.demo.training.corpus import Corpus
+from ipcir_tools.files import replaced
 
 _SAVE_EVERY = 200
 StepLoss = Callable[[int], torch.Tensor]
@@ -62,9 +63,8 @@ def fit(
         if (step + 1) % _SAVE_EVERY == 0 or step + 1 == steps:
             states = {name: part.state_dict() for name, part in parts.items()}
             seconds = before + time.monotonic() - began
-            half = checkpoint.with_suffix(".part")
-            torch.save({"step": step + 1, "seconds": seconds, **states}, half)
-            half.rename(checkpoint)
+            with replaced(checkpoint) as file:
+                torch.save({"step": step + 1, "seconds": seconds, **states}, file)
     model.eval()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from markupsafe import Markup
 
-from ipcir_tools.images.thumbnails import data_uri, thumbnail
+from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.text import visible_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _SIDE = 188
 
 def thumbnails(files: Mapping[str, Path], settings: Settings) -> Thumbnail:
     """Reads thumbnails from the files of a benchmark's images."""
-    return lambda name: thumbnail(files[name], settings, _SIDE) if name in files else None
+    return lambda name: read_thumbnail(files[name], settings, _SIDE) if name in files else None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Images:
     def uris(self) -> Iterator[tuple[str, Markup]]:
         """Class and data URI of each image that can be read."""
         found = ((kind, self.read(name)) for name, kind in self.classes.items())
-        return ((kind, Markup(data_uri(data))) for kind, data in found if data is not None)
+        return ((kind, Markup(jpeg_uri(data))) for kind, data in found if data is not None)
 
 
 def render(template: str, images: Images, **values: Any) -> str:

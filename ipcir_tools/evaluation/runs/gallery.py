@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, crop_of
+from ipcir_tools.files import replaced
 from ipcir_tools.images import files as files_module
 from ipcir_tools.images import reading
 from ipcir_tools.text import excerpt
@@ -138,7 +138,6 @@ def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path, unreadable
     side = max(cut.size)
     square = Image.new("RGB", (side, side))
     square.paste(cut, ((side - cut.width) // 2, (side - cut.height) // 2))
-    half = part.with_name(f".{os.getpid()}-{part.name}")
-    square.save(half, "PNG")
-    half.replace(part)
+    with replaced(part) as file:
+        square.save(file, "PNG")
     return True
