@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ipcir_tools.batches import chunked
+from ipcir_tools.batches import chunked, no_progress
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.composers.fusion import pooled
 from ipcir_tools.engine.components import Components
@@ -204,7 +204,7 @@ def evaluate_captions(
     CatalogError.
     """
     began = time.perf_counter()
-    gallery = load_caption_gallery(engine, benchmark, progress or (lambda what, done, total: None))
+    gallery = load_caption_gallery(engine, benchmark, progress or no_progress)
     seconds = time.perf_counter() - began
     names = tuple(COMPOSERS) if composers is None else composers
     run = Run(engine, benchmark, names, top=top, progress=progress, gallery=gallery)

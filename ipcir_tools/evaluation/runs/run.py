@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ipcir_tools.batches import chunked
+from ipcir_tools.batches import chunked, no_progress
 from ipcir_tools.chains.composition.chain import Composed, compose_all
 from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
@@ -113,7 +113,7 @@ class Run:
         self.fused = next(fused, None)
         """The composer that the fusion curve belongs to."""
         self.recorder = ImaginationRecorder(lambda: engine.imagine)
-        self._top, self._progress = top, progress or _silent
+        self._top, self._progress = top, progress or no_progress
         self.ranker = Ranker(benchmark)
         self._before = Counter(engine.features.made)
         with self._timed("pictures"):
@@ -285,7 +285,3 @@ class Run:
         began = time.perf_counter()
         yield
         self.seconds[part] += time.perf_counter() - began  # type: ignore[assignment]
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    pass
