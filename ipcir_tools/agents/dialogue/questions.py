@@ -20,12 +20,12 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from ipcir_tools.agents.dialogue.clarify import Clarification
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.chat_model import load_llm, name_of
+from ipcir_tools.llm.chat_model import load_llm, model_name
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.reply_store import key_of, reply_of
-from ipcir_tools.llm.reply_text import refuses, unwrapped
-from ipcir_tools.llm.tracing import asked_by
+from ipcir_tools.llm.reply_store import new_reply, reply_key
+from ipcir_tools.llm.reply_text import is_refusal, unwrap
+from ipcir_tools.llm.tracing import model_call_config
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.text import one_line, remove_unprintable, sanitize, unquote
 from ipcir_tools.types import Turn
@@ -139,10 +139,10 @@ def found_in(turn: Turn) -> list[str]:
 
 def read_question(text: str) -> str:
     """The one short question that a model's reply is. Raises ``NoQuestionError`` for anything else."""
-    answer = unwrapped(text)
+    answer = unwrap(text)
     if not answer:
         raise NoQuestionError("the reply is empty")
-    if refuses(answer):
+    if is_refusal(answer):
         raise NoQuestionError("the language model declined")
     question = unquote(remove_unprintable(answer))
     if len(question) > MAX_CHARS or "\n" in answer:
@@ -166,17 +166,17 @@ class _Wording:
 
     def worded(self, asked: UnclearRequest, config: RunnableConfig) -> Question:
         messages = self._rendered(asked)
-        key = key_of(messages, self._llm, self._prompt)
+        key = reply_key(messages, self._llm, self._prompt)
         budget = Budget(self._timeout, attempts=1)
         try:
             if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
                 return Question(read_question(known.text), "llm")
-            answer = self._asker.ask(messages, asked_by("ask", config, self._prompt), budget)
+            answer = self._asker.ask(messages, model_call_config("ask", config, self._prompt), budget)
             question = read_question(answer.text)
         except (NoReplyError, NoQuestionError) as problem:
             return Question(asked.doubt.question, problem=str(problem), calls=budget.calls)
         if self._replies is not None:
-            self._replies.put_reply(key, reply_of(answer.text, "ask", name_of(self._llm), self._prompt, budget))
+            self._replies.put_reply(key, new_reply(answer.text, "ask", model_name(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
 
     def _rendered(self, asked: UnclearRequest) -> list[BaseMessage]:

@@ -25,7 +25,7 @@ from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError, NotFoundError
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.fakes import ScriptedChatModel
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.llm.chat_model import load_llm
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
@@ -80,7 +80,7 @@ def http() -> Iterator[HTTPServer]:
 def server(http: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback-0123456789")
     monkeypatch.setenv("IPCIR_LLM_BASE_URL", http.url_for("/v1"))
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     http.clear()
     return Server(http)
 

@@ -32,7 +32,7 @@ from ipcir_tools.engine.replay import replay
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.images.contact_sheet import BAND, CELL, GAP, INK, draw_choices
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.settings import load_settings
 from ipcir_tools.types import Hit, Judgement, Reply
@@ -271,7 +271,7 @@ NO_USE = {
 
 @pytest.mark.parametrize("case", NO_USE)
 def test_trouble_with_the_model_leaves_the_order_as_it_was(case, monkeypatch):
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     replies, why = NO_USE[case]
     store = Store()
     result = build_rerank_chain(ScriptedChatModel(replies=replies), replies=store).invoke(request())
@@ -514,7 +514,7 @@ def http() -> Iterator[HTTPServer]:
 @pytest.fixture
 def seer(http, monkeypatch) -> Seer:
     http.clear()
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
     caption = lambda picture: f"a {colour_name(picture)} shirt"  # noqa: E731 - a name for one line
     monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption, id=CAPTIONER))

@@ -38,7 +38,7 @@ from ipcir_tools.evaluation.comparison.runner import ArmOutcome, ComparisonRunne
 from ipcir_tools.evaluation.runs.evaluate import evaluate
 from ipcir_tools.evaluation.runs.recorder import BREAKS, ImaginationRecorder
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
-from ipcir_tools.llm import budget, client
+from ipcir_tools.llm import budget, retries
 from ipcir_tools.models import loading
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import load_settings
@@ -93,7 +93,7 @@ def good(description: str, in_json: bool) -> str:
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(budget, "BREAK_FOR", 0.5)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with HTTPServer(threaded=True) as http:

@@ -41,7 +41,7 @@ from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run
 from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.runs.tune import fitted, grid, refuse_shared, tune
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
@@ -382,7 +382,7 @@ class Imaginer:
 
 @pytest.fixture
 def imaginer(monkeypatch):
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with HTTPServer(threaded=True) as http:
         made = Imaginer(http)
