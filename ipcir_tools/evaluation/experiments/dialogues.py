@@ -189,8 +189,8 @@ class _Simulation:
         queries = [each.query(number) for each in judging]
         found = []
         for each, query, hits in zip(judging, queries, self._run.ranker.top(queries, scores, SHOWN), strict=True):
-            rivals = [id_ for id_ in hits if id_ != query.main]
-            rivals.sort(key=lambda id_, target=query.main: self._likeness(id_, target), reverse=True)
+            likeness = {id_: self._likeness(id_, query.main) for id_ in hits if id_ != query.main}
+            rivals = sorted(likeness, key=likeness.__getitem__, reverse=True)
             judged = {"modification": "", "liked": (rivals[0],), "disliked": (rivals[-1],)}
             found.append(each.path[-1].query.model_copy(update=judged))
         return found
