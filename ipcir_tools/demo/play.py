@@ -30,9 +30,9 @@ TEXTS = ("in blue", "with long sleeves", "without the belt")
 _FIRST = Garment("jacket", "red", "floral", "medium", sleeve="short", neck="collar", pocket=True, belt=True)
 _STEPS = (
     _FIRST,
-    _FIRST.but(colour="blue"),
-    _FIRST.but(colour="blue", sleeve="long"),
-    _FIRST.but(colour="blue", sleeve="long", belt=False),
+    _FIRST.changed(colour="blue"),
+    _FIRST.changed(colour="blue", sleeve="long"),
+    _FIRST.changed(colour="blue", sleeve="long", belt=False),
 )
 """The dialogue's garments, all of the test part; :data:`TEXTS` leads from each to the next."""
 

@@ -138,7 +138,7 @@ def test_the_canonical_caption_by_example():
     assert captions.caption(Garment("trousers", "orange", "plain", "long")) == "long orange plain trousers"
     shirt = Garment("shirt", "orange", "dotted", "medium", "sleeveless", "collar")
     assert captions.caption(shirt) == "a sleeveless orange dotted shirt with a collar"
-    assert captions.caption(shirt.but(sleeve="long")).startswith("an orange dotted shirt with long sleeves")
+    assert captions.caption(shirt.changed(sleeve="long")).startswith("an orange dotted shirt with long sleeves")
 
 
 def mentions(share: float) -> list[float]:
@@ -192,7 +192,7 @@ def test_reading_a_caption_is_the_inverse_of_writing_it():
 
 def test_an_edit_changes_its_slot_alone_and_makes_a_garment_that_there_is():
     for garment, _ in drawn("test", 300):
-        for edit in edits.possible(garment):
+        for edit in edits.possible_edits(garment):
             after = edit.apply(garment)
             assert changed(garment, after) == {edit.slot}
             slots = garments.slots_of(after.kind)
@@ -200,12 +200,12 @@ def test_an_edit_changes_its_slot_alone_and_makes_a_garment_that_there_is():
 
 
 def test_every_slot_can_be_edited():
-    assert {edit.slot for garment, _ in drawn("test", 300) for edit in edits.possible(garment)} == set(SLOTS)
+    assert {edit.slot for garment, _ in drawn("test", 300) for edit in edits.possible_edits(garment)} == set(SLOTS)
 
 
 def test_every_edit_has_several_wordings_and_none_is_empty():
     for garment, _ in drawn("test", 300):
-        for edit in edits.possible(garment):
+        for edit in edits.possible_edits(garment):
             phrases = edits.phrases(garment, edit)
             several = [*phrases.bare, *phrases.states, *phrases.orders]
             assert len(set(several)) >= 3
@@ -215,7 +215,7 @@ def test_every_edit_has_several_wordings_and_none_is_empty():
 def test_several_edits_are_joined_in_one_form():
     rng = random.Random(0)
     both = [edits.Edit("colour", "blue"), edits.Edit("sleeve", "long")]
-    said = {edits.wording(rng, DRESS, both) for _ in range(200)}
+    said = {edits.write_modification(rng, DRESS, both) for _ in range(200)}
     assert {"in blue and with long sleeves", "is blue and has long sleeves"} <= said
     assert "make it blue and give it long sleeves" in said
 
@@ -346,7 +346,7 @@ def test_another_seed_is_another_picture_of_the_same_scene():
 
 @pytest.mark.parametrize("slot", garments.slots_of("dress"))
 def test_every_value_of_an_attribute_is_drawn(slot):
-    assert all_differ([pixels(DRESS.but(**{slot: value})) for value in garments.values_of("dress", slot)])
+    assert all_differ([pixels(DRESS.changed(**{slot: value})) for value in garments.values_of("dress", slot)])
 
 
 def test_every_kind_is_drawn():

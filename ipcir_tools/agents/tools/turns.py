@@ -165,6 +165,8 @@ SHOW_TURN = Tool(
     arguments=ShowTurnArguments,
     brief=TurnBrief,
     run=_show_turn,
+    read_only=True,
+    idempotent=True,
 )
 
 LIST_TURNS = Tool(
@@ -177,4 +179,6 @@ LIST_TURNS = Tool(
     arguments=ListTurnsArguments,
     brief=ListTurnsBrief,
     run=_list_turns,
+    read_only=True,
+    idempotent=True,
 )

@@ -25,7 +25,7 @@ def tune(
 ) -> None:
     """Fit a composer's weights on BENCH, a validation part, and print them as --composers takes them.
 
-    Benchmarks and parts that are tests are refused, and so are queries of the files that --never names.
+    Benchmarks and parts that are tests are refused, and so is a BENCH that shares queries with --never.
     """
     choice = part.choose(bench, tuning=True)
     home = choice.home(options.home)

@@ -67,7 +67,8 @@ class BenchmarkChoice:
     def is_test(self) -> bool:
         """Whether final figures are measured on it, so that no parameter may be fitted on it."""
         splits = self.entry.options.get("split", ("",))
-        return bool(self.options.get("split", splits[0]) != self.entry.tuning)
+        split: str = self.options.get("split", splits[0])
+        return split != self.entry.tuning
 
     def home(self, given: Path | None) -> Path:
         """The catalog's folder: the given one, else one of the benchmark's own."""

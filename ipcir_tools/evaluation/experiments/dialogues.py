@@ -189,11 +189,13 @@ class _Simulation:
         queries = [each.query(number) for each in judging]
         found = []
         for each, query, hits in zip(judging, queries, self._run.ranker.top(queries, scores, SHOWN), strict=True):
-            likeness = {id_: self._likeness(id_, query.main) for id_ in hits if id_ != query.main}
-            rivals = sorted(likeness, key=likeness.__getitem__, reverse=True)
+            rivals = self._by_likeness([id_ for id_ in hits if id_ != query.main], query.main)
             judged = {"modification": "", "liked": (rivals[0],), "disliked": (rivals[-1],)}
             found.append(each.path[-1].query.model_copy(update=judged))
         return found
+
+    def _by_likeness(self, ids: Sequence[str], target: str) -> list[str]:
+        return sorted(ids, key=lambda id_: self._likeness(id_, target), reverse=True)
 
     def _answer(self, active: Sequence[_State], queries: Sequence[ComposedQuery]) -> FloatArray:
         """One query of each dialogue: adds the turns to their paths, and gives the scores ``[dialogues, gallery]``."""

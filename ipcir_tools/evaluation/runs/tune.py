@@ -1,8 +1,8 @@
-"""Fitting a composer's parameters on a validation part, and never on a test.
+"""Fits a composer's parameters on a validation part, and never on a test.
 
-The search goes through the parameters one after the other, each over a small grid, until nothing gains; equal values
-keep what was there. It is exact and has no chance in it: the same data give the same parameters. The parts are
-computed once; only what the composer makes of them is done anew.
+The search goes through the parameters one after the other, each over a small grid, until none improves; between equal
+values the present one stays. It is deterministic: the same data give the same parameters. The parts are computed once;
+only the composition is repeated.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Merit = tuple[float, float]
 
 
 class Tuned(Value):
-    """What was found, and on what."""
+    """The parameters that were found, and the data."""
 
     composer: str
     """As ``--composers`` takes it."""
@@ -58,7 +58,7 @@ class Tuned(Value):
     after: float
     """Percent, on the very queries that the parameters were fitted on: a test will show less."""
     tried: int
-    """Settings that were tried."""
+    """The number of settings that were tried."""
 
 
 def tune(
@@ -97,7 +97,7 @@ def refuse_test(name: str, is_test: bool) -> None:
     """Raise InvalidRequestError if the benchmark of this name is a test."""
     if is_test:
         raise InvalidRequestError(
-            f"{name} is what the final figures are measured on, and parameters that were fitted on it prove nothing: "
+            f"The final figures are measured on {name}, and are worth nothing with parameters that were tuned on it: "
             "tune on a validation part."
         )
 
@@ -105,10 +105,10 @@ def refuse_test(name: str, is_test: bool) -> None:
 def refuse_shared(benchmark: Benchmark, test: Benchmark, settings: Settings) -> None:
     """Raise InvalidRequestError if a query of ``benchmark`` is one of ``test``, too.
 
-    It is the same query where the reference is, by content, and the words or a target are.
+    Two queries are the same where the reference is, by content, and the modification or a target is.
     """
-    seen = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
-    shared = {q.id: seen[mark] for q in benchmark.queries for mark in _marks(q, benchmark, settings) if mark in seen}
+    in_test = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
+    shared = {q.id: in_test[m] for q in benchmark.queries for m in _marks(q, benchmark, settings) if m in in_test}
     if shared:
         ours, theirs = next(iter(shared.items()))
         raise InvalidRequestError(

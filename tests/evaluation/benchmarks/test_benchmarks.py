@@ -240,9 +240,11 @@ def test_the_hidden_split_of_cirr_has_nothing_to_measure(tmp_path):
 
 def test_a_server_scores_the_parts_whose_truth_it_keeps(tmp_path):
     for split, server in (("val", None), ("test1", "CIRR")):
-        assert load_cirr(make_cirr(tmp_path / split, split=split), split=split).server == server
+        found = load_cirr(make_cirr(tmp_path / split, split=split), split=split)
+        assert (found.server, found.is_test) == (server, server is not None)
     for split, server in (("val", None), ("test", "CIRCO")):
-        assert load_circo(make_circo(tmp_path / split, split=split), split=split).server == server
+        found = load_circo(make_circo(tmp_path / split, split=split), split=split)
+        assert (found.server, found.is_test) == (server, server is not None)
 
 
 def test_pictures_of_cirr_are_found_in_the_official_place_and_in_another(tmp_path):
@@ -680,7 +682,7 @@ def test_the_subset_file_takes_members_of_the_subset_alone(cirr):
 
 def test_a_submission_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidRequestError, match="cannot be written to"):
+    with pytest.raises(InvalidRequestError, match=r"below\.json cannot be written \("):
         write_submission({}, tmp_path / "file" / "below.json")
 
 

@@ -81,7 +81,7 @@ def test_a_dialogue_that_ended_keeps_its_last_rank(engine):
 def test_likeness_is_the_share_of_looks_in_common():
     garment = Garment("skirt", "red", "plain", "short")
     scene = Scene("studio", "flat", "normal", "neutral", "left", "near", seed=1)
-    same, other = Drawn("a", garment, scene), Drawn("b", garment.but(colour="blue"), scene)
+    same, other = Drawn("a", garment, scene), Drawn("b", garment.changed(colour="blue"), scene)
     assert likeness(same, Drawn("c", garment, scene.__class__(**{**scene.__dict__, "seed": 9}))) == 1.0
     assert 0.9 < likeness(same, other) < 1.0
 

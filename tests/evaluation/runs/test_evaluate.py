@@ -611,9 +611,8 @@ def test_every_parameter_can_be_tuned_and_never_for_the_worse(engine, folder, co
 
 
 def test_what_cannot_be_tuned(engine, folder):
-    for name in ("wardrobe test", "CIRR test1", "CIRCO test"):
-        with pytest.raises(InvalidRequestError, match="validation part"):
-            tune(engine, dataclasses.replace(mine(folder), name=name), "sum")
+    with pytest.raises(InvalidRequestError, match=r"measured on CIRR test1, .* on a validation part"):
+        tune(engine, dataclasses.replace(mine(folder), name="CIRR test1", is_test=True), "sum")
     with pytest.raises(InvalidRequestError, match="no parameter to fit"):
         tune(engine, mine(folder), "imagined")
     with pytest.raises(InvalidRequestError, match="is not measured by 'R@7'; there are: R@1"):
@@ -669,7 +668,7 @@ def test_a_run_that_fails_leaves_no_folder_behind(folder, tmp_path, monkeypatch,
     for wrong in (tmp_path / "file" / "below" / "x", tmp_path / "far" / ("x" * 300)):
         status, _, err = run(monkeypatch, capsys, "eval", folder / "queries.jsonl", option, wrong)
         assert status == 2
-        assert "cannot be written to" in " ".join(err.split())
+        assert "cannot be written" in " ".join(err.split())
         assert not (tmp_path / "far").exists()
 
 
