@@ -26,7 +26,7 @@ from ipcir_tools.evaluation.metrics.statistics import SAMPLES
 from ipcir_tools.evaluation.runs.evaluate import by_origin, versions
 from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates, interval_rule, query_count
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
-from ipcir_tools.llm.chat_model import load_llm
+from ipcir_tools.models.loading import load_llm
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components
