@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD, RULES
 from ipcir_tools.chains.imagination.prompting import check
-from ipcir_tools.llm.chat_model import load_llm
+from ipcir_tools.models.loading import load_llm
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components

@@ -628,7 +628,7 @@ def test_without_a_model_the_rules_run_once_and_it_is_said(folder, monkeypatch, 
     [
         (("imagine.nope",), "no prompt 'imagine.nope'; there are"),
         (("ask", "--llm", "openai:m"), "an imagination has"),
-        (("imagine.simple", "--llm", "nobody:m"), "cannot be had"),
+        (("imagine.simple", "--llm", "nobody:m"), "is not available"),
         (("imagine.simple", "--composer", "reference"), "imagines nothing"),
         (("imagine.simple", "--benchmark", "nothing"), "There is no benchmark 'nothing'"),
         (("imagine.simple", "--prices", "none.json"), "none.json is no price table"),
