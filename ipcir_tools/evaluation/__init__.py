@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ipcir_tools._lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from ipcir_tools.evaluation.comparison.compare import Arm, compare
+    from ipcir_tools.evaluation.comparison.arms import Arm
+    from ipcir_tools.evaluation.comparison.compare import compare
     from ipcir_tools.evaluation.comparison.html import comparison_html
     from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
     from ipcir_tools.evaluation.reports.html import report_html
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ipcir_tools.evaluation.runs.evaluate import evaluate
 
 _MODULES = {
-    "Arm": "comparison.compare",
+    "Arm": "comparison.arms",
     "ComparisonRunner": "comparison.runner",
     "compare": "comparison.compare",
     "comparison_html": "comparison.html",
