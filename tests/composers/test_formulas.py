@@ -153,8 +153,8 @@ def test_roles_add_up_with_their_signs():
 
 
 def test_roles_take_other_weights():
-    spelled = "signed:whole=2:desired=0:preserve=4:forbidden=1"
-    probe = compose(spelled, imagined=X, add=Y, keep=Z, remove=W, reference=X)
+    spec = "signed:whole=2:desired=0:preserve=4:forbidden=1"
+    probe = compose(spec, imagined=X, add=Y, keep=Z, remove=W, reference=X)
     assert probe.vector == pytest.approx(unit(2 + 2, 0, 2, -1), abs=1e-6)
 
 

@@ -123,7 +123,7 @@ _COMMON = tuple(inspect.signature(_common, eval_str=True).parameters.values())
 def _output_folder(name: str, out: Path | None, again: bool, settings: Settings) -> Path:
     """Where the network goes. Raises InvalidRequestError where a finished one is not to be replaced."""
     from ipcir_tools.models.trained_networks import own_folder
-    from ipcir_tools.training.loop import finished
+    from ipcir_tools.training.checkpoint import finished
 
     folder = out.expanduser().absolute() if out else own_folder(name, settings)
     if finished(folder) and not again:
