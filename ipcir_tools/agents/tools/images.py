@@ -110,4 +110,7 @@ SHOW_IMAGES = Tool(
     arguments=ShowImagesArguments,
     brief=ShowImagesBrief,
     run=_show_images,
+    read_only=True,
+    idempotent=True,
+    has_pictures=True,
 )
