@@ -14,7 +14,7 @@ from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.loading import load_encoder
 from ipcir_tools.models.presets import SETS
-from ipcir_tools.models.pseudo_words import PseudoWords, _tokenized
+from ipcir_tools.models.pseudo_words import PseudoWords, tokenize_templates
 from ipcir_tools.training.pic2word import Pic2WordTraining
 
 
@@ -157,6 +157,6 @@ def test_clips_own_tokenizer_keeps_the_place_also_where_it_drops_stars(clean):
     from open_clip.tokenizer import SimpleTokenizer
 
     asked = ["a photo of *, in blue", "* and" + " 2 * 2" * 50]
-    sentences = _tokenized(SimpleTokenizer(clean=clean), asked, "cpu")
+    sentences = tokenize_templates(SimpleTokenizer(clean=clean), asked, "cpu")
     assert sentences.places.tolist() == [4, 1]
     assert sentences.tokens.shape == (2, 77)

@@ -23,4 +23,4 @@ def features(encoder) -> np.ndarray:
         f"a {colour} {kind}" for colour in ("red", "blue", "green", "black") for kind in ("dress", "coat", "skirt")
     ]
     noise = np.random.default_rng(0).normal(0, 0.03, (12, encoder.dim))
-    return fusion.normalised(encoder.embed_texts(looks) + noise.astype(np.float32))
+    return fusion.normalise(encoder.embed_texts(looks) + noise.astype(np.float32))

@@ -38,7 +38,7 @@ def searle(encoder, features, folder, progress=None, **changes):
 
 def mirrored(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
     """Proxies and targets ``[n, 8]``: as if what is wanted were always the proxy read backwards."""
-    proxies = fusion.normalised(np.random.default_rng(1).normal(size=(n, 8)).astype(np.float32))
+    proxies = fusion.normalise(np.random.default_rng(1).normal(size=(n, 8)).astype(np.float32))
     return proxies, proxies[:, ::-1].copy()
 
 

@@ -43,7 +43,7 @@ def test_how_far_an_alignment_goes_is_found_on_triplets_that_it_has_not_seen(enc
 
 def test_what_an_alignment_is_worth_is_measured_among_the_gallery(encoder, tmp_path):
     proxies, targets = mirrored()
-    twins = fusion.normalised(0.9 * proxies + 0.1 * targets)  # each nearer to its proxy than the target is
+    twins = fusion.normalise(0.9 * proxies + 0.1 * targets)  # each nearer to its proxy than the target is
     report = AlignedTraining(steps=1).fit(encoder.space, proxies, proxies, tmp_path, gallery=proxies)
     assert report.before == 1.0  # a picture that is the target itself is no rival
     report = AlignedTraining(steps=1, rate=0.0).fit(encoder.space, proxies, targets, tmp_path, gallery=twins)

@@ -55,7 +55,7 @@ def test_searles_loss_is_what_its_docstring_adds_up(encoder, features, tmp_path)
     )  # fmt: skip
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        made = config.mapped(config.layers(), torch.from_numpy(features))
+        made = config.apply(config.layers(), torch.from_numpy(features))
         terms = float(distillation(made, words, 0.25)), float(length_error(made, words))
         drawn = phrases.choose(phrases.nearest(features, 150), np.random.default_rng([0, 0, 1]))
         held = float(oti.regulariser(encoder, phrases, drawn, made))

@@ -165,7 +165,7 @@ def test_features_that_cannot_be_trained_on_are_refused(shape, encoder, tmp_path
 def test_a_pseudo_word_says_which_picture_it_is(encoder, features, tmp_path):
     pic2word(encoder, features, tmp_path, steps=60, dropout=0.0)
     network = load_network(tmp_path, "pic2word", encoder.space)
-    said = encoder.embed_pseudo("a photo of *", network.mapped(features))
+    said = encoder.embed_pseudo("a photo of *", network.apply(features))
     assert (said @ features.T).argmax(axis=1).tolist() == list(range(12))
 
 
@@ -174,7 +174,7 @@ def test_a_query_is_the_word_in_the_template_with_the_users_text(encoder, featur
     network = load_network(tmp_path, "pic2word", encoder.space)
     asked = network.queries(encoder, features[:2], ["in blue", "{modification} * {}"])
     sentences = ["a photo of *, in blue", "a photo of *, {modification} * {}"]
-    np.testing.assert_allclose(asked, encoder.embed_pseudo(sentences, network.mapped(features[:2])), atol=1e-6)
+    np.testing.assert_allclose(asked, encoder.embed_pseudo(sentences, network.apply(features[:2])), atol=1e-6)
 
 
 def test_the_contrast_of_two_pairs_by_hand():
