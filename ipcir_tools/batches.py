@@ -10,8 +10,8 @@ Progress = Callable[[str, int, int], None]
 """Told now and then: what is being done, how many are done, how many there are."""
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    pass
+def no_progress(what: str, done: int, total: int) -> None:
+    """Reports nothing."""
 
 
 T = TypeVar("T")

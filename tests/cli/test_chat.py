@@ -407,7 +407,7 @@ def agent(engine, pictures, monkeypatch) -> Agent:
 
 @pytest.fixture
 def red(engine, pictures) -> str:
-    return engine.resolved(str(pictures / "red-0.png"), trusted=True)[0].id
+    return engine.resolve(pictures / "red-0.png")[0].id
 
 
 def test_an_agent_receives_the_words_and_its_searches_are_shown(agent, red, capsys):
@@ -501,7 +501,7 @@ def test_turns_in_words(engine, chat, pictures):
         chat.handle(line)
         parent = engine.catalog.turn(chat.place.turn.parent)
         assert asked(chat.place.turn, parent) == line
-    stranger = engine.resolved(str(pictures / "white-0.png"), trusted=True)[0].id
+    stranger = engine.resolve(pictures / "white-0.png")[0].id
     turn = engine.refine(root.id, liked=[stranger]).turn
     assert asked(turn, root) == f"more like {stranger[:8]}"
     assert asked(turn) == f"more like {stranger[:8]}"

@@ -39,7 +39,7 @@ def test_what_the_rules_imagine_of_right_captions_is_the_target():
     shown = {picture.name: picture.garment for picture in made.pictures}
     for query in made.queries:
         imagined = imagine_by_rules(captions.caption(shown[query.reference]), query.modification)
-        assert garment_of(imagined.description) == shown[query.target]
+        assert garment_of(imagined.description) == shown[query.main]
 
 
 PLAIN = Garment("dress", "red", "plain", "medium", "short", "round neck")

@@ -26,7 +26,7 @@ from ipcir_tools.demo.training import corpus
 from ipcir_tools.demo.training.corpus import Corpus
 from ipcir_tools.demo.world import captions, edits, garments
 from ipcir_tools.demo.world.garments import Garment, Scene
-from ipcir_tools.demo.world.wardrobe import Benchmark, wardrobe
+from ipcir_tools.demo.world.wardrobe import Wardrobe, wardrobe
 from ipcir_tools.errors import InvalidRequestError
 
 PARTS = ("train", "val", "test")
@@ -42,7 +42,7 @@ def drawn(part: str, n: int = 2_000) -> list[tuple[Garment, Scene]]:
 
 
 @lru_cache(maxsize=8)
-def made(seed: int = 0, part: str = "test") -> Benchmark:
+def made(seed: int = 0, part: str = "test") -> Wardrobe:
     return wardrobe(part, families=30, dialogues=12, seed=seed)
 
 
@@ -223,7 +223,7 @@ def test_several_edits_are_joined_in_one_form():
 # --- queries and their distractors
 
 
-def shown(gallery: Benchmark) -> dict[str, tuple[Garment, Scene]]:
+def shown(gallery: Wardrobe) -> dict[str, tuple[Garment, Scene]]:
     return {picture.name: (picture.garment, picture.scene) for picture in gallery.pictures}
 
 
@@ -238,7 +238,7 @@ def test_the_target_is_the_reference_but_for_what_was_asked(seed):
     pictures = shown(made(seed))
     asked = Counter[int]()
     for query in made(seed).queries:
-        (before, scene), (after, target_scene) = pictures[query.reference], pictures[query.target]
+        (before, scene), (after, target_scene) = pictures[query.reference], pictures[query.main]
         assert look(target_scene) == look(scene)
         different = changed(before, after)
         asked[len(different)] += 1
@@ -253,7 +253,7 @@ def test_exactly_one_picture_is_right(seed):
     gallery = made(seed)
     there = Counter((picture.garment, look(picture.scene)) for picture in gallery.pictures)
     pictures = shown(gallery)
-    wanted = [query.target for query in gallery.queries]
+    wanted = [query.main for query in gallery.queries]
     wanted += [target for dialogue in gallery.dialogues for _, target in dialogue.turns]
     for name in wanted:
         garment, scene = pictures[name]
@@ -269,7 +269,7 @@ def test_every_query_has_each_kind_of_distractor(seed):
         by_scene.setdefault(look(picture.scene), []).append(picture.garment)
         scenes_of.setdefault(picture.garment, set()).add(look(picture.scene))
     for query in gallery.queries:
-        (before, scene), (after, _) = pictures[query.reference], pictures[query.target]
+        (before, scene), (after, _) = pictures[query.reference], pictures[query.main]
         beside = by_scene[look(scene)]
         assert len(scenes_of[after] - {look(scene)}) >= 2, "the target's garment in other scenes"
         assert beside.count(before) >= 2, "the reference's garment in the reference's scene, once more"
@@ -301,7 +301,7 @@ def test_the_rules_know_the_target_of_nearly_every_query():
     """
     right = [
         imagine_by_rules(captions.caption(pictures[query.reference][0]), query.modification).description
-        == captions.caption(pictures[query.target][0])
+        == captions.caption(pictures[query.main][0])
         for seed in (0, 1, 2)
         for pictures in [shown(made(seed))]
         for query in made(seed).queries

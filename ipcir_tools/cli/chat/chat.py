@@ -105,9 +105,10 @@ class Chat:
 
     def start_from(self, reference: str) -> None:
         """Start over with a picture, by id, file or URL: it is opened now, and searched with at the next line."""
-        record, _ = self.engine.resolved(reference, trusted=True)
+        image = self.engine.local_reference(reference)
+        record, _ = self.engine.resolve(image)
         if self.agent:
-            self.engine.encode_image(reference, trusted=True)  # so that the agent may name it by its id
+            self.engine.encode_image(image)  # so that the agent may name it by its id
             self.agent.start_from(record.id)
         self._remember_place()
         self.place = Place(reference=reference)
@@ -143,7 +144,7 @@ class Chat:
         if self.agent and place.turn is not None:
             self.agent.go_back(place.turn.id)
         elif self.agent and place.reference is not None:
-            self.agent.start_from(self.engine.resolved(place.reference, trusted=True)[0].id)
+            self.agent.start_from(self.engine.resolve(self.engine.local_reference(place.reference))[0].id)
         if show:
             self._show(None)
 
@@ -222,7 +223,7 @@ class Chat:
     def _show_reference(self, reference: str | None) -> None:
         if reference is None:
             raise InvalidRequestError("Nothing was searched yet: say what the picture should show.")
-        record, _ = self.engine.resolved(reference, trusted=True)
+        record, _ = self.engine.resolve(self.engine.local_reference(reference))
         console.show_note("reference", f"{record.id} {Path(record.source).name}")
 
     def _set(self, setting: Setting) -> None:

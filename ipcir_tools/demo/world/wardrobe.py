@@ -18,6 +18,7 @@ from ipcir_tools.demo.world import edits, garments
 from ipcir_tools.demo.world.edits import Edit
 from ipcir_tools.demo.world.garments import Garment, Part, Scene
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.evaluation.benchmarks import Query
 
 FAMILIES = 86
 """The benchmark's usual size: 516 queries in 2,580 pictures."""
@@ -36,15 +37,6 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Query:
-    """A reference, a modification and the one target, by file name."""
-
-    reference: str
-    modification: str
-    target: str
-
-
-@dataclass(frozen=True)
 class Dialogue:
     """A reference and two to five turns; each turn's target carries all edits so far."""
 
@@ -54,8 +46,8 @@ class Dialogue:
 
 
 @dataclass
-class Benchmark:
-    """A gallery with its queries and dialogues."""
+class Wardrobe:
+    """A gallery with its queries and dialogues, whose pictures are named by their files."""
 
     pictures: list[Drawn] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
@@ -68,15 +60,15 @@ class Benchmark:
         return self.pictures[-1].name
 
 
-def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Benchmark:
-    """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark.
+def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Wardrobe:
+    """30 pictures and 6 queries a family. The same arguments give the same wardrobe.
 
     Raises InvalidRequestError for a part that does not exist: no garment would ever belong to it.
     """
     if part not in get_args(Part):
         raise InvalidRequestError(f"The wardrobe has no part {part!r}: name one of {', '.join(get_args(Part))}.")
     rng = random.Random(f"wardrobe/{part}/{seed}")
-    made = Benchmark()
+    made = Wardrobe()
     for _ in range(families):
         _add_family(made, rng, part)
     for i in range(dialogues):
@@ -84,7 +76,7 @@ def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, 
     return made
 
 
-def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
+def _add_family(made: Wardrobe, rng: random.Random, part: Part) -> None:
     base, changes = _base_and_edits(rng, part, 3)
     mixed = {key: _mixed(base, changes, key) for key in map("".join, product("01", repeat=3))}
     scenes = _scenes(rng, _SCENES)
@@ -98,7 +90,8 @@ def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
         made.add(mixed[before], _reseed(rng, scenes[scene]))
         requested = [change for change, a, b in zip(changes, before, after, strict=True) if a != b]
         text = edits.write_modification(rng, mixed[before], rng.sample(requested, len(requested)))
-        made.queries.append(Query(names[before, scene], text, names[after, scene]))
+        number = f"{len(made.queries):04d}"
+        made.queries.append(Query(number, names[before, scene], text, (names[after, scene],)))
 
 
 def _mixed(base: Garment, changes: list[Edit], key: str) -> Garment:
@@ -108,7 +101,7 @@ def _mixed(base: Garment, changes: list[Edit], key: str) -> Garment:
     return base
 
 
-def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -> None:
+def _add_dialogue(made: Wardrobe, rng: random.Random, part: Part, turns: int) -> None:
     base, changes = _base_and_edits(rng, part, turns)
     steps = [base]
     for change in changes:
@@ -121,7 +114,7 @@ def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -
     )
 
 
-def add_dialogue(made: Benchmark, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
+def add_dialogue(made: Wardrobe, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
     """Add a dialogue, with each of its garments in three other scenes as distractors."""
     scene, *others = _scenes(rng, 4)
     names = [made.add(garment, _reseed(rng, scene)) for garment in steps]

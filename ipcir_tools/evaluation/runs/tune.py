@@ -21,7 +21,7 @@ from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, Scored
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
-from ipcir_tools.evaluation.runs.run import BLOCK, Run
+from ipcir_tools.evaluation.runs.run import Run
 from ipcir_tools.images.reading import image_id, read_file
 from ipcir_tools.types import Value
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from ipcir_tools.settings import Settings
 
 
-TESTS = ("wardrobe test", "CIRR test1", "CIRCO test")
-ONE_PART = ("GeneCIS", "FashionIQ")
-"""Benchmarks whose only part with public truth is the one that papers report."""
 ROUNDS = 4
 _FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Of the value so far, for parameters without an upper bound."""
@@ -77,7 +74,7 @@ def tune(
     Whole numbers, such as how many captions are made, stay as they are. Raises InvalidRequestError for a test, and
     for a composer that has nothing to fit.
     """
-    refuse_test(benchmark.name)
+    refuse_test(benchmark.name, benchmark.is_test)
     start = composer_named(composer)
     if not fitted(start):
         raise InvalidRequestError(f"{start.name} has no parameter to fit: name another composer.")
@@ -96,9 +93,9 @@ def tune(
     )
 
 
-def refuse_test(name: str) -> None:
+def refuse_test(name: str, is_test: bool) -> None:
     """Raise InvalidRequestError if the benchmark of this name is a test."""
-    if name in TESTS or name.startswith(ONE_PART):
+    if is_test:
         raise InvalidRequestError(
             f"The final figures are measured on {name}, and are worth nothing with parameters that were tuned on it: "
             "tune on a validation part."
@@ -177,14 +174,9 @@ class _Search:
         self.known: dict[str, Merit] = {}
         self._progress = progress
         self._run = Run(engine, benchmark, [start.spec], progress=progress)
-        asked = self._run.asked
-        if not asked:
+        if not self._run.queries:
             raise InvalidRequestError(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
-        self.blocks: list[Block] = []
-        for i in range(0, len(asked), BLOCK):
-            self.blocks.append(self._run.compose(asked[i : i + BLOCK], start.spec))
-            if progress:
-                progress("composing", min(i + BLOCK, len(asked)), len(asked))
+        self.blocks: list[Block] = list(self._run.composed(start.spec))
 
     def climb(self, best: Composer) -> Composer:
         """The best setting that can be reached by changing one parameter at a time."""
