@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +73,9 @@ def _command(composer: TrainedComposer) -> Any:
 
 
 def _training_class(composer: TrainedComposer) -> type[Training]:
-    module, _, name = composer.training.partition(":")
-    training: type[Training] = getattr(importlib.import_module(module), name)
+    from ipcir_tools.models.registry import import_attribute
+
+    training: type[Training] = import_attribute(composer.training)
     return training
 
 
