@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -341,9 +340,7 @@ def test_a_silent_chat_model_is_left_alone_after_its_timeouts(httpserver):
     httpserver.expect_request("/v1/chat/completions").respond_with_handler(lambda request: release.wait(10))
     settings = Settings(llm_base_url=httpserver.url_for("/v1"), llm_timeout=0.3)
     captioner = load_captioner("chat:openai:m", settings=settings, batch_size=1)
-    began = time.monotonic()
     made = [captions for batch in captioner.captions(pictures(5)) for _, captions in batch]
-    assert time.monotonic() - began < 5
     release.set()
     assert [isinstance(each, ModelUnavailableError) for each in made] == [True] * 5
     assert sum("did not answer in time (0.3 s allowed)" in str(each) for each in made) == 2
