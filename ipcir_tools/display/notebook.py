@@ -30,6 +30,10 @@ _FAINT = Markup("<span style='color:#777'>{}</span>")
 
 def turn_html(turn: Turn) -> str:
     """A turn in a notebook: the reference and the hits, their images inside the HTML."""
+    return str(_turn_markup(turn))
+
+
+def _turn_markup(turn: Turn) -> Markup:
     head = Markup("<b>{}</b> {}").format(turn.query_line, _FAINT.format(f"turn {turn.id}"))
     if turn.imagined is not None:
         head += Markup("<br>{}").format(turn.imagined_line)
@@ -44,9 +48,8 @@ def turn_html(turn: Turn) -> str:
 def result_html(result: SearchResult) -> str:
     """A search result in a notebook: its turn and its warnings."""
     warnings = Markup().join(Markup("<div>warning: {}</div>").format(printable_line(text)) for text in result.warnings)
-    return turn_html(result.turn) + (
-        Markup("<div style='{};color:#a33'>{}</div>").format(_STYLE, warnings) if warnings else ""
-    )
+    box = Markup("<div style='{};color:#a33'>{}</div>").format(_STYLE, warnings) if warnings else ""
+    return str(_turn_markup(result.turn) + box)
 
 
 def _file_name(source: str) -> str:
