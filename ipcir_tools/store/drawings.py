@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipcir_tools.models.image_generator import _digest
+from ipcir_tools.models.image_generator import digest
 
 if TYPE_CHECKING:
     from ipcir_tools.models.image_generator import ImageGenerator
@@ -26,4 +26,4 @@ def drawn_key(image_generator: str, description: str, picture: int = 0, *, seed:
     more of them can join those that are there. ``reference`` is the reference's id where the image generator edits
     it.
     """
-    return "drawn:" + _digest([image_generator, description, picture, seed, reference])[:16]
+    return "drawn:" + digest([image_generator, description, picture, seed, reference])[:16]
