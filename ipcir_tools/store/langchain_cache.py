@@ -20,7 +20,7 @@ from ipcir_tools.types import Reply
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from ipcir_tools.store.replies import KeptReplies
+    from ipcir_tools.store.replies import StoredReplies
 
 
 KIND = "llm"
@@ -67,7 +67,7 @@ class CatalogCache(BaseCache):
     - Where the database itself cannot be used, CatalogError is raised.
     """
 
-    def __init__(self, catalog: KeptReplies) -> None:
+    def __init__(self, catalog: StoredReplies) -> None:
         self._catalog = catalog
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:

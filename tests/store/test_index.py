@@ -393,7 +393,8 @@ home = Path(sys.argv[1])
 gallery = Gallery(Catalog.open(home), home / "index")
 print("ready", flush=True)
 while True:
-    gallery.rebuild()
+    gallery.discard()
+    gallery.sync()
 """
 
 

@@ -41,7 +41,7 @@ def cache(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
     from ipcir_tools.cli.output import cache as printing_cache
 
     with _catalog(home) as (catalog, place):
-        counts, made = catalog.reply_counts(), catalog.made_counts()
+        counts, made = catalog.reply_counts(), catalog.stored_counts()
     print_result(
         as_json,
         lambda: {"replies": [asdict(count) for count in counts], **made},
