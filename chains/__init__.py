@@ -1,1 +1,1 @@
-"""The LangChain runnables and graphs: ``imagine``, ``compose``, ``rerank``, ``dialog`` and ``agent`` each build one."""
+"""The LangChain runnables that the engine is made of: imagination, composition and reranking."""

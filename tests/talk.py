@@ -74,14 +74,14 @@ def _feedback(seen: Seen) -> list[Call]:
 
 
 def _too_far(seen: Seen) -> list[Call]:
-    return [("refine_search", {"turn": seen[2].turn, "base": "9", "modification": "make it shorter"})]
+    return [("refine_search", {"turn": seen[2].turn, "reference": "9", "modification": "make it shorter"})]
 
 
 def _mended(seen: Seen) -> list[Call]:
     """The last hit that there is, which only the error tells: "it has 5"."""
     told = re.search(r"it has (\d+)", seen[-1].text)
     assert told is not None, f"the error does not say what to do: {seen[-1].text}"
-    return [("refine_search", {"turn": seen[2].turn, "base": told[1], "modification": "make it shorter"})]
+    return [("refine_search", {"turn": seen[2].turn, "reference": told[1], "modification": "make it shorter"})]
 
 
 def _branch(seen: Seen) -> list[Call]:

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.agents.mcp_server import build_server, log
+from ipcir_tools.agents.mcp_server import build_server
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from ipcir_tools.settings import Settings
 
 
+log = logging.getLogger(__name__)
+
 HOST, PORT = "127.0.0.1", 8765
-"""Where HTTP is served. It asks for no password, so no other address can be chosen."""
+"""Where HTTP is served. There is no password, so no other address can be chosen."""
 
 
 def serve(settings: Settings, *, http: bool = False, port: int = PORT) -> None:
-    """Serve until the client hangs up (stdio), or until Ctrl-C (HTTP). Standard output is the protocol's alone.
+    """Serve until the client closes the connection (stdio), or until Ctrl-C (HTTP).
+
+    Nothing but the protocol is written to standard output.
 
     Raises the typed errors of ``Engine.open``, and InvalidRequestError where the port is taken.
     """
@@ -40,13 +44,10 @@ def serve(settings: Settings, *, http: bool = False, port: int = PORT) -> None:
             _serve_stdio(server)
 
 
-# --- transports
-
-
 def _serve_stdio(server: MCPServer[Any]) -> None:
     if sys.stdin is None:
         raise InvalidRequestError(
-            "Standard input is closed, and MCP speaks through it: start it otherwise, or use --http."
+            "Standard input is closed, and MCP needs it: start the command otherwise, or use --http."
         )
     if sys.stdin.isatty():
         sys.stderr.write("Serving MCP to the client that starts this command; by hand there is only Ctrl-C.\n")
@@ -54,12 +55,12 @@ def _serve_stdio(server: MCPServer[Any]) -> None:
     try:
         server.run("stdio")
     except* BrokenPipeError:
-        log.warning("The client hung up before it had its answer.")
+        log.warning("The client closed the connection before it had its answer.")
 
 
 def http_app(server: MCPServer[Any], port: int) -> Starlette:
-    """The server as an ASGI application at ``/mcp``. It answers only what was sent to this machine by name, so that
-    no web page reaches it through a name of its own that leads here (DNS rebinding)."""
+    """The server as an ASGI application at ``/mcp``. It accepts only requests to this machine's own names, so
+    that no web page reaches it through a name of its own (DNS rebinding)."""
     from mcp.server.transport_security import TransportSecuritySettings
 
     hosts = [f"{name}:{port}" for name in (HOST, "localhost")]
@@ -70,15 +71,15 @@ def http_app(server: MCPServer[Any], port: int) -> Starlette:
 def _serve_http(server: MCPServer[Any], port: int) -> None:
     import uvicorn
 
-    with _listening(port) as door:
-        app = http_app(server, door.getsockname()[1])
-        sys.stderr.write(f"Serving MCP at http://{HOST}:{door.getsockname()[1]}/mcp until Ctrl-C.\n")
+    with _listen(port) as listener:
+        app = http_app(server, listener.getsockname()[1])
+        sys.stderr.write(f"Serving MCP at http://{HOST}:{listener.getsockname()[1]}/mcp until Ctrl-C.\n")
         sys.stderr.flush()
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
-        uvicorn.Server(config).run(sockets=[door])
+        uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(port: int) -> socket.socket:
+def _listen(port: int) -> socket.socket:
     """A socket on ``port`` of this machine; 0 takes a free one. Raises InvalidRequestError."""
     try:
         return socket.create_server((HOST, port))

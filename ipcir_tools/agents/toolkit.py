@@ -4,8 +4,8 @@
 
     agent = create_agent("openai:gpt-...", IPCIRToolkit(engine).get_tools())
 
-A tool answers with text for the model and a plain-JSON artifact for the program; ``show_images`` also with image
-blocks in its content. langchain-openai 1.7.3 sends those blocks on as they should be for the Responses API
+A tool returns text for the model and a plain-JSON artifact for the program; ``show_images`` also with image
+blocks in its content. langchain-openai 1.7.3 sends those blocks correctly for the Responses API
 (``input_image`` in the ``function_call_output``), but for Chat Completions as ``image_url`` parts of a message of role
 ``tool``, which OpenAI answers with an error: there the pictures must be moved to a user message before they are sent.
 """
@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import Field, ValidationError
 
-from ipcir_tools.agents.tools import OPERATIONS, SEEING, Answer, Operation, ToolCallError, validation_message
+from ipcir_tools.agents.tools import IMAGE_TOOLS, TOOLS, Answer, Tool, ToolCallError, validation_message
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
 Content = str | list[dict[str, Any]]
-"""What a model reads: text, or a text block and image blocks."""
+"""The content of a tool message: text, or a text block and image blocks."""
 
 
 class IPCIRToolkit(BaseToolkit):
-    """All operations over one engine as LangChain tools, sync and async.
+    """All tools over one engine as LangChain tools, sync and async.
 
-    ``show_images`` adds the tool that shows pictures; leave it off for models that read text alone.
+    ``show_images`` adds the tool that shows pictures: for models that take images.
     """
 
     engine: Any = Field(repr=False)
@@ -43,38 +43,38 @@ class IPCIRToolkit(BaseToolkit):
     def get_tools(self) -> list[BaseTool]:
         """The tools, in the order in which a model should read them."""
         return [
-            tool_of(operation, self.engine)
-            for operation in OPERATIONS.values()
-            if self.show_images or operation.name not in SEEING
+            langchain_tool(tool, self.engine)
+            for tool in TOOLS.values()
+            if self.show_images or tool.name not in IMAGE_TOOLS
         ]
 
 
 def compose_search_tool(engine: Engine) -> StructuredTool:
     """``compose_search`` alone, for agents that need no dialogue."""
-    return tool_of(OPERATIONS["compose_search"], engine)
+    return langchain_tool(TOOLS["compose_search"], engine)
 
 
-def tool_of(operation: Operation[Any], engine: Engine) -> StructuredTool:
-    """An operation as a LangChain tool.
+def langchain_tool(tool: Tool[Any], engine: Engine) -> StructuredTool:
+    """A tool over an engine as a LangChain tool.
 
-    Nothing that a model passes raises: a call that cannot be answered comes back as a message that says what to do.
+    No arguments raise: a call that cannot be answered returns a message that says what to do.
     """
 
-    def call(**given: Any) -> tuple[Content, dict[str, Any]]:
+    def call(**values: Any) -> tuple[Content, dict[str, Any]]:
         try:
-            answer = operation.call(engine, operation.arguments.model_validate(given))
-        except ToolCallError as refused:
-            raise ToolException(str(refused)) from refused
+            answer = tool.call(engine, tool.arguments.model_validate(values))
+        except ToolCallError as error:
+            raise ToolException(str(error)) from error
         return _content(answer), answer.artifact
 
     return StructuredTool.from_function(
         call,
-        name=operation.name,
-        description=operation.about,
-        args_schema=operation.arguments,
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.arguments,
         response_format="content_and_artifact",
         handle_tool_error=True,
-        handle_validation_error=_mended,
+        handle_validation_error=_validation_message,
     )
 
 
@@ -89,6 +89,6 @@ def _content(answer: Answer) -> Content:
     return [{"type": "text", "text": answer.text}, *pictures]
 
 
-def _mended(error: ValidationError | Any) -> str:
-    """What is wrong, for the model; langchain-core may also hand in the error of pydantic's first version."""
+def _validation_message(error: ValidationError | Any) -> str:
+    """What is wrong, for the model; langchain-core may also pass an error of pydantic's version 1."""
     return validation_message(error) if isinstance(error, ValidationError) else f"The arguments are wrong: {error}"

@@ -20,8 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from pytest_httpserver import HTTPServer
 from talk import Call, Seen, Step, TalkingServer, open_wardrobe
 
-from ipcir_tools.agents.agent import TRIES, IPCIRMiddleware, build_agent
-from ipcir_tools.agents.message_format import ROUNDS_SEEN, presentable
+from ipcir_tools.agents.agent import MAX_TRIES, IPCIRMiddleware, build_agent
+from ipcir_tools.agents.message_format import MAX_PICTURE_ROUNDS, format_messages
 from ipcir_tools.agents.toolkit import IPCIRToolkit
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import NotFoundError
@@ -160,7 +160,7 @@ def pictures_in(message: AnyMessage) -> int:
 def test_pictures_of_one_round_come_together_behind_its_last_answer():
     seen = [{"type": "text", "text": "two coats"}, PICTURE, PICTURE]
     given_messages = [HumanMessage("look"), *round_of(seen, "no picture", [PICTURE]), AIMessage("nice")]
-    _, _, first, second, third, shown, last = presentable(given_messages)
+    _, _, first, second, third, shown, last = format_messages(given_messages)
     assert (first.content, second.content) == ("two coats\n(The pictures follow below.)", "no picture")
     assert third.text.strip() == "(The pictures follow below.)"
     assert isinstance(shown, HumanMessage)
@@ -176,7 +176,7 @@ ROUNDS = st.lists(st.lists(st.sampled_from(["text", [PICTURE], [{"type": "text",
 def test_what_is_sent_has_no_picture_in_a_tools_role_and_few_in_all(rounds, kept):
     messages = [HumanMessage("hi"), *(message for contents in rounds for message in round_of(*contents))]
     before = [message.model_copy(deep=True) for message in messages]
-    sent = presentable(messages, kept)
+    sent = format_messages(messages, kept)
     assert messages == before, "the state is never changed"
     assert not any(pictures_in(message) for message in sent if isinstance(message, ToolMessage))
     assert [m.type for m in sent if not pictures_in(m)] == [m.type for m in messages]
@@ -186,8 +186,8 @@ def test_what_is_sent_has_no_picture_in_a_tools_role_and_few_in_all(rounds, kept
 
 
 def test_pictures_of_long_past_rounds_are_left_out():
-    sent = presentable([message for _ in range(6) for message in round_of([PICTURE])])
-    assert sum(map(pictures_in, sent)) == ROUNDS_SEEN == 3
+    sent = format_messages([message for _ in range(6) for message in round_of([PICTURE])])
+    assert sum(map(pictures_in, sent)) == MAX_PICTURE_ROUNDS == 3
     assert [message.text.strip() for message in sent[:4] if isinstance(message, ToolMessage)] == [
         "(The pictures are here no longer: call again to see them.)"
     ] * 2
@@ -270,9 +270,9 @@ async def test_a_model_that_never_writes_an_object_ends_its_turn_and_not_the_con
     server = serving(http, Step("Bad.", (lambda seen: [("find_images", "[1]")],)), Step("Good.", (coats,)))
     agent = build_agent(model(server, False), engine, checkpointer=InMemorySaver())
     state = agent.invoke({"messages": [("user", "Bad.")]}, THREAD)
-    assert "ask once more" in state["messages"][-1].text
+    assert "ask again" in state["messages"][-1].text
     state = await agent.ainvoke({"messages": [("user", "Bad.")]}, THREAD)
-    assert len(server.bodies) == 2 * TRIES
+    assert len(server.bodies) == 2 * MAX_TRIES
     state = agent.invoke({"messages": [("user", "Good.")]}, THREAD)
     assert state["messages"][-1].text.startswith("Done")
 

@@ -25,7 +25,7 @@ from pytest_httpserver import HTTPServer
 from talk import CONVERSATION, OUTCOMES, PARENTS, Outcome, Step, TalkingServer, open_wardrobe, read
 
 from ipcir_tools.agents.agent import build_agent
-from ipcir_tools.agents.tools import OPERATIONS, ToolCallError
+from ipcir_tools.agents.tools import TOOLS, ToolCallError
 from ipcir_tools.engine.engine import Engine
 
 THREAD: Any = {"configurable": {"thread_id": "one"}}
@@ -59,10 +59,10 @@ def by_hand(engine) -> list[Outcome]:
     return seen
 
 
-def called(engine: Engine, tool: str, arguments: Any) -> str:
-    operation = OPERATIONS[tool]
+def called(engine: Engine, name: str, arguments: Any) -> str:
+    tool = TOOLS[name]
     try:
-        return operation.call(engine, operation.arguments(**arguments)).text
+        return tool.call(engine, tool.arguments(**arguments)).text
     except ToolCallError as refused:
         return str(refused)
 
@@ -167,9 +167,9 @@ def _done(outcome: Outcome) -> dict[str, str]:
 
 def test_the_model_reads_the_error_before_it_mends_its_call(engine, server):
     talk(build_agent(model(server.url), engine, checkpointer=InMemorySaver()), CONVERSATION[:3])
-    wrong, validation_message = (json.loads(_last_call(body)["arguments"]) for body in server.bodies[-2:])
+    wrong, corrected = (json.loads(_last_call(body)["arguments"]) for body in server.bodies[-2:])
     told = server.bodies[-2]["messages"][-1]
-    assert (told["role"], wrong["base"], validation_message["base"]) == ("tool", "9", "5")
+    assert (told["role"], wrong["reference"], corrected["reference"]) == ("tool", "9", "5")
     assert "has no hit 9: it has 5" in told["content"]
 
 

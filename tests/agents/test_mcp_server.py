@@ -1,4 +1,4 @@
-"""The operations as MCP clients meet them: in memory, over stdio and over HTTP."""
+"""The tools as MCP clients meet them: in memory, over stdio and over HTTP."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from mcp import Client, MCPError, StdioServerParameters
 from PIL import Image
 from talk import CONVERSATION, PARENTS, Outcome, open_wardrobe, read
 
-from ipcir_tools.agents.mcp_server import READING, REPEATABLE, build_server
+from ipcir_tools.agents.mcp_server import build_server
+from ipcir_tools.agents.mcp_tools import IDEMPOTENT, READ_ONLY
 from ipcir_tools.agents.mcp_transports import HOST
 from ipcir_tools.agents.toolkit import IPCIRToolkit
-from ipcir_tools.agents.tools import OPERATIONS, SEEING
+from ipcir_tools.agents.tools import IMAGE_TOOLS, TOOLS
 from ipcir_tools.agents.tools.images import SIDE
 from ipcir_tools.cli import main
 from ipcir_tools.display.results import CAPTION_CAP
@@ -71,8 +72,8 @@ def engine(pictures, tmp_path_factory) -> Iterator[Engine]:
         yield engine
 
 
-def connected(engine: Engine, era: str = "auto", beat: float = 5.0) -> Client:
-    return Client(build_server(engine, beat=beat), mode=era, read_timeout_seconds=PATIENCE)
+def connected(engine: Engine, era: str = "auto", interval: float = 5.0) -> Client:
+    return Client(build_server(engine, progress_interval=interval), mode=era, read_timeout_seconds=PATIENCE)
 
 
 def id_of(engine: Engine, name: str) -> str:
@@ -98,25 +99,25 @@ async def test_the_server_says_who_it_is_and_how_to_begin(engine, era):
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_tools_are_the_operations(engine, era):
+async def test_the_tools_are_the_packages_own(engine, era):
     async with connected(engine, era) as client:
         tools = (await client.list_tools()).tools
-    assert [tool.name for tool in tools] == list(OPERATIONS)
+    assert [tool.name for tool in tools] == list(TOOLS)
     for tool in tools:
-        operation = OPERATIONS[tool.name]
-        assert (tool.title, tool.description) == (operation.title, operation.about)
-        assert tool.input_schema == operation.arguments.model_json_schema()
+        defined = TOOLS[tool.name]
+        assert (tool.title, tool.description) == (defined.title, defined.description)
+        assert tool.input_schema == defined.arguments.model_json_schema()
         assert tool.input_schema["additionalProperties"] is False
-        assert (tool.output_schema is None) == (tool.name in SEEING)
+        assert (tool.output_schema is None) == (tool.name in IMAGE_TOOLS)
 
 
 async def test_a_tool_claims_no_more_than_is_true(engine):
     async with connected(engine) as client:
         hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
     assert not any(hint.destructive_hint or hint.open_world_hint for hint in hints.values())
-    assert {name for name, hint in hints.items() if hint.read_only_hint} == READING
-    assert {name for name, hint in hints.items() if hint.idempotent_hint} == REPEATABLE
-    assert not {"compose_search", "refine_search", "find_images"} & REPEATABLE  # each call keeps a turn
+    assert {name for name, hint in hints.items() if hint.read_only_hint} == READ_ONLY
+    assert {name for name, hint in hints.items() if hint.idempotent_hint} == IDEMPOTENT
+    assert not {"compose_search", "refine_search", "find_images"} & IDEMPOTENT  # each call keeps a turn
 
 
 async def test_a_server_that_may_fetch_urls_says_that_its_world_is_open(tmp_path):
@@ -136,20 +137,20 @@ async def test_every_tool_answers(engine, era):
         "compose_search": {"reference": red, "modification": "in blue"},
         "refine_search": {"turn": turn, "modification": "in green", "liked": ["1"], "disliked": [blue]},
         "find_images": {"text": "red", "where": {"format": "png"}},
-        "caption_image": {"image": red},
-        "imagine_target": {"image": red, "modification": "in blue"},
+        "caption_image": {"reference": red},
+        "imagine_target": {"reference": red, "modification": "in blue"},
         "encode": {"text": "a blue shirt"},
         "fused_search": {"vectors": [{"handle": red}, {"handle": blue, "weight": -0.5}]},
         "show_turn": {"turn": turn},
         "list_turns": {},
         "show_images": {"ids": [red, blue], "layout": "thumbnails"},
     }
-    assert list(asked) == list(OPERATIONS)
+    assert list(asked) == list(TOOLS)
     async with connected(engine, era) as client:
         await client.list_tools()  # so that the client checks what comes against the output schemas
         results = {name: await client.call_tool(name, arguments) for name, arguments in asked.items()}
     assert [result.content[0].text for result in results.values() if result.is_error] == []
-    for name in set(OPERATIONS) - SEEING:
+    for name in set(TOOLS) - IMAGE_TOOLS:
         assert [json.loads(block.text) for block in results[name].content] == [results[name].structured_content]
 
 
@@ -178,7 +179,7 @@ async def test_a_search_is_kept_as_a_turn(engine):
 async def test_a_search_goes_on_from_its_turn(engine):
     async with connected(engine) as client:
         first = (await client.call_tool("find_images", {"text": "red", "k": 3})).structured_content
-        asked = {"turn": first["turn"], "base": "2", "modification": "in green"}
+        asked = {"turn": first["turn"], "reference": "2", "modification": "in green"}
         second = (await client.call_tool("refine_search", asked)).structured_content
     assert (second["parent"], second["reference"]) == (first["turn"], first["hits"][1]["id"])
     assert colours(second) == {"green"}
@@ -240,7 +241,7 @@ async def test_a_wrong_call_is_answered_with_what_to_do(engine, era, asked, told
     assert "Error executing" not in result.content[0].text
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", TOOLS)
 @pytest.mark.parametrize("asked", [None, {"what": 1}, {"": "\x00"}, {"where": "[" * 100_000}])
 async def test_no_call_breaks_the_server(engine, name, asked):
     async with connected(engine) as client:
@@ -280,7 +281,7 @@ async def test_a_search_reports_its_start_and_its_end(engine, era):
     async with connected(engine, era) as client:
         await client.call_tool("find_images", {"text": "red"}, progress_callback=hear)
     (start, what), (end, _) = heard
-    assert (start, what) == (0.0, OPERATIONS["find_images"].title)
+    assert (start, what) == (0.0, TOOLS["find_images"].title)
     assert end > start
 
 
@@ -298,7 +299,7 @@ async def test_work_that_takes_long_is_heard_of_until_it_ends(engine, monkeypatc
         return find(*args, **chosen)
 
     monkeypatch.setattr(engine, "find", slow)
-    async with connected(engine, beat=0.01) as client:
+    async with connected(engine, interval=0.01) as client:
         result = await client.call_tool("find_images", {"text": "red"}, progress_callback=hear)
     assert not result.is_error
     assert len(heard) >= 5
@@ -364,18 +365,18 @@ async def test_no_other_file_is_a_resource(engine, name, told):
 
 
 async def test_a_picture_whose_file_has_changed_or_gone_is_told_so(engine, pictures):
-    for name, colour in (("mended.png", "blue"), ("gone.png", "green")):
+    for name, colour in (("changed.png", "blue"), ("gone.png", "green")):
         draw(pictures / name, colour, 77)
     engine.index([pictures])
-    validation_message, gone = id_of(engine, "mended.png"), id_of(engine, "gone.png")
-    draw(pictures / "mended.png", "red", 78)
+    changed, gone = id_of(engine, "changed.png"), id_of(engine, "gone.png")
+    draw(pictures / "changed.png", "red", 78)
     (pictures / "gone.png").unlink()
     async with connected(engine) as client:
         with pytest.raises(MCPError, match="holds another picture by now"):
-            await client.read_resource(f"ipcir://picture/{validation_message}")
+            await client.read_resource(f"ipcir://picture/{changed}")
         with pytest.raises(MCPError, match=f"{gone} cannot be shown .does not exist.: index its folder again"):
             await client.read_resource(f"ipcir://picture/{gone}")
-    (pictures / "mended.png").unlink()
+    (pictures / "changed.png").unlink()
     engine.index([pictures])
 
 
@@ -393,10 +394,10 @@ async def test_a_turn_is_a_resource(engine):
 async def test_prompts_carry_what_the_user_typed(engine):
     async with connected(engine) as client:
         listed = (await client.list_prompts()).prompts
-        found = await client.get_prompt("find_picture", {"reference": "abc123", "change": "in {blue}"})
+        found = await client.get_prompt("find_picture", {"reference": "abc123", "modification": "in {blue}"})
         talk = await client.get_prompt("dialogue", {"wish": "a {red} coat"})
     assert {each.name: [arg.name for arg in each.arguments] for each in listed} == {
-        "find_picture": ["reference", "change"],
+        "find_picture": ["reference", "modification"],
         "dialogue": ["wish"],
     }
     for prompt, words in (
@@ -478,7 +479,7 @@ def knock(address: tuple[str, int], **headers: str) -> int:
 async def test_http_is_served_on_this_machine(address, era):
     assert address[0] == HOST == "127.0.0.1"
     async with Client("http://{}:{}/mcp".format(*address), mode=era, read_timeout_seconds=PATIENCE) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == list(OPERATIONS)
+        assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
         result = await client.call_tool("find_images", {"text": "red"})
     assert "is empty: put pictures into it first" in result.content[0].text
 
@@ -526,7 +527,7 @@ def test_a_port_that_is_taken_is_one_line(address, tmp_path, monkeypatch, capsys
 
 def test_without_the_extra_the_command_names_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
-    for name in ("mcp_server", "mcp_transports"):
+    for name in ("mcp_server", "mcp_tools", "mcp_resources", "mcp_transports"):
         monkeypatch.delitem(sys.modules, f"ipcir_tools.agents.{name}")
     code, told = run_cli(monkeypatch, capsys, "mcp", "--home", str(tmp_path))
     assert code == 2

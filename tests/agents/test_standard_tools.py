@@ -11,7 +11,7 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
 from ipcir_tools.agents.toolkit import IPCIRToolkit
-from ipcir_tools.agents.tools import OPERATIONS
+from ipcir_tools.agents.tools import TOOLS
 from ipcir_tools.demo.drawing.render import render
 from ipcir_tools.demo.world.wardrobe import wardrobe
 from ipcir_tools.engine.engine import Engine
@@ -29,15 +29,15 @@ def gallery(tmp_path_factory) -> Iterator[Engine]:
 
 
 def example(engine: Engine, name: str) -> dict[str, Any]:
-    """A call of the operation that succeeds."""
+    """A call of the tool that succeeds."""
     one, other = engine.catalog.gallery_ids()[:2]
     turn = engine.find("a red dress").turn.id if name in ("refine_search", "show_turn") else ""
     return {
         "compose_search": {"reference": one, "modification": "in blue"},
-        "refine_search": {"turn": turn, "base": "1", "modification": "in green", "disliked": ["2"]},
+        "refine_search": {"turn": turn, "reference": "1", "modification": "in green", "disliked": ["2"]},
         "find_images": {"text": "a red dress", "where": {"width": {"$gt": 10}}},
-        "caption_image": {"image": one},
-        "imagine_target": {"image": one, "modification": "in blue"},
+        "caption_image": {"reference": one},
+        "imagine_target": {"reference": one, "modification": "in blue"},
         "encode": {"text": "a blue dress"},
         "fused_search": {"vectors": [{"handle": one, "weight": 0.5}, {"handle": other, "weight": -0.2}]},
         "show_turn": {"turn": turn},
@@ -49,7 +49,7 @@ def example(engine: Engine, name: str) -> dict[str, Any]:
 class OfEveryTool:
     """Gives the standard tests one tool after the other, and a call that succeeds."""
 
-    @pytest.fixture(autouse=True, params=list(OPERATIONS))
+    @pytest.fixture(autouse=True, params=list(TOOLS))
     def _chosen(self, gallery: Engine, request: pytest.FixtureRequest) -> None:
         self.made = {tool.name: tool for tool in IPCIRToolkit(gallery, show_images=True).get_tools()}[request.param]
         self.asked = example(gallery, request.param)
@@ -71,7 +71,7 @@ class TestIntegration(OfEveryTool, ToolsIntegrationTests):
     pass
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", TOOLS)
 async def test_the_examples_of_the_standard_tests_succeed(gallery, name):
     """The suites take an error for an answer; these are none."""
     tool = {tool.name: tool for tool in IPCIRToolkit(gallery, show_images=True).get_tools()}[name]

@@ -22,8 +22,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from PIL import Image
 
 from ipcir_tools.agents.toolkit import IPCIRToolkit, compose_search_tool
-from ipcir_tools.agents.tools import OPERATIONS
-from ipcir_tools.agents.tools.search import AGENT_K, AGENT_MOST
+from ipcir_tools.agents.tools import TOOLS
+from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K
 from ipcir_tools.display.results import NAME_CAP, result_json
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
@@ -103,7 +103,7 @@ def test_the_schema_says_all_that_a_model_needs_and_hides_what_it_must_not_set(t
     assert set(fields) == {"reference", "modification", "k", "weight", "where"}
     assert schema["parameters"]["required"] == ["reference", "modification"]
     assert all(field["description"] for field in fields.values())
-    assert (fields["k"]["default"], fields["k"]["minimum"], fields["k"]["maximum"]) == (AGENT_K, 1, AGENT_MOST)
+    assert (fields["k"]["default"], fields["k"]["minimum"], fields["k"]["maximum"]) == (AGENT_K, 1, MAX_AGENT_K)
     assert "picture id" in schema["description"]
 
 
@@ -264,18 +264,18 @@ def test_a_fault_of_ours_comes_back_as_a_message_and_is_logged(tool, engine, mon
 # --- all tools
 
 
-def test_the_toolkit_holds_every_operation_and_shows_pictures_on_request(engine):
+def test_the_toolkit_holds_every_tool_and_shows_pictures_on_request(engine):
     usual, seeing = IPCIRToolkit(engine), IPCIRToolkit(engine, show_images=True)
-    assert [tool.name for tool in seeing.get_tools()] == list(OPERATIONS)
-    assert [tool.name for tool in usual.get_tools()] == [name for name in OPERATIONS if name != "show_images"]
+    assert [tool.name for tool in seeing.get_tools()] == list(TOOLS)
+    assert [tool.name for tool in usual.get_tools()] == [name for name in TOOLS if name != "show_images"]
     assert "Engine" not in repr(usual)
 
 
-def test_a_schema_is_the_operations_own(engine):
+def test_a_schema_is_the_tools_own(engine):
     for tool in IPCIRToolkit(engine, show_images=True).get_tools():
-        schema, operation = convert_to_openai_tool(tool)["function"], OPERATIONS[tool.name]
-        assert schema["description"] == operation.about
-        assert set(schema["parameters"]["properties"]) == set(operation.arguments.model_fields)
+        schema, defined = convert_to_openai_tool(tool)["function"], TOOLS[tool.name]
+        assert schema["description"] == defined.description
+        assert set(schema["parameters"]["properties"]) == set(defined.arguments.model_fields)
 
 
 def tools(engine: Engine) -> dict[str, Any]:
@@ -317,9 +317,9 @@ def test_a_dialogue_through_the_tools(engine):
         return message.artifact
 
     first = ask("find_images", text="red", k=3)
-    second = ask("refine_search", turn=first["turn"], base=2, modification="in blue")
+    second = ask("refine_search", turn=first["turn"], reference=2, modification="in blue")
     third = ask("refine_search", turn=second["turn"], liked=[1], disliked=["2"])
-    branch = ask("refine_search", turn=first["turn"], base=1, modification="in green")
+    branch = ask("refine_search", turn=first["turn"], reference=1, modification="in green")
     assert second["reference"] == first["hits"][1]["id"]
     assert (third["liked"], branch["parent"]) == ([second["hits"][0]["id"]], first["turn"])
     assert ask("show_turn", turn=third["turn"])["path"] == [first["turn"], second["turn"], third["turn"]]
@@ -392,7 +392,7 @@ def calls(draw: st.DrawFn, names: list[str], known: list[str]) -> tuple[str, dic
     }
     given = {
         name: draw(JSON if draw(st.integers(0, 9)) == 0 else likely.get(name, words))
-        for name, field in OPERATIONS[tool].arguments.model_fields.items()
+        for name, field in TOOLS[tool].arguments.model_fields.items()
         if field.is_required() or draw(st.booleans())
     }
     if draw(st.integers(0, 7)) == 0:
@@ -406,7 +406,7 @@ def test_nothing_that_an_agent_can_pass_makes_a_tool_raise(engine, data):
     red = id_of(engine, "red-0.png")
     turn = (engine.catalog.turns(1) or [engine.find("red").turn])[0].id
     known = [red, red[:7], turn, turn[:6], "1", "3", "red", engine.encode_text("blue")]
-    name, given = data.draw(calls(list(OPERATIONS), known))
+    name, given = data.draw(calls(list(TOOLS), known))
     message = tools(engine)[name].invoke({"name": name, "args": given, "id": "1", "type": "tool_call"})
     assert isinstance(message, ToolMessage)
     said = message.content if isinstance(message.content, str) else message.content[0]["text"]
@@ -418,12 +418,12 @@ def test_nothing_that_an_agent_can_pass_makes_a_tool_raise(engine, data):
         assert len(said) < max(2_000, 200 * given["k"] if isinstance(given.get("k"), int) else 200 * 50)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", TOOLS)
 async def test_deep_and_endless_arguments_are_answered_too(engine, name):
     deep: Any = {}
     for _ in range(400):
         deep = {"$and": [deep]}
-    first = next(iter(OPERATIONS[name].arguments.model_fields))
+    first = next(iter(TOOLS[name].arguments.model_fields))
     for asked in ({first: deep}, {"where": deep}, {first: [[]] * 10_000}, {"x" * 100_000: 1}, {}):
         called = {"name": name, "args": asked, "id": "1", "type": "tool_call"}
         for message in (tools(engine)[name].invoke(called), await tools(engine)[name].ainvoke(called)):

@@ -400,7 +400,7 @@ def test_an_agent_hears_the_words_and_its_searches_are_shown(agent, red, capsys)
 
 def test_other_tools_and_refusals_are_told(agent, red, capsys):
     wrong = call("compose_search", reference="nope", modification="in blue")
-    assert agent.hear("in blue", [call("caption_image", image=red), wrong], "\x1b[31mSorry.") is None
+    assert agent.hear("in blue", [call("caption_image", reference=red), wrong], "\x1b[31mSorry.") is None
     out = capsys.readouterr().out
     assert "agent used caption_image" in out
     assert "agent compose_search was refused: There is no picture with the id nope" in out

@@ -28,7 +28,7 @@ class Refine:
     """An edit, picks, or both. Pictures are ranks (``3``) or ids, as ``Engine.refine`` takes them."""
 
     text: str = ""
-    base: str | None = None
+    reference: str | None = None
     liked: tuple[str, ...] = ()
     disliked: tuple[str, ...] = ()
 
@@ -183,7 +183,7 @@ def parse_line(text: str) -> Line:
 
 def spoken(said: Refine) -> str:
     """A refinement as a line that means the same: ``take 3, in green, less like 1``."""
-    parts = [f"take {said.base}"] if said.base else []
+    parts = [f"take {said.reference}"] if said.reference else []
     parts += [said.text] if said.text else []
     judged = (("more like", said.liked), ("less like", said.disliked))
     return ", ".join(parts + [f"{word} {_listed(names)}" for word, names in judged if names])

@@ -5,10 +5,10 @@ checkpointer keeps it; ``turn`` is the turn that the next round builds on, so un
 
 ::
 
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
     thread = {"configurable": {"thread_id": "1"}}
-    dialog.invoke({"messages": [HumanMessage("in blue")], "reference": "8f3a..."}, thread)
-    dialog.invoke({"messages": [HumanMessage("more like 3, and shorter")]}, thread)
+    dialogue.invoke({"messages": [HumanMessage("in blue")], "reference": "8f3a..."}, thread)
+    dialogue.invoke({"messages": [HumanMessage("more like 3, and shorter")]}, thread)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.graph import END, START, StateGraph
 
 from ipcir_tools.agents.dialogue.nodes import DialogueNodes
-from ipcir_tools.agents.dialogue.state import DialogInput, DialogState
+from ipcir_tools.agents.dialogue.state import DialogueInput, DialogueState
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.settings import Settings
@@ -43,14 +43,14 @@ STAGES = ("read", "caption", "imagine", "compose", "search")
 class Node(Protocol):
     """A stage as LangGraph calls it."""
 
-    def __call__(self, state: DialogState, config: RunnableConfig) -> dict[str, Any]:
+    def __call__(self, state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
         """What the stage changes in the state."""
         ...
 
 
-def build_dialog(
+def build_dialogue(
     engine: Engine, *, ask: bool = True, checkpointer: Checkpointer = None, k: int | None = None
-) -> CompiledStateGraph[DialogState, None, DialogInput, DialogState]:
+) -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
     """The dialogue over ``engine``, ready to invoke or stream, sync and async.
 
     ``stream_mode="custom"`` tells of each stage as it begins: ``{"stage": "imagine", ...}``. With ``ask``, a round in
@@ -60,7 +60,7 @@ def build_dialog(
     answer; nothing is raised.
     """
     nodes = DialogueNodes(engine, ask, k)
-    graph = StateGraph(DialogState, input_schema=DialogInput)
+    graph = StateGraph(DialogueState, input_schema=DialogueInput)
     following = dict(zip(STAGES, (*STAGES[1:], "answer"), strict=True)) | {"ask": "caption"}
     for stage, then in following.items():
         graph.add_node(stage, _told(stage, getattr(nodes, stage)))
@@ -68,10 +68,10 @@ def build_dialog(
     graph.add_node("answer", nodes.answer)
     graph.add_edge(START, "read")
     graph.add_edge("answer", END)
-    return graph.compile(checkpointer=checkpointer, name="dialog")
+    return graph.compile(checkpointer=checkpointer, name="dialogue")
 
 
-async def make_dialog() -> CompiledStateGraph[DialogState, None, DialogInput, DialogState]:
+async def make_dialogue() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
     """The dialogue for ``langgraph dev``, over the gallery that the ``IPCIR_`` variables name."""
     return await asyncio.to_thread(_served)
 
@@ -79,20 +79,20 @@ async def make_dialog() -> CompiledStateGraph[DialogState, None, DialogInput, Di
 _SERVING = threading.Lock()
 
 
-def _served() -> CompiledStateGraph[DialogState, None, DialogInput, DialogState]:
+def _served() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
     with _SERVING:  # the server asks for the graph many times, and at once
         return _built()
 
 
 @cache
-def _built() -> CompiledStateGraph[DialogState, None, DialogInput, DialogState]:
-    return build_dialog(Engine.open(Settings()))
+def _built() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
+    return build_dialogue(Engine.open(Settings()))
 
 
 def _told(stage: str, work: Node) -> Node:
     """A node whose failure is told in the answer."""
 
-    def node(state: DialogState, config: RunnableConfig) -> dict[str, Any]:
+    def node(state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
         try:
             return work(state, config)
         except GraphBubbleUp:
@@ -106,8 +106,8 @@ def _told(stage: str, work: Node) -> Node:
     return node
 
 
-def _route(then: str) -> Callable[[DialogState], str]:
-    def route(state: DialogState) -> str:
+def _route(then: str) -> Callable[[DialogueState], str]:
+    def route(state: DialogueState) -> str:
         if not state.get("problem") and (state.get("doubt") or {}).get("ask"):
             return "ask"
         return "answer" if state.get("problem") or state.get("result") else then

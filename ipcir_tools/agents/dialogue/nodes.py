@@ -20,7 +20,7 @@ from ipcir_tools.agents.dialogue.questions import Question, UnclearRequest, foun
 from ipcir_tools.agents.dialogue.state import (
     _NOTHING_GIVEN,
     _ROUND,
-    DialogState,
+    DialogueState,
     Update,
     _as_json,
     _imagination,
@@ -51,7 +51,7 @@ class DialogueNodes:
 
     # --- what is asked for
 
-    def read(self, state: DialogState, config: RunnableConfig) -> Update:
+    def read(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The last message: words, picks, a picture, or a way back."""
         heard = last_said(state.get("messages", []))
         if not self._engine.catalog.size():
@@ -94,7 +94,7 @@ class DialogueNodes:
 
     # --- the stages
 
-    def caption(self, state: DialogState, config: RunnableConfig) -> Update:
+    def caption(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The pictures of the request, by id, and the reference in words where the imaginer will need them."""
         query, pixels = self._query(state)
         features, tally = self._engine.features, Counter[str]()
@@ -110,7 +110,7 @@ class DialogueNodes:
         counts = {"image_encodes": tally["images"], "captions_made": tally["captions"]}
         return update | {"work": _worked(state, counts, caption=time.perf_counter() - began)}
 
-    def _query(self, state: DialogState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+    def _query(self, state: DialogueState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         engine, words, options = self._engine, state["modification"], SearchOptions(where=state.get("where"))
         reference, liked, disliked = state.get("reference"), state.get("liked") or (), state.get("disliked") or ()
         if turn := state.get("turn"):
@@ -122,7 +122,7 @@ class DialogueNodes:
             raise InvalidRequestError("There is no turn to lean on: search first, then say which hits you like.")
         return engine.prepare_search(reference or None, words, options.updated(k=self._k or None))
 
-    def imagine(self, state: DialogState, config: RunnableConfig) -> Update:
+    def imagine(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The target in words; nothing where the round adds no words, or searches with them as they are."""
         query, path = ComposedQuery(**state["query"] or {}), self._path(state)
         request = request_of(query, path)
@@ -140,7 +140,7 @@ class DialogueNodes:
             "work": _worked(state, {}, imagine=time.perf_counter() - began),
         }
 
-    def compose(self, state: DialogState, config: RunnableConfig) -> Update:
+    def compose(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The features that the probe is made of. They go into the catalog, where the search finds them."""
         query, imagination = ComposedQuery(**state["query"] or {}), _imagination(state)
         _tell("compose", imagined=imagination.target.description if imagination else None)
@@ -150,7 +150,7 @@ class DialogueNodes:
         counts = {name: n for name, n in composed.counts.items() if name != "llm_calls"}  # the search tells of those
         return {"work": _worked(state, counts, compose=time.perf_counter() - began)}
 
-    def search(self, state: DialogState, config: RunnableConfig) -> Update:
+    def search(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The turn, stored; and whether its hits show what was asked for."""
         query, imagination = ComposedQuery(**state["query"] or {}), _imagination(state)
         _tell("search", composer=query.composer, k=query.k)
@@ -172,7 +172,7 @@ class DialogueNodes:
             **self._found(result.model_copy(update={"timings": timings, "counts": counts})),
         }
 
-    def _unmatched(self, state: DialogState, turn: Turn, tally: Counter[str]) -> Clarification | None:
+    def _unmatched(self, state: DialogueState, turn: Turn, tally: Counter[str]) -> Clarification | None:
         """Whether the hits are none, or none that shows what the words of this round ask for."""
         if not turn.hits:
             return doubts.of_filter(turn.query.where)
@@ -186,7 +186,7 @@ class DialogueNodes:
 
     # --- the end of a round
 
-    def ask(self, state: DialogState, config: RunnableConfig) -> Update:
+    def ask(self, state: DialogueState, config: RunnableConfig) -> Update:
         """One question; its answer stands in the place of what was said, unless it says otherwise."""
         doubt = state["doubt"] or {}
         reply = interrupt({name: doubt[name] for name in ("question", "why", "turn")})
@@ -203,7 +203,7 @@ class DialogueNodes:
             return update | ({"reference": picture} if picture else {})
         return update | self._meant(understood(text, state.get("turn"), _last(state)), state, picture)
 
-    def answer(self, state: DialogState) -> Update:
+    def answer(self, state: DialogueState) -> Update:
         """The answer in words; the turn becomes the one to go on from, and what was given for the round is used up."""
         result, problem, doubt = state.get("result"), state.get("problem"), state.get("doubt")
         if problem or not result:
@@ -215,7 +215,7 @@ class DialogueNodes:
         turn = result["turn"]
         return {**_NOTHING_GIVEN, "messages": [AIMessage("\n".join(words))], "turn": turn, "stood": turn}
 
-    def _standing(self, state: DialogState) -> str | None:
+    def _standing(self, state: DialogueState) -> str | None:
         """The turn that the next round builds on after a failed one: a turn that does not exist is not kept."""
         turn = state.get("turn")
         try:
@@ -229,7 +229,7 @@ class DialogueNodes:
     def _doubted(
         self,
         doubt: Clarification | None,
-        state: DialogState | Update,
+        state: DialogueState | Update,
         turn: str | None,
         config: RunnableConfig,
         tally: Counter[str],
@@ -247,7 +247,7 @@ class DialogueNodes:
             tally["ask_calls"] += question.calls
         return {**asdict(doubt), "question": question.text, "turn": turn, "ask": ask, "by": question.by}
 
-    def _path(self, state: DialogState) -> Sequence[Turn]:
+    def _path(self, state: DialogueState) -> Sequence[Turn]:
         turn = state.get("turn")
         return self._engine.catalog.path(turn) if turn else ()
 

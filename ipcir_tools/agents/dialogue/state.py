@@ -14,7 +14,7 @@ from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.types import ImaginedTarget
 
 
-class DialogInput(TypedDict, total=False):
+class DialogueInput(TypedDict, total=False):
     """What a round may be given; all but the message may be left out."""
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -30,7 +30,7 @@ class DialogInput(TypedDict, total=False):
     """The turn to build on, in place of the last one."""
 
 
-class DialogState(DialogInput, total=False):
+class DialogueState(DialogueInput, total=False):
     """What a round works on. Every field is plain JSON, apart from the messages."""
 
     modification: str
@@ -71,13 +71,15 @@ _NOTHING_GIVEN: dict[str, Any] = {"reference": None, "liked": [], "disliked": []
 Update = dict[str, Any]
 
 
-def _last(state: DialogState) -> str | None:
+def _last(state: DialogueState) -> str | None:
     """The turn that was found last, also where a question about it is still open."""
     doubt = state.get("doubt") or {}
     return doubt["turn"] if doubt.get("ask") else state.get("turn")
 
 
-def _worked(state: DialogState | Update, counts: Mapping[str, float], **seconds: float) -> dict[str, dict[str, float]]:
+def _worked(
+    state: DialogueState | Update, counts: Mapping[str, float], **seconds: float
+) -> dict[str, dict[str, float]]:
     """The work so far and what came to it."""
     came = {"seconds": seconds, "counts": counts}
     return {
@@ -91,7 +93,7 @@ def _as_json(imagination: Imagination) -> dict[str, Any]:
     return asdict(imagination) | plain
 
 
-def _imagination(state: DialogState) -> Imagination | None:
+def _imagination(state: DialogueState) -> Imagination | None:
     kept = state.get("imagined")
     if kept is None:
         return None

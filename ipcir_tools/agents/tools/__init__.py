@@ -1,4 +1,4 @@
-"""The operations that agents call, each defined once for every face."""
+"""The tools that agents call, each defined once for LangChain and MCP."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ipcir_tools.agents.tools.tool import (
     Answer,
     Arguments,
     Brief,
-    Operation,
     Picture,
+    Tool,
     ToolCallError,
     validation_message,
 )
 from ipcir_tools.agents.tools.turns import LIST_TURNS, SHOW_TURN
 from ipcir_tools.agents.tools.vectors import CAPTION_IMAGE, ENCODE, FUSED_SEARCH, IMAGINE_TARGET
 
-OPERATIONS: dict[str, Operation[Any]] = {
-    operation.name: operation
-    for operation in (
+TOOLS: dict[str, Tool[Any]] = {
+    tool.name: tool
+    for tool in (
         COMPOSE_SEARCH,
         REFINE_SEARCH,
         FIND_IMAGES,
@@ -33,18 +33,18 @@ OPERATIONS: dict[str, Operation[Any]] = {
         SHOW_IMAGES,
     )
 }
-"""Every operation by its name, in the order in which an agent should read them."""
+"""Every tool by its name, in the order in which an agent should read them."""
 
-SEEING = frozenset({SHOW_IMAGES.name})
-"""The operations that answer with pictures: for models that see, so a face offers them only where that is wanted."""
+IMAGE_TOOLS = frozenset({SHOW_IMAGES.name})
+"""The tools that answer with pictures: offered only where a caller wants them, for models that take images."""
 
 __all__ = [
-    "OPERATIONS",
-    "SEEING",
+    "TOOLS",
+    "IMAGE_TOOLS",
     "Answer",
     "Arguments",
     "Brief",
-    "Operation",
+    "Tool",
     "Picture",
     "ToolCallError",
     "validation_message",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-_LOOKED_AT, _LONGEST_ID = 200, 40
-"""Turns among which one with a like id is looked for, and characters of the id that are compared."""
+_MAX_TURNS, _MAX_ID = 200, 40
+"""How many turns are searched for a similar id, and how many characters of an id are compared."""
 
 B = TypeVar("B", bound=Brief)
 
@@ -34,26 +34,26 @@ class HitBrief(Brief):
 
 
 class JudgedHitBrief(HitBrief):
-    """One that a model put into its place."""
+    """A hit that a vision model put into its place."""
 
     judged: str
-    """What the model that saw the picture says of it."""
+    """The vision model's judgement."""
 
 
 HitBriefs = list[HitBrief | JudgedHitBrief]
 
 
-def fitted_brief(make: Callable[[Caps], B], hits: Sequence[Hit]) -> B:
+def fit_brief(make: Callable[[Caps], B], hits: Sequence[Hit]) -> B:
     """The brief under the widest caps that keep it small."""
     return fitted(make, len(hits), lambda brief: len(brief.model_dump_json()))
 
 
-def hit_briefs(hits: Sequence[Hit], caps: Caps) -> HitBriefs:
+def brief_hits(hits: Sequence[Hit], caps: Caps) -> HitBriefs:
     """Hits for a model."""
-    return [_hit_brief(hit, caps) for hit in hits]
+    return [_brief_hit(hit, caps) for hit in hits]
 
 
-def _hit_brief(hit: Hit, caps: Caps) -> HitBrief:
+def _brief_hit(hit: Hit, caps: Caps) -> HitBrief:
     brief = HitBrief(
         rank=hit.rank,
         id=hit.id,
@@ -64,16 +64,16 @@ def _hit_brief(hit: Hit, caps: Caps) -> HitBrief:
     return JudgedHitBrief(**brief.model_dump(), judged=judged_text(hit.judged, caps)) if hit.judged else brief
 
 
-def known_turn(engine: Engine, id: str) -> Turn:
-    """The turn that a model names. Raises NotFoundError, which names turns that there are, and InvalidRequestError."""
-    named = id.strip()
+def find_turn(engine: Engine, id: str) -> Turn:
+    """The turn with that id. Raises NotFoundError, which suggests existing turns, and InvalidRequestError."""
+    name = id.strip()
     try:
-        if named.isascii() and named.isalnum():  # no other id exists, and no database is asked for one
-            return engine.catalog.turn(named)
+        if name.isascii() and name.isalnum():  # no other id exists: the database is not queried
+            return engine.catalog.turn(name)
     except NotFoundError:
         pass
-    last = [turn.id for turn in engine.catalog.turns(_LOOKED_AT)]
+    last = [turn.id for turn in engine.catalog.turns(_MAX_TURNS)]
     if not last:
         raise NotFoundError("There is no turn yet: begin with find_images or compose_search.")
-    near = get_close_matches(named[:_LONGEST_ID], last, n=3) or last[:3]
-    raise NotFoundError(f"There is no turn {excerpt(named)}: did you mean {' or '.join(near)}? Or call list_turns.")
+    near = get_close_matches(name[:_MAX_ID], last, n=3) or last[:3]
+    raise NotFoundError(f"There is no turn {excerpt(name)}: did you mean {' or '.join(near)}? Or call list_turns.")

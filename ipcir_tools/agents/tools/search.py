@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs, known_turn
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import DATA, MAX_WARNINGS, Caps, remarks, result_json, result_text
 from ipcir_tools.store.filters import GRAMMAR
 from ipcir_tools.text import shorten_json
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 AGENT_K = 5
-"""Hits that an agent gets if it does not ask for a number: enough to choose from, short to read."""
-AGENT_MOST = 50
+"""Hits without a number given: enough to choose from, short to read."""
+MAX_AGENT_K = 50
 
 WHERE = 'Leave out unless asked for. Example: {"width": {"$gte": 800}}. ' + GRAMMAR
 K = "How many pictures to return."
@@ -35,7 +35,7 @@ class ComposeSearchArguments(Arguments):
     modification: str = Field(
         description="What should be different, in plain words, such as 'in blue with long sleeves'."
     )
-    k: int = Field(default=AGENT_K, ge=1, le=AGENT_MOST, description=K)
+    k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
     weight: float | None = Field(
         default=None,
         ge=0.0,
@@ -52,7 +52,7 @@ class RefineSearchArguments(Arguments):
     modification: str = Field(
         default="", description="A further edit, in plain words: 'and shorter'. The edits before still hold."
     )
-    base: str | None = Field(
+    reference: str | None = Field(
         default=None, description="Another picture as the new reference: a picture id, or a hit's rank in that turn."
     )
     liked: list[str] = Field(
@@ -61,21 +61,21 @@ class RefineSearchArguments(Arguments):
     disliked: list[str] = Field(
         default_factory=list, description="Pictures to find less like: ids, or ranks in that turn."
     )
-    k: int | None = Field(default=None, ge=1, le=AGENT_MOST, description=K + " Leave out for as many as before.")
+    k: int | None = Field(default=None, ge=1, le=MAX_AGENT_K, description=K + " Leave out for as many as before.")
 
-    @field_validator("base", "liked", "disliked", mode="before")
+    @field_validator("reference", "liked", "disliked", mode="before")
     @classmethod
-    def _ranks(cls, named: Any, info: ValidationInfo) -> Any:
-        """A rank may come as 3.0, and a single picture without its list; a list written as text is left to be read."""
-        if info.field_name == "base":
-            return _rank(named)
-        if isinstance(named, str) and named.lstrip().startswith("["):
-            return named
-        return [_rank(each) for each in (named if isinstance(named, list | tuple) else [named])]
+    def _read_ranks(cls, value: Any, info: ValidationInfo) -> Any:
+        """Accept a rank as 3.0, and a single picture without its list; a list written as text is left as it is."""
+        if info.field_name == "reference":
+            return _read_rank(value)
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            return value
+        return [_read_rank(each) for each in (value if isinstance(value, list | tuple) else [value])]
 
 
-def _rank(named: Any) -> Any:
-    return int(named) if isinstance(named, float) and named.is_integer() else named
+def _read_rank(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class FindImagesArguments(Arguments):
@@ -83,7 +83,7 @@ class FindImagesArguments(Arguments):
 
     text: str = Field(description="What the pictures should show, in plain words.")
     where: dict[str, Any] | None = Field(default=None, description=WHERE)
-    k: int = Field(default=AGENT_K, ge=1, le=AGENT_MOST, description=K)
+    k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
 
 
 class SearchBrief(Brief):
@@ -101,7 +101,7 @@ class SearchBrief(Brief):
 
 def search_answer(result: SearchResult) -> Answer:
     """A search's result as an answer."""
-    return Answer(result_text(result), fitted_brief(partial(_brief, result), result.turn.hits), result_json(result))
+    return Answer(result_text(result), fit_brief(partial(_brief, result), result.turn.hits), result_json(result))
 
 
 def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
@@ -112,35 +112,42 @@ def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
         reference=turn.query.reference,
         imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        hits=hit_briefs(turn.hits, caps),
+        hits=brief_hits(turn.hits, caps),
         warnings=remarks(result)
         + [shorten_json(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )
 
 
-def _compose_search(engine: Engine, asked: ComposeSearchArguments) -> Answer:
+def _compose_search(engine: Engine, arguments: ComposeSearchArguments) -> Answer:
     return search_answer(
-        engine.search(asked.reference, asked.modification, k=asked.k, weight=asked.weight, where=asked.where)
-    )
-
-
-def _refine_search(engine: Engine, asked: RefineSearchArguments) -> Answer:
-    turn = known_turn(engine, asked.turn).id
-    return search_answer(
-        engine.refine(
-            turn, asked.modification, reference=asked.base, liked=asked.liked, disliked=asked.disliked, k=asked.k
+        engine.search(
+            arguments.reference, arguments.modification, k=arguments.k, weight=arguments.weight, where=arguments.where
         )
     )
 
 
-def _find_images(engine: Engine, asked: FindImagesArguments) -> Answer:
-    return search_answer(engine.find(asked.text, k=asked.k, where=asked.where))
+def _refine_search(engine: Engine, arguments: RefineSearchArguments) -> Answer:
+    turn = find_turn(engine, arguments.turn).id
+    return search_answer(
+        engine.refine(
+            turn,
+            arguments.modification,
+            reference=arguments.reference,
+            liked=arguments.liked,
+            disliked=arguments.disliked,
+            k=arguments.k,
+        )
+    )
 
 
-COMPOSE_SEARCH = Operation(
+def _find_images(engine: Engine, arguments: FindImagesArguments) -> Answer:
+    return search_answer(engine.find(arguments.text, k=arguments.k, where=arguments.where))
+
+
+COMPOSE_SEARCH = Tool(
     name="compose_search",
     title="Search with a picture and a change",
-    about=(
+    description=(
         "Find pictures that are like a reference picture, but changed as a text says: 'this one, but in blue'. "
         "Returns a turn id and ranked picture ids; a picture id can be the reference of the next search."
     ),
@@ -149,12 +156,12 @@ COMPOSE_SEARCH = Operation(
     run=_compose_search,
 )
 
-REFINE_SEARCH = Operation(
+REFINE_SEARCH = Tool(
     name="refine_search",
     title="Go on from a search",
-    about=(
-        "Go on from an earlier turn of any search: a further edit, another hit as the new reference (base), more like "
-        "some hits (liked), less like others (disliked), or all at once. Returns a new turn; earlier turns never "
+    description=(
+        "Go on from an earlier turn of any search: a further edit, another hit as the new `reference`, more like "
+        "some hits (`liked`), less like others (`disliked`), or all at once. Returns a new turn; earlier turns never "
         "change, so refining an older turn is an undo, and refining one turn twice makes a branch."
     ),
     arguments=RefineSearchArguments,
@@ -162,10 +169,10 @@ REFINE_SEARCH = Operation(
     run=_refine_search,
 )
 
-FIND_IMAGES = Operation(
+FIND_IMAGES = Tool(
     name="find_images",
     title="Search with words",
-    about=(
+    description=(
         "Find pictures by words alone, for instance to get a first reference for compose_search. "
         "Returns a turn id, which refine_search can go on from, and ranked picture ids."
     ),

@@ -1,4 +1,4 @@
-"""What an agent can do with an engine, defined once: LangChain tools and MCP tools are both made of it."""
+"""What an agent can do with an engine, defined once: LangChain tools and MCP tools are both made from it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ERROR_CAP = 600
-"""Characters of a refusal."""
+"""Characters of an error message."""
 
 
 class Arguments(BaseModel):
-    """Arguments of an operation. Unknown ones are refused: a model that misspells one should hear of it."""
+    """Arguments of a tool. Unknown ones are refused, so that a model learns of a misspelled name."""
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a hit's rank may come as a number
 
     @model_validator(mode="before")
     @classmethod
-    def _left_out(cls, given: Any) -> Any:
-        """Many clients send null for what they leave out."""
-        if not isinstance(given, dict):
-            return given
+    def _drop_nulls(cls, values: Any) -> Any:
+        """Leave out optional arguments that are null: many clients send null for what they leave out."""
+        if not isinstance(values, dict):
+            return values
         required = {name for name, field in cls.model_fields.items() if field.is_required()}
-        return {name: value for name, value in given.items() if value is not None or name in required}
+        return {name: value for name, value in values.items() if value is not None or name in required}
 
 
 class Brief(BaseModel):
@@ -51,7 +51,7 @@ A = TypeVar("A", bound=Arguments)
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in an answer: encoded bytes, with the ids of the pictures that it shows."""
+    """A picture in an answer: encoded bytes, with the ids of the gallery's pictures in it."""
 
     data: bytes
     mime_type: str
@@ -60,10 +60,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an operation gives back: for a model to read, as small data, and whole."""
+    """The answer of a tool: as text for a model, as small data, and whole."""
 
     text: str
-    """Ids first. Captions and file names in it are capped, quoted and labelled as data."""
+    """Ids first. Captions and file names in it are shorten_json, quote and labelled as data."""
     brief: Brief
     artifact: dict[str, Any]
     """Everything, as plain JSON values."""
@@ -71,28 +71,28 @@ class Answer:
 
 
 class ToolCallError(Exception):
-    """A call that cannot be answered; the text tells the model what to do next."""
+    """A call that cannot be answered; the text says what the model should do next."""
 
 
 @dataclass(frozen=True)
-class Operation(Generic[A]):
-    """One operation: its name and description for the model, its arguments, its answer and what it does."""
+class Tool(Generic[A]):
+    """One tool: its name and description for the model, its arguments, its answer and what it does."""
 
     name: str
     title: str
     """For people, in a client's list of tools."""
-    about: str
+    description: str
     arguments: type[A]
     brief: type[Brief]
     run: Callable[[Engine, A], Answer]
 
     def call(self, engine: Engine, arguments: A) -> Answer:
-        """The answer. Raises Refused, and nothing else, whatever the arguments are."""
+        """The answer. Raises ToolCallError, and nothing else, whatever the arguments are."""
         try:
             return self.run(engine, arguments)
         except IPCIRError as error:
             raise ToolCallError(shorten_json(str(error), ERROR_CAP)) from error
-        except Exception as error:  # an agent's loop must survive a fault of ours
+        except Exception as error:  # broad: an agent's loop must survive an error in this package
             log.exception("%s failed", self.name)
             raise ToolCallError(
                 f"{self.name} failed inside ({type(error).__name__}): this is no fault of your arguments. "
@@ -101,11 +101,11 @@ class Operation(Generic[A]):
 
 
 def validation_message(error: ValidationError) -> str:
-    """What is wrong with the arguments of a call, for the model, without repeating what was sent."""
-    wrong = [_wrong(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
-    return shorten_json("The arguments are wrong; call again with them mended. " + "; ".join(wrong), ERROR_CAP)
+    """What is wrong with the arguments of a call, for the model, without repeating their values."""
+    problems = [_problem(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
+    return shorten_json("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
 
 
-def _wrong(place: tuple[int | str, ...], message: str) -> str:
-    where = shorten_json(".".join(map(str, place)), 60) or "arguments"
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    where = shorten_json(".".join(map(str, location)), 60) or "arguments"
     return f"{where}: {message.removeprefix('Value error, ')}"

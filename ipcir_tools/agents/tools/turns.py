@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs, known_turn
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import DATA, MAX_JUDGED, NAME_CAP, Caps, result_json, result_text, said, some, steps
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-REMEMBERED = 1_000
-"""The last turns, among which those under another one are looked for."""
+MAX_SCANNED = 1_000
+"""How many of the last turns are searched for those below another one."""
 
 
-_NONE = "There is no turn yet: begin with find_images or compose_search."
-_NONE_UNDER = "So far no turn goes on from that one: refine_search makes one."
+_NO_TURN = "There is no turn yet: begin with find_images or compose_search."
+_NO_TURN_BELOW = "So far no turn goes on from that one: refine_search makes one."
 
 
 class ShowTurnArguments(Arguments):
@@ -43,7 +43,7 @@ class StepBrief(Brief):
     """One turn of a path."""
 
     turn: str
-    asked: str
+    request: str
 
 
 class TurnBrief(Brief):
@@ -53,7 +53,7 @@ class TurnBrief(Brief):
     parent: str | None
     reference: str | None
     note: str = DATA
-    asked: str
+    request: str
     liked: list[str]
     disliked: list[str]
     imagined: str | None
@@ -68,7 +68,7 @@ class TurnLineBrief(Brief):
 
     turn: str
     parent: str | None
-    asked: str
+    request: str
     hits: int
     first: str | None
 
@@ -80,44 +80,43 @@ class ListTurnsBrief(Brief):
     turns: list[TurnLineBrief]
 
 
-# --- turns
-
-
-def _show_turn(engine: Engine, asked: ShowTurnArguments) -> Answer:
-    path = engine.catalog.path(known_turn(engine, asked.turn).id)
+def _show_turn(engine: Engine, arguments: ShowTurnArguments) -> Answer:
+    path = engine.catalog.path(find_turn(engine, arguments.turn).id)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
-    return Answer(result_text(result, path), fitted_brief(partial(_turn_brief, path), path[-1].hits), whole)
+    return Answer(result_text(result, path), fit_brief(partial(_turn_brief, path), path[-1].hits), whole)
 
 
 def _turn_brief(path: Sequence[Turn], caps: Caps) -> TurnBrief:
-    turn, told = path[-1], steps(path)
+    turn, shown = path[-1], steps(path)
     return TurnBrief(
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
-        asked=shorten_json(said(turn), caps.said // 2),
+        request=shorten_json(said(turn), caps.said // 2),
         liked=some(turn.query.liked, MAX_JUDGED),
         disliked=some(turn.query.disliked, MAX_JUDGED),
         imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        path=[StepBrief(turn=step.id, asked=shorten_json(said(step), caps.name)) for step in told],
-        left_out=len(path) - len(told),
-        hits=hit_briefs(turn.hits, caps),
+        path=[StepBrief(turn=step.id, request=shorten_json(said(step), caps.name)) for step in shown],
+        left_out=len(path) - len(shown),
+        hits=brief_hits(turn.hits, caps),
     )
 
 
-def _list_turns(engine: Engine, asked: ListTurnsArguments) -> Answer:
-    if asked.under:
-        turns = _under(known_turn(engine, asked.under).id, engine.catalog.turns(REMEMBERED))[: asked.limit]
+def _list_turns(engine: Engine, arguments: ListTurnsArguments) -> Answer:
+    if arguments.under:
+        turns = _turns_below(find_turn(engine, arguments.under).id, engine.catalog.turns(MAX_SCANNED))[
+            : arguments.limit
+        ]
     else:
-        turns = engine.catalog.turns(asked.limit)
+        turns = engine.catalog.turns(arguments.limit)
     brief = ListTurnsBrief(turns=[_turn_line(turn) for turn in turns])
-    text = _turns_text(brief.turns) if turns else _NONE_UNDER if asked.under else _NONE
+    text = _turns_text(brief.turns) if turns else _NO_TURN_BELOW if arguments.under else _NO_TURN
     return Answer(text, brief, brief.model_dump(mode="json"))
 
 
-def _under(root: str, turns: Sequence[Turn]) -> list[Turn]:
+def _turns_below(root: str, turns: Sequence[Turn]) -> list[Turn]:
     """Those of ``turns`` that go on from ``root``."""
     parents = {turn.id: turn.parent for turn in turns}
 
@@ -133,7 +132,7 @@ def _turn_line(turn: Turn) -> TurnLineBrief:
     return TurnLineBrief(
         turn=turn.id,
         parent=turn.parent,
-        asked=shorten_json(said(turn), NAME_CAP),
+        request=shorten_json(said(turn), NAME_CAP),
         hits=len(turn.hits),
         first=turn.hits[0].id if turn.hits else None,
     )
@@ -146,22 +145,22 @@ def _turns_text(turns: Sequence[TurnLineBrief]) -> str:
 def _line(turn: TurnLineBrief) -> str:
     after = f" after {turn.parent}" if turn.parent else ""
     found = f"{turn.hits} hits, first {turn.first}" if turn.first else "no hits"
-    return f"{turn.turn}{after} {quote(turn.asked, NAME_CAP)}: {found}"
+    return f"{turn.turn}{after} {quote(turn.request, NAME_CAP)}: {found}"
 
 
-SHOW_TURN = Operation(
+SHOW_TURN = Tool(
     name="show_turn",
     title="Show a turn",
-    about="Read again what an earlier turn asked for and found, and the path of turns that led to it.",
+    description="Read again what an earlier turn asked for and found, and the path of turns that led to it.",
     arguments=ShowTurnArguments,
     brief=TurnBrief,
     run=_show_turn,
 )
 
-LIST_TURNS = Operation(
+LIST_TURNS = Tool(
     name="list_turns",
     title="List turns",
-    about=(
+    description=(
         "List the last turns of all searches, newest first: what each asked for and its first hit. Use it to find a "
         "turn to go back to."
     ),

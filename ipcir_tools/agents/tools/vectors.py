@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ipcir_tools.agents.tools.answers import HitBriefs, fitted_brief, hit_briefs
-from ipcir_tools.agents.tools.search import AGENT_K, AGENT_MOST, WHERE, K
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Operation
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, fit_brief
+from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K, WHERE, K
+from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import DATA, MAX_WARNINGS, NO_HITS, Caps, fitted, hit_json, hit_lines
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, quote, shorten_json
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 _PICTURE = "A picture id from an earlier hit, or an allowed file path."
-_TEXT_CAP, _WORD_CAP, _MOST_WORDS = 300, 36, 5
+_TEXT_CAP, _WORD_CAP, _MAX_WORDS = 300, 36, 5
 
 
 class CaptionImageArguments(Arguments):
     """Arguments of ``caption_image``."""
 
-    image: str = Field(description=_PICTURE)
+    reference: str = Field(description=_PICTURE)
 
 
 class ImagineTargetArguments(Arguments):
@@ -38,28 +38,30 @@ class ImagineTargetArguments(Arguments):
     modification: str = Field(
         description="What should be different, in plain words, such as 'in blue with long sleeves'."
     )
-    image: str | None = Field(default=None, description="The reference: " + _PICTURE + " Give this or caption.")
+    reference: str | None = Field(
+        default=None, description="The picture to start from: " + _PICTURE + " Give this or caption."
+    )
     caption: str | None = Field(
-        default=None, description="The reference in words, for instance a caption of your own. Give this or image."
+        default=None, description="The reference in words, for instance a caption of your own. Give this or reference."
     )
 
     @model_validator(mode="after")
     def _one_reference(self) -> Self:
-        if bool(self.image) == bool(self.caption):
-            raise ValueError("give exactly one of image and caption")
+        if bool(self.reference) == bool(self.caption):
+            raise ValueError("give exactly one of reference and caption")
         return self
 
 
 class EncodeArguments(Arguments):
     """Arguments of ``encode``."""
 
-    text: str | None = Field(default=None, description="Words that say what a picture shows. Give this or image.")
-    image: str | None = Field(default=None, description=_PICTURE + " Give this or text.")
+    text: str | None = Field(default=None, description="Words that say what a picture shows. Give this or reference.")
+    reference: str | None = Field(default=None, description=_PICTURE + " Give this or text.")
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        if bool(self.text) == bool(self.image):
-            raise ValueError("give exactly one of text and image")
+        if bool(self.text) == bool(self.reference):
+            raise ValueError("give exactly one of text and reference")
         return self
 
 
@@ -81,14 +83,14 @@ class FusedSearchArguments(Arguments):
         description='What to add up. Example: [{"handle": "text:0f3a9c11d2e47b58", "weight": 0.7}, '
         '{"handle": "9be13c5d7700aa21", "weight": 0.3}].',
     )
-    k: int = Field(default=AGENT_K, ge=1, le=AGENT_MOST, description=K)
+    k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
     where: dict[str, Any] | None = Field(default=None, description=WHERE)
 
 
 class CaptionBrief(Brief):
     """A picture in words."""
 
-    image: str
+    reference: str
     note: str = DATA
     caption: str
 
@@ -96,7 +98,7 @@ class CaptionBrief(Brief):
 class ImaginedBrief(Brief):
     """A target picture in words."""
 
-    image: str | None
+    reference: str | None
     note: str = DATA
     caption: str
     description: str
@@ -116,40 +118,45 @@ class VectorBrief(Brief):
 
 
 class FusedBrief(Brief):
-    """What lies nearest to a sum of vectors."""
+    """The pictures nearest to a sum of vectors."""
 
     note: str = DATA
     hits: HitBriefs
 
 
-def _caption_image(engine: Engine, asked: CaptionImageArguments) -> Answer:
-    made = engine.caption(asked.image)
+def _caption_image(engine: Engine, arguments: CaptionImageArguments) -> Answer:
+    made = engine.caption(arguments.reference)
     return Answer(
-        f"image {made.id} ({DATA})\ncaption {quote(made.text, _TEXT_CAP)}",
-        CaptionBrief(image=made.id, caption=shorten_json(made.text, _TEXT_CAP)),
-        {"image": made.id, "caption": made.text},
+        f"reference {made.id} ({DATA})\ncaption {quote(made.text, _TEXT_CAP)}",
+        CaptionBrief(reference=made.id, caption=shorten_json(made.text, _TEXT_CAP)),
+        {"reference": made.id, "caption": made.text},
     )
 
 
-def _imagine_target(engine: Engine, asked: ImagineTargetArguments) -> Answer:
-    made = engine.caption(asked.image) if asked.image else None
-    caption = made.text if made else asked.caption or ""
-    imagined = engine.imagine_target(caption, asked.modification, reference=made.id if made else None)
+def _imagine_target(engine: Engine, arguments: ImagineTargetArguments) -> Answer:
+    made = engine.caption(arguments.reference) if arguments.reference else None
+    caption = made.text if made else arguments.caption or ""
+    imagined = engine.imagine_target(caption, arguments.modification, reference=made.id if made else None)
     target, warnings = imagined.target, list(imagined.warnings)
     brief = ImaginedBrief(
-        image=made.id if made else None,
+        reference=made.id if made else None,
         caption=shorten_json(caption, _TEXT_CAP // 2),
         description=shorten_json(target.description, _TEXT_CAP),
-        **{name: _shortened(getattr(target, name)) for name in ("keep", "add", "remove", "alternatives")},
+        **{name: _shorten(getattr(target, name)) for name in ("keep", "add", "remove", "alternatives")},
         imagined_by=target.origin,
-        warnings=_shortened(warnings[:MAX_WARNINGS], _TEXT_CAP // 3),
+        warnings=_shorten(warnings[:MAX_WARNINGS], _TEXT_CAP // 3),
     )
-    whole = {"image": brief.image, "caption": caption, "imagined": target.model_dump(mode="json"), "warnings": warnings}
+    whole = {
+        "reference": brief.reference,
+        "caption": caption,
+        "imagined": target.model_dump(mode="json"),
+        "warnings": warnings,
+    }
     return Answer("\n".join(_imagined_lines(brief, target)), brief, whole)
 
 
 def _imagined_lines(brief: ImaginedBrief, target: ImaginedTarget) -> list[str]:
-    of = f"of image {brief.image} " if brief.image else ""
+    of = f"of reference {brief.reference} " if brief.reference else ""
     lists = {name: getattr(brief, name) for name in ("keep", "add", "remove", "alternatives")}
     return [
         f"imagined target {of}(by {target.origin}; {DATA}): {quote(target.description, _TEXT_CAP)}",
@@ -160,56 +167,56 @@ def _imagined_lines(brief: ImaginedBrief, target: ImaginedTarget) -> list[str]:
     ]
 
 
-def _shortened(words: Sequence[str], cap: int = _WORD_CAP) -> list[str]:
-    return [shorten_json(word, cap) for word in words[:_MOST_WORDS]]
+def _shorten(words: Sequence[str], cap: int = _WORD_CAP) -> list[str]:
+    return [shorten_json(word, cap) for word in words[:_MAX_WORDS]]
 
 
-def _encode(engine: Engine, asked: EncodeArguments) -> Answer:
-    of: Literal["text", "image"] = "text" if asked.text else "image"
-    handle = engine.encode_text(asked.text) if asked.text else engine.encode_image(asked.image or "")
+def _encode(engine: Engine, arguments: EncodeArguments) -> Answer:
+    of: Literal["text", "image"] = "text" if arguments.text else "image"
+    handle = engine.encode_text(arguments.text) if arguments.text else engine.encode_image(arguments.reference or "")
     brief = VectorBrief(handle=handle, of=of)
     return Answer(f"handle {handle} (the vector of this {of}, for fused_search)", brief, brief.model_dump())
 
 
-def _fused_search(engine: Engine, asked: FusedSearchArguments) -> Answer:
+def _fused_search(engine: Engine, arguments: FusedSearchArguments) -> Answer:
     weights: defaultdict[str, float] = defaultdict(float)
-    for vector in asked.vectors:
-        weights[_checked_handle(vector.handle)] += vector.weight
-    hits = engine.fused_search(weights, k=asked.k, where=asked.where)
+    for vector in arguments.vectors:
+        weights[_check_handle(vector.handle)] += vector.weight
+    hits = engine.fused_search(weights, k=arguments.k, where=arguments.where)
     return Answer(
         fitted(lambda caps: "\n".join(hit_lines(hits, caps) if hits else [NO_HITS]), len(hits), len),
-        fitted_brief(partial(_fused_brief, hits), hits),
+        fit_brief(partial(_fused_brief, hits), hits),
         {"vectors": dict(weights), "hits": [hit_json(hit) for hit in hits]},
     )
 
 
-def _checked_handle(handle: str) -> str:
-    """The handle, if it can be one: no database is asked for half a character."""
-    named = handle.strip()
-    if not named.isascii() or not named.isprintable():
+def _check_handle(handle: str) -> str:
+    """The handle without spaces around it. Raises NotFoundError for text that no handle can be."""
+    name = handle.strip()
+    if not name.isascii() or not name.isprintable():
         raise NotFoundError(
-            f"There is no vector {excerpt(named)}: take handles that `encode` gave, or whole picture ids."
+            f"There is no vector {excerpt(name)}: take handles that `encode` gave, or whole picture ids."
         )
-    return named
+    return name
 
 
 def _fused_brief(hits: Sequence[Hit], caps: Caps) -> FusedBrief:
-    return FusedBrief(hits=hit_briefs(hits, caps))
+    return FusedBrief(hits=brief_hits(hits, caps))
 
 
-CAPTION_IMAGE = Operation(
+CAPTION_IMAGE = Tool(
     name="caption_image",
     title="Describe a picture",
-    about="Say in one sentence what a picture shows, as the captioner sees it. The same picture, the same words.",
+    description="Caption a picture in one sentence. The same picture always has the same caption.",
     arguments=CaptionImageArguments,
     brief=CaptionBrief,
     run=_caption_image,
 )
 
-IMAGINE_TARGET = Operation(
+IMAGINE_TARGET = Tool(
     name="imagine_target",
     title="Imagine a changed picture",
-    about=(
+    description=(
         "Say in words what a picture would show after a change, without searching. Takes a picture (its caption is "
         "made first) or a caption. compose_search does this by itself: only call it to see or edit the words."
     ),
@@ -218,10 +225,10 @@ IMAGINE_TARGET = Operation(
     run=_imagine_target,
 )
 
-ENCODE = Operation(
+ENCODE = Tool(
     name="encode",
     title="Make a vector",
-    about=(
+    description=(
         "Turn a text or a picture into a vector for fused_search. Returns a stable handle, never numbers: the same "
         "text or picture always has the same one. Pictures in the gallery have theirs already: it is their id."
     ),
@@ -230,10 +237,10 @@ ENCODE = Operation(
     run=_encode,
 )
 
-FUSED_SEARCH = Operation(
+FUSED_SEARCH = Tool(
     name="fused_search",
     title="Search with weighted vectors",
-    about=(
+    description=(
         "Find the pictures nearest to a weighted sum of vectors, to compose a search by hand; a negative weight leads "
         "away from what it belongs to. The pictures that were added up are no hits. No turn is kept: go on with "
         "compose_search from a hit, or with other weights."

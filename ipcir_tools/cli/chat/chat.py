@@ -173,10 +173,10 @@ class Chat:
         engine, turn, reference = self.engine, place.turn, place.reference
         if turn is not None:
             return engine.refine(
-                turn.id, said.text, reference=said.base, liked=said.liked, disliked=said.disliked,
+                turn.id, said.text, reference=said.reference, liked=said.liked, disliked=said.disliked,
                 k=self._k, where=self._where, trusted=True,
             )  # fmt: skip
-        if said.base or said.liked or said.disliked:
+        if said.reference or said.liked or said.disliked:
             raise InvalidRequestError("Nothing was found yet that could be picked: say what the picture should show.")
         if reference is not None:
             return engine.search(reference, said.text, k=self._k, where=self._where, trusted=True)

@@ -94,22 +94,22 @@ def test_an_ordinary_edit_comes_through_as_it_was_typed(text):
         ("more like 3 and 5 buttons", Refine("5 buttons", liked=("3",))),
         ("with 3 buttons, more like 2", Refine("with 3 buttons", liked=("2",))),
         # choosing: another reference
-        ("3", Refine(base="3")),
-        ("#3", Refine(base="3")),
-        ("003", Refine(base="3")),
-        ("the third one", Refine(base="3")),
-        ("like 3", Refine(base="3")),
-        ("take 3", Refine(base="3")),
-        ("I'll take 3", Refine(base="3")),
-        ("go with the first", Refine(base="1")),
-        (ID, Refine(base=ID)),
-        (ID[:6], Refine(base=ID[:6])),
-        ("3 but in red", Refine("in red", base="3")),
-        ("#3 in red", Refine("in red", base="3")),
-        ("like 3 but in green", Refine("in green", base="3")),
-        ("take 3 and make it blue", Refine("make it blue", base="3")),
-        ("like 3 but shorter and less like 1", Refine("shorter", base="3", disliked=("1",))),
-        ("3 but not 4", Refine(base="3", disliked=("4",))),
+        ("3", Refine(reference="3")),
+        ("#3", Refine(reference="3")),
+        ("003", Refine(reference="3")),
+        ("the third one", Refine(reference="3")),
+        ("like 3", Refine(reference="3")),
+        ("take 3", Refine(reference="3")),
+        ("I'll take 3", Refine(reference="3")),
+        ("go with the first", Refine(reference="1")),
+        (ID, Refine(reference=ID)),
+        (ID[:6], Refine(reference=ID[:6])),
+        ("3 but in red", Refine("in red", reference="3")),
+        ("#3 in red", Refine("in red", reference="3")),
+        ("like 3 but in green", Refine("in green", reference="3")),
+        ("take 3 and make it blue", Refine("make it blue", reference="3")),
+        ("like 3 but shorter and less like 1", Refine("shorter", reference="3", disliked=("1",))),
+        ("3 but not 4", Refine(reference="3", disliked=("4",))),
         # one picture can be the reference; several are liked
         ("like 2 and 5", Refine(liked=("2", "5"))),
         ("2, 5", Refine(liked=("2", "5"))),
@@ -170,7 +170,7 @@ def test_commands(text, meant):
 def test_anything_at_all_has_a_meaning(text):
     line = parse_line(text)
     assert parse_line(text) == line
-    if isinstance(line, Refine) and not (line.base or line.liked or line.disliked):
+    if isinstance(line, Refine) and not (line.reference or line.liked or line.disliked):
         assert line.text in text, "an edit is what was typed"
 
 
@@ -218,8 +218,8 @@ EDITS = st.sampled_from(["", "in green", "with 3 buttons", "shorter", "not so lo
 
 
 @given(EDITS, st.none() | NAMES, PICKS, PICKS)
-def test_what_is_spoken_means_the_same(text, base, liked, disliked):
-    said = Refine(text, base, liked, disliked)
+def test_what_is_spoken_means_the_same(text, reference, liked, disliked):
+    said = Refine(text, reference, liked, disliked)
     assume(said != Refine())
     assert parse_line(spoken(said)) == said
 

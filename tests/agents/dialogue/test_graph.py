@@ -21,7 +21,7 @@ from PIL import Image
 
 from ipcir_tools.agents.dialogue import clarify as doubts
 from ipcir_tools.agents.dialogue import graph as module
-from ipcir_tools.agents.dialogue.graph import build_dialog, make_dialog
+from ipcir_tools.agents.dialogue.graph import build_dialogue, make_dialogue
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.demo.gallery import draw
 from ipcir_tools.demo.world.wardrobe import wardrobe
@@ -74,8 +74,8 @@ def engine(home) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def dialog(engine):
-    return build_dialog(engine, checkpointer=InMemorySaver())
+def dialogue(engine):
+    return build_dialogue(engine, checkpointer=InMemorySaver())
 
 
 def says(text: str, **more: Any) -> dict[str, Any]:
@@ -100,8 +100,8 @@ def question(state: dict[str, Any]) -> dict[str, Any]:
 # --- a round
 
 
-def test_a_round_is_a_search_that_tells_of_every_stage(engine, dialog):
-    told = [*dialog.stream(says("in blue", reference=RED), THREAD, stream_mode="custom")]
+def test_a_round_is_a_search_that_tells_of_every_stage(engine, dialogue):
+    told = [*dialogue.stream(says("in blue", reference=RED), THREAD, stream_mode="custom")]
     assert told == [
         {"stage": "caption", "reference": RED},
         {"stage": "imagine", "caption": "a red shirt", "modification": "in blue"},
@@ -109,7 +109,7 @@ def test_a_round_is_a_search_that_tells_of_every_stage(engine, dialog):
         {"stage": "search", "composer": "imagined+reference", "k": 3},
         {"stage": "answer", "turn": told[-1]["turn"]},
     ]
-    state = dialog.get_state(THREAD).values
+    state = dialogue.get_state(THREAD).values
     turn = engine.catalog.turn(state["turn"])
     assert turn.hits == engine.search(RED, "in blue").turn.hits, "the graph finds what the engine finds"
     assert state["result"]["turn"] == turn.id
@@ -117,17 +117,17 @@ def test_a_round_is_a_search_that_tells_of_every_stage(engine, dialog):
     assert all(hit.id in last_text(state) for hit in turn.hits)
 
 
-def test_the_state_is_plain_json_and_messages(dialog):
-    state = dialog.invoke(says("in blue", reference=RED), THREAD)
+def test_the_state_is_plain_json_and_messages(dialogue):
+    state = dialogue.invoke(says("in blue", reference=RED), THREAD)
     plain = {name: value for name, value in state.items() if name != "messages"}
     assert json.loads(json.dumps(plain)) == plain
     assert [type(message) for message in state["messages"]] == [HumanMessage, AIMessage]
 
 
-def test_words_alone_are_a_beginning_too(engine, dialog):
-    state = dialog.invoke(says("a green shirt"), THREAD)
+def test_words_alone_are_a_beginning_too(engine, dialogue):
+    state = dialogue.invoke(says("a green shirt"), THREAD)
     assert colours(state) == {"green"}
-    state = dialog.invoke(says("1 but in blue"), THREAD)
+    state = dialogue.invoke(says("1 but in blue"), THREAD)
     assert state["result"]["reference"] == engine.catalog.turn(state["turn"]).query.reference
     assert colours(state) == {"blue"}
 
@@ -139,14 +139,14 @@ def test_words_alone_are_a_beginning_too(engine, dialog):
         lambda data: {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}},
     ],
 )
-def test_a_picture_may_come_in_the_message_and_is_not_kept_in_it(engine, dialog, block):
+def test_a_picture_may_come_in_the_message_and_is_not_kept_in_it(engine, dialogue, block):
     data = base64.b64encode(png("pink", 7)).decode()
     content = [{"type": "text", "text": "in blue"}, block(data)]
-    state = dialog.invoke({"messages": [HumanMessage(content)]}, THREAD)
+    state = dialogue.invoke({"messages": [HumanMessage(content)]}, THREAD)
     assert state["result"]["reference"] == image_id(png("pink", 7))
     assert (state["caption"], state["messages"][0].text) == ("a pink shirt", "in blue\n[picture]")
     assert data not in str(state)
-    state = dialog.invoke(says("and a hat"), THREAD)
+    state = dialogue.invoke(says("and a hat"), THREAD)
     assert state["imagined"]["target"]["description"].startswith("a blue shirt"), "it need not be opened again"
 
 
@@ -160,10 +160,10 @@ def test_a_picture_may_come_in_the_message_and_is_not_kept_in_it(engine, dialog,
         ("more like 1 and 2, not 3", None, [1, 2], [3], ""),
     ],
 )
-def test_it_understands_the_lines_of_the_chat(engine, dialog, line, base, liked, disliked, words):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
+def test_it_understands_the_lines_of_the_chat(engine, dialogue, line, base, liked, disliked, words):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
     ids = {hit["rank"]: hit["id"] for hit in first["result"]["hits"]}
-    state = dialog.invoke(says(line), THREAD)
+    state = dialogue.invoke(says(line), THREAD)
     query = engine.catalog.turn(state["turn"]).query
     assert query.reference == ids.get(base, RED)
     assert [*query.liked] == [ids[rank] for rank in liked]
@@ -172,9 +172,9 @@ def test_it_understands_the_lines_of_the_chat(engine, dialog, line, base, liked,
     assert state["result"]["parent"] == first["turn"]
 
 
-def test_programs_may_hand_in_judgements_and_filters(engine, dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    state = dialog.invoke(says("", liked=["2"], where={"width": {"$lte": 100}}), THREAD)
+def test_programs_may_hand_in_judgements_and_filters(engine, dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    state = dialogue.invoke(says("", liked=["2"], where={"width": {"$lte": 100}}), THREAD)
     query = engine.catalog.turn(state["turn"]).query
     assert query.liked == (first["result"]["hits"][1]["id"],)
     assert query.where == {"width": {"$lte": 100}}
@@ -184,10 +184,10 @@ def test_programs_may_hand_in_judgements_and_filters(engine, dialog):
 def test_nothing_expensive_is_done_twice(engine):
     model = ScriptedChatModel(replies=[json.dumps({"description": f"a {c} shirt"}) for c in ("blue", "green")])
     engine.imagine = build_imagine_chain(model)
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    judged = dialog.invoke(says("more like 2"), THREAD)
-    second = dialog.invoke(says("now in green"), THREAD)
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    judged = dialogue.invoke(says("more like 2"), THREAD)
+    second = dialogue.invoke(says("now in green"), THREAD)
     assert first["result"]["timings"]["llm_calls"] == 1
     assert (model.calls, colours(second)) == (2, {"green"})
     assert [judged["result"]["timings"][name] for name in ("llm_calls", "text_encodes")] == [0, 0]
@@ -198,53 +198,53 @@ def test_nothing_expensive_is_done_twice(engine):
     assert second["result"]["timings"]["llm_calls"] == 1
 
 
-def test_what_adds_no_words_imagines_nothing(dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    told = [*dialog.stream(says("more like 2"), THREAD, stream_mode="custom")]
+def test_what_adds_no_words_imagines_nothing(dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    told = [*dialogue.stream(says("more like 2"), THREAD, stream_mode="custom")]
     assert [event["stage"] for event in told] == ["caption", "compose", "search", "answer"]
-    state = dialog.get_state(THREAD).values
+    state = dialogue.get_state(THREAD).values
     assert state["result"]["imagined"] == first["result"]["imagined"]
 
 
 # --- undo, branches, checkpoints
 
 
-def test_undo_goes_back_and_the_next_words_branch_there(engine, dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    second = dialog.invoke(says("in green"), THREAD)
-    back = dialog.invoke(says("undo"), THREAD)
+def test_undo_goes_back_and_the_next_words_branch_there(engine, dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    second = dialogue.invoke(says("in green"), THREAD)
+    back = dialogue.invoke(says("undo"), THREAD)
     assert (back["turn"], back["result"]["hits"]) == (first["turn"], first["result"]["hits"])
-    other = dialog.invoke(says("in black"), THREAD)
+    other = dialogue.invoke(says("in black"), THREAD)
     assert [turn.id for turn in engine.catalog.path(other["turn"])] == [first["turn"], other["turn"]]
-    there = dialog.invoke(says(f"at {second['turn']}: in white"), THREAD)
+    there = dialogue.invoke(says(f"at {second['turn']}: in white"), THREAD)
     assert there["result"]["parent"] == second["turn"]
 
 
-def test_an_earlier_turn_may_be_handed_in(dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    dialog.invoke(says("in green"), THREAD)
-    state = dialog.invoke(says("in black", turn=first["turn"]), THREAD)
+def test_an_earlier_turn_may_be_handed_in(dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    dialogue.invoke(says("in green"), THREAD)
+    state = dialogue.invoke(says("in black", turn=first["turn"]), THREAD)
     assert state["result"]["parent"] == first["turn"]
 
 
-def test_undoing_an_answer_in_doubt_gives_the_one_before(dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    assert question(dialog.invoke(says("with a submarine"), THREAD))["why"] == "no match"
-    assert dialog.invoke(says("undo"), THREAD)["turn"] == first["turn"]
+def test_undoing_an_answer_in_doubt_gives_the_one_before(dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    assert question(dialogue.invoke(says("with a submarine"), THREAD))["why"] == "no match"
+    assert dialogue.invoke(says("undo"), THREAD)["turn"] == first["turn"]
 
 
-def test_find_starts_over(engine, dialog):
-    dialog.invoke(says("in blue", reference=RED), THREAD)
-    state = dialog.invoke(says("find a green shirt"), THREAD)
+def test_find_starts_over(engine, dialogue):
+    dialogue.invoke(says("in blue", reference=RED), THREAD)
+    state = dialogue.invoke(says("find a green shirt"), THREAD)
     assert (state["result"]["parent"], state["result"]["reference"]) == (None, None)
     assert colours(state) == {"green"}
 
 
-def test_time_travel_branches_from_an_old_checkpoint(engine, dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    then = dialog.get_state(THREAD).config
-    dialog.invoke(says("in green"), THREAD)
-    state = dialog.invoke(says("in black"), then)
+def test_time_travel_branches_from_an_old_checkpoint(engine, dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    then = dialogue.get_state(THREAD).config
+    dialogue.invoke(says("in green"), THREAD)
+    state = dialogue.invoke(says("in black"), then)
     assert state["result"]["parent"] == first["turn"]
     assert [message.text for message in state["messages"] if isinstance(message, HumanMessage)] == [
         "in blue",
@@ -255,64 +255,64 @@ def test_time_travel_branches_from_an_old_checkpoint(engine, dialog):
 def test_a_dialogue_goes_on_from_its_checkpoint_in_another_engine(home, tmp_path):
     file = str(tmp_path / "threads.sqlite")
     with opened(home) as engine, SqliteSaver.from_conn_string(file) as saver:
-        first = build_dialog(engine, checkpointer=saver).invoke(says("in blue", reference=RED), THREAD)
-        build_dialog(engine, checkpointer=saver).invoke(says("something else"), THREAD)
+        first = build_dialogue(engine, checkpointer=saver).invoke(says("in blue", reference=RED), THREAD)
+        build_dialogue(engine, checkpointer=saver).invoke(says("something else"), THREAD)
     with opened(home) as engine, SqliteSaver.from_conn_string(file) as saver:
-        state = build_dialog(engine, checkpointer=saver).invoke(Command(resume="in green"), THREAD)
+        state = build_dialogue(engine, checkpointer=saver).invoke(Command(resume="in green"), THREAD)
         assert (state["result"]["parent"], colours(state)) == (first["turn"], {"green"})
-        state = build_dialog(engine, checkpointer=saver).invoke(says("more like 1"), THREAD)
+        state = build_dialogue(engine, checkpointer=saver).invoke(says("more like 1"), THREAD)
         assert len(engine.catalog.path(state["turn"])) == 3
 
 
 # --- one question
 
 
-def test_an_unclear_request_is_asked_about_and_the_answer_stands_in_its_place(engine, dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
+def test_an_unclear_request_is_asked_about_and_the_answer_stands_in_its_place(engine, dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
     before = engine.catalog.turns(1)[0]
-    asked = question(dialog.invoke(says("something else"), THREAD))
+    asked = question(dialogue.invoke(says("something else"), THREAD))
     assert (asked["why"], asked["turn"]) == ("unclear", first["turn"])
     assert asked["question"].startswith("What should be different?")
     assert engine.catalog.turns(1)[0] == before, "nothing was searched yet"
-    state = dialog.invoke(Command(resume="in green"), THREAD)
+    state = dialogue.invoke(Command(resume="in green"), THREAD)
     assert (state["result"]["modification"], state["result"]["parent"]) == ("in green", first["turn"])
     assert colours(state) == {"green"}
     assert [m.text for m in state["messages"][-4:-1]] == ["something else", asked["question"], "in green"]
 
 
-def test_an_answer_may_pick_a_hit(engine, dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    dialog.invoke(says("another one"), THREAD)
-    state = dialog.invoke(Command(resume="more like 2"), THREAD)
+def test_an_answer_may_pick_a_hit(engine, dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    dialogue.invoke(says("another one"), THREAD)
+    state = dialogue.invoke(Command(resume="more like 2"), THREAD)
     assert state["result"]["liked"] == [first["result"]["hits"][1]["id"]]
 
 
 @pytest.mark.parametrize("reply", [RED, {"reference": RED}, {"reference": RED, "text": "make it blue"}])
-def test_words_that_point_at_no_picture_are_asked_about(dialog, reply):
-    asked = question(dialog.invoke(says("make it blue"), THREAD))
+def test_words_that_point_at_no_picture_are_asked_about(dialogue, reply):
+    asked = question(dialogue.invoke(says("make it blue"), THREAD))
     assert (asked["why"], asked["turn"]) == ("no picture", None)
-    state = dialog.invoke(Command(resume=reply), THREAD)
+    state = dialogue.invoke(Command(resume=reply), THREAD)
     assert (state["result"]["reference"], state["result"]["modification"]) == (RED, "make it blue")
     assert colours(state) == {"blue"}
 
 
-def test_hits_that_show_nothing_of_what_was_asked_are_asked_about(engine, dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    told = [*dialog.stream(says("with a submarine"), THREAD, stream_mode=["custom", "updates"])]
+def test_hits_that_show_nothing_of_what_was_asked_are_asked_about(engine, dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    told = [*dialogue.stream(says("with a submarine"), THREAD, stream_mode=["custom", "updates"])]
     assert {"stage": "ask", "why": "no match"} in [event for mode, event in told if mode == "custom"]
     asked = question(told[-1][1])
     assert asked["why"] == "no match"
     assert '"with a submarine"' in asked["question"]
     assert engine.catalog.turn(asked["turn"]).hits, "what was found nevertheless can be looked at"
-    state = dialog.invoke(Command(resume="in green"), THREAD)
+    state = dialogue.invoke(Command(resume="in green"), THREAD)
     assert (state["result"]["parent"], colours(state)) == (first["turn"], {"green"})
     assert "submarine" not in state["result"]["imagined"]["description"]
 
 
-def test_what_was_found_may_be_kept(dialog):
-    dialog.invoke(says("in blue", reference=RED), THREAD)
-    asked = question(dialog.invoke(says("with a submarine"), THREAD))
-    state = dialog.invoke(Command(resume="show them, please"), THREAD)
+def test_what_was_found_may_be_kept(dialogue):
+    dialogue.invoke(says("in blue", reference=RED), THREAD)
+    asked = question(dialogue.invoke(says("with a submarine"), THREAD))
+    state = dialogue.invoke(Command(resume="show them, please"), THREAD)
     assert (state["turn"], state["result"]["turn"]) == (asked["turn"], asked["turn"])
     assert "In doubt" not in last_text(state)
 
@@ -320,34 +320,34 @@ def test_what_was_found_may_be_kept(dialog):
 @pytest.mark.parametrize(
     ("reply", "words", "found"), [("Yes, please!", "in blue", {"blue"}), ("in green", "in green", {"green"})]
 )
-def test_a_filter_that_leaves_nothing_may_be_dropped(engine, dialog, reply, words, found):
-    asked = question(dialog.invoke(says("in blue", reference=RED, where={"width": {"$gt": 5_000}}), THREAD))
+def test_a_filter_that_leaves_nothing_may_be_dropped(engine, dialogue, reply, words, found):
+    asked = question(dialogue.invoke(says("in blue", reference=RED, where={"width": {"$gt": 5_000}}), THREAD))
     assert asked["why"] == "filter"
-    state = dialog.invoke(Command(resume=reply), THREAD)
+    state = dialogue.invoke(Command(resume=reply), THREAD)
     assert (state["result"]["modification"], colours(state)) == (words, found)
     assert engine.catalog.turn(state["turn"]).query.where is None
 
 
-def test_a_filter_may_be_kept(dialog):
-    dialog.invoke(says("in blue", reference=RED, where={"width": {"$gt": 5_000}}), THREAD)
-    state = dialog.invoke(Command(resume="no"), THREAD)
+def test_a_filter_may_be_kept(dialogue):
+    dialogue.invoke(says("in blue", reference=RED, where={"width": {"$gt": 5_000}}), THREAD)
+    state = dialogue.invoke(Command(resume="no"), THREAD)
     assert (state["result"]["hits"], "No picture matches" in last_text(state)) == ([], True)
 
 
-def test_there_is_never_a_second_question_in_a_round(dialog):
-    dialog.invoke(says("in blue", reference=RED), THREAD)
-    dialog.invoke(says("something else"), THREAD)
-    state = dialog.invoke(Command(resume="with a submarine"), THREAD)
+def test_there_is_never_a_second_question_in_a_round(dialogue):
+    dialogue.invoke(says("in blue", reference=RED), THREAD)
+    dialogue.invoke(says("something else"), THREAD)
+    state = dialogue.invoke(Command(resume="with a submarine"), THREAD)
     assert "__interrupt__" not in state
     assert 'In doubt: None of the pictures shows "with a submarine" well.' in last_text(state)
-    state = dialog.invoke(says("another one"), THREAD)
+    state = dialogue.invoke(says("another one"), THREAD)
     assert question(state)["why"] == "unclear", "the next round may ask again"
-    assert "empty" in last_text(dialog.invoke(Command(resume=""), THREAD))
+    assert "empty" in last_text(dialogue.invoke(Command(resume=""), THREAD))
 
 
-def test_a_question_may_be_left_unanswered(dialog):
-    dialog.invoke(says("something else", reference=RED), THREAD)
-    state = dialog.invoke(says("in blue"), THREAD)
+def test_a_question_may_be_left_unanswered(dialogue):
+    dialogue.invoke(says("something else", reference=RED), THREAD)
+    state = dialogue.invoke(says("in blue"), THREAD)
     assert (state["result"]["reference"], colours(state)) == (RED, {"blue"})
 
 
@@ -363,35 +363,35 @@ def test_a_question_may_be_left_unanswered(dialog):
 @pytest.mark.parametrize("asks", [True, False])
 def test_where_nobody_can_be_asked_the_doubt_stands_in_the_answer(engine, words, given, told, asks):
     thread = {} if asks else THREAD
-    dialog = build_dialog(engine, ask=asks, checkpointer=None if asks else InMemorySaver())
-    state = dialog.invoke(says(words, **given), thread)
+    dialogue = build_dialogue(engine, ask=asks, checkpointer=None if asks else InMemorySaver())
+    state = dialogue.invoke(says(words, **given), thread)
     assert "__interrupt__" not in state
     assert f"In doubt: {told}" in last_text(state)
     assert state["turn"] == state["result"]["turn"]
 
 
 def test_a_thread_id_without_a_checkpointer_does_not_make_it_ask(engine):
-    state = build_dialog(engine).invoke(says("something else", reference=RED), THREAD)
+    state = build_dialogue(engine).invoke(says("something else", reference=RED), THREAD)
     assert "__interrupt__" not in state
 
 
 # --- async
 
 
-async def test_it_runs_async(engine, dialog):
+async def test_it_runs_async(engine, dialogue):
     told = [
-        event["stage"] async for event in dialog.astream(says("in blue", reference=RED), THREAD, stream_mode="custom")
+        event["stage"] async for event in dialogue.astream(says("in blue", reference=RED), THREAD, stream_mode="custom")
     ]
     assert told == ["caption", "imagine", "compose", "search", "answer"]
-    asked = question(await dialog.ainvoke(says("something else"), THREAD))
+    asked = question(await dialogue.ainvoke(says("something else"), THREAD))
     assert asked["why"] == "unclear"
-    state = await dialog.ainvoke(Command(resume="in green"), THREAD)
+    state = await dialogue.ainvoke(Command(resume="in green"), THREAD)
     assert colours(state) == {"green"}
 
 
-async def test_many_dialogues_run_at_a_time(dialog):
+async def test_many_dialogues_run_at_a_time(dialogue):
     wanted = ("blue", "green", "black", "white")
-    states = await dialog.abatch(
+    states = await dialogue.abatch(
         [says(f"in {colour}", reference=RED) for colour in wanted],
         [{"configurable": {"thread_id": colour}} for colour in wanted],
     )
@@ -425,35 +425,35 @@ async def test_many_dialogues_run_at_a_time(dialog):
         ),
     ],
 )
-async def test_a_failure_is_an_answer_that_says_what_to_do(dialog, given, says_so):
-    for state in (dialog.invoke(given, THREAD), await dialog.ainvoke(given, {"configurable": {"thread_id": "2"}})):
+async def test_a_failure_is_an_answer_that_says_what_to_do(dialogue, given, says_so):
+    for state in (dialogue.invoke(given, THREAD), await dialogue.ainvoke(given, {"configurable": {"thread_id": "2"}})):
         assert says_so in last_text(state)
         assert "\n" not in last_text(state)
         assert state["result"] is None
 
 
-def test_a_failure_does_not_end_the_dialogue(dialog):
-    first = dialog.invoke(says("in blue", reference=RED), THREAD)
-    assert "has no hit 9" in last_text(dialog.invoke(says("more like 9"), THREAD))
-    assert "only 1 turns" in last_text(dialog.invoke(says("undo"), THREAD))
-    state = dialog.invoke(says("in green"), THREAD)
+def test_a_failure_does_not_end_the_dialogue(dialogue):
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    assert "has no hit 9" in last_text(dialogue.invoke(says("more like 9"), THREAD))
+    assert "only 1 turns" in last_text(dialogue.invoke(says("undo"), THREAD))
+    state = dialogue.invoke(says("in green"), THREAD)
     assert state["result"]["parent"] == first["turn"]
 
 
 def test_nothing_at_all_is_told_where_nobody_can_be_asked(engine):
-    state = build_dialog(engine).invoke(says(" "))
+    state = build_dialogue(engine).invoke(says(" "))
     assert last_text(state).startswith("What should the picture show?")
 
 
 def test_an_empty_gallery_says_how_to_fill_it(tmp_path):
     with opened(tmp_path) as engine:
-        assert "ipcir index FOLDER" in last_text(build_dialog(engine).invoke(says("a red shirt")))
+        assert "ipcir index FOLDER" in last_text(build_dialogue(engine).invoke(says("a red shirt")))
 
 
 @pytest.mark.parametrize(("part", "stage"), [("imagine", "imagine"), ("compose", "compose")])
-def test_a_fault_of_ours_is_told_and_logged(engine, dialog, part, stage, caplog):
+def test_a_fault_of_ours_is_told_and_logged(engine, dialogue, part, stage, caplog):
     setattr(engine, part, None)
-    state = dialog.invoke(says("in blue", reference=RED), THREAD)
+    state = dialogue.invoke(says("in blue", reference=RED), THREAD)
     assert last_text(state).startswith(f"The stage '{stage}' failed inside (AttributeError)")
     assert f"stage {stage} failed" in caplog.text
 
@@ -519,19 +519,19 @@ def test_a_question_quotes_what_was_said_and_no_more():
 # --- trained models, and the server
 
 
-def test_a_turn_that_does_not_exist_is_forgotten_and_the_last_good_one_is_not(dialog):
+def test_a_turn_that_does_not_exist_is_forgotten_and_the_last_good_one_is_not(dialogue):
     thread = {"configurable": {"thread_id": "wrong"}}
-    first = dialog.invoke(says("a red shirt"), thread)
-    failed = dialog.invoke(says("in blue", turn="tnope"), thread)
+    first = dialogue.invoke(says("a red shirt"), thread)
+    failed = dialogue.invoke(says("in blue", turn="tnope"), thread)
     assert "There is no turn" in failed["messages"][-1].text
-    after = dialog.invoke(says("in blue"), thread)
+    after = dialogue.invoke(says("in blue"), thread)
     assert after["result"]["parent"] == first["turn"]
 
 
-def test_a_turn_that_does_not_exist_leaves_a_new_thread_without_one(dialog):
+def test_a_turn_that_does_not_exist_leaves_a_new_thread_without_one(dialogue):
     thread = {"configurable": {"thread_id": "wrong from the start"}}
-    dialog.invoke(says("in blue", turn="tnope"), thread)
-    assert dialog.invoke(says("a red shirt"), thread)["result"]["parent"] is None
+    dialogue.invoke(says("in blue", turn="tnope"), thread)
+    assert dialogue.invoke(says("a red shirt"), thread)["result"]["parent"] is None
 
 
 @pytest.fixture(scope="module")
@@ -548,10 +548,10 @@ def test_trained_models_doubt_what_the_gallery_does_not_have(wardrobe_home):
     asked = [query for query in made.queries if query.modification]
     with Engine.open(Settings(home=wardrobe_home, models="demo")) as engine:
         ids = {Path(path).name: stamp.image_id for path, stamp in engine.catalog.stamps().items()}
-        dialog = build_dialog(engine)
-        answered = [dialog.invoke(says(query.modification, reference=ids[query.reference])) for query in asked]
+        dialogue = build_dialogue(engine)
+        answered = [dialogue.invoke(says(query.modification, reference=ids[query.reference])) for query in asked]
         absent = {"purple", "teal", "pink"} - {picture.garment.colour for picture in made.pictures}
-        doubted = [dialog.invoke(says(f"in {colour}", reference=ids[asked[0].reference])) for colour in absent]
+        doubted = [dialogue.invoke(says(f"in {colour}", reference=ids[asked[0].reference])) for colour in absent]
     assert absent
     assert [state["doubt"] for state in answered] == [None] * len(asked)
     assert {state["doubt"]["why"] for state in doubted} == {"no match"}
@@ -559,10 +559,10 @@ def test_trained_models_doubt_what_the_gallery_does_not_have(wardrobe_home):
 
 async def test_langgraph_dev_finds_the_graph_and_its_gallery(wardrobe_home, monkeypatch):
     config = json.loads((ROOT / ".langgraph.json").read_text(encoding="utf-8"))
-    assert config == {"dependencies": ["."], "graphs": {"dialog": f"{module.__name__}:{make_dialog.__name__}"}}
+    assert config == {"dependencies": ["."], "graphs": {"dialogue": f"{module.__name__}:{make_dialogue.__name__}"}}
     monkeypatch.setenv("IPCIR_HOME", str(wardrobe_home))
     module._built.cache_clear()
-    dialog = await make_dialog()
-    assert dialog is await make_dialog(), "the models are loaded once"
-    assert last_text(await dialog.ainvoke(says("a red dress"))).startswith("turn t")
+    dialogue = await make_dialogue()
+    assert dialogue is await make_dialogue(), "the models are loaded once"
+    assert last_text(await dialogue.ainvoke(says("a red dress"))).startswith("turn t")
     module._built.cache_clear()

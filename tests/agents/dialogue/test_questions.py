@@ -20,7 +20,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ipcir_tools.agents.dialogue.clarify import Clarification, of_words
-from ipcir_tools.agents.dialogue.graph import build_dialog
+from ipcir_tools.agents.dialogue.graph import build_dialogue
 from ipcir_tools.agents.dialogue.questions import (
     MAX_CHARS,
     NoQuestionError,
@@ -261,41 +261,41 @@ def question(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_models_question_is_asked_and_its_answer_searched(engine, server):
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
-    told = [*dialog.stream(says("with a submarine", reference=reference(engine)), THREAD, stream_mode="custom")]
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+    told = [*dialogue.stream(says("with a submarine", reference=reference(engine)), THREAD, stream_mode="custom")]
     assert {"stage": "ask", "why": "no match", "by": "llm"} in told
-    state = dialog.get_state(THREAD)
+    state = dialogue.get_state(THREAD)
     assert state.values["doubt"]["question"] == QUESTION
     assert state.values["doubt"]["by"] == "llm"
     assert len(server.asked) == 1
     assert "with a submarine" in server.asked[0]
     assert "shirt" in server.asked[0], "the captions of what was found"
-    state = dialog.invoke(Command(resume="in blue"), THREAD)
+    state = dialogue.invoke(Command(resume="in blue"), THREAD)
     assert [message.text for message in state["messages"][-3:-1]] == [QUESTION, "in blue"]
     assert state["result"]["timings"]["ask_calls"] == 1
     assert len(server.asked) == 1, "a round asks once"
 
 
 def test_a_question_before_anything_is_searched(engine, server):
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
-    state = dialog.invoke(says("something nicer", reference=reference(engine)), THREAD)
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+    state = dialogue.invoke(says("something nicer", reference=reference(engine)), THREAD)
     assert (question(state)["question"], question(state)["why"]) == (QUESTION, "unclear")
     assert "(nothing yet)" in server.asked[0]
     assert server.imagined == 0
-    state = dialog.invoke(Command(resume="in blue"), THREAD)
+    state = dialogue.invoke(Command(resume="in blue"), THREAD)
     assert state["result"]["timings"]["ask_calls"] == 1
 
 
 def test_no_doubt_no_call(engine, server):
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
-    state = dialog.invoke(says("in blue", reference=reference(engine)), THREAD)
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+    state = dialogue.invoke(says("in blue", reference=reference(engine)), THREAD)
     assert server.asked == []
     assert "ask_calls" not in state["result"]["timings"]
 
 
 def test_where_nobody_can_be_asked_the_model_is_not_either(engine, server):
-    for dialog in (build_dialog(engine), build_dialog(engine, ask=False, checkpointer=InMemorySaver())):
-        state = dialog.invoke(says("something nicer", reference=reference(engine)), THREAD)
+    for dialogue in (build_dialogue(engine), build_dialogue(engine, ask=False, checkpointer=InMemorySaver())):
+        state = dialogue.invoke(says("something nicer", reference=reference(engine)), THREAD)
         assert state["doubt"]["ask"] is False
     assert server.asked == []
 
@@ -312,13 +312,13 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_model_costs_one_call_and_the_rules_ask(engine, server, case):
     server.says = BAD[case]
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
-    told = [*dialog.stream(says("something nicer", reference=reference(engine)), THREAD, stream_mode="custom")]
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+    told = [*dialogue.stream(says("something nicer", reference=reference(engine)), THREAD, stream_mode="custom")]
     (event,) = [each for each in told if each["stage"] == "ask"]
     assert (event["by"], event["why"]) == ("rules", "unclear")
     assert event["problem"]
     doubt = of_words("something nicer", pictured=True, begun=False)
-    assert dialog.get_state(THREAD).values["doubt"]["question"] == doubt.question
+    assert dialogue.get_state(THREAD).values["doubt"]["question"] == doubt.question
     assert len(server.asked) == 1
 
 
@@ -332,8 +332,8 @@ def test_a_model_that_hangs_does_not_hold_up_the_question(home, server):
     server.says = hang
     try:
         with opened(home, llm="test", llm_timeout=0.3) as engine:
-            dialog = build_dialog(engine, checkpointer=InMemorySaver())
-            state = dialog.invoke(says("something nicer", reference=reference(engine)), THREAD)
+            dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+            state = dialogue.invoke(says("something nicer", reference=reference(engine)), THREAD)
     finally:
         over.set()
     assert question(state)["question"].startswith("What should be different?")
@@ -342,8 +342,8 @@ def test_a_model_that_hangs_does_not_hold_up_the_question(home, server):
 def test_a_model_that_cannot_be_had_is_not_needed_for_a_question(home, monkeypatch):
     monkeypatch.delenv("IPCIR_LLM_BASE_URL", raising=False)
     with opened(home, llm="nobody:x") as engine:
-        dialog = build_dialog(engine, checkpointer=InMemorySaver())
-        state = dialog.invoke(says("something nicer", reference=reference(engine)), THREAD)
+        dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+        state = dialogue.invoke(says("something nicer", reference=reference(engine)), THREAD)
     assert question(state)["question"].startswith("What should be different?")
 
 
@@ -359,8 +359,8 @@ class Names(BaseCallbackHandler):
 
 def test_a_trace_names_the_prompt(engine, server):
     names = Names()
-    dialog = build_dialog(engine, checkpointer=InMemorySaver())
-    dialog.invoke(says("something nicer", reference=reference(engine)), {**THREAD, "callbacks": [names]})
+    dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
+    dialogue.invoke(says("something nicer", reference=reference(engine)), {**THREAD, "callbacks": [names]})
     ((name, tags, metadata),) = names.models
     assert name == "ask.model"
     assert "ask" in tags

@@ -1,4 +1,4 @@
-"""The operations as every face calls them: small answers, texts that stay data, refusals that say what to do."""
+"""The tools as every face calls them: small answers, texts that stay data, refusals that say what to do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from ipcir_tools.agents.tools import OPERATIONS, Answer, ToolCallError, validation_message
-from ipcir_tools.agents.tools.images import MAX_JPEG, MOST_ON_SHEET, MOST_THUMBNAILS, SIDE
+from ipcir_tools.agents.tools import TOOLS, Answer, ToolCallError, validation_message
+from ipcir_tools.agents.tools.images import MAX_JPEG, MAX_ON_SHEET, MAX_THUMBNAILS, SIDE
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.display.results import DATA
@@ -73,8 +73,8 @@ def id_of(engine: Engine, name: str) -> str:
 
 
 def do(engine: Engine, name: str, /, **arguments: Any) -> Answer:
-    operation = OPERATIONS[name]
-    return operation.call(engine, operation.arguments.model_validate(arguments))
+    tool = TOOLS[name]
+    return tool.call(engine, tool.arguments.model_validate(arguments))
 
 
 def refusal(engine: Engine, name: str, /, **arguments: Any) -> str:
@@ -91,20 +91,20 @@ def outside_quotes(text: str) -> str:
     return re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
 
 
-# --- what every operation keeps
+# --- what every tool keeps
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_an_operation_tells_a_model_all_that_it_takes(operation):
-    fields = operation.arguments.model_json_schema()["properties"]
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+def test_a_tool_describes_all_of_its_arguments(tool):
+    fields = tool.arguments.model_json_schema()["properties"]
     assert all(field["description"] for field in fields.values())
     assert not {"config", "callbacks", "run_manager", "runtime"} & set(fields), "LangChain keeps these for itself"
-    assert operation.arguments.model_json_schema()["additionalProperties"] is False
-    assert len(operation.about) < 400
+    assert tool.arguments.model_json_schema()["additionalProperties"] is False
+    assert len(tool.description) < 400
 
 
 def hostile_calls(engine: Engine) -> dict[str, dict[str, Any]]:
-    """A call of every operation on pictures and turns that are full of orders."""
+    """A call of every tool on pictures and turns that are full of orders."""
     pink, evil = id_of(engine, "pink-0.png"), id_of(engine, EVIL_NAME)
     engine.caption(pink)
     engine.caption(evil)
@@ -113,8 +113,8 @@ def hostile_calls(engine: Engine) -> dict[str, dict[str, Any]]:
         "compose_search": {"reference": pink, "modification": "in pink", "k": 10},
         "refine_search": {"turn": turn, "liked": [evil], "modification": "and " + ORDER},
         "find_images": {"text": "pink", "k": 10},
-        "caption_image": {"image": pink},
-        "imagine_target": {"image": pink, "modification": "with a belt"},
+        "caption_image": {"reference": pink},
+        "imagine_target": {"reference": pink, "modification": "with a belt"},
         "encode": {"text": ORDER},
         "fused_search": {"vectors": [{"handle": pink}], "k": 10},
         "show_turn": {"turn": turn},
@@ -123,7 +123,7 @@ def hostile_calls(engine: Engine) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", TOOLS)
 def test_orders_in_pictures_come_back_as_capped_labelled_data(engine, name):
     answer = do(engine, name, **hostile_calls(engine)[name])
     brief = answer.brief.model_dump_json()
@@ -146,15 +146,15 @@ def test_the_orders_do_come_back_where_captions_and_names_are_shown(engine):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", TOOLS)
 def test_an_answer_is_plain_json(engine, name):
     answer = do(engine, name, **hostile_calls(engine)[name])
     for whole in (answer.artifact, answer.brief.model_dump(mode="json")):
         assert json.loads(json.dumps(whole, allow_nan=False)) == whole
-    assert type(answer.brief) is OPERATIONS[name].brief
+    assert type(answer.brief) is TOOLS[name].brief
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", TOOLS)
 def test_a_model_is_not_told_where_files_lie(engine, pictures, name):
     answer = do(engine, name, **hostile_calls(engine)[name])
     assert str(pictures) not in answer.text + answer.brief.model_dump_json()
@@ -224,8 +224,8 @@ def test_an_answer_is_small_whatever_the_pictures_say(said, named, hits):
         do(worst, "fused_search", vectors=[{"handle": "x"}]),
         do(worst, "show_turn", turn="t1"),
         do(worst, "list_turns", limit=hits),
-        do(worst, "caption_image", image="x"),
-        do(worst, "imagine_target", image="x", modification="y"),
+        do(worst, "caption_image", reference="x"),
+        do(worst, "imagine_target", reference="x", modification="y"),
     ]
     for answer in answers:
         for text in (answer.text, answer.brief.model_dump_json()):
@@ -243,17 +243,17 @@ def test_short_texts_are_shown_whole():
 
 
 def test_a_caption_is_what_the_captioner_says(engine):
-    answer = do(engine, "caption_image", image=id_of(engine, "red-0.png"))
-    assert (answer.brief.image, answer.brief.caption) == (id_of(engine, "red-0.png"), "a red shirt")
+    answer = do(engine, "caption_image", reference=id_of(engine, "red-0.png"))
+    assert (answer.brief.reference, answer.brief.caption) == (id_of(engine, "red-0.png"), "a red shirt")
     assert '"a red shirt"' in answer.text
 
 
-@pytest.mark.parametrize("of", ["image", "caption"])
+@pytest.mark.parametrize("of", ["reference", "caption"])
 def test_a_target_is_imagined_from_a_picture_or_from_words(engine, of):
     red = id_of(engine, "red-0.png")
-    answer = do(engine, "imagine_target", modification="in blue", **{of: red if of == "image" else "a red shirt"})
+    answer = do(engine, "imagine_target", modification="in blue", **{of: red if of == "reference" else "a red shirt"})
     assert answer.brief.description == "a blue shirt"
-    assert answer.brief.image == (red if of == "image" else None)
+    assert answer.brief.reference == (red if of == "reference" else None)
     assert '"a blue shirt"' in answer.text
     assert answer.artifact["imagined"]["origin"] == answer.brief.imagined_by == "rules"
 
@@ -262,7 +262,7 @@ def test_a_prompt_that_sees_is_shown_the_picture_that_the_tool_was_given(engine,
     eyes = ScriptedChatModel(replies=['{"description": "a blue shirt"}'])
     sees = build_imagine_chain(eyes, prompt="imagine.onestage", pictures=engine._shown)
     monkeypatch.setattr(engine, "imagine", sees)
-    answer = do(engine, "imagine_target", modification="in blue", image=id_of(engine, "red-0.png"))
+    answer = do(engine, "imagine_target", modification="in blue", reference=id_of(engine, "red-0.png"))
     assert answer.brief.imagined_by == "llm"
     picture = eyes.received[0][-1].content[1]
     shown = Image.open(io.BytesIO(base64.b64decode(picture["base64"])))
@@ -281,7 +281,7 @@ def test_a_handle_is_stable_and_no_numbers_come_with_it(engine):
     assert once == again
     assert once.artifact == {"handle": once.brief.handle, "of": "text"}
     red = id_of(engine, "red-0.png")
-    assert do(engine, "encode", image=red).brief.handle == red
+    assert do(engine, "encode", reference=red).brief.handle == red
 
 
 def test_vectors_add_up_and_lead_away(engine):
@@ -340,15 +340,15 @@ def test_thumbnails_come_one_by_one_in_the_order_asked(engine):
 
 def test_pictures_stay_small_even_where_they_are_noise(tmp_path):
     rng = np.random.default_rng(0)
-    for i in range(MOST_ON_SHEET):
+    for i in range(MAX_ON_SHEET):
         Image.fromarray(rng.integers(0, 256, (600, 500, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
     with Engine.open(Settings(home=tmp_path / "home", encoder=ENCODER, captioner=CAPTIONER)) as engine:
         engine.encoder = FakeEncoder(encoder_id(ENCODER))
         engine.index([tmp_path])
         ids = engine.catalog.gallery_ids()
-        sheets = [do(engine, "show_images", ids=ids[:n]).pictures for n in (10, MOST_ON_SHEET)]
-        thumbnails = do(engine, "show_images", ids=ids[:MOST_THUMBNAILS], layout="thumbnails").pictures
-    assert [len(each) for each in (*sheets, thumbnails)] == [1, 1, MOST_THUMBNAILS]
+        sheets = [do(engine, "show_images", ids=ids[:n]).pictures for n in (10, MAX_ON_SHEET)]
+        thumbnails = do(engine, "show_images", ids=ids[:MAX_THUMBNAILS], layout="thumbnails").pictures
+    assert [len(each) for each in (*sheets, thumbnails)] == [1, 1, MAX_THUMBNAILS]
     for picture in (*sheets[0], *sheets[1], *thumbnails):
         assert len(picture.data) <= MAX_JPEG
     assert all(max(opened(each.data).size) == SIDE for each in thumbnails)
@@ -380,11 +380,11 @@ def test_what_cannot_be_shown_is_grey_and_told(engine, pictures, layout):
 
 def test_a_turn_is_shown_with_its_path(engine):
     root = do(engine, "find_images", text="blue").brief
-    pick = do(engine, "refine_search", turn=root.turn, base="1", modification="in red").brief
+    pick = do(engine, "refine_search", turn=root.turn, reference="1", modification="in red").brief
     last = do(engine, "refine_search", turn=pick.turn, liked=[1], disliked=["2"], k=3)
     answer = do(engine, "show_turn", turn=last.brief.turn[:8])
     assert answer.artifact["path"] == [root.turn, pick.turn, last.brief.turn]
-    assert [step.asked for step in answer.brief.path] == ["blue", "in red", "1 liked; 1 disliked"]
+    assert [step.request for step in answer.brief.path] == ["blue", "in red", "1 liked; 1 disliked"]
     assert f'path from the root: {root.turn} "blue" > {pick.turn} "in red" > {last.brief.turn} "1 liked;' in answer.text
     assert answer.brief.hits == last.brief.hits
     assert answer.brief.liked == [pick.hits[0].id]
@@ -431,15 +431,15 @@ def test_the_turns_under_a_turn_are_its_branches(engine):
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("caption_image", {"image": "0123456789abcdef"}, "take an id from earlier hits"),
-        ("caption_image", {"image": "/etc/passwd"}, "neither in the gallery nor in an allowed folder"),
-        ("caption_image", {"image": " "}, "give the id of an earlier hit"),
-        ("imagine_target", {"image": "nobody", "modification": "in blue"}, "take an id from earlier hits"),
+        ("caption_image", {"reference": "0123456789abcdef"}, "take an id from earlier hits"),
+        ("caption_image", {"reference": "/etc/passwd"}, "neither in the gallery nor in an allowed folder"),
+        ("caption_image", {"reference": " "}, "give the id of an earlier hit"),
+        ("imagine_target", {"reference": "nobody", "modification": "in blue"}, "take an id from earlier hits"),
         ("imagine_target", {"caption": "a shirt", "modification": " "}, 'such as "make it blue"'),
         ("imagine_target", {"caption": " \n", "modification": "in blue"}, "caption is empty"),
         ("encode", {"text": "\t"}, "text is empty"),
         ("encode", {"text": "x" * 2_001}, "2000 at most"),
-        ("encode", {"image": "nobody"}, "take an id from earlier hits"),
+        ("encode", {"reference": "nobody"}, "take an id from earlier hits"),
         ("fused_search", {"vectors": [{"handle": "text:0000"}]}, "take handles that `encode` gave"),
         ("fused_search", {"vectors": [{"handle": "\ud800"}]}, "take handles that `encode` gave"),
         ("fused_search", {"vectors": [{"handle": "x" * 5_000}]}, "take handles that `encode` gave"),
@@ -469,10 +469,10 @@ def test_vectors_that_cancel_out_are_told(engine):
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("imagine_target", {"modification": "in blue"}, "arguments: give exactly one of image and caption"),
-        ("imagine_target", {"modification": "in blue", "image": "a", "caption": "b"}, "exactly one"),
-        ("encode", {}, "arguments: give exactly one of text and image"),
-        ("encode", {"text": "a", "image": "b"}, "exactly one"),
+        ("imagine_target", {"modification": "in blue"}, "arguments: give exactly one of reference and caption"),
+        ("imagine_target", {"modification": "in blue", "reference": "a", "caption": "b"}, "exactly one"),
+        ("encode", {}, "arguments: give exactly one of text and reference"),
+        ("encode", {"text": "a", "reference": "b"}, "exactly one"),
         ("fused_search", {"vectors": []}, "vectors: List should have at least 1 item"),
         ("fused_search", {"vectors": [{"handle": "x", "weight": float("nan")}]}, "vectors.0.weight: Input should be"),
         ("fused_search", {"vectors": [{"handle": "x", "weight": 1e300}]}, "less than or equal to 10"),
@@ -486,10 +486,10 @@ def test_vectors_that_cancel_out_are_told(engine):
 )
 def test_wrong_arguments_are_named_with_what_is_expected(name, arguments, says):
     with pytest.raises(ValidationError) as caught:
-        OPERATIONS[name].arguments.model_validate(arguments)
+        TOOLS[name].arguments.model_validate(arguments)
     told = validation_message(caught.value)
     assert says in told
-    assert "call again with them mended" in told
+    assert "correct them and call again" in told
     assert len(told) < 600
     told.encode()
 
@@ -514,7 +514,7 @@ def test_a_model_that_cannot_be_had_is_told(engine, monkeypatch):
         raise ModelUnavailableError("The captioner cannot be loaded: set IPCIR_CAPTIONER.\nReally.")
 
     monkeypatch.setattr(engine, "caption", missing)
-    assert refusal(engine, "caption_image", image="x") == (
+    assert refusal(engine, "caption_image", reference="x") == (
         "The captioner cannot be loaded: set IPCIR_CAPTIONER. Really."
     )
 
@@ -524,7 +524,7 @@ def test_a_fault_of_ours_is_told_as_such_and_logged(engine, monkeypatch, caplog)
         raise RuntimeError("a secret")
 
     monkeypatch.setattr(engine, "caption", broken)
-    told = refusal(engine, "caption_image", image="x")
+    told = refusal(engine, "caption_image", reference="x")
     assert "no fault of your arguments" in told
     assert "secret" not in told
     assert "a secret" in caplog.text
@@ -536,19 +536,19 @@ def test_a_fault_of_ours_is_told_as_such_and_logged(engine, monkeypatch, caplog)
 @pytest.mark.parametrize(
     "given",
     [
-        {"liked": None, "disliked": None, "base": None, "k": None, "modification": "in blue"},
+        {"liked": None, "disliked": None, "reference": None, "k": None, "modification": "in blue"},
         {"liked": "2"},
         {"liked": 2.0, "disliked": [3.0]},
-        {"base": 3.0},
+        {"reference": 3.0},
     ],
 )
 def test_nulls_whole_floats_and_single_pictures_are_understood(given):
-    asked = OPERATIONS["refine_search"].arguments.model_validate({"turn": "t1", **given})
+    asked = TOOLS["refine_search"].arguments.model_validate({"turn": "t1", **given})
     expected = {"liked": ["2"] if given.get("liked") else [], "disliked": ["3"] if given.get("disliked") else []}
     assert {"liked": asked.liked, "disliked": asked.disliked} == expected
-    assert asked.base == ("3" if given.get("base") else None)
+    assert asked.reference == ("3" if given.get("reference") else None)
 
 
 def test_what_is_required_may_not_be_null():
     with pytest.raises(ValidationError):
-        OPERATIONS["refine_search"].arguments.model_validate({"turn": None})
+        TOOLS["refine_search"].arguments.model_validate({"turn": None})

@@ -1,0 +1,133 @@
+"""The tools of :mod:`ipcir_tools.agents.tools` as MCP tools.
+
+MCP's own ``Tool`` is made directly, with its arguments unchecked: ``MCPServer.tool`` would derive a second model of the
+arguments from a function's signature, whose messages a model cannot use. ``FuncMetadata`` and ``ArgModelBase`` are the
+parts of mcp 2.3 that this needs; ``tests/agents/test_mcp_tools.py`` fails where they change.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+from mcp.server.mcpserver import Context, tools
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
+from pydantic import ConfigDict, ValidationError
+
+from ipcir_tools.agents.tools import IMAGE_TOOLS, Answer, Arguments, Tool, ToolCallError, validation_message
+
+if TYPE_CHECKING:
+    from ipcir_tools.engine.engine import Engine
+
+
+READ_ONLY = {"fused_search", "show_turn", "list_turns", "show_images"}
+"""Tools that leave the catalog as it is."""
+IDEMPOTENT = READ_ONLY | {"caption_image", "imagine_target", "encode"}
+"""Tools of which a second call changes nothing: what they store, they store once. A search stores a turn every time."""
+
+
+class _RawArguments(ArgModelBase):
+    """The arguments of a call as they came: the tool's own model checks them, with messages of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def model_dump_one_level(self) -> dict[str, Any]:
+        """All of them as the one argument ``values``."""
+        return {"values": dict(self.model_extra or {})}
+
+
+def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float) -> tools.Tool:
+    """A tool over an engine as an MCP tool. It runs in a worker thread and reports progress in that interval."""
+
+    async def call(values: dict[str, Any], ctx: Context[Any, Any]) -> CallToolResult:
+        try:
+            arguments = _validate(tool.arguments, values)
+        except ValidationError as error:
+            return _error_result(validation_message(error))
+        async with _progress(ctx, tool.title, progress_interval):
+            try:
+                answer = await anyio.to_thread.run_sync(tool.call, engine, arguments)
+            except ToolCallError as error:
+                return _error_result(str(error))
+        return _result(tool, answer)
+
+    output_schema = None if tool.name in IMAGE_TOOLS else tool.brief.model_json_schema(mode="serialization")
+    return tools.Tool(
+        fn=call,
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        parameters=tool.arguments.model_json_schema(),
+        fn_metadata=FuncMetadata(arg_model=_RawArguments, output_schema=output_schema),
+        is_async=True,
+        context_kwarg="ctx",
+        annotations=ToolAnnotations(
+            title=tool.title,
+            read_only_hint=tool.name in READ_ONLY,
+            destructive_hint=False,
+            idempotent_hint=tool.name in IDEMPOTENT,
+            open_world_hint=engine.settings.allow_urls,
+        ),
+    )
+
+
+def _validate(model: type[Arguments], values: dict[str, Any]) -> Arguments:
+    """The arguments. Some clients write lists and objects as JSON in a string: those are parsed and tried again."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        invalid = {each["loc"][0] for each in error.errors() if each["loc"]}
+        with suppress(ValidationError):
+            return model.model_validate(values | {name: _parse(values[name]) for name in values if name in invalid})
+        raise
+
+
+def _parse(value: Any) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(value) if isinstance(value, str) else value
+    return value
+
+
+@asynccontextmanager
+async def _progress(ctx: Context[Any, Any], message: str, interval: float) -> AsyncIterator[None]:
+    """Report the seconds since the start: at the start, at every interval and at the end, if the client wants it."""
+    began = anyio.current_time()
+
+    async def report() -> None:
+        await ctx.report_progress(anyio.current_time() - began, None, message)
+
+    async def report_repeatedly() -> None:
+        while True:
+            await anyio.sleep(interval)
+            await report()
+
+    await ctx.report_progress(0.0, None, message)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(report_repeatedly)
+        yield
+        tasks.cancel_scope.cancel()
+    await report()
+
+
+def _error_result(message: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
+
+
+def _result(tool: Tool[Any], answer: Answer) -> CallToolResult:
+    """The same JSON as text and as structured content, as some clients read only one. Pictures come with text alone:
+    some clients drop them beside structured content."""
+    if tool.name in IMAGE_TOOLS:
+        blocks: list[ContentBlock] = [TextContent(type="text", text=answer.text)]
+        blocks += [
+            ImageContent(type="image", data=b64encode(each.data).decode(), mime_type=each.mime_type)
+            for each in answer.pictures
+        ]
+        return CallToolResult(content=blocks)
+    text = TextContent(type="text", text=answer.brief.model_dump_json())
+    return CallToolResult(content=[text], structured_content=answer.brief.model_dump(mode="json"))
