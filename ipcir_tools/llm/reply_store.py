@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +11,7 @@ from langchain_core.messages import BaseMessage
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import identity
 from ipcir_tools.prompts import Prompt
+from ipcir_tools.text import json_digest
 from ipcir_tools.types import Reply
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def key_of(messages: Sequence[BaseMessage], llm: BaseChatModel, prompt: Prompt) 
     """What the reply to these messages is kept under: a hash of all that it depends on."""
     said = [[message.type, message.content] for message in messages]
     parts = [said, identity(llm), prompt.tag, prompt.schema_of_reply]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return json_digest(parts)
 
 
 def reply_of(text: str, kind: str, model: str, prompt: Prompt, budget: Budget) -> Reply:

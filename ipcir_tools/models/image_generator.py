@@ -15,14 +15,13 @@ A name is one of
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -128,8 +127,4 @@ def _finished(ahead: dict[Future[Drawn], int]) -> Iterator[tuple[int, Drawn]]:
 
 def _seed_of(description: str, place: int, seed: int) -> int:
     """31 bits, which every generator of random numbers takes."""
-    return int(_digest([seed, place, description])[:8], 16) >> 1
-
-
-def _digest(parts: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return int(json_digest([seed, place, description])[:8], 16) >> 1

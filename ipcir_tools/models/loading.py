@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +16,7 @@ from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.models.open_clip import KEPT_ENCODERS, OpenClipEncoder, open_model, parsed_encoder
 from ipcir_tools.models.transformers_captioner import GENERATION, KEPT_CAPTIONERS, TransformersCaptioner, open_captioner
 from ipcir_tools.settings import Settings
-from ipcir_tools.text import error_sentence
+from ipcir_tools.text import error_sentence, json_digest
 
 ON_ACCELERATOR = "transformers:Salesforce/blip2-opt-2.7b"
 ON_CPU = "transformers:Salesforce/blip-image-captioning-base"
@@ -34,19 +32,15 @@ def captioner_id(name: str, device: str = "auto") -> str:
     name = _resolved(name, device)
     parsed = parsed_captioner(name)
     if parsed.kind == "chat":
-        return f"{name}/{_settings_digest([CHAT_PROMPT, CHAT_PIXELS])}"
+        return f"{name}/{json_digest([CHAT_PROMPT, CHAT_PIXELS])[:8]}"
     weights = f"transformers:{hub.folder_id(parsed.folder, 'config.json')}" if parsed.folder else name
-    return f"{weights}/{_settings_digest(GENERATION)}"
+    return f"{weights}/{json_digest(GENERATION)[:8]}"
 
 
 def _resolved(name: str, device: str) -> str:
     if name != "auto":
         return name
     return ON_CPU if pick_device(device) == "cpu" else ON_ACCELERATOR
-
-
-def _settings_digest(settings: Any) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def load_captioner(name: str, *, device: str = "auto", dtype: str = "auto", batch_size: int = 16) -> Captioner:

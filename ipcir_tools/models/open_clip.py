@@ -17,8 +17,6 @@ A name is one of
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -33,6 +31,7 @@ from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType, torch_dtype
 from ipcir_tools.models.encoder import GRAMMAR, Encoder, _as_array
 from ipcir_tools.models.pseudo_words import PseudoWords
+from ipcir_tools.text import json_digest
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def _create(identity: str, name: EncoderName, device: str, dtype: DType, *, quic
         model=model,
         preprocess=image_transform_v2(PreprocessCfg(**settings), is_train=False),
         tokenizer=tokenizer,
-        space=f"{identity}/{dim}d-{_settings_digest(settings)}",
+        space=f"{identity}/{dim}d-{json_digest(settings)[:8]}",
         dim=dim,
     )
 
@@ -200,8 +199,3 @@ def _width(model: Any, tokenizer: Callable[[list[str]], torch.Tensor], device: s
 
     with torch.inference_mode():
         return int(model.encode_text(tokenizer(["a"]).to(device)).shape[-1])
-
-
-def _settings_digest(settings: dict[str, Any]) -> str:
-    """8 hex digits over size, mean, std, interpolation, resize mode and the rest of the preprocessing."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

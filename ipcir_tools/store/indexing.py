@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipcir_tools.batches import Progress, _silent
+from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.errors import BadImageError, IPCIRError, ModelUnavailableError, NotFoundError
 from ipcir_tools.images.files import find_files, located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
@@ -57,7 +57,7 @@ def index_folders(
     encoder is not the gallery's; ModelUnavailableError if it cannot be had or fails on everything.
     """
     started = time.perf_counter()
-    run = _Run(catalog, encoder, settings, progress or _silent)
+    run = _Run(catalog, encoder, settings, progress or no_progress)
     run.look(paths)
     run.take_in()
     run.forget()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import re
@@ -15,6 +14,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ChatMessage, Chat
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from pydantic import BaseModel
 
+from ipcir_tools.text import json_digest
 from ipcir_tools.types import Reply
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _said(generation: dict[str, Any]) -> str:
 
 def _key(prompt: str, llm_string: str) -> str:
     same = _RANDOM_ID.sub('"id": null', prompt)
-    return hashlib.sha256(json.dumps([same, llm_string]).encode()).hexdigest()
+    return json_digest([same, llm_string])
 
 
 def _portable(generation: Generation) -> Generation:

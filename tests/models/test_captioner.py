@@ -421,7 +421,7 @@ def test_a_captioner_that_is_dead_is_asked_a_few_times_alone(told):
     assert dead.calls == OUTAGES
     ask()
     assert dead.calls == 2 * OUTAGES, "each call tries again"
-    with captioning.patience.lasting():
+    with captioning.failures.shared():
         for _ in range(10):
             ask("a")
     assert dead.calls == 3 * OUTAGES, "unless they belong together"

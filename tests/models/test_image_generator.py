@@ -29,7 +29,7 @@ from ipcir_tools.models.image_generator import ImageGenerator
 from ipcir_tools.models.loading import load_image_generator
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.drawings import drawn_key
+from ipcir_tools.store.drawings import drawing_key
 from ipcir_tools.store.failure_limit import OUTAGES
 from ipcir_tools.store.features import Features
 
@@ -132,7 +132,7 @@ def test_references_are_shown_to_image_generators_that_edit_alone():
 @given(st.lists(st.tuples(st.text(), st.text(), st.integers(0, 9), st.integers(0, 9), st.text()), unique=True))
 def test_keys_differ_where_anything_does(wanted):
     keys = [
-        drawn_key(image_generator, text, i, seed=seed, reference=seen)
+        drawing_key(image_generator, text, i, seed=seed, reference=seen)
         for image_generator, text, i, seed, seen in wanted
     ]
     assert len(set(keys)) == len(wanted)
@@ -190,7 +190,7 @@ def test_a_image_generator_that_is_dead_is_asked_a_few_times_alone(features):
         draw(features, dead, *(f"ill {i}" for i in range(50)))
     before = len(dead.asked)
     assert before <= most
-    with features.giving_up():
+    with features.shared_failures():
         for i in range(50):
             with pytest.raises(ModelUnavailableError):
                 draw(features, dead, f"ill {i}")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ipcir_tools.batches import no_progress
 from ipcir_tools.chains.composition.chain import Composed, compose_all
 from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
@@ -99,7 +100,7 @@ class Run:
         self.engine, self.benchmark, self.composers = engine, benchmark, tuple(dict.fromkeys(composers))
         self.fused = next((name for name in self.composers if composer_named(name).name == FUSED), None)
         self.asked_once = AskedOnce(engine)
-        self._top, self._progress = top, progress or _silent
+        self._top, self._progress = top, progress or no_progress
         self.ranker = Ranker(benchmark)
         self._before = Counter(engine.features.made)
         with self._timed("pictures"):
@@ -133,7 +134,7 @@ class Run:
         outcomes = [Outcome(name, not_run=self._lacking(name)) for name in self.composers]
         found = Measured(self.benchmark, outcomes, self.faults)
         asked = self.asked
-        with self.engine.features.giving_up():
+        with self.engine.features.shared_failures():
             for start in range(0, len(asked), BLOCK):
                 block = asked[start : start + BLOCK]
                 for outcome in found.outcomes:
@@ -154,7 +155,7 @@ class Run:
 
     def _without_captioner(self, outcome: Outcome) -> None:
         """Not run, where no query could go without a captioner that cannot be had. It is loaded only when needed."""
-        why = self.engine.features.no_captioner
+        why = self.engine.features.captioner_error
         if why and outcome.failed and not outcome.top and composer_named(outcome.composer).imagines:
             outcome.not_run, outcome.failed = why, {}
 
@@ -256,7 +257,3 @@ class Run:
         began = time.perf_counter()
         yield
         self.seconds[part] += time.perf_counter() - began  # type: ignore[assignment]
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    pass
