@@ -11,7 +11,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """A ``Progress`` that shows nothing."""
+    """Reports nothing."""
 
 
 T = TypeVar("T")

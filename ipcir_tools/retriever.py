@@ -23,6 +23,7 @@ from langchain_core.runnables import RunnableConfig, run_in_executor
 from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.engine.references import Reference
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.text import shorten_json
@@ -43,16 +44,14 @@ class ComposedImageRetriever(BaseRetriever):
     """
 
     engine: Engine = Field(repr=False)
-    reference: str | None = None
-    """The picture to start from: an id, or whatever else :meth:`Engine.search` takes."""
+    reference: Reference | None = None
+    """The image to start from: an id, a Path, a PIL image, or whatever else :meth:`Engine.search` takes."""
     k: int | None = None
     """Documents wanted. None, here and below: as the engine's settings say, or the turn that is refined."""
     weight: float | None = None
     where: Where | None = None
     composer: str | None = None
     rerank: int | None = None
-    trusted: bool = False
-    """Whether a reference may be any file of this machine. Leave it off where users or agents name it."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **arguments: Any
@@ -72,10 +71,10 @@ class ComposedImageRetriever(BaseRetriever):
         query: str,
         config: RunnableConfig,
         *,
-        reference: str | None = None,
+        reference: Reference | None = None,
         turn: str | None = None,
-        liked: Sequence[str] = (),
-        disliked: Sequence[str] = (),
+        liked: Sequence[Reference] = (),
+        disliked: Sequence[Reference] = (),
         **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
         """The result of one call; an argument that it leaves out is the retriever's.
@@ -85,9 +84,8 @@ class ComposedImageRetriever(BaseRetriever):
         options = SearchOptions(**keywords).or_else(self._options())
         if turn is not None:
             return self.engine.refine(
-                turn, query, options, reference=reference, liked=liked, disliked=disliked,
-                trusted=self.trusted, config=config,
-            )  # fmt: skip
+                turn, query, options, reference=reference, liked=liked, disliked=disliked, config=config
+            )
         if liked or disliked:
             raise InvalidRequestError(
                 "Only an earlier answer can be judged: pass its `turn` beside what is liked or not."
@@ -95,7 +93,7 @@ class ComposedImageRetriever(BaseRetriever):
         reference = self.reference if reference is None else reference
         if reference is None:
             return self.engine.find(query, options, config=config)
-        return self.engine.search(reference, query, options, trusted=self.trusted, config=config)
+        return self.engine.search(reference, query, options, config=config)
 
     def _options(self) -> SearchOptions:
         return SearchOptions(k=self.k, weight=self.weight, where=self.where, composer=self.composer, rerank=self.rerank)

@@ -95,7 +95,7 @@ def test_agent(run):
         calls="[call['name'] for message in said['messages'] for call in getattr(message, 'tool_calls', [])]",
         asked="[step.query.modification for step in engine.catalog.path(turn.id)]",
         imagined="turn.imagined.description",
-        stages="stages",
+        nodes="nodes",
         refined="[refined.query.modification, len(refined.query.liked), refined.parent == back.id]",
         question="question['why']",
         answered="[answered.query.modification, answered.parent == back.id, answered.imagined.description]",
@@ -104,7 +104,7 @@ def test_agent(run):
     assert ran.values["asked"] == ["in blue", "with long sleeves"]
     assert "blue" in ran.values["imagined"]
     assert "long sleeves" in ran.values["imagined"]
-    assert ran.values["stages"] == ["caption", "imagine", "compose", "search", "answer"]
+    assert ran.values["nodes"] == ["caption", "imagine", "compose", "search", "answer"]
     assert ran.values["refined"] == ["with long sleeves", 1, True]
     assert ran.values["question"] == "unclear"
     modification, from_back, description = ran.values["answered"]

@@ -276,18 +276,28 @@ def test_an_empty_gallery_is_said_to_be_empty(tmp_path):
         ComposedImageRetriever(engine=engine).invoke("blue")
 
 
-def test_only_a_trusted_retriever_opens_any_file(engine, tmp_path):
-    other = tmp_path / "other.png"
-    draw(tmp_path / "mine.png", "green", 50)
+def test_only_a_path_opens_any_file(engine, tmp_path):
+    mine, other = tmp_path / "mine.png", tmp_path / "other.png"
+    draw(mine, "green", 50)
     draw(other, "green", 51)
-    asked = {"reference": str(tmp_path / "mine.png")}
+    retriever = ComposedImageRetriever(engine=engine)
     with pytest.raises(NotAllowedError):
-        ComposedImageRetriever(engine=engine).invoke("in blue", **asked)
-    documents = ComposedImageRetriever(engine=engine, trusted=True).invoke("in blue", **asked)
+        retriever.invoke("in blue", reference=str(mine))
+    documents = retriever.invoke("in blue", reference=mine)
     turn = engine.catalog.turn(documents[0].metadata["turn"])
     with pytest.raises(NotAllowedError):
-        ComposedImageRetriever(engine=engine).invoke("in green", turn=turn.id, **{**asked, "reference": str(other)})
-    assert turn.query.reference == load(tmp_path / "mine.png", engine.settings).record.id
+        retriever.invoke("in green", turn=turn.id, reference=str(other))
+    assert turn.query.reference == load(mine, engine.settings).record.id
+    bound = ComposedImageRetriever(engine=engine, reference=mine).invoke("in blue")
+    assert [each.id for each in bound] == [each.id for each in documents]
+
+
+def test_an_image_in_memory_is_a_reference(engine, tmp_path):
+    draw(tmp_path / "mine.png", "green", 50)
+    with Image.open(tmp_path / "mine.png") as image:
+        documents = ComposedImageRetriever(engine=engine, reference=image).invoke("in blue")
+    from_file = ComposedImageRetriever(engine=engine).invoke("in blue", reference=tmp_path / "mine.png")
+    assert [each.id for each in documents] == [each.id for each in from_file]
 
 
 # --- tracing

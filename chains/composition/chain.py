@@ -23,7 +23,7 @@ from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pooled
-from ipcir_tools.llm.tracing import step
+from ipcir_tools.llm.tracing import trace_step
 from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _all_composed(
         places[job.composer.spec].append(i)
     made: dict[int, Composed] = {}
     for spec, several in places.items():
-        with step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spec, requests=len(several)):
+        with trace_step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spec, requests=len(several)):
             made |= {i: _composed(jobs[i], images, work.seconds, counts) for i in several}
     return [made[i] for i in range(len(jobs))]
 
@@ -216,7 +216,7 @@ class _Work:
     def part(self, name: str, **items: int) -> Iterator[None]:
         """A step of the trace that is timed; nothing where there are no ``items`` to work on."""
         wanted = all(items.values())
-        with step(name, self.config, **items) if wanted else nullcontext(), self.timed(name, wanted):
+        with trace_step(name, self.config, **items) if wanted else nullcontext(), self.timed(name, wanted):
             yield
 
     @contextmanager

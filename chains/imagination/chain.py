@@ -26,7 +26,7 @@ from ipcir_tools.chains.imagination.prompting import check
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.chains.imagination.structured_output import Writer
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.llm.chat_model import Named, load_llm, name_of
+from ipcir_tools.llm.chat_model import NamedChatModel, load_llm, model_name
 from ipcir_tools.llm.reply_store import ReplyStore
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.settings import load_settings
@@ -119,13 +119,13 @@ class Workshop:
         models: Callable[[str], BaseChatModel | None] | None,
     ) -> None:
         """Raises ``NotFoundError`` and ``InvalidRequestError`` for prompts that cannot be used."""
-        self._own = Named(llm, name_of(llm)) if llm is not None else None
-        self._fallbacks = tuple(Named(each, name_of(each)) for each in fallbacks)
+        self._own = NamedChatModel(llm, model_name(llm)) if llm is not None else None
+        self._fallbacks = tuple(NamedChatModel(each, model_name(each)) for each in fallbacks)
         self._default, self._refine, self._folder = prompt, refine, folder
         self._timeout, self._replies, self._pictures = timeout, replies, pictures
         self._load = models or (lambda name: load_llm(load_settings(llm=name, llm_timeout=timeout)))
         self._prompts: dict[str, Prompt] = {}
-        self._models: dict[str, Named] = {}
+        self._models: dict[str, NamedChatModel] = {}
         self._imaginers: dict[tuple[str, str | None], Imaginer] = {}
         self._lock = RLock()
         for turns in (False, True):
@@ -163,21 +163,21 @@ class Workshop:
             raise InvalidRequestError(f"prompt {id} does not use the history, so it cannot refine: choose another")
         return self._prompt(self._refine, turns)
 
-    def _model(self, name: str) -> Named | None:
+    def _model(self, name: str) -> NamedChatModel | None:
         if name == RULES:
             return None
         if name not in self._models:
             self._models[name] = self._loaded(name)
         return self._models[name]
 
-    def _loaded(self, name: str) -> Named:
+    def _loaded(self, name: str) -> NamedChatModel:
         try:
             model = self._load(name)
         except ModelUnavailableError as error:
             raise ModelUnavailableError(f'{error} (here under the name "{RULES}")') from error
         if model is None:
             raise ModelUnavailableError(f'there is no language model {name}: name another, or "{RULES}"')
-        return Named(model, name_of(model))
+        return NamedChatModel(model, model_name(model))
 
 
 class _Imagine(RunnableSerializable[ImagineRequest, Imagination]):

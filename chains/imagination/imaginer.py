@@ -20,8 +20,8 @@ from ipcir_tools.chains.imagination.results import Cost, Imagination, ImagineReq
 from ipcir_tools.chains.imagination.structured_output import Writer, Written, paid
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.timeouts import mapped, outcome
-from ipcir_tools.llm.tracing import of_prompt, step
+from ipcir_tools.llm.timeouts import map_steps, run_to_end
+from ipcir_tools.llm.tracing import prompt_metadata, trace_step
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.types import ImaginedTarget, Origin
 
@@ -52,7 +52,7 @@ class Imaginer:
         if not self._writers:
             return merge_configs(config, {"tags": ["imagine"]})
         prompt = self._prompt
-        return merge_configs(config, {"tags": ["imagine", prompt.id], "metadata": of_prompt(prompt)})
+        return merge_configs(config, {"tags": ["imagine", prompt.id], "metadata": prompt_metadata(prompt)})
 
     def imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
         """The target. Equal requests that run at the same time share one answer."""
@@ -63,7 +63,7 @@ class Imaginer:
         except UnavailableImageError as unseen:
             return self._instead(request, (f"{unseen}; {RULES_INSTEAD}",), 0, None, config)
         key = self._writers[0].key(messages)
-        return self._shared(key, lambda: outcome(self._made(request, messages, config, stream=False)))
+        return self._shared(key, lambda: run_to_end(self._made(request, messages, config, stream=False)))
 
     def growing(self, request: ImagineRequest, config: RunnableConfig) -> Growing:
         """The same, while a model writes: first what it has said of the description so far."""
@@ -122,12 +122,12 @@ class Imaginer:
             return replace(made, repairs=repairs + written.repairs, seconds=seconds)
         cost = reduce(add, failed)
         made = self._instead(request, tuple(warnings), cost.calls, cost, config)
-        waits = [failure.again_in for failure in failures if failure.again_in is not None]
+        waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
         return replace(
             made,
             repairs=repairs,
             seconds=_since(began) if cost.calls else None,
-            silent=all(failure.silent for failure in failures),
+            silent=all(failure.unanswered for failure in failures),
             again_in=min(waits) if len(waits) == len(failures) else None,
         )
 
@@ -143,12 +143,12 @@ class Imaginer:
     ) -> Generator[Imagination, None, Written]:
         key = writer.key(messages)
         if (kept := writer.kept(key, about)) is not None:
-            with step("imagine.kept", config, origin="llm", reply=key):
+            with trace_step("imagine.kept", config, origin="llm", reply=key):
                 return kept
         name = "imagine.fallback" if place else "imagine.model"
         of_model: RunnableConfig = {"run_name": name, "metadata": {"origin": "llm"}}
         steps = writer.writing(messages, about, merge_configs(config, of_model), budget, stream=stream)
-        return (yield from mapped(self._longer(), steps))
+        return (yield from map_steps(self._longer(), steps))
 
     def _longer(self) -> Callable[[str], Imagination | None]:
         """What turns a description so far into what is shown of it: nothing until there is more than before."""
@@ -191,7 +191,7 @@ class Imaginer:
 
 def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> ImaginedTarget:
     previous = request.history[-1][1] if request.history else None
-    with step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
+    with trace_step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
         target = rules.imagine_by_rules(request.caption, request.modification, previous)
     return target.model_copy(update={"origin": origin})
 

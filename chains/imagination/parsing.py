@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ipcir_tools.chains.imagination.results import Form
-from ipcir_tools.llm.reply_text import JSON, LABEL, THOUGHT_START, objects_in, refuses, unwrapped
+from ipcir_tools.llm.reply_text import JSON, LABEL, THOUGHT_START, is_refusal, json_objects, unwrap
 from ipcir_tools.text import one_line, remove_unprintable, shorten, unquote
 from ipcir_tools.types import ImaginedTarget
 
@@ -73,8 +73,8 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
     ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be half.
     Raises ``RefusedReplyError`` where the model declines, ``BadReplyError`` where nothing can be used.
     """
-    answer = unwrapped(text)
-    if refuses(answer):
+    answer = unwrap(text)
+    if is_refusal(answer):
         raise RefusedReplyError(shorten(one_line(answer), 120))
     if (whole := _last_object(answer)) is not None:
         return Reading(_target(whole), "json")
@@ -94,7 +94,7 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
         fault = error.errors()[0]
         raise BadReplyError(f"the field {'.'.join(map(str, fault['loc']))} is wrong: {fault['msg']}") from error
     description = _shortened(unquote(reply.description))
-    if refuses(description):
+    if is_refusal(description):
         raise RefusedReplyError(shorten(description, 120))
     if re.sub(r"\W", "", description).lower() in _NOTHING:
         raise BadReplyError("the description says nothing")
@@ -128,7 +128,7 @@ def _seen_and_absent(description: str) -> tuple[str, list[str]]:
 
 def _last_object(text: str) -> dict[str, Any] | None:
     """The last whole JSON object with a description: models may show a form or a draft before the answer."""
-    found = [answer for value in objects_in(text) if (answer := _with_description(value)) is not None]
+    found = [answer for value in json_objects(text) if (answer := _with_description(value)) is not None]
     return found[-1] if found else None
 
 
@@ -212,7 +212,7 @@ def description_so_far(text: str, *, plain: bool) -> str:
     Of a JSON object it is the last "description", which need not have ended. With ``plain`` other text is taken as the
     description itself, unless it begins like an excuse. What comes of the whole reply ``parse_reply`` alone decides.
     """
-    answer = unwrapped(text)
+    answer = unwrap(text)
     if THOUGHT_START.search(answer):
         return ""
     if plain and not answer.startswith(("{", "[", "<", "`")):
@@ -233,4 +233,4 @@ def _in_object(answer: str) -> str:
 def _plain(answer: str) -> str:
     said = unquote(LABEL.sub("", answer).strip().split("\n\n")[0])
     few = said.isascii() and len(said.split()) < _FEW_WORDS
-    return "" if few or refuses(said) or _LABEL_BEGUN.match(answer) else said
+    return "" if few or is_refusal(said) or _LABEL_BEGUN.match(answer) else said

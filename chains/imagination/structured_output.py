@@ -18,11 +18,11 @@ from ipcir_tools.chains.imagination.parsing import (
 )
 from ipcir_tools.chains.imagination.results import Cost
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.chat_model import Named
+from ipcir_tools.llm.chat_model import NamedChatModel
 from ipcir_tools.llm.client import Answer, ChatClient
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.reply_store import ReplyStore, key_of, reply_of
-from ipcir_tools.llm.timeouts import mapped
+from ipcir_tools.llm.reply_store import ReplyStore, new_reply, reply_key
+from ipcir_tools.llm.timeouts import map_steps
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.text import sanitize
 
@@ -57,24 +57,24 @@ class Written:
 
 def paid(key: str, budget: Budget) -> Cost:
     """What was spent under a budget for the reply of that key."""
-    return Cost(key, budget.calls, budget.input_tokens, budget.output_tokens, budget.told)
+    return Cost(key, budget.calls, budget.input_tokens, budget.output_tokens, budget.tokens_known)
 
 
 class Writer:
     """One model that answers one prompt. Safe for many threads."""
 
-    def __init__(self, model: Named, prompt: Prompt, replies: ReplyStore | None) -> None:
+    def __init__(self, model: NamedChatModel, prompt: Prompt, replies: ReplyStore | None) -> None:
         self.name = model.name
         self._prompt = prompt
         self._replies = replies
         self._schema = prompt.schema_of_reply
         self._wants = "text" if self._schema is None else "json"
-        self._asker = ChatClient(model.llm, self._schema, model.line)
+        self._asker = ChatClient(model.llm, self._schema, model.breaker)
         self._llm = model.llm
 
     def key(self, messages: list[BaseMessage]) -> str:
         """What the reply to these messages is kept under: a hash of all that it depends on."""
-        return key_of(messages, self._llm, self._prompt)
+        return reply_key(messages, self._llm, self._prompt)
 
     def kept(self, key: str, about: str) -> Written | None:
         """The kept reply, or None where there is none that can be read."""
@@ -96,7 +96,7 @@ class Writer:
         """Asks, and with ``stream`` yields the description so far. Raises ``NoReplyError``."""
         key = self.key(messages)
         answer, reading, warnings = yield from self._ladder(messages, about, config, budget, stream)
-        reply = reply_of(answer.text, "imagine", self.name, self._prompt, budget)
+        reply = new_reply(answer.text, "imagine", self.name, self._prompt, budget)
         if self._replies is not None and not answer.cut_off:
             self._replies.put_reply(key, reply)
         told = warnings + self._notes(reading)
@@ -126,7 +126,7 @@ class Writer:
         self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
     ) -> Generator[str, None, Answer]:
         so_far = _reader(plain=self._schema is None)
-        return mapped(so_far, self._asker.asking(messages, config, budget, stream=stream))
+        return map_steps(so_far, self._asker.ask_streaming(messages, config, budget, stream=stream))
 
     def _mended(
         self,

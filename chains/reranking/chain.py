@@ -21,12 +21,12 @@ from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_choices
 from ipcir_tools.images.thumbnails import image_uri
 from ipcir_tools.llm.budget import Budget, CircuitBreaker
-from ipcir_tools.llm.chat_model import name_of
+from ipcir_tools.llm.chat_model import model_name
 from ipcir_tools.llm.client import Answer, ChatClient
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.reply_store import key_of, reply_of
-from ipcir_tools.llm.reply_text import refuses, unwrapped
-from ipcir_tools.llm.tracing import asked_by
+from ipcir_tools.llm.reply_store import new_reply, reply_key
+from ipcir_tools.llm.reply_text import is_refusal, unwrap
+from ipcir_tools.llm.tracing import model_call_config
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.text import error_line, sanitize, unquote
 from ipcir_tools.types import Hit, Reply
@@ -177,9 +177,9 @@ class _Judge:
             raise NoReplyError(f"{len(pictures) - len(seen)} of {len(pictures)} hits cannot be opened to be judged")
         shown = {"reference": self._reference(request), "sheet": image_uri(draw_choices(pictures))}
         answer, judgements = self._answer(
-            self._rendered(request, shown), seen, asked_by("rerank", config, self._prompt), budget
+            self._rendered(request, shown), seen, model_call_config("rerank", config, self._prompt), budget
         )
-        reply = reply_of(answer.text, "rerank", name_of(self._llm), self._prompt, budget)
+        reply = new_reply(answer.text, "rerank", model_name(self._llm), self._prompt, budget)
         if self._replies is not None and not answer.cut_off and len(seen) == len(pictures):
             self._replies.put_reply(key, reply)  # what was not all seen is asked again when it can be
         return self._told(request, judgements, reply, calls=budget.calls, unseen=len(pictures) - len(seen))
@@ -200,10 +200,8 @@ class _Judge:
         first = self._asker.ask(messages, config, budget)
         if (judgements := self._read(first.text, seen)).of:
             return first, judgements
-        if refuses(unwrapped(first.text)):
-            raise NoReplyError(
-                f"the language model declined ({sanitize(unquote(unwrapped(first.text)), DECLINED_CHARS)})"
-            )
+        if is_refusal(unwrap(first.text)):
+            raise NoReplyError(f"the language model declined ({sanitize(unquote(unwrap(first.text)), DECLINED_CHARS)})")
         shown = AIMessage(sanitize(first.text, SHOWN_REPLY_CHARS) or "(nothing)")
         again = merge_configs(config, {"run_name": "rerank.repair"})
         second = self._asker.ask([*messages, shown, HumanMessage(_REPAIR)], again, budget)
@@ -231,7 +229,7 @@ class _Judge:
         """A hash of all that the reply follows from. A picture's id is the hash of its content, so it stands for it."""
         ids = {"reference": request.reference or "", "sheet": f"{LAYOUT} {' '.join(hit.id for hit in request.hits)}"}
         stand_ins = {name: f"data:image/x-id;base64,{b64encode(id_.encode()).decode()}" for name, id_ in ids.items()}
-        return key_of(self._rendered(request, stand_ins), self._llm, self._prompt)
+        return reply_key(self._rendered(request, stand_ins), self._llm, self._prompt)
 
     def _told(
         self, request: RerankRequest, judgements: Judgements, reply: Reply, *, calls: int = 0, unseen: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ipcir_tools.llm.reply_text import objects_in, unwrapped
+from ipcir_tools.llm.reply_text import json_objects, unwrap
 from ipcir_tools.text import one_line, remove_unprintable, shorten
 from ipcir_tools.types import Hit, Judgement
 
@@ -39,7 +39,7 @@ def read_judgements(text: str, numbers: Iterable[int], *, preservation: bool = T
     there = set(numbers)
     found: dict[int, Judgement] = {}
     odd = 0
-    for entry in _entries(unwrapped(text)):
+    for entry in _entries(unwrap(text)):
         number, judgement = _number(entry.get("number")), _judgement(entry, preservation)
         if judgement is None or number not in there or number in found:
             odd += 1
@@ -68,7 +68,7 @@ def judged_order(hits: Sequence[Hit], judgements: Mapping[int, Judgement]) -> tu
 
 
 def _entries(text: str) -> list[dict[str, Any]]:
-    values = list(objects_in(text))
+    values = list(json_objects(text))
     whole = [entries for value in values if (entries := _listed(value))]
     return whole[-1] if whole else [value for value in values if "number" in value]
 

@@ -2,13 +2,12 @@
 
 MCP's own ``Tool`` is made directly, with its arguments unchecked: ``MCPServer.tool`` would derive a second model of the
 arguments from a function's signature, whose messages a model cannot use. ``FuncMetadata`` and ``ArgModelBase`` are the
-parts of mcp 2.3 that this needs; ``tests/agents/test_mcp_tools.py`` fails where they change.
+parts of mcp 2.3 that this needs; ``tests/agents/test_mcp_server.py`` fails where they change.
 """
 
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -20,16 +19,10 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
 from pydantic import ConfigDict, ValidationError
 
-from ipcir_tools.agents.tools import IMAGE_TOOLS, Answer, Arguments, Tool, ToolCallError, validation_message
+from ipcir_tools.agents.tools import Answer, Arguments, Tool, ToolCallError, validation_message
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
-
-
-READ_ONLY = {"fused_search", "show_turn", "list_turns", "show_images"}
-"""Tools that leave the catalog as it is."""
-IDEMPOTENT = READ_ONLY | {"caption_image", "imagine_target", "encode"}
-"""Tools of which a second call changes nothing: what they store, they store once. A search stores a turn every time."""
 
 
 class _RawArguments(ArgModelBase):
@@ -57,7 +50,7 @@ def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float) -> tools
                 return _error_result(str(error))
         return _result(tool, answer)
 
-    output_schema = None if tool.name in IMAGE_TOOLS else tool.brief.model_json_schema(mode="serialization")
+    output_schema = None if tool.has_pictures else tool.brief.model_json_schema(mode="serialization")
     return tools.Tool(
         fn=call,
         name=tool.name,
@@ -69,9 +62,9 @@ def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float) -> tools
         context_kwarg="ctx",
         annotations=ToolAnnotations(
             title=tool.title,
-            read_only_hint=tool.name in READ_ONLY,
+            read_only_hint=tool.read_only,
             destructive_hint=False,
-            idempotent_hint=tool.name in IDEMPOTENT,
+            idempotent_hint=tool.idempotent,
             open_world_hint=engine.settings.allow_urls,
         ),
     )
@@ -122,12 +115,9 @@ def _error_result(message: str) -> CallToolResult:
 def _result(tool: Tool[Any], answer: Answer) -> CallToolResult:
     """The same JSON as text and as structured content, as some clients read only one. Pictures come with text alone:
     some clients drop them beside structured content."""
-    if tool.name in IMAGE_TOOLS:
+    if tool.has_pictures:
         blocks: list[ContentBlock] = [TextContent(type="text", text=answer.text)]
-        blocks += [
-            ImageContent(type="image", data=b64encode(each.data).decode(), mime_type=each.mime_type)
-            for each in answer.pictures
-        ]
+        blocks += [ImageContent(type="image", data=each.base64, mime_type=each.mime_type) for each in answer.pictures]
         return CallToolResult(content=blocks)
     text = TextContent(type="text", text=answer.brief.model_dump_json())
     return CallToolResult(content=[text], structured_content=answer.brief.model_dump(mode="json"))

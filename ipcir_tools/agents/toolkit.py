@@ -12,13 +12,12 @@ blocks in its content. langchain-openai 1.7.3 sends those blocks correctly for t
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import Field, ValidationError
 
-from ipcir_tools.agents.tools import IMAGE_TOOLS, TOOLS, Answer, Tool, ToolCallError, validation_message
+from ipcir_tools.agents.tools import TOOLS, Answer, Tool, ToolCallError, validation_message
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -43,9 +42,7 @@ class IPCIRToolkit(BaseToolkit):
     def get_tools(self) -> list[BaseTool]:
         """The tools, in the order in which a model should read them."""
         return [
-            langchain_tool(tool, self.engine)
-            for tool in TOOLS.values()
-            if self.show_images or tool.name not in IMAGE_TOOLS
+            langchain_tool(tool, self.engine) for tool in TOOLS.values() if self.show_images or not tool.has_pictures
         ]
 
 
@@ -82,10 +79,7 @@ def _content(answer: Answer) -> Content:
     """The text alone where there are no pictures: some providers take nothing else from a tool."""
     if not answer.pictures:
         return answer.text
-    pictures = [
-        {"type": "image", "base64": b64encode(each.data).decode(), "mime_type": each.mime_type}
-        for each in answer.pictures
-    ]
+    pictures = [{"type": "image", "base64": each.base64, "mime_type": each.mime_type} for each in answer.pictures]
     return [{"type": "text", "text": answer.text}, *pictures]
 
 

@@ -1,29 +1,81 @@
-"""Benchmarks by name, for ``ipcir eval`` and ``ipcir tune``."""
+"""Benchmarks on the command line: which there are, and their options, for ``eval``, ``tune`` and ``compare``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Bench = Annotated[
-    str,
-    typer.Argument(
-        help="wardrobe, cirr, circo, fashioniq, genecis, or a JSONL file: reference, modification, targets a line.",
-        metavar="BENCH",
-    ),
-]
-Annotations = Annotated[Path | None, typer.Option("--folder", help="Where the annotation files of the benchmark are.")]
+from ipcir_tools.evaluation.benchmarks.registry import ANY, BENCHMARKS, BenchmarkChoice, BenchmarkEntry, choose
+
+WARDROBE = BenchmarkEntry(
+    "ipcir_tools.demo.gallery:wardrobe_benchmark",
+    {"split": ("test", "val"), "families": ANY},
+    tuning="val",
+    generated=True,
+    models="demo",
+)
+KNOWN = {"wardrobe": WARDROBE, **BENCHMARKS}
+"""The registry's benchmarks, and the demo's, which the registry cannot name because the demo is built on it."""
+NAMES = f"{', '.join(KNOWN)}, or a JSONL file"
+
+
+def _values(option: str) -> str:
+    """Which benchmarks have an option, and its values, for a help text."""
+    entries = {name: entry.options[option] for name, entry in KNOWN.items() if option in entry.options}
+    return "; ".join(f"{name}: {', '.join(values)}" for name, values in entries.items())
+
+
+Bench = Annotated[str, typer.Argument(help=f"{NAMES}: reference, modification, targets a line.", metavar="BENCH")]
+
+
+Folder = Annotated[Path | None, typer.Option("--folder", help="Where the annotation files of the benchmark are.")]
 Pictures = Annotated[
     Path | None, typer.Option(help="Where its pictures are (default: below --folder, or beside the JSONL file).")
 ]
-Split = Annotated[
-    str | None, typer.Option("--split", "--part", help="wardrobe: test, val; cirr: val, test1; circo: val, test.")
-]
-GalleryRule = Annotated[str, typer.Option("--gallery", help="fashioniq: original, or VAL, which is easier.")]
-CaptionRule = Annotated[str, typer.Option("--captions", help="fashioniq: joined, or 'both orders'.")]
+Split = Annotated[str | None, typer.Option("--split", "--part", help=f"{_values('split')}.")]
+GalleryRule = Annotated[str | None, typer.Option("--gallery", help=f"{_values('gallery')}, which is easier.")]
+CaptionRule = Annotated[str | None, typer.Option("--captions", help=f"{_values('captions')}.")]
 Families = Annotated[
-    int, typer.Option(help="wardrobe: how many families of 6 queries and 30 pictures.", min=1, max=500)
+    int | None,
+    typer.Option(help="wardrobe: how many families of 6 queries and 30 pictures (default: 86).", min=1, max=500),
 ]
-KeepReference = Annotated[bool, typer.Option("--keep-reference", help="JSONL: leave the reference in the ranking.")]
+KeepReference = Annotated[
+    bool | None, typer.Option("--keep-reference", help="JSONL: leave the reference in the ranking.")
+]
+
+Composers = Annotated[
+    str | None, typer.Option(help="Names with commas between, or all (default: the ablation of the paper).")
+]
+HitsShown = Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)]
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Where a benchmark's files are, and which part of it is meant; None: its own default."""
+
+    folder: Folder = None
+    pictures: Pictures = None
+    split: Split = None
+    gallery: GalleryRule = None
+    captions: CaptionRule = None
+    families: Families = None
+    keep_reference: KeepReference = None
+
+    def choose(self, name: str, *, tuning: bool = False) -> BenchmarkChoice:
+        """The benchmark of this name; for ``tuning`` its validation part is the default. Raises InvalidRequestError."""
+        entry = KNOWN.get(name)
+        default = entry.tuning if tuning and entry is not None and "split" in entry.options else None
+        return choose(
+            name,
+            self.folder,
+            self.pictures,
+            known=KNOWN,
+            split=self.split or default,
+            gallery=self.gallery,
+            captions=self.captions,
+            families=self.families,
+            keep_reference=self.keep_reference,
+        )

@@ -10,7 +10,7 @@ from ipcir_tools.types import Probe
 
 
 class ModificationOnly(Composer):
-    """Searches with the modification text as it was typed."""
+    """Searches with the text of the modification."""
 
     name = "modification"
     needs = frozenset({"modification"})
@@ -21,7 +21,7 @@ class ModificationOnly(Composer):
 
 
 class ReferenceOnly(Composer):
-    """Searches with the reference picture, whatever the text says."""
+    """Searches with the reference; the modification is ignored."""
 
     name = "reference"
     needs = frozenset({"reference"})

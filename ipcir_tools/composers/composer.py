@@ -1,4 +1,4 @@
-"""What a method of composed retrieval is: the parts that it needs, its parameters, and how it makes a probe."""
+"""The base class of a method of composed retrieval: the parts that it needs, its parameters, and its probe."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Part = Literal[
     "drawn",
     "network",
 ]
-"""What a composer may need; each is described in :class:`Parts`. Two are made of others, which must be named as well:
+"""The inputs of a composer; each is described in :class:`Parts`. Two are computed from others, which must be named too:
 ``drawn`` of ``imagined``, and ``network`` of what the composer's own network reads.
 """
 
 _IMAGINED: frozenset[Part] = frozenset({"imagined", "caption", "captions", "edits", "add", "keep", "remove", "drawn"})
 _TEXTS: tuple[Part, ...] = ("imagined", "edits", "modification", "network")
 DEFAULT_WEIGHT = 0.5
-"""The weight of composers that have none of their own; they do not look at it."""
+"""The weight of composers that have none of their own; they ignore it."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Parts:
     caption: FloatArray | None = None
     """``[d]``, the reference's caption."""
     captions: FloatArray | None = None
-    """``[m, d]``, row for row the caption that an edit was imagined from; a caption with two edits stands twice."""
+    """``[m, d]``, the caption that the edit in the same row was imagined from; one with two edits is there twice."""
     edits: FloatArray | None = None
     """``[m, d]``, the descriptions and alternatives imagined from several captions of the reference."""
     add: FloatArray | None = None
-    """``[d]``, what the target shows anew, as one text; zeros where that is nothing. So are ``keep`` and ``remove``."""
+    """``[d]``, the additions of the target as one text; zeros where there are none. So are ``keep`` and ``remove``."""
     keep: FloatArray | None = None
     remove: FloatArray | None = None
     drawn: FloatArray | None = None
@@ -71,50 +71,52 @@ class Parts:
 
 
 LARGEST = 1e6
-"""Of any parameter: float32 scores must stay finite."""
+"""The largest value of any parameter, so that float32 scores stay finite."""
 
 
 class Composer(Value, ABC):
-    """One method. Subclasses say what they need, so that nothing else is computed; their fields are parameters.
+    """One method. Subclasses name the parts that they need, so that nothing else is computed; fields are parameters.
 
-    A method with a weight has a field ``weight``, the text's share, for which a query may name another. One that works
-    with several captions has a field ``captions``: how many.
+    A method with a weight has a field ``weight``, the text's share, which a query may override. One that works with
+    several captions has a field ``captions``, their number.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
     name: ClassVar[str]
+    """How a query names the method."""
     needs: ClassVar[frozenset[Part]]
+    """The parts that :meth:`compose` reads."""
 
     @abstractmethod
     def compose(self, parts: Parts) -> Probe:
-        """The probe for the gallery. All that it scores is finite, whatever the features are."""
+        """The probe for the gallery. Its scores are finite for any features."""
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The parameters by name, as they are set."""
+        """The parameters by name."""
         return self.model_dump()
 
     @property
     def spec(self) -> str:
-        """The name with every parameter that is not at its default: ``discount:b=0.5``. ``composer_named`` reads it."""
+        """The name with the parameters that are not at their defaults, for ``composer_named``: ``discount:b=0.5``."""
         changed = self.model_dump(exclude_defaults=True)
         return ":".join([self.name, *(f"{key}={value}" for key, value in changed.items())])
 
     def with_options(self, options: Mapping[str, Any]) -> Self:
         """The same method with other parameters. Raises InvalidRequestError that names those it has."""
         try:
-            made = type(self).model_validate({**self.parameters, **options})
-            if beyond := [key for key, value in made.parameters.items() if abs(float(value)) > LARGEST]:
+            changed = type(self).model_validate({**self.parameters, **options})
+            if beyond := [key for key, value in changed.parameters.items() if abs(float(value)) > LARGEST]:
                 raise InvalidRequestError(
-                    f"{beyond[0]} of {self.name} is beyond {LARGEST:,.0f}: no score can be told then."
+                    f"{beyond[0]} of {self.name} is beyond {LARGEST:,.0f}, the largest value with finite scores."
                 )
-            return made
+            return changed
         except ValidationError as error:
             fault = error.errors()[0]
             known = ", ".join(f"{key}={value}" for key, value in self.parameters.items()) or "none"
             place = ".".join(map(str, fault["loc"]))
             raise InvalidRequestError(
-                f"The composer {self.name} cannot be set so ({place}: {fault['msg']}): its parameters are {known}."
+                f"Not valid for the composer {self.name} ({place}: {fault['msg']}): its parameters are {known}."
             ) from None
 
     @property

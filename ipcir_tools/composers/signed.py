@@ -1,4 +1,4 @@
-"""What is wanted, what is to stay and what must not be seen, each with its sign."""
+"""Additions, kept attributes and removals, each with its sign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawn pictures put into a gallery."""
+"""The wardrobe as files: drawn, put into an engine's gallery, and as a benchmark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ipcir_tools.demo.world import wardrobe
 from ipcir_tools.demo.world.garments import Part
 from ipcir_tools.demo.world.wardrobe import Drawn
-from ipcir_tools.evaluation.benchmarks import Benchmark, Query
+from ipcir_tools.evaluation.benchmarks import Benchmark
 from ipcir_tools.evaluation.metrics.metrics import measures
 from ipcir_tools.files import replaced
 from ipcir_tools.images.files import located
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-def stocked(
+def index_drawn(
     engine: Engine, drawn: Sequence[Drawn], folder: Path, progress: Progress
 ) -> tuple[IndexReport, dict[str, str]]:
-    """Draw into ``folder`` what it lacks and index it: what indexing did, and the pictures' ids by file name."""
+    """Draw into ``folder`` what is missing there and index it: the report, and the pictures' ids by file name."""
     for done in draw(list(drawn), folder):
         progress("drawing", done, len(drawn))
     report = engine.index([folder], progress)
@@ -34,7 +34,7 @@ def stocked(
 
 
 def draw(pictures: list[Drawn], folder: Path) -> Iterator[int]:
-    """Draw the pictures that ``folder`` does not hold yet, as JPEG; yields how many are there after each chunk."""
+    """Draw the pictures that ``folder`` does not hold yet, as JPEG; yields how many it holds after each chunk."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [picture for picture in pictures if not (folder / picture.name).exists()]
     done = len(pictures) - len(missing)
@@ -57,30 +57,31 @@ def _draw_chunk(chunk: list[Drawn], folder: Path) -> None:
 
 
 def wardrobe_benchmark(
-    folder: Path, part: Part = "test", families: int = wardrobe.FAMILIES, progress: Progress | None = None
+    folder: Path, split: Part = "test", families: int = wardrobe.FAMILIES, progress: Progress | None = None
 ) -> Benchmark:
-    """Draw what ``folder`` does not hold yet; 6 queries and 30 pictures a family, one target a query."""
-    made = wardrobe.wardrobe(part, families)
-    pictures = folder / f"wardrobe-{part}-{families}"
+    """A split of the wardrobe; the pictures that ``folder`` does not hold yet are drawn.
+
+    6 queries and 30 pictures a family, one target a query.
+    """
+    made = wardrobe.wardrobe(split, families)
+    pictures = folder / f"wardrobe-{split}-{families}"
     for done in draw(made.pictures, pictures):
         if progress:
             progress("drawing", done, len(made.pictures))
     names = tuple(picture.name for picture in made.pictures)
     return Benchmark(
-        name=f"wardrobe {part}",
-        queries=tuple(
-            Query(f"{number:04d}", query.reference, query.modification, (query.target,))
-            for number, query in enumerate(made.queries)
-        ),
+        name=f"wardrobe {split}",
+        queries=tuple(made.queries),
         gallery=names,
         paths={name: name for name in names},
         keeps_reference=False,
         measures=measures("R", 1, 5, 10, 50),
         notes=(
-            f"{len(made.queries):,} queries of the wardrobe's {part} part, drawn by the package: {families} families, "
+            f"{len(made.queries):,} queries of the wardrobe's {split} part, drawn by the package: {families} families, "
             "no garment of which was seen in training",
             f"gallery: all {len(names):,} pictures, hard distractors of every query among them",
             "the reference is left out of the ranking",
         ),
         folder=pictures,
+        is_test=split == "test",
     )

@@ -1,4 +1,4 @@
-"""The wardrobe's own image generator: reads a description back into a garment and renders it in random scenes."""
+"""The wardrobe's own image generator: parses a description into a garment and draws it in random scenes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ABSENT = re.compile(r"\b(?:without|no|lacking)\s+(?:(?:a|an|any|the)\s+)?[\w-]+(?:\s+(?:sleeves?|neck))?")
 _SLEEVES = re.compile(r"\b(short|long)(?:er)?[ -]sleeve[sd]?\b")
-_OTHER_WORDS = {
+_SYNONYMS = {
     "tee": "t-shirt",
     "tshirt": "t-shirt",
     "blouse": "shirt",
@@ -52,65 +52,65 @@ _OTHER_WORDS = {
     "belted": "belt",
     **{noun: pattern for pattern, noun in PATTERN_NOUNS.items()},
 }
-"""Words of others by the wardrobe's own."""
+"""Other words for the attributes, each with the wardrobe's own."""
 
 
 def garment_of(description: str) -> Garment | None:
-    """The garment that a description names, None where it names none: ``garment_of(words.caption(g)) == g``.
+    """The garment that a description names, None where it names none: ``garment_of(captions.caption(g)) == g``.
 
-    What is not said is as it is most often: medium length, plain, a round neck where there is a neck, no details.
+    What is not named has its most frequent value: medium length, plain, a round neck where there is a neck, no details.
     """
     text = _ABSENT.sub(" ", description.lower())
     sleeves = _SLEEVES.search(text)
-    said = _words(_SLEEVES.sub(" ", text))
-    kinds = [word for word in said if word in garments.KINDS]
+    words = _words(_SLEEVES.sub(" ", text))
+    kinds = [word for word in words if word in garments.KINDS]
     if not kinds:
         return None
     kind = kinds[0]
-    head = said[: said.index(kind)]
+    head = words[: words.index(kind)]
     return Garment(
         kind=kind,
-        # What stands before the kind belongs to it: "a red dress with white buttons".
-        colour=_last(head, garments.COLOURS) or _first(said, garments.COLOURS) or "white",
-        pattern=_last(head, garments.PATTERNS) or _first(said, garments.PATTERNS) or "plain",
-        length=_last(head, garments.LENGTHS) or _first(said, garments.LENGTHS) or "medium",
-        sleeve=None if kind in BOTTOMS else _sleeve(kind, said, sleeves),
-        neck=_neck(kind, text, said),
-        **{detail: detail in said for detail in garments.details_of(kind)},
+        # What is before the kind belongs to it: "a red dress with white buttons".
+        colour=_last(head, garments.COLOURS) or _first(words, garments.COLOURS) or "white",
+        pattern=_last(head, garments.PATTERNS) or _first(words, garments.PATTERNS) or "plain",
+        length=_last(head, garments.LENGTHS) or _first(words, garments.LENGTHS) or "medium",
+        sleeve=None if kind in BOTTOMS else _sleeve(kind, words, sleeves),
+        neck=_neck(kind, text, words),
+        **{detail: detail in words for detail in garments.details_of(kind)},
     )
 
 
 def _words(text: str) -> list[str]:
     plain = text.replace("t shirt", "t-shirt").replace("knee length", "knee-length")
-    return [_OTHER_WORDS.get(word, word) for word in re.findall(r"[a-z]+(?:-[a-z]+)*", plain)]
+    return [_SYNONYMS.get(word, word) for word in re.findall(r"[a-z]+(?:-[a-z]+)*", plain)]
 
 
-def _first(said: Sequence[str], known: Sequence[str] | Mapping[str, object]) -> str | None:
-    return next((word for word in said if word in known), None)
+def _first(words: Sequence[str], known: Sequence[str] | Mapping[str, object]) -> str | None:
+    return next((word for word in words if word in known), None)
 
 
-def _last(said: Sequence[str], known: Sequence[str] | Mapping[str, object]) -> str | None:
-    return _first(said[::-1], known)
+def _last(words: Sequence[str], known: Sequence[str] | Mapping[str, object]) -> str | None:
+    return _first(words[::-1], known)
 
 
-def _sleeve(kind: str, said: Sequence[str], sleeves: re.Match[str] | None) -> str:
-    if "sleeveless" in said:
+def _sleeve(kind: str, words: Sequence[str], sleeves: re.Match[str] | None) -> str:
+    if "sleeveless" in words:
         return "sleeveless"
     usual = "short" if kind in ("t-shirt", "dress", "jumpsuit") else "long"
     return sleeves[1] if sleeves else usual
 
 
-def _neck(kind: str, text: str, said: Sequence[str]) -> str | None:
-    there = garments.necks_of(kind)
-    if not there:
+def _neck(kind: str, text: str, words: Sequence[str]) -> str | None:
+    necks = garments.necks_of(kind)
+    if not necks:
         return None
     joined = re.sub(r"\b(v|turtle)[ -]?neck", lambda found: {"v": "v-neck", "turtle": "turtleneck"}[found[1]], text)
-    named = [neck for neck in there if neck in joined or neck.partition(" ")[0] in said]
-    return named[0] if named else there[0]
+    named = [neck for neck in necks if neck in joined or neck.partition(" ")[0] in words]
+    return named[0] if named else necks[0]
 
 
 def scene_of(description: str, rng: random.Random) -> Scene:
-    """A random scene, but for what the description says of it: "worn by a person", "in a garden"."""
+    """A random scene, except where the description names it: "worn by a person", "in a garden"."""
     scene = garments.draw_scene(rng)
     tables = {
         "background": garments.BACKGROUNDS,
@@ -120,18 +120,18 @@ def scene_of(description: str, rng: random.Random) -> Scene:
         "size": garments.SIZES,
     }
     text = description.lower()
-    said: dict[str, Any] = {
+    named: dict[str, Any] = {
         slot: value for slot, table in tables.items() for value, phrase in table.items() if phrase and phrase in text
     }
     for value, word in garments.SHADES.items():
         if word and re.search(rf"\b{word}\W+(?:{'|'.join(garments.COLOURS)})\b", text):
-            said["shade"] = value
-    return replace(scene, **said)
+            named["shade"] = value
+    return replace(scene, **named)
 
 
 class WardrobeImageGenerator(ImageGenerator):
-    """Draws garments in random scenes. It sees the description alone, as image generators of IP-CIR do: never the
-    reference."""
+    """Draws garments in random scenes from the description alone, as the image generators of IP-CIR do: it never uses
+    the reference."""
 
     id = "wardrobe/1"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -81,6 +81,16 @@ def result_json(result: SearchResult) -> dict[str, Any]:
         **({"near_copies": result.near_copies} if result.near_copies else {}),
         **({} if unusual is None else {"unusual": unusual}),
     }
+
+
+def result_from_json(document: Mapping[str, Any], turn: Turn) -> SearchResult:
+    """The search result behind :func:`result_json`, without its timings; ``turn`` is its stored turn."""
+    return SearchResult(
+        turn=turn,
+        warnings=tuple(document.get("warnings", ())),
+        near_copies=document.get("near_copies", 0),
+        surprise=document.get("unusual"),
+    )
 
 
 def remarks(result: SearchResult) -> list[str]:

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ipcir_tools.composers import trained_composer
-from ipcir_tools.engine.references import resolve
+from ipcir_tools.engine.references import Reference, local_reference, resolve
 from ipcir_tools.engine.validation import checked_text
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
 from ipcir_tools.images.reading import LoadedImage, read_pixels
@@ -245,9 +246,9 @@ class Components:
 
     # --- the parts, for those who compose by themselves
 
-    def caption(self, picture: str, *, trusted: bool = False) -> Caption:
-        """What the captioner says of a picture; made once, then known."""
-        record, pixels = self.resolved(picture, trusted)
+    def caption(self, reference: Reference) -> Caption:
+        """The caption of an image; made once, then known."""
+        record, pixels = self.resolve(reference)
         self.catalog.remember([record])
         return Caption(record.id, self.features.captions([record.id], pixels)[record.id])
 
@@ -274,16 +275,20 @@ class Components:
         self.features.texts([flat])
         return text_key(flat)
 
-    def encode_image(self, picture: str, *, trusted: bool = False) -> str:
-        """Encode a picture; the handle of its feature, which is the picture's id."""
-        record, pixels = self.resolved(picture, trusted)
+    def encode_image(self, reference: Reference) -> str:
+        """Encode an image; the handle of its feature, which is the image's id."""
+        record, pixels = self.resolve(reference)
         self.catalog.remember([record])
         self.features.images([record.id], pixels)
         return record.id
 
-    def resolved(self, reference: str, trusted: bool) -> tuple[ImageRecord, dict[str, Image.Image]]:
-        """The record of the picture that a name means, and its pixels by id where it had to be opened."""
-        found = resolve(reference, self.catalog, self.settings, trusted=trusted)
+    def local_reference(self, text: str) -> str | Path:
+        """What a person at this machine typed as a reference; see :func:`local_reference`."""
+        return local_reference(text, self.catalog)
+
+    def resolve(self, reference: Reference) -> tuple[ImageRecord, dict[str, Image.Image]]:
+        """The record of the image that a reference names, and its pixels by id where it had to be opened."""
+        found = resolve(reference, self.catalog, self.settings)
         if isinstance(found, LoadedImage):
             return found.record, {found.record.id: found.pixels}
         return found, {}

@@ -20,9 +20,9 @@ from ipcir_tools.display.notebook import teach
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.ranking import _cosine, without_copies
+from ipcir_tools.engine.references import Reference, hit_id
 from ipcir_tools.engine.turn import prompt_behind
 from ipcir_tools.engine.validation import (
-    by_rank,
     check_judged,
     check_k,
     checked_query,
@@ -58,8 +58,8 @@ def _options(options: SearchOptions | None, keywords: SearchKeywords) -> SearchO
 class Engine(Components):
     """Composed image search over one home folder. Safe for many threads; models load when first needed.
 
-    All that searches raises the typed errors of :mod:`ipcir_tools.errors`. ``trusted`` is for a person's own words: a
-    picture may then be any file; else it is what an agent may name.
+    Searches raise the typed errors of :mod:`ipcir_tools.errors`. A reference is a string that an agent may name, or a
+    ``Path`` or PIL image from a program, which is trusted: see :mod:`ipcir_tools.engine.references`.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, gallery: Gallery) -> None:
@@ -111,11 +111,10 @@ class Engine(Components):
 
     def search(
         self,
-        reference: str,
+        reference: Reference,
         modification: str,
         options: SearchOptions | None = None,
         *,
-        trusted: bool = False,
         config: RunnableConfig | None = None,
         **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
@@ -125,7 +124,7 @@ class Engine(Components):
         """
         began = time.perf_counter()
         self._require_gallery()
-        query, pixels = self.prepare_search(reference, modification, _options(options, keywords), trusted=trusted)
+        query, pixels = self.prepare_search(reference, modification, _options(options, keywords))
         return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
 
     def find(
@@ -148,10 +147,9 @@ class Engine(Components):
         modification: str = "",
         options: SearchOptions | None = None,
         *,
-        reference: str | None = None,
-        liked: Sequence[str] = (),
-        disliked: Sequence[str] = (),
-        trusted: bool = False,
+        reference: Reference | None = None,
+        liked: Sequence[Reference] = (),
+        disliked: Sequence[Reference] = (),
         imagination: Imagination | None = None,
         config: RunnableConfig | None = None,
         **keywords: Unpack[SearchKeywords],
@@ -166,18 +164,40 @@ class Engine(Components):
         path = self.catalog.path(turn)
         query, pixels = self.prepare_refinement(
             path[-1], modification, _options(options, keywords),
-            reference=reference, liked=liked, disliked=disliked, trusted=trusted,
+            reference=reference, liked=liked, disliked=disliked,
         )  # fmt: skip
         return self._stored(
             self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
         )
 
+    def prepare(
+        self,
+        path: Sequence[Turn],
+        modification: str,
+        options: SearchOptions,
+        *,
+        reference: Reference | None = None,
+        liked: Sequence[Reference] = (),
+        disliked: Sequence[Reference] = (),
+    ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+        """The query of a refinement of the last turn of ``path``, or of a new search where it is empty; and the pixels
+        by id of its pictures that had to be opened."""
+        if path:
+            return self.prepare_refinement(
+                path[-1], modification, options, reference=reference, liked=liked, disliked=disliked
+            )
+        if liked or disliked:
+            raise InvalidRequestError(
+                "Only hits of an earlier turn can be judged: search first, then pass its `turn` beside them."
+            )
+        return self.prepare_search(reference or None, modification, options)
+
     def prepare_search(
-        self, reference: str | None, modification: str, options: SearchOptions, *, trusted: bool = False
+        self, reference: Reference | None, modification: str, options: SearchOptions
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         """The query of a new search, and the reference's pixels by id where it had to be opened."""
         text = checked_text(modification)
-        record, pixels = self.resolved(reference, trusted) if reference is not None else (None, {})
+        record, pixels = self.resolve(reference) if reference is not None else (None, {})
         options = options.or_else(default_options(self.settings))
         query = checked_query(record.id if record else None, text, options)
         self.catalog.remember([record] if record else [])
@@ -189,10 +209,9 @@ class Engine(Components):
         modification: str,
         options: SearchOptions,
         *,
-        reference: str | None = None,
-        liked: Sequence[str] = (),
-        disliked: Sequence[str] = (),
-        trusted: bool = False,
+        reference: Reference | None = None,
+        liked: Sequence[Reference] = (),
+        disliked: Sequence[Reference] = (),
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
         """The query of a refinement, and those of its pictures that had to be opened, by id."""
         check_judged(liked, disliked)
@@ -203,8 +222,8 @@ class Engine(Components):
             )
         last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
 
-        def resolved_id(name: str) -> str:
-            record, opened = self.resolved(by_rank(name, parent), trusted)
+        def resolved_id(named: Reference) -> str:
+            record, opened = self.resolve(hit_id(named, parent))
             records.append(record)
             pixels.update(opened)
             return record.id
@@ -229,15 +248,19 @@ class Engine(Components):
         *,
         pixels: Mapping[str, Image.Image] | None = None,
         imagination: Imagination | None = None,
+        composed: Composed | None = None,
         config: RunnableConfig | None = None,
         began: float | None = None,
     ) -> SearchResult:
-        """Answer a query that builds on the turns of ``path``, without keeping the answer."""
+        """Answer a query that builds on the turns of ``path``, without storing the answer.
+
+        ``imagination`` and ``composed`` are used where they are there already.
+        """
         from ipcir_tools.chains.composition.requests import request_of
 
         began = time.perf_counter() if began is None else began
         request = request_of(query, path, pixels, imagination)
-        composed = self.compose.invoke(request, config)
+        composed = composed or self.compose.invoke(request, config)
         searching = time.perf_counter()
         found, copies = self._hits(query, request, composed)
         judging = time.perf_counter()

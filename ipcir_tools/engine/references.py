@@ -1,4 +1,9 @@
-"""What a person or an agent may call a picture by: an id, a ``data:`` URI, a URL, a file."""
+"""References: which image a search starts from, as a program, a person or an agent names it.
+
+The type says who names it. A program passes a ``Path`` or a PIL image and is trusted: any file of this machine may be
+read. A string is what an agent may name: an id, a ``data:`` URI, a URL if URLs are allowed, a file in the gallery or in
+an allowed folder.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +14,71 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.files import located, path_text, text_path
-from ipcir_tools.images.reading import LoadedImage, decode, image_id, load
+from ipcir_tools.images.reading import LoadedImage, decode, from_image, image_id, load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.text import excerpt
-from ipcir_tools.types import ImageRecord
+from ipcir_tools.types import ImageRecord, Turn
+
+Reference = str | Path | Image.Image
+"""An image to start from; a PIL image is known by the hash of its pixels."""
 
 Fetch = Callable[[str, int], bytes]
-"""(URL, most bytes) -> the bytes that stand there."""
+"""(URL, most bytes) -> the content of the URL."""
 
 _ID = re.compile(r"[0-9a-f]{6,16}", re.IGNORECASE)
+_DIGITS = re.compile(r"#?(\d{1,4})")
 _URL = re.compile(r"https?:", re.IGNORECASE)
 _DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
 def resolve(
-    reference: str, catalog: Catalog, settings: Settings, *, trusted: bool, fetch: Fetch | None = None
+    reference: Reference, catalog: Catalog, settings: Settings, *, fetch: Fetch | None = None
 ) -> ImageRecord | LoadedImage:
-    """The picture that ``reference`` names: its record if the catalog knows it by that name, else the picture itself.
+    """The image that ``reference`` names: its record if the catalog knows it by that name, else the image itself.
 
-    Tried in this order: an id or its first 6 digits and more, a base64 ``data:`` URI, an http(s) URL (if
-    ``allow_urls``), a path. ``trusted`` is a person at this machine, who may name any file. Anyone else may name the
-    gallery's own files and those in ``allow_folders``, and never learns whether another file exists. ``fetch`` stands
-    in for the network.
+    A string is tried in this order: an id or at least its first 6 digits, a base64 ``data:`` URI, an http(s) URL (if
+    ``allow_urls``), a file of the gallery or of ``allow_folders``; it never reveals whether another file exists.
+    ``fetch`` replaces the network.
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """
-    text = reference.strip()
+    if isinstance(reference, str):
+        return _from_text(reference.strip(), catalog, settings, fetch)
+    try:
+        return _any_file(str(reference), settings) if isinstance(reference, Path) else from_image(reference, settings)
+    except BadImageError as error:
+        name = excerpt(str(reference)) if isinstance(reference, Path) else "image"
+        raise _unusable(name, error) from error
+
+
+def local_reference(text: str, catalog: Catalog) -> str | Path:
+    """What a person at this machine typed, who may name any file: a Path, unless it can only be something else.
+
+    The id of a known image, a rank ("3"), a ``data:`` URI and a URL stay strings.
+    """
+    name = text.strip()
+    if not name or "\0" in name or _DIGITS.fullmatch(name) or _URL.match(name) or name[:5].lower() == "data:":
+        return text
+    return text if _ID.fullmatch(name) and catalog.find(name.lower()) else Path(text)
+
+
+def hit_id(reference: Reference, turn: Turn) -> Reference:
+    """The id of the hit of ``turn`` that a rank names ("3"); any other reference as it is. Raises NotFoundError."""
+    rank = _DIGITS.fullmatch(reference.strip()) if isinstance(reference, str) else None
+    if rank is None:
+        return reference
+    ids = {hit.rank: hit.id for hit in turn.hits}
+    if int(rank[1]) not in ids:
+        raise NotFoundError(f"Turn {turn.id} has no hit {int(rank[1])}: it has {len(ids)}, counted from 1.")
+    return ids[int(rank[1])]
+
+
+def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | None) -> ImageRecord | LoadedImage:
     if not text or "\0" in text:
         raise InvalidRequestError("The reference is empty: give the id of an earlier hit, or a picture file.")
     if _ID.fullmatch(text) and (record := _by_id(text.lower(), catalog)):
@@ -47,9 +88,13 @@ def resolve(
             return _from_data(text, settings)
         if _URL.match(text):
             return _from_url(text, settings, fetch)
-        return _any_file(reference, settings) if trusted else _allowed_file(text, catalog, settings)
+        return _allowed_file(text, catalog, settings)
     except BadImageError as error:
-        raise BadImageError(f"The reference {excerpt(text)} is no usable picture: {error}.") from error
+        raise _unusable(excerpt(text), error) from error
+
+
+def _unusable(name: str, error: BadImageError) -> BadImageError:
+    return BadImageError(f"The reference {name} is no usable picture: {error}.")
 
 
 def _by_id(text: str, catalog: Catalog) -> ImageRecord | None:

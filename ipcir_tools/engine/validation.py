@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 from ipcir_tools.text import one_line
-from ipcir_tools.types import ComposedQuery, Turn
+from ipcir_tools.types import ComposedQuery
 
 MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
@@ -39,7 +39,7 @@ def check_k(k: int) -> None:
         raise InvalidRequestError(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
 
 
-def check_judged(liked: Sequence[str], disliked: Sequence[str]) -> None:
+def check_judged(liked: Sequence[object], disliked: Sequence[object]) -> None:
     """Raises InvalidRequestError for too many pictures, and for one name in the place of several."""
     if isinstance(liked, str) or isinstance(disliked, str):
         raise InvalidRequestError(
@@ -97,14 +97,3 @@ def refined_options(query: ComposedQuery, settings: Settings) -> SearchOptions:
     return SearchOptions(
         k=query.k, weight=query.weight, where=query.where, composer=query.composer, rerank=settings.rerank
     )
-
-
-def by_rank(picture: str, turn: Turn) -> str:
-    """The id of a hit that was named by its rank; any other name as it is."""
-    name = picture.strip().removeprefix("#")
-    if not name.isdecimal() or len(name) > 4:
-        return picture
-    ids = {hit.rank: hit.id for hit in turn.hits}
-    if int(name) not in ids:
-        raise NotFoundError(f"Turn {turn.id} has no hit {name}: it has {len(ids)}, counted from 1.")
-    return ids[int(name)]

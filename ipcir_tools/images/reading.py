@@ -119,6 +119,26 @@ def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
         raise BadImageError(_reason(error)) from error
 
 
+def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
+    """An image that a program has in memory; equal pixels have the same id. Raises BadImageError with the reason alone.
+
+    The id is the first 16 hex digits of the SHA-256 of the size and the upright RGB pixels; ``image`` is not changed.
+    """
+    try:
+        _check_size(image.size, settings)
+        turn, rgb = orientation(image), to_rgb(image)
+        pixels = upright(rgb, turn)
+    except BadImageError:
+        raise
+    except Exception as error:  # broad, because an image that was not read yet is decoded here
+        raise BadImageError(_reason(error)) from error
+    data = pixels.tobytes()
+    width, height = pixels.size
+    id_ = image_id(f"{width}x{height}:".encode() + data)
+    record = ImageRecord(id=id_, source=f"image:{id_}", bytes=len(data), width=width, height=height, format="rgb")
+    return LoadedImage(record, upright(_reduced(rgb), turn))
+
+
 def _opened(data: bytes) -> ImageFile.ImageFile:
     """The header read, nothing decoded.
 
@@ -135,15 +155,19 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -> None:
-    width, height = image.size
-    if width * height > settings.max_pixels:
-        limit = settings.max_pixels
-        most = f"{limit // 1_000_000} million" if limit % 1_000_000 == 0 else f"{limit:,}"
-        raise BadImageError(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
+    _check_size(image.size, settings)
     if count_frames(image, data, settings.max_frames) > settings.max_frames:
         raise BadImageError(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
     if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
         raise BadImageError(f"a JPEG of more than {MAX_SCANS:,} scans")
+
+
+def _check_size(size: tuple[int, int], settings: Settings) -> None:
+    width, height = size
+    if width * height > settings.max_pixels:
+        limit = settings.max_pixels
+        most = f"{limit // 1_000_000} million" if limit % 1_000_000 == 0 else f"{limit:,}"
+        raise BadImageError(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
 
 
 def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage:

@@ -1,4 +1,4 @@
-"""How long and how often a chat model is asked: deadline, attempts, circuit breaker."""
+"""How long and how often a chat model may be called: deadline, attempts, circuit breaker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from ipcir_tools.llm.errors import NoReplyError
+from ipcir_tools.llm.errors import DeadlineExceededError, NoReplyError
 
 ATTEMPTS = 3
 
@@ -19,59 +19,69 @@ BREAK_FOR = 60.0
 
 @dataclass
 class Budget:
-    """The time that one model may take, the calls it has made, and the tokens that its server told of their answers."""
+    """The time that one request may take, the calls that were made for it, and the tokens that its server reported."""
 
     seconds: float
     attempts: int = ATTEMPTS
-    """Calls at most for one question; a server that knows no schema is asked the same once more without."""
+    """Calls at most for one request; a server that supports no schema gets the same request once more without it."""
     calls: int = 0
     repairs: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    told: bool = True
-    """Whether the tokens of all answers were told."""
+    tokens_known: bool = True
+    """Whether the server reported the tokens of every answer."""
     _start: float = field(default_factory=time.monotonic)
 
     def left(self) -> float:
-        """Seconds left; zero or less when it is over."""
-        return self.seconds - self.spent()
+        """Seconds left; zero or less when the time is up."""
+        return self.seconds - self.elapsed()
 
-    def spent(self) -> float:
-        """Seconds since it began."""
+    def elapsed(self) -> float:
+        """Seconds since the budget was made."""
         return time.monotonic() - self._start
 
+    def start_call(self) -> float:
+        """Count one more call; gives the seconds left for it. Raises ``DeadlineExceededError`` when the time is up."""
+        if (left := self.left()) <= 0:
+            raise DeadlineExceededError
+        self.calls += 1
+        return left
+
     def count_tokens(self, message: BaseMessage) -> None:
-        """Add what the server says that a message cost, if it does. What LangChain's cache gave cost nothing."""
+        """Add the tokens that the server reported for a message. A message from LangChain's cache costs none."""
         usage: Mapping[str, Any] = (message.usage_metadata if isinstance(message, AIMessage) else None) or {}
         if not usage:
-            self.told = False
-        if usage.get("total_cost") != 0:  # what LangChain writes into a message that its cache gave
+            self.tokens_known = False
+        if usage.get("total_cost") != 0:  # LangChain writes this into a message from its cache
             self.input_tokens += usage.get("input_tokens", 0)
             self.output_tokens += usage.get("output_tokens", 0)
 
 
 class CircuitBreaker:
-    """Whether a model's server answers at all; shared by all who ask that model.
+    """Stops calls to a server that does not answer; shared by all components that call the same model.
 
-    After ``BREAK_AFTER`` questions in a row to which it did not, it is left alone for ``BREAK_FOR`` seconds, so that a
-    gallery of questions does not wait for each of them in turn.
+    After ``BREAK_AFTER`` unanswered requests in a row no request is sent for ``BREAK_FOR`` seconds, so that a batch of
+    requests does not wait for each timeout in turn.
     """
 
     def __init__(self) -> None:
-        self._silent = 0
-        self._closed_until = 0.0
+        self._unanswered = 0
+        self._open_until = 0.0
 
     def check(self) -> None:
-        """Raises ``NoReplyError`` while the server is left alone."""
-        if (pause := self._closed_until - time.monotonic()) > 0:
-            why = f"the language model did not answer {self._silent} times in a row and is left alone for {pause:.0f} s"
-            raise NoReplyError(why, again_in=pause)
+        """Raises ``NoReplyError`` while no request may be sent."""
+        if (pause := self._open_until - time.monotonic()) > 0:
+            raise NoReplyError(
+                f"the language model did not answer {self._unanswered} times in a row "
+                f"and is left alone for {pause:.0f} s",
+                retry_after=pause,
+            )
 
-    def note(self, *, silent: bool) -> None:
-        """Note whether a question was answered, be it by an error.
+    def record(self, *, answered: bool) -> None:
+        """Record whether the server answered a request, be it by an error.
 
-        Questions that were under way when the break began do not lengthen it: who waits for its end can rely on it.
+        Requests that were already sent when the break began do not lengthen it: callers can rely on when it ends.
         """
-        self._silent = self._silent + 1 if silent else 0
-        if self._silent >= BREAK_AFTER and self._closed_until <= time.monotonic():
-            self._closed_until = time.monotonic() + BREAK_FOR
+        self._unanswered = 0 if answered else self._unanswered + 1
+        if self._unanswered >= BREAK_AFTER and self._open_until <= time.monotonic():
+            self._open_until = time.monotonic() + BREAK_FOR

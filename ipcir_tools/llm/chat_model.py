@@ -25,18 +25,18 @@ NO_KEY = "no-key"
 
 
 @dataclass(frozen=True)
-class Named:
-    """A chat model, what it is called, and the line to its server."""
+class NamedChatModel:
+    """A chat model with its name and the circuit breaker of its server."""
 
     llm: BaseChatModel
     name: str
-    line: CircuitBreaker = field(default_factory=CircuitBreaker)
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
-def name_of(llm: BaseChatModel) -> str:
-    """What a model is called: ``openai:gpt-4o-mini``."""
-    told = llm._get_ls_params()
-    parts = (told.get("ls_provider"), told.get("ls_model_name"))
+def model_name(llm: BaseChatModel) -> str:
+    """The name of a model: ``openai:gpt-4o-mini``."""
+    params = llm._get_ls_params()
+    parts = (params.get("ls_provider"), params.get("ls_model_name"))
     return ":".join(part for part in parts if part) or type(llm).__name__
 
 
@@ -60,7 +60,7 @@ def load_llm(settings: Settings) -> BaseChatModel | None:
     return model
 
 
-def identity(llm: BaseChatModel) -> dict[str, Any]:
+def model_identity(llm: BaseChatModel) -> dict[str, Any]:
     """What makes two models give different replies: class, address and parameters; never a key, never a timeout."""
     address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
     parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two

@@ -1,211 +1,155 @@
-"""Asking a chat model under a deadline: retries, a server that knows no schema, and a breaker for one that is gone."""
+"""Calls to a chat model under a deadline: retries, servers without schemas or streams, and a circuit breaker."""
 
 from __future__ import annotations
 
 import json
-import random
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
+from langchain_core.runnables import RunnableConfig, RunnableSequence
 
 from ipcir_tools.llm.budget import Budget, CircuitBreaker
 from ipcir_tools.llm.errors import (
-    MAX_ERROR_CHARS,
-    DeadlineExceededError,
     NoReplyError,
-    asked_pause,
-    broken_off,
-    is_clumsy,
+    describe_error,
+    is_malformed,
     is_no_stream,
-    is_passing,
     is_rejection,
-    is_silence,
-    told,
+    is_unanswered,
+    truncated_message,
 )
-from ipcir_tools.llm.timeouts import outcome, overheard, within
+from ipcir_tools.llm.retries import retrying
+from ipcir_tools.llm.streaming import (
+    FINISH_REASONS,
+    MessageStream,
+    Model,
+    OptionalMessageStream,
+    stream_message,
+    with_token_usage,
+)
+from ipcir_tools.llm.timeouts import call_within, run_to_end
 from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 
-FIRST_PAUSE = 0.25
-"""Seconds before the second attempt, doubled before each later one, and jittered by half."""
-
-_REASONS = ("finish_reason", "stop_reason", "done_reason", "status")
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS", "incomplete"}
 _WITHHELD = {"content_filter", "refusal", "SAFETY"}
-
-Model = Runnable[Any, Any]
-UserInput = Generator[str, None, BaseMessage]
-"""What a model has said so far, while it speaks, and then its message."""
-Spoken = Generator[str, None, BaseMessage | None]
-"""The same, or None where it does not stream."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said. ``cut_off``: the server stopped it at a token limit."""
+    """The text of the model's answer. ``cut_off``: the server stopped it at a token limit."""
 
     text: str
     cut_off: bool = False
 
 
 class ChatClient:
-    """Asks one chat model, held to a JSON schema where its server can do that (``schema`` None: never)."""
+    """Calls one chat model, with a JSON schema where its server supports that (``schema`` None: never).
 
-    def __init__(self, llm: BaseChatModel, schema: dict[str, Any] | None, line: CircuitBreaker | None = None) -> None:
+    Safe for many threads. Clients of the same model share its ``breaker``.
+    """
+
+    def __init__(
+        self, llm: BaseChatModel, schema: dict[str, Any] | None, breaker: CircuitBreaker | None = None
+    ) -> None:
         self._llm = llm
         self._structured = _structured(llm, schema)
         self._streams = True
-        self._asks_tokens = True
-        self._line = line or CircuitBreaker()
+        self._requests_usage = True
+        self._breaker = breaker or CircuitBreaker()
 
     def ask(self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Answer:
-        """The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the model.
-        The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the model."""
-        return outcome(self.asking(messages, config, budget))
+        """The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the
+        model."""
+        return run_to_end(self.ask_streaming(messages, config, budget))
 
-    def asking(
+    def ask_streaming(
         self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, *, stream: bool = False
     ) -> Generator[str, None, Answer]:
-        """The same as a generator, which with ``stream`` yields what the model has said so far, while it speaks.
+        """The same as a generator; with ``stream`` it yields the text so far, each time that it grows.
 
-        Where it is asked again, its words begin anew. A model that does not stream says all at once, so that nothing
-        is yielded.
+        After a failed attempt the text begins anew. For a model that does not stream nothing is yielded.
         """
-        self._line.check()
+        self._breaker.check()
         if budget.left() <= 0:
             raise NoReplyError("no time was left to ask the language model")
         try:
             message = yield from self._structured_or_plain(messages, config, budget, stream)
         except Exception as error:  # integrations raise whatever their servers make them raise
-            self._line.note(silent=is_silence(error))
-            raise NoReplyError(told(error, self._llm, budget.seconds), silent=is_silence(error)) from error
-        self._line.note(silent=False)
+            unanswered = is_unanswered(error)
+            self._breaker.record(answered=not unanswered)
+            raise NoReplyError(describe_error(error, self._llm, budget.seconds), unanswered=unanswered) from error
+        self._breaker.record(answered=True)
         budget.count_tokens(message)
         return _answer(message)
 
     def _structured_or_plain(
         self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
-    ) -> UserInput:
+    ) -> MessageStream:
         if self._structured is None:
             return (yield from self._retried(self._llm, messages, config, budget, stream))
         try:
             return (yield from self._retried(self._structured, messages, config, budget, stream))
-        except Exception as error:
+        except Exception as error:  # only a rejection is handled here
             if not is_rejection(error):
                 raise
         message = yield from self._retried(self._llm, messages, config, budget, stream)
-        self._structured = None  # the same question without a schema was fine, so the schema was what it rejected
+        self._structured = None  # the same request without a schema succeeded, so it was the schema that was rejected
         return message
 
     def _retried(
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
-    ) -> UserInput:
-        attempt = 1
-        while True:
-            try:
-                return (yield from self._once(model, messages, config, budget, stream))
-            except Exception as error:
-                pause = max(asked_pause(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
-                if attempt == budget.attempts or not is_passing(error) or pause >= budget.left():
-                    raise
-            time.sleep(pause)
-            attempt += 1
+    ) -> MessageStream:
+        for attempt in retrying(budget.attempts, budget.left):
+            with attempt:
+                return (yield from self._attempt(model, messages, config, budget, stream))
+        raise AssertionError("the last attempt returns or raises")
 
-    def _once(
+    def _attempt(
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
-    ) -> UserInput:
+    ) -> MessageStream:
         try:
             if stream and self._streams and (message := (yield from self._streamed(model, messages, config, budget))):
                 return message
-            message = _said(model, messages, config, budget)
-        except Exception as error:
-            if (cut := broken_off(error)) is None:
+            message = _invoke(model, messages, config, budget)
+        except Exception as error:  # only a truncated message is handled here
+            if (truncated := truncated_message(error)) is None:
                 raise
-            return cut
+            return truncated
         self._streams = self._streams and not stream  # it answered, but not as a stream
         return message
 
-    def _streamed(self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Spoken:
-        """Its words as they come, with what they cost where the server takes that question; some reject it."""
-        telling = _telling(model) if self._asks_tokens else None
-        if telling is not None:
+    def _streamed(
+        self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget
+    ) -> OptionalMessageStream:
+        """The stream, with token counts where the server takes that option; some reject it."""
+        counting = with_token_usage(model) if self._requests_usage else None
+        if counting is not None:
             try:
-                return (yield from _spoken(telling, messages, config, budget, is_clumsy))
-            except Exception as error:
+                return (yield from stream_message(counting, messages, config, budget, is_malformed))
+            except Exception as error:  # only a rejection is handled here
                 if not is_rejection(error):
                     raise
-        message = yield from _spoken(model, messages, config, budget, is_no_stream)
-        self._asks_tokens = self._asks_tokens and message is None  # it streamed as soon as it was not asked that
+        message = yield from stream_message(model, messages, config, budget, is_no_stream)
+        self._requests_usage = self._requests_usage and message is None  # it streams without the option
         return message
 
 
-def _said(model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> BaseMessage:
-    _count(budget)
-    message: BaseMessage = within(budget.left(), lambda: model.invoke(messages, config))
+def _invoke(model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> BaseMessage:
+    message: BaseMessage = call_within(budget.start_call(), lambda: model.invoke(messages, config))
     return message
-
-
-def _telling(model: Model) -> Model | None:
-    """The model with its streams asked for their tokens; None where that is its default, or its own choice."""
-    llm: Any = model.bound if isinstance(model, RunnableBinding) else model
-    if getattr(llm, "stream_usage", True) is not None:
-        return None
-    telling: Model = llm.model_copy(update={"stream_usage": True})
-    return model.model_copy(update={"bound": telling}) if isinstance(model, RunnableBinding) else telling
-
-
-def _spoken(
-    model: Model,
-    messages: list[BaseMessage],
-    config: RunnableConfig,
-    budget: Budget,
-    no_stream: Callable[[Exception], bool],
-) -> Spoken:
-    """Its words so far, each time that it goes on, and then its message; None where nothing came that is a stream."""
-    _count(budget)
-    said = ""
-    chunks: list[BaseMessage] = []
-    try:
-        for chunk in overheard(budget.left(), lambda: model.stream(messages, config)):
-            if said:
-                yield said
-            chunks.append(chunk)
-            said += str(chunk.text)
-    except Exception as error:
-        if chunks or not no_stream(error):
-            raise
-    return _ended(reduce(add, chunks)) if chunks else None
-
-
-def _ended(message: BaseMessage) -> BaseMessage:
-    """The message of a stream; without its reason to end it is cut off, and no error says so."""
-    told = message.response_metadata
-    if told.get("model_provider") == "openai" and not any(key in told for key in _REASONS):
-        told["finish_reason"] = "length"
-    return message
-
-
-def _count(budget: Budget) -> None:
-    """One call more. Raises ``Overdue`` where there is no time left for it."""
-    if budget.left() <= 0:
-        raise DeadlineExceededError
-    budget.calls += 1
 
 
 def _structured(llm: BaseChatModel, schema: dict[str, Any] | None) -> Model | None:
-    """The model bound to the schema without LangChain's parser behind it; None where it cannot be bound.
+    """The model bound to the schema, without LangChain's parser after it; None where it cannot be bound.
 
-    The parser is left out because parsing is ours, and because ``include_raw`` would run the model in an executor's
-    thread, which the interpreter waits for at exit.
+    The parser is left out because replies are parsed more strictly here, and because ``include_raw`` would run the
+    model in an executor's thread, which the interpreter waits for at exit.
     """
     if schema is None:
         return None
@@ -217,10 +161,11 @@ def _structured(llm: BaseChatModel, schema: dict[str, Any] | None) -> Model | No
 
 
 def _answer(message: BaseMessage) -> Answer:
-    """The words of a message, or the arguments of the tool call that a model made instead of answering."""
-    reason = next((message.response_metadata[key] for key in _REASONS if key in message.response_metadata), None)
+    """The text of a message, or the arguments of the tool call that a model made instead of answering."""
+    metadata = message.response_metadata
+    reason = next((metadata[key] for key in FINISH_REASONS if key in metadata), None)
     if refusal := message.additional_kwargs.get("refusal"):
-        raise NoReplyError(f"the language model declined ({shorten(one_line(str(refusal)), MAX_ERROR_CHARS)})")
+        raise NoReplyError(f"the language model declined ({shorten(one_line(str(refusal)), 200)})")
     if reason in _WITHHELD:
         raise NoReplyError("the language model's server withheld the answer (content filter)")
     text = str(message.text)

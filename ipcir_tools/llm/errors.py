@@ -1,8 +1,9 @@
-"""What goes wrong between us and a chat model: which errors pass, which do not, and how each is told to a user."""
+"""Errors of model servers: which are transient, their status codes, and one line without secrets for a user."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
@@ -17,55 +18,64 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from pydantic import SecretStr
 
-from ipcir_tools.text import one_line, shorten
+from ipcir_tools.text import error_line
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 
-MAX_ERROR_CHARS = 200
+TRANSIENT_STATUS = {408, 409, 425, 429}
+"""HTTP status codes below 500 after which the same request may succeed in a moment."""
+UNAUTHORIZED_STATUS = {401, 403}
+REJECTED_STATUS = {400, 422}
+"""The server does not take a request of this form."""
 
 _NO_COMPLETION = (TypeError, LookupError, AttributeError, JSONDecodeError)
-"""What a client trips over when a server sends something else than a completion."""
+"""What a client raises when a server sends something other than a completion."""
+_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]+@|(?<=bearer )\S+|\bsk-[\w*-]{6,}", re.IGNORECASE)
 
 
 class NoReplyError(Exception):
-    """No usable answer from the model; the text says why in plain words, without secrets, on one line.
+    """No usable answer from the model; the text gives the reason on one line, without secrets.
 
-    ``silent``: its server said nothing at all. ``again_in``: it was not asked, because its server is left alone for so
-    many seconds yet.
+    ``unanswered``: the server did not answer at all. ``retry_after``: no request was sent, because the circuit breaker
+    is open for so many more seconds.
     """
 
-    def __init__(self, why: str, *, silent: bool = False, again_in: float | None = None) -> None:
-        super().__init__(why)
-        self.silent = silent
-        self.again_in = again_in
+    def __init__(self, reason: str, *, unanswered: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.unanswered = unanswered
+        self.retry_after = retry_after
 
 
 class DeadlineExceededError(Exception):
-    """The budget ran out before the model answered."""
+    """The time was up before the model answered."""
 
 
-def told(error: Exception, llm: BaseChatModel, seconds: float) -> str:
-    """Why there is no answer, for a user; ``seconds`` were allowed."""
+# --- messages
+
+
+def describe_error(error: Exception, llm: BaseChatModel, seconds: float) -> str:
+    """Why there is no answer, for a user; ``seconds`` is the time that the request was given."""
     if isinstance(error, DeadlineExceededError | ModelTimeoutError):
         return f"the language model did not answer in time ({seconds:.3g} s allowed)"
+    line = masked_line(error, _secrets(llm))
     if isinstance(error, ModelConnectionError | ConnectionError):
-        return f"the language model's server could not be reached ({_line(error, llm)})"
+        return f"the language model's server could not be reached ({line})"
     if isinstance(error, ModelAuthenticationError):
         names = ", ".join(getattr(llm, "lc_secrets", {}).values()) or "the key"
-        return f"the language model's server did not accept the API key, check {names} ({_line(error, llm)})"
+        return f"the language model's server did not accept the API key, check {names} ({line})"
     if isinstance(error, _NO_COMPLETION):
         return "the language model's server sent something that is no chat completion"
-    return f"the language model's server reported an error ({_line(error, llm)})"
+    return f"the language model's server reported an error ({line})"
 
 
-def _line(error: Exception, llm: BaseChatModel) -> str:
-    text = one_line(str(error)) or type(error).__name__
-    for secret in _secrets(llm):
+def masked_line(error: BaseException, secrets: Sequence[str] = ()) -> str:
+    """An error's text on one line, with ``***`` for secrets, passwords in URLs and what looks like a key."""
+    text = error_line(error, limit=1_000_000)  # shortened only when no secret can be cut in two
+    for secret in secrets:
         text = text.replace(secret, "***")
-    text = re.sub(r"(?<=//)[^/@\s]+@|(?<=bearer )\S+|\bsk-[\w*-]{6,}", "***", text, flags=re.IGNORECASE)
-    return shorten(text, MAX_ERROR_CHARS)
+    return error_line(Exception(_CREDENTIALS.sub("***", text)))
 
 
 def _secrets(llm: BaseChatModel) -> list[str]:
@@ -73,35 +83,55 @@ def _secrets(llm: BaseChatModel) -> list[str]:
     return [text for value in values if isinstance(value, SecretStr) and (text := value.get_secret_value())]
 
 
-def is_silence(error: Exception) -> bool:
-    """Whether the server said nothing at all."""
-    return isinstance(error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError)
+# --- kinds of errors
 
 
-def is_passing(error: Exception) -> bool:
-    """Whether the same question may be answered in a moment."""
+def status_code(error: BaseException) -> int | None:
+    """The HTTP status code of an error, of whichever client; None where it has none."""
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def retry_after(error: BaseException) -> float:
+    """The seconds to wait that the server named in its Retry-After header, else zero."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        return max(0.0, float(headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed in a moment."""
     if isinstance(error, ModelError):
         return error.is_retryable
-    status = _status(error)
-    return isinstance(error, ConnectionError) or (status is not None and (status == 429 or status >= 500))
+    status = status_code(error)
+    if status is None:
+        return isinstance(error, ConnectionError)
+    return status >= 500 or status in TRANSIENT_STATUS
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Whether the server did not answer at all."""
+    return isinstance(error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError)
 
 
 def is_rejection(error: Exception) -> bool:
     """Whether the server does not take a request of this form."""
-    return isinstance(error, ModelInvalidRequestError) or _status(error) in (400, 422)
+    return isinstance(error, ModelInvalidRequestError) or status_code(error) in REJECTED_STATUS
 
 
-def is_clumsy(error: Exception) -> bool:
-    """Whether a client tripped over a server that does not stream; said of an error before anything came."""
+def is_malformed(error: Exception) -> bool:
+    """Whether a client could not read the stream of a server that does not stream; for errors before any chunk."""
     return isinstance(error, (*_NO_COMPLETION, ValueError, AssertionError, NotImplementedError))
 
 
 def is_no_stream(error: Exception) -> bool:
-    """Whether the server, or the client, cannot stream; said of an error before anything came."""
-    return is_clumsy(error) or is_rejection(error)
+    """Whether the server, or the client, cannot stream; for errors before any chunk."""
+    return is_malformed(error) or is_rejection(error)
 
 
-def broken_off(error: Exception) -> AIMessage | None:
+def truncated_message(error: Exception) -> AIMessage | None:
     """The message inside the errors that OpenAI's client raises where a structured answer ended early."""
     kind = type(error).__name__
     if kind == "ContentFilterFinishReasonError":
@@ -111,27 +141,13 @@ def broken_off(error: Exception) -> AIMessage | None:
     completion = getattr(error, "completion", None)
     choices = getattr(completion, "choices", None) or []
     text = choices[0].message.content if choices else None
-    spent = _spent(getattr(completion, "usage", None))
-    return AIMessage(text or "", response_metadata={"finish_reason": "length"}, usage_metadata=spent)
+    usage = _usage(getattr(completion, "usage", None))
+    return AIMessage(text or "", response_metadata={"finish_reason": "length"}, usage_metadata=usage)
 
 
-def _spent(usage: Any) -> UsageMetadata | None:
-    """OpenAI's account of the tokens as LangChain writes it; paid for is what was cut off too."""
+def _usage(usage: Any) -> UsageMetadata | None:
+    """OpenAI's token counts in LangChain's form; what was cut off is paid for, too."""
     if usage is None:
         return None
     read, written = usage.prompt_tokens or 0, usage.completion_tokens or 0
     return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-
-
-def _status(error: Exception) -> int | None:
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
-
-
-def asked_pause(error: Exception) -> float:
-    """Seconds that the server asked to be left alone for (its Retry-After header), else zero."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        return max(0.0, float(headers.get("retry-after", 0)))
-    except ValueError:
-        return 0.0

@@ -1,4 +1,4 @@
-"""Replies as they are kept and questions as they are traced: the same for every part that asks a model."""
+"""Stored replies and their keys: the same for every component that calls a chat model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from langchain_core.messages import BaseMessage
 
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.chat_model import identity
+from ipcir_tools.llm.chat_model import model_identity
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.text import json_digest
 from ipcir_tools.types import Reply
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 
-def key_of(messages: Sequence[BaseMessage], llm: BaseChatModel, prompt: Prompt) -> str:
-    """What the reply to these messages is kept under: a hash of all that it depends on."""
-    said = [[message.type, message.content] for message in messages]
-    parts = [said, identity(llm), prompt.tag, prompt.schema_of_reply]
+def reply_key(messages: Sequence[BaseMessage], llm: BaseChatModel, prompt: Prompt) -> str:
+    """The key of the reply to these messages: a hash of all that it depends on."""
+    contents = [[message.type, message.content] for message in messages]
+    parts = [contents, model_identity(llm), prompt.tag, prompt.schema_of_reply]
     return json_digest(parts)
 
 
-def reply_of(text: str, kind: str, model: str, prompt: Prompt, budget: Budget) -> Reply:
-    """A reply with what it cost. Tokens that were not told of every answer are not known, and kept as none."""
+def new_reply(text: str, kind: str, model: str, prompt: Prompt, budget: Budget) -> Reply:
+    """A reply with its cost. Where the server did not report the tokens of every answer, they are stored as zero."""
     return Reply(
         text=text,
         kind=kind,
@@ -34,20 +34,20 @@ def reply_of(text: str, kind: str, model: str, prompt: Prompt, budget: Budget) -
         prompt=prompt.tag,
         calls=budget.calls,
         repairs=budget.repairs,
-        seconds=budget.spent(),
-        input_tokens=budget.input_tokens if budget.told else 0,
-        output_tokens=budget.output_tokens if budget.told else 0,
+        seconds=budget.elapsed(),
+        input_tokens=budget.input_tokens if budget.tokens_known else 0,
+        output_tokens=budget.output_tokens if budget.tokens_known else 0,
         created=datetime.now(UTC).isoformat(),
     )
 
 
 class ReplyStore(Protocol):
-    """Where good replies are kept under a content hash; the catalog is one."""
+    """Stores good replies under a content hash; the catalog is one."""
 
     def reply(self, key: str) -> Reply | None:
         """The reply under ``key``, or None."""
         ...
 
     def put_reply(self, key: str, reply: Reply) -> None:
-        """Keeps ``reply`` under ``key``, in the place of one that is there."""
+        """Stores ``reply`` under ``key``, replacing one that is there."""
         ...

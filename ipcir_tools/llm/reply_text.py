@@ -1,4 +1,4 @@
-"""What stands around the words that a language model was asked for: fences, thoughts, labels, excuses."""
+"""What a language model writes around its answer: code fences, thoughts, labels, refusals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_REPLY_CHARS = 20_000
-"""What lies beyond is not read: no description is that long, and searching it for JSON costs time."""
+"""The rest is not read: no description is that long, and searching it for JSON costs time."""
 
 JSON = json.JSONDecoder(strict=False)
-"""Reads what models write as JSON, with line breaks in texts."""
+"""Reads JSON as models write it, with line breaks inside strings."""
 
 LABEL = re.compile(
     r"\A\W*(?:(?:sure|certainly|okay|here is|here's)\b[^:\n]{0,60}"
@@ -34,21 +34,21 @@ _REFUSAL = re.compile(
 )
 
 
-def unwrapped(text: str) -> str:
-    """A reply without its thoughts and code fences. Its time grows with its length, whatever it holds."""
-    said = text[:MAX_REPLY_CHARS]
-    last = _THOUGHT_END.match(said)
-    thought = _THOUGHT.sub("", last.group()) if last else ""  # behind the last end no thought is whole
-    return _FENCE.sub("", _THOUGHT_END.sub("", thought + said[last.end() if last else 0 :])).strip()
+def unwrap(text: str) -> str:
+    """A reply without its thoughts and code fences, in time linear in its length."""
+    reply = text[:MAX_REPLY_CHARS]
+    last = _THOUGHT_END.match(reply)
+    thought = _THOUGHT.sub("", last.group()) if last else ""  # after the last end tag no thought is complete
+    return _FENCE.sub("", _THOUGHT_END.sub("", thought + reply[last.end() if last else 0 :])).strip()
 
 
-def refuses(text: str) -> bool:
+def is_refusal(text: str) -> bool:
     """Whether the model declines."""
     return bool(_REFUSAL.match(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")))
 
 
-def objects_in(text: str) -> Iterator[dict[str, Any]]:
-    """Every whole JSON object that stands in a text, whatever stands around it."""
+def json_objects(text: str) -> Iterator[dict[str, Any]]:
+    """Every complete JSON object in a text, whatever is around it."""
     at = text.find("{")
     while at >= 0:
         try:

@@ -1,4 +1,4 @@
-"""Waiting for a model, but not for ever: calls and streams under a deadline, and generators that come to something."""
+"""Calls and streams under a deadline, and generators that return a value."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ _B = TypeVar("_B")
 _END = object()
 
 
-def within(seconds: float, call: Callable[[], _T]) -> _T:
-    """``call()``, waited for at most ``seconds``. Raises ``Overdue`` after that; the call then ends unheard."""
-    return next(overheard(seconds, lambda: iter((call(),))))
+def call_within(seconds: float, call: Callable[[], _T]) -> _T:
+    """``call()``, or ``DeadlineExceededError`` after ``seconds``; the call then ends in the background, unused."""
+    return next(iterate_within(seconds, lambda: iter((call(),))))
 
 
-def overheard(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterator[_T]:
-    """The items of ``stream()`` as they come, waited for at most ``seconds`` in all. Raises ``Overdue`` after that.
+def iterate_within(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterator[_T]:
+    """The items of ``stream()`` as they come. Raises ``DeadlineExceededError`` after ``seconds`` in all.
 
-    A client's own timeout bounds each read, not the whole answer: a server may drip a byte a second for ever. So it is
-    another thread that reads. It is a daemon, so it never holds up the interpreter's exit, and it reads no further when
-    nobody listens any more. What came in time is handed out however late it is asked for.
+    A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
+    another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
+    consumer stops iterating. Items that came in time are given out however late they are taken.
     """
-    came: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-    left_alone = Event()
+    received: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    abandoned = Event()
     until = time.monotonic() + seconds
     context = copy_context()
 
     def read() -> None:
         try:
             for item in stream():
-                if left_alone.is_set() or time.monotonic() > until:
+                if abandoned.is_set() or time.monotonic() > until:
                     return
-                came.put((item, None))
-            came.put((_END, None))
-        except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
-            came.put((_END, error))
+                received.put((item, None))
+            received.put((_END, None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            received.put((_END, error))
 
     Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
     try:
         while True:
             try:
-                item, error = came.get(timeout=max(0.0, until - time.monotonic()))
+                item, error = received.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 raise DeadlineExceededError from None
             if error is not None:
@@ -57,11 +57,11 @@ def overheard(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterator[_T
                 return
             yield cast("_T", item)
     finally:
-        left_alone.set()
+        abandoned.set()
 
 
-def outcome(steps: Generator[Any, None, _T]) -> _T:
-    """What a generator returns in the end."""
+def run_to_end(steps: Generator[Any, None, _T]) -> _T:
+    """The return value of a generator."""
     try:
         while True:
             next(steps)
@@ -69,8 +69,8 @@ def outcome(steps: Generator[Any, None, _T]) -> _T:
         return cast("_T", end.value)
 
 
-def mapped(change: Callable[[_A], _B | None], steps: Generator[_A, None, _T]) -> Generator[_B, None, _T]:
-    """The generator with each item changed, and left out where it is changed to None; what it returns is the same."""
+def map_steps(change: Callable[[_A], _B | None], steps: Generator[_A, None, _T]) -> Generator[_B, None, _T]:
+    """The generator with each item changed, left out where ``change`` gives None; its return value is the same."""
     try:
         while True:
             if (item := change(next(steps))) is not None:

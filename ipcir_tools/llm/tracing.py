@@ -1,4 +1,4 @@
-"""Steps that a trace shows: a name, tags and metadata for what is done between two chains."""
+"""Runs in a trace: a name, tags and metadata for work that is no Runnable of its own."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from ipcir_tools.prompts import Prompt
 
 
 @contextmanager
-def step(name: str, config: RunnableConfig | None = None, **about: Any) -> Iterator[RunnableConfig]:
+def trace_step(name: str, config: RunnableConfig | None = None, **metadata: Any) -> Iterator[RunnableConfig]:
     """A run of that name for as long as the block lasts, in the caller's own thread.
 
-    It gives the config for what the block calls; what takes none, such as a model inside a captioner, finds it by
-    itself. The run is tagged with its name and has ``about`` as its metadata; it ends with the error that leaves the
-    block.
+    Yields the config for calls inside the block; code that takes none, such as a model inside a captioner, finds it by
+    itself. The run is tagged with its name and carries ``metadata``; it ends with the error that leaves the block.
+
+    LangChain's ``trace_as_chain_group`` does not serve here: without LangSmith it drops the callbacks that it is given,
+    its tags and metadata go to every child, and calls without a config do not become its children.
     """
     config = ensure_config(config)
     manager = get_callback_manager_for_config(config)
-    if not manager.handlers:  # nobody looks
+    if not manager.handlers:
         yield config
         return
     manager.add_tags([name], inherit=False)
-    manager.add_metadata(about, inherit=False)
-    run = manager.on_chain_start(None, about, name=name)
+    manager.add_metadata(metadata, inherit=False)
+    run = manager.on_chain_start(None, metadata, name=name)
     child = patch_config(config, callbacks=run.get_child())
     token = var_child_runnable_config.set(child)
     try:
@@ -47,16 +49,16 @@ def step(name: str, config: RunnableConfig | None = None, **about: Any) -> Itera
         var_child_runnable_config.reset(token)
 
 
-def of_prompt(prompt: Prompt) -> dict[str, Any]:
-    """What a trace says of the prompt."""
+def prompt_metadata(prompt: Prompt) -> dict[str, Any]:
+    """The prompt's id, version and hash, for a trace."""
     return {"prompt_id": prompt.id, "prompt_version": prompt.version, "prompt_hash": prompt.hash}
 
 
-def asked_by(part: str, config: RunnableConfig | None, prompt: Prompt) -> RunnableConfig:
-    """The config under which a part asks its model: how the call is named and tagged in a trace."""
+def model_call_config(part: str, config: RunnableConfig | None, prompt: Prompt) -> RunnableConfig:
+    """The config of a model call: how a trace names and tags it. ``part`` is imagine, rerank, ..."""
     named: RunnableConfig = {
         "run_name": f"{part}.model",
         "tags": [part, prompt.id],
-        "metadata": of_prompt(prompt),
+        "metadata": prompt_metadata(prompt),
     }
     return merge_configs(config, named)

@@ -1,4 +1,4 @@
-"""The trained networks: small, kept as safetensors beside a description, and bound to one encoder's space."""
+"""Trained networks: small, stored as safetensors beside a description, each for one encoder's feature space."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Trained(Value):
     """How a network was trained."""
 
     examples: int
-    """Pictures, or triplets."""
+    """The number of images or triplets."""
     steps: int
     batch: int
     rate: float
@@ -40,12 +40,12 @@ class Trained(Value):
 
 
 class NetworkConfig(Value):
-    """What a network is: its method, the space that it works in, and its sizes."""
+    """The description of a network: its composer, its feature space, and its sizes."""
 
     method: str
     """The composer that it was trained for."""
     space: str
-    """The encoder's, by its own name: features of another mean nothing to the network."""
+    """The encoder's feature space; the network does not fit features of another."""
     template: str = ""
     """The sentence of a query, with a ``*`` for the pseudo word and ``{modification}``; empty where there is none."""
     wide_in: int
@@ -54,7 +54,7 @@ class NetworkConfig(Value):
     dropout: float
     activation: Literal["relu", "gelu"]
     scale_out: float = 1.0
-    """What the last layer's output is multiplied by; for words the spread of the vocabulary's own embeddings."""
+    """The factor of the last layer's output; for words the spread of the vocabulary's own embeddings."""
     trained: Trained | None = None
 
     def layers(self) -> torch.nn.Sequential:
@@ -83,7 +83,7 @@ class Network:
     config: NetworkConfig
     layers: torch.nn.Sequential
     id: str = ""
-    """Names the weights; empty of a network that no method was given."""
+    """Identifies the weights; empty for a network that is not stored."""
 
     def mapped(self, features: FloatArray) -> FloatArray:
         """``[n, wide_out]`` float32 of ``features`` ``[n, wide_in]``, unit norm."""
@@ -99,7 +99,7 @@ class Network:
         Raises SpaceMismatchError for another encoder than the one that the network was trained for.
         """
         check_space(self.config, encoder.space)
-        # A place-holder of the user's stands behind the template's own and is left alone.
+        # Only the template's own placeholder is replaced; one in the user's text comes after it.
         sentences = [self.config.template.replace("{modification}", each) for each in modifications]
         return encoder.embed_pseudo(sentences, self.mapped(references))
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.images import reading
-from ipcir_tools.llm.errors import asked_pause
+from ipcir_tools.llm.errors import retry_after
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import error_sentence, excerpt
@@ -87,7 +87,7 @@ class OpenAIImageGenerator(ImageGenerator):
                 if status in (400, 422) and seeded:
                     seeded = False  # perhaps it was the seed that it rejected
                     continue
-                pause = max(asked_pause(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+                pause = max(retry_after(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
                 if attempt == ATTEMPTS or not _may_pass(error) or time.monotonic() + pause >= until:
                     raise ModelUnavailableError(self._said("drew nothing", error)) from error
             time.sleep(pause)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 PLACEHOLDER = "*"
-"""Where the pseudo word goes: the first one in a template. A later one is the user's own and stays what it is."""
+"""The place of the pseudo word is the first one in a template. A later one is the user's own text."""
 
-_STAND_INS = (("dog", "it"), ("red", "coat"), ("blue", "man"), ("photo", "girl"))
+_PROBE_WORDS = (("dog", "it"), ("red", "coat"), ("blue", "man"), ("photo", "girl"))
 """Pairs of short words without a common letter, so that no tokenizer cuts both and keeps a piece of both."""
 
 Tokenizer = Callable[[list[str]], "torch.Tensor"]
@@ -25,14 +25,14 @@ Tokenizer = Callable[[list[str]], "torch.Tensor"]
 
 @dataclass(frozen=True)
 class _Sentences:
-    """Tokens ``[n, length]`` int64 and where in each row the pseudo word goes ``[n]``."""
+    """Tokens ``[n, length]`` int64 and the position of the pseudo word in each row ``[n]``."""
 
     tokens: torch.Tensor
     places: torch.Tensor
 
 
 class PseudoWords:
-    """Text features of sentences in which a vector stands for one word.
+    """Text features of sentences in which a vector replaces one word.
 
     ``dim`` is the width of the vectors, ``std`` the spread of the vocabulary's own, ``scale`` the factor by which the
     model multiplies cosines before the softmax. Raises InvalidRequestError for a tower without a token embedding.
@@ -51,22 +51,22 @@ class PseudoWords:
     def features(self, templates: Sequence[str], words: torch.Tensor) -> torch.Tensor:
         """Features ``[n, d]`` float32 of any norm; ``words`` is ``[n, dim]``, one for each of ``templates``.
 
-        Gradients reach ``words`` where they are asked for. Raises InvalidRequestError for a template whose
-        placeholder is missing, or lies behind the end of the model's context.
+        Gradients reach ``words`` where they require them. Raises InvalidRequestError for a template whose
+        placeholder is missing, or is beyond the end of the model's context.
         """
         sentences = _tokenized(self._tokenizer, templates, self.device)
-        with self._lock, _Placed(self._table, sentences, words):
+        with self._lock, _WordsInPlace(self._table, sentences, words):
             return _encoded(self._model, sentences.tokens).float()
 
 
 # ---- where the word goes -----------------------------------------------------------------------------
 def _tokenized(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _Sentences:
-    """The placeholder's place is where two sentences differ that have two words for it.
+    """The position of the placeholder is where the tokens of two sentences with different words for it differ.
 
-    So it is known for every tokenizer, also for one that drops punctuation, and whatever else the sentence holds.
+    This works for every tokenizer, also for one that drops punctuation, and for any sentence.
     """
     _check(templates)
-    for one, other in _STAND_INS:
+    for one, other in _PROBE_WORDS:
         tokens, others = (tokenizer([each.replace(PLACEHOLDER, w, 1) for each in templates]) for w in (one, other))
         different = tokens != others
         lost = (different.sum(dim=1) != 1).tolist()
@@ -85,14 +85,14 @@ def _check(templates: Sequence[str]) -> None:
 
 
 def _token_embedding(model: Any, tokenizer: Tokenizer, device: str) -> Any:
-    """The embedding that is asked for a text's own tokens: open_clip's classes keep it in different places."""
+    """The embedding that looks up a text's tokens: open_clip's classes have it under different names."""
     import torch
 
-    tokens, asked = tokenizer(["a"]).to(device), list[Any]()
+    tokens, used = tokenizer(["a"]).to(device), list[Any]()
 
     def note(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
         if given and given[0].shape == tokens.shape and torch.equal(given[0], tokens):
-            asked.append(module)
+            used.append(module)
 
     tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
     hooks = [table.register_forward_pre_hook(note) for table in tables]
@@ -102,14 +102,14 @@ def _token_embedding(model: Any, tokenizer: Tokenizer, device: str) -> Any:
     finally:
         for hook in hooks:
             hook.remove()
-    if not asked:
+    if not used:
         raise InvalidRequestError(f"A text tower of {type(model).__name__} has no token embedding to put a word into.")
-    return asked[0]
+    return used[0]
 
 
 # ---- encoding ----------------------------------------------------------------------------------------
-class _Placed:
-    """While it is entered, the embedding gives ``words`` at their places."""
+class _WordsInPlace:
+    """A context in which the embedding gives ``words`` at their positions."""
 
     def __init__(self, table: Any, sentences: _Sentences, words: torch.Tensor) -> None:
         self._table, self._sentences, self._words = table, sentences, words
@@ -129,9 +129,9 @@ class _Placed:
 
 
 def _encoded(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """What ``model.encode_text`` gives, without computing the padding where nothing looks at it.
+    """The result of ``model.encode_text``, without computing the padding where it has no effect.
 
-    A causal tower that takes its feature at the end of the text never sees what follows it: most of 77 tokens.
+    In a causal tower that reads its feature at the end of the text, what follows has none: most of 77 tokens.
     """
     from open_clip.model import CLIP
     from torch.func import functional_call
@@ -144,13 +144,13 @@ def _encoded(model: Any, tokens: torch.Tensor) -> torch.Tensor:
         "positional_embedding": model.positional_embedding[:length],
         "attn_mask": model.attn_mask[:length, :length],
     }
-    said = functional_call(model, cut, (), {"text": tokens[:, :length]})
-    features = said["text_features"] if isinstance(said, dict) else said[1]
+    output = functional_call(model, cut, (), {"text": tokens[:, :length]})
+    features = output["text_features"] if isinstance(output, dict) else output[1]
     return features
 
 
 def _used(tokens: torch.Tensor) -> int:
-    """The columns up to the end of the longest text: behind it a row repeats its last token."""
+    """The number of columns up to the end of the longest text; after it a row repeats its last token."""
     changing = (tokens != tokens[:, -1:]).any(dim=0).nonzero()
     last = int(changing.max()) if len(changing) else 0
     return min(tokens.shape[1], last + 2)  # the end of a text that fills its row is its last token

@@ -29,7 +29,7 @@ class TrainedNetwork:
 
     @property
     def id(self) -> str:
-        """Names the weights."""
+        """Identifies the weights."""
         return self.network.id
 
     def mapped(self, features: FloatArray) -> FloatArray:

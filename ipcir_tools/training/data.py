@@ -1,6 +1,6 @@
-"""What networks are trained on: features of any pictures, and triplets with their proxy features.
+"""Training data: features of any images, and triplets with their proxy features.
 
-Pictures become known to the catalog, so that nothing is encoded twice, but they do not enter the gallery.
+The images are recorded in the catalog, so that nothing is encoded twice, but they do not enter the gallery.
 """
 
 from __future__ import annotations
@@ -50,10 +50,15 @@ class Pictures:
             raise InvalidRequestError("There is no picture to learn from: name folders that hold some.")
         return np.stack([self.features[id_] for id_ in dict.fromkeys(self.ids.values())])
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The files that could not be read, each with the reason."""
+        return tuple(f"{skip.source}: {skip.reason}" for skip in self.skipped)
+
 
 @dataclass(frozen=True)
 class Triplets:
-    """Proxy features and their targets' features, both ``[n, d]``; a query with two targets stands there twice."""
+    """Proxy features and their targets' features, both ``[n, d]``; a query with two targets is there twice."""
 
     proxies: FloatArray
     targets: FloatArray
@@ -61,7 +66,7 @@ class Triplets:
     """All pictures of the folder, ``[m, d]``."""
     left_out: tuple[str, ...]
     origins: dict[str, int]
-    """Who wrote the imagined targets, how often: "llm", "rules", "fallback"."""
+    """How many targets each kind of imagination wrote: "llm", "rules", "fallback"."""
 
 
 def read_pictures(engine: Engine, paths: Sequence[Path], progress: Progress) -> Pictures:
@@ -112,38 +117,39 @@ def some_captions(engine: Engine, pictures: Pictures, most: int, progress: Progr
     return [captions[id_] for id_ in chosen]
 
 
-def read_triplets(engine: Engine, path: Path, folder: Path | None, progress: Progress) -> Triplets:
+def read_triplets(
+    engine: Engine, path: Path, folder: Path | None, progress: Progress, weight: float | None = None
+) -> Triplets:
     """The triplets of a file of ``{"reference", "modification", "targets"}`` over a folder of pictures.
 
-    The proxy is the probe of ``imagined+reference``. Raises what :func:`load_jsonl` raises, and InvalidRequestError
-    where no triplet is left.
+    The proxy is the probe of ``imagined+reference`` with ``weight``, by default that of the settings. Raises what
+    :func:`load_jsonl` raises, and InvalidRequestError where no triplet is left.
     """
-    asked = load_jsonl(path, folder)
-    root = files_module.located(asked.folder or path.parent)
-    files = {name: root / place for name, place in asked.paths.items()}
+    benchmark = load_jsonl(path, folder)
+    root = files_module.located(benchmark.folder or path.parent)
+    files = {name: root / place for name, place in benchmark.paths.items()}
     pictures = _read(engine, list(files.values()), progress)
     ids = {name: pictures.ids[file] for name, file in files.items() if file in pictures.ids}
-    queries = [q for q in asked.queries if q.reference in ids and any(target in ids for target in q.targets)]
+    queries = [q for q in benchmark.queries if q.reference in ids and any(target in ids for target in q.targets)]
     if not queries:
         raise InvalidRequestError(f"{path} has no triplet whose pictures can be read: check the folder (--pictures).")
-    requests = [
-        ComposeRequest(ids[q.reference], q.modification, "imagined+reference", engine.settings.weight) for q in queries
-    ]
+    weight = engine.settings.weight if weight is None else weight
+    requests = [ComposeRequest(ids[q.reference], q.modification, "imagined+reference", weight) for q in queries]
     composed = []
     for block in chunked(requests, _REQUESTS):
         composed += compose_all(block, engine, None, progress)
         progress("imagining", len(composed), len(requests))
     pairs = [
-        (made.probe.vector, pictures.features[ids[target]])
-        for query, made in zip(queries, composed, strict=True)
+        (proxy.probe.vector, pictures.features[ids[target]])
+        for query, proxy in zip(queries, composed, strict=True)
         for target in query.targets
         if target in ids
     ]
-    missing = [f"query {q.id}: its pictures cannot be read" for q in asked.queries if q not in queries]
+    missing = [f"query {q.id}: its pictures cannot be read" for q in benchmark.queries if q not in queries]
     return Triplets(
         proxies=np.stack([proxy for proxy, _ in pairs]),
         targets=np.stack([target for _, target in pairs]),
         gallery=pictures.matrix,
-        left_out=(*asked.left_out, *missing),
-        origins=dict(Counter(made.imagination.target.origin for made in composed if made.imagination)),
+        left_out=(*benchmark.left_out, *missing),
+        origins=dict(Counter(each.imagination.target.origin for each in composed if each.imagination)),
     )

@@ -1,4 +1,4 @@
-"""What all three trainings have in common: the loop with its checkpoint, and the report."""
+"""What all trainings share: the loop with its checkpoint, the report and the losses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
@@ -27,13 +28,14 @@ CHECKPOINT = "checkpoint.pt"
 _SAVE_EVERY = 50
 _POINTS = 20
 
-Picked = NDArray[np.int64]
-StepLoss = Callable[[Picked, int], "torch.Tensor"]
-"""The loss of one step, from the picked examples' rows and the step's number."""
+Rows = NDArray[np.int64]
+"""Positions of examples ``[b]``."""
+StepLoss = Callable[[Rows, int], "torch.Tensor"]
+"""The loss of one step, from the rows of its examples and the step's number."""
 
 
 def finished(folder: Path) -> bool:
-    """Whether a folder holds a network, and no training that goes on."""
+    """Whether a folder holds a network and no unfinished training."""
     return (folder / DESCRIPTION).exists() and not (folder / CHECKPOINT).exists()
 
 
@@ -51,6 +53,10 @@ class TrainingReport(Value):
     before: float | None = None
     after: float | None = None
     """Mean reciprocal rank of held-out targets without the network and with it; None where nothing is held out."""
+    left_out: tuple[str, ...] = ()
+    """Sources that could not be used, each with the reason."""
+    details: dict[str, Any] = Field(default_factory=dict)
+    """Further facts of one kind of training."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Recipe:
     seed: int = 0
     warmup: float = 0.06
     """Share of the steps in which the rate rises."""
+    starts_at_zero: bool = False
+    """Whether the last layer starts at zero, so that the network adds nothing yet."""
 
     def rate_at(self, step: int) -> float:
         """The learning rate of one step, which depends on nothing but its number."""
@@ -71,14 +79,14 @@ class Recipe:
         falling = (1.0 + np.cos(np.pi * max(0.0, done - warm) / max(1e-9, 1.0 - warm))) / 2.0
         return float(self.rate * min(done / warm, falling))
 
-    def picked(self, step: int, n: int) -> Picked:
+    def rows_at(self, step: int, n: int) -> Rows:
         """The rows of one step, none twice, from the seed and the step's number alone."""
         return np.random.default_rng([self.seed, step]).choice(n, min(self.batch, n), replace=False)
 
 
 @dataclass
 class _State:
-    """Where a training stands, and everything that its checkpoint holds."""
+    """The state of a training: everything that its checkpoint holds."""
 
     layers: torch.nn.Sequential
     optimizer: torch.optim.AdamW
@@ -88,7 +96,7 @@ class _State:
     losses: list[float] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint; a reader never meets half of it."""
+        """Write the checkpoint whole."""
         import torch
 
         states = {"layers": self.layers.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -97,9 +105,9 @@ class _State:
             torch.save({**states, **plain}, part)
 
     def resume(self, path: Path) -> None:
-        """Go on from the checkpoint, if there is one.
+        """Continue from the checkpoint, if there is one.
 
-        Raises InvalidRequestError where it belongs to another training, or is none that can be read.
+        Raises InvalidRequestError where it belongs to another training, or cannot be read.
         """
         import torch
 
@@ -109,8 +117,8 @@ class _State:
             saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
             own = saved["run"] == self.run
             if own:
-                self._take(saved)
-        except Exception as error:  # of what is no checkpoint torch and pickle make any error
+                self._load(saved)
+        except Exception as error:  # torch and pickle raise any error for a damaged file
             raise InvalidRequestError(
                 f"{path} is no checkpoint of a training ({type(error).__name__}): "
                 "delete it to begin anew, or choose another folder."
@@ -121,7 +129,7 @@ class _State:
                 "finish that one, choose another folder, or delete the file."
             )
 
-    def _take(self, saved: dict[str, Any]) -> None:
+    def _load(self, saved: dict[str, Any]) -> None:
         self.layers.load_state_dict(saved["layers"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step, self.seconds, self.losses = int(saved["step"]), float(saved["seconds"]), list(saved["losses"])
@@ -129,7 +137,7 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Layers at the end of a training, and how it went; not yet written down."""
+    """Layers at the end of a training, with its facts; not written yet."""
 
     layers: torch.nn.Sequential
     recipe: Recipe
@@ -145,25 +153,23 @@ def fit(
     loss_of: Callable[[torch.nn.Sequential], StepLoss],
     folder: Path,
     progress: Progress | None,
-    *,
     device: str = "cpu",
-    start: Callable[[torch.nn.Sequential], None] | None = None,
 ) -> Fitted:
     """Fit the network that ``config`` describes.
 
-    ``loss_of`` is told the layers once and gives the loss of each step; ``start`` may change their first weights.
-    Killed at any moment, the same call goes on where the last checkpoint was, and ends as it would have.
+    ``loss_of`` gives the loss of each step for the layers. ``folder`` holds the checkpoint: after a kill the same call
+    continues from it, with the result of an uninterrupted training.
     """
     import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         layers = config.layers()
-        if start:
-            start(layers)
+        if recipe.starts_at_zero:
+            _zero_last_layer(layers)
         layers.to(device)
         optimizer = torch.optim.AdamW(layers.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-        state = _State(layers, optimizer, _name_of(config, recipe, examples))
+        state = _State(layers, optimizer, _run_id(config, recipe, examples))
         state.resume(folder / CHECKPOINT)
         _run(state, recipe, len(examples), loss_of(layers), folder / CHECKPOINT, progress)
     return Fitted(layers, recipe, len(examples), state.losses, state.seconds)
@@ -206,7 +212,7 @@ def _run(state: _State, recipe: Recipe, n: int, loss_of: StepLoss, checkpoint: P
         torch.manual_seed(recipe.seed + 1 + state.step)  # dropout: a resumed run draws what an uninterrupted one would
         for group in state.optimizer.param_groups:
             group["lr"] = recipe.rate_at(state.step)
-        loss = loss_of(recipe.picked(state.step, n), state.step)
+        loss = loss_of(recipe.rows_at(state.step, n), state.step)
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(state.layers.parameters(), 1.0)
@@ -221,8 +227,8 @@ def _run(state: _State, recipe: Recipe, n: int, loss_of: StepLoss, checkpoint: P
     state.layers.eval()
 
 
-def _name_of(config: NetworkConfig, recipe: Recipe, examples: FloatArray) -> str:
-    """What a checkpoint must agree on: the network, the recipe and the examples."""
+def _run_id(config: NetworkConfig, recipe: Recipe, examples: FloatArray) -> str:
+    """Identifies a training: the network, the recipe and the examples."""
     whole = hashlib.sha256(f"{config.model_dump_json()}\n{recipe}\n{examples.shape}\n".encode())
     whole.update(np.ascontiguousarray(examples).tobytes())
     return whole.hexdigest()[:16]
@@ -233,6 +239,20 @@ def _curve(losses: list[float]) -> tuple[float, ...]:
     return tuple(round(float(stretch.mean()), 5) for stretch in stretches)
 
 
+def _zero_last_layer(layers: torch.nn.Sequential) -> None:
+    from torch import nn
+
+    for parameter in layers[-1].parameters():
+        nn.init.zeros_(parameter)
+
+
+def as_tensor(array: NDArray[Any], device: str) -> torch.Tensor:
+    """The array as a tensor of the same type on ``device``."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
 def check_examples(features: FloatArray, dim: int, least: int = 2) -> None:
     """Raises InvalidRequestError for too few examples, or for features of another width."""
     if features.ndim != 2 or features.shape[1] != dim:
@@ -241,7 +261,7 @@ def check_examples(features: FloatArray, dim: int, least: int = 2) -> None:
         raise InvalidRequestError(f"There are {len(features)} examples to train on: give at least {least}.")
 
 
-def contrast(one: torch.Tensor, other: torch.Tensor, scale: float) -> torch.Tensor:
+def symmetric_contrast(one: torch.Tensor, other: torch.Tensor, scale: float) -> torch.Tensor:
     """Symmetric InfoNCE of two batches ``[n, d]`` whose rows belong together; the other rows are the negatives.
 
     ``(CE(scale * one @ other.T) + CE(scale * other @ one.T)) / 2`` with the diagonal as the truth, on unit rows.

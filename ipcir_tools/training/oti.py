@@ -13,6 +13,7 @@ import numpy as np
 from ipcir_tools.batches import Progress
 from ipcir_tools.files import replaced
 from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.training.loop import Rows, as_tensor
 from ipcir_tools.training.phrases import TEMPLATES, Phrases
 from ipcir_tools.types import FloatArray
 
@@ -26,19 +27,19 @@ FOLDER = "oti"
 
 @dataclass(frozen=True)
 class Inversion:
-    """How words are optimised; the published values but for ``steps`` (350) and ``block`` (32)."""
+    """How words are optimised: the published values, but for ``steps`` (350) and ``block`` (32)."""
 
     steps: int = 100
     block: int = 128
-    """Pictures at a time, and so what is lost at most when a run is killed."""
+    """Images at a time, and so what is lost at most when a run is killed."""
     rate: float = 2e-2
     decay: float = 0.01
     average: float = 0.99
-    """Decay of the moving average over a word's steps, which is what is kept; without its random start."""
-    held: float = 0.5
-    """Weight of the regulariser beside the picture's own loss."""
+    """Decay of the moving average over a word's steps, which is the result; its random start is left out."""
+    regularisation: float = 0.5
+    """Weight of the regulariser beside the image's own loss."""
     concepts: int = 15
-    """Nearest concepts of a picture."""
+    """Nearest concepts of an image."""
     seed: int = 0
 
 
@@ -50,22 +51,23 @@ def invert(
     how: Inversion | None = None,
     progress: Progress | None = None,
 ) -> FloatArray:
-    """Pseudo words ``[n, token_dim]`` of pictures' features ``[n, d]``, unit norm.
+    """Pseudo words ``[n, token_dim]`` of the images' features ``[n, d]``, unit norm.
 
-    For each picture ``min over w of (1 - cos(text(T, w), v) + held * (1 - cos(text(P, w), text(P, c)))) / (1 + held)``,
-    T a sentence that only says "there is a w", P a phrase of one of the picture's nearest concepts c, both drawn anew
-    at each step: w looks like the picture, and stands in a sentence as a noun does. What is done block by block is
-    kept in ``folder``: the same call goes on behind the last block, and a block whose file is damaged is made anew.
+    For each image ``min over w of (1 - cos(text(T, w), v) + r * (1 - cos(text(P, w), text(P, c)))) / (1 + r)``, T a
+    sentence without more content than "there is a w", P a phrase of one of the image's nearest concepts c, both chosen
+    anew at each step, and r the regularisation: w matches the image, and behaves in a sentence as a noun does. Each
+    finished block is stored in ``folder``: the same call continues after the last one, and a block whose file is
+    damaged is computed again.
     """
     how = how or Inversion()
-    run = folder / FOLDER / _name_of(encoder.space, features, phrases, how)
+    run = folder / FOLDER / _run_id(encoder.space, features, phrases, how)
     run.mkdir(parents=True, exist_ok=True)
     blocks = []
     for start in range(0, len(features), how.block):
-        path, pictures = run / f"{start:08d}.npy", features[start : start + how.block]
-        words = _kept(path, (len(pictures), encoder.pseudo_words.dim))
+        path, images = run / f"{start:08d}.npy", features[start : start + how.block]
+        words = _load_block(path, (len(images), encoder.pseudo_words.dim))
         if words is None:
-            words = _inverted(encoder, pictures, phrases, how, [how.seed, start])
+            words = _invert_block(encoder, images, phrases, how, [how.seed, start])
             with replaced(path) as part:
                 np.save(part, words)
         blocks.append(words)
@@ -74,8 +76,8 @@ def invert(
     return np.concatenate(blocks)
 
 
-def _kept(path: Path, shape: tuple[int, int]) -> FloatArray | None:
-    """The words of a block that was done; None where there is no such file, or not of these words."""
+def _load_block(path: Path, shape: tuple[int, int]) -> FloatArray | None:
+    """The words of a finished block; None where there is no such file, or it does not hold words of this shape."""
     try:
         words = np.load(path)
     except (OSError, ValueError, EOFError, BadZipFile):
@@ -84,45 +86,46 @@ def _kept(path: Path, shape: tuple[int, int]) -> FloatArray | None:
     return words if whole and np.isfinite(words).all() else None
 
 
-def _inverted(encoder: Encoder, features: FloatArray, phrases: Phrases, how: Inversion, seed: list[int]) -> FloatArray:
+def _invert_block(
+    encoder: Encoder, features: FloatArray, phrases: Phrases, how: Inversion, seed: list[int]
+) -> FloatArray:
     import torch
 
     rng, pseudo = np.random.default_rng(seed), encoder.pseudo_words
-    pictures = torch.from_numpy(np.ascontiguousarray(features)).to(encoder.device)
+    images = as_tensor(features, encoder.device)
     first = rng.normal(0.0, 0.02, (len(features), pseudo.dim)).astype(np.float32)
-    words = torch.from_numpy(first).to(encoder.device).requires_grad_()
-    kept, nearest = torch.zeros_like(words), phrases.nearest(features, how.concepts)
+    words = as_tensor(first, encoder.device).requires_grad_()
+    average, nearest = torch.zeros_like(words), phrases.nearest(features, how.concepts)
     optimizer = torch.optim.AdamW([words], lr=how.rate, weight_decay=how.decay)
     for step in range(1, how.steps + 1):
         sentences = [TEMPLATES[i] for i in rng.integers(len(TEMPLATES), size=len(features))]
-        own = away(pseudo.features(sentences, words), pictures)
-        loss = (own + how.held * held_by(encoder, phrases, phrases.drawn(nearest, rng), words)) / (1.0 + how.held)
+        own = mean_distance(pseudo.features(sentences, words), images)
+        held = regulariser(encoder, phrases, phrases.choose(nearest, rng), words)
+        loss = (own + how.regularisation * held) / (1.0 + how.regularisation)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         # The average is corrected for where it starts, as Adam's are (Kingma & Ba, 2015, section 3). SEARLE's starts at
-        # the random word and lets it fade, to 3 % in 350 steps; after 100 steps 37 % of what is kept would be noise.
-        kept.lerp_(words.detach(), (1.0 - how.average) / (1.0 - how.average**step))
-    return np.asarray(kept.cpu().numpy(), dtype=np.float32)
+        # the random word and lets it fade, to 3 % in 350 steps; after 100 steps 37 % of the average would be noise.
+        average.lerp_(words.detach(), (1.0 - how.average) / (1.0 - how.average**step))
+    return np.asarray(average.cpu().numpy(), dtype=np.float32)
 
 
-def away(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def mean_distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """``mean(1 - cos)`` over the rows of two batches ``[n, d]``."""
     from torch.nn import functional as F
 
     return (1.0 - F.cosine_similarity(one, other, dim=-1)).mean()
 
 
-def held_by(encoder: Encoder, phrases: Phrases, drawn: np.ndarray, words: torch.Tensor) -> torch.Tensor:
-    """The regulariser: how far drawn phrases ``[n]`` with the words are from the same ones with their concepts."""
-    import torch
-
-    wanted = torch.from_numpy(phrases.features[drawn]).to(encoder.device)
-    return away(encoder.pseudo_words.features([phrases.templates[i] for i in drawn], words), wanted)
+def regulariser(encoder: Encoder, phrases: Phrases, chosen: Rows, words: torch.Tensor) -> torch.Tensor:
+    """How far the ``chosen`` phrases ``[n]`` with the words are from the same phrases with their concepts."""
+    wanted = as_tensor(phrases.features[chosen], encoder.device)
+    return mean_distance(encoder.pseudo_words.features([phrases.templates[i] for i in chosen], words), wanted)
 
 
-def _name_of(space: str, features: FloatArray, phrases: Phrases, how: Inversion) -> str:
-    """Another run's words are never taken for this one's."""
+def _run_id(space: str, features: FloatArray, phrases: Phrases, how: Inversion) -> str:
+    """Identifies a run, so that the words of another are never used."""
     whole = hashlib.sha256(f"{space}\n{how}\n{features.shape}\n{phrases.templates}\n".encode())
     whole.update(np.ascontiguousarray(features).tobytes() + phrases.features.tobytes())
     return whole.hexdigest()[:16]

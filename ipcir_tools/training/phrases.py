@@ -25,7 +25,7 @@ TEMPLATES = (
     "this photo shows a *",
     "there is a * in this picture",
 )
-"""Sentences that say no more than that the thing is there."""
+"""Sentences without more content than that the thing is there."""
 
 _CONTEXTS = (
     "a * seen from the side",
@@ -51,7 +51,7 @@ _PER_CONCEPT = 32
 
 @dataclass(frozen=True)
 class Phrases:
-    """Phrases with a ``*`` in the place of their concept, and what they mean with the concept in its place."""
+    """Phrases with a ``*`` in the place of their concept, and their features with the concept in its place."""
 
     templates: tuple[str, ...]
     features: FloatArray
@@ -62,11 +62,11 @@ class Phrases:
     """Text features ``[concepts, d]`` of "a photo of a CONCEPT", unit norm."""
 
     def nearest(self, features: FloatArray, k: int) -> NDArray[np.int64]:
-        """The ``k`` concepts ``[n, k]`` that fit pictures ``[n, d]`` best, by cosine."""
+        """The ``k`` concepts ``[n, k]`` that fit images ``[n, d]`` best, by cosine."""
         k = min(k, len(self.concepts))
         return np.argpartition(-(features @ self.concepts.T), k - 1, axis=1)[:, :k]
 
-    def drawn(self, nearest: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    def choose(self, nearest: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """For each row of concepts one phrase ``[n]`` of one of them, at random."""
         spans = self.spans[nearest[np.arange(len(nearest)), rng.integers(nearest.shape[1], size=len(nearest))]]
         return np.asarray(rng.integers(spans[:, 0], spans[:, 1]), dtype=np.int64)
@@ -81,15 +81,15 @@ def build_phrases(encoder: Encoder, captions: Sequence[str], concepts: Sequence[
     names = list(dict.fromkeys(concepts)) or concepts_in(captions)
     if not names:
         raise InvalidRequestError(
-            "There are no concepts to hold pseudo words by: give captions, or name some concepts."
+            "There are no concepts for the regulariser of pseudo words: give captions, or name some concepts."
         )
     templates = [_templates(name, captions) for name in names]
     ends = np.cumsum([len(each) for each in templates])
     flat = [template for each in templates for template in each]
-    said = [t.replace(PLACEHOLDER, name, 1) for name, each in zip(names, templates, strict=True) for t in each]
+    texts = [t.replace(PLACEHOLDER, name, 1) for name, each in zip(names, templates, strict=True) for t in each]
     return Phrases(
         tuple(flat),
-        encoder.embed_texts(said),
+        encoder.embed_texts(texts),
         np.stack([ends - [len(each) for each in templates], ends], axis=1).astype(np.int64),
         encoder.embed_texts([f"a photo of a {name}" for name in names]),
     )
@@ -99,7 +99,7 @@ def _templates(concept: str, captions: Sequence[str]) -> list[str]:
     named = re.compile(rf"(?<![\w-]){re.escape(concept)}(?![\w-])", re.IGNORECASE)
     found: dict[str, None] = {}
     for caption in captions:
-        text = caption.replace(PLACEHOLDER, " ")  # else the caption's own would be taken for the word's place
+        text = caption.replace(PLACEHOLDER, " ")  # else the caption's own * would be taken for the word's place
         if len(text.split()) <= _LONGEST and named.search(text):
             found[named.sub(PLACEHOLDER, text, count=1)] = None
         if len(found) == _PER_CONCEPT:
@@ -108,7 +108,7 @@ def _templates(concept: str, captions: Sequence[str]) -> list[str]:
 
 
 def concepts_in(captions: Sequence[str], least: int = 3, most: int = 200) -> list[str]:
-    """The words that most captions have, the commonest first: of three letters or more, in ``least`` captions."""
+    """The commonest words of the captions first, of three letters or more: at most ``most`` in ``least`` captions."""
     counts = Counter(
         word for caption in captions for word in dict.fromkeys(re.findall(r"[^\W\d_][\w-]{2,}", caption.lower()))
     )

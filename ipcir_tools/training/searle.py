@@ -8,101 +8,126 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from ipcir_tools.batches import Progress
+from ipcir_tools.composers.searle import Searle
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.models.network import NetworkConfig
 from ipcir_tools.training import oti
-from ipcir_tools.training.loop import Picked, Recipe, StepLoss, TrainingReport, check_examples, finish, fit
+from ipcir_tools.training.data import read_pictures, some_captions
+from ipcir_tools.training.loop import Rows, StepLoss, TrainingReport, as_tensor, check_examples, finish, fit
 from ipcir_tools.training.oti import Inversion
-from ipcir_tools.training.phrases import build_phrases
+from ipcir_tools.training.phrases import Phrases, build_phrases
+from ipcir_tools.training.training import Decay, Steps, Training, make_folder
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     import torch
 
+    from ipcir_tools.engine.engine import Engine
     from ipcir_tools.models.encoder import Encoder
 
 
-TEMPLATE = "a photo of * that {modification}"
-"""What is searched with; the paper writes $ for the pseudo word."""
+class SearleTraining(Training):
+    """SEARLE's training, on any images.
 
-
-def train_searle(
-    encoder: Encoder,
-    features: FloatArray,
-    folder: Path,
-    *,
-    captions: Sequence[str] = (),
-    concepts: Sequence[str] = (),
-    inversion: Inversion | None = None,
-    steps: int = 1000,
-    batch: int = 128,
-    rate: float = 1e-3,
-    decay: float = 0.01,
-    dropout: float = 0.5,
-    hidden: int | None = None,
-    held: float = 0.75,
-    nearest: int = 150,
-    temperature: float = 0.25,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> TrainingReport:
-    """Train on the features ``[n, d]`` (unit norm, the encoder's own) of any pictures; write the network to ``folder``.
-
-    First each picture gets its word w* by OTI; see :func:`ipcir_tools.training.oti.invert`. Then ``w = phi(v)`` learns
-    to make them: ``L = distilled(w, w*; temperature) + held * regulariser(w) + mean((|w| / |w*| - 1)^2)``, the
-    regulariser as in OTI, over the ``nearest`` concepts of each picture. ``hidden`` is four times the width of a
+    First each image gets its word w* by OTI; see :func:`ipcir_tools.training.oti.invert`. Then ``w = phi(v)`` learns to
+    make them: ``L = distillation(w, w*; temperature) + regularisation * regulariser(w) + mean((|w| / |w*| - 1)^2)``,
+    the regulariser as in OTI, over the ``nearest`` concepts of each image. ``hidden`` is four times the width of a
     feature by default.
 
-    It differs from the published training in five ways. The last term of the loss is our own: the first looks at
-    directions alone, and within a few hundred steps nothing else teaches phi how long a word is. The phrases of the
-    regulariser are not written by a language model around 20,000 class names: they are ``captions`` (of these pictures
-    or any others) that name one of the ``concepts``, by default the commonest words of the captions. It takes fewer
-    steps at a higher rate that falls (published: 350 steps for each picture, then a rate of 1e-4). The average of a
-    word's steps holds nothing of its random start. And it is fed unit features in the place of raw ones.
-
-    Raises InvalidRequestError for an encoder that takes no pseudo words, features of another width, neither captions
-    nor concepts, or a checkpoint in ``folder`` that belongs to another training.
+    It differs from the published training in five ways. The last term of the loss is our own: the first compares
+    directions alone, and within a few hundred steps nothing else fixes the length of a word. The phrases of the
+    regulariser are not written by a language model around 20,000 class names: they are captions (of these images or
+    any others) that name one of the concepts, by default the commonest words of the captions. It takes fewer steps at a
+    higher rate that falls (published: 350 steps for each image, then a rate of 1e-4). The average of a word's steps
+    holds nothing of its random start. And its input is unit features in the place of raw ones.
     """
-    check_examples(features, encoder.dim)
-    phrases = build_phrases(encoder, captions, concepts)
-    words = oti.invert(encoder, features, phrases, folder, inversion, progress)
-    config = NetworkConfig(
-        method="searle",
-        space=encoder.space,
-        template=TEMPLATE,
-        wide_in=encoder.dim,
-        hidden=hidden or 4 * encoder.dim,
-        wide_out=encoder.token_dim,
-        dropout=dropout,
-        activation="gelu",
-        scale_out=float(np.sqrt(np.mean(words**2))),
+
+    learns = "Map an image to one word (SEARLE): first image by image, then by a network that does it at once."
+    steps: Steps = 1000
+    decay: Decay = 0.01
+    regularisation: float = Field(default=0.75, ge=0.0, description="Weight of the regulariser in the loss.")
+    nearest: int = Field(default=150, ge=1, description="Nearest concepts of an image that the regulariser draws from.")
+    temperature: float = Field(default=0.25, gt=0.0, description="Temperature of the distillation.")
+    concepts: Path | None = Field(
+        default=None, description="File of nouns, one a line (default: the commonest words of the captions)."
     )
-    near = phrases.nearest(features, nearest)
+    captions: int = Field(default=500, ge=0, description="How many of the images are captioned; 0 needs --concepts.")
+    inversion: Inversion | None = None
+    """How the words are optimised; None: as :class:`Inversion` has it."""
 
-    def loss_of(layers: torch.nn.Sequential) -> StepLoss:
-        import torch
+    def run(self, engine: Engine, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
+        """Train on the images in folders and files."""
+        nouns = _read_lines(self.concepts)
+        pictures = read_pictures(engine, sources, progress)
+        features, captions = pictures.matrix, some_captions(engine, pictures, self.captions, progress)
+        make_folder(folder)
+        report = self.fit(engine.encoder, features, folder, captions, nouns, progress)
+        return report.model_copy(update={"left_out": pictures.left_out})
 
-        pictures, wanted = (torch.from_numpy(np.ascontiguousarray(e)).to(encoder.device) for e in (features, words))
+    def fit(
+        self,
+        encoder: Encoder,
+        features: FloatArray,
+        folder: Path,
+        captions: Sequence[str] = (),
+        concepts: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> TrainingReport:
+        """Train on the encoder's features ``[n, d]``, unit norm, of any images; write the network into ``folder``.
 
-        def loss(picked: Picked, step: int) -> torch.Tensor:
-            rows = torch.from_numpy(picked).to(encoder.device)
-            made = config.mapped(layers, pictures[rows])
-            drawn = phrases.drawn(near[picked], np.random.default_rng([seed, step, 1]))
-            taught = distilled(made, wanted[rows], temperature) + off_length(made, wanted[rows])
-            return taught + held * oti.held_by(encoder, phrases, drawn, made)
+        Raises InvalidRequestError for an encoder that takes no pseudo words, features of another width, neither
+        captions nor concepts, or a checkpoint in ``folder`` that belongs to another training.
+        """
+        check_examples(features, encoder.dim)
+        phrases = build_phrases(encoder, captions, concepts)
+        words = oti.invert(encoder, features, phrases, folder, self.inversion, progress)
+        config = NetworkConfig(
+            method=Searle.name,
+            space=encoder.space,
+            template=Searle.template,
+            wide_in=encoder.dim,
+            hidden=self.hidden or 4 * encoder.dim,
+            wide_out=encoder.token_dim,
+            dropout=self.dropout,
+            activation="gelu",
+            scale_out=float(np.sqrt(np.mean(words**2))),
+        )
+        both = np.concatenate([features, words], axis=1)
+
+        def loss_of(layers: torch.nn.Sequential) -> StepLoss:
+            return self._loss(encoder, config, layers, phrases, features, words)
+
+        fitted = fit(config, self.recipe, both, loss_of, folder, progress, encoder.device)
+        report = finish(config, fitted, folder)
+        shutil.rmtree(folder / oti.FOLDER)
+        return report
+
+    def _loss(
+        self,
+        encoder: Encoder,
+        config: NetworkConfig,
+        layers: torch.nn.Sequential,
+        phrases: Phrases,
+        features: FloatArray,
+        words: FloatArray,
+    ) -> StepLoss:
+        images, targets = (as_tensor(each, encoder.device) for each in (features, words))
+        nearest = phrases.nearest(features, self.nearest)
+
+        def loss(rows: Rows, step: int) -> torch.Tensor:
+            at = as_tensor(rows, encoder.device)
+            made, wanted = config.mapped(layers, images[at]), targets[at]
+            chosen = phrases.choose(nearest[rows], np.random.default_rng([self.seed, step, 1]))
+            distilled = distillation(made, wanted, self.temperature) + length_error(made, wanted)
+            return distilled + self.regularisation * oti.regulariser(encoder, phrases, chosen, made)
 
         return loss
 
-    recipe = Recipe(steps, batch, rate, decay, seed)
-    both = np.concatenate([features, words], axis=1)
-    fitted = fit(config, recipe, both, loss_of, folder, progress, device=encoder.device)
-    report = finish(config, fitted, folder)
-    shutil.rmtree(folder / oti.FOLDER)
-    return report
 
-
-def distilled(made: torch.Tensor, wanted: torch.Tensor, temperature: float) -> torch.Tensor:
+def distillation(made: torch.Tensor, wanted: torch.Tensor, temperature: float) -> torch.Tensor:
     """The contrastive distillation of ``made`` ``[n, d]`` from ``wanted`` ``[n, d]``: only their directions count.
 
     Each of the 2n words has one right partner among all others, of its own kind as well as of the other:
@@ -118,7 +143,20 @@ def distilled(made: torch.Tensor, wanted: torch.Tensor, temperature: float) -> t
     return F.cross_entropy((cosines / temperature).masked_fill(itself, float("-inf")), partners)
 
 
-def off_length(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def length_error(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """``mean((|made| / |wanted| - 1)^2)`` over the rows of ``[n, d]``."""
-    off: torch.Tensor = made.norm(dim=-1) / wanted.norm(dim=-1) - 1.0
-    return off.square().mean()
+    error: torch.Tensor = made.norm(dim=-1) / wanted.norm(dim=-1) - 1.0
+    return error.square().mean()
+
+
+def _read_lines(path: Path | None) -> list[str]:
+    """The lines of a file that are not empty. Raises InvalidRequestError for one that cannot be read, or has none."""
+    if path is None:
+        return []
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeError) as error:
+        raise InvalidRequestError(f"{path} cannot be read ({error}): give a file of UTF-8, one noun a line.") from error
+    if not lines:
+        raise InvalidRequestError(f"{path} holds no noun: write one a line.")
+    return lines

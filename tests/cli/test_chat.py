@@ -17,11 +17,13 @@ import pytest
 from langchain_core.messages import AIMessage
 from PIL import Image
 
-from ipcir_tools.agents.dialogue.commands import Refine, parse_line
+from ipcir_tools.agents.dialogue.commands import Refine
+from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.cli import main
 from ipcir_tools.cli.chat.agent_session import AgentSession
-from ipcir_tools.cli.chat.chat import HELP, Chat
-from ipcir_tools.cli.chat.loop import converse, talk
+from ipcir_tools.cli.chat.chat import Chat
+from ipcir_tools.cli.chat.help import HELP
+from ipcir_tools.cli.chat.loop import run_interactive, run_script
 from ipcir_tools.cli.output.turn_tree import asked, begun, branches
 from ipcir_tools.demo import gallery
 from ipcir_tools.demo.world import wardrobe
@@ -74,7 +76,7 @@ def engine(pictures, tmp_path_factory) -> Iterator[Engine]:
 def chat(engine, pictures, monkeypatch) -> Chat:
     monkeypatch.setenv("COLUMNS", "100")
     dialogue = Chat(engine)
-    dialogue.begin(str(pictures / "red-0.png"))
+    dialogue.start_from(str(pictures / "red-0.png"))
     return dialogue
 
 
@@ -86,80 +88,80 @@ def colours(turn: Turn) -> list[str]:
 
 
 def test_edits_build_on_each_other(chat):
-    chat.hear("in blue")
+    chat.handle("in blue")
     first = chat.place.turn
-    chat.hear("with dots")
+    chat.handle("with dots")
     assert (first.parent, chat.place.turn.parent) == (None, first.id)
     assert colours(first)[:2] == ["blue", "blue"]
     assert chat.place.turn.imagined.description == "a blue dotted shirt"
 
 
 def test_picks_are_ranks_in_the_last_answer(chat):
-    chat.hear("in blue")
+    chat.handle("in blue")
     first = chat.place.turn
-    chat.hear("more like 2, less like 3")
+    chat.handle("more like 2, less like 3")
     assert chat.place.turn.query.liked == (first.hits[1].id,)
     assert chat.place.turn.query.disliked == (first.hits[2].id,)
-    chat.hear("1 but in green")
+    chat.handle("1 but in green")
     assert chat.place.turn.query.modification == "in green"
     assert chat.place.turn.query.reference not in {first.query.reference, *chat.place.turn.query.liked}
 
 
 def test_undo_goes_step_by_step_to_the_start(chat, engine):
     for line in ("in blue", "in green", "in black"):
-        chat.hear(line)
+        chat.handle(line)
     last = chat.place.turn
-    chat.hear("undo")
+    chat.handle("undo")
     assert chat.place.turn.id == last.parent
-    chat.hear("in white")
+    chat.handle("in white")
     assert chat.place.turn.parent == last.parent, "going on from there is a branch"
-    chat.hear("go back two")
+    chat.handle("go back two")
     assert chat.place.turn.parent is None
     reference = chat.place.turn.query.reference
-    chat.hear("undo")
+    chat.handle("undo")
     assert (chat.place.turn, chat.place.reference) == (None, reference)
     with pytest.raises(InvalidRequestError, match="nothing to undo"):
-        chat.hear("undo")
-    chat.hear("in pink")
+        chat.handle("undo")
+    chat.handle("in pink")
     assert chat.place.turn.parent is None
     assert chat.place.turn.query.reference == reference
 
 
 def test_going_to_a_turn_and_on_from_there(chat, engine):
-    chat.hear("in blue")
+    chat.handle("in blue")
     blue = chat.place.turn
-    chat.hear("in green")
-    chat.hear(f"goto {blue.id[:8]}")
+    chat.handle("in green")
+    chat.handle(f"goto {blue.id[:8]}")
     assert chat.place.turn == blue
-    chat.hear("undo")
-    chat.hear(f"at {blue.id}: in black")
+    chat.handle("undo")
+    chat.handle(f"at {blue.id}: in black")
     assert chat.place.turn.parent == blue.id
     with pytest.raises(NotFoundError):
-        chat.hear("goto t000000")
+        chat.handle("goto t000000")
 
 
 def test_words_start_a_dialogue_where_there_is_no_picture(engine):
     chat = Chat(engine)
     for line in ("3", "more like 2", "undo", "show", "sheet", "turns", "show 1"):
         with pytest.raises(InvalidRequestError, match="say what the picture should show"):
-            chat.hear(line)
-    chat.hear("a red shirt")
+            chat.handle(line)
+    chat.handle("a red shirt")
     assert (chat.place.turn.query.reference, colours(chat.place.turn)[:2]) == (None, ["red", "red"])
-    chat.hear("1 but in blue")
+    chat.handle("1 but in blue")
     assert colours(chat.place.turn)[:2] == ["blue", "blue"]
 
 
 def test_starting_over_can_be_undone(chat, pictures):
-    chat.hear("in blue")
+    chat.handle("in blue")
     blue = chat.place.turn
-    chat.hear("find a green shirt")
+    chat.handle("find a green shirt")
     assert (chat.place.turn.parent, chat.place.turn.query.reference) == (None, None)
-    chat.hear("undo")
+    chat.handle("undo")
     assert chat.place.turn == blue
-    chat.hear(f'new "{pictures / "black-0.png"}" in white')
+    chat.handle(f'new "{pictures / "black-0.png"}" in white')
     assert colours(chat.place.turn)[:2] == ["white", "white"]
-    chat.hear("undo")
-    chat.hear("undo")
+    chat.handle("undo")
+    chat.handle("undo")
     assert chat.place.turn == blue
 
 
@@ -168,23 +170,45 @@ def test_starting_over_can_be_undone(chat, pictures):
     ["more like 99", "new nothing.png in red", 'where {"colour": 1}', "where {,}", "k 0", "show 99", "goto t0000"],
 )
 def test_what_fails_leaves_the_dialogue_where_it_was(chat, line):
-    chat.hear("in blue")
+    chat.handle("in blue")
     place = chat.place
     with pytest.raises(IPCIRError):
-        chat.hear(line)
+        chat.handle(line)
     assert chat.place == place
-    chat.hear("in green")
+    chat.handle("in green")
     assert chat.place.turn.parent == place.turn.id
 
 
 def test_k_and_where_hold_from_then_on(chat):
-    chat.hear("k 2")
-    chat.hear('where {"name": "blue-1.png"}')
-    chat.hear("in blue")
+    chat.handle("k 2")
+    chat.handle('where {"name": "blue-1.png"}')
+    chat.handle("in blue")
     assert [Path(hit.source).name for hit in chat.place.turn.hits] == ["blue-1.png"]
-    chat.hear("where off")
-    chat.hear("in blue")
+    chat.handle("where off")
+    chat.handle("in blue")
     assert len(chat.place.turn.hits) == 2
+
+
+def test_a_line_is_one_round_of_the_graph(chat, engine, monkeypatch):
+    paths: list[str] = []
+    path, answer, answers = engine.catalog.path, engine.answer, list[str]()
+    monkeypatch.setattr(engine.catalog, "path", lambda turn: paths.append(turn) or path(turn))
+    monkeypatch.setattr(
+        engine,
+        "answer",
+        lambda query, *more, **named: answers.append(query.modification) or answer(query, *more, **named),
+    )
+    chat = Chat(engine)
+    for line in ("a red shirt", "in blue", "1 but in green"):
+        paths.clear()
+        chat.handle(line)
+        assert len(paths) <= 1
+    assert answers == ["a red shirt", "in blue", "in green"]
+
+
+def test_what_is_unclear_is_noted_beside_the_hits(chat, capsys):
+    lines = shown(capsys, chat, "something else")
+    assert any('In doubt: "something else" describes no picture' in line for line in lines)
 
 
 # --- what is shown
@@ -193,7 +217,7 @@ def test_k_and_where_hold_from_then_on(chat):
 def shown(capsys, chat: Chat, *lines: str) -> list[str]:
     capsys.readouterr()
     for line in lines:
-        chat.hear(line)
+        chat.handle(line)
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
 
@@ -211,7 +235,7 @@ def test_an_answer_is_a_short_table(chat, capsys):
 
 
 def test_a_hit_can_be_looked_at(chat, capsys):
-    chat.hear("in pink")
+    chat.handle("in pink")
     hit = chat.place.turn.hits[0]
     by_rank = shown(capsys, chat, "show 1")
     assert by_rank == shown(capsys, chat, f"show {hit.id[:8]}")
@@ -220,11 +244,11 @@ def test_a_hit_can_be_looked_at(chat, capsys):
 
 
 def test_the_tree_shows_branches_and_a_star(chat, capsys):
-    chat.hear("in blue")
-    chat.hear("in green")
-    chat.hear("with dots")
-    chat.hear("undo")
-    chat.hear("more like 1")
+    chat.handle("in blue")
+    chat.handle("in green")
+    chat.handle("with dots")
+    chat.handle("undo")
+    chat.handle("more like 1")
     head, *rows = shown(capsys, chat, "turns")
     assert head.split() == ["turn", "asked", "best", "hit"]
     assert [re.sub(r"^ t\w+ +(\*?) +(.*?)  .*$", r"\1\2", row) for row in rows] == [
@@ -262,12 +286,12 @@ def test_help_names_lines_that_mean_something(chat, capsys):
 
 def test_each_turn_has_its_sheet(engine, pictures, tmp_path, capsys):
     chat = Chat(engine, sheets=tmp_path / "sheets")
-    chat.begin(str(pictures / "red-0.png"))
+    chat.start_from(str(pictures / "red-0.png"))
     turns = []
     for line in ("in blue", "take 1, in green"):
-        chat.hear(line)
+        chat.handle(line)
         turns.append(chat.place.turn.id)
-    chat.hear(f"sheet {tmp_path / 'all.png'}")
+    chat.handle(f"sheet {tmp_path / 'all.png'}")
     names = sorted(file.name for file in (tmp_path / "sheets").iterdir())
     assert names == [f"{i:02d}-{turn}.png" for i, turn in enumerate(turns, 1)]
     with Image.open(tmp_path / "all.png") as whole, Image.open(tmp_path / "sheets" / names[0]) as first:
@@ -275,7 +299,7 @@ def test_each_turn_has_its_sheet(engine, pictures, tmp_path, capsys):
     picture = pictures / "red-1.png"
     before = picture.read_bytes()
     with pytest.raises(InvalidRequestError, match="picture of yours"):
-        chat.hear(f"sheet {picture}")
+        chat.handle(f"sheet {picture}")
     assert picture.read_bytes() == before
 
 
@@ -284,7 +308,7 @@ def test_each_turn_has_its_sheet(engine, pictures, tmp_path, capsys):
 
 def test_a_script_goes_on_after_an_error_and_counts_it(chat, capsys):
     script = ["# a comment", "", "in blue", "#9 but in red", "goto nowhere", "#2 in green", "quit", "in black"]
-    assert converse(chat, script) == 2
+    assert run_script(chat, script) == 2
     out, err = capsys.readouterr()
     assert [line for line in out.splitlines() if line.startswith("> ")] == [
         "> in blue",
@@ -301,17 +325,17 @@ def test_a_fault_is_one_line_and_the_dialogue_goes_on(chat, engine, capsys, monk
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a\nfault")
 
-    chat.hear("in blue")
+    chat.handle("in blue")
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "refine", broken)
-        assert converse(chat, ["in green"]) == 1
+        patch.setattr(engine, "answer", broken)
+        assert run_script(chat, ["in green"]) == 1
         assert capsys.readouterr().err == (
-            "error: RuntimeError: a fault (a fault of ipcir; IPCIR_DEBUG=1 shows where)\n"
+            "error: RuntimeError: a fault (an error in ipcir; IPCIR_DEBUG=1 shows where)\n"
         )
         patch.setenv("IPCIR_DEBUG", "1")
         with pytest.raises(RuntimeError):
-            converse(chat, ["in green"])
-    assert converse(chat, ["in green"]) == 0
+            run_script(chat, ["in green"])
+    assert run_script(chat, ["in green"]) == 0
 
 
 def typing(monkeypatch, *lines: str | type[BaseException]) -> None:
@@ -328,9 +352,9 @@ def typing(monkeypatch, *lines: str | type[BaseException]) -> None:
 
 
 @pytest.mark.parametrize("leaving", ["quit", EOFError, KeyboardInterrupt])
-def test_who_leaves_is_let_go(chat, monkeypatch, capsys, leaving):
+def test_leaving_ends_the_chat(chat, monkeypatch, capsys, leaving):
     typing(monkeypatch, "in blue", "", "goto nowhere", "more like 1", leaving)
-    talk(chat)
+    run_interactive(chat)
     assert chat.place.turn.query.liked
     assert "There is no turn 'nowhere'" in capsys.readouterr().err
 
@@ -339,11 +363,11 @@ def test_a_search_can_be_stopped(chat, engine, monkeypatch, capsys):
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    chat.hear("in blue")
+    chat.handle("in blue")
     place = chat.place
-    monkeypatch.setattr(engine, "refine", stopped)
+    monkeypatch.setattr(engine, "answer", stopped)
     typing(monkeypatch, "in green", "quit")
-    talk(chat)
+    run_interactive(chat)
     assert "stopped" in capsys.readouterr().out
     assert chat.place == place
 
@@ -357,16 +381,16 @@ class Agent:
     def __init__(self, engine: Engine, reference: Path) -> None:
         self.replies: list[Any] = []
         self.model = ScriptedChatModel(replies=self.replies)
-        self.chat = Chat(engine, voice=AgentSession(engine, self.model))
-        self.chat.begin(str(reference))
+        self.chat = Chat(engine, agent=AgentSession(engine, self.model))
+        self.chat.start_from(str(reference))
 
-    def hear(self, line: str, *replies: Any) -> Turn | None:
+    def send(self, line: str, *replies: Any) -> Turn | None:
         self.replies += [AIMessage("", tool_calls=list(each)) if isinstance(each, list) else each for each in replies]
-        assert self.chat.hear(line)
+        assert self.chat.handle(line)
         return self.chat.place.turn
 
     @property
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         """What the model was last sent, but for the system prompt."""
         return [str(message.content) for message in self.model.received[-1][1:]]
 
@@ -383,24 +407,24 @@ def agent(engine, pictures, monkeypatch) -> Agent:
 
 @pytest.fixture
 def red(engine, pictures) -> str:
-    return engine.resolved(str(pictures / "red-0.png"), trusted=True)[0].id
+    return engine.resolve(pictures / "red-0.png")[0].id
 
 
-def test_an_agent_hears_the_words_and_its_searches_are_shown(agent, red, capsys):
-    turn = agent.hear(
+def test_an_agent_receives_the_words_and_its_searches_are_shown(agent, red, capsys):
+    turn = agent.send(
         "in blue please", [call("compose_search", reference=red, modification="in blue")], "Here\nyou are."
     )
     out = capsys.readouterr().out
     assert f"turn {turn.id}" in out
     assert "\nHere\nyou are.\n" in out
-    assert agent.heard[0] == f"(The user starts over, with the reference picture {red}.)\n\nin blue please"
-    agent.hear("more like 2 and k 5", "Which one?")
-    assert agent.heard[-1] == "more like 2 and k 5", "as it was typed"
+    assert agent.received[0] == f"(The user starts over, with the reference picture {red}.)\n\nin blue please"
+    agent.send("more like 2 and k 5", "Which one?")
+    assert agent.received[-1] == "more like 2 and k 5", "as it was typed"
 
 
 def test_other_tools_and_refusals_are_told(agent, red, capsys):
     wrong = call("compose_search", reference="nope", modification="in blue")
-    assert agent.hear("in blue", [call("caption_image", reference=red), wrong], "\x1b[31mSorry.") is None
+    assert agent.send("in blue", [call("caption_image", reference=red), wrong], "\x1b[31mSorry.") is None
     out = capsys.readouterr().out
     assert "agent used caption_image" in out
     assert "agent compose_search was refused: There is no picture with the id nope" in out
@@ -408,37 +432,37 @@ def test_other_tools_and_refusals_are_told(agent, red, capsys):
 
 
 def test_an_undo_takes_the_agents_memory_back(agent, red):
-    blue = agent.hear("in blue", [call("compose_search", reference=red, modification="in blue")], "Blue.")
-    green = agent.hear("in green", [call("refine_search", turn=blue.id, modification="in green")], "Green.")
+    blue = agent.send("in blue", [call("compose_search", reference=red, modification="in blue")], "Blue.")
+    green = agent.send("in green", [call("refine_search", turn=blue.id, modification="in green")], "Green.")
     assert green.parent == blue.id
-    agent.chat.hear("undo")
+    agent.chat.handle("undo")
     assert agent.chat.place.turn == blue
-    agent.hear("in black", "Which?")
-    assert "Green." not in agent.heard, "what came after is forgotten"
-    assert agent.heard[-1] == f"(The user went back to turn {blue.id}: go on from there.)\n\nin black"
-    agent.hear("all of it", "Yes.")
-    assert agent.heard[-1] == "all of it", "told once"
-    agent.hear(f"at {green.id}: more like 2", "Again.")
-    assert "Green." in agent.heard, "and another branch is remembered"
-    assert "Which?" not in agent.heard
+    agent.send("in black", "Which?")
+    assert "Green." not in agent.received, "what came after is forgotten"
+    assert agent.received[-1] == f"(The user went back to turn {blue.id}: go on from there.)\n\nin black"
+    agent.send("all of it", "Yes.")
+    assert agent.received[-1] == "all of it", "told once"
+    agent.send(f"at {green.id}: more like 2", "Again.")
+    assert "Green." in agent.received, "and another branch is remembered"
+    assert "Which?" not in agent.received
 
 
 def test_a_turn_that_is_looked_up_is_no_new_one(agent, red, engine):
     old = engine.find("black").turn
-    blue = agent.hear("in blue", [call("compose_search", reference=red, modification="in blue")], "Blue.")
-    assert agent.hear("what was that?", [call("show_turn", turn=old.id)], "Black.") == blue
+    blue = agent.send("in blue", [call("compose_search", reference=red, modification="in blue")], "Blue.")
+    assert agent.send("what was that?", [call("show_turn", turn=old.id)], "Black.") == blue
 
 
-def test_what_a_model_breaks_is_one_line_and_was_never_said(agent, red, capsys):
+def test_what_a_model_breaks_is_one_line_and_is_forgotten(agent, red, capsys):
     agent.replies.append(ConnectionError("no\nroute" + "!" * 999))
-    assert converse(agent.chat, ["in blue"]) == 1
+    assert run_script(agent.chat, ["in blue"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: ConnectionError: no route!!!")
     assert said.endswith("(the language model failed; IPCIR_DEBUG=1 shows where)\n")
     assert len(said) < 600
-    agent.hear("in green", "Yes?")
-    assert [text for text in agent.heard if "in blue" in text] == []
-    assert "reference picture" in agent.heard[0], "and what it had not heard it hears now"
+    agent.send("in green", "Yes?")
+    assert [text for text in agent.received if "in blue" in text] == []
+    assert "reference picture" in agent.received[0], "and the note that it had not received comes now"
 
 
 def test_an_agent_needs_a_model(engine):
@@ -469,15 +493,15 @@ def test_a_long_dialogue_is_drawn_too():
 
 
 def test_turns_in_words(engine, chat, pictures):
-    chat.hear("in blue")
+    chat.handle("in blue")
     root = chat.place.turn
     assert begun(root) == ("in blue", "red-0.png")
     assert begun(engine.find("red").turn) == ("find red", "")
     for line in ("take 2", "take 1, in green, more like 2 and 3", "with dots, less like 1"):
-        chat.hear(line)
+        chat.handle(line)
         parent = engine.catalog.turn(chat.place.turn.parent)
         assert asked(chat.place.turn, parent) == line
-    stranger = engine.resolved(str(pictures / "white-0.png"), trusted=True)[0].id
+    stranger = engine.resolve(pictures / "white-0.png")[0].id
     turn = engine.refine(root.id, liked=[stranger]).turn
     assert asked(turn, root) == f"more like {stranger[:8]}"
     assert asked(turn) == f"more like {stranger[:8]}"

@@ -128,7 +128,7 @@ def test_search_prints_one_document(shop):
 def test_the_small_models_see_the_edit(shop):
     """Of the reference's family and the other one, the best hit is the reference's garment as the edit wants it."""
     made = wardrobe.wardrobe("test", families=2)
-    wanted = next(picture for picture in made.pictures if picture.name == made.queries[0].target).garment
+    wanted = next(picture for picture in made.pictures if picture.name == made.queries[0].main).garment
     shown = {picture.name: picture.garment for picture in made.pictures}
     assert wanted in [shown[Path(hit["source"]).name] for hit in shop.search.json["hits"]]
 

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from ipcir_tools.cli import main
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.prompts import load_prompt, parse_prompt, prompt_ids
 
@@ -268,7 +268,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setenv("IPCIR_LLM", "openai:m")
     with HTTPServer(threaded=True) as http:

@@ -50,7 +50,7 @@ def shop(tmp_path_factory) -> Path:
         pass
     shutil.copy(folder / made.pictures[0].name, folder / "twin.jpg")
     (folder / "broken.jpg").write_bytes(b"no picture")
-    lines = [{"reference": q.reference, "modification": q.modification, "targets": [q.target]} for q in made.queries]
+    lines = [{"reference": q.reference, "modification": q.modification, "targets": [q.main]} for q in made.queries]
     lines.append({"reference": made.pictures[0].name, "modification": "in blue", "targets": ["broken.jpg"]})
     lines.append({"reference": "gone.jpg", "modification": "in blue", "targets": ["twin.jpg"]})
     (folder / "triplets.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -220,7 +220,7 @@ def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
     triplets = read_triplets(engine, shop / "triplets.jsonl", None, silent)
     query = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
     engine.index([shop])
-    shown = engine.search(str(shop / query["reference"]), query["modification"], k=80, trusted=True).turn
+    shown = engine.search(shop / query["reference"], query["modification"], k=80).turn
     target = next(hit for hit in shown.hits if hit.source.endswith(query["targets"][0]))
     assert (triplets.proxies.shape, triplets.gallery.shape) == (triplets.targets.shape, (60, engine.encoder.dim))
     assert triplets.proxies[0] @ triplets.targets[0] == pytest.approx(target.score, abs=1e-5)

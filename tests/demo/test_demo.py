@@ -43,7 +43,7 @@ def small_world() -> Iterator[None]:
 
 def run_demo(folder: Path) -> dict[str, Any]:
     with Engine.open(load_settings(home=folder, models="demo")) as engine:
-        return play.show_json(play.play(engine, folder, lambda *_: None))
+        return play.demo_json(play.play(engine, folder, lambda *_: None))
 
 
 def written(folder: Path) -> dict[str, int]:
@@ -81,7 +81,7 @@ def test_the_dialogue_is_played_turn_by_turn(played):
 
 def test_a_rank_is_where_the_target_stands_among_the_hits(played):
     """The rank is taken over the whole gallery; where the target is a hit, both must say the same."""
-    made = play.world_of_demo()
+    made = play.demo_wardrobe()
     with Engine.open(Settings(home=played.folder)) as engine:
         for shown, (_, target) in zip(played.first["dialogue"], made.dialogues[-1].turns, strict=True):
             hits = engine.catalog.turn(shown["turn"]).hits
@@ -96,7 +96,7 @@ def test_the_demo_finds_what_it_shows(played):
 
 def test_the_share_of_right_captions_is_counted_word_for_word(played):
     """No bound is set here: twelve captions measure no model, its card does."""
-    made = play.world_of_demo()
+    made = play.demo_wardrobe()
     truth = {picture.name: captions.caption(picture.garment) for picture in made.pictures}
     with Engine.open(Settings(home=played.folder)) as engine:
         ids = {Path(path).name: stamp.image_id for path, stamp in engine.catalog.stamps().items()}
@@ -118,7 +118,7 @@ def test_the_ablation_is_the_seed_papers(played):
 
 def test_the_world_of_the_demo_is_held_out_and_large(monkeypatch):
     monkeypatch.setattr(play.wardrobe, "wardrobe", WARDROBE)
-    made = play.world_of_demo()
+    made = play.demo_wardrobe()
     assert all(garments.part_of(picture.garment) == "test" for picture in made.pictures)
     assert len(made.pictures) >= 600
     assert len(made.queries) >= 500

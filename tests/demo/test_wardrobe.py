@@ -26,7 +26,7 @@ from ipcir_tools.demo.training import corpus
 from ipcir_tools.demo.training.corpus import Corpus
 from ipcir_tools.demo.world import captions, edits, garments
 from ipcir_tools.demo.world.garments import Garment, Scene
-from ipcir_tools.demo.world.wardrobe import Benchmark, wardrobe
+from ipcir_tools.demo.world.wardrobe import Wardrobe, wardrobe
 from ipcir_tools.errors import InvalidRequestError
 
 PARTS = ("train", "val", "test")
@@ -42,7 +42,7 @@ def drawn(part: str, n: int = 2_000) -> list[tuple[Garment, Scene]]:
 
 
 @lru_cache(maxsize=8)
-def made(seed: int = 0, part: str = "test") -> Benchmark:
+def made(seed: int = 0, part: str = "test") -> Wardrobe:
     return wardrobe(part, families=30, dialogues=12, seed=seed)
 
 
@@ -138,7 +138,7 @@ def test_the_canonical_caption_by_example():
     assert captions.caption(Garment("trousers", "orange", "plain", "long")) == "long orange plain trousers"
     shirt = Garment("shirt", "orange", "dotted", "medium", "sleeveless", "collar")
     assert captions.caption(shirt) == "a sleeveless orange dotted shirt with a collar"
-    assert captions.caption(shirt.but(sleeve="long")).startswith("an orange dotted shirt with long sleeves")
+    assert captions.caption(shirt.changed(sleeve="long")).startswith("an orange dotted shirt with long sleeves")
 
 
 def mentions(share: float) -> list[float]:
@@ -192,7 +192,7 @@ def test_reading_a_caption_is_the_inverse_of_writing_it():
 
 def test_an_edit_changes_its_slot_alone_and_makes_a_garment_that_there_is():
     for garment, _ in drawn("test", 300):
-        for edit in edits.possible(garment):
+        for edit in edits.possible_edits(garment):
             after = edit.apply(garment)
             assert changed(garment, after) == {edit.slot}
             slots = garments.slots_of(after.kind)
@@ -200,12 +200,12 @@ def test_an_edit_changes_its_slot_alone_and_makes_a_garment_that_there_is():
 
 
 def test_every_slot_can_be_edited():
-    assert {edit.slot for garment, _ in drawn("test", 300) for edit in edits.possible(garment)} == set(SLOTS)
+    assert {edit.slot for garment, _ in drawn("test", 300) for edit in edits.possible_edits(garment)} == set(SLOTS)
 
 
 def test_every_edit_has_several_wordings_and_none_is_empty():
     for garment, _ in drawn("test", 300):
-        for edit in edits.possible(garment):
+        for edit in edits.possible_edits(garment):
             phrases = edits.phrases(garment, edit)
             several = [*phrases.bare, *phrases.states, *phrases.orders]
             assert len(set(several)) >= 3
@@ -215,7 +215,7 @@ def test_every_edit_has_several_wordings_and_none_is_empty():
 def test_several_edits_are_joined_in_one_form():
     rng = random.Random(0)
     both = [edits.Edit("colour", "blue"), edits.Edit("sleeve", "long")]
-    said = {edits.wording(rng, DRESS, both) for _ in range(200)}
+    said = {edits.write_modification(rng, DRESS, both) for _ in range(200)}
     assert {"in blue and with long sleeves", "is blue and has long sleeves"} <= said
     assert "make it blue and give it long sleeves" in said
 
@@ -223,7 +223,7 @@ def test_several_edits_are_joined_in_one_form():
 # --- queries and their distractors
 
 
-def shown(gallery: Benchmark) -> dict[str, tuple[Garment, Scene]]:
+def shown(gallery: Wardrobe) -> dict[str, tuple[Garment, Scene]]:
     return {picture.name: (picture.garment, picture.scene) for picture in gallery.pictures}
 
 
@@ -238,7 +238,7 @@ def test_the_target_is_the_reference_but_for_what_was_asked(seed):
     pictures = shown(made(seed))
     asked = Counter[int]()
     for query in made(seed).queries:
-        (before, scene), (after, target_scene) = pictures[query.reference], pictures[query.target]
+        (before, scene), (after, target_scene) = pictures[query.reference], pictures[query.main]
         assert look(target_scene) == look(scene)
         different = changed(before, after)
         asked[len(different)] += 1
@@ -253,7 +253,7 @@ def test_exactly_one_picture_is_right(seed):
     gallery = made(seed)
     there = Counter((picture.garment, look(picture.scene)) for picture in gallery.pictures)
     pictures = shown(gallery)
-    wanted = [query.target for query in gallery.queries]
+    wanted = [query.main for query in gallery.queries]
     wanted += [target for dialogue in gallery.dialogues for _, target in dialogue.turns]
     for name in wanted:
         garment, scene = pictures[name]
@@ -269,7 +269,7 @@ def test_every_query_has_each_kind_of_distractor(seed):
         by_scene.setdefault(look(picture.scene), []).append(picture.garment)
         scenes_of.setdefault(picture.garment, set()).add(look(picture.scene))
     for query in gallery.queries:
-        (before, scene), (after, _) = pictures[query.reference], pictures[query.target]
+        (before, scene), (after, _) = pictures[query.reference], pictures[query.main]
         beside = by_scene[look(scene)]
         assert len(scenes_of[after] - {look(scene)}) >= 2, "the target's garment in other scenes"
         assert beside.count(before) >= 2, "the reference's garment in the reference's scene, once more"
@@ -301,7 +301,7 @@ def test_the_rules_know_the_target_of_nearly_every_query():
     """
     right = [
         imagine_by_rules(captions.caption(pictures[query.reference][0]), query.modification).description
-        == captions.caption(pictures[query.target][0])
+        == captions.caption(pictures[query.main][0])
         for seed in (0, 1, 2)
         for pictures in [shown(made(seed))]
         for query in made(seed).queries
@@ -346,7 +346,7 @@ def test_another_seed_is_another_picture_of_the_same_scene():
 
 @pytest.mark.parametrize("slot", garments.slots_of("dress"))
 def test_every_value_of_an_attribute_is_drawn(slot):
-    assert all_differ([pixels(DRESS.but(**{slot: value})) for value in garments.values_of("dress", slot)])
+    assert all_differ([pixels(DRESS.changed(**{slot: value})) for value in garments.values_of("dress", slot)])
 
 
 def test_every_kind_is_drawn():

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipcir_tools.display.results import CAPTION_CAP, NAME_CAP, result_json, result_text
+from ipcir_tools.display.results import CAPTION_CAP, NAME_CAP, result_from_json, result_json, result_text
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, SearchResult, Turn
 
@@ -29,6 +29,13 @@ def result(*, hits=(HIT,), imagined=IMAGINED, modification="in blue", warnings=(
         created="2025-01-01T00:00:00+00:00",
     )
     return SearchResult(turn=turn, timings=timings or {}, warnings=warnings)
+
+
+def test_a_result_is_read_back_from_its_document():
+    whole = result(warnings=("slow",)).model_copy(update={"near_copies": 2, "surprise": 0.95})
+    assert result_from_json(result_json(whole), whole.turn) == whole
+    plain = result(timings={"search": 1.0})
+    assert result_from_json(result_json(plain), plain.turn) == plain.model_copy(update={"timings": {}})
 
 
 def test_the_json_has_the_fixed_shape():

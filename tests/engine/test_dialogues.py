@@ -206,7 +206,7 @@ def test_pictures_from_outside_can_be_reference_and_judged(engine, reds, tmp_pat
     mine, yours = (flag(tmp_path / f"{seed}.png", "red-blue", seed) for seed in (50, 51))
     with pytest.raises(NotAllowedError):
         engine.refine(reds.id, reference=str(mine))
-    result = engine.refine(reds.id, reference=str(mine), liked=[str(yours)], trusted=True)
+    result = engine.refine(reds.id, reference=mine, liked=[yours])
     known = [load(path, engine.settings).record.id for path in (mine, yours)]
     assert [result.turn.query.reference, *result.turn.query.liked] == known
     assert result.counts["image_encodes"] == 2
@@ -360,14 +360,14 @@ def test_a_handle_is_always_the_same_and_encoded_once(engine, ids, tmp_path):
     encoded = engine.encoder.images_encoded
     assert engine.encode_image(ids["red-red-0"]) == ids["red-red-0"]
     assert engine.encoder.images_encoded == encoded
-    mine = engine.encode_image(str(flag(tmp_path / "mine.png", "red-blue", 50)), trusted=True)
+    mine = engine.encode_image(flag(tmp_path / "mine.png", "red-blue", 50))
     assert (engine.encoder.images_encoded, len(mine)) == (encoded + 1, 16)
 
 
 def test_what_cannot_be_encoded_is_refused(engine, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(BadImageError):
-        engine.encode_image(str(tmp_path / "broken.png"), trusted=True)
+        engine.encode_image(tmp_path / "broken.png")
     with pytest.raises(NotAllowedError):
         engine.encode_image(str(tmp_path / "broken.png"))
     with pytest.raises(InvalidRequestError, match="text is empty"):

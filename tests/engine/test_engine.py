@@ -202,7 +202,7 @@ def test_words_that_one_composer_took_reach_the_next_that_imagines(engine):
 def test_from_the_second_turn_on_only_one_text_is_encoded(engine, tmp_path):
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(png(shirt("red", 77)))
-    first, made = made_by(engine, lambda: engine.search(str(stranger), "in blue", trusted=True))
+    first, made = made_by(engine, lambda: engine.search(stranger, "in blue"))
     assert made == {"images": 1, "captions": 1, "texts": 1}
     second, made = made_by(engine, lambda: engine.refine(first.turn.id, "with white dots"))
     assert made == {"texts": 1}
@@ -234,9 +234,7 @@ def test_a_gallery_picture_is_never_encoded_again_not_even_by_another_engine(eng
 def test_a_composer_costs_only_what_it_needs(engine, tmp_path, composer, made):
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(png(shirt("red", 77)))
-    _, cost = made_by(
-        engine, lambda: engine.search(str(stranger), "in very deep navy", composer=composer, trusted=True)
-    )
+    _, cost = made_by(engine, lambda: engine.search(stranger, "in very deep navy", composer=composer))
     assert cost == made
 
 
@@ -254,7 +252,7 @@ def test_the_reference_is_never_a_hit(engine, composer):
 def test_a_reference_from_outside_is_known_but_not_in_the_gallery(engine, tmp_path):
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(png(shirt("red", 77)))
-    turn = engine.search(str(stranger), "in blue", trusted=True).turn
+    turn = engine.search(stranger, "in blue").turn
     assert (turn.query.reference, turn.reference_source) == (shirt_id("red", 77), str(stranger))
     assert engine.catalog.records([turn.query.reference])
     assert turn.query.reference not in engine.catalog.gallery_ids()
@@ -264,11 +262,26 @@ def test_a_reference_from_outside_is_known_but_not_in_the_gallery(engine, tmp_pa
     assert colours_of(engine.search(turn.query.reference, "in green", k=3).turn) == {"green": 3}
 
 
-def test_only_a_trusted_caller_may_name_any_file(engine, tmp_path):
+def test_a_string_may_not_name_any_file(engine, tmp_path):
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(png(shirt("red", 77)))
     with pytest.raises(NotAllowedError, match="IPCIR_ALLOW_FOLDERS"):
         engine.search(str(stranger), "in blue")
+
+
+def test_an_image_in_memory_is_a_reference_like_its_file(engine, tmp_path):
+    stranger = tmp_path / "stranger.png"
+    stranger.write_bytes(png(shirt("red", 77)))
+    with Image.open(stranger) as image:
+        image.load()
+    from_file, from_memory = engine.search(stranger, "in blue").turn, engine.search(image, "in blue").turn
+    assert [(hit.id, hit.score) for hit in from_memory.hits] == [(hit.id, hit.score) for hit in from_file.hits]
+    assert from_memory.caption == from_file.caption
+    assert from_memory.reference_source == f"image:{from_memory.query.reference}"
+    assert engine.search(image.copy(), "in blue").turn.query.reference == from_memory.query.reference
+    assert colours_of(engine.search(from_memory.query.reference, "in green", k=3).turn) == {"green": 3}
+    liked = engine.refine(from_memory.id, reference=image, liked=[Image.new("RGB", (8, 8), "blue")])
+    assert colours_of(engine.refine(liked.turn.id, "with white dots", k=3).turn)
 
 
 def test_a_file_of_the_gallery_is_the_picture_itself(engine, pictures):

@@ -23,7 +23,7 @@ from ipcir_tools.display.results import result_json
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.settings import load_settings
 
@@ -81,7 +81,7 @@ def http() -> Iterator[HTTPServer]:
 @pytest.fixture
 def server(http, monkeypatch) -> Server:
     http.clear()
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
     monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER))
     for name, value in {

@@ -6,6 +6,7 @@ import base64
 import io
 import ipaddress
 import os
+import re
 import socket
 import threading
 import time
@@ -19,14 +20,14 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from ipcir_tools.engine.references import resolve
+from ipcir_tools.engine.references import hit_id, local_reference, resolve
 from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, NotAllowedError, NotFoundError
 from ipcir_tools.images import fetching
 from ipcir_tools.images.fetching import fetch, is_public
 from ipcir_tools.images.reading import LoadedImage, image_id, load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.types import ImageRecord
+from ipcir_tools.types import ComposedQuery, Hit, ImageRecord, Turn
 
 SPACE = "test/2d-00000000"
 
@@ -65,18 +66,19 @@ def pretend(catalog: Catalog, *ids: str) -> None:
     catalog.remember([ImageRecord(id=i, source="elsewhere", bytes=1, width=1, height=1, format="png") for i in ids])
 
 
-def ask(reference: str, catalog: Catalog, *, trusted: bool = False, **chosen: object) -> ImageRecord | LoadedImage:
-    return resolve(reference, catalog, Settings(**chosen), trusted=trusted)
+def ask(reference: str, catalog: Catalog, *, typed: bool = False, **chosen: object) -> ImageRecord | LoadedImage:
+    """What a string names: as an agent gives it, or as a person typed it at this machine."""
+    return resolve(local_reference(reference, catalog) if typed else reference, catalog, Settings(**chosen))
 
 
 # --- ids
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_an_id_or_its_beginning_names_a_known_picture(catalog, trusted):
+@pytest.mark.parametrize("typed", [True, False])
+def test_an_id_or_its_beginning_names_a_known_picture(catalog, typed):
     pretend(catalog, "abcdef0123456789", "abcdee0123456789")
     for reference in ("abcdef0123456789", "abcdef", " ABCDEF01 "):
-        found = ask(reference, catalog, trusted=trusted)
+        found = ask(reference, catalog, typed=typed)
         assert isinstance(found, ImageRecord)
         assert found.id == "abcdef0123456789"
 
@@ -87,18 +89,18 @@ def test_the_beginning_of_several_ids_is_ambiguous(catalog):
         ask("abcdef", catalog)
 
 
-@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("typed", [True, False])
 @pytest.mark.parametrize("reference", ["ffffffffffffffff", "the red one", "abcde"])
-def test_an_unknown_id_says_where_ids_come_from(catalog, reference, trusted):
+def test_an_unknown_id_says_where_ids_come_from(catalog, reference, typed):
     with pytest.raises(NotFoundError, match="earlier hits") as caught:
-        ask(reference, catalog, trusted=trusted)
+        ask(reference, catalog, typed=typed)
     assert reference in str(caught.value)
 
 
 @pytest.mark.parametrize("reference", ["", "  \n", "a\0b.png"])
 def test_an_empty_reference_is_an_invalid_request(catalog, reference):
     with pytest.raises(InvalidRequestError):
-        ask(reference, catalog, trusted=True)
+        ask(reference, catalog, typed=True)
 
 
 # --- files, for a person
@@ -108,7 +110,7 @@ def test_a_person_may_name_any_file(catalog, photos, monkeypatch):
     monkeypatch.setenv("HOME", str(photos))
     monkeypatch.chdir(photos)
     for reference in (str(photos / "red.png"), "red.png", "~/red.png", "../photos/./red.png"):
-        found = ask(reference, catalog, trusted=True)
+        found = ask(reference, catalog, typed=True)
         assert isinstance(found, LoadedImage)
         assert found.record.source == str(photos / "red.png")
 
@@ -116,15 +118,15 @@ def test_a_person_may_name_any_file(catalog, photos, monkeypatch):
 def test_a_file_whose_name_looks_like_an_id_is_still_a_file(catalog, photos, monkeypatch):
     monkeypatch.chdir(photos)
     (photos / "cafe00").write_bytes(png("green"))
-    assert isinstance(ask("cafe00", catalog, trusted=True), LoadedImage)
+    assert isinstance(ask("cafe00", catalog, typed=True), LoadedImage)
 
 
 def test_a_file_that_is_missing_or_no_picture_is_named(catalog, photos):
     with pytest.raises(NotFoundError, match=r"no file .*none\.png"):
-        ask(str(photos / "none.png"), catalog, trusted=True)
+        ask(str(photos / "none.png"), catalog, typed=True)
     (photos / "words.png").write_text("words")
     with pytest.raises(BadImageError, match=r"words\.png is no usable picture: not a picture in a known format\."):
-        ask(str(photos / "words.png"), catalog, trusted=True)
+        ask(str(photos / "words.png"), catalog, typed=True)
 
 
 # --- files, for an agent
@@ -186,13 +188,99 @@ def test_a_refusal_does_not_tell_whether_a_file_exists(catalog, photos, tmp_path
         answer(name)
 
 
-@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("typed", [True, False])
 @given(reference=st.text() | st.text("/.~:%abcdef0\n").map(lambda text: text + "/x.png"))
-def test_whatever_the_reference_the_answer_is_a_picture_or_one_line(tmp_path_factory, reference, trusted):
+def test_whatever_the_reference_the_answer_is_a_picture_or_one_line(tmp_path_factory, reference, typed):
     with Catalog.open(tmp_path_factory.getbasetemp() / "any") as catalog, pytest.raises(IPCIRError) as caught:
-        ask(reference, catalog, trusted=trusted)
+        ask(reference, catalog, typed=typed)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
+
+
+# --- for programs
+
+
+def test_a_path_names_a_file_and_nothing_else(catalog, photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    put(catalog, photos / "red.png")
+    id_ = load(photos / "red.png", Settings()).record.id
+    found = resolve(Path("red.png"), catalog, Settings())
+    assert isinstance(found, LoadedImage)
+    assert (found.record.id, found.record.source) == (id_, str(photos / "red.png"))
+    with pytest.raises(NotFoundError, match="no file"):
+        resolve(Path(id_), catalog, Settings())
+
+
+def in_memory(image: Image.Image, catalog: Catalog, **chosen: object) -> LoadedImage:
+    found = resolve(image, catalog, Settings(**chosen))
+    assert isinstance(found, LoadedImage)
+    return found
+
+
+def test_an_image_is_known_by_its_pixels(catalog):
+    red, blue = (Image.new("RGB", (8, 6), colour) for colour in ("red", "blue"))
+    found = in_memory(red, catalog)
+    assert found.record.source == f"image:{found.record.id}"
+    assert (found.record.width, found.record.height, found.record.bytes) == (8, 6, 8 * 6 * 3)
+    assert re.fullmatch("[0-9a-f]{16}", found.record.id)
+    assert in_memory(red.convert("P"), catalog).record.id == found.record.id, "however it is stored"
+    others = (blue, red.resize((6, 8)), red.resize((9, 6)))
+    assert found.record.id not in {in_memory(other, catalog).record.id for other in others}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "F"])
+def test_an_image_has_the_pixels_of_its_file(catalog, tmp_path, mode):
+    rng = np.random.default_rng(5)
+    if mode in ("I", "I;16", "F"):
+        kinds = {"I": np.int32, "I;16": np.uint16, "F": np.float32}
+        image = Image.fromarray(rng.integers(0, 60_000, (1_100, 1_200)).astype(kinds[mode]))
+    else:
+        image = Image.fromarray(rng.integers(0, 255, (1_100, 1_200, 4), dtype=np.uint8), "RGBA").convert(mode)
+    file = tmp_path / ("picture.tif" if mode in ("CMYK", "I", "F") else "picture.png")
+    image.save(file)
+    before = image.tobytes()
+    assert in_memory(image, catalog).pixels.tobytes() == load(file, Settings()).pixels.tobytes()
+    assert image.tobytes() == before, "the caller's own image stays as it is"
+
+
+def test_an_image_is_turned_upright_like_its_file(catalog, tmp_path):
+    image = Image.fromarray(np.random.default_rng(6).integers(0, 255, (40, 60, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as turned:
+        found = in_memory(turned, catalog)
+    assert found.pixels.size == (40, 60) == (found.record.width, found.record.height)
+    assert found.pixels.tobytes() == load(tmp_path / "turned.png", Settings()).pixels.tobytes()
+
+
+def test_an_image_that_is_too_large_or_broken_is_refused_in_one_line(catalog, tmp_path):
+    with pytest.raises(BadImageError, match="IPCIR_MAX_PIXELS"):
+        in_memory(Image.new("L", (20, 20)), catalog, max_pixels=399)
+    (tmp_path / "cut.png").write_bytes(png("red")[:-30])
+    with Image.open(tmp_path / "cut.png") as cut, pytest.raises(BadImageError, match="reference image is no usable"):
+        in_memory(cut, catalog)
+
+
+def test_a_rank_names_a_hit_and_other_references_stay(catalog):
+    hits = tuple(Hit(id=f"{i:016x}", rank=i, score=1.0, source="x") for i in (1, 2))
+    turn = Turn(id="t1", query=ComposedQuery(modification="blue"), hits=hits, created="")
+    assert [hit_id(name, turn) for name in ("2", "#1", " 02 ")] == [hits[1].id, hits[0].id, hits[1].id]
+    for other in ("abcdef", "12345", Path("2"), Image.new("RGB", (1, 1))):
+        assert hit_id(other, turn) is other
+    with pytest.raises(NotFoundError, match="Turn t1 has no hit 3: it has 2"):
+        hit_id("3", turn)
+
+
+# --- typed by a person
+
+
+def test_what_a_person_typed_is_a_file_unless_it_can_only_be_something_else(catalog):
+    pretend(catalog, "abcdef0123456789")
+    for text in ("abcdef01", "ABCDEF0123456789", "3", "#12", "data:image/png;base64,aa", "https://a.example/b.png", ""):
+        assert local_reference(text, catalog) == text
+    for text in ("red.png", "~/red.png", "../x/red.png", "abcde", "ffffffff", "the red one", "12345.png"):
+        assert local_reference(text, catalog) == Path(text)
 
 
 # --- data URIs
@@ -227,14 +315,14 @@ def anywhere(_: fetching.Address) -> bool:
 
 def test_urls_are_off_unless_switched_on(catalog):
     with pytest.raises(NotAllowedError, match="IPCIR_ALLOW_URLS"):
-        ask("http://pictures.example/a.png", catalog, trusted=True)
+        ask("http://pictures.example/a.png", catalog, typed=True)
 
 
 def test_a_url_gives_a_picture(catalog, httpserver: HTTPServer):
     httpserver.expect_request("/a.png").respond_with_data(png("red"))
     settings = Settings(allow_urls=True)
     url = httpserver.url_for("/a.png")
-    found = resolve(url, catalog, settings, trusted=False, fetch=lambda u, most: fetch(u, most, allowed=anywhere))
+    found = resolve(url, catalog, settings, fetch=lambda u, most: fetch(u, most, allowed=anywhere))
     assert isinstance(found, LoadedImage)
     assert (found.record.id, found.record.source) == (image_id(png("red")), url)
 

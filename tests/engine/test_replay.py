@@ -60,7 +60,7 @@ def engine(pictures, tmp_path) -> Iterator[Engine]:
 
 def dialogue(engine: Engine, pictures: Path) -> list[str]:
     """Turn ids of a path with everything in it."""
-    turns = [engine.search(str(pictures / "red-0.png"), "in blue", k=4, trusted=True).turn.id]
+    turns = [engine.search(pictures / "red-0.png", "in blue", k=4).turn.id]
     for asked in (
         {"modification": "with dots"},
         {"liked": ["2"], "disliked": ["1"]},
@@ -108,7 +108,7 @@ def test_each_turn_builds_on_the_new_answers(engine, pictures):
 
 def test_a_reference_whose_file_is_gone_makes_no_difference(engine, pictures):
     outside = draw(pictures.parent, "red", 77)
-    turn = engine.search(str(outside), "in blue", k=2, trusted=True).turn.id
+    turn = engine.search(outside, "in blue", k=2).turn.id
     outside.unlink()
     assert replay(engine, turn).same
 
@@ -117,13 +117,13 @@ def test_a_reference_whose_file_is_gone_makes_no_difference(engine, pictures):
 
 
 def test_pictures_that_came_are_named(engine, pictures):
-    turn = engine.search(str(pictures / "red-0.png"), "in blue", k=5, trusted=True).turn.id
+    turn = engine.search(pictures / "red-0.png", "in blue", k=5).turn.id
     for seed in range(10, 14):
         draw(pictures, "blue", seed)
     engine.index([pictures])
     (difference,) = replay(engine, turn).differences
     assert (difference.turn, difference.what, difference.stored) == (turn, "gallery", "5 hits")
-    now = engine.search(str(pictures / "red-0.png"), "in blue", k=5, trusted=True).turn
+    now = engine.search(pictures / "red-0.png", "in blue", k=5).turn
     before = {hit.id for hit in engine.catalog.turn(turn).hits}
     new = [hit.id for hit in now.hits if hit.id not in before]
     assert new
@@ -133,7 +133,7 @@ def test_pictures_that_came_are_named(engine, pictures):
 
 
 def test_pictures_that_left_are_named(engine, pictures):
-    turn = engine.search(str(pictures / "red-0.png"), "in blue", k=3, trusted=True).turn
+    turn = engine.search(pictures / "red-0.png", "in blue", k=3).turn
     Path(turn.hits[0].source).unlink()
     engine.index([pictures])
     (difference,) = replay(engine, turn.id).differences
@@ -142,7 +142,7 @@ def test_pictures_that_left_are_named(engine, pictures):
 
 
 def test_another_captioner_is_a_difference(engine, pictures):
-    turn = engine.search(str(pictures / "red-0.png"), "in blue", trusted=True).turn.id
+    turn = engine.search(pictures / "red-0.png", "in blue").turn.id
     engine.captioner_id = "transformers:fake/other"
     engine.captioner = ScriptedCaptioner(lambda picture: "a red coat", id="transformers:fake/other")
     engine.__dict__.pop("compose", None)
@@ -161,7 +161,7 @@ def by_llm(engine: Engine, *replies: str) -> ScriptedChatModel:
 
 def test_a_reply_that_is_known_is_not_asked_for_again(engine, pictures):
     model = by_llm(engine, json.dumps({"description": "a blue shirt, as a model sees it"}))
-    turn = engine.search(str(pictures / "red-0.png"), "in blue", trusted=True).turn
+    turn = engine.search(pictures / "red-0.png", "in blue").turn
     assert turn.imagined.origin == "llm"
     replayed = replay(engine, turn.id)
     assert (replayed.same, replayed.llm_calls, model.calls) == (True, 0, 1)
@@ -169,7 +169,7 @@ def test_a_reply_that_is_known_is_not_asked_for_again(engine, pictures):
 
 def test_rules_in_the_place_of_a_model_are_a_difference(engine, pictures, tmp_path):
     by_llm(engine, json.dumps({"description": "a green shirt, as a model sees it"}))
-    turn = engine.search(str(pictures / "red-0.png"), "in blue", trusted=True).turn
+    turn = engine.search(pictures / "red-0.png", "in blue").turn
     with opened(tmp_path / "home") as by_rules:
         found = {each.what: (each.stored, each.now) for each in replay(by_rules, turn.id).differences}
     assert found["imagined"] == ("a green shirt, as a model sees it", "a blue shirt")

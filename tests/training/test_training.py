@@ -20,11 +20,11 @@ from ipcir_tools.models.network import DESCRIPTION, WEIGHTS, NetworkConfig, load
 from ipcir_tools.models.presets import SETS
 from ipcir_tools.models.pseudo_words import PseudoWords, _tokenized
 from ipcir_tools.training import loop, oti
-from ipcir_tools.training.aligned import train_aligned
+from ipcir_tools.training.aligned import AlignedTraining
 from ipcir_tools.training.oti import Inversion, invert
 from ipcir_tools.training.phrases import build_phrases, concepts_in
-from ipcir_tools.training.pic2word import train_pic2word
-from ipcir_tools.training.searle import distilled, off_length, train_searle
+from ipcir_tools.training.pic2word import Pic2WordTraining
+from ipcir_tools.training.searle import SearleTraining, distillation, length_error
 
 CAPTIONS = ["a red dress with a belt", "a blue dress", "a green coat with buttons", "a black coat", "a red coat"]
 CONCEPTS = ("dress", "coat")
@@ -108,7 +108,7 @@ def test_an_encoder_that_takes_no_such_words_says_which_do(features):
     with pytest.raises(InvalidRequestError, match="open_clip:MODEL/PRETRAINED"):
         FakeEncoder().embed_pseudo("*", np.zeros((1, 4), np.float32))
     with pytest.raises(InvalidRequestError, match="open_clip"):
-        train_pic2word(FakeEncoder(dim=128), features, Path("nowhere"))
+        Pic2WordTraining().fit(FakeEncoder(dim=128), features, Path("nowhere"))
 
 
 # ---- towers of every kind ----------------------------------------------------------------------------
@@ -209,19 +209,22 @@ def test_a_picture_is_held_by_phrases_of_its_nearest_concepts(encoder):
     pictures = encoder.embed_texts(["a photo of a dress", "a photo of a coat"])
     near = phrases.nearest(pictures, 1)
     assert near.tolist() == [[0], [1]]
-    drawn = np.stack([phrases.drawn(near, np.random.default_rng(i)) for i in range(50)])
+    drawn = np.stack([phrases.choose(near, np.random.default_rng(i)) for i in range(50)])
     assert {phrases.templates[i] for i in drawn[:, 0]} == {"a red * with a belt", "a blue *"}
     assert phrases.nearest(pictures, 99).shape == (2, 2)
 
 
 # ---- trainings ---------------------------------------------------------------------------------------
-def pic2word(encoder, features, folder, **changes):
-    return train_pic2word(encoder, features, folder, **{"steps": 30, "batch": 8, "rate": 3e-3} | changes)
+QUICK = {"steps": 30, "batch": 8, "rate": 3e-3}
 
 
-def searle(encoder, features, folder, **changes):
-    how = {"captions": CAPTIONS, "concepts": CONCEPTS, "inversion": Inversion(steps=5, block=6)}
-    return train_searle(encoder, features, folder, **{"steps": 30, "batch": 8, "rate": 3e-3} | how | changes)
+def pic2word(encoder, features, folder, progress=None, **changes):
+    return Pic2WordTraining(**QUICK | changes).fit(encoder, features, folder, progress)
+
+
+def searle(encoder, features, folder, progress=None, **changes):
+    training = SearleTraining(**QUICK | {"inversion": Inversion(steps=5, block=6)} | changes)
+    return training.fit(encoder, features, folder, CAPTIONS, CONCEPTS, progress)
 
 
 def mirrored(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -230,9 +233,9 @@ def mirrored(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return proxies, proxies[:, ::-1].copy()
 
 
-def aligned(encoder, features, folder, **changes):
+def aligned(encoder, features, folder, progress=None, **changes):
     how = {"steps": 120, "batch": 50, "rate": 1e-2, "dropout": 0.0, "hidden": 64}
-    return train_aligned(encoder.space, *mirrored(), folder, **how | changes)
+    return AlignedTraining(**how | changes).fit(encoder.space, *mirrored(), folder, progress=progress)
 
 
 TRAININGS = {"pic2word": pic2word, "searle": searle, "aligned": aligned}
@@ -377,9 +380,9 @@ def test_features_that_cannot_be_trained_on_are_refused(shape, encoder, tmp_path
     with pytest.raises(InvalidRequestError):
         pic2word(encoder, np.ones(shape, np.float32), tmp_path)
     with pytest.raises(InvalidRequestError, match="not one for one"):
-        train_aligned(encoder.space, np.ones((13, 4), np.float32), np.ones((12, 4), np.float32), tmp_path)
+        AlignedTraining().fit(encoder.space, np.ones((13, 4), np.float32), np.ones((12, 4), np.float32), tmp_path)
     with pytest.raises(InvalidRequestError, match="at least 10"):
-        train_aligned(encoder.space, *mirrored(9), tmp_path)
+        AlignedTraining().fit(encoder.space, *mirrored(9), tmp_path)
 
 
 # ---- what the trained networks do --------------------------------------------------------------------
@@ -414,10 +417,12 @@ def test_the_regulariser_holds_words_to_their_concepts(encoder, features, tmp_pa
 
     def off(held: float) -> float:
         """How far phrases with the words are from the same ones with their concepts, over all phrases."""
-        words = invert(encoder, features, phrases, tmp_path, Inversion(steps=30, average=0.9, held=held, concepts=1))
+        words = invert(
+            encoder, features, phrases, tmp_path, Inversion(steps=30, average=0.9, regularisation=held, concepts=1)
+        )
         near = phrases.nearest(features, 1)
-        drawn = [phrases.drawn(near, np.random.default_rng(i)) for i in range(5)]
-        return float(np.mean([oti.held_by(encoder, phrases, each, torch.from_numpy(words)) for each in drawn]))
+        drawn = [phrases.choose(near, np.random.default_rng(i)) for i in range(5)]
+        return float(np.mean([oti.regulariser(encoder, phrases, each, torch.from_numpy(words)) for each in drawn]))
 
     assert off(held=5.0) < 0.8 * off(held=0.0)
 
@@ -425,7 +430,7 @@ def test_the_regulariser_holds_words_to_their_concepts(encoder, features, tmp_pa
 def test_searles_loss_is_what_its_docstring_adds_up(encoder, features, tmp_path):
     """The first step of a training without dropout, whose loss is that of the first weights."""
     whole, taught = (
-        searle(encoder, features, tmp_path / f"{held}", steps=1, batch=12, dropout=0.0, held=held).losses[0]
+        searle(encoder, features, tmp_path / f"{held}", steps=1, batch=12, dropout=0.0, regularisation=held).losses[0]
         for held in (0.75, 0.0)
     )
     phrases = build_phrases(encoder, CAPTIONS, CONCEPTS)
@@ -438,9 +443,9 @@ def test_searles_loss_is_what_its_docstring_adds_up(encoder, features, tmp_path)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         made = config.mapped(config.layers(), torch.from_numpy(features))
-        terms = float(distilled(made, words, 0.25)), float(off_length(made, words))
-        drawn = phrases.drawn(phrases.nearest(features, 150), np.random.default_rng([0, 0, 1]))
-        held = float(oti.held_by(encoder, phrases, drawn, made))
+        terms = float(distillation(made, words, 0.25)), float(length_error(made, words))
+        drawn = phrases.choose(phrases.nearest(features, 150), np.random.default_rng([0, 0, 1]))
+        held = float(oti.regulariser(encoder, phrases, drawn, made))
     assert taught == pytest.approx(sum(terms), abs=1e-4)
     # Which phrase is drawn for which picture depends on the order of the batch.
     assert whole - taught == pytest.approx(0.75 * held, rel=0.3)
@@ -462,16 +467,16 @@ def test_the_average_of_a_words_steps_holds_nothing_of_the_random_start(encoder,
 def test_the_regulariser_is_nothing_where_the_word_is_the_concept(encoder):
     phrases = build_phrases(encoder, CAPTIONS, ["dress"])
     dress = torch.from_numpy(vector_of(encoder, "dress")).expand(2, -1)
-    assert float(oti.held_by(encoder, phrases, np.array([0, 1]), dress)) == pytest.approx(0, abs=1e-6)
-    assert float(oti.held_by(encoder, phrases, np.array([0, 1]), torch.zeros_like(dress))) > 0.01
+    assert float(oti.regulariser(encoder, phrases, np.array([0, 1]), dress)) == pytest.approx(0, abs=1e-6)
+    assert float(oti.regulariser(encoder, phrases, np.array([0, 1]), torch.zeros_like(dress))) > 0.01
 
 
 def test_the_distillation_of_two_pairs_by_hand():
     made, wanted = torch.eye(2), 3 * torch.eye(2)  # lengths do not count
     # Each of the four has its partner at cosine 1 and two others at 0.
     expected = -np.log(np.exp(2) / (np.exp(2) + 2))
-    assert float(distilled(made, wanted, 0.5)) == pytest.approx(expected, rel=1e-5)
-    assert float(off_length(made, wanted)) == pytest.approx((2 / 3) ** 2)
+    assert float(distillation(made, wanted, 0.5)) == pytest.approx(expected, rel=1e-5)
+    assert float(length_error(made, wanted)) == pytest.approx((2 / 3) ** 2)
 
 
 def test_the_contrast_of_two_pairs_by_hand():
@@ -479,7 +484,7 @@ def test_the_contrast_of_two_pairs_by_hand():
     half = 0.5**0.5
     rows = [-np.log(np.exp(1) / (np.exp(1) + np.exp(half))), -np.log(np.exp(half) / (np.exp(half) + 1))]
     columns = [-np.log(np.exp(1) / (np.exp(1) + 1)), np.log(2)]
-    assert float(loop.contrast(one, other, 1.0)) == pytest.approx(np.mean(rows + columns), rel=1e-5)
+    assert float(loop.symmetric_contrast(one, other, 1.0)) == pytest.approx(np.mean(rows + columns), rel=1e-5)
 
 
 def test_an_alignment_moves_proxies_to_their_targets(encoder, tmp_path):
@@ -494,7 +499,7 @@ def test_an_alignment_moves_proxies_to_their_targets(encoder, tmp_path):
 
 def test_an_alignment_that_helps_nobody_leaves_the_proxies_as_they_are(encoder, tmp_path):
     proxies = mirrored()[0]
-    report = train_aligned(encoder.space, proxies, proxies, tmp_path, steps=20, rate=0.1)
+    report = AlignedTraining(steps=20, rate=0.1).fit(encoder.space, proxies, proxies, tmp_path)
     assert report.before == report.after == 1.0
     network = load_network(tmp_path, "aligned", encoder.space)
     assert network.config.scale_out == 0
@@ -506,7 +511,7 @@ def test_how_far_an_alignment_goes_is_found_on_triplets_that_it_has_not_seen(enc
     proxies, targets = mirrored()
     targets[160:] = proxies[160:]
     how = {"steps": 120, "batch": 50, "rate": 1e-2, "dropout": 0.0, "hidden": 64}
-    report = train_aligned(encoder.space, proxies, targets, tmp_path, **how)
+    report = AlignedTraining(**how).fit(encoder.space, proxies, targets, tmp_path)
     assert report.losses[-1] < 0.5 * report.losses[0]
     assert (report.before, report.after) == (1.0, 1.0)
     assert load_network(tmp_path, "aligned", encoder.space).config.scale_out == 0
@@ -515,10 +520,10 @@ def test_how_far_an_alignment_goes_is_found_on_triplets_that_it_has_not_seen(enc
 def test_what_an_alignment_is_worth_is_measured_among_the_gallery(encoder, tmp_path):
     proxies, targets = mirrored()
     twins = fusion.normalised(0.9 * proxies + 0.1 * targets)  # each nearer to its proxy than the target is
-    report = train_aligned(encoder.space, proxies, proxies, tmp_path, gallery=proxies, steps=1)
+    report = AlignedTraining(steps=1).fit(encoder.space, proxies, proxies, tmp_path, gallery=proxies)
     assert report.before == 1.0  # a picture that is the target itself is no rival
-    report = train_aligned(encoder.space, proxies, targets, tmp_path, gallery=twins, steps=1, rate=0.0)
-    assert report.before < train_aligned(encoder.space, proxies, targets, tmp_path, steps=1, rate=0.0).before
+    report = AlignedTraining(steps=1, rate=0.0).fit(encoder.space, proxies, targets, tmp_path, gallery=twins)
+    assert report.before < AlignedTraining(steps=1, rate=0.0).fit(encoder.space, proxies, targets, tmp_path).before
 
 
 # ---- networks on disk --------------------------------------------------------------------------------

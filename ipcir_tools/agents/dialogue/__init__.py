@@ -1,1 +1,1 @@
-"""The dialogue graph: what a user says becomes searches, refinements and questions, turn after turn."""
+"""The dialogue graph: a user's messages become searches, refinements and questions, turn after turn."""

@@ -1,33 +1,16 @@
-"""What a person types in a dialogue, read without any model: edits, picks, undo and a few commands.
-
-The rules, first match wins; case and spaces do not matter:
-
-- **Commands** are whole lines: ``undo``, ``back``, ``go back two``, ``goto t12ab``, ``turns``, ``show``, ``show 3``,
-  ``sheet hits.png``, ``k 5``, ``where {"width": 800}``, ``help``, ``quit``. ``at t12ab: in green`` goes there first.
-- ``find WORDS`` and ``new PICTURE [WORDS]`` start over, unless the words point back (*find a happier one* is an edit)
-  or name no picture (*new collar* is one). ``find: WORDS`` always does.
-- A **picture** is a rank (``3``, ``#3``, ``picture 3``, ``the third one``) or an id of 6 digits or more.
-- ``more like 3``, ``I like 3``, ``less like 4``, ``not 2`` **judge**: the reference stays, the search leans.
-- ``3``, ``take 3``, ``like 3 but in green`` **choose**: the picture is the new reference. One picture can be; where
-  several are named (``like 2 and 5``), they are liked.
-- A bare number chooses only if the line ends there or goes on with *but*, so *3 buttons* is an edit.
-- Everything else, and what stands beside a pick, is an **edit**, as it was typed. So is a whole line in double quotes.
-"""
+"""What a line of a dialogue means, as values: edits, picks, undo and a few commands."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
-
-from ipcir_tools.text import one_line
 
 
 @dataclass(frozen=True)
 class Refine:
     """An edit, picks, or both. Pictures are ranks (``3``) or ids, as ``Engine.refine`` takes them."""
 
-    text: str = ""
+    modification: str = ""
     reference: str | None = None
     liked: tuple[str, ...] = ()
     disliked: tuple[str, ...] = ()
@@ -42,7 +25,7 @@ class Undo:
 
 @dataclass(frozen=True)
 class Goto:
-    """To the turn of that id, and there what else was said."""
+    """To the turn of that id, and a refinement of it."""
 
     turn: str
     then: Refine | None = None
@@ -57,10 +40,10 @@ class Find:
 
 @dataclass(frozen=True)
 class New:
-    """A new dialogue with a picture, by id, file or URL; ``text`` may be empty."""
+    """A new dialogue with a reference, by id, file or URL; the modification may be empty."""
 
     reference: str
-    text: str = ""
+    modification: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,14 +55,14 @@ class Show:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A contact sheet; None: under a name of the program's choice."""
+    """A contact sheet; None: the program chooses the file's name."""
 
     file: str | None = None
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A choice for the searches that follow, as it was typed."""
+    """An option of the searches that follow, as it was typed."""
 
     name: Literal["k", "where"]
     value: str
@@ -92,183 +75,16 @@ class Command:
     name: Literal["nothing", "turns", "help", "quit"]
 
 
-Line = Refine | Undo | Goto | Find | New | Show | Sheet | Setting | Command
-
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_COMMANDS: dict[str, Command] = {
-    "": Command("nothing"),
-    **dict.fromkeys(("turns", "tree", "history"), Command("turns")),
-    **dict.fromkeys(("help", "?"), Command("help")),
-    **dict.fromkeys(("quit", "exit", "q", "bye"), Command("quit")),
-}
-
-_HEX_ID = r"[a-f]*[0-9][0-9a-f]*"  # with a digit, for "facade" and "beaded" are words
-_ID = rf"(?=[0-9a-f]{{6,16}}(?!\w)){_HEX_ID}|[0-9a-f]{{16}}"
-_RANK = r"(?:(?:number|picture|image|hit) )?(?:[0-9]{1,3}|#[0-9]{1,4})"
-_NTH = rf"the (?a:{'|'.join(_ORDINALS)})(?: (?:one|picture|image|hit))?"
-_ONE = rf"(?<![\w#.])(?:{_ID}|{_RANK}|{_NTH})(?![\w%'\u2019-]|\.[0-9])"
-_MANY = rf"{_ONE}(?:(?:,? (?:and|or|nor) |, ?| ?& ?| ){_ONE})*"
-
-_LEAD = r"(?:(?:(?:yes|no),|(?:ok|okay|now|and|but|then|also|please),?) )*+"
-_JOINT = r"(?:(?<![,;.!])[,;.!]++ ?(?:(?:and|but|then|also) )*+| (?:(?:and|but|then|also) )++)"
-_ENDS = r"(?=$|[,;:.!?]| (?:but|and|then|than|please|instead|too|in|with|without)\b)"
-_MUCH = r"(?:(?:much|far|a lot|a bit|a little|even|rather|something|one) )*+"
-_TAKE = r"(?:i(?:'ll| will) )?(?:take|use|pick|choose|select|go with|go on with|continue with|start from)"
-
-_CHOSEN = re.compile(
-    rf"{_LEAD}(?:{_TAKE}|(?:(?:something|one) )?(?:just )?(?:like|similar to)) (?P<many>{_MANY}){_ENDS}"
-    rf"|(?P<bare>{_MANY})(?=[.!?]*$|,? but )"
-    rf"|(?P<sure>(?=#|[0-9a-f]{{6}}){_ONE}){_ENDS}",
-    re.IGNORECASE,
-)
-_JUDGED = re.compile(
-    rf"(?:^{_LEAD}|{_JOINT})(?:"
-    rf"{_MUCH}(?:more like|closer to|i (?:really )?(?:like|love|prefer)) (?P<liked>{_MANY})"
-    rf"(?:(?: rather)? than(?: like)? (?P<than>{_MANY}))?{_ENDS}"
-    rf"|{_MUCH}(?:less like|not like|nothing like|unlike|(?:i )?(?:do not|don['\u2019]t) like|(?:i )?dislike) "
-    rf"(?P<disliked>{_MANY}){_ENDS}"
-    rf"|not (?P<not>{_MANY})(?=$|[;:.!?]|,(?! ?[0-9])| (?:but|and|please)\b))",
-    re.IGNORECASE,
-)
-_OPENING = re.compile(r"^[ ,;:.!?]*(?:(?:but|and|then|also)\b[ ,]*)*", re.IGNORECASE)
-_POLITE = re.compile(r"(?:(?:please|instead|too)[ .!?]*)*", re.IGNORECASE)
-
-_STEPS = rf"(?P<steps>[1-9][0-9]?|(?a:{'|'.join(_NUMBERS)}))(?: (?:steps?|turns?|times))?"
-_UNDO = re.compile(
-    rf"(?:please )?(?:undo|(?:(?:go|step) )?back)(?: (?:by )?{_STEPS}| (?P<twice>twice)| once| that)?[.!]?",
-    re.IGNORECASE,
-)
-_TURN = r"t(?=[a-f]*[0-9])[0-9a-f]{3,11}|t[0-9a-f]{11}"
-_GOTO = re.compile(
-    rf"(?:goto (?P<any>[\w-]+)|(?:(?:go to|go back to|back to|return to|at|from|show) )?(?P<turn>{_TURN}))"
-    r"(?:: ?(?P<then>.*))?",
-    re.IGNORECASE,
-)
-_FIND = re.compile(r"(?:find|search for)(?P<sure>:)? (?:me )?(?P<text>.+)", re.IGNORECASE)
-_POINTS_BACK = re.compile(
-    r"\b(?:ones?|it|its|this|that|these|those|them|another|others?|same|similar|like|something|anything|more|less|fewer"
-    r"|(?:dark|light|bright|pal|long|short|small|bigg|larg|thinn|thick|wid|narrow|fanci|happi|nic|soft|plain|simpl|old"
-    r"|young|new|tight|loos|warm|cool|tall|high|low|clean|prett?i|funni|sadd|shini|dressi|sporti|cheap)e?r)\b",
-    re.IGNORECASE,
-)
-_NEW = re.compile(r"""new\s+(?:"(?P<quoted>[^"]+)"|(?P<word>\S+))(?:\s+(?P<text>.+))?""", re.IGNORECASE | re.DOTALL)
-_PICTURE = re.compile(
-    rf"(?:{_ID})|(?:data:|https?:|file:|[/~\\]|\.\.?[/\\]|[a-z]:\\).+"
-    r"|.+\.(?:jpe?g|png|gif|webp|bmp|tiff?|avif|heic|ppm|tga|ico)",
-    re.IGNORECASE,
-)
-_SHEET = re.compile(r"""sheet(?:\s+["']?(?P<file>.+\.(?:png|jpe?g|webp))["']?)?""", re.IGNORECASE)
-_SHOW = re.compile(rf"show(?: (?P<one>{_ONE}))?", re.IGNORECASE)
-_SETTING = re.compile(r"(?P<k>k) ?=? ?(?P<count>[0-9]+)|(?P<where>where) (?P<filter>\{.*|off|none)", re.IGNORECASE)
-_LONGEST = 2_000
-"""Characters of a line that may be more than an edit; the patterns need time that grows with its square."""
-_QUOTED = re.compile(r'"([^"]*[^"\s][^"]*)"')
+ParsedLine = Refine | Undo | Goto | Find | New | Show | Sheet | Setting | Command
 
 
-def parse_line(text: str) -> Line:
-    """What a line means. Never raises; what is no command and no pick is an edit, as it was typed."""
-    line, flat = text.strip(), one_line(text)
-    if (command := _COMMANDS.get(flat.lower())) is not None:
-        return command
-    if len(line) > _LONGEST:
-        return Refine(line)
-    if quoted := _QUOTED.fullmatch(line):
-        return Refine(quoted[1].strip())
-    for reading in (_undo, _goto, _setting, _find, _show):
-        if (read := reading(flat)) is not None:
-            return read
-    return _sheet(line) or _new(line) or _picks(flat) or Refine(line)
+def format_refinement(refinement: Refine) -> str:
+    """A refinement as a line with the same meaning: ``take 3, in green, less like 1``."""
+    parts = [f"take {refinement.reference}"] if refinement.reference else []
+    parts += [refinement.modification] if refinement.modification else []
+    judged = (("more like", refinement.liked), ("less like", refinement.disliked))
+    return ", ".join(parts + [f"{words} {_join(names)}" for words, names in judged if names])
 
 
-def spoken(said: Refine) -> str:
-    """A refinement as a line that means the same: ``take 3, in green, less like 1``."""
-    parts = [f"take {said.reference}"] if said.reference else []
-    parts += [said.text] if said.text else []
-    judged = (("more like", said.liked), ("less like", said.disliked))
-    return ", ".join(parts + [f"{word} {_listed(names)}" for word, names in judged if names])
-
-
-def _listed(names: tuple[str, ...]) -> str:
+def _join(names: tuple[str, ...]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-
-
-def _undo(flat: str) -> Undo | None:
-    if not (found := _UNDO.fullmatch(flat)):
-        return None
-    steps = (found["steps"] or ("2" if found["twice"] else "1")).lower()
-    return Undo(_NUMBERS.index(steps) + 1 if steps in _NUMBERS else int(steps))
-
-
-def _goto(flat: str) -> Goto | None:
-    if not (found := _GOTO.fullmatch(flat)):
-        return None
-    then = (found["then"] or "").strip()
-    return Goto((found["any"] or found["turn"]).lower(), (_picks(then) or Refine(then)) if then else None)
-
-
-def _setting(flat: str) -> Setting | None:
-    if not (found := _SETTING.fullmatch(flat)):
-        return None
-    return Setting("k", found["count"]) if found["k"] else Setting("where", found["filter"])
-
-
-def _find(flat: str) -> Find | None:
-    found = _FIND.fullmatch(flat)
-    if not found or not (found["sure"] or not _POINTS_BACK.search(found["text"])):
-        return None
-    return Find(found["text"])
-
-
-def _show(flat: str) -> Show | None:
-    found = _SHOW.fullmatch(flat)
-    return Show(_names(found["one"])[0] if found["one"] else None) if found else None
-
-
-def _sheet(line: str) -> Sheet | None:
-    found = _SHEET.fullmatch(line)
-    return Sheet(found["file"]) if found else None
-
-
-def _new(line: str) -> New | None:
-    found = _NEW.fullmatch(line)
-    reference = (found["quoted"] or found["word"]) if found else ""
-    if not found or not (_PICTURE.fullmatch(reference) or (found["quoted"] and "/" in reference)):
-        return None
-    return New(reference, (found["text"] or "").strip())
-
-
-def _picks(flat: str) -> Refine | None:
-    """The picks of a line with the words beside them; None where nothing is picked."""
-    chosen = _CHOSEN.match(flat)
-    named = _names(chosen["many"] or chosen["bare"] or chosen["sure"]) if chosen else ()
-    base, liked, disliked = (named[0], [], []) if len(named) == 1 else (None, [*named], list[str]())
-    end, words = chosen.end() if chosen else 0, list[str]()
-    for judged in _JUDGED.finditer(flat, end):
-        words.append(flat[end : judged.start()])
-        end = judged.end()
-        liked += _names(judged["liked"])
-        disliked += _names(judged["than"]) + _names(judged["disliked"]) + _names(judged["not"])
-    if not (base or liked or disliked):
-        return None
-    return Refine(_beside([*words, flat[end:]]), base, tuple(dict.fromkeys(liked)), tuple(dict.fromkeys(disliked)))
-
-
-def _beside(pieces: list[str]) -> str:
-    """The words around the picks, without what joined them."""
-    words = [_OPENING.sub("", piece).rstrip(" ,;") for piece in pieces]
-    return ", ".join(piece for piece in words if not _POLITE.fullmatch(piece))
-
-
-def _names(many: str | None) -> tuple[str, ...]:
-    """The pictures of a list, ranks as plain numbers."""
-    return tuple(map(_name, re.findall(_ONE, many or "", re.IGNORECASE)))
-
-
-def _name(one: str) -> str:
-    last = one.lower().removesuffix(" one").split()
-    nth = [word for word in last if word in _ORDINALS]
-    if nth:
-        return str(_ORDINALS.index(nth[0]) + 1)
-    rank = last[-1].removeprefix("#")
-    return str(int(rank)) if len(rank) <= 4 else rank

@@ -1,7 +1,7 @@
-"""The dialogue as a LangGraph graph: read -> caption -> imagine -> compose -> search -> ask or answer.
+"""The dialogue as a LangGraph graph: read -> caption -> imagine -> search -> ask or answer.
 
 One run is one round: a user's message in, a turn and an ``AIMessage`` out. The state is plain JSON and messages, so any
-checkpointer keeps it; ``turn`` is the turn that the next round builds on, so undo is handing in an earlier one.
+checkpointer keeps it; ``turn`` is the turn that the next round builds on, so passing an earlier one is an undo.
 
 ::
 
@@ -18,7 +18,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
@@ -27,7 +27,8 @@ from langgraph.graph import END, START, StateGraph
 from ipcir_tools.agents.dialogue.nodes import DialogueNodes
 from ipcir_tools.agents.dialogue.state import DialogueInput, DialogueState
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import IPCIRError
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
+from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,34 +38,42 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STAGES = ("read", "caption", "imagine", "compose", "search")
+NODES = ("read", "caption", "imagine", "search")
 
 
 class Node(Protocol):
-    """A stage as LangGraph calls it."""
+    """A node as LangGraph calls it."""
 
     def __call__(self, state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
-        """What the stage changes in the state."""
+        """The fields of the state that the node changes."""
         ...
 
 
 def build_dialogue(
-    engine: Engine, *, ask: bool = True, checkpointer: Checkpointer = None, k: int | None = None
+    engine: Engine,
+    *,
+    ask: bool = True,
+    checkpointer: Checkpointer = None,
+    trusted: bool = False,
+    raise_errors: bool = False,
+    **keywords: Unpack[SearchKeywords],
 ) -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
     """The dialogue over ``engine``, ready to invoke or stream, sync and async.
 
-    ``stream_mode="custom"`` tells of each stage as it begins: ``{"stage": "imagine", ...}``. With ``ask``, a round in
-    doubt asks one question: it stops with an interrupt ``{"question", "why", "turn"}`` and goes on with
+    ``stream_mode="custom"`` reports each step as it begins: ``{"node": "imagine", ...}``. With ``ask``, an unclear
+    round asks one question: it stops with an interrupt ``{"question", "why", "turn"}`` and goes on with
     ``Command(resume="the answer")``; ``turn`` is what was found nevertheless. That needs a checkpointer; without one
-    the doubt stands in the answer. ``k``: hits of a new search; None: the settings'. Whatever goes wrong is told in the
-    answer; nothing is raised.
+    the answer says what is unclear. ``trusted``: a reference may be any file of this machine, for a dialogue with its
+    own user. Errors are answers, unless ``raise_errors``. ``keywords`` are the fields of :class:`SearchOptions`, for
+    every search.
     """
-    nodes = DialogueNodes(engine, ask, k)
+    nodes = DialogueNodes(engine, ask=ask, options=SearchOptions(**keywords), trusted=trusted)
     graph = StateGraph(DialogueState, input_schema=DialogueInput)
-    following = dict(zip(STAGES, (*STAGES[1:], "answer"), strict=True)) | {"ask": "caption"}
-    for stage, then in following.items():
-        graph.add_node(stage, _told(stage, getattr(nodes, stage)))
-        graph.add_conditional_edges(stage, _route(then), [*dict.fromkeys([then, "ask", "answer"])])
+    following = dict(zip(NODES, (*NODES[1:], "answer"), strict=True)) | {"ask": "caption"}
+    for name, then in following.items():
+        node: Node = getattr(nodes, name)
+        graph.add_node(name, _raise_problems(node) if raise_errors else _answer_errors(name, node))
+        graph.add_conditional_edges(name, _route(then), [*dict.fromkeys([then, "ask", "answer"])])
     graph.add_node("answer", nodes.answer)
     graph.add_edge(START, "read")
     graph.add_edge("answer", END)
@@ -73,42 +82,54 @@ def build_dialogue(
 
 async def make_dialogue() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
     """The dialogue for ``langgraph dev``, over the gallery that the ``IPCIR_`` variables name."""
-    return await asyncio.to_thread(_served)
+    return await asyncio.to_thread(_served_dialogue)
 
 
-_SERVING = threading.Lock()
+_LOCK = threading.Lock()
 
 
-def _served() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
-    with _SERVING:  # the server asks for the graph many times, and at once
-        return _built()
+def _served_dialogue() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
+    with _LOCK:  # the server requests the graph many times, and at once
+        return _cached_dialogue()
 
 
 @cache
-def _built() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
+def _cached_dialogue() -> CompiledStateGraph[DialogueState, None, DialogueInput, DialogueState]:
     return build_dialogue(Engine.open(Settings()))
 
 
-def _told(stage: str, work: Node) -> Node:
-    """A node whose failure is told in the answer."""
+def _answer_errors(name: str, node: Node) -> Node:
+    """A node whose failure becomes the answer of the round."""
 
-    def node(state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
+    def guarded(state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
         try:
-            return work(state, config)
+            return node(state, config)
         except GraphBubbleUp:
             raise
         except IPCIRError as error:
             return {"problem": str(error)}
-        except Exception as error:  # a dialogue must survive a fault of ours
-            log.exception("the dialogue's stage %s failed", stage)
-            return {"problem": f"The stage {stage!r} failed inside ({type(error).__name__}): say it once more."}
+        except Exception as error:  # broad: a dialogue must survive an error in this package
+            log.exception("the dialogue's node %s failed", name)
+            return {"problem": f"The node {name!r} failed inside ({type(error).__name__}): send the request again."}
 
-    return node
+    return guarded
+
+
+def _raise_problems(node: Node) -> Node:
+    """A node that raises its problem as InvalidRequestError, beside what it raises anyway."""
+
+    def raising(state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
+        update = node(state, config)
+        if problem := update.get("problem"):
+            raise InvalidRequestError(problem)
+        return update
+
+    return raising
 
 
 def _route(then: str) -> Callable[[DialogueState], str]:
     def route(state: DialogueState) -> str:
-        if not state.get("problem") and (state.get("doubt") or {}).get("ask"):
+        if not state.get("problem") and (state.get("clarification") or {}).get("ask"):
             return "ask"
         return "answer" if state.get("problem") or state.get("result") else then
 

@@ -1,7 +1,7 @@
-"""A doubt -> one question to the user, worded by a language model where there is one that words it well.
+"""Writes the one question of a clarification, with a language model where there is one that does it well.
 
-The question of the rules stands wherever the model says anything but one short question, or nothing: what it says is
-read by a person who trusts the program that shows it, and captions and file names have gone into it.
+The question of the rules is used wherever the model's reply is anything but one short question: a person reads it and
+trusts the program that shows it, and captions and file names have gone into the prompt.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from ipcir_tools.agents.dialogue.clarify import Clarification
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.chat_model import load_llm, name_of
+from ipcir_tools.llm.chat_model import load_llm, model_name
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.reply_store import key_of, reply_of
-from ipcir_tools.llm.reply_text import refuses, unwrapped
-from ipcir_tools.llm.tracing import asked_by
+from ipcir_tools.llm.reply_store import new_reply, reply_key
+from ipcir_tools.llm.reply_text import is_refusal, unwrap
+from ipcir_tools.llm.tracing import model_call_config
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.text import one_line, remove_unprintable, sanitize, unquote
 from ipcir_tools.types import Turn
@@ -40,48 +40,48 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0
-"""Seconds that a question may take: the one of the rules is there at once."""
+"""Seconds that a question may take: the one of the rules takes no time."""
 MAX_CHARS = 200
 FOUND = 5
 FOUND_CHARS = 200
-"""How many of the pictures found the model is told of, and how much of each text."""
+"""How many of the pictures found are in the prompt, and how many characters of each text."""
 
 _VARIABLES = {"request", "why", "found", "question"}
 _MARKS = "?\uff1f\u061f"
 """Question marks: Latin, fullwidth, Arabic."""
 _SENTENCE = re.compile(r"[.!;\u2026](?:\s|$)|[\u3002\uff01]")
-_DEBRIS = re.compile(r"[{}<>\[\]|\\`]|://|\bwww\.|\w@\w", re.IGNORECASE)
-_ELSEWHERE = re.compile(
+_MARKUP = re.compile(r"[{}<>\[\]|\\`]|://|\bwww\.|\w@\w", re.IGNORECASE)
+_OFF_TOPIC = re.compile(
     r"\b(?:pass(?:word|code|phrase)s?|log ?in|sign ?in|credit card|bank|account|api key|tokens?|e-?mail|phone number"
     r"|click|download|install|prompt|instructions?|ignore)\b",
     re.IGNORECASE,
 )
-"""What no question about a picture needs, and a caption with orders in it might lead to."""
+"""Words that no question about a picture needs; a caption with instructions in it might lead to them."""
 
 
 @dataclass(frozen=True)
 class UnclearRequest:
-    """A request, why it is in doubt, and what was found nevertheless, best first."""
+    """A request, what is unclear about it, and descriptions of what was found nevertheless, best first."""
 
     request: str
-    doubt: Clarification
+    clarification: Clarification
     found: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question, who worded it, and what it took."""
+    """One question, its author, and its cost."""
 
     text: str
     by: Literal["llm", "rules"] = "rules"
     problem: str | None = None
-    """Why a model that was asked did not word it."""
+    """Why the language model's reply was not used."""
     calls: int = 0
-    """Calls made now: one at most, none where the reply was kept."""
+    """Calls made now: one at most, none where the reply was stored."""
 
     @property
-    def told(self) -> dict[str, str]:
-        """Who worded it, for a trace; nothing where no model was asked to."""
+    def origin(self) -> dict[str, str]:
+        """The author, for a trace; empty where no model was called."""
         if self.problem is not None:
             return {"by": self.by, "problem": self.problem}
         return {"by": self.by} if self.by == "llm" else {}
@@ -91,63 +91,64 @@ class NoQuestionError(ValueError):
     """A reply that is not one short question; the text says why."""
 
 
-def build_wording_chain(
+def build_question_chain(
     llm: BaseChatModel | None,
     *,
     prompts: Path | None = None,
     replies: ReplyStore | None = None,
     timeout: float = TIMEOUT,
 ) -> Runnable[UnclearRequest, Question]:
-    """What words a question, by the prompt ``ask``; without ``llm``, and on any trouble with it, the rules' stands.
+    """Writes questions with the prompt ``ask``; without ``llm``, and on any failure, the rules' question stands.
 
-    The model is asked once, within ``timeout`` seconds, and never again for the same doubt. Raises
-    ``InvalidRequestError`` for a prompt of the user's own in ``prompts`` that wants what a doubt does not have, or
-    asks for JSON.
+    The model is called once, within ``timeout`` seconds, and never again for the same request. Raises
+    InvalidRequestError for a user's prompt in ``prompts`` with other variables, or with a JSON reply.
     """
     if llm is None:
-        return RunnableLambda(lambda asked: Question(asked.doubt.question), name="ask")
+        return RunnableLambda(lambda request: Question(request.clarification.question), name="ask")
     prompt = load_prompt("ask", prompts)
     if unknown := sorted(set(prompt.variables) - _VARIABLES) + list(prompt.pictures):
-        raise InvalidRequestError(f"prompt ask wants {', '.join(unknown)}; a doubt has {', '.join(sorted(_VARIABLES))}")
+        raise InvalidRequestError(
+            f"prompt ask has unknown variables {', '.join(unknown)}; there are {', '.join(sorted(_VARIABLES))}"
+        )
     if prompt.reply != "text":
         raise InvalidRequestError("prompt ask must have 'reply: text': the question is shown as it comes")
-    return RunnableLambda(_Wording(llm, prompt, replies, timeout).worded, name="ask")
+    return RunnableLambda(_QuestionWriter(llm, prompt, replies, timeout).write, name="ask")
 
 
-def wording_for(engine: Engine) -> Runnable[UnclearRequest, Question]:
-    """What words the questions of a dialogue over ``engine``: its language model, made when there is a first doubt."""
+def question_chain_of(engine: Engine) -> Runnable[UnclearRequest, Question]:
+    """The question chain of a dialogue over ``engine``, with its language model; made for the first question."""
 
     @cache
     def chain() -> Runnable[UnclearRequest, Question]:
         settings = engine.settings
         try:
             llm = load_llm(settings)
-        except ModelUnavailableError as error:  # whoever imagines with it is told; a question needs no model
-            log.warning("the rules word the questions: %s", error)
+        except ModelUnavailableError as error:  # the imagination reports it; a question needs no model
+            log.warning("the rules write the questions: %s", error)
             llm = None
         timeout = min(TIMEOUT, settings.llm_timeout)
-        return build_wording_chain(llm, prompts=settings.prompts, replies=engine.catalog, timeout=timeout)
+        return build_question_chain(llm, prompts=settings.prompts, replies=engine.catalog, timeout=timeout)
 
-    return RunnableLambda(lambda asked, config: chain().invoke(asked, config), name="ask.wording")
+    return RunnableLambda(lambda request, config: chain().invoke(request, config), name="ask.question")
 
 
-def found_in(turn: Turn) -> list[str]:
-    """What a turn found in words: the target that was imagined, then the captions of the hits, best first."""
+def describe_turn(turn: Turn) -> list[str]:
+    """A turn in words: the imagined target, then the captions of the hits, best first."""
     target = [f"(imagined) {turn.imagined.description}"] if turn.imagined else []
     return target + [hit.caption for hit in turn.hits if hit.caption]
 
 
 def read_question(text: str) -> str:
     """The one short question that a model's reply is. Raises ``NoQuestionError`` for anything else."""
-    answer = unwrapped(text)
+    answer = unwrap(text)
     if not answer:
         raise NoQuestionError("the reply is empty")
-    if refuses(answer):
+    if is_refusal(answer):
         raise NoQuestionError("the language model declined")
     question = unquote(remove_unprintable(answer))
     if len(question) > MAX_CHARS or "\n" in answer:
         raise NoQuestionError(f"the reply is longer than one line of {MAX_CHARS} characters")
-    if _DEBRIS.search(question) or _ELSEWHERE.search(question):
+    if _MARKUP.search(question) or _OFF_TOPIC.search(question):
         raise NoQuestionError("the reply is about something else than the picture")
     if question[-1:] not in tuple(_MARKS) or len(re.findall(r"\w", question)) < 4:
         raise NoQuestionError("the reply is no question")
@@ -156,35 +157,35 @@ def read_question(text: str) -> str:
     return question
 
 
-class _Wording:
+class _QuestionWriter:
     def __init__(self, llm: BaseChatModel, prompt: Prompt, replies: ReplyStore | None, timeout: float) -> None:
         self._llm = llm
         self._prompt = prompt
         self._replies = replies
         self._timeout = timeout
-        self._asker = ChatClient(llm, None)
+        self._client = ChatClient(llm, None)
 
-    def worded(self, asked: UnclearRequest, config: RunnableConfig) -> Question:
-        messages = self._rendered(asked)
-        key = key_of(messages, self._llm, self._prompt)
+    def write(self, request: UnclearRequest, config: RunnableConfig) -> Question:
+        messages = self._render(request)
+        key = reply_key(messages, self._llm, self._prompt)
         budget = Budget(self._timeout, attempts=1)
         try:
             if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
                 return Question(read_question(known.text), "llm")
-            answer = self._asker.ask(messages, asked_by("ask", config, self._prompt), budget)
+            answer = self._client.ask(messages, model_call_config("ask", config, self._prompt), budget)
             question = read_question(answer.text)
         except (NoReplyError, NoQuestionError) as problem:
-            return Question(asked.doubt.question, problem=str(problem), calls=budget.calls)
+            return Question(request.clarification.question, problem=str(problem), calls=budget.calls)
         if self._replies is not None:
-            self._replies.put_reply(key, reply_of(answer.text, "ask", name_of(self._llm), self._prompt, budget))
+            self._replies.put_reply(key, new_reply(answer.text, "ask", model_name(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
 
-    def _rendered(self, asked: UnclearRequest) -> list[BaseMessage]:
-        found = "\n".join(f"- {sanitize(one_line(text), FOUND_CHARS)}" for text in asked.found[:FOUND])
+    def _render(self, request: UnclearRequest) -> list[BaseMessage]:
+        found = "\n".join(f"- {sanitize(one_line(text), FOUND_CHARS)}" for text in request.found[:FOUND])
         values = {
-            "request": asked.request or "(nothing)",
-            "why": asked.doubt.told,
+            "request": request.request or "(nothing)",
+            "why": request.clarification.message,
             "found": found or "(nothing yet)",
-            "question": asked.doubt.question,
+            "question": request.clarification.question,
         }
         return self._prompt.render(**{name: values[name] for name in self._prompt.variables})

@@ -15,7 +15,7 @@ from ipcir_tools.types import ImaginedTarget
 
 
 class DialogueInput(TypedDict, total=False):
-    """What a round may be given; all but the message may be left out."""
+    """The input of a round; everything but the message may be left out."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     """A user's message last: words, a line of ``ipcir chat`` ("more like 3", "undo"), an image block."""
@@ -23,15 +23,17 @@ class DialogueInput(TypedDict, total=False):
     """The picture to start from, or to go on from: an id, a rank in the turn's hits, an allowed path, a data: URI."""
     liked: list[str]
     disliked: list[str]
-    """Ids or ranks, for programs; people say "more like 3"."""
+    """Ids or ranks, for programs; people type "more like 3"."""
+    k: int | None
+    """How many hits. None: as before, or as the graph was built."""
     where: dict[str, Any] | None
-    """A filter on the gallery; None: as before; empty: none any more."""
+    """A filter on the gallery. None: as before; empty: no filter any more."""
     turn: str | None
     """The turn to build on, in place of the last one."""
 
 
 class DialogueState(DialogueInput, total=False):
-    """What a round works on. Every field is plain JSON, apart from the messages."""
+    """The state of a round. Every field is plain JSON, apart from the messages."""
 
     modification: str
     query: dict[str, Any] | None
@@ -41,62 +43,68 @@ class DialogueState(DialogueInput, total=False):
     """What the words change: the caption, or the target before. None where there are no new words."""
     work: dict[str, dict[str, float]]
     """``seconds`` and ``counts`` so far."""
-    doubt: dict[str, Any] | None
-    """``why``, ``told``, ``question``, ``turn``, ``ask``: whether it is asked or only told, and ``by``: who worded the
-    question, ``llm`` or ``rules``."""
-    asked: bool
+    clarification: dict[str, Any] | None
+    """``why``, ``message``, ``question``, ``turn``, ``ask``: whether the question is asked or only the message is
+    shown, and ``by``: the author of the question, ``llm`` or ``rules``."""
+    question_asked: bool
+    """Whether this round has asked its one question."""
     problem: str | None
-    stood: str | None
-    """The last turn that was answered with."""
+    last_answer: str | None
+    """The last turn that was an answer."""
     result: dict[str, Any] | None
-    """What was found, as every face shows it; None where something went wrong."""
+    """The result of the search, as every face shows it; None where something went wrong."""
     text: str | None
 
 
-_ROUND: dict[str, Any] = {
+NEW_ROUND: dict[str, Any] = {
     "modification": "",
     "query": None,
     "caption": None,
     "imagined": None,
     "start": None,
     "work": {"seconds": {}, "counts": {}},
-    "doubt": None,
-    "asked": False,
+    "clarification": None,
+    "question_asked": False,
     "problem": None,
     "result": None,
     "text": None,
 }
-_NOTHING_GIVEN: dict[str, Any] = {"reference": None, "liked": [], "disliked": [], "where": None}
+"""The fields that a round begins with."""
+NO_INPUT: dict[str, Any] = {"reference": None, "liked": [], "disliked": [], "k": None, "where": None}
+"""The input fields after a round, which holds for that round alone."""
 
 Update = dict[str, Any]
+"""The fields of the state that a node changes."""
 
 
-def _last(state: DialogueState) -> str | None:
+def last_turn(state: DialogueState) -> str | None:
     """The turn that was found last, also where a question about it is still open."""
-    doubt = state.get("doubt") or {}
-    return doubt["turn"] if doubt.get("ask") else state.get("turn")
+    clarification = state.get("clarification") or {}
+    return clarification["turn"] if clarification.get("ask") else state.get("turn")
 
 
-def _worked(
+def add_work(
     state: DialogueState | Update, counts: Mapping[str, float], **seconds: float
 ) -> dict[str, dict[str, float]]:
-    """The work so far and what came to it."""
-    came = {"seconds": seconds, "counts": counts}
+    """The work of the round so far, with these counts and seconds added."""
+    added = {"seconds": seconds, "counts": counts}
     return {
-        part: {**before, **{name: before.get(name, 0) + n for name, n in came[part].items()}}
+        part: {**before, **{name: before.get(name, 0) + n for name, n in added[part].items()}}
         for part, before in state["work"].items()
     }
 
 
-def _as_json(imagination: Imagination) -> dict[str, Any]:
+def imagination_json(imagination: Imagination) -> dict[str, Any]:
+    """An imagination as the state holds it."""
     plain = {"target": imagination.target.model_dump(mode="json"), "warnings": [*imagination.warnings]}
     return asdict(imagination) | plain
 
 
-def _imagination(state: DialogueState) -> Imagination | None:
-    kept = state.get("imagined")
-    if kept is None:
+def imagination_of(state: DialogueState) -> Imagination | None:
+    """The imagination that the state holds."""
+    document = state.get("imagined")
+    if document is None:
         return None
-    target = ImaginedTarget(**kept["target"])
-    said = (kept["prompt"], tuple(kept["warnings"]), kept["calls"], kept["cached"])
-    return Imagination(target, *said, model=kept.get("model"))
+    target, warnings = ImaginedTarget(**document["target"]), tuple(document["warnings"])
+    kept = {name: document[name] for name in ("prompt", "calls", "cached", "model")}
+    return Imagination(target, warnings=warnings, **kept)

@@ -1,4 +1,4 @@
-"""What somebody says in a dialogue, as changes to the dialogue's state."""
+"""The user's input in a dialogue: the last message, and the request that its line makes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from ipcir_tools.agents.dialogue.commands import Command, Find, Goto, Line, New, Refine, Show, Undo, parse_line
+from ipcir_tools.agents.dialogue.commands import Command, Find, Goto, New, ParsedLine, Refine, Show, Undo
+from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.errors import InvalidRequestError
 
 
 @dataclass(frozen=True)
 class UserInput:
-    """A message in parts; ``kept`` is the message as the dialogue keeps it: a picture in it is only mentioned."""
+    """A message in parts."""
 
     text: str
     picture: str | None
-    kept: HumanMessage
+    """A picture in the message, as a reference: a ``data:`` URI or a URL."""
+    message: HumanMessage
+    """The message as the dialogue keeps it: a picture in it is replaced by a mention."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +30,22 @@ class DialogueRequest:
 
     turn: str | None
     """The turn to go on from; None: a new dialogue."""
-    text: str = ""
+    modification: str = ""
     reference: str | None = None
     liked: tuple[str, ...] = ()
     disliked: tuple[str, ...] = ()
     back: int = 0
     """How many turns before ``turn`` is meant."""
     show: bool = False
-    afresh: bool = False
+    new_dialogue: bool = False
     """Whether the line itself starts over: pictures and judgements from before it do not count then."""
 
 
-def last_said(messages: Sequence[AnyMessage]) -> UserInput:
-    """The words and the picture of the last message. Raises InvalidRequestError where it is no user's, or shows
-    several."""
+def last_input(messages: Sequence[AnyMessage]) -> UserInput:
+    """The words and the picture of the last message.
+
+    Raises InvalidRequestError where it is no user's message, or has several pictures.
+    """
     last = messages[-1] if messages else None
     if not isinstance(last, HumanMessage):
         raise InvalidRequestError(
@@ -52,12 +57,12 @@ def last_said(messages: Sequence[AnyMessage]) -> UserInput:
     text = last.text
     if not pictures:
         return UserInput(text, None, last)
-    mentioned = f"{text}\n[picture]".strip()
-    return UserInput(text, _address(pictures[0]), last.model_copy(update={"content": mentioned}))
+    mention = f"{text}\n[picture]".strip()
+    return UserInput(text, _uri(pictures[0]), last.model_copy(update={"content": mention}))
 
 
-def _address(block: Mapping[str, Any]) -> str:
-    """A picture's block as a reference: a ``data:`` URI or a URL."""
+def _uri(block: Mapping[str, Any]) -> str:
+    """An image block as a reference: a ``data:`` URI or a URL."""
     if data := block.get("base64"):
         return f"data:{block.get('mime_type') or 'image/png'};base64,{data}"
     if url := block.get("url"):
@@ -65,26 +70,28 @@ def _address(block: Mapping[str, Any]) -> str:
     raise InvalidRequestError("The picture in the message has neither bytes nor a URL: send it as base64.")
 
 
-def understood(text: str, turn: str | None, last: str | None) -> DialogueRequest:
-    """What a line asks for while the dialogue stands at ``turn``. Raises InvalidRequestError for what is no request.
+def read_request(text: str, turn: str | None, last: str | None) -> DialogueRequest:
+    """The request of a line while the dialogue is at ``turn``. Raises InvalidRequestError for what is no request.
 
-    ``last`` is the turn that was found last: another one where its answer is still in doubt.
+    ``last`` is the turn that was found last: another one where a question about it is open.
     """
-    return _asked(parse_line(text), turn, last)
+    return _request(parse_line(text), turn, last)
 
 
-def _asked(line: Line, turn: str | None, last: str | None) -> DialogueRequest:
+def _request(line: ParsedLine, turn: str | None, last: str | None) -> DialogueRequest:
     match line:
-        case Refine(words, base, liked, disliked):
-            return DialogueRequest(turn, words, base, liked, disliked)
-        case Find(words):
-            return DialogueRequest(None, words, afresh=True)
-        case New(reference, words):
-            return DialogueRequest(None, words, reference, afresh=True)
+        case Refine(_, reference, liked, disliked) if turn is None and (liked or disliked or _is_rank(reference)):
+            raise InvalidRequestError("There are no hits to pick from: search first, say what the picture should show.")
+        case Refine(modification, reference, liked, disliked):
+            return DialogueRequest(turn, modification, reference, liked, disliked)
+        case Find(text):
+            return DialogueRequest(None, text, new_dialogue=True)
+        case New(reference, modification):
+            return DialogueRequest(None, modification, reference, new_dialogue=True)
         case Goto(goal, None):
             return DialogueRequest(goal, show=True)
         case Goto(goal, then):
-            return _asked(then or Refine(), goal, goal)
+            return _request(then or Refine(), goal, goal)
         case Undo(steps) if last is not None:
             return DialogueRequest(last, back=steps, show=True)
         case Show() if last is not None:
@@ -100,7 +107,11 @@ def _asked(line: Line, turn: str | None, last: str | None) -> DialogueRequest:
             )
 
 
-def as_picture(text: str) -> str | None:
+def _is_rank(reference: str | None) -> bool:
+    return reference is not None and reference.isdecimal() and len(reference) <= 4
+
+
+def named_picture(text: str) -> str | None:
     """The picture that a text names and nothing else: an id, a file or a URL."""
     line = parse_line(f"new {text.strip()}")
-    return line.reference if isinstance(line, New) and not line.text else None
+    return line.reference if isinstance(line, New) and not line.modification else None

@@ -35,12 +35,8 @@ TOOLS: dict[str, Tool[Any]] = {
 }
 """Every tool by its name, in the order in which an agent should read them."""
 
-IMAGE_TOOLS = frozenset({SHOW_IMAGES.name})
-"""The tools that answer with pictures: offered only where a caller wants them, for models that take images."""
-
 __all__ = [
     "TOOLS",
-    "IMAGE_TOOLS",
     "Answer",
     "Arguments",
     "Brief",

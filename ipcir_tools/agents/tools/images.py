@@ -77,7 +77,7 @@ def _show_images(engine: Engine, arguments: ShowImagesArguments) -> Answer:
 
 def _open(engine: Engine, picture: str) -> tuple[str, Image.Image | str]:
     """A picture's id, and the picture, or why it cannot be shown."""
-    record, pixels = engine.resolved(picture, trusted=False)
+    record, pixels = engine.resolve(picture)
     return record.id, pixels.get(record.id) or read_pixels(record.source, engine.settings, record.id)
 
 
@@ -110,4 +110,7 @@ SHOW_IMAGES = Tool(
     arguments=ShowImagesArguments,
     brief=ShowImagesBrief,
     run=_show_images,
+    read_only=True,
+    idempotent=True,
+    has_pictures=True,
 )

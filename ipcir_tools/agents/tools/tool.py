@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -57,6 +58,11 @@ class Picture:
     mime_type: str
     ids: tuple[str, ...]
 
+    @property
+    def base64(self) -> str:
+        """The bytes in base64."""
+        return b64encode(self.data).decode()
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -85,6 +91,12 @@ class Tool(Generic[A]):
     arguments: type[A]
     brief: type[Brief]
     run: Callable[[Engine, A], Answer]
+    read_only: bool = False
+    """Whether a call leaves the catalog as it is."""
+    idempotent: bool = False
+    """Whether a second call changes nothing: what it stores, it stores once. A search stores a turn every time."""
+    has_pictures: bool = False
+    """Whether its answers have pictures: offered only to models that take images."""
 
     def call(self, engine: Engine, arguments: A) -> Answer:
         """The answer. Raises ToolCallError, and nothing else, whatever the arguments are."""

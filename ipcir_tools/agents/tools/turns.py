@@ -155,6 +155,8 @@ SHOW_TURN = Tool(
     arguments=ShowTurnArguments,
     brief=TurnBrief,
     run=_show_turn,
+    read_only=True,
+    idempotent=True,
 )
 
 LIST_TURNS = Tool(
@@ -167,4 +169,6 @@ LIST_TURNS = Tool(
     arguments=ListTurnsArguments,
     brief=ListTurnsBrief,
     run=_list_turns,
+    read_only=True,
+    idempotent=True,
 )

@@ -211,6 +211,7 @@ CAPTION_IMAGE = Tool(
     arguments=CaptionImageArguments,
     brief=CaptionBrief,
     run=_caption_image,
+    idempotent=True,
 )
 
 IMAGINE_TARGET = Tool(
@@ -223,6 +224,7 @@ IMAGINE_TARGET = Tool(
     arguments=ImagineTargetArguments,
     brief=ImaginedBrief,
     run=_imagine_target,
+    idempotent=True,
 )
 
 ENCODE = Tool(
@@ -235,6 +237,7 @@ ENCODE = Tool(
     arguments=EncodeArguments,
     brief=VectorBrief,
     run=_encode,
+    idempotent=True,
 )
 
 FUSED_SEARCH = Tool(
@@ -248,4 +251,6 @@ FUSED_SEARCH = Tool(
     arguments=FusedSearchArguments,
     brief=FusedBrief,
     run=_fused_search,
+    read_only=True,
+    idempotent=True,
 )

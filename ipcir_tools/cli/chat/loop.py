@@ -13,16 +13,13 @@ from ipcir_tools.errors import IPCIRError
 PROMPT = "> "
 
 MAX_ERROR = 400
-"""Characters of an error that is not ours."""
+"""Characters of an unexpected error."""
 
 
-# --- where the lines come from
+def run_script(chat: Chat, lines: Iterable[str]) -> int:
+    """Answer the lines of a script, each echoed; blank ones and comments (``# ...``) are skipped.
 
-
-def converse(chat: Chat, lines: Iterable[str]) -> int:
-    """Answer lines that nobody types now, each echoed; blank ones and comments (``# ...``) are skipped.
-
-    A line that fails says so, and the next one follows. Returns how many failed.
+    A line that fails prints its error, and the next one follows. Returns how many failed.
     """
     failed = 0
     for line in lines:
@@ -30,15 +27,15 @@ def converse(chat: Chat, lines: Iterable[str]) -> int:
         if not text or (text[0] == "#" and not text[1:2].isdigit()):  # "#3" picks
             continue
         console.show_typed(PROMPT, text)
-        answered = _answered(chat, text)
-        failed += answered is None
-        if answered is False:
+        goes_on = _answer(chat, text)
+        failed += goes_on is None
+        if goes_on is False:
             break
     return failed
 
 
-def talk(chat: Chat) -> None:
-    """Answer somebody at a terminal until they leave. Ctrl-C ends a search that runs; at the prompt it leaves."""
+def run_interactive(chat: Chat) -> None:
+    """Answer a person at a terminal until they leave. Ctrl-C ends a search that runs; at the prompt it leaves."""
     with suppress(ImportError):
         import readline  # noqa: F401 - input() edits lines and remembers them where it is loaded
     while True:
@@ -48,21 +45,21 @@ def talk(chat: Chat) -> None:
             console.out.print()
             return
         try:
-            if _answered(chat, line) is False:
+            if _answer(chat, line) is False:
                 return
         except KeyboardInterrupt:
-            console.show_note("stopped", "the dialogue stands where it stood", "yellow")
+            console.show_note("stopped", "the dialogue is where it was before", "yellow")
 
 
-def _answered(chat: Chat, text: str) -> bool | None:
-    """Whether the dialogue goes on; None where the line failed and the error is on the screen."""
+def _answer(chat: Chat, text: str) -> bool | None:
+    """Whether the dialogue goes on; None where the line failed and its error was printed."""
     try:
-        return chat.hear(text)
+        return chat.handle(text)
     except IPCIRError as error:
         console.show_error(str(error))
-    except Exception as error:  # broad, for a model's client raises its own types, and a dialogue must survive ours
+    except Exception as error:  # broad: a model's client raises its own types, and a dialogue must survive them
         if os.environ.get("IPCIR_DEBUG"):
             raise
-        whose = "the language model failed" if chat.voice else "a fault of ipcir"
-        console.show_error(f"{type(error).__name__}: {str(error)[:MAX_ERROR]} ({whose}; IPCIR_DEBUG=1 shows where)")
+        cause = "the language model failed" if chat.agent else "an error in ipcir"
+        console.show_error(f"{type(error).__name__}: {str(error)[:MAX_ERROR]} ({cause}; IPCIR_DEBUG=1 shows where)")
     return None

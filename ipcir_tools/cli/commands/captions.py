@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ipcir_tools.cli.benchmark_options import Composers, HitsShown
 from ipcir_tools.cli.options import LLM, AsJson, composers_of, print_result, write_report
 
 if TYPE_CHECKING:
@@ -31,11 +32,8 @@ def captions(
     gallery: Annotated[Path, typer.Option(help=_GALLERY)],
     queries: Annotated[Path, typer.Option(help=_QUERIES)],
     embeddings: Annotated[str, typer.Option(help=_EMBEDDINGS, metavar="MODULE:NAME")],
-    composers: Annotated[
-        str | None,
-        typer.Option(help="Names with commas between, or all (default: the ablation of the paper)."),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
+    composers: Composers = None,
+    k: HitsShown = 6,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
     home: Annotated[
@@ -49,7 +47,7 @@ def captions(
 ) -> None:
     """Measure composers on captions that stand for pictures: thousands of queries in a minute, no picture needed.
 
-    An entry of the gallery is the mean of its captions. A run that was killed goes on where it was.
+    An entry of the gallery is the mean of its captions. A run that was killed continues where it was.
     """
     names = composers_of(composers)
     from ipcir_tools.files import check_outputs
@@ -79,7 +77,7 @@ def caption_engine(
 ) -> Iterator[tuple[CaptionEngine, CaptionBenchmark, Progress]]:
     """Captions in the place of pictures, ready to be measured; ``chosen`` are settings.
 
-    What somebody else's module prints is no part of a document, so it goes to standard error.
+    What the embeddings' module prints goes to standard error, because it is not part of a JSON document.
     """
     from ipcir_tools.cli.output.console import progress_bars
     from ipcir_tools.evaluation.benchmarks import load_captions

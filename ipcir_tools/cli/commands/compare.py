@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipcir_tools.cli.benchmark_options import Annotations, CaptionRule, Families, KeepReference, Pictures, Split
+from ipcir_tools.cli.benchmark_options import NAMES, BenchmarkOptions, HitsShown
 from ipcir_tools.cli.commands.captions import caption_engine
-from ipcir_tools.cli.options import AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.cli.options import (
+    AsJson,
+    CaptionerName,
+    EncoderName,
+    Home,
+    Models,
+    engine_for,
+    print_result,
+    with_options,
+)
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components
-    from ipcir_tools.evaluation.benchmarks.registry import Choice
+    from ipcir_tools.evaluation.benchmarks.registry import BenchmarkChoice
     from ipcir_tools.evaluation.comparison.accounting import Prices
     from ipcir_tools.evaluation.comparison.compare import Arm
     from ipcir_tools.evaluation.comparison.report import Comparison
-    from ipcir_tools.evaluation.comparison.runner import RunGround
+    from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
     from ipcir_tools.prompts import Prompt
     from ipcir_tools.settings import Settings
 
@@ -33,12 +42,14 @@ Folder = Annotated[
 ]
 Bench = Annotated[
     str | None,
-    typer.Option(help="wardrobe, cirr, circo, fashioniq, genecis, or a JSONL file: reference, modification, targets."),
+    typer.Option(help=f"{NAMES}: reference, modification, targets."),
 ]
 
 
+@with_options
 def compare(
     named: Annotated[list[str], typer.Argument(help="Ids of prompts; rules, for the rules.", metavar="PROMPT...")],
+    part: BenchmarkOptions,
     llm: Annotated[
         list[str] | None, typer.Option(help="A model that answers the prompts; repeat it for several [IPCIR_LLM].")
     ] = None,
@@ -49,24 +60,15 @@ def compare(
         Path | None,
         typer.Option(help='JSON with dollars for a million tokens: {"openai:gpt-5-mini": {"input": 1, "output": 2}}.'),
     ] = None,
-    gallery: Annotated[
-        str,
-        typer.Option(help="With --queries-file: a JSONL file of captions. fashioniq: original, or VAL."),
-    ] = "original",
     queries_file: Annotated[
-        Path | None, typer.Option(help="A JSONL file of queries over the captions of --gallery, in place of pictures.")
+        Path | None,
+        typer.Option(help="A JSONL file of queries over the captions in the file --gallery, in place of pictures."),
     ] = None,
     embeddings: Annotated[
         str | None,
         typer.Option(help="With --queries-file: LangChain Embeddings as MODULE:NAME.", metavar="MODULE:NAME"),
     ] = None,
-    folder: Annotations = None,
-    pictures: Pictures = None,
-    split: Split = None,
-    captions: CaptionRule = "joined",
-    families: Families = 86,
-    keep_reference: KeepReference = False,
-    k: Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)] = 6,
+    k: HitsShown = 6,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as one HTML page with pictures.")] = None,
     prompts: Folder = None,
     home: Home = None,
@@ -91,20 +93,18 @@ def compare(
         check_writable(html)
     chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
 
-    def compared(ground: RunGround, engine: Components) -> Comparison:
+    def compared(runner: ComparisonRunner, engine: Components) -> Comparison:
         from ipcir_tools.evaluation.comparison import compare as comparing
 
         imaginer = comparing.imaginer_over(engine)
-        return comparing.compare(ground, arms, imaginer, prices=table, notes=notes, wait=_wait)
+        return comparing.compare(runner, arms, imaginer, prices=table, notes=notes, wait=_wait)
 
     if queries_file is not None:
-        files = _caption_files(gallery, queries_file, embeddings, benchmark)
+        files = _caption_files(part.gallery, queries_file, embeddings, benchmark)
         _check_blind(arms)
         comparison, page = _on_captions(*files, compared, composer, queries, k, home, chosen)
     else:
-        from ipcir_tools.evaluation.benchmarks.registry import Choice
-
-        choice = Choice(benchmark or "wardrobe", folder, pictures, split, gallery, captions, families, keep_reference)
+        choice = part.choose(benchmark or "wardrobe")
         comparison, page = _on_pictures(choice, compared, composer, queries, k, home, chosen)
     if html:
         write_text(html, page())
@@ -162,32 +162,32 @@ def _prices(path: Path | None) -> Prices | None:
 
 
 def _on_pictures(
-    choice: Choice,
-    compared: Callable[[RunGround, Components], Comparison],
+    choice: BenchmarkChoice,
+    compared: Callable[[ComparisonRunner, Components], Comparison],
     composer: str,
     queries: int | None,
     k: int,
     home: Path | None,
     chosen: dict[str, Any],
 ) -> Made:
-    choice.check()
     place = choice.home(home)
-    with engine_for(**{**chosen, "home": place, "models": choice.models(chosen["models"])}) as (engine, progress):
+    chosen = {**chosen, "home": place, "models": chosen["models"] or choice.entry.models}
+    with engine_for(**chosen) as (engine, progress):
         from ipcir_tools.evaluation.comparison.html import comparison_html
-        from ipcir_tools.evaluation.comparison.runner import RunGround, sampled
+        from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
         from ipcir_tools.evaluation.reports.page import thumbnails
 
         loaded = sampled(choice.load(place, progress), queries)
-        ground = RunGround(engine, loaded, composer, top=k, progress=progress)
-        comparison = compared(ground, engine)
-    return comparison, lambda: comparison_html(comparison, thumbnails(ground.stock.files, engine.settings))
+        runner = ComparisonRunner(engine, loaded, composer, top=k, progress=progress)
+        comparison = compared(runner, engine)
+    return comparison, lambda: comparison_html(comparison, thumbnails(runner.gallery.files, engine.settings))
 
 
 def _on_captions(
     gallery: Path,
     queries_file: Path,
     embeddings: str,
-    compared: Callable[[RunGround, Components], Comparison],
+    compared: Callable[[ComparisonRunner, Components], Comparison],
     composer: str,
     queries: int | None,
     k: int,
@@ -195,23 +195,23 @@ def _on_captions(
     chosen: dict[str, Any],
 ) -> Made:
     from ipcir_tools.evaluation.comparison.html import comparison_html
-    from ipcir_tools.evaluation.comparison.runner import RunGround, sampled
-    from ipcir_tools.evaluation.runs.captions_only import captions_stocked
+    from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
+    from ipcir_tools.evaluation.runs.captions_only import load_caption_gallery
 
     files = (gallery, queries_file, embeddings, home)
     with caption_engine(*files, prompts=chosen["prompts"]) as (engine, loaded, progress):
-        stock = captions_stocked(engine, loaded, progress)
-        ground = RunGround(engine, sampled(loaded, queries), composer, top=k, progress=progress, stock=stock)
-        comparison = compared(ground, engine)
+        entries = load_caption_gallery(engine, loaded, progress)
+        runner = ComparisonRunner(engine, sampled(loaded, queries), composer, top=k, progress=progress, gallery=entries)
+        comparison = compared(runner, engine)
     return comparison, lambda: comparison_html(comparison, lambda name: None, loaded.first_captions)
 
 
 def _caption_files(
-    gallery: str, queries_file: Path, embeddings: str | None, benchmark: str | None
+    gallery: str | None, queries_file: Path, embeddings: str | None, benchmark: str | None
 ) -> tuple[Path, Path, str]:
     if benchmark is not None:
         raise InvalidRequestError("--queries-file is a benchmark of its own: leave --benchmark out.")
-    if embeddings is None or gallery == "original":
+    if embeddings is None or gallery is None:
         raise InvalidRequestError(
             "--queries-file asks over captions: name their file with --gallery CAPTIONS.jsonl, and what encodes them "
             "with --embeddings MODULE:NAME."

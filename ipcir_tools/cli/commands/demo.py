@@ -19,11 +19,11 @@ def demo(
     folder = (options.home or options.settings().home / "demo").expanduser().absolute()
     with engine_for(options, home=folder, models=options.models or "demo", k=k) as (engine, progress):
         from ipcir_tools.cli.output import evaluation
-        from ipcir_tools.demo.play import play, show_json
+        from ipcir_tools.demo.play import demo_json, play
 
         try:
-            show = play(engine, folder, progress)
+            result = play(engine, folder, progress)
         except SpaceMismatchError as error:
             text = f"The demo in {folder} was made with other models: delete that folder, or name another --home."
             raise SpaceMismatchError(text) from error
-    print_result(as_json, lambda: show_json(show), lambda: evaluation.show_demo(show, folder))
+    print_result(as_json, lambda: demo_json(result), lambda: evaluation.show_demo(result, folder))

@@ -96,21 +96,21 @@ def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets
     """Hold the dialogue; how many lines failed."""
     from ipcir_tools.cli.chat.agent_session import AgentSession
     from ipcir_tools.cli.chat.chat import Chat
-    from ipcir_tools.cli.chat.loop import converse, talk
+    from ipcir_tools.cli.chat.loop import run_interactive, run_script
     from ipcir_tools.cli.output import console
     from ipcir_tools.display.search_sheet import check_sheet
 
     if sheets is not None:
         check_sheet(sheets / "01.png")
-    dialogue = Chat(engine, voice=AgentSession(engine) if engine.settings.llm else None, sheets=sheets)
+    dialogue = Chat(engine, agent=AgentSession(engine) if engine.settings.llm else None, sheets=sheets)
     typed = sys.stdin is not None and sys.stdin.isatty()
     if lines is None and typed:
         console.show_welcome(engine.catalog.size(), engine.settings.llm)
     if reference is not None:
-        dialogue.begin(reference)
+        dialogue.start_from(reference)
     if lines is None and typed:
-        talk(dialogue)
+        run_interactive(dialogue)
         return 0
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    return converse(dialogue, (sys.stdin or ()) if lines is None else lines)
+    return run_script(dialogue, (sys.stdin or ()) if lines is None else lines)

@@ -112,7 +112,7 @@ def trial_request(
             )
         return ImagineRequest(said, asked)
     with engine_for(**chosen) as (engine, _):
-        record, pixels = engine.resolved(reference, trusted=True)
+        record, pixels = engine.resolve(engine.local_reference(reference))
         if said is None and ("caption" in prompt.variables or engine.settings.llm is None):
             engine.catalog.remember([record])
             said = engine.features.captions([record.id], pixels)[record.id]

@@ -48,7 +48,7 @@ def search(
     """Find pictures that are like the reference, but as the modification says."""
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet, reference)
-        result = engine.search(reference, modification, flags.options(), trusted=True)
+        result = engine.search(engine.local_reference(reference), modification, flags.options())
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
 
@@ -71,9 +71,13 @@ def refine(
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet, *filter(None, [reference]))
         result = engine.refine(
-            turn, modification, flags.options(), reference=reference, liked=liked or (), disliked=disliked or (),
-            trusted=True,
-        )  # fmt: skip
+            turn,
+            modification,
+            flags.options(),
+            reference=engine.local_reference(reference) if reference else None,
+            liked=[engine.local_reference(each) for each in liked or ()],
+            disliked=[engine.local_reference(each) for each in disliked or ()],
+        )
         parent = engine.catalog.turn(turn)
     show_search(result, as_json, parent)
     save_sheet_of(engine.settings, result, sheet, as_json)

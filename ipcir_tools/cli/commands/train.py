@@ -1,122 +1,112 @@
-"""``ipcir train pic2word | searle | align``: networks for the methods that need one."""
+"""``ipcir train NAME``: the network of a trained composer. The commands and their options come from the registry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ipcir_tools.cli.options import (
-    LLM,
-    AsJson,
-    CaptionerName,
-    EncoderName,
-    Home,
-    Models,
-    Weight,
-    engine_for,
-    print_result,
-)
+from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from ipcir_tools.composers import TrainedComposer
     from ipcir_tools.settings import Settings
     from ipcir_tools.training.loop import TrainingReport
+    from ipcir_tools.training.training import Training
 
 
-train_app = typer.Typer(
-    help="Train networks for the composers that need one; a run that was ended goes on when it is started again.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-Folders = Annotated[
-    list[Path], typer.Argument(help="Folders and picture files to learn from; no labels needed.", metavar="FOLDER...")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the network (default: networks/METHOD in the home folder); name another in IPCIR_NETWORKS."
-    ),
-]
-Steps = Annotated[int | None, typer.Option(min=1, help="Training steps (default: the method's own).")]
-Again = Annotated[bool, typer.Option("--again", help="Train anew where a training is finished, in its place.")]
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 _MOST_LINES = 20
 
 
-@train_app.command()
-def pic2word(
-    folders: Folders,
-    out: Out = None,
-    steps: Steps = None,
-    again: Again = False,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Learn to say a picture as one word (Pic2Word), from any pictures."""
-    with engine_for(home=home, models=models, encoder=encoder) as (engine, progress):
-        from ipcir_tools.training.data import read_pictures
-        from ipcir_tools.training.pic2word import train_pic2word
+class TrainGroup(TyperGroup):
+    """One command for each composer that needs a trained network.
 
-        folder = _folder("pic2word", out, again, engine.settings)
-        pictures = read_pictures(engine, folders, progress)
-        _make(folder)
-        report = train_pic2word(engine.encoder, pictures.matrix, folder, progress=progress, **_given(steps))
-    _show(report, [f"{skip.source}: {skip.reason}" for skip in pictures.skipped], as_json)
+    The contexts and commands are click's, which typer brings along in a private module: hence ``Any``.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the trained composers."""
+        from ipcir_tools.composers import COMPOSERS, TrainedComposer
+
+        return [name for name, composer in COMPOSERS.items() if isinstance(composer, TrainedComposer)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command that trains the network of one composer; None where there is no such composer."""
+        from ipcir_tools.composers import COMPOSERS, TrainedComposer
+
+        composer = COMPOSERS.get(cmd_name)
+        return _command(composer) if isinstance(composer, TrainedComposer) else None
 
 
-@train_app.command()
-def searle(
-    folders: Folders,
-    concepts: Annotated[
-        Path | None, typer.Option(help="File of nouns, one a line (default: the commonest words of the captions).")
+train_app = typer.Typer(
+    cls=TrainGroup,
+    help="Train networks for the composers that need one; an interrupted training continues when it is started again.",
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+)
+
+
+def _command(composer: TrainedComposer) -> Any:
+    """The command of one composer, with the options of its training and those of every training."""
+    training = _training_class(composer)
+
+    def run(sources: list[Path], out: Path | None, again: bool, as_json: bool, **rest: Any) -> None:
+        options = {key: value for key in training.model_fields if (value := rest.pop(key, None)) is not None}
+        with engine_for(**rest) as (engine, progress):
+            folder = _output_folder(composer.name, out, again, engine.settings)
+            report = training.with_options(options).run(engine, sources, folder, progress)
+        _show(report, as_json)
+
+    signature = inspect.Signature([_sources(composer), *_own_options(training), *_COMMON])
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {}
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_OPTIONS)
+    app.command(composer.name, help=training.learns)(run)
+    return typer.main.get_command(app)
+
+
+def _training_class(composer: TrainedComposer) -> type[Training]:
+    module, _, name = composer.training.partition(":")
+    training: type[Training] = getattr(importlib.import_module(module), name)
+    return training
+
+
+def _sources(composer: TrainedComposer) -> inspect.Parameter:
+    argument = typer.Argument(help=_training_class(composer).sources_help, metavar=composer.sources)
+    return _parameter("sources", list[Path], argument, ...)
+
+
+def _own_options(training: type[Training]) -> list[inspect.Parameter]:
+    """The fields of the training that have a description; the default is the training's own."""
+    return [
+        _parameter(name, field.annotation | None, typer.Option(help=_help(field.description, field.default)), None)  # type: ignore[operator]
+        for name, field in training.model_fields.items()
+        if field.description
+    ]
+
+
+def _help(description: str, default: Any) -> str:
+    return description if default is None else f"{description.removesuffix('.')} (default: {default})."
+
+
+def _parameter(name: str, kind: Any, option: Any, default: Any) -> inspect.Parameter:
+    empty = inspect.Parameter.empty if default is ... else default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty, annotation=Annotated[kind, option])
+
+
+def _common(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the network (default: networks/NAME in the home folder, see IPCIR_NETWORKS)."),
     ] = None,
-    captions: Annotated[
-        int, typer.Option(min=0, help="How many of the pictures are captioned; 0 needs --concepts.")
-    ] = 500,
-    out: Out = None,
-    steps: Steps = None,
-    again: Again = False,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Learn to say a picture as one word (SEARLE): first picture by picture, then a network that does it at once."""
-    nouns = _lines(concepts)
-    with engine_for(home=home, models=models, encoder=encoder, captioner=captioner) as (engine, progress):
-        from ipcir_tools.training.data import read_pictures, some_captions
-        from ipcir_tools.training.searle import train_searle
-
-        folder = _folder("searle", out, again, engine.settings)
-        pictures = read_pictures(engine, folders, progress)
-        features, said = pictures.matrix, some_captions(engine, pictures, captions, progress)
-        _make(folder)
-        report = train_searle(
-            engine.encoder, features, folder, captions=said, concepts=nouns, progress=progress, **_given(steps)
-        )
-    _show(report, [f"{skip.source}: {skip.reason}" for skip in pictures.skipped], as_json)
-
-
-@train_app.command("aligned")
-def align(
-    triplets: Annotated[
-        Path,
-        typer.Argument(
-            help='Lines of {"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}, for training only.',
-            metavar="TRIPLETS.jsonl",
-        ),
-    ],
-    pictures: Annotated[Path | None, typer.Option(help="Folder of the pictures (default: the file's own).")] = None,
-    out: Out = None,
-    steps: Steps = None,
-    again: Again = False,
-    weight: Weight = None,
+    again: Annotated[bool, typer.Option("--again", help="Replace a network whose training is finished.")] = False,
     home: Home = None,
     models: Models = None,
     encoder: EncoderName = None,
@@ -124,28 +114,18 @@ def align(
     llm: LLM = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from triplets to move the proxy feature to where targets are (the composer 'aligned')."""
-    chosen = {"home": home, "models": models, "encoder": encoder, "captioner": captioner, "llm": llm, "weight": weight}
-    with engine_for(**chosen) as (engine, progress):
-        from ipcir_tools.training.aligned import train_aligned
-        from ipcir_tools.training.data import read_triplets
-
-        folder = _folder("aligned", out, again, engine.settings)
-        read = read_triplets(engine, triplets, pictures, progress)
-        _make(folder)
-        report = train_aligned(
-            engine.features.space, read.proxies, read.targets, folder, gallery=read.gallery,
-            device=engine.encoder.device, progress=progress, **_given(steps),
-        )  # fmt: skip
-    _show(report, read.left_out, as_json, imagined_by=read.origins)
+    """The options of every training, as a signature."""
 
 
-def _folder(method: str, out: Path | None, again: bool, settings: Settings) -> Path:
-    """Where the network goes. Raises InvalidRequestError where one is that nobody said to train anew."""
+_COMMON = tuple(inspect.signature(_common, eval_str=True).parameters.values())
+
+
+def _output_folder(name: str, out: Path | None, again: bool, settings: Settings) -> Path:
+    """Where the network goes. Raises InvalidRequestError where a finished one is not to be replaced."""
     from ipcir_tools.models.trained_networks import own_folder
     from ipcir_tools.training.loop import finished
 
-    folder = out.expanduser().absolute() if out else own_folder(method, settings)
+    folder = out.expanduser().absolute() if out else own_folder(name, settings)
     if finished(folder) and not again:
         raise InvalidRequestError(
             f"The training in {folder} is finished, and was left alone: "
@@ -154,34 +134,10 @@ def _folder(method: str, out: Path | None, again: bool, settings: Settings) -> P
     return folder
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidRequestError(
-            f"The folder {folder} cannot be made ({error.strerror}): name another with --out."
-        ) from error
+def _show(report: TrainingReport, as_json: bool) -> None:
+    def document() -> dict[str, Any]:
+        return report.model_dump(mode="json", exclude={"details"}) | report.details
 
-
-def _given(steps: int | None) -> dict[str, Any]:
-    return {} if steps is None else {"steps": steps}
-
-
-def _lines(path: Path | None) -> list[str]:
-    """The lines of a file that say something. Raises InvalidRequestError for one that cannot be read, or says nothing.
-    The lines of a file that say something. Raises InvalidRequestError for one that cannot be read, or says nothing."""
-    if path is None:
-        return []
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeError) as error:
-        raise InvalidRequestError(f"{path} cannot be read ({error}): give a file of UTF-8, one noun a line.") from error
-    if not lines:
-        raise InvalidRequestError(f"{path} holds no noun: write one a line.")
-    return lines
-
-
-def _show(report: TrainingReport, left_out: Sequence[str], as_json: bool, **more: Any) -> None:
     def show() -> None:
         from rich.markup import escape
 
@@ -195,9 +151,9 @@ def _show(report: TrainingReport, left_out: Sequence[str], as_json: bool, **more
         )
         if report.before is not None:
             out.print(f"mean reciprocal rank of held-out targets: {report.before:.3f} before, {report.after:.3f} after")
-        for line in left_out[:_MOST_LINES]:
+        for line in report.left_out[:_MOST_LINES]:
             out.print(f"  left out: {line}", markup=False, soft_wrap=True)
-        if len(left_out) > _MOST_LINES:
-            out.print(f"  and {len(left_out) - _MOST_LINES} more: --json lists them all")
+        if len(report.left_out) > _MOST_LINES:
+            out.print(f"  and {len(report.left_out) - _MOST_LINES} more: --json lists them all")
 
-    print_result(as_json, lambda: report.model_dump(mode="json") | {"left_out": list(left_out)} | more, show)
+    print_result(as_json, document, show)

@@ -1,4 +1,4 @@
-"""What ``ipcir eval`` and ``ipcir tune`` show a person."""
+"""The output of ``ipcir eval``, ``ipcir tune`` and ``ipcir demo`` in a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ipcir_tools.cli.output.results import show_index, show_result
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
-    from ipcir_tools.demo.play import Show
+    from ipcir_tools.demo.play import DemoResult
     from ipcir_tools.evaluation.experiments.ablation import Ablation
     from ipcir_tools.evaluation.experiments.absence import Absence
     from ipcir_tools.evaluation.experiments.dialogues import DialogueReport
@@ -40,10 +40,10 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         out.print(
             f"  [yellow]{escape(row.composer)} was not run:[/] {escape(visible_line(row.not_run))}", soft_wrap=True
         )
-    by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
+    by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "no model"
     out.print(
         f"  [dim]{report.queries:,} queries, {report.gallery:,} {report.entries}, imagined by {by}; "
-        f"{escape(_figures_told(report))}[/]",
+        f"{escape(_figures_note(report))}[/]",
         soft_wrap=True,
     )
     out.print(f"  [dim]made by this run: {made_now(report)}[/]", soft_wrap=True)
@@ -54,11 +54,11 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         out.print(f"written: {path}", markup=False, soft_wrap=True)
 
 
-def _figures_told(report: Report) -> str:
+def _figures_note(report: Report) -> str:
     if not report.measures:
         return "the truth is hidden: --submission writes the file that its server scores"
-    told = f"percent of all queries, a failed one is a miss; the interval is of {report.measures[0]}"
-    return told + (f", and so is the difference to {report.baseline}, in points" if report.baseline else "")
+    note = f"percent of all queries, a failed one is a miss; the interval is of {report.measures[0]}"
+    return note + (f", and so is the difference to {report.baseline}, in points" if report.baseline else "")
 
 
 def _table(report: Report) -> Table:
@@ -77,7 +77,7 @@ def _table(report: Report) -> Table:
 
 
 def print_whole(table: Table) -> None:
-    """Wider than the terminal if need be: a figure that is cut off is no figure."""
+    """Print a table wider than the terminal if need be, so that no figure is cut off."""
     needed = Measurement.get(out, out.options.update(width=1_000), table).maximum
     Console(file=out.file, width=max(out.width, needed), force_terminal=out.is_terminal, highlight=False).print(table)
 
@@ -111,7 +111,7 @@ def _show_failures(report: Report) -> None:
 
 
 def show_unusable(unusable: Mapping[str, str]) -> None:
-    """What of a gallery of captions cannot be found."""
+    """The entries of a gallery of captions that cannot be found."""
     if unusable:
         out.print(f"[yellow]{len(unusable):,} of the gallery cannot be used:[/]")
     for name, why in list(unusable.items())[:_MOST]:
@@ -121,7 +121,7 @@ def show_unusable(unusable: Mapping[str, str]) -> None:
 
 
 def show_tuned(tuned: Tuned) -> None:
-    """What a search for parameters found."""
+    """The result of a search for parameters."""
     from ipcir_tools.evaluation.runs.tune import tuned_rows
 
     table = Table(box=None, padding=(0, 2), show_header=False)
@@ -151,7 +151,7 @@ def show_ablation(ablation: Ablation) -> None:
 
 def show_dialogues(report: DialogueReport) -> None:
     """Hits after each round, without and with feedback."""
-    for what, rounds in (("the picture in mind", report.final), ("the edits so far", report.so_far)):
+    for what, rounds in (("the final target", report.final), ("the edits so far", report.so_far)):
         table = Table(box=None, padding=(0, 2), header_style="dim")
         for name in ("round", "Hits@1", "Hits@10", "with feedback: Hits@1", "Hits@10"):
             table.add_column(name, justify="right")
@@ -167,23 +167,23 @@ def show_dialogues(report: DialogueReport) -> None:
     )
 
 
-def show_demo(show: Show, home: Path) -> None:
-    """The whole demo for a person."""
-    show_index(show.index)
+def show_demo(result: DemoResult, home: Path) -> None:
+    """The whole demo."""
+    show_index(result.index)
     out.print()
-    for played in show.dialogue:
-        show_result(played.result, played.target, most=5)
-        out.print(f"  [green]the right picture is at rank {played.rank}[/]\n")
-    for sheet in show.sheets:
+    for turn in result.dialogue:
+        show_result(turn.result, turn.target, most=5)
+        out.print(f"  [green]the right picture is at rank {turn.rank}[/]\n")
+    for sheet in result.sheets:
         out.print(f"the dialogue as pictures: [bold]{escape(str(sheet))}[/]", soft_wrap=True)
     out.print("\n[bold]Does imagining help, and does the picture help on top?[/]")
-    show_ablation(show.ablation)
-    out.print(f"  [dim]captions of the references right word for word: {show.right_captions:.1f} %[/]\n")
+    show_ablation(result.ablation)
+    out.print(f"  [dim]captions of the references right word for word: {result.right_captions:.1f} %[/]\n")
     place = shlex.quote(str(home))
-    first, last = show.dialogue[0].result.turn, show.dialogue[-1].result.turn
+    first, last = result.dialogue[0].result.turn, result.dialogue[-1].result.turn
     out.print("[bold]Try next[/]")
     for command in (
-        f'ipcir search {show.example.reference} "{show.example.modification}" --home {place} --sheet hits.png',
+        f'ipcir search {result.example.reference} "{result.example.modification}" --home {place} --sheet hits.png',
         f'ipcir refine {first.id} "make it sleeveless" --home {place}',
         f'ipcir refine {last.id} "as a jumpsuit" --home {place} --json',
         "ipcir index FOLDER-OF-YOURS --models demo --home my-gallery",
@@ -192,10 +192,10 @@ def show_demo(show: Show, home: Path) -> None:
 
 
 def show_absence(found: Mapping[str, Absence]) -> None:
-    """How well requests for what is not there are told apart, a line for each way to take it away."""
+    """How well requests without a target are recognised, a line for each kind of pictures taken away."""
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("taken away")
-    for name in ("queries", "AUROC", "text score there", "absent", "told poor there", "absent"):
+    for name in ("queries", "AUROC", "text score there", "absent", "flagged poor there", "absent"):
         table.add_column(name, justify="right")
     for name, each in found.items():
         poor = ("" if share is None else f"{share:.1%}" for share in (each.poor_there, each.poor_absent))

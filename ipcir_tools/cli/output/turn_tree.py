@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ipcir_tools.agents.dialogue.commands import Refine, spoken
+from ipcir_tools.agents.dialogue.commands import Refine, format_refinement
 from ipcir_tools.types import Turn
 
 SHORT_ID = 8
@@ -34,7 +34,10 @@ def asked(turn: Turn, parent: Turn | None = None) -> str:
 
     base = query.reference if parent and query.reference != parent.query.reference else None
     liked, disliked = tuple(map(named, query.liked)), tuple(map(named, query.disliked))
-    return spoken(Refine(query.modification, named(base) if base else None, liked, disliked)) or "another reference"
+    return (
+        format_refinement(Refine(query.modification, named(base) if base else None, liked, disliked))
+        or "another reference"
+    )
 
 
 def begun(turn: Turn) -> tuple[str, str]:

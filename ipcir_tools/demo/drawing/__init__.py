@@ -1,1 +1,1 @@
-"""Drawing garments: cloth, figures, backdrops."""
+"""Draws garments: cloth, figures, backdrops."""

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 RGB = tuple[int, int, int]
 VARIANTS = 3
-"""Each background is drawn in so many variants, so that a thousand pictures need not draw a thousand walls."""
+"""The number of variants of each background, which all pictures share: drawing one takes long."""
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
@@ -28,8 +28,8 @@ def gradient(size: int, top: RGB, bottom: RGB) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def background(name: str, size: int, variant: int) -> Image.Image:
-    """One of the backgrounds of :data:`world.BACKGROUNDS`, ``size`` pixels square. Callers must copy it."""
-    return _DRAWN[name](size, random.Random(f"{name}/{variant}"))
+    """One of the backgrounds of :data:`garments.BACKGROUNDS`, ``size`` pixels square. Callers must copy it."""
+    return _BACKGROUNDS[name](size, random.Random(f"{name}/{variant}"))
 
 
 def _floor(picture: Image.Image, colour: RGB) -> Image.Image:
@@ -146,7 +146,7 @@ def _sunset(size: int, rng: random.Random) -> Image.Image:
     return picture
 
 
-_DRAWN = {
+_BACKGROUNDS = {
     "studio": _studio,
     "pink": _pink,
     "brick": _brick,
@@ -168,7 +168,7 @@ _LIGHTS: dict[str, tuple[float, float, float]] = {
 
 
 def lit(picture: Image.Image, light: str) -> Image.Image:
-    """The picture under one of :data:`world.LIGHTS`."""
+    """The picture under one of :data:`garments.LIGHTS`."""
     if light == "neutral":
         return picture
     table = [min(255, round(value * gain)) for gain in _LIGHTS[light] for value in range(256)]

@@ -1,6 +1,6 @@
 """Cloth: a pattern in a colour, and the shapes of garments as polygons in body coordinates.
 
-Body coordinates: x from -1 to 1 across the shoulders' reach, y down; shoulders at 0, waist at 1, ankles at 2.7.
+Body coordinates: x from -1 to 1 across the stretched arms, y down; shoulders at 0, waist at 1, ankles at 2.7.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def cloth(pattern: str, tone: RGB, accent: RGB, size: int) -> Image.Image:
     """A square of cloth, ``size`` pixels, in the pattern. Callers must not draw on it."""
     picture = Image.new("RGB", (size, size), tone)
     if pattern != "plain":
-        _PRINTED[pattern](ImageDraw.Draw(picture), size, size / 18, accent, mix(tone, accent, 0.45))
+        _PATTERNS[pattern](ImageDraw.Draw(picture), size, size / 18, accent, mix(tone, accent, 0.45))
     return picture
 
 
@@ -93,11 +93,11 @@ def _zigzag(draw: ImageDraw.ImageDraw, size: int, step: float, accent: RGB, soft
         draw.line(points, fill=accent, width=max(2, round(step * 0.42)), joint="curve")
 
 
-_PRINTED = {"striped": _striped, "dotted": _dotted, "checked": _checked, "floral": _floral, "zigzag": _zigzag}
+_PATTERNS = {"striped": _striped, "dotted": _dotted, "checked": _checked, "floral": _floral, "zigzag": _zigzag}
 
 
 def hem_of(garment: Garment) -> float:
-    """Where the garment ends, as y."""
+    """The y of the hem."""
     if garment.kind in TOPS:
         return _HEM["top"][garment.length]
     row = {"coat": "coat", "dress": "dress", "skirt": "dress"}.get(garment.kind, "trousers")
@@ -105,7 +105,7 @@ def hem_of(garment: Garment) -> float:
 
 
 def span_of(garment: Garment) -> tuple[float, float]:
-    """The y range that a picture of the garment should show, a margin included."""
+    """The y range of a picture of the garment, with a margin."""
     top = 0.82 if garment.kind in BOTTOMS else -0.62
     return top, max(hem_of(garment) + 0.22, 1.5 if top < 0 else 2.2)
 

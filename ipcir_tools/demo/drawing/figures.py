@@ -1,4 +1,4 @@
-"""What holds the garment: a hanger, a mannequin, a person, or the mat it is laid on."""
+"""The support of the garment: a hanger, a mannequin, a person, or the mat on which it is laid."""
 
 from __future__ import annotations
 
@@ -84,4 +84,4 @@ PRESENT: dict[str, Callable[[Image.Image, View, Garment], None]] = {
     "person": _person,
     "flat": _flat,
 }
-"""Draws each of :data:`world.PRESENTATIONS` behind the garment."""
+"""Draws each of :data:`garments.PRESENTATIONS` behind the garment."""

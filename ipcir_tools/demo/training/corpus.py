@@ -1,4 +1,4 @@
-"""The pictures that the small models are trained and scored on, drawn once and kept as one array on disk."""
+"""The pictures that the small models are trained on, drawn once and kept as one array on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ipcir_tools.demo.world.garments import Garment, Part, Scene
 from ipcir_tools.files import replaced
 
 SIDE = 96
-"""Pixels that both small models see."""
+"""Pixels of a picture's side for both small models."""
 PAIRS = 15_000
 """Pictures that have a partner."""
 _CHUNK = 500
@@ -29,7 +29,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Pictures ``[n, SIDE, SIDE, 3]`` uint8 and what each shows."""
+    """Pictures ``[n, SIDE, SIDE, 3]`` uint8 with their garments and scenes."""
 
     pixels: NDArray[np.uint8]
     garments: list[Garment]
@@ -50,7 +50,7 @@ def worlds(part: Part, n: int, seed: int) -> list[tuple[Garment, Scene]]:
     return [(world.draw_garment(rng, part), world.draw_scene(rng)) for _ in range(n)]
 
 
-def seen(picture: Image.Image) -> NDArray[np.uint8]:
+def shrink(picture: Image.Image) -> NDArray[np.uint8]:
     """The picture as the models' preprocessing shrinks it: ``[SIDE, SIDE, 3]``."""
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
@@ -60,10 +60,10 @@ def partners(data: Corpus, n: int, seed: int) -> list[tuple[Garment, Scene]]:
     rng = random.Random(f"partners/{seed}")
     made = []
     for garment, scene in zip(data.garments[:n], data.scenes[:n], strict=True):
-        others = [edit.apply(garment) for edit in edits.possible(garment)]
-        kept = [other for other in others if world.part_of(other) == world.part_of(garment)]
-        slot = rng.choice(sorted({_changed(garment, other) for other in kept}))
-        chosen = rng.choice([other for other in kept if _changed(garment, other) == slot])
+        others = [edit.apply(garment) for edit in edits.possible_edits(garment)]
+        same_part = [other for other in others if world.part_of(other) == world.part_of(garment)]
+        slot = rng.choice(sorted({_changed(garment, other) for other in same_part}))
+        chosen = rng.choice([other for other in same_part if _changed(garment, other) == slot])
         made.append((chosen, replace(scene, seed=rng.randrange(1 << 30))))
     return made
 
@@ -73,7 +73,7 @@ def _changed(a: Garment, b: Garment) -> str:
 
 
 def with_partners(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
-    """All pictures, and then the partner of each of the first ``n``, in the same order."""
+    """All pictures, followed by the partner of each of the first ``n``, in the same order."""
     other = _drawn(partners(data, n, seed), folder / f"partners-{n}-{seed}.npy", "drawing pairs", progress)
     return Corpus(
         np.concatenate([data.pixels, other.pixels]), data.garments + other.garments, data.scenes + other.scenes
@@ -81,13 +81,13 @@ def with_partners(data: Corpus, n: int, seed: int, folder: Path, progress: Progr
 
 
 def paired(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
-    """The first ``n`` pictures, and then the partner of each: the hardest negatives there are."""
+    """The first ``n`` pictures, followed by the partner of each, which is its hardest negative."""
     first = Corpus(data.pixels[:n], data.garments[:n], data.scenes[:n])
     return with_partners(first, n, seed, folder, progress)
 
 
 def corpus(part: Part, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
-    """Draw the pictures, or read them back from ``folder``."""
+    """Draw the pictures, or read them from ``folder``."""
     return _drawn(worlds(part, n, seed), folder / f"{part}-{n}-{seed}.npy", f"drawing {part}", progress)
 
 
@@ -106,14 +106,14 @@ def _drawn(drawn: list[tuple[Garment, Scene]], path: Path, what: str, progress: 
 
 
 def _draw(chunk: list[tuple[Garment, Scene]]) -> NDArray[np.uint8]:
-    return np.stack([seen(render(garment, scene)) for garment, scene in chunk])
+    return np.stack([shrink(render(garment, scene)) for garment, scene in chunk])
 
 
 def batch_of(data: Corpus, step: int, size: int, same: int) -> tuple[list[int], random.Random]:
     """The picture indices of one training step on a :func:`paired` corpus, and the step's own random numbers.
 
-    Every picture comes with its partner, and ``same`` pairs share a combination, so that the small attributes have to
-    be told apart as well. The choice depends on the step alone: a resumed run sees what an uninterrupted one would.
+    Every picture comes with its partner, and ``same`` pairs share a combination, so that the small attributes are
+    learnt as well. The choice depends on the step alone: a resumed run has the batches of an uninterrupted one.
     """
     rng = random.Random(f"batch/{step}")
     half = len(data.garments) // 2

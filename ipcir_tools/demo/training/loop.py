@@ -1,4 +1,4 @@
-"""What training both small models has in common: the loop with its checkpoints, and the pictures as tensors."""
+"""What both trainings share: the loop with its checkpoints, and the pictures as tensors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ StepLoss = Callable[[int], torch.Tensor]
 
 
 def pixels_of(data: Corpus, indices: list[int]) -> torch.Tensor:
-    """Pictures as both models take them: ``[n, 3, SIDE, SIDE]`` float32 between -1 and 1."""
+    """Pictures as the input of both models: ``[n, 3, SIDE, SIDE]`` float32 between -1 and 1."""
     chosen: NDArray[np.uint8] = data.pixels[indices]
     pixels = torch.from_numpy(chosen).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-    return pixels.contiguous(memory_format=torch.channels_last)  # convolutions on a CPU are a fifth faster so
+    return pixels.contiguous(memory_format=torch.channels_last)  # convolutions on a CPU are a fifth faster
 
 
 def fit(
@@ -36,7 +36,7 @@ def fit(
 ) -> None:
     """AdamW with a warm-up and a cosine, bfloat16 autocast; resumes from ``checkpoint``.
 
-    ``loss_of`` gives the loss of one step by its number, ``tick`` is told the steps done and the loss.
+    ``loss_of`` gives the loss of one step by its number; ``tick`` gets the number of finished steps and the loss.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -69,12 +69,12 @@ def fit(
 
 
 def seconds_spent(checkpoint: Path) -> float:
-    """Wall-clock seconds that went into a checkpoint, over all runs."""
+    """Wall-clock seconds of the training up to a checkpoint, over all runs."""
     return float(torch.load(checkpoint, weights_only=True, mmap=True)["seconds"])
 
 
 def copy_tokenizer(work: Path, out: Path) -> None:
-    """Each model folder carries its own copy, as models from the hub do."""
+    """Copy the tokenizer into a model's folder, where models from the hub have theirs."""
     out.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(work / "tokenizer" / name, out / name)

@@ -25,18 +25,18 @@ _SEED = 7
 
 
 def read_caption(caption: str) -> dict[str, Any]:
-    """The attributes that a caption names, as :func:`words.caption` writes them; absent ones are None or False."""
-    said = re.findall(r"[\w-]+", caption)
+    """The attributes in a caption of the form of :func:`captions.caption`; absent ones are None or False."""
+    words = re.findall(r"[\w-]+", caption)
     found: dict[str, Any] = {
-        "kind": next((word for word in said if word in world.KINDS), None),
-        "colour": next((word for word in said if word in world.COLOURS), None),
-        "pattern": next((word for word in said if word in world.PATTERNS), None),
-        "length": next((word for word in said[:3] if word in ("short", "cropped", "knee-length", "long")), ""),
+        "kind": next((word for word in words if word in world.KINDS), None),
+        "colour": next((word for word in words if word in world.COLOURS), None),
+        "pattern": next((word for word in words if word in world.PATTERNS), None),
+        "length": next((word for word in words[:3] if word in ("short", "cropped", "knee-length", "long")), ""),
         "neck": next((neck for neck in world.NECKS if f"a {neck}" in caption), None),
         "sleeve": next((sleeve for sleeve in ("short", "long") if f"{sleeve} sleeves" in caption), None),
     }
-    found["sleeve"] = "sleeveless" if "sleeveless" in said else found["sleeve"]
-    return found | {detail: detail in said for detail in world.DETAILS}
+    found["sleeve"] = "sleeveless" if "sleeveless" in words else found["sleeve"]
+    return found | {detail: detail in words for detail in world.DETAILS}
 
 
 def score(folder: Path) -> dict[str, Any]:
@@ -49,14 +49,14 @@ def score(folder: Path) -> dict[str, Any]:
     full = [captions.loose_caption(rng, garment, scene, scene_share=1.0) for garment, scene in drawn]
     plain = [captions.caption(garment) for garment, _ in drawn]
     captioner = load_captioner(f"transformers:{folder / 'blip'}")
-    said = [several[0] for several in captioner.caption(pictures)]
+    generated = [several[0] for several in captioner.caption(pictures)]
     return {
         "pictures": _PICTURES,
         "text_to_image": {
             "garment and scene": _recall(encoder, full, images),
             "garment alone": _recall(encoder, plain, images),
         },
-        "captions_right": _captions_right([garment for garment, _ in drawn], said),
+        "captions_right": _captions_right([garment for garment, _ in drawn], generated),
     }
 
 
@@ -67,11 +67,11 @@ def _recall(encoder: Encoder, texts: Sequence[str], images: Any) -> dict[str, fl
     return {f"R@{k}": round(recall_at(ranks, k), 1) for k in (1, 10)}
 
 
-def _captions_right(garments: Sequence[Garment], said: Sequence[str]) -> dict[str, float]:
+def _captions_right(garments: Sequence[Garment], generated: Sequence[str]) -> dict[str, float]:
     truth = [captions.caption(garment) for garment in garments]
-    read = [(read_caption(right), read_caption(caption)) for right, caption in zip(truth, said, strict=True)]
+    read = [(read_caption(right), read_caption(caption)) for right, caption in zip(truth, generated, strict=True)]
     right = {name: [a[name] == b[name] for a, b in read] for name in read[0][0]}
-    right["word for word"] = [a == b for a, b in zip(truth, said, strict=True)]
+    right["word for word"] = [a == b for a, b in zip(truth, generated, strict=True)]
     return {name: round(100.0 * float(np.mean(values)), 1) for name, values in right.items()}
 
 

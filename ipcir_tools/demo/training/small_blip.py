@@ -1,8 +1,8 @@
-"""The small BLIP: transformers' captioning model, taught the canonical captions. It never hears of the scene.
+"""The small BLIP: transformers' captioning model, trained on the canonical captions, which leave out the scene.
 
-Captions of one world are so regular that a decoder learns which words go together and stops looking: it would refuse
-the combinations that the train part does not have. So a second, shorter round hides a third of the words that the
-decoder is shown (word dropout, Bowman et al. 2016, arXiv 1511.06349), on pictures half of which are new and differ from
+The captions are so regular that a decoder learns which words go together and ignores the picture: it would miss the
+combinations that the train part does not have. So a second, shorter round hides a third of the decoder's input words
+(word dropout, Bowman et al. 2016, arXiv 1511.06349), on pictures half of which are new and differ from
 a known one in one attribute.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from ipcir_tools.demo.training import corpus, loop
-from ipcir_tools.demo.training import tokenizer as lexicon
 from ipcir_tools.demo.training.corpus import Corpus
-from ipcir_tools.demo.world import captions as words
+from ipcir_tools.demo.training.tokenizer import SPECIAL
+from ipcir_tools.demo.world.captions import caption
 
 STEPS = 8000
 SECOND_STEPS = 2500
@@ -58,18 +58,18 @@ def build() -> Any:
 
 
 def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) -> None:
-    """Train (or go on training) in two rounds and write a ``from_pretrained`` folder."""
+    """Train (or continue) in two rounds and write a ``from_pretrained`` folder."""
     from transformers import AutoTokenizer
 
     loop.copy_tokenizer(work, out)
     tokenizer = AutoTokenizer.from_pretrained(str(out))
     model = build()
-    first = _Lessons(model, tokenizer, data, hidden=0.0)
+    first = _Batches(model, tokenizer, data, hidden=0.0)
     tick = partial(_tick, progress, "training BLIP", steps)
     loop.fit(model, first.loss, steps, _RATE, work / "blip.ckpt", tick)
     more = corpus.with_partners(data, corpus.PAIRS, 0, work, progress)
     second_steps = max(1, steps * SECOND_STEPS // STEPS)
-    second = _Lessons(model, tokenizer, more, hidden=_HIDDEN)
+    second = _Batches(model, tokenizer, more, hidden=_HIDDEN)
     tick = partial(_tick, progress, "second round", second_steps)
     loop.fit(model, second.loss, second_steps, _SECOND_RATE, work / "blip-second.ckpt", tick)
     write(model, tokenizer, out)
@@ -79,11 +79,11 @@ def _tick(progress: Any, what: str, steps: int, done: int, loss: float) -> None:
     progress(what, done, steps, f"loss {loss:.3f}")
 
 
-class _Lessons:
+class _Batches:
     """Batches of pictures with their captions, in a fixed shuffled order, and the loss of each."""
 
     def __init__(self, model: Any, tokenizer: Any, data: Corpus, hidden: float) -> None:
-        captions = [words.caption(garment) for garment in data.garments]
+        captions = [caption(garment) for garment in data.garments]
         self._model, self._data, self._share = model, data, hidden
         self._ids: torch.Tensor = tokenizer(
             captions, padding="max_length", truncation=True, max_length=_LENGTH, return_tensors="pt"
@@ -96,16 +96,18 @@ class _Lessons:
         ids = self._ids[indices]
         ids = ids[:, : int((ids != 0).sum(1).max())]
         mask = (ids != 0).long()
-        shown = _hidden(ids, self._share, torch.Generator().manual_seed(step))
+        visible = _hide_words(ids, self._share, torch.Generator().manual_seed(step))
         labels = ids.masked_fill(mask == 0, -100)
         pixels = loop.pixels_of(self._data, indices)
-        value: torch.Tensor = self._model(pixel_values=pixels, input_ids=shown, attention_mask=mask, labels=labels).loss
+        value: torch.Tensor = self._model(
+            pixel_values=pixels, input_ids=visible, attention_mask=mask, labels=labels
+        ).loss
         return value
 
 
-def _hidden(ids: torch.Tensor, share: float, chance: torch.Generator) -> torch.Tensor:
+def _hide_words(ids: torch.Tensor, share: float, chance: torch.Generator) -> torch.Tensor:
     """Token ids ``[n, length]`` with a share of the words hidden; the begin, end and padding tokens stay."""
-    hide = (torch.rand(ids.shape, generator=chance) < share) & (ids >= len(lexicon.SPECIAL))
+    hide = (torch.rand(ids.shape, generator=chance) < share) & (ids >= len(SPECIAL))
     return ids.masked_fill(hide, _UNKNOWN)
 
 
@@ -116,5 +118,5 @@ def write(model: Any, tokenizer: Any, out: Path) -> None:
     side = {"height": corpus.SIDE, "width": corpus.SIDE}
     images = BlipImageProcessor(size=side, image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=3)
     model.half().save_pretrained(out)
-    (out / "model.safetensors").chmod(0o644)  # it is written for its owner alone, and it ships
+    (out / "model.safetensors").chmod(0o644)  # written readable for its owner alone, and it ships
     BlipProcessor(images, tokenizer).save_pretrained(out)  # type: ignore[no-untyped-call]

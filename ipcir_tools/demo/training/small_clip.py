@@ -48,7 +48,7 @@ def build() -> Any:
 
 
 def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) -> None:
-    """Train (or go on training) and write an open_clip ``local-dir`` folder."""
+    """Train (or continue) and write an open_clip ``local-dir`` folder."""
     from open_clip.loss import ClipLoss
     from transformers import AutoTokenizer
 
@@ -61,8 +61,8 @@ def train_model(data: Corpus, work: Path, out: Path, steps: int, progress: Any) 
         indices, rng = corpus.batch_of(data, step, _BATCH, _SAME)
         texts = [captions.loose_caption(rng, data.garments[i], data.scenes[i]) for i in indices]
         tokens = tokenizer(texts, padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt")
-        said = model(loop.pixels_of(data, indices), tokens.input_ids)
-        value: torch.Tensor = loss(said["image_features"], said["text_features"], said["logit_scale"])
+        output = model(loop.pixels_of(data, indices), tokens.input_ids)
+        value: torch.Tensor = loss(output["image_features"], output["text_features"], output["logit_scale"])
         return value
 
     loop.fit(

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SPECIAL = PAD, UNK, BEGIN, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
-"""Their places are their ids."""
+"""The ids are the positions in this tuple."""
 VOCABULARY = 1200
 
 
 def write_tokenizer(texts: Iterable[str], folder: Path) -> None:
     """Learn the word pieces of ``texts`` and write ``tokenizer.json`` and its configuration into ``folder``.
 
-    Every two letters are a word of the training texts, so that words from outside the wardrobe are spelt, not lost.
+    Every two letters are a word of the training texts, so that words from outside the wardrobe have word pieces too.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 

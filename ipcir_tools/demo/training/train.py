@@ -1,7 +1,7 @@
 """Trains the wardrobe's two small models: ``python -m ipcir_tools.demo.training.train``.
 
 A CLIP (open_clip's model and loss) and a BLIP captioner (transformers) learn from drawn pictures. Everything is seeded;
-work in progress stands in ``--work`` and a killed run goes on where it was. Finished models go to ``--out``.
+unfinished work is in ``--work``, and a killed run continues from there. Finished models go to ``--out``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The wardrobe's facts: garments, captions, edits, and the benchmark made of them."""
+"""Garments, captions and edits of the wardrobe, and the benchmark made of them."""

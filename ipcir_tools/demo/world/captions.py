@@ -1,4 +1,4 @@
-"""Captions of the wardrobe: what the captioner is taught to say, and the looser texts that the CLIP is taught on."""
+"""Captions of the wardrobe: those that the captioner is trained on, and the looser ones that the CLIP is trained on."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def join(parts: list[str]) -> str:
 
 
 def features(garment: Garment) -> list[str]:
-    """What follows "with", in the order of the canonical caption."""
-    said = []
+    """The phrases after "with", in the order of the canonical caption."""
+    phrases = []
     if garment.sleeve in ("short", "long"):
-        said.append(f"{garment.sleeve} sleeves")
+        phrases.append(f"{garment.sleeve} sleeves")
     if garment.neck:
-        said.append(f"a {garment.neck}")
-    said += ["buttons"] * garment.buttons + ["a pocket"] * garment.pocket + ["a belt"] * garment.belt
-    return said
+        phrases.append(f"a {garment.neck}")
+    phrases += ["buttons"] * garment.buttons + ["a pocket"] * garment.pocket + ["a belt"] * garment.belt
+    return phrases
 
 
 def noun_phrase(garment: Garment, shade: str = "") -> str:
@@ -54,40 +54,40 @@ def noun_phrase(garment: Garment, shade: str = "") -> str:
 
 
 def caption(garment: Garment) -> str:
-    """The canonical caption, the one that the captioner is taught: every attribute, nothing of the scene."""
-    said = features(garment)
-    return with_article(noun_phrase(garment)) + (f" with {join(said)}" if said else "")
+    """The canonical caption, which the captioner is trained on: every attribute, nothing of the scene."""
+    details = features(garment)
+    return with_article(noun_phrase(garment)) + (f" with {join(details)}" if details else "")
 
 
 def scene_phrases(scene: Scene) -> list[str]:
-    """Everything that can be said of a scene, but for the shade, which is an adjective of the colour."""
-    said = (
+    """The phrases for a scene, without the shade, which is an adjective of the colour."""
+    phrases = (
         garments.PRESENTATIONS[scene.presentation],
         garments.BACKGROUNDS[scene.background],
         garments.LIGHTS[scene.light],
         garments.POSITIONS[scene.position],
         garments.SIZES[scene.size],
     )
-    return [phrase for phrase in said if phrase]
+    return [phrase for phrase in phrases if phrase]
 
 
 def loose_caption(rng: random.Random, garment: Garment, scene: Scene, scene_share: float = 0.3) -> str:
-    """A caption as the web has them: some attributes left out, the scene mentioned now and then.
+    """A caption as on web pages: some attributes are left out, the scene is sometimes mentioned.
 
-    Each phrase of the scene is there with probability ``scene_share``.
+    Each phrase of the scene is included with probability ``scene_share``.
     """
-    said = features(garment)
+    details = features(garment)
     if rng.random() < 0.3:
-        said = [phrase for phrase in said if rng.random() < 0.6]
-        rng.shuffle(said)
+        details = [phrase for phrase in details if rng.random() < 0.6]
+        rng.shuffle(details)
     shade = garments.SHADES[scene.shade] if rng.random() < scene_share else ""
     noun = noun_phrase(garment, shade)
     if garment.pattern == "plain" and rng.random() < 0.3:
         noun = noun.replace("plain ", "")
     elif garment.pattern in PATTERN_NOUNS and rng.random() < 0.1:
         noun = noun.replace(f"{garment.pattern} ", "")
-        said = [*said, PATTERN_NOUNS[garment.pattern]]
-    text = with_article(noun) + (f" with {join(said)}" if said else "")
+        details = [*details, PATTERN_NOUNS[garment.pattern]]
+    text = with_article(noun) + (f" with {join(details)}" if details else "")
     around = [phrase for phrase in scene_phrases(scene) if rng.random() < scene_share]
     rng.shuffle(around)
     opening = rng.choice(("", "", "", "a photo of ", "a picture of "))

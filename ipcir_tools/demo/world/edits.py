@@ -1,4 +1,4 @@
-"""Edits of garments and the many ways in which people word them."""
+"""Edits of garments, and the many ways in which people phrase them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ipcir_tools.demo.world import garments
 from ipcir_tools.demo.world.captions import PATTERN_NOUNS, length_word, with_article
 from ipcir_tools.demo.world.garments import Garment
 
-_KIN = (("t-shirt", "shirt", "sweater"), ("dress", "jumpsuit"), ("skirt", "trousers"))
-"""Kinds that can stand in for each other with every other attribute kept."""
+_INTERCHANGEABLE = (("t-shirt", "shirt", "sweater"), ("dress", "jumpsuit"), ("skirt", "trousers"))
+"""Kinds that can replace each other with every other attribute kept."""
 _NOUNS = {"buttons": ("buttons", "the buttons"), "pocket": ("a pocket", "the pocket"), "belt": ("a belt", "the belt")}
 
 
@@ -24,49 +24,49 @@ class Edit:
 
     def apply(self, garment: Garment) -> Garment:
         """The garment after the edit."""
-        return garment.but(**{self.slot: self.value})
+        return garment.changed(**{self.slot: self.value})
 
 
 @dataclass(frozen=True)
 class Phrases:
-    """Wordings of one edit by grammatical form, so that two edits can be joined into good English."""
+    """Phrases for one edit by grammatical form, so that two edits can be joined into good English."""
 
     bare: tuple[str, ...]
-    """After the picture: "in blue", "with a belt"."""
+    """Following the reference: "in blue", "with a belt"."""
     states: tuple[str, ...]
     """As FashionIQ's annotators write: "is blue", "has a belt"."""
     orders: tuple[str, ...]
     """As people ask: "make it blue", "add a belt"."""
 
 
-def possible(garment: Garment) -> list[Edit]:
+def possible_edits(garment: Garment) -> list[Edit]:
     """Every single edit of a garment."""
     found = [
         Edit(slot, value)
         for slot in garments.slots_of(garment.kind)
         for value in garments.values_of(garment.kind, slot)
-        if value != getattr(garment, slot) and (slot != "length" or length_word(garment.but(length=value)))
+        if value != getattr(garment, slot) and (slot != "length" or length_word(garment.changed(length=value)))
     ]
-    kin = next((group for group in _KIN if garment.kind in group), ())
+    kin = next((group for group in _INTERCHANGEABLE if garment.kind in group), ())
     return found + [
         Edit("kind", kind) for kind in kin if kind != garment.kind and garment.neck in (None, *garments.necks_of(kind))
     ]
 
 
 def phrases(garment: Garment, edit: Edit) -> Phrases:
-    """The wordings of one edit of this garment."""
+    """The phrases for one edit of this garment."""
     if edit.slot in _NOUNS:
         return _detail(edit)
-    return _WORDED[edit.slot](garment, edit.value)
+    return _PHRASES[edit.slot](garment, edit.value)
 
 
-def wording(rng: random.Random, garment: Garment, edits: list[Edit]) -> str:
-    """One wording of one edit, or of several joined."""
+def write_modification(rng: random.Random, garment: Garment, edits: list[Edit]) -> str:
+    """A modification that asks for one edit, or for several."""
     form = rng.choice(("bare", "states", "orders"))
-    said: list[str] = [rng.choice(getattr(phrases(garment, edit), form)) for edit in edits]
-    if len(said) == 1:
-        return rng.choice(("", "", "the same but ")) + said[0] if form == "bare" else said[0]
-    return ", ".join(said[:-1]) + rng.choice((" and ", ", ")) + said[-1] if form == "bare" else " and ".join(said)
+    texts: list[str] = [rng.choice(getattr(phrases(garment, edit), form)) for edit in edits]
+    if len(texts) == 1:
+        return rng.choice(("", "", "the same but ")) + texts[0] if form == "bare" else texts[0]
+    return ", ".join(texts[:-1]) + rng.choice((" and ", ", ")) + texts[-1] if form == "bare" else " and ".join(texts)
 
 
 def _detail(edit: Edit) -> Phrases:
@@ -121,7 +121,7 @@ def _sleeve(garment: Garment, value: str) -> Phrases:
 
 
 def _length(garment: Garment, value: str) -> Phrases:
-    word = length_word(garment.but(length=value))
+    word = length_word(garment.changed(length=value))
     compared = {("medium", "long"): ("is longer",), ("medium", "short"): ("is shorter",)}.get(
         (garment.length, value), ()
     )
@@ -147,4 +147,4 @@ def _kind(garment: Garment, value: str) -> Phrases:
     )
 
 
-_WORDED = {"colour": _colour, "pattern": _pattern, "sleeve": _sleeve, "length": _length, "neck": _neck, "kind": _kind}
+_PHRASES = {"colour": _colour, "pattern": _pattern, "sleeve": _sleeve, "length": _length, "neck": _neck, "kind": _kind}

@@ -1,7 +1,7 @@
-"""The wardrobe's facts: what garments and scenes there are, how they are sampled, and how the world is split.
+"""Garments and scenes: their attributes, how they are sampled, and how they are split into parts.
 
-A garment has the attributes that captions name; a scene has what captions leave out. Train, validation and test
-share no combination of kind, colour and pattern, so a model that is right on the test part has composed, not recalled.
+A garment has the attributes that captions name; a scene has those that captions leave out. The train, validation and
+test parts share no combination of kind, colour and pattern, so that the test part measures composition, not recall.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ SIZES = {"near": "close up", "normal": "", "far": "from afar"}
 
 @dataclass(frozen=True)
 class Garment:
-    """What captions name. An attribute that the kind does not have is None (no sleeves on a skirt) or False."""
+    """The attributes that captions name. One that the kind does not have is None (no sleeves on a skirt) or False."""
 
     kind: str
     colour: str
@@ -75,14 +75,15 @@ class Garment:
     pocket: bool = False
     belt: bool = False
 
-    def but(self, **changes: Any) -> Garment:
+    def changed(self, **changes: Any) -> Garment:
         """The same garment with some attributes changed."""
         return replace(self, **changes)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What captions leave out. ``seed`` moves the drawing by a hair: two pictures of one scene are not the same."""
+    """The attributes that captions leave out. ``seed`` shifts the drawing a little, so that two pictures of one scene
+    differ."""
 
     background: str
     presentation: str
@@ -110,7 +111,7 @@ def details_of(kind: str) -> tuple[str, ...]:
 
 
 def slots_of(kind: str) -> tuple[str, ...]:
-    """The attributes of a kind that an edit can change, its kind left aside."""
+    """The attributes of a kind that an edit can change, apart from the kind itself."""
     upper = () if kind in BOTTOMS else ("sleeve",)
     neck = ("neck",) if necks_of(kind) else ()
     return ("colour", "pattern", "length", *upper, *neck, *details_of(kind))
@@ -125,7 +126,7 @@ def values_of(kind: str, slot: str) -> tuple[Any, ...]:
 
 
 def part_of(garment: Garment) -> Part:
-    """The part that owns this combination of kind, colour and pattern: 70 % train, 10 % val, 20 % test."""
+    """The part of a combination of kind, colour and pattern: 70 % train, 10 % val, 20 % test."""
     key = f"{garment.kind}/{garment.colour}/{garment.pattern}".encode()
     share = zlib.crc32(key) % 10
     return "train" if share < 7 else "val" if share < 8 else "test"

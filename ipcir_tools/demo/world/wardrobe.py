@@ -1,4 +1,4 @@
-"""The wardrobe as a test: galleries with hard distractors, queries with exact targets, dialogues with truth.
+"""The wardrobe benchmark: galleries with hard distractors, queries and dialogues with exact targets.
 
 A family is one garment and three edits of it in every mixture, so eight garments that differ in one to three
 attributes, each shown in the same three scenes, as a shop shows each of its products in a few photographs. For every
@@ -18,30 +18,22 @@ from ipcir_tools.demo.world import edits, garments
 from ipcir_tools.demo.world.edits import Edit
 from ipcir_tools.demo.world.garments import Garment, Part, Scene
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.evaluation.benchmarks import Query
 
 FAMILIES = 86
 """The benchmark's usual size: 516 queries in 2,580 pictures."""
 _SCENES = 3
-_ASKED = (("000", "100"), ("000", "010"), ("011", "111"), ("101", "111"), ("000", "110"), ("001", "111"))
+_MIXTURES = (("000", "100"), ("000", "010"), ("011", "111"), ("101", "111"), ("000", "110"), ("001", "111"))
 """A family's queries as mixtures of its edits, before and after: four of one edit, two of two."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One picture of the gallery: its file name and what it shows."""
+    """One picture of the gallery: its file name, its garment and its scene."""
 
     name: str
     garment: Garment
     scene: Scene
-
-
-@dataclass(frozen=True)
-class Query:
-    """A reference, a modification and the one picture that is meant, by file name."""
-
-    reference: str
-    modification: str
-    target: str
 
 
 @dataclass(frozen=True)
@@ -54,29 +46,29 @@ class Dialogue:
 
 
 @dataclass
-class Benchmark:
-    """A gallery with its queries and dialogues."""
+class Wardrobe:
+    """A gallery with its queries and dialogues, whose pictures are named by their files."""
 
     pictures: list[Drawn] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     dialogues: list[Dialogue] = field(default_factory=list)
 
     def add(self, garment: Garment, scene: Scene) -> str:
-        """Put a picture into the gallery; its name."""
+        """Add a picture to the gallery and return its name."""
         look = f"{garment.colour}-{garment.pattern}-{garment.kind}"
         self.pictures.append(Drawn(f"{len(self.pictures):04d}-{look}.jpg", garment, scene))
         return self.pictures[-1].name
 
 
-def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Benchmark:
-    """The benchmark: 30 pictures and 6 queries a family. The same arguments give the same benchmark.
+def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, seed: int = 0) -> Wardrobe:
+    """30 pictures and 6 queries a family. The same arguments give the same wardrobe.
 
-    Raises InvalidRequestError for a part that there is not: no garment would ever belong to it.
+    Raises InvalidRequestError for a part that does not exist: no garment would ever belong to it.
     """
     if part not in get_args(Part):
         raise InvalidRequestError(f"The wardrobe has no part {part!r}: name one of {', '.join(get_args(Part))}.")
     rng = random.Random(f"wardrobe/{part}/{seed}")
-    made = Benchmark()
+    made = Wardrobe()
     for _ in range(families):
         _add_family(made, rng, part)
     for i in range(dialogues):
@@ -84,21 +76,22 @@ def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, 
     return made
 
 
-def _add_family(made: Benchmark, rng: random.Random, part: Part) -> None:
+def _add_family(made: Wardrobe, rng: random.Random, part: Part) -> None:
     base, changes = _base_and_edits(rng, part, 3)
     mixed = {key: _mixed(base, changes, key) for key in map("".join, product("01", repeat=3))}
     scenes = _scenes(rng, _SCENES)
     names = {
-        (key, i): made.add(garment, _again(rng, scene))
+        (key, i): made.add(garment, _reseed(rng, scene))
         for key, garment in mixed.items()
         for i, scene in enumerate(scenes)
     }
-    for i, (before, after) in enumerate(_ASKED):
+    for i, (before, after) in enumerate(_MIXTURES):
         scene = i % _SCENES
-        made.add(mixed[before], _again(rng, scenes[scene]))
-        asked = [change for change, a, b in zip(changes, before, after, strict=True) if a != b]
-        text = edits.wording(rng, mixed[before], rng.sample(asked, len(asked)))
-        made.queries.append(Query(names[before, scene], text, names[after, scene]))
+        made.add(mixed[before], _reseed(rng, scenes[scene]))
+        requested = [change for change, a, b in zip(changes, before, after, strict=True) if a != b]
+        text = edits.write_modification(rng, mixed[before], rng.sample(requested, len(requested)))
+        number = f"{len(made.queries):04d}"
+        made.queries.append(Query(number, names[before, scene], text, (names[after, scene],)))
 
 
 def _mixed(base: Garment, changes: list[Edit], key: str) -> Garment:
@@ -108,7 +101,7 @@ def _mixed(base: Garment, changes: list[Edit], key: str) -> Garment:
     return base
 
 
-def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -> None:
+def _add_dialogue(made: Wardrobe, rng: random.Random, part: Part, turns: int) -> None:
     base, changes = _base_and_edits(rng, part, turns)
     steps = [base]
     for change in changes:
@@ -117,17 +110,17 @@ def _add_dialogue(made: Benchmark, rng: random.Random, part: Part, turns: int) -
         made,
         rng,
         steps,
-        [edits.wording(rng, garment, [change]) for garment, change in zip(steps, changes, strict=False)],
+        [edits.write_modification(rng, garment, [change]) for garment, change in zip(steps, changes, strict=False)],
     )
 
 
-def add_dialogue(made: Benchmark, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
-    """Put a dialogue in, with each of its garments in three other scenes as distractors."""
+def add_dialogue(made: Wardrobe, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
+    """Add a dialogue, with each of its garments in three other scenes as distractors."""
     scene, *others = _scenes(rng, 4)
-    names = [made.add(garment, _again(rng, scene)) for garment in steps]
+    names = [made.add(garment, _reseed(rng, scene)) for garment in steps]
     for garment in steps:
         for other in others:
-            made.add(garment, _again(rng, other))
+            made.add(garment, _reseed(rng, other))
     made.dialogues.append(Dialogue(names[0], tuple(zip(texts, names[1:], strict=True))))
 
 
@@ -140,8 +133,8 @@ def _scenes(rng: random.Random, n: int) -> list[Scene]:
     return list(found.values())
 
 
-def _again(rng: random.Random, scene: Scene) -> Scene:
-    """The same scene, another picture of it."""
+def _reseed(rng: random.Random, scene: Scene) -> Scene:
+    """The same scene with another seed."""
     return replace(scene, seed=rng.randrange(1 << 30))
 
 
@@ -153,7 +146,7 @@ def _base_and_edits(rng: random.Random, part: Part, n: int) -> tuple[Garment, li
         for slot in rng.sample(("kind", *garments.slots_of(base.kind)), k=len(garments.slots_of(base.kind)) + 1):
             options = [
                 edit
-                for edit in edits.possible(base)
+                for edit in edits.possible_edits(base)
                 if edit.slot == slot and garments.part_of(edit.apply(base)) == part
             ]
             if options and len(chosen) < n:

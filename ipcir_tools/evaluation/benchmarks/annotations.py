@@ -1,4 +1,4 @@
-"""Reading annotation files: what is missing or wrong is said with its place, and where to get it."""
+"""Reading annotation files: errors name the file, the entry and its fields, and where to get the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipcir_tools.errors import InvalidRequestError, NotFoundError
 
 
 class Item(BaseModel):
-    """One entry of an annotation file; fields that nobody needs are passed over."""
+    """One entry of an annotation file; fields that are not needed are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,25 +38,25 @@ def find_annotation(folder: Path, names: Sequence[str], source: str) -> Path:
 
 
 def read_json(path: Path, source: str) -> Any:
-    """The content of a JSON file. Raises InvalidRequestError where it is none."""
+    """The content of a JSON file. Raises InvalidRequestError where it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidRequestError(f"{path} cannot be read as JSON ({error}): get it anew from {source}.") from error
+        raise InvalidRequestError(f"{path} cannot be read as JSON ({error}): get it again from {source}.") from error
 
 
 def read_items(path: Path, kind: type[ItemT], source: str) -> list[ItemT]:
     """The entries of a JSON list. Raises InvalidRequestError, which names the first wrong entry and its fields."""
     content = read_json(path, source)
     if not isinstance(content, list) or not content:
-        raise InvalidRequestError(f"{path} should be a list of queries: get it anew from {source}.")
+        raise InvalidRequestError(f"{path} should be a list of queries: get it again from {source}.")
     items, wrong = [], []
     for i, each in enumerate(content):
         try:
             items.append(kind.model_validate(each))
         except ValidationError as error:
-            wrong.append(f"item {i}: {in_words(error)}")
-    refuse(path, wrong, source)
+            wrong.append(f"item {i}: {field_errors(error)}")
+    check_none(path, wrong, source)
     return items
 
 
@@ -65,10 +65,10 @@ def read_as(path: Path, kind: TypeAdapter[Content], source: str) -> Content:
     try:
         return kind.validate_python(read_json(path, source))
     except ValidationError as error:
-        raise InvalidRequestError(f"{path}: {in_words(error)}: get it anew from {source}.") from error
+        raise InvalidRequestError(f"{path}: {field_errors(error)}: get it again from {source}.") from error
 
 
-def in_words(error: ValidationError) -> str:
+def field_errors(error: ValidationError) -> str:
     """Which fields are wrong, and why, on one line."""
     return "; ".join(
         f"{'.'.join(str(part) for part in each['loc']) or 'the entry'}: {each['msg'].lower()}"
@@ -76,44 +76,44 @@ def in_words(error: ValidationError) -> str:
     )
 
 
-def refuse(path: Path, wrong: Sequence[str], source: str) -> None:
-    """Raise InvalidRequestError if anything is wrong: the first, and how many more there are."""
+def check_none(path: Path, wrong: Sequence[str], source: str) -> None:
+    """Raise InvalidRequestError if anything is ``wrong``, with the first, and how many more there are."""
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
-        raise InvalidRequestError(f"{path}, {wrong[0]}{more}: get it anew from {source}.")
+        raise InvalidRequestError(f"{path}, {wrong[0]}{more}: get it again from {source}.")
 
 
 def unknown(named: Iterable[tuple[str, Iterable[str]]], known: Mapping[str, Any], where: str) -> list[str]:
-    """For each (place, names) what is not ``known``."""
+    """A line for each name, of the pairs (place, names), that is not among the ``known``."""
     return [f"{place}: {name} is not in {where}" for place, names in named for name in names if name not in known]
 
 
 def repeated(ids: Iterable[str]) -> list[str]:
-    """What stands there more than once."""
-    return [f"the id {id_} stands there {count} times" for id_, count in Counter(ids).items() if count > 1]
+    """A line for each id that occurs more than once."""
+    return [f"the id {id_} occurs {count} times" for id_, count in Counter(ids).items() if count > 1]
 
 
 # --- pictures
 
-Spellings = Callable[[str], Sequence[str]]
+PossiblePaths = Callable[[str], Sequence[str]]
 """The relative paths that a picture of this name may have; the first is the official one."""
 
 
-def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, source: str) -> dict[str, str]:
-    """The relative path of each picture: the first of its spellings that exists.
+def locate(names: Iterable[str], possible_paths: PossiblePaths, folder: Path | None, source: str) -> dict[str, str]:
+    """The relative path of each picture: the first of its possible paths that exists.
 
     Without a folder the official one. Raises NotFoundError where the folder, or any picture in it, is missing.
     """
     if folder is None:
-        return {name: spellings(name)[0] for name in names}
+        return {name: possible_paths(name)[0] for name in names}
     check_folder(folder)
     if not folder.is_dir():
         raise NotFoundError(f"The folder of pictures {folder} does not exist: get them from {source}.")
     present, paths, missing = _Present(folder), {}, []
     for name in names:
-        found = next((path for path in spellings(name) if path in present), None)
+        found = next((path for path in possible_paths(name) if path in present), None)
         if found is None:
-            missing.append(spellings(name)[0])
+            missing.append(possible_paths(name)[0])
         else:
             paths[name] = found
     if missing:
@@ -126,13 +126,13 @@ def locate(names: Iterable[str], spellings: Spellings, folder: Path | None, sour
 
 
 def check_folder(pictures: Path) -> None:
-    """Raise InvalidRequestError where a file was named in the place of a folder of pictures."""
+    """Raise InvalidRequestError where a file was given instead of a folder of pictures."""
     if pictures.is_file():
         raise InvalidRequestError(f"{pictures} is a file: name the folder that the pictures are in with --pictures.")
 
 
 class _Present:
-    """Which files are below a folder; every folder is listed once, because asking for each file is slow."""
+    """The files below a folder; every folder is listed once, because checking each file is slow."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

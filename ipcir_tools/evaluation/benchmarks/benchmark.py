@@ -1,4 +1,4 @@
-"""A benchmark as data: queries over named pictures, the rules of the ranking, and what is measured."""
+"""A benchmark as data: queries over named pictures, the rules of the ranking, and the measures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Query:
-    """One question and its truth, by the names of pictures."""
+    """One query and its truth, by the names of pictures."""
 
     id: str
-    """Unique in its benchmark, as the benchmark's server knows it."""
+    """Unique in its benchmark, and the id that the benchmark's server expects."""
     reference: str
     modification: str
     targets: tuple[str, ...]
@@ -31,13 +31,15 @@ class Query:
     gallery: tuple[str, ...] | None = None
     """This query's own gallery; None: the benchmark's."""
     group: str = ""
-    """What it is averaged with before the groups are averaged."""
-    wordings: tuple[str, ...] = ()
-    """Further wordings of the same request: each is composed, and a picture's score is the mean over all wordings."""
+    """Queries of a group are averaged before the groups are averaged."""
+    paraphrases: tuple[str, ...] = ()
+    """The modification in other words: each is composed, and a picture's score is the mean over all of them."""
+    left_out: frozenset[str] = frozenset()
+    """Pictures that are not ranked, besides the reference; the targets always are."""
 
     @property
-    def says_nothing(self) -> bool:
-        """Whether its modification shows no character at all: nobody can answer that."""
+    def is_blank(self) -> bool:
+        """Whether its modification shows no character at all."""
         return not any(c.isprintable() and not c.isspace() for c in self.modification)
 
     def __post_init__(self) -> None:
@@ -47,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Queries, the pictures they are asked of, and the protocol."""
+    """Queries, the gallery they search, and the protocol."""
 
     entries: ClassVar[str] = "pictures"
     """What the gallery holds, in a word."""
@@ -64,7 +66,7 @@ class Benchmark:
     notes: tuple[str, ...]
     """How the figures come about, for the report: gallery, captions, reference, what was left out and why."""
     folder: Path | None = None
-    """Where the pictures are; None: only annotations are at hand."""
+    """Where the pictures are; None: only annotations are available."""
     boxes: Mapping[str, Box] = field(default_factory=dict)
     """Pictures that are a part of their file (GeneCIS), see :func:`ipcir_tools.evaluation.benchmarks.crop_of`."""
     left_out: tuple[str, ...] = ()
@@ -72,7 +74,9 @@ class Benchmark:
     source: str = ""
     """Where to get the pictures."""
     server: Literal["CIRR", "CIRCO"] | None = None
-    """Whose server keeps the truth and scores a file of submission; None: nobody's."""
+    """The server that has the truth and scores a submission file."""
+    is_test: bool = False
+    """Whether final figures are measured on it, so that no parameter may be fitted on it."""
 
     @property
     def hidden(self) -> bool:
@@ -80,8 +84,8 @@ class Benchmark:
         return not any(query.targets for query in self.queries)
 
     def file(self, name: str) -> Path:
-        """The file of a picture. Raises NotFoundError where the folder of pictures is not at hand."""
+        """The file of a picture. Raises NotFoundError where there is no folder of pictures."""
         if self.folder is None:
             get = f" (get them from {self.source})" if self.source else ""
-            raise NotFoundError(f"The pictures of {self.name} are not at hand: name the folder with --pictures{get}.")
+            raise NotFoundError(f"The pictures of {self.name} are not available: name the folder with --pictures{get}.")
         return self.folder / self.paths[name]

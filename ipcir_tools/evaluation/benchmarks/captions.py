@@ -3,7 +3,7 @@
 The gallery holds one entry a line, ``{"id": "a", "captions": ["a red dress", "a woman in red"]}``, which stands for a
 picture; the queries are those of a user's own benchmark, ``{"reference": "a", "modification": "in blue",
 "targets": ["b"]}``, with an optional ``id``. The reference is left out of the ranking. Lines that cannot be used and
-captions that are blank are named; what has no caption is never found, and a query that needs it counts as failed.
+captions that are blank are listed; an entry without a caption is never found, and a query that needs it fails.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
-from ipcir_tools.evaluation.benchmarks.annotations import Item, in_words
+from ipcir_tools.evaluation.benchmarks.annotations import Item, field_errors
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.benchmarks.jsonl import Name, measures_for, numbered_lines, read_queries, told
+from ipcir_tools.evaluation.benchmarks.jsonl import Name, count_note, measures_for, numbered_lines, read_queries
 from ipcir_tools.text import excerpt
 
 _ENTRY = '{"id": "a", "captions": ["a red dress"]}'
@@ -36,13 +36,13 @@ class CaptionBenchmark(Benchmark):
 
     entries: ClassVar[str] = "entries of captions"
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What is said of each entry, as it was written; of an entry without captions nothing."""
+    """The captions of each entry, as they were written; empty for an entry without one."""
     unusable: Mapping[str, str] = field(default_factory=dict)
-    """Entries that have no caption, and lines that are no entry, with the reason."""
+    """Entries that have no caption, and lines that are not an entry, with the reason."""
 
     @property
     def first_captions(self) -> dict[str, str]:
-        """What stands in a picture's place on a page, by the entry's name."""
+        """The text that a page shows instead of a picture, by the entry's name."""
         return {name: texts[0] for name, texts in self.captions.items() if texts}
 
 
@@ -50,27 +50,27 @@ class CaptionBenchmark(Benchmark):
 class _Gallery:
     captions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bad: list[str] = field(default_factory=list)
-    """Lines that are no entry, and why."""
+    """Lines that are not an entry, and why."""
     blank: list[str] = field(default_factory=list)
     """Entries that lost a blank caption."""
 
     @property
-    def silent(self) -> list[str]:
+    def uncaptioned(self) -> list[str]:
         return [name for name, captions in self.captions.items() if not captions]
 
 
 def load_captions(gallery: Path, queries: Path) -> CaptionBenchmark:
     """The queries of one file over the captions of another.
 
-    Raises NotFoundError without the files, and InvalidRequestError where no line is an entry with a caption, or none
-    a query.
+    Raises NotFoundError without the files, and InvalidRequestError where no line is an entry with a caption, or no
+    line a query.
     """
     for path, line in ((gallery, _ENTRY), (queries, _QUERY)):
         if not path.is_file():
             raise NotFoundError(f"{path} is missing: name a file with lines as {line}.")
     entries = _read(gallery)
     if not any(entries.captions.values()):
-        raise InvalidRequestError(_useless(gallery, "entry with a caption", entries.bad + entries.silent, _ENTRY))
+        raise InvalidRequestError(_useless(gallery, "entry with a caption", entries.bad + entries.uncaptioned, _ENTRY))
     found, bad = read_queries(queries, entries.captions, f"no such entry in {gallery.name}")
     if not found:
         raise InvalidRequestError(_useless(queries, "query", bad, _QUERY))
@@ -94,10 +94,10 @@ def _read(path: Path) -> _Gallery:
         try:
             entry = _Entry.model_validate_json(line)
         except ValidationError as error:
-            found.bad.append(f"line {number}: {in_words(error)}")
+            found.bad.append(f"line {number}: {field_errors(error)}")
             continue
         if entry.id in found.captions:
-            found.bad.append(f"line {number}: the id {excerpt(entry.id)} stands there already")
+            found.bad.append(f"line {number}: the id {excerpt(entry.id)} is already used")
             continue
         found.captions[entry.id] = tuple(text for text in entry.captions if text.strip())
         if len(found.captions[entry.id]) < len(entry.captions):
@@ -107,11 +107,13 @@ def _read(path: Path) -> _Gallery:
 
 def _unusable(path: Path, entries: _Gallery) -> dict[str, str]:
     lines = (line.partition(": ") for line in entries.bad)
-    return {f"{path.name}, {place}": why for place, _, why in lines} | dict.fromkeys(entries.silent, "has no caption")
+    return {f"{path.name}, {place}": why for place, _, why in lines} | dict.fromkeys(
+        entries.uncaptioned, "has no caption"
+    )
 
 
 def _useless(path: Path, what: str, bad: Sequence[str], line: str) -> str:
-    first = f"{len(bad)} are none, the first is {excerpt(bad[0], 200)}" if bad else "it is empty"
+    first = f"{len(bad)} are not valid, the first is {excerpt(bad[0], 200)}" if bad else "it is empty"
     return f"{path} holds no {what} ({first}): write lines as {line}."
 
 
@@ -119,13 +121,13 @@ def _notes(path: Path, entries: _Gallery, queries: Sequence[Query], bad: Sequenc
     captions = sum(map(len, entries.captions.values()))
     return (
         f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
-        f"no picture is seen: {len(entries.captions):,} entries with {captions:,} captions stand for pictures, each "
+        f"no picture is used: {len(entries.captions):,} entries with {captions:,} captions stand for pictures, each "
         "by the mean of its captions' unit vectors, normalised",
-        "the first caption of the reference is what the captioner says of it, and its entry is its feature",
+        "the first caption of the reference stands for the captioner's, and its entry is its feature",
         "the reference is left out of the ranking",
         "R counts the first of a query's targets, Hits any of them, mAP all",
-        told("lines of the queries left out", bad),
-        told(f"lines of {path.name} left out", entries.bad),
-        told("entries without a caption, which are never found", [excerpt(name) for name in entries.silent]),
-        told("entries with a caption that is blank and was passed over", entries.blank),
+        count_note("lines of the queries left out", bad),
+        count_note(f"lines of {path.name} left out", entries.bad),
+        count_note("entries without a caption, which are never found", [excerpt(name) for name in entries.uncaptioned]),
+        count_note("entries with a caption that is blank and was ignored", entries.blank),
     )

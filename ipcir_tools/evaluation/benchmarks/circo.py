@@ -13,12 +13,12 @@ from pydantic import TypeAdapter
 
 from ipcir_tools.evaluation.benchmarks.annotations import (
     Item,
+    check_none,
     find_annotation,
     locate,
     pictures_or,
     read_as,
     read_items,
-    refuse,
     repeated,
     unknown,
 )
@@ -51,37 +51,38 @@ class _Info(Item):
 
 
 def load_circo(
-    folder: Path, pictures: Path | None = None, *, split: Split = "val", keeps_reference: bool = True
+    folder: Path, pictures: Path | None = None, *, split: Split = "val", keep_reference: bool = True
 ) -> Benchmark:
     """A split from ``annotations/SPLIT.json`` below ``folder``.
 
     The gallery is what COCO's image info lists, else what the folder of pictures holds (both found by themselves in
-    ``COCO2017_unlabeled`` below ``folder``), else only what the annotations name, which the notes say. Raises
+    ``COCO2017_unlabeled`` below ``folder``), else only what the annotations name, as the notes state. Raises
     NotFoundError where a file is missing and InvalidRequestError where one is wrong.
     """
     path = find_annotation(folder, (f"annotations/{split}.json", f"{split}.json"), SOURCE)
     items = read_items(path, _Item, SOURCE)
     root = pictures_or(folder, pictures, "COCO2017_unlabeled/unlabeled2017", "unlabeled2017")
-    gallery, told = _gallery(folder, root, items)
+    gallery, note = _gallery(folder, root, items)
     _check(path, items, gallery, split)
     return Benchmark(
         name=f"CIRCO {split}",
         queries=tuple(_query(item) for item in items),
         gallery=tuple(gallery),
         paths=locate(gallery, lambda name: (gallery[name],), root, PICTURES),
-        keeps_reference=keeps_reference,
+        keeps_reference=keep_reference,
         measures=() if split == "test" else (*measures("mAP", 5, 10, 25, 50), *measures("R", 5, 10, 25, 50)),
         notes=(
             f"{len(items):,} queries of CIRCO {split}" + ("; the truth is hidden" if split == "test" else ""),
-            told,
+            note,
             "the reference stays in the ranking (official)"
-            if keeps_reference
+            if keep_reference
             else "the reference is left out of the ranking (not the official rule)",
             "mAP counts all targets, R@K the one that the caption was written for",
         ),
         folder=root,
         source=PICTURES,
         server="CIRCO" if split == "test" else None,
+        is_test=split == "test",
     )
 
 
@@ -96,26 +97,26 @@ def _query(item: _Item) -> Query:
 
 
 def _gallery(folder: Path, root: Path | None, items: list[_Item]) -> tuple[dict[str, str], str]:
-    """File names by picture, and what to say of this gallery."""
+    """File names by picture, and the report's note on this gallery."""
     info = next((each for each in (folder / "COCO2017_unlabeled" / _INFO, folder / _INFO) if each.is_file()), None)
     if info:
         listed = read_as(info, TypeAdapter(_Info), PICTURES)
         gallery = {str(each.id): each.file_name for each in listed.images}
-        return gallery, _told(gallery, "COCO's unlabeled2017 by its image info")
+        return gallery, _gallery_note(gallery, "COCO's unlabeled2017 by its image info")
     if root and root.is_dir():
         files = sorted(each.name for each in root.glob("*.jpg") if each.stem.isdigit())
         gallery = {str(int(Path(name).stem)): name for name in files}
-        return gallery, _told(gallery, "the files in the folder of pictures")
+        return gallery, _gallery_note(gallery, "the files in the folder of pictures")
     named = {each for item in items for each in (item.reference_img_id, *item.gt_img_ids)}
     gallery = {str(each): f"{each:012d}.jpg" for each in sorted(named)}
-    return gallery, _told(gallery, "only those that the annotations name")
+    return gallery, _gallery_note(gallery, "only those that the annotations name")
 
 
-def _told(gallery: dict[str, str], origin: str) -> str:
-    told = f"gallery: {len(gallery):,} pictures, {origin}"
+def _gallery_note(gallery: dict[str, str], origin: str) -> str:
+    note = f"gallery: {len(gallery):,} pictures, {origin}"
     if len(gallery) == FULL:
-        return told
-    return f"{told}, NOT the {FULL:,} of the protocol: the figures do not compare with published ones"
+        return note
+    return f"{note}, NOT the {FULL:,} of the protocol: the figures do not compare with published ones"
 
 
 def _check(path: Path, items: list[_Item], gallery: dict[str, str], split: Split) -> None:
@@ -128,4 +129,4 @@ def _check(path: Path, items: list[_Item], gallery: dict[str, str], split: Split
             for place, item in zip(places, items, strict=True)
             if item.target_img_id not in item.gt_img_ids or len(set(item.gt_img_ids)) != len(item.gt_img_ids)
         ]
-    refuse(path, [*wrong, *repeated(str(item.id) for item in items)], SOURCE)
+    check_none(path, [*wrong, *repeated(str(item.id) for item in items)], SOURCE)

@@ -12,12 +12,12 @@ from typing import Literal
 from ipcir_tools.evaluation.benchmarks.annotations import (
     PATHS,
     Item,
+    check_none,
     find_annotation,
     locate,
     pictures_or,
     read_as,
     read_items,
-    refuse,
     repeated,
     unknown,
 )
@@ -47,8 +47,8 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
     ``pictures`` is where the paths of the split start (``img_raw``, found by itself if it is below ``folder``).
     Raises NotFoundError where a file is missing and InvalidRequestError where one is wrong.
     """
-    captions = find_annotation(folder, _spellings("captions", f"cap.rc2.{split}.json"), SOURCE)
-    images = find_annotation(folder, _spellings("image_splits", f"split.rc2.{split}.json"), SOURCE)
+    captions = find_annotation(folder, _paths("captions", f"cap.rc2.{split}.json"), SOURCE)
+    images = find_annotation(folder, _paths("image_splits", f"split.rc2.{split}.json"), SOURCE)
     items, paths = read_items(captions, _Item, SOURCE), read_as(images, PATHS, SOURCE)
     _check(captions, items, paths, split)
     relative = {name: path.removeprefix("./") for name, path in paths.items()}
@@ -64,10 +64,11 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
         folder=root,
         source=PICTURES,
         server="CIRR" if split == "test1" else None,
+        is_test=split == "test1",
     )
 
 
-def _spellings(part: str, name: str) -> tuple[str, ...]:
+def _paths(part: str, name: str) -> tuple[str, ...]:
     return f"{part}/{name}", f"cirr/{part}/{name}", name
 
 
@@ -96,11 +97,11 @@ def _check(path: Path, items: list[_Item], paths: dict[str, str], split: Split) 
             if not item.target_hard
         ]
     wrong += [f"{place}: {why}" for place, item in zip(places, items, strict=True) if (why := _odd_set(item))]
-    refuse(path, [*wrong, *repeated(str(item.pairid) for item in items)], SOURCE)
+    check_none(path, [*wrong, *repeated(str(item.pairid) for item in items)], SOURCE)
 
 
 def _odd_set(item: _Item) -> str:
-    """What is wrong with an image set; nothing where it holds six pictures with the reference and the target."""
+    """What is wrong with an image set; empty where it holds six pictures with the reference and the target."""
     members = set(item.img_set.members)
     if len(members) != 6 or len(item.img_set.members) != 6:
         return "img_set.members should be six pictures"

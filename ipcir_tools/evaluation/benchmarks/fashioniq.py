@@ -16,12 +16,12 @@ from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks.annotations import (
     NAMES,
     Item,
+    check_none,
     find_annotation,
     locate,
     pictures_or,
     read_as,
     read_items,
-    refuse,
     unknown,
 )
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
@@ -51,8 +51,8 @@ def load_fashioniq(
 ) -> Benchmark:
     """The validation part from ``captions/cap.CATEGORY.val.json`` and ``image_splits/split.CATEGORY.val.json``.
 
-    ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a further wording. An
-    empty caption leaves the other one alone; a query of which both are empty says nothing. Raises NotFoundError
+    ``captions``: "joined" is ``{first} and {second}``; with "both orders" the other order is a paraphrase. An
+    empty caption leaves the other one alone; a query of which both are empty is blank. Raises NotFoundError
     where a file is missing and InvalidRequestError where one is wrong.
     """
     if not categories:
@@ -70,6 +70,7 @@ def load_fashioniq(
         notes=_notes(parts, gallery, captions),
         folder=root,
         source=PICTURES,
+        is_test=True,  # the only part whose truth is public
     )
 
 
@@ -85,8 +86,8 @@ class _Part:
 
 
 def _load_part(folder: Path, category: str, gallery: Gallery, captions: Captions) -> _Part:
-    path = find_annotation(folder, _spellings("captions", f"cap.{category}.val.json"), SOURCE)
-    split = find_annotation(folder, _spellings("image_splits", f"split.{category}.val.json"), SOURCE)
+    path = find_annotation(folder, _paths("captions", f"cap.{category}.val.json"), SOURCE)
+    split = find_annotation(folder, _paths("image_splits", f"split.{category}.val.json"), SOURCE)
     items, names = read_items(path, _Item, SOURCE), read_as(split, NAMES, SOURCE)
     known = dict.fromkeys(names)
     _check(path, items, known, split.name)
@@ -94,35 +95,35 @@ def _load_part(folder: Path, category: str, gallery: Gallery, captions: Captions
     own = tuple(known) if gallery == "original" else tuple(union)
     ids = [f"{category}/{i}" for i in range(len(items))]
     queries = tuple(_query(id_, item, category, own, captions) for id_, item in zip(ids, items, strict=True))
-    empty = tuple(id_ for id_, item in zip(ids, items, strict=True) if len(_said(item)) == 1)
+    empty = tuple(id_ for id_, item in zip(ids, items, strict=True) if len(_nonempty(item)) == 1)
     return _Part(category, queries, own, empty)
 
 
 def _check(path: Path, items: list[_Item], known: dict[str, None], where: str) -> None:
     named = ((f"item {i}", (item.candidate, item.target)) for i, item in enumerate(items))
-    refuse(path, unknown(named, known, where), SOURCE)
+    check_none(path, unknown(named, known, where), SOURCE)
 
 
-def _spellings(part: str, name: str) -> tuple[str, ...]:
+def _paths(part: str, name: str) -> tuple[str, ...]:
     return f"{part}/{name}", name
 
 
-def _said(item: _Item) -> list[str]:
-    """The captions that say something, stripped."""
+def _nonempty(item: _Item) -> list[str]:
+    """The captions that are not empty, stripped."""
     return [stripped for caption in item.captions if (stripped := caption.strip(_NOISE + "\n\t"))]
 
 
 def _query(id_: str, item: _Item, category: str, gallery: tuple[str, ...], captions: Captions) -> Query:
-    said = _said(item)
-    both = captions == "both orders" and len(said) == 2
+    texts = _nonempty(item)
+    both = captions == "both orders" and len(texts) == 2
     return Query(
         id=id_,
         reference=item.candidate,
-        modification=" and ".join(said),
+        modification=" and ".join(texts),
         targets=(item.target,),
         gallery=gallery,
         group=category,
-        wordings=(" and ".join(reversed(said)),) if both else (),
+        paraphrases=(" and ".join(reversed(texts)),) if both else (),
     )
 
 

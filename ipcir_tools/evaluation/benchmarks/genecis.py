@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.evaluation.benchmarks.annotations import Item, find_annotation, locate, pictures_or, read_items, refuse
+from ipcir_tools.evaluation.benchmarks.annotations import (
+    Item,
+    check_none,
+    find_annotation,
+    locate,
+    pictures_or,
+    read_items,
+)
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query
 from ipcir_tools.evaluation.metrics.metrics import measures
 
@@ -53,10 +60,10 @@ class _Item(Item):
 
 @dataclass
 class _Loaded:
-    """What was read so far."""
+    """The tasks that were read so far."""
 
     queries: list[Query] = field(default_factory=list)
-    spellings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    possible_paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     boxes: dict[str, Box] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -77,7 +84,7 @@ def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[
         name="GeneCIS",
         queries=tuple(loaded.queries),
         gallery=tuple(dict.fromkeys(name for query in loaded.queries for name in query.gallery or ())),
-        paths=locate(loaded.spellings, lambda name: loaded.spellings[name], root, PICTURES),
+        paths=locate(loaded.possible_paths, lambda name: loaded.possible_paths[name], root, PICTURES),
         keeps_reference=True,
         measures=measures("R", 1, 2, 3),
         notes=(
@@ -88,6 +95,7 @@ def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[
         ),
         folder=root,
         source=PICTURES,
+        is_test=True,  # it has one part
         boxes=loaded.boxes,
     )
 
@@ -95,15 +103,17 @@ def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[
 def _add_task(loaded: _Loaded, folder: Path, task: str) -> None:
     path = find_annotation(folder, (f"{task}.json", f"genecis/{task}.json"), SOURCE)
     items = read_items(path, _Item, SOURCE)
-    refuse(path, [f"item {i}: {why}" for i, item in enumerate(items) if (why := _odd(item, task))], SOURCE)
+    check_none(path, [f"item {i}: {why}" for i, item in enumerate(items) if (why := _odd(item, task))], SOURCE)
     queries = [_query(f"{task}/{i}", item, task) for i, item in enumerate(items)]
     loaded.queries += queries
     for picture in (each for item in items for each in item.pictures):
-        loaded.spellings[picture.name] = _paths(picture)
+        loaded.possible_paths[picture.name] = _paths(picture)
         if picture.instance_bbox:
             loaded.boxes[picture.name] = picture.instance_bbox
     again = sum(item.target.name in {each.name for each in item.gallery} for item in items)
-    loaded.notes.append(_told(task, queries) + (f"; {again} list the target again, it counts once" if again else ""))
+    loaded.notes.append(
+        _task_note(task, queries) + (f"; {again} list the target again, it counts once" if again else "")
+    )
 
 
 def _odd(item: _Item, task: str) -> str:
@@ -145,10 +155,10 @@ def _paths(picture: _Picture) -> tuple[str, ...]:
     return tuple(f"{folder}{picture.val_image_id:012d}.jpg" for folder in _COCO)
 
 
-def _told(task: str, queries: Sequence[Query]) -> str:
+def _task_note(task: str, queries: Sequence[Query]) -> str:
     sizes = Counter(len(query.gallery or ()) for query in queries)
-    told = ", ".join(f"{count:,} over {size}" for size, count in sorted(sizes.items(), reverse=True))
-    return f"{task}: {len(queries):,} queries, {told} pictures each"
+    counts = ", ".join(f"{count:,} over {size}" for size, count in sorted(sizes.items(), reverse=True))
+    return f"{task}: {len(queries):,} queries, {counts} pictures each"
 
 
 def crop_of(box: Box, size: tuple[int, int]) -> Box:

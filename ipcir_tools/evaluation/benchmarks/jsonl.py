@@ -2,7 +2,7 @@
 
 Each line is ``{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}``, paths relative to the
 folder; ``id`` is optional: the line's number, where no line before has that id. The gallery is every picture in the
-folder and below. Lines that are no query are named with their number, and an evaluation counts them as failed.
+folder and below. Lines that are not a query are listed with their number, and an evaluation counts them as failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
-from ipcir_tools.evaluation.benchmarks.annotations import Item, check_folder, in_words
+from ipcir_tools.evaluation.benchmarks.annotations import Item, check_folder, field_errors
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, measures
 from ipcir_tools.images.files import find_files, located
@@ -23,7 +23,7 @@ from ipcir_tools.text import excerpt
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[_Text, Field(coerce_numbers_to_str=True)]
-"""What a line calls a picture, or itself."""
+"""A picture's name in a line, or the line's id."""
 
 
 class _Line(Item):
@@ -35,12 +35,12 @@ class _Line(Item):
 
 @dataclass(frozen=True)
 class _Bad:
-    """Why a line is no query."""
+    """Why a line is not a query."""
 
     why: str
 
 
-def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: bool = False) -> Benchmark:
+def load_jsonl(path: Path, pictures: Path | None = None, *, keep_reference: bool = False) -> Benchmark:
     """The queries of ``path`` over the folder ``pictures`` (the file's own, unless it is given).
 
     Raises NotFoundError without the file or the folder, and InvalidRequestError where no line is a query.
@@ -50,7 +50,7 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
     root = located(pictures or path.parent)
     check_folder(root)
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
-    queries, bad = read_queries(path, gallery, "no such picture in the folder", keeps_reference, as_posix)
+    queries, bad = read_queries(path, gallery, "no such picture in the folder", keep_reference, as_posix)
     if not queries:
         raise InvalidRequestError(_useless(path, bad))
     return Benchmark(
@@ -58,9 +58,9 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keeps_reference: boo
         queries=tuple(queries),
         gallery=tuple(gallery),
         paths={name: name for name in gallery},
-        keeps_reference=keeps_reference,
+        keeps_reference=keep_reference,
         measures=measures_for(queries),
-        notes=_notes(queries, gallery, bad, keeps_reference),
+        notes=_notes(queries, gallery, bad, keep_reference),
         folder=root,
         left_out=tuple(bad),
     )
@@ -72,7 +72,7 @@ def as_posix(name: str) -> str:
 
 
 def numbered_lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not blank, counted from 1. Raises InvalidRequestError where it cannot be read."""
+    """The lines of a file that are not blank, numbered from 1. Raises InvalidRequestError where it cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeError) as error:
@@ -84,20 +84,20 @@ def read_queries(
     path: Path,
     gallery: Container[str],
     missing: str,
-    keeps_reference: bool = False,
-    spelled: Callable[[str], str] = str,
+    keep_reference: bool = False,
+    as_listed: Callable[[str], str] = str,
 ) -> tuple[list[Query], list[str]]:
-    """The queries, and a line of text for every line that is none.
+    """The queries, and the reason for every line that is not one.
 
-    ``spelled`` gives the gallery's spelling of a name, and ``missing`` says what one is that is not there.
+    ``as_listed`` gives a name as the gallery lists it, and ``missing`` describes a name that is not in it.
     """
     queries: dict[str, Query] = {}
     bad: list[str] = []
     for number, line in numbered_lines(path, "query"):
         own = str(number) if str(number) not in queries else f"line {number}"
-        found = _parse(line, own, gallery, missing, keeps_reference, spelled)
+        found = _parse(line, own, gallery, missing, keep_reference, as_listed)
         if isinstance(found, Query) and found.id in queries:
-            found = _Bad(f"the id {excerpt(found.id)} stands there already")
+            found = _Bad(f"the id {excerpt(found.id)} is already used")
         if isinstance(found, Query):
             queries[found.id] = found
         else:
@@ -110,18 +110,18 @@ def _parse(
     number: str,
     gallery: Container[str],
     missing: str,
-    keeps_reference: bool,
-    spelled: Callable[[str], str],
+    keep_reference: bool,
+    as_listed: Callable[[str], str],
 ) -> Query | _Bad:
     try:
         item = _Line.model_validate_json(line)
     except ValidationError as error:
-        return _Bad(in_words(error))
-    reference, *targets = (spelled(name) for name in (item.reference, *item.targets))
+        return _Bad(field_errors(error))
+    reference, *targets = (as_listed(name) for name in (item.reference, *item.targets))
     unknown = [excerpt(name) for name in (reference, *targets) if name not in gallery]
     if unknown:
         return _Bad(f"{missing}: {', '.join(unknown)}")
-    if reference in targets and not keeps_reference:
+    if reference in targets and not keep_reference:
         return _Bad("the reference is a target, but it is left out of the ranking")
     id_ = item.id or number
     return Query(id_, reference, item.modification, tuple(dict.fromkeys(targets)))
@@ -129,7 +129,7 @@ def _parse(
 
 def _useless(path: Path, bad: list[str]) -> str:
     line = '{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}'
-    first = f"{len(bad)} lines are none, the first is {bad[0]}" if bad else "it is empty"
+    first = f"{len(bad)} lines are not valid, the first is {bad[0]}" if bad else "it is empty"
     return f"{path} holds no query ({first}): write lines as {line}, paths relative to the folder of pictures."
 
 
@@ -143,17 +143,17 @@ def measures_for(queries: Sequence[Query]) -> tuple[Measure, ...]:
     )
 
 
-def _notes(queries: list[Query], gallery: dict[str, None], bad: list[str], keeps_reference: bool) -> tuple[str, ...]:
+def _notes(queries: list[Query], gallery: dict[str, None], bad: list[str], keep_reference: bool) -> tuple[str, ...]:
     return (
         f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
         f"gallery: every picture in the folder and below, {len(gallery):,}",
-        f"the reference {'stays in' if keeps_reference else 'is left out of'} the ranking",
+        f"the reference {'stays in' if keep_reference else 'is left out of'} the ranking",
         "R counts the first of a query's targets, Hits any of them, mAP all",
-        told("lines left out", bad),
+        count_note("lines left out", bad),
     )
 
 
-def told(what: str, lines: Sequence[str]) -> str:
-    """How many of something there are, and the first of them."""
+def count_note(what: str, lines: Sequence[str]) -> str:
+    """How many of something there are, and the first of them, for a report."""
     more = f", and {len(lines) - 5} more" if lines[5:] else ""
     return f"{len(lines)} {what}{': ' if lines else ''}{'; '.join(lines[:5])}{more}"

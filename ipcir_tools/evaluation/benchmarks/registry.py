@@ -1,11 +1,17 @@
-"""Benchmarks by name, and how each is opened."""
+"""Benchmarks by name. A benchmark is one file in this folder and one line in ``BENCHMARKS``.
+
+A loader is called with the folder of annotation files, the folder of pictures (None: found by itself), and the options
+of its entry that were given, as keywords. Nothing is imported before a benchmark is loaded.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import InvalidRequestError
 
@@ -13,81 +19,112 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.evaluation.benchmarks import Benchmark
 
-
-PUBLISHED = ("cirr", "circo", "fashioniq", "genecis")
+ANY = ()
+"""An option that takes any value of its type."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A benchmark as it was asked for."""
+class BenchmarkEntry:
+    """What the registry knows of a benchmark."""
+
+    loader: str
+    """``module:function``, which gives a :class:`~ipcir_tools.evaluation.benchmarks.Benchmark`."""
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The keywords that the loader takes, each with its values (``ANY``: all), such as the names of its splits."""
+    tuning: str | None = None
+    """The split that parameters may be fitted on, ``""`` where it has no splits; None: all of it is a test."""
+    generated: bool = False
+    """Whether it makes its own pictures, in a folder below the home, and takes ``progress`` in place of ``pictures``;
+    else it needs a folder of annotation files."""
+    models: str | None = None
+    """The preset of models that it is measured with where none is named."""
+
+
+BENCHMARKS: Mapping[str, BenchmarkEntry] = {
+    "cirr": BenchmarkEntry(f"{__package__}.cirr:load_cirr", {"split": ("val", "test1")}, tuning="val"),
+    "circo": BenchmarkEntry(f"{__package__}.circo:load_circo", {"split": ("val", "test")}, tuning="val"),
+    "fashioniq": BenchmarkEntry(
+        f"{__package__}.fashioniq:load_fashioniq",
+        {"gallery": ("original", "VAL"), "captions": ("joined", "both orders")},
+    ),
+    "genecis": BenchmarkEntry(f"{__package__}.genecis:load_genecis"),
+}
+JSONL = BenchmarkEntry(f"{__package__}.jsonl:load_jsonl", {"keep_reference": ANY}, tuning="")
+"""A user's own file, which is named in the place of a benchmark."""
+
+
+@dataclass(frozen=True)
+class BenchmarkChoice:
+    """A benchmark with its options, checked as far as they can be before anything is loaded."""
 
     name: str
-    folder: Path | None = None
-    pictures: Path | None = None
-    split: str | None = None
-    gallery: str = "original"
-    captions: str = "joined"
-    families: int = 86
-    keeps_reference: bool = False
-
-    def models(self, named: str | None) -> str | None:
-        """The models to measure with: those that are named, and the demo's for the world that they know."""
-        return named or ("demo" if self.name == "wardrobe" else None)
+    entry: BenchmarkEntry
+    folder: Path | None
+    pictures: Path | None
+    options: Mapping[str, Any]
 
     @property
-    def known(self) -> bool:
-        """Whether it is one by name, not a file."""
-        return self.name in ("wardrobe", *PUBLISHED)
-
-    @property
-    def slug(self) -> str:
-        """A folder's name for it."""
-        if not self.known:
-            place = hashlib.sha256(str(Path(self.name).absolute()).encode()).hexdigest()[:8]
-            return f"{Path(self.name).stem}-{place}"
-        return f"{self.name}-{self.split}" if self.split else self.name
+    def is_test(self) -> bool:
+        """Whether final figures are measured on it, so that no parameter may be fitted on it."""
+        splits = self.entry.options.get("split", ("",))
+        split: str = self.options.get("split", splits[0])
+        return split != self.entry.tuning
 
     def home(self, given: Path | None) -> Path:
         """The catalog's folder: the given one, else one of the benchmark's own."""
         from ipcir_tools.settings import load_settings
 
-        return (given or load_settings().home / "eval" / self.slug).expanduser().absolute()
+        return (given or load_settings().home / "eval" / self._slug).expanduser().absolute()
 
-    def check(self) -> None:
-        """Refuse what can never be loaded, before a model is. Raises InvalidRequestError."""
-        if not self.known and not self.name.endswith((".jsonl", ".json", ".ndjson")):
-            raise InvalidRequestError(
-                f"There is no benchmark {self.name!r}: name wardrobe, {', '.join(PUBLISHED)}, or a .jsonl file."
-            )
-        if self.name in PUBLISHED and self.folder is None:
-            raise InvalidRequestError(f"Name the folder with the annotation files of {self.name}: --folder FOLDER.")
-        splits = {"wardrobe": ("test", "val"), "cirr": ("val", "test1"), "circo": ("val", "test")}.get(self.name, ())
-        if self.split is not None and self.split not in splits:
-            has = f"has the parts {', '.join(splits)}" if splits else "has one part alone"
-            raise InvalidRequestError(f"{self.name} {has}: there is no {self.split!r}.")
-        if self.gallery not in ("original", "VAL") or self.captions not in ("joined", "both orders"):
-            raise InvalidRequestError("--gallery is original or VAL, and --captions is joined or 'both orders'.")
+    @property
+    def _slug(self) -> str:
+        if self.entry is JSONL:
+            place = hashlib.sha256(str(Path(self.name).absolute()).encode()).hexdigest()[:8]
+            return f"{Path(self.name).stem}-{place}"
+        return "-".join([self.name, *filter(None, [self.options.get("split")])])
 
     def load(self, home: Path, progress: Progress) -> Benchmark:
-        """The benchmark, its files checked; the wardrobe is drawn into ``home``."""
-        from ipcir_tools.evaluation import benchmarks
+        """The benchmark, its files checked. Raises NotFoundError and InvalidRequestError as its loader does."""
+        module, _, function = self.entry.loader.partition(":")
+        load = getattr(import_module(module), function)
+        if self.entry.generated:
+            made: Benchmark = load(home / "pictures", progress=progress, **self.options)
+        else:
+            made = load(self.folder, self.pictures, **self.options)
+        return made
 
-        self.check()
-        if self.name == "wardrobe":
-            from ipcir_tools.demo.gallery import wardrobe_benchmark
 
-            part = cast('Literal["test", "val"]', self.split or "test")
-            return wardrobe_benchmark(home / "pictures", part, self.families, progress)
-        if not self.known:
-            return benchmarks.load_jsonl(Path(self.name), self.pictures, keeps_reference=self.keeps_reference)
-        assert self.folder is not None
-        given: dict[str, Any] = {"split": self.split} if self.split else {}
-        match self.name:
-            case "cirr":
-                return benchmarks.load_cirr(self.folder, self.pictures, **given)
-            case "circo":
-                return benchmarks.load_circo(self.folder, self.pictures, **given)
-            case "genecis":
-                return benchmarks.load_genecis(self.folder, self.pictures)
-        rules: dict[str, Any] = {"gallery": self.gallery, "captions": self.captions}
-        return benchmarks.load_fashioniq(self.folder, self.pictures, **rules)
+def choose(
+    name: str,
+    folder: Path | None = None,
+    pictures: Path | None = None,
+    *,
+    known: Mapping[str, BenchmarkEntry] = BENCHMARKS,
+    **options: Any,
+) -> BenchmarkChoice:
+    """The benchmark of this name among the ``known``, or the JSONL file; an option that is None is not given.
+
+    Raises InvalidRequestError for what can never be loaded: an unknown name, a missing folder, a wrong option.
+    """
+    entry = known.get(name)
+    if entry is None:
+        if not name.endswith((".jsonl", ".json", ".ndjson")):
+            raise InvalidRequestError(f"There is no benchmark {name!r}: name {', '.join(known)}, or a .jsonl file.")
+        entry, folder = JSONL, Path(name)
+    if folder is None and not entry.generated:
+        raise InvalidRequestError(f"Name the folder with the annotation files of {name}: --folder FOLDER.")
+    given = {option: value for option, value in options.items() if value is not None}
+    for option, value in given.items():
+        _check_option(name, entry, option, value)
+    return BenchmarkChoice(name, entry, folder, pictures, given)
+
+
+def _check_option(name: str, entry: BenchmarkEntry, option: str, value: Any) -> None:
+    flag = f"--{option.replace('_', '-')}"
+    if option not in entry.options:
+        flags = [f"--{each.replace('_', '-')}" for each in entry.options]
+        has = f"its options are {', '.join(flags)}" if flags else "it has no options"
+        raise InvalidRequestError(f"{name} has no {flag}: {has}.")
+    values = entry.options[option]
+    if values and value not in values:
+        raise InvalidRequestError(f"{flag} of {name} is {' or '.join(map(repr, values))}: there is no {value!r}.")

@@ -1,34 +1,29 @@
-"""The imagination of one arm of a comparison, watched: what it asked, what was really called, what came back.
+"""The account of one arm of a comparison: what was requested, what was really called, what came back and its price.
 
-Requests, calls and cache hits are counted at three places, so that their agreement says something; see
+Requests, calls and cache hits are counted at three places, so that their agreement is evidence; see
 :class:`~ipcir_tools.evaluation.comparison.report.Traffic`.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from threading import Lock
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_core.runnables.config import merge_configs
 from pydantic import Field
 
 from ipcir_tools.chains.imagination.imaginer import RULES_INSTEAD
-from ipcir_tools.chains.imagination.results import Cost as Paid
-from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+from ipcir_tools.chains.imagination.results import Cost as ReplyCost
+from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.chains.imagination.structured_output import SECOND_TRY
 from ipcir_tools.evaluation.comparison.report import Cost, Latency, Replies, Traffic
+from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder, general_reason
 from ipcir_tools.types import Value
 
 
 class Price(Value):
-    """What a model's server takes, in US dollars for a million tokens."""
+    """What a model's server charges, in US dollars for a million tokens."""
 
     input: float = Field(ge=0, allow_inf_nan=False)
     output: float = Field(ge=0, allow_inf_nan=False)
@@ -37,148 +32,79 @@ class Price(Value):
 Prices = Mapping[str, Price]
 """By the name of the model."""
 
-BREAKS = 2
-"""Breaks in a row that are waited for where nothing was answered since the one before; one where nothing ever was."""
-
-_TIMES = re.compile(r"\b\d+ (times in a row|s)\b")
-"""What differs from one failure to the next of the same kind."""
-_MORE = re.compile(rf"; {SECOND_TRY} \(.*\)(?=; |$)|; {RULES_INSTEAD}$")
-"""What comes after the reason of a failure: with it, every pair of two faults would be a kind of its own."""
-_REFUSED = ("the language model declined", "withheld the answer")
-"""How the imagination tells that a model, or its server, would not answer."""
+_REST = re.compile(rf"; {SECOND_TRY} \(.*\)(?=; |$)|; {RULES_INSTEAD}$")
+"""What follows the reason of a failure: with it, every pair of two faults would be a kind of its own."""
+_REFUSALS = ("the language model declined", "withheld the answer")
+"""Words of the warnings of an imagination whose model, or its server, refused to answer."""
 
 
-class _Calls(BaseCallbackHandler):
-    """Counts how often chat models are invoked, failed calls and what LangChain's own cache answers included."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._lock = Lock()
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        with self._lock:
-            self.count += 1
-
-
-class Watched:
-    """An imagination whose every question and call is counted, and put once. Safe for many threads."""
-
-    def __init__(self, imagine: Runnable[ImagineRequest, Imagination]) -> None:
-        self._asked = imagine
-        self._calls = _Calls()
-        self._lock = Lock()
-        self._answers: dict[ImagineRequest, Imagination] = {}
-        self._again_at = 0.0
-        self.imagine: Runnable[ImagineRequest, Imagination] = RunnableLambda(self._imagine, name="imagine")
-
-    def _imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
-        known = self._answers.get(request)
-        return known or self._noted(request, self._asked.invoke(request, self._counted(config)))
-
-    def _counted(self, config: RunnableConfig | None = None) -> RunnableConfig:
-        return merge_configs(config, {"callbacks": [self._calls]})
-
-    def _noted(self, request: ImagineRequest, answer: Imagination) -> Imagination:
-        with self._lock:
-            self._answers[request] = answer
-            if answer.again_in is not None:
-                self._again_at = max(self._again_at, time.monotonic() + answer.again_in)
-        return answer
-
-    def ask_again(self, wait: Callable[[float], None]) -> bool:
-        """Put what was held back while the server was left alone, once that is over; whether anything was put.
-
-        ``wait`` waits for so many seconds. It goes on while the server answers in between; what is left where it does
-        not (``BREAKS``) stays held back.
-        """
-        put, fruitless = False, 0
-        while held := [request for request, answer in self._answers.items() if answer.again_in is not None]:
-            if fruitless == (BREAKS if any(map(_answered, self._answers.values())) else 1):
-                break
-            wait(max(0.0, self._again_at - time.monotonic()))
-            answers = self._asked.batch(held, self._counted())
-            for request, answer in zip(held, answers, strict=True):
-                self._noted(request, answer)
-            fruitless = 0 if any(map(_answered, answers)) else fruitless + 1
-            put = put or any(answer.again_in is None for answer in answers)
-        return put
-
-    def traffic(self) -> Traffic:
-        """What was asked in this run."""
-        answers = self._different()
-        put = [answer for answer in answers if not _held_back(answer)]
-        return Traffic(
-            requests=len(put) + sum(max(0, answer.calls - 1) for answer in put),
-            calls=self._calls.count,
-            cache_hits=sum(answer.cached or _shared(answer) for answer in answers),
-            held_back=len(answers) - len(put),
-        )
-
-    def replies(self) -> Replies:
-        """What became of the different questions."""
-        different = self._different()
-        failed = [answer for answer in different if answer.target.origin == "fallback"]
-        usable = [answer for answer in different if answer.target.origin == "llm"]
-        troubles = Counter(map(_reason, failed))
-        return Replies(
-            questions=len(different),
-            forms=dict(sorted(Counter(answer.form or "" for answer in usable).items())),
-            repaired=sum(answer.repairs > 0 for answer in usable),
-            refused=sum(_refused(answer) for answer in failed),
-            fallbacks=dict(troubles.most_common()),
-        )
-
-    def cost(self, queries: int, llm: str, prices: Prices | None) -> Cost:
-        """What the replies cost when they were made; the price is that of ``queries`` queries, a thousandfold."""
-        different = self._different()
-        paid = {answer.cost.reply: answer.cost for answer in different if answer.cost is not None}
-        unknown = sum(answer.cost is None for answer in different if answer.target.origin == "llm")
-        unknown += sum(not each.told for each in paid.values())
-        read, written = _tokens(paid)
-        usd, why = _price(read, written, queries, llm, prices)
-        if prices is not None and llm in prices and (missing := _missing(paid, unknown)):
-            usd, why = None, missing
-        return Cost(
-            calls=sum(each.calls for each in paid.values()),
-            input_tokens=read,
-            output_tokens=written,
-            unknown=unknown,
-            usd_per_1000_queries=usd,
-            unpriced=why,
-        )
-
-    def latency(self) -> Latency | None:
-        """How long the usable replies took when they were made; None where it is not known of any."""
-        usable = (answer for answer in self._different() if answer.target.origin == "llm")
-        took = [answer.seconds for answer in usable if answer.seconds is not None]
-        if not took:
-            return None
-        p50, p95 = np.quantile(took, [0.5, 0.95])
-        return Latency(replies=len(took), p50=float(p50), p95=float(p95))
-
-    def _different(self) -> list[Imagination]:
-        """One answer for each different question."""
-        with self._lock:
-            return [*self._answers.values()]
+def traffic(recorder: ImaginationRecorder) -> Traffic:
+    """What was requested in this run."""
+    made = recorder.imaginations
+    sent = [each for each in made if not _held_back(each)]
+    return Traffic(
+        requests=len(sent) + sum(max(0, each.calls - 1) for each in sent),
+        calls=recorder.calls_counted,
+        cache_hits=sum(each.cached or _shared(each) for each in made),
+        held_back=len(made) - len(sent),
+    )
 
 
-def _held_back(answer: Imagination) -> bool:
-    """Whether nobody was asked: the server is left alone for a while, or the picture cannot be shown."""
-    nobody = answer.cost is None or not answer.cost.calls
-    return answer.target.origin == "fallback" and not answer.calls and nobody
+def replies(imaginations: Sequence[Imagination]) -> Replies:
+    """What became of the different requests."""
+    failed = [each for each in imaginations if each.target.origin == "fallback"]
+    usable = [each for each in imaginations if each.target.origin == "llm"]
+    reasons = Counter("; ".join(general_reason(_REST.sub("", text)) for text in each.warnings) for each in failed)
+    return Replies(
+        questions=len(imaginations),
+        forms=dict(sorted(Counter(each.form or "" for each in usable).items())),
+        repaired=sum(each.repairs > 0 for each in usable),
+        refused=sum(any(word in text for word in _REFUSALS for text in each.warnings) for each in failed),
+        fallbacks=dict(reasons.most_common()),
+    )
 
 
-def _answered(answer: Imagination) -> bool:
-    """Whether a server said anything now, be it of no use."""
-    return answer.calls > 0 and not answer.silent
+def cost(imaginations: Sequence[Imagination], queries: int, llm: str, prices: Prices | None) -> Cost:
+    """What the replies cost when they were made; the price is that of ``queries`` queries, a thousandfold."""
+    paid = {each.cost.reply: each.cost for each in imaginations if each.cost is not None}
+    unknown = sum(each.cost is None for each in imaginations if each.target.origin == "llm")
+    unknown += sum(not each.told for each in paid.values())
+    read, written = _tokens(paid)
+    usd, why = _price(read, written, queries, llm, prices)
+    if prices is not None and llm in prices and (missing := _missing(paid, unknown)):
+        usd, why = None, missing
+    return Cost(
+        calls=sum(each.calls for each in paid.values()),
+        input_tokens=read,
+        output_tokens=written,
+        unknown=unknown,
+        usd_per_1000_queries=usd,
+        unpriced=why,
+    )
 
 
-def _reason(answer: Imagination) -> str:
-    """Why the rules wrote: the first fault of each model, without what differs from one time to the next."""
-    return "; ".join(_TIMES.sub(r"some \1", _MORE.sub("", warning)) for warning in answer.warnings)
+def latency(imaginations: Sequence[Imagination]) -> Latency | None:
+    """How long the usable replies took when they were made; None where it is not known of any."""
+    usable = (each for each in imaginations if each.target.origin == "llm")
+    seconds = [each.seconds for each in usable if each.seconds is not None]
+    if not seconds:
+        return None
+    p50, p95 = np.quantile(seconds, [0.5, 0.95])
+    return Latency(replies=len(seconds), p50=float(p50), p95=float(p95))
 
 
-def _missing(paid: Mapping[str, Paid], unknown: int) -> str:
+def _held_back(made: Imagination) -> bool:
+    """Whether no model was called: the server is left alone for a while, or the image is not available."""
+    uncalled = made.cost is None or not made.cost.calls
+    return made.target.origin == "fallback" and not made.calls and uncalled
+
+
+def _shared(made: Imagination) -> bool:
+    """Whether it failed with an equal request that was under way."""
+    return made.target.origin == "fallback" and not made.calls and not _held_back(made)
+
+
+def _missing(paid: Mapping[str, ReplyCost], unknown: int) -> str:
     """Why the tokens are not known; empty where they are."""
     if not unknown and not any(each.calls for each in paid.values()):
         return "it was never asked"
@@ -189,16 +115,7 @@ def _missing(paid: Mapping[str, Paid], unknown: int) -> str:
     return f"the tokens of {unknown:,} replies are not known" if unknown else ""
 
 
-def _shared(answer: Imagination) -> bool:
-    """Whether it failed with an equal question that was under way."""
-    return answer.target.origin == "fallback" and not answer.calls and not _held_back(answer)
-
-
-def _refused(answer: Imagination) -> bool:
-    return any(word in text for word in _REFUSED for text in answer.warnings)
-
-
-def _tokens(paid: Mapping[str, Paid]) -> tuple[int, int]:
+def _tokens(paid: Mapping[str, ReplyCost]) -> tuple[int, int]:
     return sum(each.input_tokens for each in paid.values()), sum(each.output_tokens for each in paid.values())
 
 

@@ -1,8 +1,8 @@
 """Prompts and models side by side: the same queries, the same composer, another imagination for each arm.
 
 An arm is a prompt with a model; the rules are an arm of their own. A
-:class:`~ipcir_tools.evaluation.comparison.runner.Ground` measures them. Replies go to the catalog as they come, so a
-comparison that was killed goes on without paying twice; what failed is asked again.
+:class:`~ipcir_tools.evaluation.comparison.runner.ComparisonRunner` measures them. Replies go to the catalog as they
+come, so a comparison that was killed continues without paying twice; what failed is requested again.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD, RULES
 from ipcir_tools.chains.imagination.prompting import check
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
-from ipcir_tools.evaluation.comparison.accounting import Prices, Watched
+from ipcir_tools.evaluation.comparison import accounting
+from ipcir_tools.evaluation.comparison.accounting import Prices
 from ipcir_tools.evaluation.comparison.report import UNASKED, ArmReport, Comparison, Dispute, Miss, Replies, Side
-from ipcir_tools.evaluation.comparison.runner import Ground, Played
-from ipcir_tools.evaluation.metrics.metrics import Measure
-from ipcir_tools.evaluation.metrics.statistics import LEVEL, SAMPLES, difference, estimate
-from ipcir_tools.evaluation.reports.report import Figure, Lead
-from ipcir_tools.evaluation.runs.evaluate import PROTOCOL, versions
+from ipcir_tools.evaluation.comparison.runner import ArmOutcome, ComparisonRunner
+from ipcir_tools.evaluation.metrics.statistics import SAMPLES
+from ipcir_tools.evaluation.runs.evaluate import by_origin, versions
+from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates, interval_rule, query_count
+from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.llm.chat_model import load_llm
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components
-    from ipcir_tools.evaluation.comparison.runner import Imagine
+    from ipcir_tools.evaluation.runs.recorder import Imagine
     from ipcir_tools.prompts import Prompt
     from ipcir_tools.settings import Settings
 
@@ -89,14 +89,12 @@ def arms_of(prompts: Sequence[Prompt | None], llms: Sequence[str]) -> list[Arm]:
 @dataclass
 class _Result:
     arm: Arm
-    played: Played
-    watched: Watched
-    values: dict[str, NDArray[np.float64]]
-    """By measure; one value a query, zero for those that failed."""
+    outcome: ArmOutcome
+    recorder: ImaginationRecorder
 
 
 def compare(
-    ground: Ground,
+    runner: ComparisonRunner,
     arms: Sequence[Arm],
     imaginer: Callable[[Arm], Imagine],
     *,
@@ -108,22 +106,21 @@ def compare(
 ) -> Comparison:
     """Measure every arm on the same queries; ``imaginer`` makes the imagination of each.
 
-    What is held back while a server is left alone is asked again when that is over, ``wait`` having waited for it, as
-    long as the server answers in between. ``notes`` are told with the result. Raises what ``imaginer`` raises, before
-    anything is asked, ModelUnavailableError where the composer cannot be run, and CatalogError. No reply of a model
-    stops it: each is counted.
+    Requests that are held back while a server is left alone are repeated when that is over, ``wait`` having waited for
+    it, as long as the server answers in between. ``notes`` are put before the comparison's own. Raises what
+    ``imaginer`` raises, before a model is called, ModelUnavailableError where the composer cannot be run, and
+    CatalogError. No reply of a model stops it: each is counted.
     """
     began = time.perf_counter()
-    watched = [(arm, Watched(imaginer(arm))) for arm in arms]
-    results = [_played(ground, arm, each, wait) for arm, each in watched]
-    benchmark, first = ground.benchmark, results[0]
-    queries = len(benchmark.queries) + len(benchmark.left_out)
-    reports = _comparable(_report(benchmark, result, first, queries, prices, samples) for result in results)
+    recorders = [(arm, ImaginationRecorder(imaginer(arm))) for arm in arms]
+    results = [_run_arm(runner, arm, recorder, wait) for arm, recorder in recorders]
+    benchmark, first = runner.benchmark, results[0]
+    reports = _comparable(_report(benchmark, result, first, prices, samples) for result in results)
     return Comparison(
         benchmark=benchmark.name,
-        queries=queries,
+        queries=query_count(benchmark),
         gallery=len(benchmark.gallery),
-        composer=ground.composer,
+        composer=runner.composer,
         measures=tuple(measure.name for measure in benchmark.measures),
         first=first.arm.name,
         arms=reports,
@@ -131,41 +128,24 @@ def compare(
         failures=_failures(benchmark, results),
         notes=(*notes, *_notes(reports, prices)),
         rules=_rules(benchmark, samples),
-        models=dict(ground.models),
+        models=dict(runner.models),
         versions=versions(),
         seconds=time.perf_counter() - began,
     )
 
 
-def _played(ground: Ground, arm: Arm, watched: Watched, wait: Callable[[float], None]) -> _Result:
-    played = ground.play(watched.imagine)
-    if watched.ask_again(wait):
-        played = ground.play(watched.imagine)  # which now knows all answers
-    values = {measure.name: _values(ground.benchmark, played, measure) for measure in ground.benchmark.measures}
-    return _Result(arm, played, watched, values)
+def _run_arm(
+    runner: ComparisonRunner, arm: Arm, recorder: ImaginationRecorder, wait: Callable[[float], None]
+) -> _Result:
+    outcome = runner.run(recorder)
+    if recorder.retry(wait):
+        outcome = runner.run(recorder)  # every imagination is recorded now
+    return _Result(arm, outcome, recorder)
 
 
-def _values(benchmark: Benchmark, played: Played, measure: Measure) -> NDArray[np.float64]:
-    found = [played.scored.get(query.id) for query in benchmark.queries]
-    values = [0.0 if scored is None else measure.of(scored) for scored in found]
-    return np.array(values + [0.0] * len(benchmark.left_out))
-
-
-def _report(
-    benchmark: Benchmark, result: _Result, first: _Result, queries: int, prices: Prices | None, samples: int
-) -> ArmReport:
-    groups = [query.group for query in benchmark.queries] + [""] * len(benchmark.left_out)
-    figures, leads = dict[str, Figure](), dict[str, Lead]()
-    for name, values in result.values.items():
-        mean = estimate(values, groups, samples=samples)
-        figures[name] = Figure(mean=mean.mean, low=mean.low, high=mean.high)
-        if result is not first:
-            lead = difference(values, first.values[name], groups, samples=samples)
-            leads[name] = Lead(
-                mean=lead.mean, low=lead.low, high=lead.high, p=lead.p, better=lead.better, worse=lead.worse
-            )
-    arm, watched, scored = result.arm, result.watched, result.played.scored
-    origins = Counter(result.played.told[id_][1].target.origin for id_ in scored if id_ in result.played.told)
+def _report(benchmark: Benchmark, result: _Result, first: _Result, prices: Prices | None, samples: int) -> ArmReport:
+    arm, recorder, scored, queries = result.arm, result.recorder, result.outcome.scored, query_count(benchmark)
+    imagined, made = result.outcome.imagined, recorder.imaginations
     by_model = arm.prompt is not None and arm.llm is not None
     return ArmReport(
         name=arm.name,
@@ -174,13 +154,13 @@ def _report(
         llm=arm.llm,
         scored=len(scored),
         failed=queries - len(scored),
-        figures=figures,
-        against_first=leads,
-        queries={origin: origins[origin] for origin in ("llm", "rules", "fallback") if origins[origin]},
-        replies=watched.replies() if by_model else None,
-        cost=watched.cost(queries, arm.llm, prices) if by_model and arm.llm else None,
-        latency=watched.latency() if by_model else None,
-        this_run=watched.traffic() if by_model else None,
+        figures=estimates(benchmark, scored, samples),
+        against_first={} if result is first else differences(benchmark, scored, first.outcome.scored, samples),
+        queries=by_origin(Counter(imagined[id_][1].target.origin for id_ in scored if id_ in imagined)),
+        replies=accounting.replies(made) if by_model else None,
+        cost=accounting.cost(made, queries, arm.llm, prices) if by_model and arm.llm else None,
+        latency=accounting.latency(made) if by_model else None,
+        this_run=accounting.traffic(recorder) if by_model else None,
     )
 
 
@@ -197,7 +177,7 @@ def _failures(benchmark: Benchmark, results: Sequence[_Result]) -> tuple[Miss, .
     unusable = [Miss(query=place, arm=None, reason=why) for place, _, why in lines]
     reasons: dict[tuple[str, str], list[str]] = {}
     for result in results:
-        for id_, why in result.played.failed.items():
+        for id_, why in result.outcome.failed.items():
             reasons.setdefault((id_, why), []).append(result.arm.name)
     shared = [Miss(query=id_, arm=None, reason=why) for (id_, why), who in reasons.items() if len(who) == len(results)]
     own = [
@@ -211,35 +191,35 @@ def _failures(benchmark: Benchmark, results: Sequence[_Result]) -> tuple[Miss, .
 
 def _disputes(benchmark: Benchmark, results: Sequence[_Result], most: int) -> tuple[Dispute, ...]:
     """The queries whose targets stand furthest apart, by the logarithm of the rank; scored under every arm."""
-    queries = [query for query in benchmark.queries if all(query.id in each.played.scored for each in results)]
+    queries = [query for query in benchmark.queries if all(query.id in each.outcome.scored for each in results)]
     if not queries:
         return ()
-    depth = np.log2([[each.played.scored[query.id].main for query in queries] for each in results])
+    depth = np.log2([[each.outcome.scored[query.id].main for query in queries] for each in results])
     spread = np.ptp(depth, axis=0)
     order = [int(i) for i in np.argsort(-spread, kind="stable")[:most] if spread[i] > 0]
     return tuple(_dispute(queries[i], results) for i in order)
 
 
 def _dispute(query: Query, results: Sequence[_Result]) -> Dispute:
-    caption = next((each.played.told[query.id][0] for each in results if query.id in each.played.told), None)
+    caption = next((each.outcome.imagined[query.id][0] for each in results if query.id in each.outcome.imagined), None)
     return Dispute(
         query=query.id,
         reference=query.reference,
         caption=caption,
         modification=query.modification,
         targets=query.targets,
-        sides=tuple(_side(query, each) for each in results if query.id in each.played.told),
+        sides=tuple(_side(query, each) for each in results if query.id in each.outcome.imagined),
     )
 
 
 def _side(query: Query, result: _Result) -> Side:
-    target = result.played.told[query.id][1].target
+    target = result.outcome.imagined[query.id][1].target
     return Side(
         arm=result.arm.name,
         description=target.description,
         origin=target.origin,
-        rank=result.played.scored[query.id].main,
-        top=result.played.top[query.id],
+        rank=result.outcome.scored[query.id].main,
+        top=result.outcome.top[query.id],
     )
 
 
@@ -283,8 +263,7 @@ def _rules(benchmark: Benchmark, samples: int) -> tuple[str, ...]:
     return (
         *benchmark.notes,
         *PROTOCOL,
-        f"intervals: {LEVEL:.0%}, {samples:,} bootstrap samples of the queries; differences with the first arm are "
-        "paired, p by flipping signs at random",
+        f"{interval_rule(samples)}; differences with the first arm are paired, p by flipping signs at random",
         "equal questions of an arm are one; its replies are kept, and asked for again only where they failed",
         "a server that stops answering is left alone for a while and then asked again; where more than "
         f"{UNASKED:.0%} of an arm's questions were never put, no difference with it is told",

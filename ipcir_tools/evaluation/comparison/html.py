@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ipcir_tools.evaluation.comparison.report import CAME, TOOK, ArmReport, Comparison, Dispute, Side, came, took
+from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.evaluation.reports.charts import bar_svg
 from ipcir_tools.evaluation.reports.page import Thumbnail, escape, page, pairs, picture_rules
-from ipcir_tools.evaluation.reports.report import Figure, Lead
 from ipcir_tools.text import excerpt
 
 _MORE = """
@@ -75,12 +75,12 @@ def _arm_row(comparison: Comparison, arm: ArmReport, best: Mapping[str, float]) 
     return f"<tr{kind}><td class=name>{escape(arm.name)}</td><td>{bar}</td>{figures}<td>{lead}</td></tr>"
 
 
-def _figure(figure: Figure, best: float) -> str:
+def _figure(figure: Estimate, best: float) -> str:
     kind = " class=best" if figure.mean == best else ""
     return f"<td{kind}>{figure.mean:.1f}<small>{figure.low:.1f} to {figure.high:.1f}</small></td>"
 
 
-def _lead(lead: Lead | None, first: bool) -> str:
+def _lead(lead: Difference | None, first: bool) -> str:
     if lead is None:
         return "<span class=dim>the first</span>" if first else "<span class=down>too little was asked</span>"
     kind = ("up" if lead.mean > 0 else "down") if lead.p < 0.05 else "dim"

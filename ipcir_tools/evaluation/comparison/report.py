@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipcir_tools.evaluation.reports.report import Figure, Lead
+from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.types import Origin, Value
 
 EXACT = {"p": 4, "seconds": 3, "p50": 3, "p95": 3, "usd": 6, "usd_per_1000_queries": 4}
@@ -89,9 +89,9 @@ class ArmReport(Value):
     scored: int
     failed: int
     """``scored + failed`` is the number of queries."""
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
     """By the name of the measure. A failed query counts as a miss."""
-    against_first: dict[str, Lead]
+    against_first: dict[str, Difference]
     """Paired differences with the first arm; empty for that one, and where too little was asked of either."""
     queries: dict[str, int]
     """How many scored queries were imagined by whom: ``llm``, ``rules``, or ``fallback``."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ipcir_tools.chains.composition.chain import Composed, compose_all
-from ipcir_tools.chains.composition.requests import ComposeRequest, Step
 from ipcir_tools.composers import ABLATION, composer_named
-from ipcir_tools.evaluation.metrics.metrics import rank_of, recall_at
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.evaluation.benchmarks import Query
+from ipcir_tools.evaluation.metrics.metrics import recall_at
+from ipcir_tools.evaluation.runs.catalog_run import catalog_run, weighted_spec
+from ipcir_tools.evaluation.runs.run import Outcome
 from ipcir_tools.types import Value
 
 if TYPE_CHECKING:
@@ -25,16 +24,6 @@ if TYPE_CHECKING:
 
 
 CUTS = (1, 5, 10)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A query with its truth: ids of the reference and of the one right picture."""
-
-    reference: str
-    modification: str
-    target: str
-    history: tuple[Step, ...] = ()
 
 
 class Row(Value):
@@ -53,61 +42,50 @@ class Ablation(Value):
     queries: int
     gallery: int
     imaginer: str
-    """Who wrote the imagined targets: the language model's name, "rules", or both with their shares."""
+    """What wrote the imagined targets: the language model's name, "rules", or both with their shares."""
     calls: int
     """Calls of the language model."""
 
 
 def run_ablation(
-    engine: Engine, cases: Sequence[Case], composers: Sequence[str] = ABLATION, progress: Progress | None = None
+    engine: Engine, queries: Sequence[Query], composers: Sequence[str] = ABLATION, progress: Progress | None = None
 ) -> Ablation:
-    """Rank every case under every composer. LookupError if a target is not in the gallery."""
-    rows: list[Row] = []
-    imagined: list[Composed] = []
-    for name in composers:
-        composed = _compose(engine, cases, name, progress)
-        ranks = ranks_of(engine, cases, composed)
-        fused = {"reference"} < composer_named(name).needs
-        recall = {k: recall_at(ranks, k) for k in CUTS}
-        rows.append(Row(composer=name, weight=composed[0].weight if fused else None, recall=recall))
-        if "imagined" in composer_named(name).needs and not imagined:
-            imagined = composed
+    """Rank every query, its pictures named by their ids, under every composer with the settings' weight.
+
+    Raises LookupError if a target is not in the gallery, and ModelUnavailableError where a composer cannot be run or a
+    query fails.
+    """
+    specs = [weighted_spec(name, engine.settings.weight) for name in composers]
+    run = catalog_run(engine, queries, specs, progress=progress)
+    measured = run.measure()
+    for outcome in measured.outcomes:
+        _check(outcome)
     return Ablation(
-        rows=tuple(rows),
-        queries=len(cases),
-        gallery=engine.catalog.size(),
-        imaginer=_imaginer(engine, imagined),
-        calls=sum(each.imagination.calls for each in imagined if each.imagination),
+        rows=tuple(_row(name, outcome) for name, outcome in zip(composers, measured.outcomes, strict=True)),
+        queries=len(queries),
+        gallery=len(run.benchmark.gallery),
+        imaginer=_imaginer(measured.origins, engine.settings.llm),
+        calls=run.recorder.calls_reported,
     )
 
 
-def ranks_of(engine: Engine, cases: Sequence[Case], composed: Sequence[Composed]) -> list[int]:
-    """The rank of each case's target in the whole gallery, by exact scores."""
-    ids, matrix = engine.catalog.matrix(engine.features.space)
-    place = {id_: i for i, id_ in enumerate(ids)}
-    ranks = []
-    for case, each in zip(cases, composed, strict=True):
-        left_out = [place[case.reference]] if case.reference in place else []
-        ranks.append(rank_of(np.array(each.probe.score(matrix)), place[case.target], left_out))
-    return ranks
+def _check(outcome: Outcome) -> None:
+    if outcome.not_run:
+        raise ModelUnavailableError(outcome.not_run)
+    for why in outcome.failed.values():
+        raise ModelUnavailableError(f"{len(outcome.failed):,} queries failed under {outcome.composer}: {why}")
 
 
-def rank_in_gallery(engine: Engine, case: Case) -> int:
-    """The rank of one case's target under the settings' composer."""
-    return ranks_of(engine, [case], _compose(engine, [case], engine.settings.composer, None))[0]
+def _row(name: str, outcome: Outcome) -> Row:
+    ranks = [scored.main for scored in outcome.scored.values()]
+    fused = {"reference"} < composer_named(name).needs
+    return Row(composer=name, weight=outcome.weight if fused else None, recall={k: recall_at(ranks, k) for k in CUTS})
 
 
-def _compose(engine: Engine, cases: Sequence[Case], composer: str, progress: Progress | None) -> list[Composed]:
-    weight = engine.settings.weight
-    requests = [ComposeRequest(case.reference, case.modification, composer, weight, case.history) for case in cases]
-    return compose_all(requests, engine, progress=progress)
-
-
-def _imaginer(engine: Engine, imagined: Sequence[Composed]) -> str:
-    origins = Counter(each.imagination.target.origin for each in imagined if each.imagination)
-    names = {"llm": engine.settings.llm or "", "rules": "rules", "fallback": "rules instead of the model"}
+def _imaginer(origins: Counter[str], llm: str | None) -> str:
+    names = {"llm": llm or "", "rules": "rules", "fallback": "rules instead of the model"}
     if not origins:
-        return "nobody"
+        return "no model"
     if len(origins) == 1:
         return names[next(iter(origins))]
     return ", ".join(f"{names[origin]} ({n})" for origin, n in origins.most_common())

@@ -1,4 +1,4 @@
-"""Whether a request for something that the gallery does not hold is told apart.
+"""How well a request for something that the gallery does not hold is recognised.
 
 Protocol: each request is ranked twice, in the gallery as it is and with some of its pictures taken away; the reference
 is left out both times. What is measured is the best text score among the hits. The surprise of
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ipcir_tools.chains.composition.chain import Composed, compose_all
-from ipcir_tools.chains.composition.requests import ComposeRequest
+from ipcir_tools.chains.composition.chain import Composed
 from ipcir_tools.composers import composer_named
 from ipcir_tools.engine.confidence import is_poor
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.evaluation.benchmarks import Query
+from ipcir_tools.evaluation.runs.catalog_run import catalog_run, weighted_spec
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ HITS = 10
 
 @dataclass(frozen=True)
 class AbsentCase:
-    """A request, and the ids of the pictures without which nothing meets it."""
+    """A request, and the ids of the pictures without which no picture matches it."""
 
     reference: str
     modification: str
@@ -49,7 +50,7 @@ class Absence(Value):
     """Mean of the best text score among the hits."""
     absent: float
     poor_there: float | None
-    """Share that is called no good match; None where too few captions are known for a background."""
+    """Share that is flagged as no good match; None where too few captions are known for a background."""
     poor_absent: float | None
 
 
@@ -58,9 +59,11 @@ def measure_absence(engine: Engine, cases: Sequence[AbsentCase], progress: Progr
     name = engine.settings.composer
     if composer_named(name).text != "imagined":
         raise InvalidRequestError(f"{name} does not search with an imagined text: name a composer that does.")
-    requests = [ComposeRequest(each.reference, each.modification, name, engine.settings.weight) for each in cases]
-    composed = compose_all(requests, engine, progress=progress)
-    ids, matrix = engine.catalog.matrix(engine.features.space)
+    queries = [Query(str(i), case.reference, case.modification, ()) for i, case in enumerate(cases)]
+    spec = weighted_spec(name, engine.settings.weight)
+    run = catalog_run(engine, queries, [spec], progress=progress)
+    composed = [made for block in run.composed(spec) for _, (made,) in block]
+    ids, matrix = run.benchmark.gallery, run.gallery.matrix
     pairs = [_bests(case, each, ids, matrix) for case, each in zip(cases, composed, strict=True)]
     there, absent = np.array(pairs, np.float64).reshape(-1, 2).T
     return Absence(

@@ -1,13 +1,13 @@
 """Dialogues with a simulated user: is the target found after each round, with and without feedback?
 
-Protocol: as ChatIR's (arXiv 2305.20062). The user has one picture in mind, the target of the last round, and each round
-tells one more change: Hits@K of that picture after each round. A dialogue that ended keeps its last rank, so that every
-round counts all dialogues. A second table takes as each round's target the picture that carries the edits so far.
+Protocol: as ChatIR's (arXiv 2305.20062). The user looks for one picture, the target of the last round, and each round
+adds one more change: Hits@K of that picture after each round. A dialogue that ended keeps its last rank, so that every
+round counts all dialogues. A second table takes as each round's target the picture with the edits so far.
 
-The whole gallery is ranked exactly; the reference is left out, and so is what was just judged, because the engine shows
-neither again; ties count against the target. The user who gives feedback sees the first 10 hits of a round and, unless
-the target is the first, likes the one that is most like the target and dislikes the one that is least like it, never
-the target itself; no word is added. The round is then measured again.
+The whole gallery is ranked exactly; the reference is left out, and so are pictures that were just judged, because the
+engine shows neither again; ties count against the target. The user who gives feedback sees the first 10 hits of a round
+and, unless the target is the first, likes the one that is most like the target and dislikes the one that is least like
+it, never the target itself; no text is added. The round is then measured again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ipcir_tools.chains.composition.chain import compose_all
 from ipcir_tools.chains.composition.requests import request_of
-from ipcir_tools.evaluation.metrics.metrics import rank_of, recall_at
+from ipcir_tools.evaluation.benchmarks import Query
+from ipcir_tools.evaluation.metrics.metrics import recall_at
+from ipcir_tools.evaluation.runs.catalog_run import catalog_run
 from ipcir_tools.types import ComposedQuery, FloatArray, Turn, Value
 
 if TYPE_CHECKING:
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
 
 CUTS = (1, 10)
 SHOWN = 10
-"""Hits that the simulated user looks at."""
+"""Hits that the simulated user sees."""
 
 Likeness = Callable[[str, str], float]
-"""How much the first picture is like the second, by the truth that the user has in mind; ids."""
+"""How much the first picture is like the second, by the truth; both by their ids."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class DialogueCase:
 
 
 class Round(Value):
-    """What was found after one round, over all dialogues: hits in percent at each of :data:`CUTS`."""
+    """The result of one round over all dialogues: hits in percent at each of :data:`CUTS`."""
 
     round: int
     hits: dict[int, float]
@@ -62,39 +61,44 @@ class DialogueReport(Value):
     """What was measured and how."""
 
     final: Rounds
-    """Of the picture that the user has in mind."""
+    """Of the picture that the user looks for."""
     so_far: Rounds
-    """Of the picture that carries the edits so far."""
+    """Of the picture with the edits so far."""
     dialogues: int
     gallery: int
     composer: str
     imaginer: str
     fallbacks: int
-    """Imaginations that the rules wrote because the model failed."""
+    """Imaginations that the rules made because the model failed."""
 
 
 @dataclass
-class _Played:
-    """One dialogue as far as it was played."""
+class _State:
+    """One dialogue up to the current round."""
 
     case: DialogueCase
     path: list[Turn] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)
     left_out: frozenset[str] = frozenset()
-    """What the last turn did not rank."""
+    """Pictures that the last turn did not rank."""
+
+    def query(self, number: int) -> Query:
+        """The round as a query with its truth."""
+        modification, target = self.case.rounds[number]
+        return Query(str(number), self.case.reference, modification, (target,), left_out=self.left_out)
 
 
 def run_dialogues(
     engine: Engine, cases: Sequence[DialogueCase], likeness: Likeness, progress: Progress | None = None
 ) -> DialogueReport:
-    """Play every dialogue, without and with feedback. LookupError if a picture is not in the gallery."""
-    stage = _Stage(engine, likeness)
+    """Simulate every dialogue, without and with feedback. KeyError if a target is not in the gallery."""
+    simulation = _Simulation(engine, likeness)
     one_target = [_one_target(case) for case in cases]
     final, so_far = (
-        [stage.play(some, feedback=feedback, progress=progress) for feedback in (False, True)]
+        [simulation.run(some, feedback=feedback, progress=progress) for feedback in (False, True)]
         for some in (one_target, cases)
     )
-    origins = [turn.imagined.origin for played in final for each in played for turn in each.path if turn.imagined]
+    origins = [turn.imagined.origin for states in final for each in states for turn in each.path if turn.imagined]
     return DialogueReport(
         final=Rounds(plain=_rounds(final[0]), with_feedback=_rounds(final[1])),
         so_far=Rounds(plain=_rounds(so_far[0]), with_feedback=_rounds(so_far[1])),
@@ -131,76 +135,78 @@ def _one_target(case: DialogueCase) -> DialogueCase:
     return DialogueCase(case.reference, tuple((text, target) for text, _ in case.rounds))
 
 
-def _rounds(played: Sequence[_Played]) -> tuple[Round, ...]:
-    longest = max((len(each.ranks) for each in played), default=0)
-    by_round = [[each.ranks[min(i, len(each.ranks) - 1)] for each in played] for i in range(longest)]
+def _rounds(states: Sequence[_State]) -> tuple[Round, ...]:
+    longest = max((len(each.ranks) for each in states), default=0)
+    by_round = [[each.ranks[min(i, len(each.ranks) - 1)] for each in states] for i in range(longest)]
     return tuple(
         Round(round=i, hits={k: recall_at(ranks, k) for k in CUTS}) for i, ranks in enumerate(by_round, start=1)
     )
 
 
-class _Stage:
-    """Plays dialogues in step, so that each round is one batch for the models."""
+class _Simulation:
+    """Runs dialogues in step, so that each round is one batch for the models."""
 
     def __init__(self, engine: Engine, likeness: Likeness) -> None:
-        self._engine = engine
+        self._settings = engine.settings
         self._likeness = likeness
-        self._ids, self._matrix = engine.catalog.matrix(engine.features.space)
-        self._place = {id_: i for i, id_ in enumerate(self._ids)}
+        self._run = catalog_run(engine)
 
-    def play(self, cases: Sequence[DialogueCase], *, feedback: bool, progress: Progress | None) -> list[_Played]:
-        played = [_Played(case) for case in cases]
+    def run(self, cases: Sequence[DialogueCase], *, feedback: bool, progress: Progress | None) -> list[_State]:
+        states = [_State(case) for case in cases]
         longest = max((len(case.rounds) for case in cases), default=0)
         for number in range(longest):
-            active = [each for each in played if len(each.case.rounds) > number]
-            scores = self._turns(active, [self._edit(each, number) for each in active])
+            active = [each for each in states if len(each.case.rounds) > number]
+            scores = self._answer(active, [self._edit(each, number) for each in active])
+            ranks = self._ranks(active, scores, number)
             if feedback:
-                scores = self._after_feedback(active, scores, number)
-            for each, row in zip(active, scores, strict=True):
-                each.ranks.append(self._rank(each, row, number))
+                ranks = self._after_feedback(active, scores, ranks, number)
+            for each, rank in zip(active, ranks, strict=True):
+                each.ranks.append(rank)
             if progress:
                 progress("with feedback" if feedback else "dialogues", number + 1, longest)
-        return played
+        return states
 
-    def _edit(self, each: _Played, number: int) -> ComposedQuery:
-        settings = self._engine.settings
+    def _edit(self, each: _State, number: int) -> ComposedQuery:
         return ComposedQuery(
             reference=each.case.reference,
             modification=each.case.rounds[number][0],
-            weight=settings.weight,
-            composer=settings.composer,
+            weight=self._settings.weight,
+            composer=self._settings.composer,
         )
 
-    def _after_feedback(self, active: Sequence[_Played], scores: list[FloatArray], number: int) -> list[FloatArray]:
-        """The scores after the users said what they like of what they saw; as they were where the target is first."""
-        judging = [i for i, each in enumerate(active) if self._rank(each, scores[i], number) > 1]
-        queries = [self._judgement(active[i], scores[i], number) for i in judging]
-        scores = list(scores)
-        for i, row in zip(judging, self._turns([active[i] for i in judging], queries), strict=True):
-            scores[i] = row
-        return scores
+    def _after_feedback(self, active: Sequence[_State], scores: FloatArray, ranks: list[int], number: int) -> list[int]:
+        """The ranks after the users judged the hits that they saw; as they were where the target is first."""
+        places = [i for i, rank in enumerate(ranks) if rank > 1]
+        judging = [active[i] for i in places]
+        if not judging:
+            return ranks
+        again = self._answer(judging, self._judgements(judging, scores[places], number))
+        better = dict(zip(places, self._ranks(judging, again, number), strict=True))
+        return [better.get(i, rank) for i, rank in enumerate(ranks)]
 
-    def _judgement(self, each: _Played, row: FloatArray, number: int) -> ComposedQuery:
-        target = each.case.rounds[number][1]
-        best = [self._ids[i] for i in np.argsort(-row, kind="stable")[: SHOWN + len(each.left_out)]]
-        shown = [id_ for id_ in best if id_ not in each.left_out][:SHOWN]
-        shown = [id_ for id_ in shown if id_ != target]
-        shown.sort(key=lambda id_: self._likeness(id_, target), reverse=True)
-        last = each.path[-1].query
-        return last.model_copy(update={"modification": "", "liked": (shown[0],), "disliked": (shown[-1],)})
+    def _judgements(self, judging: Sequence[_State], scores: FloatArray, number: int) -> list[ComposedQuery]:
+        """For each dialogue the hit to like and the one to dislike."""
+        queries = [each.query(number) for each in judging]
+        found = []
+        for each, query, hits in zip(judging, queries, self._run.ranker.top(queries, scores, SHOWN), strict=True):
+            rivals = self._by_likeness([id_ for id_ in hits if id_ != query.main], query.main)
+            judged = {"modification": "", "liked": (rivals[0],), "disliked": (rivals[-1],)}
+            found.append(each.path[-1].query.model_copy(update=judged))
+        return found
 
-    def _turns(self, active: Sequence[_Played], queries: Sequence[ComposedQuery]) -> list[FloatArray]:
-        """Answer one query of each dialogue, add the turns to their paths, and give the scores of the gallery."""
-        engine = self._engine
+    def _by_likeness(self, ids: Sequence[str], target: str) -> list[str]:
+        return sorted(ids, key=lambda id_: self._likeness(id_, target), reverse=True)
+
+    def _answer(self, active: Sequence[_State], queries: Sequence[ComposedQuery]) -> FloatArray:
+        """One query of each dialogue: adds the turns to their paths, and gives the scores ``[dialogues, gallery]``."""
         requests = [request_of(query, each.path) for each, query in zip(active, queries, strict=True)]
-        composed = compose_all(requests, engine)
+        composed = self._run.compose_requests(requests)
         for each, query, request, made in zip(active, queries, requests, composed, strict=True):
             each.left_out = request.left_out
             parent = each.path[-1].id if each.path else None
             imagined = made.imagination.target if made.imagination else None
             each.path.append(Turn(id=f"t{len(each.path)}", parent=parent, query=query, imagined=imagined, created=""))
-        return [made.probe.score(self._matrix) for made in composed]
+        return self._run.scores([[made.probe] for made in composed])
 
-    def _rank(self, each: _Played, row: FloatArray, number: int) -> int:
-        left_out = [self._place[id_] for id_ in each.left_out if id_ in self._place]
-        return rank_of(row, self._place[each.case.rounds[number][1]], left_out)
+    def _ranks(self, active: Sequence[_State], scores: FloatArray, number: int) -> list[int]:
+        return [scored.main for scored in self._run.ranker.rank([each.query(number) for each in active], scores)]

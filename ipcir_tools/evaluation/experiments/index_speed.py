@@ -2,8 +2,8 @@
 
 Run it by ``python -m ipcir_tools.evaluation.experiments.index_speed``.
 
-The vectors are drawn: unit vectors around centres, as pictures of some kinds lie. What makes it hard is a cluster with
-many more members than the graph's walk keeps in mind (``ef search``): 20,000 vectors in 20 clusters, not in 200.
+The vectors are drawn: unit vectors around centres, as the pictures of a few kinds are. It is hard where a cluster has
+many more members than the graph's walk keeps as candidates (``ef search``): 20,000 vectors in 20 clusters, not in 200.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RecallFigures(Value):
     recall_rescored: float
     """Among 100 candidates scored again, as the gallery does."""
     query_ms: float
-    """Of asking for the 100 candidates."""
+    """Of one search for 100 candidates."""
     exact_ms: float
     """Of scoring all by numpy."""
     build_s: float
@@ -53,7 +53,7 @@ def measure_recall(
     queries: int = 200,
     seed: int = 0,
 ) -> RecallFigures:
-    """Build an index of ``n`` vectors ``[dim]`` and ask it for the neighbours of ``queries`` others.
+    """Build an index of ``n`` vectors ``[dim]`` and search it for the neighbours of ``queries`` others.
 
     ``spread`` is the length of the noise beside a centre of length 1.
     """

@@ -50,7 +50,7 @@ def target_ranks(scores: FloatArray, targets: Places, left_out: Places = ()) -> 
     """
     _check(scores)
     places, there = _padded(targets, len(scores))
-    # What pads a short row stands first, where it moves nobody.
+    # Padding of short rows is sorted first, where it changes no rank.
     found = np.where(there, np.take_along_axis(scores, places, axis=1), np.inf)
     order = np.argsort(-found, axis=1, kind="stable")
     found, there = np.take_along_axis(found, order, axis=1), np.take_along_axis(there, order, axis=1)

@@ -8,34 +8,28 @@ so a thousand resamples of thousands of hits and misses cost a thousand binomial
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ipcir_tools.types import Value
 
 SAMPLES = 2_000
 LEVEL = 0.95
 Reals = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Value):
     """A mean over queries with its interval."""
 
     mean: float
     low: float
     high: float
-    queries: int
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Estimate):
     """How much more the first method reaches than the second on the same queries."""
 
-    mean: float
-    low: float
-    high: float
-    queries: int
     p: float
     """Two-sided, by flipping the sign of each query's difference at random: small means not chance."""
     better: int
@@ -54,7 +48,7 @@ def estimate(
     """Mean of ``values`` ``[q]`` with its percentile interval. The same seed gives the same interval."""
     parts = _parts(values, groups)
     low, high = _interval(_resampled(parts, samples, np.random.default_rng(seed)), level)
-    return Estimate(float(np.mean([part.mean() for part in parts])), low, high, sum(map(len, parts)))
+    return Estimate(mean=float(np.mean([part.mean() for part in parts])), low=low, high=high)
 
 
 def difference(
@@ -80,7 +74,6 @@ def difference(
         mean=mean,
         low=low,
         high=high,
-        queries=len(apart),
         p=(1 + int(chance.sum())) / (1 + samples),
         better=int(np.count_nonzero(apart > 0)),
         worse=int(np.count_nonzero(apart < 0)),

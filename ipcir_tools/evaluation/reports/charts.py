@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ipcir_tools.evaluation.reports.report import Figure
+from ipcir_tools.evaluation.metrics.statistics import Estimate
 
 _WIDE, _HIGH = 720, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 84, 18, 44
@@ -34,7 +34,7 @@ def _bests(curve: Sequence[dict[str, float]]) -> list[tuple[str, dict[str, float
     return [(name, max(curve, key=lambda point: point[name])) for name in curve[0] if name != "weight"]
 
 
-def bar_svg(figure: Figure, *, strong: bool) -> str:
+def bar_svg(figure: Estimate, *, strong: bool) -> str:
     """A mean in percent as a bar, with its interval as a whisker."""
     mean, low, high = (_BAR * min(max(value, 0.0), 100.0) / 100 for value in (figure.mean, figure.low, figure.high))
     kind = "bar strong" if strong else "bar"

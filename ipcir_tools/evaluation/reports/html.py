@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ipcir_tools.composers import composer_named
+from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.evaluation.reports.charts import bar_svg, curve_svg
 from ipcir_tools.evaluation.reports.page import Thumbnail, escape, page, pairs, picture_rules
-from ipcir_tools.evaluation.reports.report import (
-    FUSED,
-    Example,
-    Figure,
-    Lead,
-    Report,
-    Row,
-    failed_where,
-    failure_counts,
-    made_now,
-)
+from ipcir_tools.evaluation.reports.report import FUSED, Example, Report, Row, failed_where, failure_counts, made_now
 
 _KINDS = {
     "disputed": ("Most disputed", "The composers agree least on where the target stands."),
@@ -106,12 +97,12 @@ def _row(report: Report, row: Row, best: Mapping[str, float]) -> str:
     return f"<tr{kind}>{name}<td class=dim>{weight}</td><td>{bar}</td>{figures}<td>{lead}</td>{failed}</tr>"
 
 
-def _figure(figure: Figure, best: float) -> str:
+def _figure(figure: Estimate, best: float) -> str:
     kind = " class=best" if figure.mean == best else ""
     return f"<td{kind}>{figure.mean:.1f}<small>{figure.low:.1f} to {figure.high:.1f}</small></td>"
 
 
-def _lead(lead: Lead | None) -> str:
+def _lead(lead: Difference | None) -> str:
     if lead is None:
         return "<span class=dim>baseline</span>"
     kind = ("up" if lead.mean > 0 else "down") if lead.p < 0.05 else "dim"

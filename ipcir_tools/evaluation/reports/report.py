@@ -5,30 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.types import Value
 
 MADE = ("calls", "captions", "image_encodes", "text_encodes", "drawings")
 """What a run may have to make: calls of the language model, captions, features of pictures and of texts, drawings."""
 CAPTIONER_MADE = ("captioner_calls", "captioner_input_tokens", "captioner_output_tokens")
 """What a chat model was asked for captions in this run, failed calls included, and its tokens by its own account."""
-
-
-class Figure(Value):
-    """A mean over all queries in percent, with its bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class Lead(Figure):
-    """How much more a composer reaches than the baseline on the same queries, in points."""
-
-    p: float
-    """Two-sided: small means not chance."""
-    better: int
-    """Queries on which it reaches more."""
-    worse: int
 
 
 class Row(Value):
@@ -43,9 +26,9 @@ class Row(Value):
     """Why it could not be run; empty where it was."""
     scored: int
     failed: int
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
     """By the name of the measure. A failed query counts as a miss."""
-    against_baseline: dict[str, Lead]
+    against_baseline: dict[str, Difference]
 
 
 class Failure(Value):

@@ -1,9 +1,9 @@
-"""Composed retrieval where captions stand for pictures: prompts and composers tried on thousands of queries, no pixels.
+"""Composed retrieval where captions stand for pictures: prompts and composers on thousands of queries, no pixels.
 
-A gallery entry is the normalised mean of its captions' unit vectors; the first caption of the reference plays the
-captioner's part, and its entry the reference's feature. All else is the very code that works on pictures. Vectors are
-kept under the content of the captions and the identity of the space, so nothing is encoded twice, and captions that
-were changed are other entries.
+A gallery entry is the normalised mean of its captions' unit vectors; the first caption of the reference stands for
+the captioner's, and its entry for the reference's feature. All else is the code that works on pictures. Vectors are
+kept under the content of the captions and the id of the space, so nothing is encoded twice, and captions that were
+changed are other entries.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ipcir_tools.batches import chunked
+from ipcir_tools.batches import chunked, no_progress
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.composers.fusion import pooled
 from ipcir_tools.engine.components import Components
@@ -25,8 +25,8 @@ from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
 from ipcir_tools.evaluation.metrics.metrics import IntArray
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES
 from ipcir_tools.evaluation.reports.report import Report
-from ipcir_tools.evaluation.runs.evaluate import summarised
-from ipcir_tools.evaluation.runs.gallery import Stock
+from ipcir_tools.evaluation.runs.evaluate import summarise
+from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery
 from ipcir_tools.evaluation.runs.langchain_encoder import TextEncoder
 from ipcir_tools.evaluation.runs.run import TOP, Run
 from ipcir_tools.prompts import load_prompt
@@ -62,9 +62,9 @@ class CaptionFeatures(Features):
     def __init__(
         self, catalog: Catalog, settings: Settings, encoder: TextEncoder, captions: Mapping[str, Captions]
     ) -> None:
-        super().__init__(catalog, settings, lambda: encoder, _nobody, lambda: "")
+        super().__init__(catalog, settings, lambda: encoder, _no_captioner, lambda: "")
         self._space = encoder.space
-        self._told = captions
+        self._captions_of = captions
 
     @property
     def space(self) -> str:
@@ -79,64 +79,67 @@ class CaptionFeatures(Features):
         progress: Progress | None = None,
         tally: Counter[str] | None = None,
     ) -> dict[str, Captions]:
-        """The first ``n`` captions of each entry, or as many as it has: a repetition would say nothing more."""
-        return {id_: self._told[id_][:n] for id_ in ids}
+        """The first ``n`` captions of each entry, or as many as it has: a repetition would add nothing."""
+        return {id_: self._captions_of[id_][:n] for id_ in ids}
 
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
         """The first caption of each entry."""
-        return {id_: self._told[id_][0] for id_ in ids if id_ in self._told}
+        return {id_: self._captions_of[id_][0] for id_ in ids if id_ in self._captions_of}
 
     def _make_images(
         self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
     ) -> dict[str, FloatArray]:
-        texts = list(dict.fromkeys(text for id_ in ids for text in self._told[id_]))
+        texts = list(dict.fromkeys(text for id_ in ids for text in self._captions_of[id_]))
         known = dict(zip(texts, self.texts(texts, tally), strict=True))
-        made = {id_: pooled(np.stack([known[text] for text in self._told[id_]])) for id_ in ids}
+        made = {id_: pooled(np.stack([known[text] for text in self._captions_of[id_]])) for id_ in ids}
         self._catalog.put_features(made, self.space)
         self._count("images", len(made), tally)
         return made
 
 
-def _nobody() -> Captioner:
-    raise ModelUnavailableError("A space of captions has no captioner: its gallery says what is known.")
+def _no_captioner() -> Captioner:
+    raise ModelUnavailableError("A space of captions has no captioner: every caption is in its gallery.")
 
 
 class CaptionEngine(Components):
     """What a composition is made with in a space of captions.
 
-    What needs a picture raises ModelUnavailableError, so that a composer that asks for it is reported as not run.
-    Raises InvalidRequestError where the prompt looks at the reference, and NotFoundError where there is no such
+    What needs a picture raises ModelUnavailableError, so that a composer that needs it is reported as not run.
+    Raises InvalidRequestError where the prompt takes an image, and NotFoundError where there is no such
     prompt.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, encoder: TextEncoder, benchmark: CaptionBenchmark) -> None:
         super().__init__(settings, catalog)
-        told = {entry_id(captions): captions for captions in benchmark.captions.values() if captions}
-        self.features = CaptionFeatures(catalog, settings, encoder, told)
+        entries = {entry_id(captions): captions for captions in benchmark.captions.values() if captions}
+        self.features = CaptionFeatures(catalog, settings, encoder, entries)
         self.encoder = encoder
         self.captioner_id = "the first caption of each entry"
         if settings.llm is not None and load_prompt(settings.prompt, settings.prompts).pictures:
             raise InvalidRequestError(
-                f"The prompt {settings.prompt} looks at the reference, and a gallery of captions has no pictures: "
+                f"The prompt {settings.prompt} takes an image, and a gallery of captions has no pictures: "
                 "choose another."
             )
 
     @property
     def image_generator(self) -> ImageGenerator:
-        """Nothing is drawn: the encoder could not look at it."""
-        raise ModelUnavailableError(f"It draws the imagined target, and {_BLIND}.")
+        """Not available: the encoder takes no images."""
+        raise ModelUnavailableError(f"It draws the imagined target, and {_NO_PICTURES}.")
 
     def trained_network(self, name: str) -> TrainedNetwork:
-        """There is none for such a space: the networks are trained on pictures."""
-        raise ModelUnavailableError(f"Its network is trained on pictures, and {_BLIND}.")
+        """Not available: the networks are trained on pictures."""
+        raise ModelUnavailableError(f"Its network is trained on pictures, and {_NO_PICTURES}.")
 
 
-_BLIND = "a gallery of captions has no pictures: measure it with `ipcir eval BENCH`"
+_NO_PICTURES = "a gallery of captions has no pictures: measure it with `ipcir eval BENCH`"
 
 
 @dataclass(frozen=True)
-class CaptionStock(Stock):
-    """What is at hand. ``matrix`` holds every vector once, so that entries that say the same score the same."""
+class CaptionGallery(BenchmarkGallery):
+    """The entries that can be found.
+
+    ``matrix`` holds every vector once, so that entries with the same captions get the same score.
+    """
 
     rows: IntArray
     """For each entry of the gallery its row of ``matrix``."""
@@ -146,24 +149,23 @@ class CaptionStock(Stock):
         return super().scores(rows[:, self.rows])
 
 
-def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progress: Progress) -> CaptionStock:
-    """Encode every entry that was not encoded before. Raises ModelUnavailableError where the embeddings fail for good.
-    Encode every entry that was not encoded before. Raises ModelUnavailableError where the embeddings fail for good."""
-    asked = {name: entry_id(captions) for name, captions in benchmark.captions.items() if captions}
+def load_caption_gallery(engine: CaptionEngine, benchmark: CaptionBenchmark, progress: Progress) -> CaptionGallery:
+    """Encode every entry that is new. Raises ModelUnavailableError where the embeddings fail for good."""
+    entries = {name: entry_id(captions) for name, captions in benchmark.captions.items() if captions}
     unusable, found = dict(benchmark.unusable), dict[str, FloatArray]()
-    wanted = list(dict.fromkeys(asked.values()))
-    refused: dict[str, str] = {}
+    wanted = list(dict.fromkeys(entries.values()))
+    failed: dict[str, str] = {}
     for block in chunked(wanted, _BLOCK):
-        found |= _encoded(engine, block, refused)
-        progress("encoding", len(found) + len(refused), len(wanted))
-    unusable |= {name: refused[id_] for name, id_ in asked.items() if id_ in refused}
-    ids = {name: id_ for name, id_ in asked.items() if id_ in found}
+        found |= _encoded(engine, block, failed)
+        progress("encoding", len(found) + len(failed), len(wanted))
+    unusable |= {name: failed[id_] for name, id_ in entries.items() if id_ in failed}
+    ids = {name: id_ for name, id_ in entries.items() if id_ in found}
     if not ids:
-        raise InvalidRequestError(f"No entry of the gallery can be encoded: {next(iter(refused.values()))}.")
+        raise InvalidRequestError(f"No entry of the gallery can be encoded: {next(iter(failed.values()))}.")
     # Sorted, so that the order of the gallery's lines does not decide how a score is rounded.
     matrix, places = np.unique(np.stack([found[id_] for id_ in ids.values()]), axis=0, return_inverse=True)
     row = dict(zip(ids, places.ravel().tolist(), strict=True))
-    return CaptionStock(
+    return CaptionGallery(
         ids=ids,
         files={},
         unreadable=unusable,
@@ -174,16 +176,16 @@ def captions_stocked(engine: CaptionEngine, benchmark: CaptionBenchmark, progres
     )
 
 
-def _encoded(engine: CaptionEngine, ids: Sequence[str], refused: dict[str, str]) -> dict[str, FloatArray]:
-    """The features of entries; those with a caption that has none are ``refused``, and the others lose nothing."""
+def _encoded(engine: CaptionEngine, ids: Sequence[str], failed: dict[str, str]) -> dict[str, FloatArray]:
+    """The features of entries; one whose caption cannot be encoded is put into ``failed``, without loss for others."""
     try:
         return engine.features.images(ids)
     except InvalidRequestError as error:
         if len(ids) == 1:
-            refused[ids[0]] = f"cannot be encoded ({error})"
+            failed[ids[0]] = f"cannot be encoded ({error})"
             return {}
     half = len(ids) // 2
-    return _encoded(engine, ids[:half], refused) | _encoded(engine, ids[half:], refused)
+    return _encoded(engine, ids[:half], failed) | _encoded(engine, ids[half:], failed)
 
 
 def evaluate_captions(
@@ -201,10 +203,9 @@ def evaluate_captions(
     CatalogError.
     """
     began = time.perf_counter()
-    told: Any = progress or (lambda what, done, total: None)
-    stock = captions_stocked(engine, benchmark, told)
+    gallery = load_caption_gallery(engine, benchmark, progress or no_progress)
     seconds = time.perf_counter() - began
     names = tuple(COMPOSERS) if composers is None else composers
-    run = Run(engine, benchmark, names, top=top, progress=progress, stock=stock)
+    run = Run(engine, benchmark, names, top=top, progress=progress, gallery=gallery)
     run.seconds["encoding"] = seconds  # type: ignore[assignment]
-    return summarised(engine, run, run.measure(), samples)
+    return summarise(engine, run, run.measure(), samples)

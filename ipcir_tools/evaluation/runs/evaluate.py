@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import COMPOSERS, Composer, TrainedComposer, composer_named
 from ipcir_tools.evaluation.benchmarks import Benchmark
-from ipcir_tools.evaluation.metrics.metrics import Measure
-from ipcir_tools.evaluation.metrics.statistics import LEVEL, SAMPLES, difference, estimate
-from ipcir_tools.evaluation.reports.report import Example, Failure, Figure, Lead, Ranking, Report, Row
+from ipcir_tools.evaluation.metrics.statistics import SAMPLES, Difference, Estimate
+from ipcir_tools.evaluation.reports.report import Failure, Imaginer, Report, Row
+from ipcir_tools.evaluation.runs.examples import examples
+from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates, interval_rule, query_count
+from ipcir_tools.evaluation.runs.recorder import general_reason
 from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run
 from ipcir_tools.settings import Settings
 
@@ -26,36 +26,27 @@ if TYPE_CHECKING:
 
 
 LIBRARIES = ("ipcir-tools", "torch", "open_clip_torch", "transformers", "langchain-core", "Pillow", "numpy")
-PROTOCOL = (
-    "scores are exact; of equal scores the target's comes last",
-    "a query that fails counts as a miss: every mean is over all queries",
-)
-"""What holds for every measurement, as reports tell it."""
-EXAMPLES = 4
-"""Queries of each kind that are shown."""
-_COLUMNS = 6
-"""Composers that are shown for each of them."""
 
 
-def summarised(engine: Components, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
+def summarise(engine: Components, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
     """The report of a run."""
     benchmark = measured.benchmark
     ran = [outcome for outcome in measured.outcomes if not outcome.not_run]
     baseline = _baseline(ran)
     return Report(
         benchmark=benchmark.name,
-        queries=len(benchmark.queries) + len(benchmark.left_out),
+        queries=query_count(benchmark),
         gallery=len(benchmark.gallery),
         entries=benchmark.entries,
         keeps_reference=benchmark.keeps_reference,
         measures=tuple(measure.name for measure in benchmark.measures),
         baseline=baseline.composer if baseline else None,
-        rows=tuple(_row(measured, outcome, baseline, samples) for outcome in measured.outcomes),
+        rows=tuple(_row(benchmark, outcome, baseline, samples) for outcome in measured.outcomes),
         failures=_failures(measured),
-        unreadable=dict(sorted(run.stock.unreadable.items())),
-        imaginer=run.asked_once.summary(Counter(measured.origins.values())),
+        unreadable=dict(sorted(run.gallery.unreadable.items())),
+        imaginer=_imaginer(run.recorder.imaginations, engine.settings.llm, measured.origins),
         curve=_curve(measured, run.fused),
-        examples=_examples(measured, [outcome for outcome in ran if outcome.scored], baseline),
+        examples=examples(measured, [outcome for outcome in ran if outcome.scored], baseline),
         rules=_rules(measured, samples),
         models=_models(engine, [composer_named(outcome.composer) for outcome in ran]),
         versions=versions(),
@@ -85,20 +76,13 @@ def _baseline(ran: Sequence[Outcome]) -> Outcome | None:
     return next(iter([*named, *ranked]), None)
 
 
-def _row(measured: Measured, outcome: Outcome, baseline: Outcome | None, samples: int) -> Row:
-    figures: dict[str, Figure] = {}
-    against: dict[str, Lead] = {}
-    groups = _groups(measured)
-    for measure in measured.benchmark.measures if not outcome.not_run else ():
-        values = _values(measured, outcome, measure)
-        mean = estimate(values, groups, samples=samples)
-        figures[measure.name] = Figure(mean=mean.mean, low=mean.low, high=mean.high)
+def _row(benchmark: Benchmark, outcome: Outcome, baseline: Outcome | None, samples: int) -> Row:
+    figures: dict[str, Estimate] = {}
+    against: dict[str, Difference] = {}
+    if not outcome.not_run:
+        figures = estimates(benchmark, outcome.scored, samples)
         if baseline is not None and outcome is not baseline:
-            apart = difference(values, _values(measured, baseline, measure), groups, samples=samples)
-            against[measure.name] = Lead(
-                mean=apart.mean, low=apart.low, high=apart.high, p=apart.p, better=apart.better, worse=apart.worse
-            )
-    queries = len(measured.benchmark.queries) + len(measured.benchmark.left_out)
+            against = differences(benchmark, outcome.scored, baseline.scored, samples)
     scored = len(outcome.top)
     return Row(
         composer=outcome.composer,
@@ -106,85 +90,29 @@ def _row(measured: Measured, outcome: Outcome, baseline: Outcome | None, samples
         weight=outcome.weight,
         not_run=outcome.not_run,
         scored=scored,
-        failed=0 if outcome.not_run else queries - scored,
+        failed=0 if outcome.not_run else query_count(benchmark) - scored,
         figures=figures,
         against_baseline=against,
     )
 
 
-def _groups(measured: Measured) -> list[str]:
-    return [query.group for query in measured.benchmark.queries] + [""] * len(measured.benchmark.left_out)
-
-
-def _values(measured: Measured, outcome: Outcome, measure: Measure) -> NDArray[np.float64]:
-    """One value a query, in the order of the file; zero for those that failed."""
-    found = outcome.scored
-    values = [measure.of(found[query.id]) if query.id in found else 0.0 for query in measured.benchmark.queries]
-    return np.array(values + [0.0] * len(measured.benchmark.left_out))
-
-
 def _curve(measured: Measured, fused: str | None) -> tuple[dict[str, float], ...]:
     groups = {query.id: query.group for query in measured.benchmark.queries}
     of_composer = (outcome.failed for outcome in measured.outcomes if outcome.composer == fused)
-    failed = [*measured.faults, *(id_ for failed in of_composer for id_ in failed)]
+    failed = [*measured.unusable, *(id_ for failed in of_composer for id_ in failed)]
     return measured.curve.points([groups[id_] for id_ in failed] + [""] * len(measured.benchmark.left_out))
 
 
 def _failures(measured: Measured) -> tuple[Failure, ...]:
     lines = (line.partition(": ") for line in measured.benchmark.left_out)
-    unusable = [Failure(query=place, composer=None, reason=why) for place, _, why in lines]
-    faults = [Failure(query=id_, composer=None, reason=why) for id_, why in measured.faults.items()]
+    left_out = [Failure(query=place, composer=None, reason=why) for place, _, why in lines]
+    unusable = [Failure(query=id_, composer=None, reason=why) for id_, why in measured.unusable.items()]
     own = [
         Failure(query=id_, composer=outcome.composer, reason=why)
         for outcome in measured.outcomes
         for id_, why in outcome.failed.items()
     ]
-    return (*unusable, *faults, *own)
-
-
-# --- queries to look at
-
-
-def _examples(measured: Measured, ran: Sequence[Outcome], baseline: Outcome | None) -> tuple[Example, ...]:
-    """The easiest, the hardest and the most disputed queries, by the logarithm of the target's rank."""
-    if baseline is None or not baseline.scored:
-        return ()
-    ids = [query.id for query in measured.benchmark.queries if all(query.id in each.scored for each in ran)]
-    if not ids:
-        return ()
-    depth = np.log2([[outcome.scored[id_].main for id_ in ids] for outcome in ran])
-    mean, spread = depth.mean(axis=0), depth.std(axis=0)
-    taken: set[int] = set()
-    found: list[Example] = []
-    kinds: list[tuple[str, NDArray[np.float64]]] = [("worst", -mean), ("best", mean)]
-    for kind, order in [("disputed", -spread), *kinds] if spread.any() else kinds:
-        chosen = [int(i) for i in np.argsort(order, kind="stable") if int(i) not in taken][:EXAMPLES]
-        taken.update(chosen)
-        found += [_example(kind, ids[i], measured, _shown(ran, baseline, ids[i])) for i in chosen]
-    return tuple(found)
-
-
-def _shown(ran: Sequence[Outcome], baseline: Outcome, id_: str) -> list[Outcome]:
-    """The baseline, and of the others those that found the target first and last."""
-    others = sorted((each for each in ran if each is not baseline), key=lambda each: each.scored[id_].main)
-    half = (_COLUMNS - 1) // 2
-    some = others if len(others) < _COLUMNS else [*others[: _COLUMNS - 1 - half], *others[-half:]]
-    return sorted([baseline, *some], key=lambda each: each.scored[id_].main)
-
-
-def _example(kind: str, id_: str, measured: Measured, shown: Sequence[Outcome]) -> Example:
-    query = next(query for query in measured.benchmark.queries if query.id == id_)
-    return Example(
-        kind=kind,
-        query=id_,
-        reference=query.reference,
-        modification=query.modification,
-        targets=query.targets,
-        imagined=measured.imagined.get(id_),
-        rankings=tuple(
-            Ranking(composer=each.composer, rank=each.scored[id_].main, top=each.top[id_]) for each in shown
-        ),
-    )
+    return (*left_out, *unusable, *own)
 
 
 # --- how it came about
@@ -194,9 +122,32 @@ def _rules(measured: Measured, samples: int) -> tuple[str, ...]:
     return (
         *measured.benchmark.notes,
         *PROTOCOL,
-        f"intervals: {LEVEL:.0%}, {samples:,} bootstrap samples of the queries; "
-        "differences are paired, p by flipping signs at random",
+        f"{interval_rule(samples)}; differences are paired, p by flipping signs at random",
     )
+
+
+def _imaginer(made: Sequence[Imagination], llm: str | None, origins: Counter[str]) -> Imaginer:
+    """The account of all imaginations; ``origins`` counts queries by what imagined their target."""
+    costs = {each.cost.reply: each.cost for each in made if each.cost is not None}
+    failed = [each for each in made if each.target.origin == "fallback"]
+    troubles = Counter(general_reason(text) for each in failed for text in each.warnings)
+    replies = {each.cost.reply for each in made if each.cost is not None and each.target.origin == "llm"}
+    return Imaginer(
+        llm=llm,
+        queries=by_origin(origins),
+        replies=len(replies),
+        shared=max(0, origins["llm"] - len(replies)),
+        calls=sum(cost.calls for cost in costs.values()),
+        input_tokens=sum(cost.input_tokens for cost in costs.values()),
+        output_tokens=sum(cost.output_tokens for cost in costs.values()),
+        prompts=tuple(sorted({each.prompt for each in made if each.prompt is not None})),
+        troubles=dict(sorted(troubles.items())),
+    )
+
+
+def by_origin(origins: Counter[str]) -> dict[str, int]:
+    """The counts that are not zero, in a fixed order."""
+    return {origin: origins[origin] for origin in ("llm", "rules", "fallback") if origins[origin]}
 
 
 def _models(engine: Components, ran: Sequence[Composer]) -> dict[str, str]:
@@ -221,11 +172,11 @@ def evaluate(
     samples: int = SAMPLES,
     progress: Progress | None = None,
 ) -> Report:
-    """Measure ``composers`` (None: all) on a benchmark whose pictures are at hand.
+    """Measure ``composers`` (None: all) on a benchmark whose pictures are available.
 
     ``top`` is how many hits are kept of the queries to look at. A composer that lacks what it needs is reported as not
-    run. Raises InvalidRequestError for an unknown composer, NotFoundError where the folder of pictures is not at
-    hand, and CatalogError.
+    run. Raises InvalidRequestError for an unknown composer, NotFoundError where the folder of pictures is not
+    available, and CatalogError.
     """
     run = Run(engine, benchmark, tuple(COMPOSERS) if composers is None else composers, top=top, progress=progress)
-    return summarised(engine, run, run.measure(), samples)
+    return summarise(engine, run, run.measure(), samples)

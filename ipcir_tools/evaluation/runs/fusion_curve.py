@@ -1,4 +1,4 @@
-"""The fusion curve: recall by the weight of the text, from the picture alone (0) to the words alone (1)."""
+"""The fusion curve: recall by the weight of the text, from the reference alone (0) to the text alone (1)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CUTS = (1, 5, 10)
 WEIGHTS = tuple(step / 20 for step in range(21))
 
 Rank = Callable[[Sequence[Probe]], list[Scored]]
-"""Ranks one probe a request of the block at hand."""
+"""Ranks one probe for each request of the current block."""
 
 
 class Curve:
-    """Collects ranks block by block, so that no scores need to be kept."""
+    """Collects ranks block by block, so that no scores are kept."""
 
     def __init__(self) -> None:
         self._groups: list[str] = []
@@ -39,7 +39,7 @@ class Curve:
     def points(self, failed: Sequence[str]) -> tuple[dict[str, float], ...]:
         """Recall in percent at each of ``CUTS`` by weight; ``failed`` are the groups of queries that count as misses.
 
-        Nothing where nothing was added.
+        Empty where nothing was added.
         """
         if not self._groups:
             return ()

@@ -20,17 +20,21 @@ from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.engine.engine import Engine
 
 
 @dataclass(frozen=True)
-class Stock:
-    """What is at hand. ``matrix`` is ``[gallery, d]`` float32 of unit norm; rows of unreadable pictures are zero."""
+class BenchmarkGallery:
+    """The pictures of a benchmark that can be found, and their features.
+
+    ``matrix`` is ``[gallery, d]`` float32 of unit norm; rows of unreadable pictures are zero.
+    """
 
     ids: dict[str, str]
     """The catalog's ids by the benchmark's names."""
     files: dict[str, Path]
-    """Where each picture is, cut out if it is a part of another."""
+    """Where each picture is, cut out if it is a part of another picture."""
     unreadable: dict[str, str]
     """Why a picture has no feature, by name."""
     matrix: FloatArray
@@ -44,9 +48,9 @@ class Stock:
         rows[:, list(self.broken)] = -np.inf
         return rows
 
-    def fault(self, query: Query, benchmark: Benchmark) -> str | None:
+    def problem(self, query: Query, benchmark: Benchmark) -> str | None:
         """Why a query cannot be scored; None where nothing is missing."""
-        if query.says_nothing:
+        if query.is_blank:
             return "the modification is empty"
         if query.reference not in self.ids:
             return f"the reference cannot be used: {self._why(query.reference)}"
@@ -60,8 +64,8 @@ class Stock:
         return f"{excerpt(name)} {self.unreadable.get(name, 'is not among its pictures')}"
 
 
-def stocked(engine: Engine, benchmark: Benchmark, progress: Progress) -> Stock:
-    """Bring every picture of the benchmark into the catalog. What was there already costs a look at its file."""
+def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress) -> BenchmarkGallery:
+    """Bring every picture of the benchmark into the catalog. Of what is there already only the file is checked."""
     unreadable: dict[str, str] = {}
     files = {name: files_module.located(path) for name, path in _files(engine, benchmark, progress, unreadable).items()}
     present = [path for path in files.values() if path.is_file()]
@@ -77,7 +81,13 @@ def stocked(engine: Engine, benchmark: Benchmark, progress: Progress) -> Stock:
         else:
             unreadable[name] = f"cannot be read ({skipped.get(text, 'the file does not exist')})"
     matrix, broken = _matrix(engine, benchmark.gallery, ids)
-    return Stock(ids, files, unreadable, matrix, broken, report.added)
+    return BenchmarkGallery(ids, files, unreadable, matrix, broken, report.added)
+
+
+def catalog_gallery(engine: Components) -> BenchmarkGallery:
+    """Every picture of the engine's own gallery; the names are the catalog's ids."""
+    ids, matrix = engine.catalog.matrix(engine.features.space)
+    return BenchmarkGallery({id_: id_ for id_ in ids}, {}, {}, matrix, broken=(), added=0)
 
 
 def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tuple[FloatArray, tuple[int, ...]]:
@@ -96,7 +106,7 @@ def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tupl
 def _files(engine: Engine, benchmark: Benchmark, progress: Progress, unreadable: dict[str, str]) -> dict[str, Path]:
     """The file of every picture; parts are cut out into the home folder first.
 
-    Those that lie outside of their picture are told of in ``unreadable``.
+    ``unreadable`` gets those that are outside of their picture, with the reason.
     """
     files = {name: benchmark.file(name) for name in benchmark.paths}
     if not benchmark.boxes:
@@ -119,7 +129,7 @@ def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path, unreadable
         return False  # indexing names the same file with its reason
     edges = crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))
     if edges[0] >= edges[2] or edges[1] >= edges[3]:
-        unreadable[name] = f"lies outside of its picture, {whole.record.width} x {whole.record.height} pixels"
+        unreadable[name] = f"is outside of its picture, {whole.record.width} x {whole.record.height} pixels"
         return False
     # A large picture was reduced while it was read; the box counts the real pixels.
     scale = whole.pixels.width / whole.record.width

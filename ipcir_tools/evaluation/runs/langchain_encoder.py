@@ -7,7 +7,7 @@
 
 A name is ``MODULE:NAME``. The module is looked for in the working directory first; the name is a class or a function
 that needs no argument, or an instance. Every text is encoded by ``embed_documents``, because all of them play the
-same part: descriptions of pictures.
+same role: descriptions of pictures.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ if TYPE_CHECKING:
 
 GRAMMAR = "MODULE:NAME, such as langchain_openai:OpenAIEmbeddings or a class in a file of the working directory"
 PROBES = ("a red dress with long sleeves", "two dogs run along a beach", "a bowl of soup on a wooden table")
-"""What every model is asked first: its answers are what it is known by."""
+"""Texts that every model encodes first; its vectors for them identify it."""
 SAME = 0.999
-"""Cosine from which on two answers are one model's: servers and number types differ in the last digits."""
+"""The least cosine between two vectors of one model: servers and number types differ in the last digits."""
 
 
 def load_embeddings(name: str) -> Embeddings:
     """The embeddings of that name.
 
-    Raises InvalidRequestError for a name that is none, and ModelUnavailableError for everything that goes wrong
-    behind it.
+    Raises InvalidRequestError for a malformed name, and ModelUnavailableError where it cannot be imported or made.
     """
     from langchain_core.embeddings import Embeddings
 
@@ -71,7 +70,7 @@ _WAY_OUT = "It is called without arguments: name a function of yours that sets i
 def _named(name: str) -> Any:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute.isidentifier()):
-        raise InvalidRequestError(f"{excerpt(name)!r} names no embeddings: write {GRAMMAR}.")
+        raise InvalidRequestError(f"{excerpt(name)!r} is not a name of embeddings: write {GRAMMAR}.")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # and it stays there: the module may import its neighbours later
@@ -87,7 +86,7 @@ def _named(name: str) -> Any:
 def _no_module(module: str, error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
         return f"There is no module {module!r}, neither in {Path.cwd()} nor installed: write {GRAMMAR}."
-    return f"The module {module} cannot be imported: {_why(error)} Mend it, or install what it needs."
+    return f"The module {module} cannot be imported: {_why(error)} Fix it, or install what it needs."
 
 
 def _instead(module: Any) -> str:
@@ -109,14 +108,14 @@ def _why(error: Exception) -> str:
 def load_text_encoder(name: str, catalog: Catalog, *, batch_size: int = 64) -> TextEncoder:
     """The encoder over the embeddings of that name; raises as :func:`load_embeddings`, or where they give no vectors.
 
-    The space is known by what the model makes of ``PROBES``, which are kept in ``catalog``: another model under the
-    same name has another space, and one that answers the same but for rounding has the same space again.
+    The space is identified by the vectors of ``PROBES``, which are kept in ``catalog``: another model under the same
+    name has another space, and one whose vectors are the same but for rounding has the same space again.
     """
     return encoder_of(load_embeddings(name), name, catalog, batch_size=batch_size)
 
 
 def encoder_of(embeddings: Embeddings, name: str, catalog: Catalog, *, batch_size: int = 64) -> TextEncoder:
-    """The same over embeddings that are at hand; ``name`` is what they are called in reports."""
+    """The same over embeddings that exist already; reports call them by ``name``."""
     probes = _vectors(embeddings, name, PROBES)
     if not probes.any(axis=1).all():
         raise ModelUnavailableError(
@@ -137,8 +136,8 @@ class TextEncoder(Encoder):
         raise ModelUnavailableError(f"The embeddings {self.name} encode texts alone.")
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
-        """Raises InvalidRequestError for a text that has no direction, ModelUnavailableError where the model does not
-        answer."""
+        """Raises InvalidRequestError for a text that has no direction, ModelUnavailableError where the model
+        fails."""
         vectors = _vectors(self._embeddings, self.name, texts)
         if vectors.shape[1] != self.dim:
             raise ModelUnavailableError(
@@ -153,7 +152,7 @@ class TextEncoder(Encoder):
         return vectors
 
 
-_CHOOSE = "mend them, or choose others"
+_CHOOSE = "fix them, or choose others"
 
 
 def _vectors(embeddings: Embeddings, name: str, texts: Sequence[str]) -> FloatArray:
@@ -162,7 +161,7 @@ def _vectors(embeddings: Embeddings, name: str, texts: Sequence[str]) -> FloatAr
         rows = embeddings.embed_documents(list(texts))
     except Exception as error:
         raise ModelUnavailableError(
-            f"The embeddings {name} failed: {_why(error)} What was encoded is kept: mend it and run again."
+            f"The embeddings {name} failed: {_why(error)} What was encoded is kept: fix it and run again."
         ) from error
     try:
         wide = [np.asarray(row, np.float64) for row in rows]
@@ -188,7 +187,7 @@ def _scaled(rows: Any) -> FloatArray:
 
 
 def _space(name: str, probes: FloatArray, catalog: Catalog) -> str:
-    """The id of the space in which the model's answers ``[n, d]`` lie; new ones are kept for the next time."""
+    """The id of the space of the model's ``probes`` ``[n, d]``; new ones are kept for the next time."""
     note, keys = f"spaces of {name}", [text_key(text) for text in PROBES]
     known: list[str] = json.loads(catalog.note(note) or "[]")
     for space in known:

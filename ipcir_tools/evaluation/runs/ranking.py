@@ -13,7 +13,7 @@ from ipcir_tools.types import FloatArray
 
 
 @dataclass(frozen=True)
-class _Stand:
+class _GalleryGroup:
     """Queries that share a gallery: their rows of the block, and its scores."""
 
     rows: tuple[int, ...]
@@ -40,13 +40,13 @@ class Ranker:
             raise ValueError(f"the truth of query {hidden[0]} is hidden: write a submission file")
         subsets = self._subset_ranks(queries, scores)
         ranked: dict[int, Scored] = {}
-        for stand in self._stands(queries, scores):
-            own = [queries[row] for row in stand.rows]
-            out = self._left_out(own, stand)
-            targets = [[stand.place[name] for name in each.targets] for each in own]
-            every = target_ranks(stand.scores, targets, out)
-            main = main_ranks(stand.scores, [stand.place[each.main] for each in own], out, targets)
-            for row, query, ranks, first in zip(stand.rows, own, every, main.tolist(), strict=True):
+        for group in self._by_gallery(queries, scores):
+            own = [queries[row] for row in group.rows]
+            out = self._left_out(own, group)
+            targets = [[group.place[name] for name in each.targets] for each in own]
+            every = target_ranks(group.scores, targets, out)
+            main = main_ranks(group.scores, [group.place[each.main] for each in own], out, targets)
+            for row, query, ranks, first in zip(group.rows, own, every, main.tolist(), strict=True):
                 ranked[row] = Scored(query.id, ranks, first, subsets.get(row))
         return [ranked[row] for row in range(len(queries))]
 
@@ -54,10 +54,10 @@ class Ranker:
         """The names of each query's ``k`` best pictures, best first; equals in the gallery's order."""
         self._check(queries, scores)
         best: dict[int, tuple[str, ...]] = {}
-        for stand in self._stands(queries, scores):
-            places = first_places(stand.scores, k, self._left_out([queries[row] for row in stand.rows], stand))
-            for row, found in zip(stand.rows, places, strict=True):
-                best[row] = tuple(stand.names[place] for place in found)
+        for group in self._by_gallery(queries, scores):
+            places = first_places(group.scores, k, self._left_out([queries[row] for row in group.rows], group))
+            for row, found in zip(group.rows, places, strict=True):
+                best[row] = tuple(group.names[place] for place in found)
         return [best[row] for row in range(len(queries))]
 
     def top_of_subset(self, queries: Sequence[Query], scores: FloatArray, k: int) -> list[tuple[str, ...]]:
@@ -70,7 +70,7 @@ class Ranker:
         if scores.shape != (len(queries), len(self._place)):
             raise ValueError(f"scores {scores.shape} should be [{len(queries)}, {len(self._place)}]: queries, gallery")
 
-    def _stands(self, queries: Sequence[Query], scores: FloatArray) -> Iterator[_Stand]:
+    def _by_gallery(self, queries: Sequence[Query], scores: FloatArray) -> Iterator[_GalleryGroup]:
         by_gallery: dict[int, list[int]] = {}
         for row, query in enumerate(queries):
             by_gallery.setdefault(id(query.gallery), []).append(row)
@@ -78,16 +78,16 @@ class Ranker:
             names = queries[rows[0]].gallery
             if names is None:
                 block = scores if len(rows) == len(queries) else scores[rows]
-                yield _Stand(tuple(rows), self.benchmark.gallery, self._place, block)
+                yield _GalleryGroup(tuple(rows), self.benchmark.gallery, self._place, block)
             else:
                 columns = [self._place[name] for name in names]
                 place = {name: i for i, name in enumerate(names)}
-                yield _Stand(tuple(rows), names, place, scores[np.ix_(rows, columns)])
+                yield _GalleryGroup(tuple(rows), names, place, scores[np.ix_(rows, columns)])
 
-    def _left_out(self, queries: Sequence[Query], stand: _Stand) -> list[list[int]]:
-        if self.benchmark.keeps_reference:
-            return [[] for _ in queries]
-        return [[stand.place[each.reference]] if each.reference in stand.place else [] for each in queries]
+    def _left_out(self, queries: Sequence[Query], group: _GalleryGroup) -> list[list[int]]:
+        keeps = self.benchmark.keeps_reference
+        names = [each.left_out if keeps else {each.reference, *each.left_out} for each in queries]
+        return [[group.place[name] for name in some if name in group.place] for some in names]
 
     def _of_subset(self, queries: Sequence[Query], scores: FloatArray) -> FloatArray:
         """``[queries, subset]``; all subsets of one benchmark are of one size."""

@@ -1,109 +1,169 @@
-"""The engine's imagination for a whole evaluation: no question is asked twice, and all is accounted for."""
+"""The imagination of a whole run: equal requests are imagined once, and every imagination and call is recorded."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables.config import merge_configs
 
 from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-from ipcir_tools.evaluation.reports.report import Imaginer
 
-if TYPE_CHECKING:
-    from ipcir_tools.engine.components import Components
+Imagine = Runnable[ImagineRequest, Imagination]
+BREAKS = 2
+"""Pauses in a row that are waited for although no server answered since the one before; one where none ever did."""
 
-
-_TIMES = re.compile(r"\b\d+ (times in a row|s)\b")
+_Key = tuple[ImagineRequest, tuple[tuple[str, Any], ...]]
+"""A request with the prompt and the model that its configuration chooses."""
+_VARYING = re.compile(r"\b\d+ (times in a row|s)\b")
 """What differs from one failure to the next of the same kind."""
 
 
-class AskedOnce:
-    """One imagination for all composers.
+class ImaginationRecorder:
+    """One imagination for a whole run, safe for many threads.
 
-    So each sees the same one, a failure of the model is not paid for once a composer, and who imagined what is known
-    at the end.
+    Every composer gets the same imagination for a request, a failure of the model is paid for once, and what was
+    requested, called and returned is known at the end.
     """
 
-    def __init__(self, engine: Components, imagine: Runnable[ImagineRequest, Imagination] | None = None) -> None:
-        """``imagine`` stands in for the engine's imagination."""
-        self._engine, self._own = engine, imagine
-        self._known: dict[tuple[ImagineRequest, str], Future[Imagination]] = {}
+    def __init__(self, imagine: Imagine | Callable[[], Imagine]) -> None:
+        """``imagine`` may be a function that gives the imagination when it is first needed."""
+        self._source = imagine
+        self._calls = _CallCounter()
+        self._known: dict[_Key, Future[Imagination]] = {}
+        self._retry_at = 0.0
         self._lock = Lock()
-        self.imagine: Runnable[ImagineRequest, Imagination] = _NewOnly(self._imagine, self._answer)
+        self.imagine: Imagine = _OnlyNew(self._imagine, self._recorded)
+
+    @property
+    def imaginations(self) -> list[Imagination]:
+        """One imagination for each different request, in the order in which they were requested."""
+        return list(self._finished().values())
+
+    @property
+    def calls_reported(self) -> int:
+        """Calls of models in this run, by the account of the imaginations."""
+        return sum(each.calls for each in self.imaginations)
+
+    @property
+    def calls_counted(self) -> int:
+        """Calls of models in this run, counted where chat models are invoked."""
+        return self._calls.count
+
+    def retry(self, wait: Callable[[float], None]) -> bool:
+        """Repeat the requests that were held back while the server was left alone; whether any was sent.
+
+        ``wait`` waits for so many seconds. It goes on as long as the server answers in between; what is left when it
+        no longer does (``BREAKS``) stays held back.
+        """
+        sent, fruitless = False, 0
+        while held := [key for key, made in self._finished().items() if made.again_in is not None]:
+            if fruitless == (BREAKS if any(map(_answered, self.imaginations)) else 1):
+                break
+            wait(max(0.0, self._retry_at - time.monotonic()))
+            made = self._repeat(held)
+            fruitless = 0 if any(map(_answered, made)) else fruitless + 1
+            sent = sent or any(each.again_in is None for each in made)
+        return sent
+
+    def _repeat(self, keys: list[_Key]) -> list[Imagination]:
+        made: list[Imagination] = []
+        for chosen in dict.fromkeys(chosen for _, chosen in keys):
+            some = [key for key in keys if key[1] == chosen]
+            config = self._counted({"configurable": dict(chosen)})
+            found = self._resolved().batch([request for request, _ in some], config)
+            for key, imagination in zip(some, found, strict=True):
+                future: Future[Imagination] = Future()
+                future.set_result(self._noted(imagination))
+                with self._lock:
+                    self._known[key] = future
+            made += found
+        return made
 
     def _imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
-        asked = _asked(request, config)
+        key = _key(request, config)
         with self._lock:
-            known = self._known.get(asked)
-            mine: Future[Imagination] = self._known.setdefault(asked, Future())
+            known = self._known.get(key)
+            mine: Future[Imagination] = self._known.setdefault(key, Future())
         if known is not None:
             return known.result()
         try:
-            mine.set_result((self._own or self._engine.imagine).invoke(request, config))
+            mine.set_result(self._noted(self._resolved().invoke(request, self._counted(config))))
         except BaseException as error:
             with self._lock:
-                del self._known[asked]  # what was broken off, not answered, may be asked again
+                del self._known[key]  # what was interrupted may be requested again
             mine.set_exception(error)
             raise
         return mine.result()
 
-    def _answer(self, request: ImagineRequest, config: RunnableConfig) -> Imagination | None:
-        """What is known of a request, without waiting for it."""
+    def _recorded(self, request: ImagineRequest, config: RunnableConfig) -> Imagination | None:
+        """What is known for a request, without waiting for it."""
         with self._lock:
-            known = self._known.get(_asked(request, config))
+            known = self._known.get(_key(request, config))
         return known.result() if known is not None and known.done() else None
 
-    @property
-    def made_now(self) -> int:
-        """Calls that were really made in this run."""
-        return sum(each.calls for each in self._answers())
+    def _noted(self, imagination: Imagination) -> Imagination:
+        if imagination.again_in is not None:
+            with self._lock:
+                self._retry_at = max(self._retry_at, time.monotonic() + imagination.again_in)
+        return imagination
 
-    def summary(self, origins: Counter[str]) -> Imaginer:
-        """The account; ``origins`` counts queries by who imagined their target."""
-        answers = self._answers()
-        costs = {each.cost.reply: each.cost for each in answers if each.cost is not None}
-        failed = [each for each in answers if each.target.origin == "fallback"]
-        troubles = Counter(_TIMES.sub(r"some \1", text) for each in failed for text in each.warnings)
-        replies = {each.cost.reply for each in answers if each.cost is not None and each.target.origin == "llm"}
-        return Imaginer(
-            llm=self._engine.settings.llm,
-            queries={origin: origins[origin] for origin in ("llm", "rules", "fallback") if origins[origin]},
-            replies=len(replies),
-            shared=max(0, origins["llm"] - len(replies)),
-            calls=sum(cost.calls for cost in costs.values()),
-            input_tokens=sum(cost.input_tokens for cost in costs.values()),
-            output_tokens=sum(cost.output_tokens for cost in costs.values()),
-            prompts=tuple(sorted({each.prompt for each in answers if each.prompt is not None})),
-            troubles=dict(sorted(troubles.items())),
-        )
-
-    def _answers(self) -> list[Imagination]:
+    def _finished(self) -> dict[_Key, Imagination]:
         with self._lock:
-            return [each.result() for each in self._known.values() if each.done() and each.exception() is None]
+            known = list(self._known.items())
+        return {key: each.result() for key, each in known if each.done() and each.exception() is None}
+
+    def _resolved(self) -> Imagine:
+        return self._source if isinstance(self._source, Runnable) else self._source()
+
+    def _counted(self, config: RunnableConfig) -> RunnableConfig:
+        return merge_configs(config, {"callbacks": [self._calls]})
 
 
-def _asked(request: ImagineRequest, config: RunnableConfig) -> tuple[ImagineRequest, str]:
-    """What makes two questions the same."""
+def general_reason(warning: str) -> str:
+    """A failure without what differs from one time to the next, so that equal ones can be counted."""
+    return _VARYING.sub(r"some \1", warning)
+
+
+def _answered(imagination: Imagination) -> bool:
+    """Whether a server answered now, with a usable reply or not."""
+    return imagination.calls > 0 and not imagination.silent
+
+
+def _key(request: ImagineRequest, config: RunnableConfig) -> _Key:
     chosen = config.get("configurable", {})
-    return request, f"{chosen.get(PROMPT_FIELD)} {chosen.get(LLM_FIELD)}"
+    return request, tuple((name, chosen[name]) for name in (PROMPT_FIELD, LLM_FIELD) if chosen.get(name) is not None)
 
 
-class _NewOnly(RunnableLambda[ImagineRequest, Imagination]):
-    """The imagination with a batch that takes no thread for what is known: composers ask the same again and again."""
+class _CallCounter(BaseCallbackHandler):
+    """Counts how often chat models are invoked, failed calls and replies from LangChain's own cache included."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = Lock()
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        with self._lock:
+            self.count += 1
+
+
+class _OnlyNew(RunnableLambda[ImagineRequest, Imagination]):
+    """An imagination whose batch takes no thread for what is recorded: composers request the same again and again."""
 
     def __init__(
         self,
         imagine: Callable[[ImagineRequest, RunnableConfig], Imagination],
-        known: Callable[[ImagineRequest, RunnableConfig], Imagination | None],
+        recorded: Callable[[ImagineRequest, RunnableConfig], Imagination | None],
     ) -> None:
         super().__init__(imagine, name="imagine")
-        self._answer = known
+        self._recorded = recorded
 
     def batch(
         self,
@@ -116,7 +176,7 @@ class _NewOnly(RunnableLambda[ImagineRequest, Imagination]):
         """Each request's imagination; only those that are new run, each once."""
         if return_exceptions or isinstance(config, list):
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        found = {request: self._answer(request, config or {}) for request in inputs}
+        found = {request: self._recorded(request, config or {}) for request in inputs}
         new = [request for request, known in found.items() if known is None]
         found |= dict(zip(new, super().batch(new, config, **kwargs), strict=True))
         return [each for each in (found[request] for request in inputs) if each is not None]

@@ -3,13 +3,13 @@
 Protocol: scores are exact, over the benchmark's own gallery; ties count against the target. A query that fails counts
 as a miss, so every mean is over all queries of the file, and nothing is gained by failing.
 
-A composer is *not run* only where what it needs cannot be had at all: no image generator is chosen, a network or the
-captioner cannot be loaded. A model that is there and does not answer fails the queries that need its answer,
-wherever in the file they stand. After a few failures in a row it is asked nothing more: the queries that are left
-are scored where all that they need is known already, and else fail with the same reason.
+A composer is *not run* only where what it needs is not available at all: no image generator is chosen, a network or
+the captioner cannot be loaded. A model that is loaded and does not answer fails the queries that need its answer,
+wherever in the file they are. After a few failures in a row it is not called again: the remaining queries are scored
+where all that they need is known already, and else fail with the same reason.
 
 Queries are composed in blocks; features, captions, drawings and replies go to the catalog as they are made, so a run
-that was killed goes on where it was, and its report is that of an uninterrupted one.
+that was killed continues where it was, and its report is that of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ipcir_tools.batches import no_progress
+from ipcir_tools.batches import chunked, no_progress
 from ipcir_tools.chains.composition.chain import Composed, compose_all
 from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
+from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import CatalogError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
 from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE
 from ipcir_tools.evaluation.runs.fusion_curve import Curve
-from ipcir_tools.evaluation.runs.gallery import Stock, stocked
+from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.ranking import Ranker
-from ipcir_tools.evaluation.runs.recorder import AskedOnce
+from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.text import one_line
 from ipcir_tools.types import FloatArray, Probe
 
@@ -54,11 +55,12 @@ TOP = 6
 
 @dataclass
 class Outcome:
-    """What one composer made of the queries, by their ids."""
+    """The result of one composer, by the ids of queries."""
 
     composer: str
     weight: float | None = None
     not_run: str = ""
+    """Why the composer was not run; empty where it was."""
     scored: dict[str, Scored] = field(default_factory=dict)
     top: dict[str, tuple[str, ...]] = field(default_factory=dict)
     top_of_subset: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -72,12 +74,16 @@ class Measured:
 
     benchmark: Benchmark
     outcomes: list[Outcome]
-    faults: dict[str, str]
-    """Why queries failed before any composer saw them."""
-    imagined: dict[str, str] = field(default_factory=dict)
-    """The imagined descriptions by query."""
-    origins: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, str]
+    """Why queries failed before any composer was run."""
+    imagined: dict[str, tuple[str | None, Imagination]] = field(default_factory=dict)
+    """The reference's caption and the imagination, by query."""
     curve: Curve = field(default_factory=Curve)
+
+    @property
+    def origins(self) -> Counter[str]:
+        """How many queries were imagined by a language model (``llm``), by the ``rules``, or by its ``fallback``."""
+        return Counter(imagination.target.origin for _, imagination in self.imagined.values())
 
 
 class Run:
@@ -91,23 +97,32 @@ class Run:
         *,
         top: int = TOP,
         progress: Progress | None = None,
-        stock: Stock | None = None,
+        gallery: BenchmarkGallery | None = None,
+        curve: bool = True,
     ) -> None:
-        """``stock`` is what is at hand; None: the benchmark's pictures, brought into the gallery of an ``Engine``."""
+        """``gallery``: None brings the benchmark's pictures into the gallery of an ``Engine``.
+
+        ``top`` is how many hits of a query are kept, and ``curve`` whether the fusion curve is measured where
+        ``imagined+reference`` is one of the composers. Raises InvalidRequestError for an unknown composer.
+        """
         self.seconds: Counter[str] = Counter()
         for name in composers:
             composer_named(name)
         self.engine, self.benchmark, self.composers = engine, benchmark, tuple(dict.fromkeys(composers))
-        self.fused = next((name for name in self.composers if composer_named(name).name == FUSED), None)
-        self.asked_once = AskedOnce(engine)
+        fused = (name for name in self.composers if curve and composer_named(name).name == FUSED)
+        self.fused = next(fused, None)
+        """The composer that the fusion curve belongs to."""
+        self.recorder = ImaginationRecorder(lambda: engine.imagine)
         self._top, self._progress = top, progress or no_progress
         self.ranker = Ranker(benchmark)
         self._before = Counter(engine.features.made)
         with self._timed("pictures"):
-            self.stock: Stock = stock or stocked(cast("Engine", engine), benchmark, self._progress)
-        self.faults = {query.id: why for query in benchmark.queries if (why := self.stock.fault(query, benchmark))}
+            self.gallery: BenchmarkGallery = gallery or load_gallery(cast("Engine", engine), benchmark, self._progress)
+        problems = {query.id: self.gallery.problem(query, benchmark) for query in benchmark.queries}
+        self.unusable = {id_: why for id_, why in problems.items() if why}
         """Why queries cannot be scored, by id."""
-        self.asked = [query for query in benchmark.queries if query.id not in self.faults]
+        self.queries = [query for query in benchmark.queries if query.id not in self.unusable]
+        """Those that can be scored."""
 
     @property
     def made(self) -> dict[str, int]:
@@ -116,8 +131,8 @@ class Run:
         Where a chat model captions, what that cost too, by the names of :data:`CAPTIONER_MADE`.
         """
         made = self.engine.features.made - self._before
-        encoded = self.stock.added + made["images"]
-        counts = (self.asked_once.made_now, made["captions"], encoded, made["texts"], made["drawings"])
+        encoded = self.gallery.added + made["images"]
+        counts = (self.recorder.calls_reported, made["captions"], encoded, made["texts"], made["drawings"])
         paid = {name: made[name] for name in CAPTIONER_MADE} if self._chat_captions else {}
         return dict(zip(MADE, counts, strict=True)) | paid
 
@@ -129,24 +144,34 @@ class Run:
         except ModelUnavailableError:
             return False
 
-    def measure(self) -> Measured:
-        """Compose, score and rank every query under every composer."""
+    def measure(self, recorder: ImaginationRecorder | None = None) -> Measured:
+        """Compose, score and rank every query under every composer; ``recorder`` imagines in the engine's place."""
+        self.recorder = recorder or self.recorder
         outcomes = [Outcome(name, not_run=self._lacking(name)) for name in self.composers]
-        found = Measured(self.benchmark, outcomes, self.faults)
-        asked = self.asked
+        found = Measured(self.benchmark, outcomes, self.unusable)
         with self.engine.features.shared_failures():
-            for start in range(0, len(asked), BLOCK):
-                block = asked[start : start + BLOCK]
+            for block in self._blocks():
                 for outcome in found.outcomes:
                     if not outcome.not_run:
                         self._block(block, outcome, found)
-                self._progress("composing", start + len(block), len(asked))
         for outcome in outcomes:
             self._without_captioner(outcome)
         return found
 
+    def composed(self, composer: str) -> Iterator[list[tuple[Query, list[Composed]]]]:
+        """Every query composed, block by block, as :meth:`compose`. Raises whatever the models raise."""
+        for block in self._blocks():
+            yield self.compose(block, composer)
+
+    def _blocks(self) -> Iterator[list[Query]]:
+        done = 0
+        for block in chunked(self.queries, BLOCK):
+            yield block
+            done += len(block)
+            self._progress("composing", done, len(self.queries))
+
     def _lacking(self, composer: str) -> str:
-        """What a composer needs and cannot have, before anything is asked; empty where nothing is missing."""
+        """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.engine, [composer_named(composer)])
         except (ModelUnavailableError, SpaceMismatchError) as error:
@@ -154,7 +179,7 @@ class Run:
         return ""
 
     def _without_captioner(self, outcome: Outcome) -> None:
-        """Not run, where no query could go without a captioner that cannot be had. It is loaded only when needed."""
+        """Not run, where every query needed a captioner that is not available. It is loaded only when needed."""
         why = self.engine.features.captioner_error
         if why and outcome.failed and not outcome.top and composer_named(outcome.composer).imagines:
             outcome.not_run, outcome.failed = why, {}
@@ -175,12 +200,12 @@ class Run:
     # --- composing
 
     def _composed(self, block: Sequence[Query], outcome: Outcome) -> list[tuple[Query, list[Composed]]]:
-        """The queries that could be composed, each with its wordings."""
+        """The queries that could be composed, each with its paraphrases."""
         try:
             return self.compose(block, outcome.composer)
         except CatalogError:
             raise
-        except Exception:  # noqa: BLE001 - a model raises anything; which query it was is found out below
+        except Exception:  # noqa: BLE001 - a model may raise anything; the query that failed is found below
             pass
         return self._one_by_one(block, outcome)
 
@@ -191,58 +216,61 @@ class Run:
                 done += self.compose([query], outcome.composer)
             except CatalogError:
                 raise
-            except Exception as error:  # noqa: BLE001 - as above; it is told in the report
+            except Exception as error:  # noqa: BLE001 - as above; the report holds it
                 outcome.failed[query.id] = one_line(f"{type(error).__name__}: {error}")
         return done
 
     def compose(self, block: Sequence[Query], composer: str) -> list[tuple[Query, list[Composed]]]:
-        """One :class:`Composed` for each wording of each query. Raises whatever the models raise."""
-        wordings = [(query, text) for query in block for text in (query.modification, *query.wordings)]
-        # No weight is given: it is a parameter of the composer, and its spelling in the report must be the whole truth.
-        requests = [ComposeRequest(self.stock.ids[query.reference], text, composer) for query, text in wordings]
-        composed = iter(compose_all(requests, self.engine, imagine=self.asked_once.imagine))
-        return [(query, [next(composed) for _ in (query.modification, *query.wordings)]) for query in block]
+        """One :class:`Composed` for each query's modification and paraphrases. Raises whatever the models raise."""
+        texts = [(query, text) for query in block for text in (query.modification, *query.paraphrases)]
+        # No weight is given: it is a parameter of the composer, and the spec in the report must be the whole truth.
+        requests = [ComposeRequest(self.gallery.ids[query.reference], text, composer) for query, text in texts]
+        composed = iter(self.compose_requests(requests))
+        return [(query, [next(composed) for _ in (query.modification, *query.paraphrases)]) for query in block]
+
+    def compose_requests(self, requests: Sequence[ComposeRequest]) -> list[Composed]:
+        """Requests in one batch, with the imaginations of this run. Raises whatever the models raise."""
+        return compose_all(requests, self.engine, imagine=self.recorder.imagine)
 
     @staticmethod
     def _note(done: Sequence[tuple[Query, list[Composed]]], outcome: Outcome, found: Measured) -> None:
         for query, (first, *_) in done:
             outcome.weight = first.weight if "weight" in composer_named(outcome.composer).parameters else None
             if first.imagination is not None:
-                found.imagined[query.id] = first.imagination.target.description
-                found.origins[query.id] = first.imagination.target.origin
+                found.imagined[query.id] = first.caption, first.imagination
 
     # --- scoring
 
     def _ranked(self, queries: Sequence[Query], composed: Sequence[Sequence[Composed]], outcome: Outcome) -> None:
-        scores = self.scores([[each.probe for each in wordings] for wordings in composed])
+        scores = self.scores([[each.probe for each in paraphrases] for paraphrases in composed])
         known = [i for i, query in enumerate(queries) if query.targets]
         some = scores if len(known) == len(queries) else scores[known]
         for scored in self.ranker.rank([queries[i] for i in known], some):
             outcome.scored[scored.query] = scored
         for query, names in zip(queries, self.ranker.top(queries, scores, self._top), strict=True):
-            outcome.top[query.id] = tuple(name for name in names if name in self.stock.ids)
+            outcome.top[query.id] = tuple(name for name in names if name in self.gallery.ids)
         if all(query.subset for query in queries):
             for query, names in zip(queries, self.ranker.top_of_subset(queries, scores, 3), strict=True):
                 outcome.top_of_subset[query.id] = names
 
     def scores(self, probes: Sequence[Sequence[Probe]]) -> FloatArray:
-        """Scores ``[queries, gallery]``; the mean over a query's wordings."""
-        flat = [probe for wordings in probes for probe in wordings]
-        rows = np.empty((len(flat), len(self.stock.matrix)), np.float32)
+        """Scores ``[queries, gallery]``; the mean over a query's paraphrases."""
+        flat = [probe for paraphrases in probes for probe in paraphrases]
+        rows = np.empty((len(flat), len(self.gallery.matrix)), np.float32)
         linear = [i for i, probe in enumerate(flat) if probe.rescore is None]
         if linear:
-            rows[linear] = np.stack([flat[i].vector for i in linear]) @ self.stock.matrix.T
+            rows[linear] = np.stack([flat[i].vector for i in linear]) @ self.gallery.matrix.T
         for i, probe in enumerate(flat):
             if probe.rescore is not None:
-                rows[i] = probe.score(self.stock.matrix)
+                rows[i] = probe.score(self.gallery.matrix)
         if len(flat) > len(probes):
-            ends = np.cumsum([0, *(len(wordings) for wordings in probes)])
+            ends = np.cumsum([0, *(len(paraphrases) for paraphrases in probes)])
             rows = np.stack([rows[a:b].mean(axis=0) for a, b in itertools.pairwise(ends)])
-        return self.stock.scores(rows)
+        return self.gallery.scores(rows)
 
     def _curve(self, queries: Sequence[Query], composed: Sequence[Sequence[Composed]], curve: Curve) -> None:
-        counts = [len(wordings) for wordings in composed]
-        flat = [each for wordings in composed for each in wordings]
+        counts = [len(paraphrases) for paraphrases in composed]
+        flat = [each for paraphrases in composed for each in paraphrases]
         texts = [each.text for each in flat if each.text is not None]
         images = [each.image for each in flat if each.image is not None]
 

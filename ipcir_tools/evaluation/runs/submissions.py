@@ -22,8 +22,10 @@ _CIRCO_COUNT = 50
 
 
 def cirr_submission(benchmark: Benchmark, top: Names, metric: CirrMetric) -> dict[str, Any]:
-    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequestError.
-    CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``. Raises InvalidRequestError."""
+    """CIRR's file: 50 names a query for ``recall``, 3 of the subset for ``recall_subset``.
+
+    Raises InvalidRequestError.
+    """
     _check_queries(benchmark, top)
     for query in benchmark.queries:
         allowed = query.subset if metric == "recall_subset" else benchmark.gallery
@@ -48,8 +50,9 @@ def write_submission(content: Mapping[str, Any], path: Path) -> None:
 def _check_queries(benchmark: Benchmark, top: Names) -> None:
     ids = {query.id for query in benchmark.queries}
     if missing := sorted(ids - set(top)):
-        told = f"{len(missing):,} queries have no pictures, the first is" if missing[1:] else "1 query has no pictures:"
-        raise InvalidRequestError(f"{told} {missing[0]}; the server takes whole files only: rank them all.")
+        several = f"{len(missing):,} queries have no pictures, the first is"
+        what = several if len(missing) > 1 else "1 query has no pictures:"
+        raise InvalidRequestError(f"{what} {missing[0]}; the server takes whole files only: rank them all.")
     if strange := sorted(set(top) - ids):
         raise InvalidRequestError(f"{benchmark.name} has no query {strange[0]}: submit its own queries alone.")
 
@@ -66,7 +69,7 @@ def _check_names(query: Query, names: Sequence[str], count: int, allowed: frozen
 
 
 DEPTH = 50
-"""Pictures that the servers take for each query; so many must be kept while it is measured."""
+"""Pictures that the servers take for each query; a run must keep so many."""
 
 
 def check_submission(benchmark: Benchmark) -> None:

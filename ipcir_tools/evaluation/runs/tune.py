@@ -1,8 +1,8 @@
-"""Fitting a composer's parameters on a validation part, and never on a test.
+"""Fits a composer's parameters on a validation part, and never on a test.
 
-The search goes through the parameters one after the other, each over a small grid, until nothing gains; equal values
-keep what was there. It is exact and has no chance in it: the same data give the same parameters. The parts are
-computed once; only what the composer makes of them is done anew.
+The search goes through the parameters one after the other, each over a small grid, until none improves; between equal
+values the present one stays. It is deterministic: the same data give the same parameters. The parts are computed once;
+only the composition is repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, Scored
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
-from ipcir_tools.evaluation.runs.run import BLOCK, Run
+from ipcir_tools.evaluation.runs.run import Run
 from ipcir_tools.images.reading import image_id, read_file
 from ipcir_tools.types import Value
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from ipcir_tools.settings import Settings
 
 
-TESTS = ("wardrobe test", "CIRR test1", "CIRCO test")
-ONE_PART = ("GeneCIS", "FashionIQ")
-"""Benchmarks of which papers report the only part whose truth is public."""
 ROUNDS = 4
 _FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Of the value so far, for parameters without an upper bound."""
@@ -46,7 +43,7 @@ Merit = tuple[float, float]
 
 
 class Tuned(Value):
-    """What was found, and on what."""
+    """The parameters that were found, and the data."""
 
     composer: str
     """As ``--composers`` takes it."""
@@ -61,7 +58,7 @@ class Tuned(Value):
     after: float
     """Percent, on the very queries that the parameters were fitted on: a test will show less."""
     tried: int
-    """Settings that were tried."""
+    """The number of settings that were tried."""
 
 
 def tune(
@@ -77,7 +74,7 @@ def tune(
     Whole numbers, such as how many captions are made, stay as they are. Raises InvalidRequestError for a test, and
     for a composer that has nothing to fit.
     """
-    refuse_test(benchmark.name)
+    refuse_test(benchmark.name, benchmark.is_test)
     start = composer_named(composer)
     if not fitted(start):
         raise InvalidRequestError(f"{start.name} has no parameter to fit: name another composer.")
@@ -96,11 +93,11 @@ def tune(
     )
 
 
-def refuse_test(name: str) -> None:
+def refuse_test(name: str, is_test: bool) -> None:
     """Raise InvalidRequestError if the benchmark of this name is a test."""
-    if name in TESTS or name.startswith(ONE_PART):
+    if is_test:
         raise InvalidRequestError(
-            f"{name} is what the final figures are measured on, and parameters that have seen it say nothing there: "
+            f"The final figures are measured on {name}, and are worth nothing with parameters that were tuned on it: "
             "tune on a validation part."
         )
 
@@ -108,10 +105,10 @@ def refuse_test(name: str) -> None:
 def refuse_shared(benchmark: Benchmark, test: Benchmark, settings: Settings) -> None:
     """Raise InvalidRequestError if a query of ``benchmark`` is one of ``test``, too.
 
-    It is the same query where the reference is, by content, and the words or a target are.
+    Two queries are the same where the reference is, by content, and the modification or a target is.
     """
-    seen = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
-    shared = {q.id: seen[mark] for q in benchmark.queries for mark in _marks(q, benchmark, settings) if mark in seen}
+    in_test = {mark: query.id for query in test.queries for mark in _marks(query, test, settings)}
+    shared = {q.id: in_test[m] for q in benchmark.queries for m in _marks(q, benchmark, settings) if m in in_test}
     if shared:
         ours, theirs = next(iter(shared.items()))
         raise InvalidRequestError(
@@ -175,14 +172,9 @@ class _Search:
         self.known: dict[str, Merit] = {}
         self._progress = progress
         self._run = Run(engine, benchmark, [start.spec], progress=progress)
-        asked = self._run.asked
-        if not asked:
+        if not self._run.queries:
             raise InvalidRequestError(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
-        self.blocks: list[Block] = []
-        for i in range(0, len(asked), BLOCK):
-            self.blocks.append(self._run.compose(asked[i : i + BLOCK], start.spec))
-            if progress:
-                progress("composing", min(i + BLOCK, len(asked)), len(asked))
+        self.blocks: list[Block] = list(self._run.composed(start.spec))
 
     def climb(self, best: Composer) -> Composer:
         """The best setting that can be reached by changing one parameter at a time."""

@@ -18,9 +18,9 @@ from ipcir_tools.agents.dialogue.commands import (
     Sheet,
     Show,
     Undo,
-    parse_line,
-    spoken,
+    format_refinement,
 )
+from ipcir_tools.agents.dialogue.line_parser import parse_line
 
 ID = "0123456789abcdef"
 
@@ -171,7 +171,7 @@ def test_anything_at_all_has_a_meaning(text):
     line = parse_line(text)
     assert parse_line(text) == line
     if isinstance(line, Refine) and not (line.reference or line.liked or line.disliked):
-        assert line.text in text, "an edit is what was typed"
+        assert line.modification in text, "an edit is what was typed"
 
 
 TYPED = [
@@ -218,10 +218,10 @@ EDITS = st.sampled_from(["", "in green", "with 3 buttons", "shorter", "not so lo
 
 
 @given(EDITS, st.none() | NAMES, PICKS, PICKS)
-def test_what_is_spoken_means_the_same(text, reference, liked, disliked):
+def test_a_formatted_refinement_has_the_same_meaning(text, reference, liked, disliked):
     said = Refine(text, reference, liked, disliked)
     assume(said != Refine())
-    assert parse_line(spoken(said)) == said
+    assert parse_line(format_refinement(said)) == said
 
 
 @pytest.mark.parametrize("word", ["and ", ",", "1 ", "more like 1, ", "something ", "t", "0", "but "])

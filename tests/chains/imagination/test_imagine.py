@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -24,9 +22,8 @@ from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import ScriptedChatModel
-from ipcir_tools.llm import budget, client, errors
+from ipcir_tools.llm import budget, retries
 from ipcir_tools.llm.chat_model import load_llm
-from ipcir_tools.llm.timeouts import overheard
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ImaginedTarget, Reply
@@ -88,7 +85,7 @@ def http() -> Iterator[HTTPServer]:
 @pytest.fixture
 def server(http: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(rules, "imagine_by_rules", by_rules, raising=False)
     http.clear()
     return Server(http)
@@ -324,37 +321,6 @@ def test_only_silence_in_a_row_makes_it_be_left_alone(server: Server, silence: H
     assert [chain.invoke(REQUEST).target.origin for _ in range(4)] == ["fallback", "llm"] * 2
 
 
-def test_what_was_under_way_does_not_lengthen_the_break():
-    line = budget.CircuitBreaker()
-    for _ in range(2):
-        line.note(silent=True)
-    ends = line._closed_until
-    line.note(silent=True)
-    assert line._closed_until == ends > 0
-    with pytest.raises(errors.NoReplyError, match="3 times in a row") as left:
-        line.check()
-    assert 0 < left.value.again_in <= budget.BREAK_FOR
-
-
-def test_a_stream_that_is_left_is_read_no_further():
-    go_on, ended = threading.Semaphore(1), threading.Event()
-
-    def stream() -> Iterator[int]:
-        try:
-            for n in range(1_000):
-                go_on.acquire(timeout=20)
-                yield n
-        finally:
-            ended.set()
-
-    heard = overheard(60, stream)
-    assert next(heard) == 0
-    heard.close()  # type: ignore[attr-defined]
-    go_on.release()
-    assert ended.wait(20), "the first item that nobody hears is the last"
-    go_on.release(2_000)
-
-
 def test_a_dripping_server_is_bounded_too(server: Server):
     over = threading.Event()
 
@@ -374,16 +340,6 @@ def test_a_refused_connection_is_told(server: Server):
         port = free.getsockname()[1]
     llm = load_llm(Settings(llm="toy", llm_base_url=f"http://127.0.0.1:{port}/v1"))
     assert fell_back(build_imagine_chain(llm, timeout=5).invoke(REQUEST), "could not be reached")
-
-
-def test_an_abandoned_call_does_not_hold_up_the_interpreters_exit():
-    program = (
-        "import threading\n"
-        "from ipcir_tools.llm.client import DeadlineExceededError, within\n"
-        "try: within(0.05, threading.Event().wait)\n"
-        "except DeadlineExceededError: raise SystemExit(7)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 7
 
 
 # ---- without a model, with another kind of model --------------------------------------------------------------------

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,9 +23,9 @@ from werkzeug import Request, Response
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError, NotFoundError
-from ipcir_tools.evaluation.runs.recorder import AskedOnce
+from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.fakes import ScriptedChatModel
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.llm.chat_model import load_llm
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
@@ -81,7 +80,7 @@ def http() -> Iterator[HTTPServer]:
 def server(http: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback-0123456789")
     monkeypatch.setenv("IPCIR_LLM_BASE_URL", http.url_for("/v1"))
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     http.clear()
     return Server(http)
 
@@ -425,12 +424,11 @@ def test_a_prompt_of_ones_own_is_chosen_by_its_name(server: Server, tmp_path: Pa
 
 
 def test_an_evaluation_asks_once_for_each_choice(server: Server):
-    engine = SimpleNamespace(imagine=server.chain(speaks(DESCRIPTION)))
-    once = AskedOnce(engine)  # type: ignore[arg-type]
+    recorder = ImaginationRecorder(server.chain(speaks(DESCRIPTION)))
     configs = [{}, chosen(prompt="imagine.simple"), {}, chosen(prompt="imagine.simple")]
-    asked = [prompt_of(once.imagine.invoke(REQUEST, config)) for config in configs]
+    asked = [prompt_of(recorder.imagine.invoke(REQUEST, config)) for config in configs]
     assert asked == ["imagine.structured", "imagine.simple"] * 2
-    assert once.made_now == len(server.bodies) == 3, "the structured one was repaired"
+    assert recorder.calls_reported == len(server.bodies) == 3, "the structured one was repaired"
 
 
 # ---- models behind a model ------------------------------------------------------------------------------------------

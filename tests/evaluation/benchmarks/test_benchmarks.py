@@ -240,9 +240,11 @@ def test_the_hidden_split_of_cirr_has_nothing_to_measure(tmp_path):
 
 def test_a_server_scores_the_parts_whose_truth_it_keeps(tmp_path):
     for split, server in (("val", None), ("test1", "CIRR")):
-        assert load_cirr(make_cirr(tmp_path / split, split=split), split=split).server == server
+        found = load_cirr(make_cirr(tmp_path / split, split=split), split=split)
+        assert (found.server, found.is_test) == (server, server is not None)
     for split, server in (("val", None), ("test", "CIRCO")):
-        assert load_circo(make_circo(tmp_path / split, split=split), split=split).server == server
+        found = load_circo(make_circo(tmp_path / split, split=split), split=split)
+        assert (found.server, found.is_test) == (server, server is not None)
 
 
 def test_pictures_of_cirr_are_found_in_the_official_place_and_in_another(tmp_path):
@@ -292,19 +294,19 @@ def spoil_cirr(folder: Path, change: dict[str, Any]) -> Path:
         ({"target_hard": None}, r"item 3 \(pairid 12003\): target_hard is missing"),
         ({"target_hard": "dev-3"}, r"item 3 \(pairid 12003\): target_hard is not among the other"),
         ({"img_set": {"members": ["dev-3", "dev-4"]}}, r"item 3 .* six pictures"),
-        ({"pairid": 12_000}, r"the id 12000 stands there 2 times"),
+        ({"pairid": 12_000}, r"the id 12000 occurs 2 times"),
     ],
     ids=["fields", "unknown picture", "no target", "target outside", "set", "twice"],
 )
 def test_wrong_entries_of_cirr_are_named(tmp_path, change, message):
-    with pytest.raises(InvalidRequestError, match=message + r".*get it anew from github.com/Cuberick-Orion"):
+    with pytest.raises(InvalidRequestError, match=message + r".*get it again from github.com/Cuberick-Orion"):
         load_cirr(spoil_cirr(tmp_path, change))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', "\x00"])
 def test_a_file_that_is_no_list_of_queries_is_refused(tmp_path, text):
     (make_cirr(tmp_path) / "captions/cap.rc2.val.json").write_text(text)
-    with pytest.raises(InvalidRequestError, match=r"cap.rc2.val.json .*get it anew"):
+    with pytest.raises(InvalidRequestError, match=r"cap.rc2.val.json .*get it again"):
         load_cirr(tmp_path)
 
 
@@ -333,7 +335,7 @@ def test_without_image_info_the_gallery_of_circo_is_the_folder(tmp_path):
 
 
 def test_the_reference_rule_of_circo_is_reported(tmp_path):
-    official, other = load_circo(make_circo(tmp_path)), load_circo(tmp_path, keeps_reference=False)
+    official, other = load_circo(make_circo(tmp_path)), load_circo(tmp_path, keep_reference=False)
     assert (official.keeps_reference, other.keeps_reference) == (True, False)
     assert "the reference stays in the ranking (official)" in official.notes
     assert "the reference is left out of the ranking (not the official rule)" in other.notes
@@ -365,11 +367,11 @@ SMALL = {"dress": (4, 9, 6), "shirt": (3, 5, 4), "toptee": (2, 4, 4)}
 def test_captions_are_stripped_and_joined_and_an_empty_one_leaves_the_other_alone(tmp_path):
     folder = make_fashioniq(tmp_path, SMALL, {"shirt": (1,)})
     found = {query.id: query for query in load_fashioniq(folder).queries}
-    assert (found["dress/0"].modification, found["dress/0"].wordings) == ("is blue and has long sleeves", ())
+    assert (found["dress/0"].modification, found["dress/0"].paraphrases) == ("is blue and has long sleeves", ())
     assert found["shirt/1"].modification == "has long sleeves"
     both = {query.id: query for query in load_fashioniq(folder, captions="both orders").queries}
-    assert both["dress/0"].wordings == ("has long sleeves and is blue",)
-    assert both["shirt/1"].wordings == ()
+    assert both["dress/0"].paraphrases == ("has long sleeves and is blue",)
+    assert both["shirt/1"].paraphrases == ()
 
 
 def test_marks_around_a_caption_are_no_part_of_it(tmp_path):
@@ -401,7 +403,7 @@ def test_a_request_that_says_nothing_is_kept_and_told_apart_by_every_loader(tmp_
         (load_cirr(cirr), "12003"),
         (load_circo(circo), "1"),
     ):
-        assert [query.id for query in found.queries if query.says_nothing] == [id_]
+        assert [query.id for query in found.queries if query.is_blank] == [id_]
     assert "1 queries have an empty caption, the other one stands alone: shirt/1" in load_fashioniq(folder).notes[1]
 
 
@@ -571,7 +573,7 @@ def test_the_file_may_lie_elsewhere_and_one_target_each_needs_no_hits(pictures, 
         (line(targets=["b.jpg", "../secret.jpg"]), r"line 2: no such picture in the folder: \.\./secret\.jpg"),
         (line(reference="notes.txt"), "line 2: no such picture in the folder: notes.txt"),
         (line(targets=["a.jpg"]), "line 2: the reference is a target"),
-        (line(id=1), "line 2: the id 1 stands there already"),
+        (line(id=1), "line 2: the id 1 is already used"),
         (line(id=True), "line 2: id: input should be a valid string"),
         (line(reference=True), "line 2: reference: input should be a valid string"),
     ],
@@ -599,11 +601,11 @@ def test_a_file_in_the_place_of_the_folder_of_pictures_is_told_so(pictures, tmp_
 
 
 def test_a_reference_that_stays_may_be_a_target(pictures):
-    assert load_jsonl(lines(pictures, line(targets=["a.jpg"])), keeps_reference=True).queries[0].main == "a.jpg"
+    assert load_jsonl(lines(pictures, line(targets=["a.jpg"])), keep_reference=True).queries[0].main == "a.jpg"
 
 
 def test_a_file_without_a_query_is_refused(pictures):
-    with pytest.raises(InvalidRequestError, match=r"holds no query \(2 lines are none, the first is line 1: "):
+    with pytest.raises(InvalidRequestError, match=r"holds no query \(2 lines are not valid, the first is line 1: "):
         load_jsonl(lines(pictures, "{", "[]"))
     with pytest.raises(InvalidRequestError, match=r"holds no query \(it is empty\)"):
         load_jsonl(lines(pictures, ""))
@@ -680,7 +682,7 @@ def test_the_subset_file_takes_members_of_the_subset_alone(cirr):
 
 def test_a_submission_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidRequestError, match="cannot be written to"):
+    with pytest.raises(InvalidRequestError, match=r"below\.json cannot be written \("):
         write_submission({}, tmp_path / "file" / "below.json")
 
 

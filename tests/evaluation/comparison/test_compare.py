@@ -29,14 +29,15 @@ from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
 from ipcir_tools.evaluation.comparison import compare as comparing
-from ipcir_tools.evaluation.comparison.accounting import BREAKS, Price, Watched
+from ipcir_tools.evaluation.comparison.accounting import Price, traffic
 from ipcir_tools.evaluation.comparison.compare import arms_of, compare, imaginer_over
 from ipcir_tools.evaluation.comparison.html import comparison_html
 from ipcir_tools.evaluation.comparison.report import Comparison, comparison_json, took
-from ipcir_tools.evaluation.comparison.runner import Played, RunGround, sampled
+from ipcir_tools.evaluation.comparison.runner import ArmOutcome, ComparisonRunner, sampled
 from ipcir_tools.evaluation.runs.evaluate import evaluate
+from ipcir_tools.evaluation.runs.recorder import BREAKS, ImaginationRecorder
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
-from ipcir_tools.llm import budget, client
+from ipcir_tools.llm import budget, retries
 from ipcir_tools.models import loading
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import load_settings
@@ -91,7 +92,7 @@ def good(description: str, in_json: bool) -> str:
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(budget, "BREAK_FOR", 0.5)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with HTTPServer(threaded=True) as http:
@@ -124,8 +125,8 @@ def compared(
     """A comparison in a home beside the folder, so that a second one finds the replies of the first."""
     arms = arms_of([None if id == "rules" else load_prompt(id) for id in prompts or PROMPTS], llms)
     with Engine.open(load_settings(home=folder.parent / "home", llm_timeout=more.pop("timeout", 30.0))) as engine:
-        ground = RunGround(engine, benchmark or load_jsonl(folder / "queries.jsonl"), "imagined+reference")
-        return compare(ground, arms, imaginer_over(engine), samples=200, **more)
+        runner = ComparisonRunner(engine, benchmark or load_jsonl(folder / "queries.jsonl"), "imagined+reference")
+        return compare(runner, arms, imaginer_over(engine), samples=200, **more)
 
 
 def adds_up(comparison: Comparison) -> None:
@@ -239,12 +240,13 @@ def test_a_sample_holds_every_smaller_one(folder):
 def results_of(*ranks: tuple[int, ...]) -> tuple[Benchmark, list[comparing._Result]]:
     """Arms with the ranks of their targets, query by query."""
     queries = tuple(Query(str(n), "red-0.png", "x", ("blue-0.png",)) for n in range(len(ranks[0])))
-    told = Imagination(ImaginedTarget(description="a shirt", origin="llm"), "p", (), 1, cached=False)
+    made = Imagination(ImaginedTarget(description="a shirt", origin="llm"), "p", (), 1, cached=False)
     results = []
     for arm in ranks:
         scored = {str(n): SimpleNamespace(main=rank) for n, rank in enumerate(arm)}
-        played = Played(scored, dict.fromkeys(scored, ()), {}, dict.fromkeys(scored, ("a shirt", told)))
-        results.append(comparing._Result(comparing.Arm("a"), played, Watched(RunnableLambda(lambda _: told)), {}))
+        outcome = ArmOutcome(scored, dict.fromkeys(scored, ()), {}, dict.fromkeys(scored, ("a shirt", made)))
+        recorder = ImaginationRecorder(RunnableLambda(lambda _: made))
+        results.append(comparing._Result(comparing.Arm("a"), outcome, recorder))
     return Benchmark("b", queries, (), {}, False, (), ()), results
 
 
@@ -259,9 +261,9 @@ def test_what_makes_no_comparison_is_refused(folder):
     hidden = Benchmark("CIRR test1", (Query("a", "red-0.png", "x", ()),), (), {}, False, (), ())
     with Engine.open(load_settings(home=folder.parent / "home")) as engine:
         with pytest.raises(InvalidRequestError, match="imagines nothing"):
-            RunGround(engine, load_jsonl(folder / "queries.jsonl"), "sum")
+            ComparisonRunner(engine, load_jsonl(folder / "queries.jsonl"), "sum")
         with pytest.raises(InvalidRequestError, match="truth of CIRR test1 is hidden"):
-            RunGround(engine, hidden, "imagined+reference")
+            ComparisonRunner(engine, hidden, "imagined+reference")
 
 
 # --- models that answer badly
@@ -442,11 +444,11 @@ def test_requests_calls_and_hits_of_failures_that_are_shared():
         "held back": fallback(0, Paid("other", 0, 0, 0), again_in=5.0),
         "unseen": fallback(0, None),
     }
-    watched = Watched(RunnableLambda(lambda request: answers[request.modification]))
+    recorder = ImaginationRecorder(RunnableLambda(lambda request: answers[request.modification]))
     for text in answers:
-        watched.imagine.invoke(ImagineRequest("a shirt", text))
-    traffic = watched.traffic()
-    assert (traffic.requests, traffic.cache_hits, traffic.held_back) == (2, 1, 2)
+        recorder.imagine.invoke(ImagineRequest("a shirt", text))
+    found = traffic(recorder)
+    assert (found.requests, found.cache_hits, found.held_back) == (2, 1, 2)
 
 
 def test_it_is_waited_for_as_long_as_the_server_answers_in_between():
@@ -455,13 +457,13 @@ def test_it_is_waited_for_as_long_as_the_server_answers_in_between():
     held = Imagination(target, "p", (), 0, cached=False, cost=Paid("k", 0, 0, 0), again_in=0.0)
     asked = Imagination(target, "p", (), 1, cached=False, cost=Paid("k", 1, 0, 0))
     script = iter([held] * 6 + [asked, *[held] * 5] + [asked, *[held] * 4] + [held] * 100)
-    watched = Watched(_InTurn(lambda request: next(script)))
+    recorder = ImaginationRecorder(_InTurn(lambda request: next(script)))
     for n in range(6):
-        watched.imagine.invoke(ImagineRequest("a shirt", str(n)))
+        recorder.imagine.invoke(ImagineRequest("a shirt", str(n)))
     waited: list[float] = []
-    assert watched.ask_again(waited.append)
+    assert recorder.retry(waited.append)
     assert len(waited) == 2 + BREAKS
-    assert watched.traffic().held_back == 4
+    assert traffic(recorder).held_back == 4
 
 
 class _InTurn(RunnableLambda[ImagineRequest, Imagination]):

@@ -17,8 +17,8 @@ from ipcir_tools.demo.experiments import likeness, play_dialogues
 from ipcir_tools.demo.world.garments import Garment, Scene
 from ipcir_tools.demo.world.wardrobe import Drawn
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.evaluation.experiments import dialogues
 from ipcir_tools.evaluation.experiments.dialogues import DialogueCase, report_json, run_dialogues
+from ipcir_tools.evaluation.runs import run
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.store.features import text_key
@@ -64,7 +64,7 @@ def test_the_rounds_by_hand(engine):
 def test_the_user_judges_what_is_shown_but_never_the_target(engine, monkeypatch):
     judged = []
     real = chain.compose_all
-    monkeypatch.setattr(dialogues, "compose_all", lambda asked, *rest: judged.extend(asked) or real(asked, *rest))
+    monkeypatch.setattr(run, "compose_all", lambda asked, *a, **b: judged.extend(asked) or real(asked, *a, **b))
     report = run_dialogues(engine, [ONE], lambda id_, _: LIKE_GOAL[id_])
     feedback = [request for request in judged if request.liked]
     assert {tuple(request.liked) for request in feedback} == {("near",)}
@@ -81,7 +81,7 @@ def test_a_dialogue_that_ended_keeps_its_last_rank(engine):
 def test_likeness_is_the_share_of_looks_in_common():
     garment = Garment("skirt", "red", "plain", "short")
     scene = Scene("studio", "flat", "normal", "neutral", "left", "near", seed=1)
-    same, other = Drawn("a", garment, scene), Drawn("b", garment.but(colour="blue"), scene)
+    same, other = Drawn("a", garment, scene), Drawn("b", garment.changed(colour="blue"), scene)
     assert likeness(same, Drawn("c", garment, scene.__class__(**{**scene.__dict__, "seed": 9}))) == 1.0
     assert 0.9 < likeness(same, other) < 1.0
 

@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.runnables import RunnableLambda
 
-from ipcir_tools.chains.composition.requests import Step
+from ipcir_tools.chains.composition.requests import ComposeRequest, Step
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import ABLATION
 from ipcir_tools.composers.fusion import normalised
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.evaluation.experiments.ablation import CUTS, Case, rank_in_gallery, run_ablation
+from ipcir_tools.evaluation.benchmarks import Query
+from ipcir_tools.evaluation.experiments.ablation import CUTS, run_ablation
 from ipcir_tools.evaluation.metrics.metrics import rank_of, recall_at
+from ipcir_tools.evaluation.runs.catalog_run import rank_in_gallery
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.store.features import text_key
@@ -88,7 +90,7 @@ PICTURES = {
 }
 TEXTS = {"in blue": BLUE + 0.5 * THERE, "a blue dress": BLUE + 0.1 * THERE}
 """Both texts lean to THERE, for no reason that the user gave."""
-CASES = (Case("red-here", "in blue", "blue-here"), Case("red-there", "in blue", "blue-there"))
+QUERIES = (Query("1", "red-here", "in blue", ("blue-here",)), Query("2", "red-there", "in blue", ("blue-there",)))
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def engine(tmp_path):
 
 def test_the_table_of_five_pictures(engine):
     """Text alone leans to THERE and misses HERE; the reference alone finds its own kind; together they are right."""
-    table = run_ablation(engine, CASES)
+    table = run_ablation(engine, QUERIES)
     assert {row.composer: [row.recall[k] for k in CUTS] for row in table.rows} == {
         "modification": [50, 100, 100],
         "reference": [0, 100, 100],
@@ -123,31 +125,31 @@ def test_the_table_of_five_pictures(engine):
 
 def test_the_settings_weight_holds_for_every_fusion(engine):
     engine.settings = engine.settings.model_copy(update={"weight": 0.0})
-    table = run_ablation(engine, CASES, ("reference", "sum", "imagined+reference"))
+    table = run_ablation(engine, QUERIES, ("reference", "sum", "imagined+reference"))
     assert [row.weight for row in table.rows] == [None, 0.0, 0.0]
     assert len({tuple(row.recall.items()) for row in table.rows}) == 1
 
 
-def test_one_case_is_ranked_under_the_settings_composer(engine):
+def test_one_request_is_ranked_under_its_composer(engine):
     ranks = {}
     for name in ABLATION:
-        engine.settings = engine.settings.model_copy(update={"composer": name})
-        ranks[name] = rank_in_gallery(engine, CASES[0])
+        ranks[name] = rank_in_gallery(engine, ComposeRequest("red-here", "in blue", name), "blue-here")
     # The reference alone: its twin stands before the target, and the red one over there scores the same.
     assert ranks == {"modification": 2, "reference": 3, "sum": 1, "imagined": 2, "imagined+reference": 1}
 
 
-def test_the_turns_before_are_heard(engine):
+def test_the_turns_before_are_part_of_the_request(engine):
     asked = []
     engine.imagine = RunnableLambda(lambda request: asked.append(request) or imagined("rules"))
     target = ImaginedTarget(description="a red dress over there", origin="rules")
-    rank_in_gallery(engine, Case("red-here", "in blue", "blue-here", (Step("over there", target),)))
+    request = ComposeRequest("red-here", "in blue", history=(Step("over there", target),))
+    rank_in_gallery(engine, request, "blue-here")
     assert asked[0].history == (("over there", target),)
 
 
 def test_a_target_outside_the_gallery_is_no_miss_but_an_error(engine):
     with pytest.raises(LookupError, match="nowhere"):
-        run_ablation(engine, [Case("red-here", "in blue", "nowhere")])
+        run_ablation(engine, [Query("1", "red-here", "in blue", ("nowhere",))])
 
 
 def imagined(origin: str, calls: int = 0) -> Imagination:
@@ -166,7 +168,7 @@ def test_the_table_says_who_wrote_and_what_it_cost(engine):
         return imagined(origin, 0 if known else calls)
 
     engine.imagine = RunnableLambda(write)
-    one, failing = CASES[0], Case("red-here", "turn it blue", "blue-here")
+    one, failing = QUERIES[0], Query("2", "red-here", "turn it blue", ("blue-here",))
     table = run_ablation(engine, [one, failing], ("imagined", "imagined+reference"))
     assert table.imaginer == "toy (1), rules instead of the model (1)"
     assert table.calls == 3  # of the first composer that imagines: the second finds the replies kept

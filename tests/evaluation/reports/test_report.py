@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ipcir_tools.cli.output.evaluation import show_report
+from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.evaluation.reports.charts import bar_svg, curve_svg
 from ipcir_tools.evaluation.reports.html import report_html
 from ipcir_tools.evaluation.reports.markdown import report_markdown
@@ -19,9 +20,7 @@ from ipcir_tools.evaluation.reports.page import thumbnails
 from ipcir_tools.evaluation.reports.report import (
     Example,
     Failure,
-    Figure,
     Imaginer,
-    Lead,
     Ranking,
     Report,
     Row,
@@ -36,11 +35,11 @@ EVIL = '<script>alert("x")</script> & | `*_[a](b)'
 CURVE = tuple({"weight": step / 4, "R@1": 10.0 * step, "R@5": 50.0 + step, "R@10": 50.5 + step} for step in range(5))
 
 
-def figure(mean: float) -> Figure:
-    return Figure(mean=mean, low=mean - 5, high=mean + 5)
+def figure(mean: float) -> Estimate:
+    return Estimate(mean=mean, low=mean - 5, high=mean + 5)
 
 
-def row(composer: str, mean: float, against: dict[str, Lead] | None = None, not_run: str = "") -> Row:
+def row(composer: str, mean: float, against: dict[str, Difference] | None = None, not_run: str = "") -> Row:
     return Row(
         composer=composer,
         parameters={"weight": 0.8123456} if composer == "imagined+reference" else {},
@@ -54,7 +53,7 @@ def row(composer: str, mean: float, against: dict[str, Lead] | None = None, not_
 
 
 def report(**changed: Any) -> Report:
-    lead = Lead(mean=-20.0, low=-30.0, high=-10.0, p=0.0123456, better=1, worse=3)
+    lead = Difference(mean=-20.0, low=-30.0, high=-10.0, p=0.0123456, better=1, worse=3)
     ranking = Ranking(composer="imagined+reference", rank=1, top=("a.png", EVIL))
     example = Example(
         kind="best", query="q<1>", reference="a.png", modification=EVIL, targets=("b.png", "c.png"), imagined=EVIL,
@@ -256,7 +255,7 @@ def test_the_drawings_are_xml_and_labels_do_not_cover_each_other():
     assert len(names) == 3
     assert min(abs(a - b) for i, a in enumerate(names) for b in names[:i]) >= 16
     assert [circle.attrib["cx"] for circle in svg.iter("circle")] == [svg.findall(".//circle")[0].attrib["cx"]] * 3
-    bar = ElementTree.fromstring(bar_svg(Figure(mean=50.0, low=-3.0, high=120.0), strong=True))
+    bar = ElementTree.fromstring(bar_svg(Estimate(mean=50.0, low=-3.0, high=120.0), strong=True))
     widths = [float(each.attrib["width"]) for each in bar.iter("rect")]
     assert widths[1] == pytest.approx(widths[0] / 2)
 

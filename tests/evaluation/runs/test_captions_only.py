@@ -29,7 +29,7 @@ from ipcir_tools.cli import main
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark, load_captions
-from ipcir_tools.evaluation.runs.captions_only import CaptionEngine, captions_stocked, entry_id, evaluate_captions
+from ipcir_tools.evaluation.runs.captions_only import CaptionEngine, entry_id, evaluate_captions, load_caption_gallery
 from ipcir_tools.evaluation.runs.langchain_encoder import PROBES, encoder_of, load_embeddings, load_text_encoder
 from ipcir_tools.evaluation.runs.run import Measured, Run
 from ipcir_tools.settings import Settings
@@ -139,8 +139,8 @@ def catalog(tmp_path) -> Iterator[Catalog]:
 
 
 def measured(engine: CaptionEngine, benchmark: CaptionBenchmark, *composers: str) -> Measured:
-    stock = captions_stocked(engine, benchmark, lambda *_: None)
-    return Run(engine, benchmark, composers, stock=stock).measure()
+    loaded = load_caption_gallery(engine, benchmark, lambda *_: None)
+    return Run(engine, benchmark, composers, gallery=loaded).measure()
 
 
 # --- what is measured
@@ -216,7 +216,7 @@ def test_an_ensemble_takes_all_captions_of_its_reference(folder, catalog):
     ranks = [[each.scored[query.id].ranks for query in benchmark.queries] for each in found.values()]
     assert ranks[0] == ranks[1]
     captions = engine.features.several_captions(
-        list(captions_stocked(engine, benchmark, lambda *_: None).ids.values()), 15
+        list(load_caption_gallery(engine, benchmark, lambda *_: None).ids.values()), 15
     )
     assert {len(each) for each in captions.values()} == {1, 2, 3, 4}
 
@@ -350,11 +350,11 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
         "line 15": "the reference is a target, but it is left out of the ranking",
         "17": "the reference cannot be used: silent has no caption",
         "19": "the target is not in the gallery: blank has no caption",
-        "line 21": "the id q1 stands there already",
+        "line 21": "the id q1 is already used",
     }
     assert [(row.scored, row.failed) for row in report.rows] == [(5, 7), (5, 7)]
     assert report.unreadable == {
-        "gallery.jsonl, line 74": "the id red-dress-each stands there already",
+        "gallery.jsonl, line 74": "the id red-dress-each is already used",
         "gallery.jsonl, line 75": report.unreadable["gallery.jsonl, line 75"],
         "gallery.jsonl, line 76": "captions: field required",
         "silent": "has no caption",
@@ -362,7 +362,7 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
     }
     assert "json" in report.unreadable["gallery.jsonl, line 75"]
     assert any("2 entries without a caption" in rule and "silent; blank" in rule for rule in report.rules)
-    assert any("passed over: 17; blank" in rule for rule in report.rules)
+    assert any("ignored: 17; blank" in rule for rule in report.rules)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
     [
         ("", "[]", "gallery.jsonl holds no entry with a caption .it is empty."),
         ('{"id": "a", "captions": []}', "[]", "holds no entry with a caption"),
-        ('{"id": "a", "captions": ["x"]}', "[]", "queries.jsonl holds no query .1 are none"),
+        ('{"id": "a", "captions": ["x"]}', "[]", "queries.jsonl holds no query .1 are not valid"),
         ('{"id": "a", "captions": ["x"]}', "\n", "queries.jsonl holds no query .it is empty"),
     ],
 )
@@ -445,10 +445,10 @@ Numbers = given(lambda texts: [1.0 for _ in texts])
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("own_faulty", "names no embeddings: write MODULE:NAME"),
-        ("own_faulty:", "names no embeddings"),
-        (":Words", "names no embeddings"),
-        ("own_faulty:Words()", "names no embeddings"),
+        ("own_faulty", "is not a name of embeddings: write MODULE:NAME"),
+        ("own_faulty:", "is not a name of embeddings"),
+        (":Words", "is not a name of embeddings"),
+        ("own_faulty:Words()", "is not a name of embeddings"),
         ("own_absent:Words", "There is no module 'own_absent', neither in"),
         ("own_absent.part:Words", "There is no module 'own_absent.part'"),
         ("own_needy:Words", "cannot be imported: ModuleNotFoundError: No module named 'not_there_at_all'"),

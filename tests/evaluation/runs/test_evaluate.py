@@ -33,15 +33,15 @@ from ipcir_tools.evaluation.reports import report as report_module
 from ipcir_tools.evaluation.reports.html import report_html
 from ipcir_tools.evaluation.reports.markdown import report_markdown
 from ipcir_tools.evaluation.reports.report import MADE, Report, failed_where, report_json
-from ipcir_tools.evaluation.runs import evaluate as summary
+from ipcir_tools.evaluation.runs import examples
 from ipcir_tools.evaluation.runs import run as measuring
 from ipcir_tools.evaluation.runs.evaluate import evaluate
-from ipcir_tools.evaluation.runs.gallery import Stock, stocked
+from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run
 from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.runs.tune import fitted, grid, refuse_shared, tune
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
-from ipcir_tools.llm import client
+from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
@@ -180,12 +180,12 @@ def test_a_picture_scores_the_mean_over_the_wordings(engine, folder):
     measuring = Run(engine, mine(folder), ["imagined"])
     red, blue, green = engine.encoder.embed_texts(["red", "blue", "green"])
     found = measuring.scores([[Probe(red), Probe(blue)], [Probe(green)]])
-    matrix = measuring.stock.matrix
+    matrix = measuring.gallery.matrix
     assert found == pytest.approx(np.stack([(matrix @ red + matrix @ blue) / 2, matrix @ green]), abs=1e-6)
 
 
 def test_every_wording_of_a_query_is_composed(engine, folder):
-    asked = Query("a", "red-0.png", "in blue", ("blue-0.png",), wordings=("in green",))
+    asked = Query("a", "red-0.png", "in blue", ("blue-0.png",), paraphrases=("in green",))
     made = dataclasses.replace(mine(folder), queries=(asked,))
     ((_, composed),) = Run(engine, made, ["modification"]).compose([asked], "modification")
     said = engine.encoder.embed_texts(["in blue", "in green"])
@@ -198,27 +198,27 @@ def test_parts_of_pictures_are_cut_out(engine, tmp_path):
     both.save(tmp_path / "both.png")
     box = {"left": (35.0, 0.0, 20.0, 10.0), "right": (98.0, 20.0, 20.0, 20.0)}
     made = Benchmark("parts", (), tuple(box), dict.fromkeys(box, "both.png"), True, (), (), tmp_path, box)
-    stock = stocked(engine, made, lambda *_: None)
-    opened = {name: Image.open(path) for name, path in stock.files.items()}
+    gallery = load_gallery(engine, made, lambda *_: None)
+    opened = {name: Image.open(path) for name, path in gallery.files.items()}
     assert {name: colour_name(picture) for name, picture in opened.items()} == {"left": "red", "right": "blue"}
     assert all(picture.width == picture.height for picture in opened.values())
     assert opened["left"].getpixel((0, 0)) == (0, 0, 0), "padded with black"
-    assert stock.matrix.shape == (2, 64)
+    assert gallery.matrix.shape == (2, 64)
 
 
 def test_a_box_outside_of_its_picture_is_told_and_not_cut_to_a_pixel(engine, tmp_path):
     Image.new("RGB", (120, 60), COLOURS["red"]).save(tmp_path / "one.png")
     box = {"inside": (0.0, 0.0, 9.0, 9.0), "right": (500.0, 0.0, 9.0, 9.0), "below": (0.0, 500.0, 9.0, 9.0)}
     made = Benchmark("parts", (), tuple(box), dict.fromkeys(box, "one.png"), True, (), (), tmp_path, box)
-    stock = stocked(engine, made, lambda *_: None)
-    assert list(stock.ids) == ["inside"]
-    assert stock.unreadable == dict.fromkeys(["right", "below"], "lies outside of its picture, 120 x 60 pixels")
-    assert stock.broken == (1, 2)
+    gallery = load_gallery(engine, made, lambda *_: None)
+    assert list(gallery.ids) == ["inside"]
+    assert gallery.unreadable == dict.fromkeys(["right", "below"], "is outside of its picture, 120 x 60 pixels")
+    assert gallery.broken == (1, 2)
 
 
 def test_what_cannot_be_read_stands_behind_everything(engine):
-    stock = Stock({}, {}, {}, np.zeros((3, 4), np.float32), broken=(1,), added=0)
-    assert stock.scores(np.array([[-0.9, 0.0, 0.1]], np.float32)).tolist() == [
+    gallery = BenchmarkGallery({}, {}, {}, np.zeros((3, 4), np.float32), broken=(1,), added=0)
+    assert gallery.scores(np.array([[-0.9, 0.0, 0.1]], np.float32)).tolist() == [
         [pytest.approx(-0.9), -np.inf, pytest.approx(0.1)]
     ]
 
@@ -239,8 +239,8 @@ def test_the_queries_to_look_at_are_told_by_the_logarithm_of_the_rank(monkeypatc
         )
         for i, composer in enumerate(("sum", "imagined"))
     ]
-    monkeypatch.setattr(summary, "EXAMPLES", 1)
-    found = summary._examples(Measured(made, outcomes, {}), outcomes, outcomes[0])
+    monkeypatch.setattr(examples, "EXAMPLES", 1)
+    found = examples.examples(Measured(made, outcomes, {}), outcomes, outcomes[0])
     assert {each.kind: each.query for each in found} == {"disputed": "near", "worst": "hard", "best": "easy"}
     assert [each.composer for each in found[0].rankings] == ["sum", "imagined"], "the better one first"
 
@@ -382,7 +382,7 @@ class Imaginer:
 
 @pytest.fixture
 def imaginer(monkeypatch):
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with HTTPServer(threaded=True) as http:
         made = Imaginer(http)
@@ -611,9 +611,8 @@ def test_every_parameter_can_be_tuned_and_never_for_the_worse(engine, folder, co
 
 
 def test_what_cannot_be_tuned(engine, folder):
-    for name in ("wardrobe test", "CIRR test1", "CIRCO test"):
-        with pytest.raises(InvalidRequestError, match="validation part"):
-            tune(engine, dataclasses.replace(mine(folder), name=name), "sum")
+    with pytest.raises(InvalidRequestError, match=r"measured on CIRR test1, .* on a validation part"):
+        tune(engine, dataclasses.replace(mine(folder), name="CIRR test1", is_test=True), "sum")
     with pytest.raises(InvalidRequestError, match="no parameter to fit"):
         tune(engine, mine(folder), "imagined")
     with pytest.raises(InvalidRequestError, match="is not measured by 'R@7'; there are: R@1"):
@@ -669,7 +668,7 @@ def test_a_run_that_fails_leaves_no_folder_behind(folder, tmp_path, monkeypatch,
     for wrong in (tmp_path / "file" / "below" / "x", tmp_path / "far" / ("x" * 300)):
         status, _, err = run(monkeypatch, capsys, "eval", folder / "queries.jsonl", option, wrong)
         assert status == 2
-        assert "cannot be written to" in " ".join(err.split())
+        assert "cannot be written" in " ".join(err.split())
         assert not (tmp_path / "far").exists()
 
 
@@ -707,7 +706,10 @@ def test_a_benchmark_without_its_pictures_says_how_to_name_them_and_where_to_get
     [
         (("eval", "nothing"), "There is no benchmark 'nothing'"),
         (("eval", "cirr"), "--folder FOLDER"),
-        (("eval", "circo", "--folder", ".", "--split", "train"), "has the parts val, test"),
+        (
+            ("eval", "circo", "--folder", ".", "--split", "train"),
+            "circo is 'val' or 'test': there is no 'train'",
+        ),
         (("eval", "wardrobe", "--composers", "best"), "no composer is called 'best'"),
         (("eval", "none.jsonl"), "none.jsonl is missing"),
         (("tune", "wardrobe", "--part", "test"), "tune on a validation part"),

@@ -1,0 +1,61 @@
+"""Runs over the pictures that an engine's gallery holds already, with queries by the catalog's ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ipcir_tools.chains.composition.requests import ComposeRequest
+from ipcir_tools.composers import composer_named
+from ipcir_tools.evaluation.benchmarks import Benchmark, Query
+from ipcir_tools.evaluation.metrics.metrics import Measure
+from ipcir_tools.evaluation.runs.gallery import catalog_gallery
+from ipcir_tools.evaluation.runs.run import Run
+
+if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.components import Components
+
+
+def catalog_run(
+    engine: Components,
+    queries: Sequence[Query] = (),
+    composers: Sequence[str] = (),
+    *,
+    measures: Sequence[Measure] = (),
+    progress: Progress | None = None,
+) -> Run:
+    """A run of ``queries`` over the whole gallery of ``engine``; the reference is left out of the ranking.
+
+    Raises LookupError where a reference or a target is not in the gallery.
+    """
+    gallery = catalog_gallery(engine)
+    benchmark = Benchmark(
+        name="the gallery",
+        queries=tuple(queries),
+        gallery=tuple(gallery.ids),
+        paths={},
+        keeps_reference=False,
+        measures=tuple(measures),
+        notes=("gallery: every picture in the catalog", "the reference is left out of the ranking"),
+    )
+    run = Run(engine, benchmark, composers, progress=progress, gallery=gallery, curve=False)
+    for id_, why in run.unusable.items():
+        raise LookupError(f"query {id_}: {why}")
+    return run
+
+
+def rank_in_gallery(engine: Components, request: ComposeRequest, target: str) -> int:
+    """The rank of one picture in the whole gallery for a request. LookupError where it is not in the gallery."""
+    query = Query("1", request.reference or "", request.modification, (target,), left_out=request.left_out)
+    run = catalog_run(engine, [query])
+    (composed,) = run.compose_requests([request])
+    return run.ranker.rank([query], run.scores([[composed.probe]]))[0].main
+
+
+def weighted_spec(name: str, weight: float | None) -> str:
+    """The composer's spec with ``weight`` (None: its own), where it has one as a parameter."""
+    composer = composer_named(name)
+    if weight is None or "weight" not in composer.parameters:
+        return composer.spec
+    return composer.with_options({"weight": weight}).spec
