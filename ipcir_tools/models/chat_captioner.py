@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
-from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.models.captioner import Captioner, Said, clean
 from ipcir_tools.text import error_sentence
@@ -36,7 +36,7 @@ class ChatCaptioner(Captioner):
 
     def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
         """Each caption as its reply comes in."""
-        questions = [_question(sane(image)) for image in images]
+        questions = [_question(crop_extreme(image)) for image in images]
         places = [place for place in range(len(images)) for _ in range(n)]
         config: Any = {"max_concurrency": self.batch_size, "run_name": "caption"}
         asked = [[questions[place]] for place in places]
