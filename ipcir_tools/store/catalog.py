@@ -18,7 +18,7 @@ from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filters import condition
-from ipcir_tools.store.membership import counted, inside, owners, require_features, source_columns
+from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import features, files, pictures
@@ -81,8 +81,8 @@ class Catalog(StoredReplies, StoredTurns):
     def remember(self, records: Sequence[ImageRecord]) -> None:
         """Store the records of these pictures, without adding them to the gallery."""
         with self._write() as connection:
-            members = inside(connection, [record.id for record in records])
-            put(connection, pictures, [_row(each) for each in records if each.id not in members], replace=True)
+            in_gallery = members(connection, [record.id for record in records])
+            put(connection, pictures, [_row(each) for each in records if each.id not in in_gallery], replace=True)
 
     def add(
         self,
@@ -97,11 +97,11 @@ class Catalog(StoredReplies, StoredTurns):
         another space, ValueError for a bad vector or a picture without a feature.
         """
         blobs = _feature_rows(vectors, space)
-        with self._write() as connection, counted(connection, {stamp.image_id for stamp in stamps}) as touched:
+        with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
             put(connection, pictures, [_row(record) for record in records])
             put(connection, features, blobs)
-            touched.update(owners(connection, [stamp.path for stamp in stamps]))
+            touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
             require_features(connection, {stamp.image_id for stamp in stamps}, space)
 
@@ -115,11 +115,11 @@ class Catalog(StoredReplies, StoredTurns):
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
         paths = list(paths)
         with self._write() as connection:
-            held = owners(connection, paths)
-            with counted(connection, held):
+            held = pictures_of(connection, paths)
+            with changing_files(connection, held):
                 for some in chunked(paths, CHUNK):
                     connection.execute(delete(files).where(files.c.path.in_(some)))
-            return sorted(held - inside(connection, held))
+            return sorted(held - members(connection, held))
 
     def gallery_ids(self) -> list[str]:
         """Ids of the pictures in the gallery, sorted."""

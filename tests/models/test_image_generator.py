@@ -202,7 +202,7 @@ def test_the_encoder_is_there_before_anything_is_drawn(features, monkeypatch):
     """Else all that is drawn while it is loaded would be lost with a run that is killed then."""
     monkeypatch.setattr(Features, "space", "open_clip:fake/colours/64")  # as a gallery's, known without the encoder
     painter, loaded, load = Painter(), list[list[str]](), features._encoder
-    features._encoder = lambda: loaded.append(list(painter.asked)) or load()
+    features._drawings._encoder = lambda: loaded.append(list(painter.asked)) or load()
     draw(features, painter, *SEVEN)
     assert loaded == [[]]
 
