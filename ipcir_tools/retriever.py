@@ -24,7 +24,6 @@ from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.references import Reference
-from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import Hit, SearchResult, Where
@@ -82,18 +81,11 @@ class ComposedImageRetriever(BaseRetriever):
         With ``turn`` the call refines that turn, from its own reference or from ``reference``.
         """
         options = SearchOptions(**keywords).or_else(self._options())
-        if turn is not None:
-            return self.engine.refine(
-                turn, query, options, reference=reference, liked=liked, disliked=disliked, config=config
-            )
-        if liked or disliked:
-            raise InvalidRequestError(
-                "Only an earlier answer can be judged: pass its `turn` beside what is liked or not."
-            )
-        reference = self.reference if reference is None else reference
-        if reference is None:
-            return self.engine.find(query, options, config=config)
-        return self.engine.search(reference, query, options, config=config)
+        if turn is None and reference is None:
+            reference = self.reference
+        return self.engine.take_turn(
+            turn, query, options, reference=reference, liked=liked, disliked=disliked, config=config
+        )
 
     def _options(self) -> SearchOptions:
         return SearchOptions(k=self.k, weight=self.weight, where=self.where, composer=self.composer, rerank=self.rerank)

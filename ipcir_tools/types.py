@@ -192,6 +192,11 @@ class SearchResult(Shown):
     target: small is unusually good, near 1 is no good match. None where nothing was imagined, or too few captions are
     known; see :mod:`ipcir_tools.engine.confidence`."""
 
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """The hits of the turn, best first."""
+        return self.turn.hits
+
 
 @dataclass(frozen=True)
 class Probe:

@@ -15,9 +15,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from ipcir_tools.chains.composition.derived_parts import Bricks, Job, Tools, drawn, from_network, require
-from ipcir_tools.chains.composition.requests import ComposeRequest, speaking
-from ipcir_tools.chains.composition.target_texts import ROWS, TEXTS, TargetTexts, captioned, imagined, texts_of
+from ipcir_tools.chains.composition.derived_parts import (
+    CompositionModels,
+    DerivationContext,
+    Job,
+    drawn,
+    from_network,
+    require,
+)
+from ipcir_tools.chains.composition.requests import ComposeRequest, effective_composer
+from ipcir_tools.chains.composition.target_texts import (
+    ROWS,
+    TEXTS,
+    TargetTexts,
+    caption_references,
+    imagine_targets,
+    part_texts,
+)
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
@@ -31,7 +45,7 @@ if TYPE_CHECKING:
     from ipcir_tools.store.features import Features
 
 
-MakePart = Callable[[Sequence[Job], Tools], list[FloatArray]]
+MakePart = Callable[[Sequence[Job], DerivationContext], list[FloatArray]]
 """How a part is made for several jobs."""
 
 
@@ -54,18 +68,18 @@ class Composed:
     where a composer draws ``drawings_made``."""
 
 
-def build_compose_chain(bricks: Bricks) -> Runnable[ComposeRequest, Composed]:
+def build_compose_chain(models: CompositionModels) -> Runnable[ComposeRequest, Composed]:
     """The composition of one request as a Runnable. Raises whatever the models and the catalog raise."""
 
     def compose(request: ComposeRequest, config: RunnableConfig) -> Composed:
-        return compose_all([request], bricks, config)[0]
+        return compose_all([request], models, config)[0]
 
     return RunnableLambda(compose, name="compose").with_config(tags=["compose"])
 
 
 def compose_all(
     requests: Sequence[ComposeRequest],
-    bricks: Bricks,
+    models: CompositionModels,
     config: RunnableConfig | None = None,
     progress: Progress | None = None,
     *,
@@ -73,25 +87,25 @@ def compose_all(
 ) -> list[Composed]:
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
-    ``imagine`` stands in for the imagination of the bricks. A trace shows each part by its name, then each composer.
-    Raises ModelUnavailableError, before anything is made, where a composer needs what cannot be had.
+    ``imagine`` replaces the imagination of ``models``. A trace shows each part by its name, then each composer.
+    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available.
     """
-    work, features = _Work(config), bricks.features
-    composers = [speaking(request) for request in requests]
-    require(bricks, composers)
+    work, features = _Work(config), models.features
+    composers = [effective_composer(request) for request in requests]
+    require(models, composers)
     pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
     seen = _seen(requests, composers)
-    asked = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
+    imagining = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
     with work.part("encode_image", pictures=len(seen)):
         images = features.images(seen, pixels, work.tally) if seen else {}
-    with work.part("caption", requests=len(asked)):
-        captions = captioned(asked, features, pixels, progress, work.tally)
-    with work.timed("imagine", bool(asked)):
-        told = imagined(asked, captions, imagine or bricks.imagine, config) if asked else {}
+    with work.part("caption", requests=len(imagining)):
+        captions = caption_references(imagining, features, pixels, progress, work.tally)
+    with work.timed("imagine", bool(imagining)):
+        texts_by_request = imagine_targets(imagining, captions, imagine or models.imagine, config) if imagining else {}
     with work.part("encode_text", requests=sum(bool(c.needs & TEXTS) for c in composers)):
-        jobs = _with_texts(requests, composers, told, images, features, work.tally)
-    jobs = _with_derived(jobs, Tools(bricks, pixels, progress, work.tally), work)
-    counts = work.counts(each for one in told.values() for each in one.different)
+        jobs = _with_texts(requests, composers, texts_by_request, images, features, work.tally)
+    jobs = _with_derived(jobs, DerivationContext(models, pixels, progress, work.tally), work)
+    counts = work.counts(each for one in texts_by_request.values() for each in one.different)
     return _all_composed(jobs, images, work, counts)
 
 
@@ -105,20 +119,20 @@ def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> 
 def _with_texts(
     requests: Sequence[ComposeRequest],
     composers: Sequence[Composer],
-    told: Mapping[int, TargetTexts],
+    texts_by_request: Mapping[int, TargetTexts],
     images: Mapping[str, FloatArray],
     features: Features,
     tally: Counter[str],
 ) -> list[Job]:
     """The requests with their parts that are features of texts and pictures; all texts are encoded in one batch."""
     texts: list[dict[Part, Sequence[str]]] = [
-        {part: texts_of(part, request, told.get(i)) for part in sorted(composer.needs & TEXTS)}
+        {part: part_texts(part, request, texts_by_request.get(i)) for part in sorted(composer.needs & TEXTS)}
         for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
     ]
     ordered = sorted({text for parts in texts for several in parts.values() for text in several})
     known = dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
     return [
-        Job(request, composer, told.get(i), _parts(request, composer, texts[i], known, images))
+        Job(request, composer, texts_by_request.get(i), _parts(request, composer, texts[i], known, images))
         for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
     ]
 
@@ -141,7 +155,7 @@ def _parts(
     )
 
 
-def _with_derived(jobs: Sequence[Job], tools: Tools, work: _Work) -> list[Job]:
+def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) -> list[Job]:
     """The jobs with the parts that are made of other parts; the drawings, and each trained network, in one batch."""
     made = list(jobs)
     drawing = [i for i, job in enumerate(jobs) if "drawn" in job.composer.needs]
@@ -150,16 +164,16 @@ def _with_derived(jobs: Sequence[Job], tools: Tools, work: _Work) -> list[Job]:
         if isinstance(job.composer, TrainedComposer):
             groups[job.composer.spec].append(i)
     with work.part("drawn", requests=len(drawing)):
-        _add_part(made, drawing, "drawn", drawn, tools)
+        _add_part(made, drawing, "drawn", drawn, context)
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
-            _add_part(made, places, "network", from_network, tools)
+            _add_part(made, places, "network", from_network, context)
     return made
 
 
-def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, tools: Tools) -> None:
+def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:
     """Give the jobs at ``places`` one part more; nothing where there are none."""
-    features = make([jobs[i] for i in places], tools) if places else []
+    features = make([jobs[i] for i in places], context) if places else []
     for i, feature in zip(places, features, strict=True):
         jobs[i] = jobs[i].with_part(part, feature)
 
@@ -190,8 +204,8 @@ def _composed(
         weight=job.parts.weight,
         image=job.parts.reference,
         text=_text(job),
-        caption=job.told.caption if job.told else None,
-        imagination=job.told.first if job.told else None,
+        caption=job.texts.caption if job.texts else None,
+        imagination=job.texts.first if job.texts else None,
         parts=job.parts,
         timings=timings,
         counts=counts,

@@ -29,21 +29,22 @@ class Job:
 
     request: ComposeRequest
     composer: Composer
-    told: TargetTexts | None
+    texts: TargetTexts | None
     parts: Parts
 
     def with_part(self, part: Part, feature: FloatArray) -> Job:
-        """The same with one part more."""
+        """The same job with one more part."""
         more: dict[str, Any] = {part: feature}
         return replace(self, parts=replace(self.parts, **more))
 
 
-class Bricks(Protocol):
-    """Each is made when it is first asked for. Raises ModelUnavailableError for one that cannot be had."""
+class CompositionModels(Protocol):
+    """What a composition is made with, each loaded at its first use. Raises ModelUnavailableError where one is not
+    available."""
 
     @property
     def features(self) -> Features:
-        """Features and captions, made once ever."""
+        """Features and captions, computed once and stored."""
         ...
 
     @property
@@ -53,7 +54,7 @@ class Bricks(Protocol):
 
     @property
     def image_generator(self) -> ImageGenerator:
-        """What draws a description."""
+        """The image generator."""
         ...
 
     def trained_network(self, name: str) -> TrainedNetwork:
@@ -62,61 +63,61 @@ class Bricks(Protocol):
 
 
 @dataclass(frozen=True)
-class Tools:
-    """What the parts are made with, and who is told of it."""
+class DerivationContext:
+    """What derived parts are made with: models, open images by id, progress and the counts of what was made."""
 
-    bricks: Bricks
+    models: CompositionModels
     pixels: Mapping[str, Image.Image]
     progress: Progress | None
     tally: Counter[str]
 
 
-def require(bricks: Bricks, composers: Iterable[Composer]) -> None:
-    """Load the models that some composer needs beyond encoder and captioner, before anything is paid for.
+def require(models: CompositionModels, composers: Iterable[Composer]) -> None:
+    """Load the models that some composer needs beyond encoder and captioner, before any model is called.
 
     Raises ModelUnavailableError.
     """
     for composer in composers:
         if "drawn" in composer.needs:
-            _ = bricks.image_generator
+            _ = models.image_generator
         if isinstance(composer, TrainedComposer):
-            bricks.trained_network(composer.name)
+            models.trained_network(composer.name)
 
 
-def drawn(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
+def drawn(jobs: Sequence[Job], context: DerivationContext) -> list[FloatArray]:
     """Features ``[p, d]`` of pictures drawn of each description."""
-    asked = [
-        (job.told.first.target.description if job.told else "", job.request.reference or "", _drawings(job))
+    drawings = [
+        (job.texts.first.target.description if job.texts else "", job.request.reference or "", _drawings(job))
         for job in jobs
     ]
     found = {
-        n: tools.bricks.features.drawn(
-            tools.bricks.image_generator,
-            [(text, reference) for text, reference, wanted in asked if wanted == n],
+        n: context.models.features.drawn(
+            context.models.image_generator,
+            [(text, reference) for text, reference, wanted in drawings if wanted == n],
             n,
-            tools.pixels,
-            tools.progress,
-            tools.tally,
+            context.pixels,
+            context.progress,
+            context.tally,
         )
-        for n in dict.fromkeys(n for _, _, n in asked)
+        for n in dict.fromkeys(n for _, _, n in drawings)
     }
-    return [found[n][text, reference] for text, reference, n in asked]
+    return [found[n][text, reference] for text, reference, n in drawings]
 
 
 def _drawings(job: Job) -> int:
     return int(job.composer.parameters.get("drawings", 1))
 
 
-def from_network(jobs: Sequence[Job], tools: Tools) -> list[FloatArray]:
+def from_network(jobs: Sequence[Job], context: DerivationContext) -> list[FloatArray]:
     """The features ``[d]`` that the trained network of one composer, the same for all jobs, makes of each."""
     composer = jobs[0].composer
     assert isinstance(composer, TrainedComposer)
-    network = tools.bricks.trained_network(composer.name)
-    requests = [(job.request.reference or "", job.request.asked) for job in jobs]
+    network = context.models.trained_network(composer.name)
+    requests = [(job.request.reference or "", job.request.text) for job in jobs]
 
     def make(positions: Sequence[int]) -> FloatArray:
         return composer.apply(network, [jobs[i].parts for i in positions], [requests[i][1] for i in positions])
 
     if not composer.stored:
         return list(make(range(len(jobs))))
-    return list(tools.bricks.features.from_network([network.id, composer.spec], requests, make, tools.tally))
+    return list(context.models.features.from_network([network.id, composer.spec], requests, make, context.tally))

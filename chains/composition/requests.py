@@ -1,4 +1,4 @@
-"""What a turn asks for, read from the turns before it: its words, its target so far, its feedback."""
+"""The request of a turn, from the turns before it: its words, its target so far, its feedback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 PICKED = "(took another picture as the reference)"
-"""How the imaginer is told that the reference changed; the picture's caption stands beside it."""
+"""The step of the history that stands for a change of the reference, beside the new reference's caption."""
 
 FADING = 0.5
 """What a judgement keeps of its weight for each later edit: the target has moved on from what was judged."""
@@ -23,7 +23,7 @@ FADING = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """An earlier turn with words: what was asked, and the target that was imagined, if one was."""
+    """An earlier turn with words: its modification, and the target that was imagined, if one was."""
 
     modification: str
     imagined: ImaginedTarget | None
@@ -49,13 +49,13 @@ class ComposeRequest:
     pixels: Mapping[str, Image.Image] = field(default_factory=dict)
     """Pictures that are open already, by id."""
     imagination: Imagination | None = None
-    """The imagined target, where somebody made it already."""
+    """The imagined target, where a caller has it already."""
 
     @property
     def words(self) -> tuple[str, ...]:
         """All modifications since the reference was chosen."""
-        said = [step.modification for step in self.history[self.picked :]]
-        return tuple(text for text in (*said, self.modification) if text)
+        earlier = [step.modification for step in self.history[self.picked :]]
+        return tuple(text for text in (*earlier, self.modification) if text)
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -64,7 +64,7 @@ class ComposeRequest:
         return frozenset(judged | ({self.reference} if self.reference is not None else set()))
 
     @property
-    def asked(self) -> str:
+    def text(self) -> str:
         """The words as one text, for composers that use them as they were typed."""
         return ", ".join(self.words)
 
@@ -119,8 +119,8 @@ def _judge(query: ComposedQuery, liked: dict[str, float], disliked: dict[str, fl
         disliked[id_] = 1.0
 
 
-def speaking(request: ComposeRequest) -> Composer:
-    """The composer that was asked for, or what is left of it where there are no words or no picture."""
+def effective_composer(request: ComposeRequest) -> Composer:
+    """The composer of the request, or its simpler stand-in where there are no words or no reference."""
     composer = composer_named(request.composer)
     if request.reference is None:
         edited = composer.imagines and len(request.words) > 1
@@ -128,8 +128,8 @@ def speaking(request: ComposeRequest) -> Composer:
     return composer if request.words else COMPOSERS["reference"]
 
 
-def to_imagine(request: ComposeRequest, caption: str) -> ImagineRequest | ImaginedTarget:
-    """What the imaginer is to be asked, or the target so far where this request adds no words to it.
+def imagine_request(request: ComposeRequest, caption: str) -> ImagineRequest | ImaginedTarget:
+    """The request to the imagination, or the target so far where this request adds no words to it.
 
     Turns that imagined nothing (another composer answered them) hand their words on to the next that does. Where there
     is no reference, the first words stand for its caption.
@@ -137,29 +137,31 @@ def to_imagine(request: ComposeRequest, caption: str) -> ImagineRequest | Imagin
     history, picked = request.history, request.picked
     if request.reference is None and history:
         caption, history = history[0].modification, history[1:]
-    steps, waiting = _told(history, picked, caption)
-    asked = ", ".join([*waiting, *([request.modification] if request.modification else [])])
-    if not asked:
+    steps, waiting = _imagined_steps(history, picked, caption)
+    text = ", ".join([*waiting, *([request.modification] if request.modification else [])])
+    if not text:
         return steps[-1][1]
-    return ImagineRequest(caption, asked, tuple(steps), request.reference, request.pixels.get(request.reference or ""))
+    return ImagineRequest(caption, text, tuple(steps), request.reference, request.pixels.get(request.reference or ""))
 
 
-def _told(history: Sequence[Step], picked: int, caption: str) -> tuple[list[tuple[str, ImaginedTarget]], list[str]]:
-    """The history as the imaginer sees it, and the words since that nobody imagined."""
-    told: list[tuple[str, ImaginedTarget]] = []
+def _imagined_steps(
+    history: Sequence[Step], picked: int, caption: str
+) -> tuple[list[tuple[str, ImaginedTarget]], list[str]]:
+    """The history for the imagination, and the modifications since that have no imagined target yet."""
+    steps: list[tuple[str, ImaginedTarget]] = []
     waiting: list[str] = []
     for i, step in enumerate(history):
         if i == picked and i:
-            told.append((PICKED, _as_target(caption)))
+            steps.append((PICKED, _as_target(caption)))
             waiting = []
         waiting.append(step.modification)
         if step.imagined is not None:
-            told.append((", ".join(waiting), step.imagined))
+            steps.append((", ".join(waiting), step.imagined))
             waiting = []
     if picked and picked == len(history):
-        told.append((PICKED, _as_target(caption)))
+        steps.append((PICKED, _as_target(caption)))
         waiting = []
-    return told, waiting
+    return steps, waiting
 
 
 def _as_target(caption: str) -> ImaginedTarget:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from ipcir_tools.chains.composition.requests import ComposeRequest, to_imagine
+from ipcir_tools.chains.composition.requests import ComposeRequest, imagine_request
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part
 from ipcir_tools.types import ImaginedTarget
@@ -32,12 +32,12 @@ TEXTS: frozenset[Part] = ROWS.union({"modification", "imagined", "caption", "add
 Requests = Mapping[int, tuple[ComposeRequest, Composer]]
 """Requests by their position among all, each with its composer."""
 Captions = Mapping[int, tuple[str, ...]]
-"""The captions of each request's reference; none where there is no reference, or where nobody needs one."""
+"""The captions of each request's reference; none where there is no reference, or where no composer needs one."""
 
 
 @dataclass(frozen=True)
 class TargetTexts:
-    """What the imagination made of one request: a target from each caption of the reference, the best caption first."""
+    """The imagined targets of one request: one from each caption of the reference, the best caption first."""
 
     captions: tuple[str, ...]
     imaginations: tuple[Imagination, ...]
@@ -67,8 +67,8 @@ class TargetTexts:
         )
 
 
-def captioned(
-    asked: Requests,
+def caption_references(
+    requests: Requests,
     features: Features,
     pixels: Mapping[str, Image.Image],
     progress: Progress | None,
@@ -77,7 +77,7 @@ def captioned(
     """The captions of the references; where a target is there already, what is known or what a composer needs."""
     wanted: dict[int, list[int]] = defaultdict(list)
     given: list[int] = []
-    for i, (request, composer) in asked.items():
+    for i, (request, composer) in requests.items():
         if request.reference is not None:
             if request.imagination is None or composer.needs & {"caption", "captions"}:
                 wanted[_breadth(request, composer)].append(i)
@@ -85,10 +85,10 @@ def captioned(
                 given.append(i)
     found: dict[int, tuple[str, ...]] = {}
     for n, positions in wanted.items():
-        made = features.several_captions([_reference(asked, i) for i in positions], n, pixels, progress, tally)
-        found |= {i: made[_reference(asked, i)] for i in positions}
-    known = features.known_captions([_reference(asked, i) for i in given]) if given else {}
-    return found | {i: (known[_reference(asked, i)],) for i in given if _reference(asked, i) in known}
+        made = features.several_captions([_reference(requests, i) for i in positions], n, pixels, progress, tally)
+        found |= {i: made[_reference(requests, i)] for i in positions}
+    known = features.known_captions([_reference(requests, i) for i in given]) if given else {}
+    return found | {i: (known[_reference(requests, i)],) for i in given if _reference(requests, i) in known}
 
 
 def _breadth(request: ComposeRequest, composer: Composer) -> int:
@@ -96,22 +96,22 @@ def _breadth(request: ComposeRequest, composer: Composer) -> int:
     return int(composer.parameters.get("captions", 1)) if request.imagination is None else 1
 
 
-def _reference(asked: Requests, i: int) -> str:
-    return asked[i][0].reference or ""
+def _reference(requests: Requests, i: int) -> str:
+    return requests[i][0].reference or ""
 
 
-def imagined(
-    asked: Requests,
+def imagine_targets(
+    requests: Requests,
     captions: Captions,
     imagine: Runnable[ImagineRequest, Imagination],
     config: RunnableConfig | None,
 ) -> dict[int, TargetTexts]:
-    """What the imagination makes of each request; all that is new to it in one batch."""
+    """The target texts of each request; all new imaginations are made in one batch."""
     found: dict[tuple[int, str], Imagination] = {}
     new: dict[tuple[int, str], ImagineRequest] = {}
-    for i, (request, _) in asked.items():
+    for i, (request, _) in requests.items():
         for caption in dict.fromkeys(captions.get(i) or ("",)):
-            wanted = request.imagination or to_imagine(request, caption)
+            wanted = request.imagination or imagine_request(request, caption)
             if isinstance(wanted, ImagineRequest):
                 new[i, caption] = wanted
             else:
@@ -120,7 +120,7 @@ def imagined(
     found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
     return {
         i: TargetTexts(captions.get(i, ()), tuple(found[i, caption] for caption in captions.get(i) or ("",)))
-        for i in asked
+        for i in requests
     }
 
 
@@ -130,14 +130,14 @@ def _as_imagination(target: Imagination | ImaginedTarget) -> Imagination:
     return Imagination(target, prompt=None, warnings=(), calls=0, cached=True)
 
 
-def texts_of(part: Part, request: ComposeRequest, told: TargetTexts | None) -> Sequence[str]:
+def part_texts(part: Part, request: ComposeRequest, target_texts: TargetTexts | None) -> Sequence[str]:
     """The texts whose features a part is; none where the part is nothing."""
-    if part == "modification" or told is None:
-        return [request.asked] if part == "modification" else []
-    target = told.first.target
+    if part == "modification" or target_texts is None:
+        return [request.text] if part == "modification" else []
+    target = target_texts.first.target
     lists = {"add": target.add, "keep": target.keep, "remove": target.remove}
     if part in lists:
         return [", ".join(lists[part])] if lists[part] else []
     if part in ROWS:
-        return [pair[part == "edits"] for pair in told.edits]
-    return [{"imagined": target.description, "caption": told.caption or ""}[part]]
+        return [pair[part == "edits"] for pair in target_texts.edits]
+    return [{"imagined": target.description, "caption": target_texts.caption or ""}[part]]

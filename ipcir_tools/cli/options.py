@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -100,22 +100,30 @@ class SearchFlags:
         return SearchOptions(**{**asdict(self), "where": filter_of(self.where)})
 
 
+def option_parameters(group: type[Any]) -> list[inspect.Parameter]:
+    """One keyword parameter for each field of a group of options."""
+    hints = get_type_hints(group, include_extras=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(each.name, kind, default=each.default, annotation=hints[each.name]) for each in fields(group)
+    ]
+
+
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command as typer reads it: each group of options replaced by its fields."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-    fields = {name: get_type_hints(group, include_extras=True) for name, group in groups.items()}
     parameters: list[inspect.Parameter] = []
     for name, given in inspect.signature(command).parameters.items():
-        own = fields.get(name, {name: hints[name]})
-        default = None if name in groups else given.default
-        parameters += [
-            inspect.Parameter(each, given.KEYWORD_ONLY, default=default, annotation=own[each]) for each in own
-        ]
+        own = given.replace(kind=given.KEYWORD_ONLY, annotation=hints[name])
+        parameters += option_parameters(groups[name]) if name in groups else [own]
 
     @wraps(command)
     def run(**values: Any) -> None:
-        made = {name: group(**{each: values.pop(each) for each in fields[name]}) for name, group in groups.items()}
+        made = {
+            name: group(**{each.name: values.pop(each.name) for each in fields(group)})
+            for name, group in groups.items()
+        }
         command(**values, **made)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

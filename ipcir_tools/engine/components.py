@@ -40,8 +40,8 @@ _T = TypeVar("_T")
 _NOTES = ("models", "encoder", "captioner")
 
 
-class once(cached_property[_T]):
-    """``cached_property`` under the instance's lock: two threads never load one model twice."""
+class locked_property(cached_property[_T]):
+    """``cached_property`` under the lock of the instance: two threads never load one model twice."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
@@ -50,7 +50,7 @@ class once(cached_property[_T]):
     def __get__(self, instance: object, owner: type[Any] | None = None) -> _T: ...
 
     def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
-        """The value, made at the first call."""
+        """The value, made at the first access."""
         if instance is None:
             return self
         with instance._loading:
@@ -59,7 +59,7 @@ class once(cached_property[_T]):
 
 @dataclass(frozen=True)
 class Caption:
-    """A picture's id and what the captioner says of it."""
+    """The caption of an image, and the image's id."""
 
     id: str
     text: str
@@ -79,7 +79,7 @@ class Components:
         self._loading = threading.RLock()
         self._networks: dict[str, TrainedNetwork] = {}
 
-    @once
+    @locked_property
     def encoder(self) -> Encoder:
         """The encoder. Raises SpaceMismatchError before loading one that did not make the gallery."""
         from ipcir_tools.models.loading import load_encoder
@@ -88,21 +88,21 @@ class Components:
         chosen = self.settings
         return load_encoder(self.models.encoder, device=chosen.device, dtype=chosen.dtype, batch_size=chosen.batch_size)
 
-    @once
+    @locked_property
     def captioner(self) -> Captioner:
         """The captioner."""
         from ipcir_tools.models.loading import load_captioner
 
         return load_captioner(self.models.captioner, device=self.settings.device, dtype=self.settings.dtype)
 
-    @once
+    @locked_property
     def captioner_id(self) -> str:
         """Under which captions are kept; known without loading the captioner."""
         from ipcir_tools.models.loading import captioner_id
 
         return captioner_id(self.models.captioner, self.settings.device)
 
-    @once
+    @locked_property
     def imagine(self) -> Runnable[ImagineRequest, Imagination]:
         """The imagination: the language model that the settings name, or the rules."""
         from ipcir_tools.chains.imagination.chain import build_imagine_chain
@@ -115,32 +115,31 @@ class Components:
             prompts=settings.prompts,
             timeout=settings.llm_timeout,
             replies=self.catalog,
-            pictures=self._shown,
+            pictures=self.image_uri,
             models=lambda name: load_llm(settings.model_copy(update={"llm": name})),
         )
 
-    def _shown(self, id: str) -> str:
-        """A picture as a data URI, for a prompt that sees it. Raises NotFoundError where it cannot be had."""
+    def image_uri(self, id: str) -> str:
+        """An image as a data URI, for a prompt that takes one. Raises NotFoundError where it is not available."""
         from ipcir_tools.chains.imagination.prompting import SIDE
 
-        picture = self._seen({}, id)
+        picture = self._image({}, id)
         if isinstance(picture, str):
             raise NotFoundError(picture)
         return image_uri(picture, SIDE)
 
-    @once
+    @locked_property
     def cache(self) -> CatalogCache:
         """LangChain's cache over this catalog: for ``set_llm_cache``, or for one model's ``cache=``."""
         from ipcir_tools.store.langchain_cache import CatalogCache
 
         return CatalogCache(self.catalog)
 
-    @once
+    @locked_property
     def rerank(self) -> Runnable[RerankRequest, Reranked]:
-        """The order of hits by a model that sees. Raises ModelUnavailableError; where none is named, all stay as
-        they are.
+        """The reranking of hits by a vision model. Raises ModelUnavailableError; without a model the order stays.
 
-        It may take twice the time of an imagination: pictures take longer than words.
+        It may take twice the time of an imagination: images take longer than words.
         """
         from ipcir_tools.chains.reranking.chain import build_rerank_chain
         from ipcir_tools.llm.chat_model import load_llm
@@ -153,7 +152,7 @@ class Components:
 
     @property
     def reranker(self) -> str | None:
-        """The name of the model that sees."""
+        """The name of the vision model."""
         return self.settings.rerank_llm or self.settings.llm
 
     def reranked(
@@ -164,7 +163,7 @@ class Components:
         imagination: Imagination | None,
         config: RunnableConfig | None = None,
     ) -> Reranked:
-        """The ``query.k`` best hits, their order made by a model that sees where the query wants that, and how."""
+        """The ``query.k`` best hits, reordered by a vision model where the query wants that."""
         from ipcir_tools.chains.reranking.chain import KEPT, Reranked, RerankRequest
 
         if not query.rerank:
@@ -172,7 +171,7 @@ class Components:
         words = request.words
         asked = RerankRequest(
             hits=hits[: query.rerank],
-            see=partial(self._seen, request.pixels),
+            see=partial(self._image, request.pixels),
             modification=words[-1] if words else "",
             reference=request.reference,
             description=imagination.target.description if imagination else "",
@@ -184,21 +183,21 @@ class Components:
             judged = Reranked(asked.hits, warnings=(f"{error}; {KEPT}",))
         return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
 
-    def _seen(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
-        """A picture, or why it cannot be had."""
+    def _image(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
+        """An image, or why it is not available."""
         record = self.catalog.records([id]).get(id)
         return pixels.get(id) or (read_pixels(record.source, self.settings, id) if record else "it is not known")
 
-    @once
+    @locked_property
     def compose(self) -> Runnable[ComposeRequest, Composed]:
         """Caption, imagine, encode, compose."""
         from ipcir_tools.chains.composition.chain import build_compose_chain
 
         return build_compose_chain(self)
 
-    @once
+    @locked_property
     def image_generator(self) -> ImageGenerator:
-        """What draws an imagined target. Raises ModelUnavailableError where none is chosen, or it cannot be had."""
+        """The image generator. Raises ModelUnavailableError where none is chosen, or it is not available."""
         from ipcir_tools.models.loading import load_image_generator
 
         return load_image_generator(self.models.image_generator, self.settings)
@@ -225,7 +224,7 @@ class Components:
             )
 
     def note_models(self) -> None:
-        """Write down which models make this gallery."""
+        """Store which models make this gallery."""
         for key, value in noted_models(self.models).items():
             self.catalog.set_note(key, value)
 
@@ -244,7 +243,7 @@ class Components:
             return "rules"
         return imagination.model or self.settings.llm or "rules"
 
-    # --- the parts, for those who compose by themselves
+    # --- single parts, for callers that compose by themselves
 
     def caption(self, reference: Reference) -> Caption:
         """The caption of an image; made once, then known."""
@@ -260,9 +259,9 @@ class Components:
         reference: str | None = None,
         config: RunnableConfig | None = None,
     ) -> Imagination:
-        """The target picture in words, from the words for a reference and a modification.
+        """The imagined target, from the caption of a reference and a modification.
 
-        ``reference`` is the picture's id, for a prompt that sees it.
+        ``reference`` is the image's id, for a prompt that takes an image.
         """
         from ipcir_tools.chains.imagination.results import ImagineRequest
 

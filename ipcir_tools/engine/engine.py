@@ -122,10 +122,7 @@ class Engine(Components):
 
         ``options`` and ``keywords`` say how to search: :class:`SearchOptions`; a keyword replaces the option's field.
         """
-        began = time.perf_counter()
-        self._require_gallery()
-        query, pixels = self.prepare_search(reference, modification, _options(options, keywords))
-        return self._stored(self.answer(query, (), pixels=pixels, config=config, began=began))
+        return self.take_turn(None, modification, _options(options, keywords), reference=reference, config=config)
 
     def find(
         self,
@@ -136,10 +133,7 @@ class Engine(Components):
         **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
         """Find pictures by words alone; a root too, from which a hit can be picked as the reference."""
-        began = time.perf_counter()
-        self._require_gallery()
-        query, _ = self.prepare_search(None, checked_text(text, "text"), _options(options, keywords))
-        return self._stored(self.answer(query, (), config=config, began=began))
+        return self.take_turn(None, checked_text(text, "text"), _options(options, keywords), config=config)
 
     def refine(
         self,
@@ -159,13 +153,32 @@ class Engine(Components):
         ``reference``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). Options that are not
         given are that turn's, except ``rerank``. Refining one turn twice makes a branch.
         """
+        return self.take_turn(
+            turn, modification, _options(options, keywords),
+            reference=reference, liked=liked, disliked=disliked, imagination=imagination, config=config,
+        )  # fmt: skip
+
+    def take_turn(
+        self,
+        turn: str | None,
+        modification: str,
+        options: SearchOptions,
+        *,
+        reference: Reference | None = None,
+        liked: Sequence[Reference] = (),
+        disliked: Sequence[Reference] = (),
+        imagination: Imagination | None = None,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """The next turn of a dialogue, stored: a refinement of ``turn``, or a new search where it is None.
+
+        Every way to search comes here: ``search``, ``find``, ``refine`` and the retriever; the dialogue graph takes the
+        same steps, ``prepare`` and ``answer``, in nodes of its own.
+        """
         began = time.perf_counter()
         self._require_gallery()
-        path = self.catalog.path(turn)
-        query, pixels = self.prepare_refinement(
-            path[-1], modification, _options(options, keywords),
-            reference=reference, liked=liked, disliked=disliked,
-        )  # fmt: skip
+        path = self.catalog.path(turn) if turn is not None else ()
+        query, pixels = self.prepare(path, modification, options, reference=reference, liked=liked, disliked=disliked)
         return self._stored(
             self.answer(query, path, pixels=pixels, imagination=imagination, config=config, began=began)
         )
@@ -180,17 +193,19 @@ class Engine(Components):
         liked: Sequence[Reference] = (),
         disliked: Sequence[Reference] = (),
     ) -> tuple[ComposedQuery, dict[str, Image.Image]]:
-        """The query of a refinement of the last turn of ``path``, or of a new search where it is empty; and the pixels
-        by id of its pictures that had to be opened."""
+        """The query of a refinement of the last turn of ``path``, or of a new search where it is empty.
+
+        With it come the pixels, by id, of its images that had to be opened.
+        """
         if path:
             return self.prepare_refinement(
                 path[-1], modification, options, reference=reference, liked=liked, disliked=disliked
             )
         if liked or disliked:
             raise InvalidRequestError(
-                "Only hits of an earlier turn can be judged: search first, then pass its `turn` beside them."
+                "Only an earlier answer can be judged: search first, then pass its `turn` beside what is liked or not."
             )
-        return self.prepare_search(reference or None, modification, options)
+        return self.prepare_search(reference, modification, options)
 
     def prepare_search(
         self, reference: Reference | None, modification: str, options: SearchOptions

@@ -29,7 +29,7 @@ What = Literal["caption", "imagined", "prompt", "models", "gallery", "hits", "sc
 
 
 @dataclass(frozen=True)
-class Difference:
+class TurnDifference:
     """One thing that came out otherwise: of which turn, what, and both versions in words."""
 
     turn: str
@@ -46,7 +46,7 @@ class Replay:
     """The stored turns."""
     results: tuple[SearchResult, ...]
     """The new answers, each with its stored turn's id and parent; nothing of them is kept."""
-    differences: tuple[Difference, ...]
+    differences: tuple[TurnDifference, ...]
 
     @property
     def same(self) -> bool:
@@ -70,7 +70,7 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
     path = engine.catalog.path(turn)
     members = set(engine.catalog.gallery_ids())
     results: list[SearchResult] = []
-    differences: list[Difference] = []
+    differences: list[TurnDifference] = []
     for done, stored in enumerate(path):
         if progress:
             progress("replaying", done, len(path))
@@ -87,10 +87,10 @@ def _asked(engine: Engine, stored: Turn) -> ComposedQuery:
     return stored.query if same else stored.query.model_copy(update={"rerank": 0})
 
 
-def differing(stored: Turn, again: Turn, members: Collection[str]) -> list[Difference]:
+def differing(stored: Turn, again: Turn, members: Collection[str]) -> list[TurnDifference]:
     """What differs between a turn and its replay over a gallery that now holds ``members``."""
     found = [*_said(stored, again), *_ranked(stored.hits, again.hits, members)]
-    return [Difference(stored.id, what, before, now) for what, before, now in found]
+    return [TurnDifference(stored.id, what, before, now) for what, before, now in found]
 
 
 def replay_json(replayed: Replay) -> dict[str, Any]:

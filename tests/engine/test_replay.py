@@ -15,7 +15,7 @@ from PIL import Image
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.cli import main
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.engine.replay import TOLERANCE, Difference, differing, replay, replay_json
+from ipcir_tools.engine.replay import TOLERANCE, TurnDifference, differing, replay, replay_json
 from ipcir_tools.errors import EmptyGalleryError, NotFoundError, SpaceMismatchError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.models import loading
@@ -227,7 +227,7 @@ def test_a_score_that_is_gone_is_a_difference():
 
 def test_differences_are_frozen():
     with pytest.raises(FrozenInstanceError):
-        Difference("t1", "hits", "a", "b").turn = "t2"
+        TurnDifference("t1", "hits", "a", "b").turn = "t2"
 
 
 # --- on the command line

@@ -27,7 +27,7 @@ from ipcir_tools.agents.dialogue.state import (
     last_turn,
 )
 from ipcir_tools.agents.dialogue.user_input import DialogueRequest, last_input, named_picture, read_request
-from ipcir_tools.chains.composition.requests import request_of, speaking, to_imagine
+from ipcir_tools.chains.composition.requests import effective_composer, imagine_request, request_of
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
@@ -109,7 +109,7 @@ class DialogueNodes:
             features.images(list(pixels), pixels, tally)
         update: Update = {"query": query.model_dump(mode="json"), "liked": [*query.liked]}
         update |= {"disliked": [*query.disliked], "reference": query.reference if state.get("reference") else None}
-        needed = "imagined" in speaking(request_of(query, self._turns(state))).needs
+        needed = "imagined" in effective_composer(request_of(query, self._turns(state))).needs
         if query.reference and (needed or query.reference in pixels):
             _report("caption", reference=query.reference)
             update["caption"] = features.captions([query.reference], pixels, tally=tally)[query.reference]
@@ -135,9 +135,9 @@ class DialogueNodes:
         """The target in words; nothing where the round adds no words, or searches with them as they are."""
         query = _query(state)
         request = request_of(query, self._turns(state))
-        if "imagined" not in speaking(request).needs:
+        if "imagined" not in effective_composer(request).needs:
             return {"start": ANYTHING} if query.modification and query.reference is None else {}
-        to_do = to_imagine(request, state.get("caption") or "")
+        to_do = imagine_request(request, state.get("caption") or "")
         if not isinstance(to_do, ImagineRequest):
             return {}
         _report("imagine", caption=to_do.caption, modification=to_do.modification)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, engine_for, print_result
+from ipcir_tools.cli.options import AsJson, ModelOptions, engine_for, option_parameters, print_result
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def _command(composer: TrainedComposer) -> Any:
             report = training.with_options(options).run(engine, sources, folder, progress)
         _show(report, as_json)
 
-    signature = inspect.Signature([_sources(composer), *_own_options(training), *_COMMON])
+    common = [*option_parameters(_TrainingOptions), *option_parameters(ModelOptions)]
+    signature = inspect.Signature([_sources(composer), *_own_options(training), *common])
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {}
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_OPTIONS)
@@ -100,24 +102,16 @@ def _parameter(name: str, kind: Any, option: Any, default: Any) -> inspect.Param
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty, annotation=Annotated[kind, option])
 
 
-def _common(
-    *,
+@dataclass(frozen=True)
+class _TrainingOptions:
+    """The options of every training, beside those of the models."""
+
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the network (default: networks/NAME in the home folder, see IPCIR_NETWORKS)."),
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Replace a network whose training is finished.")] = False,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
-    llm: LLM = None,
-    as_json: AsJson = False,
-) -> None:
-    """The options of every training, as a signature."""
-
-
-_COMMON = tuple(inspect.signature(_common, eval_str=True).parameters.values())
+    ] = None
+    again: Annotated[bool, typer.Option("--again", help="Replace a network whose training is finished.")] = False
+    as_json: AsJson = False
 
 
 def _output_folder(name: str, out: Path | None, again: bool, settings: Settings) -> Path:

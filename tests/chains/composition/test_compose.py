@@ -443,7 +443,7 @@ def test_words_as_they_were_typed_are_all_words_of_the_dialogue(bench):
     request = bench.request(
         modification="with dots", composer="sum", history=(Step("in blue", None), Step("wide", BLUE))
     )
-    assert request.asked == "in blue, wide, with dots"
+    assert request.text == "in blue, wide, with dots"
     composed = bench.compose(request)[0]
     assert np.allclose(composed.text, bench.encoder.embed_texts(["in blue, wide, with dots"])[0], atol=1e-6)
 

@@ -15,9 +15,9 @@ from ipcir_tools.chains.composition.requests import (
     PICKED,
     ComposeRequest,
     Step,
+    effective_composer,
+    imagine_request,
     request_of,
-    speaking,
-    to_imagine,
 )
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.composers import COMPOSERS
@@ -58,7 +58,7 @@ def test_a_root_has_nothing_before_it():
 def test_the_edits_so_far_come_with_their_targets_root_first():
     request = request_of(asked("shorter"), turns((asked("in blue"), BLUE), (asked("dotted"), DOTTED)))
     assert request.history == (Step("in blue", BLUE), Step("dotted", DOTTED))
-    assert (request.words, request.asked) == (("in blue", "dotted", "shorter"), "in blue, dotted, shorter")
+    assert (request.words, request.text) == (("in blue", "dotted", "shorter"), "in blue, dotted, shorter")
 
 
 def test_a_turn_without_words_is_no_step():
@@ -154,32 +154,32 @@ def test_any_dialogue_keeps_its_words_and_the_last_judgements_since_the_pick(que
 
 @pytest.mark.parametrize("composer", COMPOSERS)
 def test_with_a_picture_and_words_it_is_the_one_that_was_asked_for(composer):
-    assert speaking(ComposeRequest("A", "in blue", composer)).name == composer
+    assert effective_composer(ComposeRequest("A", "in blue", composer)).name == composer
 
 
 @pytest.mark.parametrize("composer", COMPOSERS)
 def test_a_picture_without_words_is_searched_by_itself(composer):
-    assert speaking(ComposeRequest("A", "", composer)).name == "reference"
+    assert effective_composer(ComposeRequest("A", "", composer)).name == "reference"
     picked = ComposeRequest("B", "", composer, history=(Step("in blue", BLUE),), picked=1)
-    assert speaking(picked).name == "reference"
+    assert effective_composer(picked).name == "reference"
 
 
 @pytest.mark.parametrize("composer", COMPOSERS)
 def test_the_words_of_the_turns_before_are_words(composer):
-    assert speaking(ComposeRequest("A", "", composer, history=(Step("in blue", BLUE),))).name == composer
+    assert effective_composer(ComposeRequest("A", "", composer, history=(Step("in blue", BLUE),))).name == composer
 
 
 @pytest.mark.parametrize("composer", COMPOSERS)
 def test_words_without_a_picture_are_searched_as_they_are_until_they_are_edited(composer):
     edited = ComposeRequest(None, "in blue", composer, history=(Step("a red shirt", None),))
-    assert speaking(ComposeRequest(None, "a red shirt", composer)).name == "modification"
-    assert speaking(edited).name == ("imagined" if COMPOSERS[composer].imagines else "modification")
+    assert effective_composer(ComposeRequest(None, "a red shirt", composer)).name == "modification"
+    assert effective_composer(edited).name == ("imagined" if COMPOSERS[composer].imagines else "modification")
 
 
 def test_an_unknown_composer_is_refused_with_and_without_a_picture():
     for reference in ("A", None):
         with pytest.raises(InvalidRequestError, match="magic"):
-            speaking(ComposeRequest(reference, "in blue", "magic"))
+            effective_composer(ComposeRequest(reference, "in blue", "magic"))
 
 
 # --- what the imaginer hears
@@ -189,15 +189,17 @@ RED = "a red shirt"
 
 def heard(modification: str, *history: Step, reference: str | None = "A", picked: int = 0, caption: str = RED):
     """Its words; that the reference goes with them is told once."""
-    asked = to_imagine(ComposeRequest(reference, modification, history=history, picked=picked), caption)
+    asked = imagine_request(ComposeRequest(reference, modification, history=history, picked=picked), caption)
     return replace(asked, reference=None) if isinstance(asked, ImagineRequest) else asked
 
 
 def test_it_is_told_which_picture_is_the_reference_and_given_it_where_it_is_open():
     picture = Image.new("RGB", (8, 8))
-    asked = to_imagine(ComposeRequest("A", "in blue", pixels={"A": picture, "B": Image.new("RGB", (8, 8))}), RED)
+    asked = imagine_request(ComposeRequest("A", "in blue", pixels={"A": picture, "B": Image.new("RGB", (8, 8))}), RED)
     assert (asked.reference, asked.pixels) == ("A", picture)
-    assert to_imagine(ComposeRequest("A", "in blue"), RED) == asked, "where the pixels are from makes no difference"
+    assert imagine_request(ComposeRequest("A", "in blue"), RED) == asked, (
+        "where the pixels are from makes no difference"
+    )
 
 
 def test_it_hears_the_caption_and_every_turn_with_its_target():
