@@ -28,20 +28,21 @@ class Settings(BaseSettings):
     """``demo``: the small models in the package; ``default``: CLIP and BLIP from the hub. None: whatever made the
     gallery in ``home``, and ``default`` for a new one."""
     encoder: str | None = None
-    """``open_clip:MODEL/PRETRAINED``, ``open_clip:hf-hub:ORG/NAME`` or ``open_clip:local-dir:PATH``."""
+    """``open_clip:MODEL/PRETRAINED``, ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH`` or another provider's
+    name: ``ipcir models`` lists them."""
     captioner: str | None = None
-    """``transformers:ORG/NAME``, ``transformers:PATH`` or ``auto``."""
+    """``transformers:ORG/NAME``, ``transformers:PATH``, ``chat:PROVIDER:MODEL`` or ``auto``."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_size: int = Field(default=64, ge=1)
 
     llm: str | None = None
-    """``openai:gpt-...`` or any name that ``init_chat_model`` takes; None: the rules write the imagination."""
+    """``openai:gpt-...`` or any name that ``init_chat_model`` or another provider takes; None: the rules imagine."""
     llm_base_url: str | None = None
     """Base URL of an OpenAI-compatible server."""
     llm_timeout: float = Field(default=30.0, gt=0)
-    """Seconds that one imagination may take in all, retries and repairs included."""
+    """Seconds that one imagination, or one caption of a chat model, may take in all, retries and repairs included."""
     prompt: str = "imagine.structured"
     """Id of the prompt that asks for the imagination."""
     prompts: Path | None = None

@@ -35,7 +35,11 @@ def error_line(error: BaseException, limit: int = 200) -> str:
 
 def error_sentence(error: BaseException, limit: int = 300) -> str:
     """``error_line`` with a full stop."""
-    line = error_line(error, limit)
+    return sentence(error_line(error, limit))
+
+
+def sentence(line: str) -> str:
+    """The line with a full stop, unless it ends like a sentence."""
     return line if line.endswith((".", "!", "?", "…")) else line + "."
 
 

@@ -10,10 +10,34 @@ import numpy as np
 from PIL import Image
 
 from ipcir_tools.composers import fusion
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import COLOURS
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.image_generator import ImageGenerator
 from ipcir_tools.types import FloatArray
+
+
+def draw_all(
+    generator: ImageGenerator,
+    descriptions: Sequence[str],
+    n: int = 1,
+    references: Sequence[Image.Image] | None = None,
+    *,
+    seed: int = 0,
+) -> list[list[Image.Image]]:
+    """The images of all descriptions in order. Raises the first ModelUnavailableError, then InvalidRequestError."""
+    drawn: dict[int, list[Image.Image]] = {}
+    refused: dict[int, InvalidRequestError] = {}
+    for index, images in generator.drawings(descriptions, n, references, seed=seed):
+        if isinstance(images, ModelUnavailableError):
+            raise images
+        if isinstance(images, InvalidRequestError):
+            refused[index] = images
+        else:
+            drawn[index] = images
+    if refused:
+        raise refused[min(refused)]
+    return [drawn[index] for index in range(len(descriptions))]
 
 
 class FlatImageGenerator(ImageGenerator):

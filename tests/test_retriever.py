@@ -336,9 +336,9 @@ async def test_callers_see_what_happens_inside(bound):
 
 
 def test_what_the_user_should_know_is_logged(engine, bound, caplog, monkeypatch):
-    from ipcir_tools.llm import chat_model
+    from ipcir_tools.models import loading
 
-    monkeypatch.setattr(chat_model, "load_llm", lambda settings: ScriptedChatModel(replies=[ValueError("no key")] * 9))
+    monkeypatch.setattr(loading, "load_llm", lambda settings: ScriptedChatModel(replies=[ValueError("no key")] * 9))
     with caplog.at_level(logging.WARNING, "ipcir_tools.retriever"):
         assert bound.invoke("in blue")
     assert any("the rules wrote the target instead" in record.message for record in caplog.records)

@@ -45,6 +45,7 @@ def expected(source: Path) -> set[str]:
     """Every module, prompt and model file of the source tree, as the wheel should name it."""
     wanted = [path for path in (source / "ipcir_tools").rglob("*") if path.suffix == ".py" or path.name == "py.typed"]
     wanted += (source / "ipcir_tools" / "demo" / "models").rglob("*")
+    wanted += (source / "ipcir_tools" / "evaluation" / "reports" / "templates").rglob("*")
     wanted += [path for folder in ("chains", "prompts") for path in (source / folder).rglob("*.py")]
     wanted += (source / "prompts").glob("*.md")
     names = {path.relative_to(source).as_posix() for path in wanted if path.is_file() and "egg-info" not in str(path)}
@@ -65,6 +66,8 @@ def test_what_the_package_cannot_do_without_is_there(wheel):
         "ipcir_tools/chains/composition/chain.py",
         "ipcir_tools/prompts/imagine.structured.md",
         "ipcir_tools/demo/models/clip/open_clip_config.json",
+        "ipcir_tools/evaluation/reports/templates/page.html.jinja",
+        "ipcir_tools/evaluation/reports/templates/style.css",
         "ipcir_tools/chains/imagination/rules/imagine.py",
     } <= names
 

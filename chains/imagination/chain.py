@@ -26,8 +26,9 @@ from ipcir_tools.chains.imagination.prompting import check
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.chains.imagination.structured_output import Writer
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.llm.chat_model import NamedChatModel, load_llm, model_name
+from ipcir_tools.llm.chat_model import NamedChatModel, model_name
 from ipcir_tools.llm.reply_store import ReplyStore
+from ipcir_tools.models.loading import load_llm
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.settings import load_settings
 

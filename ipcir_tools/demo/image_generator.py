@@ -14,6 +14,7 @@ from ipcir_tools.demo.world.captions import PATTERN_NOUNS
 from ipcir_tools.demo.world.garments import BOTTOMS, Garment, Scene
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.models.image_generator import ImageGenerator
+from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -134,6 +135,9 @@ class WardrobeImageGenerator(ImageGenerator):
     the reference."""
 
     id = "wardrobe/1"
+
+    def __init__(self, name: str = "", settings: Settings | None = None) -> None:
+        """Both arguments are those of every provider in ``models/loading.py``; neither changes anything."""
 
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         garment = garment_of(description)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from ipcir_tools.display.results import said
+from ipcir_tools.display.results import request_text
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.files import check_writable, output
 from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, tile
@@ -110,6 +110,6 @@ class _Line:
 def _lines(result: SearchResult) -> list[_Line]:
     """What stands below the reference: the edit, then the imagined target."""
     turn = result.turn
-    edit = textwrap.wrap(said(turn), 20)[:3]
+    edit = textwrap.wrap(request_text(turn), 20)[:3]
     told = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
     return [_Line(text, 19, INK) for text in edit] + [_Line(text, 13, FAINT) for text in told]

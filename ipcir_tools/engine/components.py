@@ -85,28 +85,27 @@ class Components:
         from ipcir_tools.models.loading import load_encoder
 
         self.check_space()
-        chosen = self.settings
-        return load_encoder(self.models.encoder, device=chosen.device, dtype=chosen.dtype, batch_size=chosen.batch_size)
+        return load_encoder(self.models.encoder, settings=self.settings)
 
     @locked_property
     def captioner(self) -> Captioner:
         """The captioner."""
         from ipcir_tools.models.loading import load_captioner
 
-        return load_captioner(self.models.captioner, device=self.settings.device, dtype=self.settings.dtype)
+        return load_captioner(self.models.captioner, settings=self.settings)
 
     @locked_property
     def captioner_id(self) -> str:
         """Under which captions are kept; known without loading the captioner."""
         from ipcir_tools.models.loading import captioner_id
 
-        return captioner_id(self.models.captioner, self.settings.device)
+        return captioner_id(self.models.captioner, self.settings)
 
     @locked_property
     def imagine(self) -> Runnable[ImagineRequest, Imagination]:
         """The imagination: the language model that the settings name, or the rules."""
         from ipcir_tools.chains.imagination.chain import build_imagine_chain
-        from ipcir_tools.llm.chat_model import load_llm
+        from ipcir_tools.models.loading import load_llm
 
         settings = self.settings
         return build_imagine_chain(
@@ -142,7 +141,7 @@ class Components:
         It may take twice the time of an imagination: images take longer than words.
         """
         from ipcir_tools.chains.reranking.chain import build_rerank_chain
-        from ipcir_tools.llm.chat_model import load_llm
+        from ipcir_tools.models.loading import load_llm
 
         chosen = {"llm": self.reranker, "llm_timeout": 2 * self.settings.llm_timeout}
         settings = self.settings.model_copy(update=chosen)

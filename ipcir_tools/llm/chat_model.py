@@ -1,4 +1,4 @@
-"""The language model by name: ``load_llm(settings)``."""
+"""Chat models of LangChain: set up by name, and what identifies them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 _OWN_TEMPERATURE = re.compile(r"openai:(?:o\d|gpt-5)")
-"""Models that reason choose their own temperature, and answer 400 to a request that names one."""
+"""Reasoning models choose their own temperature, and answer 400 to a request that has one."""
 
 NO_KEY = "no-key"
-"""Sent to a server of the user's own where no key is set: the client insists on one, local servers do not."""
+"""Sent to the user's own server where no key is set: the client requires one, local servers do not."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +40,26 @@ def model_name(llm: BaseChatModel) -> str:
     return ":".join(part for part in parts if part) or type(llm).__name__
 
 
-def load_llm(settings: Settings) -> BaseChatModel | None:
-    """The chat model that ``settings.llm`` names, or None where it names none. Nothing is sent to it here.
+def langchain_chat_model(name: str, settings: Settings) -> BaseChatModel:
+    """The chat model of that name by LangChain's ``init_chat_model``. No request is sent here.
 
-    With ``settings.llm_base_url`` a name without a known provider (``qwen3:8b``) means an OpenAI-compatible server,
-    which is spoken to by Chat Completions: few of them know the Responses API. The client itself never retries; the
-    imagination does, within its own time. Raises ``ModelUnavailableError`` for an unknown provider, a missing
-    package or a missing key.
+    With ``settings.llm_base_url`` a name without a known provider (``qwen3:8b``) means an OpenAI-compatible server
+    with Chat Completions: few of them support the Responses API. The client itself never retries; ``ChatClient``
+    does, within its budget. Raises ``ModelUnavailableError`` for an unknown provider, a missing package or a missing
+    key.
     """
-    if settings.llm is None:
-        return None
     from langchain.chat_models import init_chat_model
 
-    name = _with_provider(settings.llm, settings.llm_base_url)
+    full_name = _with_provider(name, settings.llm_base_url)
     try:
-        model: BaseChatModel = init_chat_model(name, **_options(name, settings))
+        model: BaseChatModel = init_chat_model(full_name, **_options(full_name, settings))
     except Exception as error:  # every integration raises its own types for a bad name, key or option
-        raise ModelUnavailableError(_reason(name, error)) from error
+        raise ModelUnavailableError(_reason(full_name, error)) from error
     return model
 
 
 def model_identity(llm: BaseChatModel) -> dict[str, Any]:
-    """What makes two models give different replies: class, address and parameters; never a key, never a timeout."""
+    """All that makes two models give different replies: class, address and parameters; no key and no timeout."""
     address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
     parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two
     return {"class": type(llm).__qualname__, "address": address, "parameters": parameters}
@@ -91,7 +89,7 @@ def _options(name: str, settings: Settings) -> dict[str, Any]:
 def _reason(name: str, error: Exception) -> str:
     line = shorten(one_line(str(error).split(". ")[0]).rstrip("."), 200)
     return (
-        f"language model {name} cannot be had: {line}. Name one as PROVIDER:MODEL with its package and key in place "
+        f"language model {name} is not available: {line}. Name one as PROVIDER:MODEL with its package and key in place "
         "(openai:gpt-4o-mini and OPENAI_API_KEY), give the base URL of an OpenAI-compatible server "
-        "(IPCIR_LLM_BASE_URL), or name none: then rules write the target"
+        "(IPCIR_LLM_BASE_URL), or name none: then the rules imagine the target"
     )

@@ -1,21 +1,29 @@
-"""Captions by a chat model that takes pictures."""
+"""``chat:PROVIDER:MODEL``: captions by a chat model that takes images. The images are sent to that provider."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.images.thumbnails import encode_jpeg
-from ipcir_tools.models.captioner import Captioner, Said, clean
-from ipcir_tools.text import error_sentence
+from ipcir_tools.llm.budget import Budget
+from ipcir_tools.llm.client import ChatClient
+from ipcir_tools.llm.errors import NoReplyError
+from ipcir_tools.models.captioner import CaptionBatch, Captioner, clean
+from ipcir_tools.models.loading import load_chat_model
+from ipcir_tools.text import error_sentence, json_digest
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import BaseMessage
     from PIL import Image
+
+    from ipcir_tools.settings import Settings
 
 
 CHAT_PROMPT = (
@@ -25,50 +33,55 @@ CHAT_PROMPT = (
 CHAT_PIXELS = 512
 """Longest side of the JPEG that a chat model is sent."""
 
+Result = tuple[list[str] | ModelUnavailableError, Budget]
 
-# ---- chat models -------------------------------------------------------------------------------------
+
 class ChatCaptioner(Captioner):
-    """A LangChain chat model that takes images, asked ``batch_size`` questions at a time, one for each caption."""
+    """A LangChain chat model with one request for each caption, ``batch_size`` of them at a time.
 
-    def __init__(self, model: BaseChatModel, *, id: str, batch_size: int = 16) -> None:
-        super().__init__(id=id, device="remote", dtype="remote", batch_size=batch_size)
-        self._model = model
+    Base URL, temperature and timeout are those of every chat model (``llm_base_url``, ``llm_timeout``); a caption may
+    take the timeout in all, retries included, and after unanswered requests in a row the circuit breaker opens.
+    """
 
-    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
-        """Each caption as its reply comes in."""
-        questions = [_question(crop_extreme(image)) for image in images]
-        places = [place for place in range(len(images)) for _ in range(n)]
-        config: Any = {"max_concurrency": self.batch_size, "run_name": "caption"}
-        asked = [[questions[place]] for place in places]
-        replies = self._model.batch_as_completed(asked, config, return_exceptions=True)
-        for i, reply in replies:
-            yield [(places[i], self._heard(reply))]
+    def __init__(self, name: str, settings: Settings, llm: BaseChatModel | None = None) -> None:
+        id = self.identify(name, settings)
+        super().__init__(id=id, device="remote", dtype="remote", batch_size=settings.batch_size)
+        self._client = ChatClient(llm or load_chat_model(name, settings), None)
+        self._timeout = settings.llm_timeout
 
-    def _heard(self, reply: BaseMessage | Exception) -> list[str] | ModelUnavailableError:
-        self.spent["calls"] += 1
-        if isinstance(reply, Exception):  # every provider raises its own classes
-            failure = ModelUnavailableError(f"The captioner {self.id} failed: {error_sentence(reply)}")
-            failure.__cause__ = reply
-            return failure
-        usage = getattr(reply, "usage_metadata", None) or {}
-        for kind in ("input_tokens", "output_tokens"):
-            self.spent[kind] += usage.get(kind, 0)
-        return [clean(str(reply.text))]
+    @staticmethod
+    def identify(name: str, settings: Settings) -> str:
+        """``chat:NAME/DIGEST``, the digest over the prompt, the size of the image and the base URL."""
+        parts = [CHAT_PROMPT, CHAT_PIXELS, *filter(None, [settings.llm_base_url])]
+        return f"chat:{name}/{json_digest(parts)[:8]}"
+
+    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:
+        """Each caption as soon as its reply is received."""
+        messages = [_message(crop_extreme(image)) for image in images]
+        indices = [index for index in range(len(images)) for _ in range(n)]
+        config: RunnableConfig = {"max_concurrency": self.batch_size, "run_name": "caption"}
+        calls = RunnableLambda(self._caption).batch_as_completed([messages[index] for index in indices], config)
+        for i, (captions, budget) in calls:
+            self._count(budget)
+            yield [(indices[i], captions)]
+
+    def _caption(self, message: BaseMessage, config: RunnableConfig) -> Result:
+        budget = Budget(self._timeout)
+        try:
+            answer = self._client.ask([message], config, budget)
+        except NoReplyError as error:
+            failure = ModelUnavailableError(f"The captioner {self.id} failed: {error_sentence(error)}")
+            failure.__cause__ = error
+            return failure, budget
+        return [clean(answer.text)], budget
+
+    def _count(self, budget: Budget) -> None:
+        self.spent["calls"] += budget.calls
+        self.spent["input_tokens"] += budget.input_tokens
+        self.spent["output_tokens"] += budget.output_tokens
 
 
-def _question(image: Image.Image) -> BaseMessage:
-    from langchain_core.messages import HumanMessage
-
-    jpeg = base64.b64encode(encode_jpeg(image, CHAT_PIXELS, quality=90)).decode("ascii")
-    picture = {"type": "image", "base64": jpeg, "mime_type": "image/jpeg"}
+def _message(image: Image.Image) -> BaseMessage:
+    data = base64.b64encode(encode_jpeg(image, CHAT_PIXELS, quality=90)).decode("ascii")
+    picture = {"type": "image", "base64": data, "mime_type": "image/jpeg"}
     return HumanMessage(content=[{"type": "text", "text": CHAT_PROMPT}, picture])
-
-
-def _chat_model(name: str) -> BaseChatModel:
-    from langchain.chat_models import init_chat_model
-
-    try:
-        model: BaseChatModel = init_chat_model(name)
-    except Exception as error:  # missing packages, unknown providers, missing keys: each its own class
-        raise ModelUnavailableError(f"Cannot set up the chat model {name}: {error_sentence(error)}") from error
-    return model

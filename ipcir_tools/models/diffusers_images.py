@@ -1,4 +1,4 @@
-"""``diffusers:ORG/NAME`` and ``diffusers:PATH``: pictures from a text-to-image pipeline on this machine."""
+"""``diffusers:ORG/NAME`` and ``diffusers:PATH``: images from a text-to-image pipeline on this machine."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 INDEX = "model_index.json"
-_KEPT: hub.Kept[Any] = hub.Kept(1)
+LOADED: hub.ModelCache[Any] = hub.ModelCache(1)
 
 
 class DiffusersImageGenerator(ImageGenerator):
-    """A pipeline with the settings of its own. The same seed gives the same picture on one machine."""
+    """A pipeline with its own settings. The same seed gives the same image on one machine."""
 
     def __init__(self, model: str, settings: Settings) -> None:
         folder = Path(model).expanduser()
@@ -34,7 +34,7 @@ class DiffusersImageGenerator(ImageGenerator):
         name = _folder_id(folder) if local else model
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.dtype, device)
-        self._pipeline = _KEPT.get(
+        self._pipeline = LOADED.get(
             (name, device, dtype), lambda: _load(str(folder) if local else model, device, dtype, local)
         )
         self._size = _sides(settings.image_generator_size)
@@ -44,20 +44,19 @@ class DiffusersImageGenerator(ImageGenerator):
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         import torch
 
-        # Generators of the CPU, because those of accelerators draw other numbers on other cards.
+        # CPU generators, because those of accelerators give other numbers on other cards.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         try:
             with self._lock:
                 made = self._pipeline([description] * len(seeds), generator=generators, **self._size)
-        except Exception as error:  # pipelines raise whatever their parts raise, memory errors of the device included
+        except Exception as error:  # pipelines raise whatever their parts raise, device memory errors included
             raise ModelUnavailableError(
                 f"The image generator {self.id} failed: {error_sentence(error)} {WAYS_OUT}"
             ) from error
-        if any(getattr(made, "nsfw_content_detected", None) or ()):  # it blackens such a picture
+        if any(getattr(made, "nsfw_content_detected", None) or ()):  # such an image is blackened
             raise InvalidRequestError(
-                f"The image generator {self.id} withheld a picture of {excerpt(description)!r} "
-                "(its safety checker): "
-                "word the request differently."
+                f"The image generator {self.id} withheld an image of {excerpt(description)!r} "
+                "(its safety checker): word the request differently."
             )
         return list(made.images)
 
@@ -86,11 +85,12 @@ def _load(source: str, device: str, dtype: DType, local: bool) -> Any:
             f'The image generator diffusers:{source} needs a package: pip install "ipcir-tools[diffusers]". {WAYS_OUT}'
         ) from error
 
-    def load() -> Any:
+    def load(local_files_only: bool) -> Any:
         pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
             source,
             torch_dtype=torch_dtype(dtype),
             use_safetensors=True,  # a pickle could run code
+            local_files_only=local_files_only,
         )
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)

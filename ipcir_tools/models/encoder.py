@@ -1,4 +1,4 @@
-"""The encoder's interface: pictures and texts in, unit vectors of one space out."""
+"""The encoder's interface: images and texts in, unit vectors of one space out."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-GRAMMAR = "open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or open_clip:local-dir:PATH"
-
 
 class Encoder(ABC):
-    """Embeds pictures and texts. A subclass writes one batch of each; batching, norm and checks are here.
+    """Embeds images and texts. A subclass writes one batch of each; batching, normalisation and checks are here.
 
-    ``space`` names everything that decides whether two features compare: the weights, the dimension and the
+    ``space`` identifies everything that decides whether two features compare: the weights, the dimension and the
     preprocessing. The number type is not part of it: bfloat16 features compare with float32 ones. Safe to share
     among threads: one batch runs at a time.
     """
@@ -53,7 +51,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
-        """Features ``[b, dim]`` of 1 to ``batch_size`` RGB pictures, of any norm."""
+        """Features ``[b, dim]`` of 1 to ``batch_size`` RGB images, of any norm."""
 
     @abstractmethod
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
@@ -62,21 +60,23 @@ class Encoder(ABC):
     def embed_images(self, images: Sequence[Image.Image]) -> FloatArray:
         """Features ``[n, dim]`` float32, unit norm, in the order of ``images``; n may be 0.
 
-        Raises ``ModelUnavailableError`` where the model gives numbers that are no feature.
+        Raises ``ModelUnavailableError`` where the model gives zero, infinite or undefined features.
         """
         return self._in_batches(images, lambda batch: self._image_batch([crop_extreme(image) for image in batch]))
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Features ``[n, dim]`` float32, unit norm, in the order of ``texts``; n may be 0.
 
-        What is longer than the model's context (77 tokens for CLIP) is cut by its tokenizer.
+        Texts beyond the model's context (77 tokens for CLIP) are cut by its tokenizer.
         """
         return self._in_batches(texts, self._text_batch)
 
     @property
     def pseudo_words(self) -> PseudoWords:
-        """The door for words that are vectors. Raises ``InvalidRequestError`` where the encoder takes none."""
-        raise InvalidRequestError(f"{self.name} takes no pseudo words: choose an encoder of open_clip ({GRAMMAR}).")
+        """The model with vectors in place of words. Raises ``InvalidRequestError`` where the encoder supports none."""
+        raise InvalidRequestError(
+            f"{self.name} supports no pseudo words: choose an encoder of open_clip (open_clip:MODEL/PRETRAINED)."
+        )
 
     @property
     def token_dim(self) -> int:
@@ -87,7 +87,7 @@ class Encoder(ABC):
         """Features ``[n, dim]`` float32, unit norm, of sentences in which ``words`` ``[n, token_dim]`` take a place.
 
         The first ``*`` of a template, such as "a photo of *, in blue", is the word's place; one template is for all, or
-        there is one for each. Raises ``InvalidRequestError`` for an encoder that takes no such words, for a template
+        there is one for each. Raises ``InvalidRequestError`` for an encoder that supports no such words, for a template
         without its ``*`` or with it behind the end of the context, and for words of another width or number.
         """
         import torch
@@ -100,7 +100,7 @@ class Encoder(ABC):
         def features(batch: Sequence[tuple[str, FloatArray]]) -> FloatArray:
             placed = torch.from_numpy(np.stack([word for _, word in batch])).to(self.device)
             with torch.inference_mode():
-                return _as_array(pseudo.features([template for template, _ in batch], placed))
+                return as_array(pseudo.features([template for template, _ in batch], placed))
 
         return self._in_batches(list(zip(each, words, strict=True)), features)
 
@@ -125,5 +125,6 @@ class Encoder(ABC):
         return np.asarray(wide / norms, dtype=np.float32)
 
 
-def _as_array(features: torch.Tensor) -> FloatArray:
+def as_array(features: torch.Tensor) -> FloatArray:
+    """The tensor as a float32 array on the CPU, of the same shape."""
     return np.asarray(features.float().cpu().numpy(), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""Getting weights: the local cache first, then the Hugging Face hub within a bounded time, quietly; and their identity.
+"""Loading weights quietly: the local cache first, then the Hugging Face hub within a bounded time; and their identity.
 
 A model that is in the cache is loaded without any request. Where it is not, one short request finds out whether the
-hub answers at all: the hub's own client would retry for a minute and print each try.
+hub answers at all: the hub's own client would retry for a minute and print each attempt.
 """
 
 from __future__ import annotations
@@ -38,22 +38,21 @@ _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth")
 
 
 # ---- loading -----------------------------------------------------------------------------------------
-def fetch(name: str, load: Callable[[], T], *, ways_out: str, local: bool = False) -> T:
-    """What ``load`` gives, first from the local cache and then, unless ``local``, with the network.
+def fetch(name: str, load: Callable[[bool], T], *, ways_out: str, local: bool = False) -> T:
+    """``load(local_files_only)``: first with the local cache alone and then, unless ``local``, with the network.
 
-    Whatever goes wrong comes out as ``ModelUnavailableError``: one line with ``name``, what was tried and ``ways_out``.
+    Every failure is a ``ModelUnavailableError``: one line with ``name``, the reason and ``ways_out``.
     """
     with _LOADING, _quiet():
         try:
-            with _offline():
-                return load()
+            return load(True)
         except Exception as error:  # third-party loaders raise anything; all of it means: no model
             if local:
                 raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
         _require_network(name, ways_out)
         try:
-            return load()
-        except Exception as error:
+            return load(False)
+        except Exception as error:  # as above
             raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
 
 
@@ -70,7 +69,7 @@ def _require_network(name: str, ways_out: str) -> None:
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
     """Whether ``url`` answers a HEAD request (proxies of the environment included) without a server error.
 
-    Runs in a thread of its own, for no timeout covers a name server that does not answer.
+    Runs in a thread of its own, because no timeout covers a name server that does not answer.
     """
     answers: list[bool] = []
     probe = threading.Thread(target=lambda: answers.append(_answers(url, seconds)), daemon=True)
@@ -89,12 +88,15 @@ def _answers(url: str, seconds: float) -> bool:
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
-    """The hub's client answers from its cache alone. open_clip offers no argument for it."""
+def offline(local_files_only: bool = True) -> Iterator[None]:
+    """``local_files_only`` for a loader that has no such argument: the hub's client reads its cache alone.
+
+    For the whole process; a test holds that the client looks at this constant at each call.
+    """
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
+    constants.HF_HUB_OFFLINE = before or local_files_only
     try:
         yield
     finally:
@@ -102,7 +104,7 @@ def _offline() -> Iterator[None]:
 
 
 class _OtherThreads(logging.Filter):
-    """Lets pass what other threads than the one that made it log."""
+    """Passes the records of all threads but the one that made it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,23 +144,23 @@ def _quiet() -> Iterator[None]:
         root.removeHandler(placeholder)
 
 
-class Kept(Generic[T]):
+class ModelCache(Generic[T]):
     """The last few loaded models of the process, so that none is loaded twice. Threads wait for one load."""
 
     def __init__(self, size: int = 2) -> None:
         self._size = size
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+        self._models: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, load: Callable[[], T]) -> T:
-        """What is kept under ``key``, else what ``load`` gives, kept from now on."""
+        """The model under ``key``, loaded with ``load`` the first time."""
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = load()
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+            if key not in self._models:
+                self._models[key] = load()
+            self._models.move_to_end(key)
+            while len(self._models) > self._size:
+                self._models.popitem(last=False)
+            return self._models[key]
 
 
 # ---- identity ----------------------------------------------------------------------------------------

@@ -1,140 +1,249 @@
-"""Encoders, captioners and image generators by name."""
+"""Models by name: the one registry of encoders, captioners, image generators and chat models.
+
+A name is ``PROVIDER:NAME`` of a provider below or of one that another package adds, or ``python:MODULE:NAME``, where
+``NAME()`` in that module gives the model.
+
+**To add a provider in this package**: its module and one line in a table below. **In another package**: an entry point
+in the group of the kind (``ipcir_tools.encoders``, ``ipcir_tools.captioners``, ``ipcir_tools.image_generators``,
+``ipcir_tools.chat_models``), under the provider's name::
+
+    [project.entry-points."ipcir_tools.captioners"]
+    acme = "acme_captions:AcmeCaptioner"            # a captioner named "acme:..."
+
+What it names is a *factory*: a class or function called as ``factory(name, settings)`` with the text after the
+provider's colon and the ``Settings`` (``device``, ``dtype``, ``batch_size``, ``llm_timeout``, ...). It gives an
+``Encoder``, a ``Captioner``, an ``ImageGenerator`` or a LangChain ``BaseChatModel``, and raises ``InvalidRequestError``
+for a name that can never work and ``ModelUnavailableError`` for a model that is not available.
+
+Features and captions are stored under the *identity* of their model, which must be known without loading it: the full
+name, unless the factory has a static method ``identify(name, settings)``. An encoder's ``space`` begins with its
+identity and a slash; a captioner's ``id`` is its identity.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError
-from ipcir_tools.models import hub
-from ipcir_tools.models.captioner import Captioner, parsed_captioner
-from ipcir_tools.models.chat_captioner import CHAT_PIXELS, CHAT_PROMPT, ChatCaptioner, _chat_model
-from ipcir_tools.models.devices import pick_device, pick_dtype
-from ipcir_tools.models.encoder import Encoder
-from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
-from ipcir_tools.models.open_clip import KEPT_ENCODERS, OpenClipEncoder, open_model, parsed_encoder
-from ipcir_tools.models.transformers_captioner import GENERATION, KEPT_CAPTIONERS, TransformersCaptioner, open_captioner
-from ipcir_tools.settings import Settings
-from ipcir_tools.text import error_sentence, json_digest
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.models.registry import ModelKind, Provider
+from ipcir_tools.settings import Settings, load_settings
 
-ON_ACCELERATOR = "transformers:Salesforce/blip2-opt-2.7b"
-ON_CPU = "transformers:Salesforce/blip-image-captioning-base"
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ipcir_tools.models.captioner import Captioner
+    from ipcir_tools.models.encoder import Encoder
+    from ipcir_tools.models.image_generator import ImageGenerator
 
 
-def captioner_id(name: str, device: str = "auto") -> str:
-    """Identity of the captioner without loading it, as ``Captioner.id`` gives it: weights and settings.
-
-    A folder becomes ``transformers:FOLDERNAME@DIGEST``. torch is imported for ``auto`` alone, which depends on
-    ``device``. Raises ``InvalidRequestError`` for a malformed name and ``ModelUnavailableError`` for a folder
-    without a model.
-    """
-    name = _resolved(name, device)
-    parsed = parsed_captioner(name)
-    if parsed.kind == "chat":
-        return f"{name}/{json_digest([CHAT_PROMPT, CHAT_PIXELS])[:8]}"
-    weights = f"transformers:{hub.folder_id(parsed.folder, 'config.json')}" if parsed.folder else name
-    return f"{weights}/{json_digest(GENERATION)[:8]}"
-
-
-def _resolved(name: str, device: str) -> str:
-    if name != "auto":
-        return name
-    return ON_CPU if pick_device(device) == "cpu" else ON_ACCELERATOR
-
-
-def load_captioner(name: str, *, device: str = "auto", dtype: str = "auto", batch_size: int = 16) -> Captioner:
-    """The captioner of that name; weights are loaded at most once per process for each device and dtype.
-
-    Raises ``InvalidRequestError`` for names that can never work and ``ModelUnavailableError``, within seconds, for a
-    model that cannot be had.
-    """
-    name = _resolved(name, device)
-    identity, parsed = captioner_id(name), parsed_captioner(name)
-    if parsed.kind == "chat":
-        return ChatCaptioner(_chat_model(parsed.model), id=identity, batch_size=batch_size)
-    device = pick_device(device)
-    precision = pick_dtype(dtype, device)
-    loaded = KEPT_CAPTIONERS.get((identity, device, precision), lambda: open_captioner(name, parsed, device, precision))
-    return TransformersCaptioner(loaded, id=identity, device=device, dtype=precision, batch_size=batch_size)
-
-
-IMAGE_GENERATOR_GRAMMAR = "openai:MODEL, diffusers:ORG/NAME, diffusers:PATH, python:MODULE:NAME or wardrobe"
-
-WARDROBE = "python:ipcir_tools.demo.image_generator:WardrobeImageGenerator"
-IMAGE_GENERATORS = {
-    "openai": "ipcir_tools.models.openai_images:OpenAIImageGenerator",
-    "diffusers": "ipcir_tools.models.diffusers_images:DiffusersImageGenerator",
-}
-"""By name, as image generators of the user's own are: the brick knows none of them."""
-
-
-def load_image_generator(name: str | None, settings: Settings | None = None) -> ImageGenerator:
-    """The image generator of that name. No server is asked anything here.
-
-    Raises InvalidRequestError for a name that can never work, and ModelUnavailableError for None, for a package that
-    is missing and for a model that cannot be had.
-    """
-    if name is None:
-        raise ModelUnavailableError(
-            f"No image generator is chosen: name one in IPCIR_IMAGE_GENERATOR ({IMAGE_GENERATOR_GRAMMAR}), "
-            "or use --models demo."
+ENCODERS = ModelKind(
+    "encoder",
+    "ipcir_tools.encoders",
+    "ipcir_tools.models.encoder:Encoder",
+    {
+        "open_clip": Provider(
+            "ipcir_tools.models.open_clip:OpenClipEncoder",
+            ("open_clip:MODEL/PRETRAINED", "open_clip:hf-hub:ORG/NAME", "open_clip:local-dir:PATH"),
+            "open_clip:ViT-B-32/laion2b_s34b_b79k",
+            ("open_clip", "torch"),
+            r"local-dir:.+|hf-hub:[\w.-]+/[\w.-]+|[^/:\s]+/[^/:\s]+",
         )
-    kind, _, rest = (WARDROBE if name == "wardrobe" else name).partition(":")
-    if kind == "python" and all(rest.partition(":")):
-        return _own(rest)
-    if kind not in IMAGE_GENERATORS or not rest:
-        raise InvalidRequestError(f"{name!r} names no image generator: use {IMAGE_GENERATOR_GRAMMAR}.")
-    image_generator: ImageGenerator = _found(IMAGE_GENERATORS[kind])(rest, settings or Settings())
-    return image_generator
+    },
+)
+
+CAPTIONERS = ModelKind(
+    "captioner",
+    "ipcir_tools.captioners",
+    "ipcir_tools.models.captioner:Captioner",
+    {
+        "auto": Provider(
+            "ipcir_tools.models.transformers_captioner:AutoCaptioner",
+            ("auto",),
+            "auto",
+            ("transformers", "torch"),
+            "",
+        ),
+        "transformers": Provider(
+            "ipcir_tools.models.transformers_captioner:TransformersCaptioner",
+            ("transformers:ORG/NAME", "transformers:PATH"),
+            "transformers:Salesforce/blip-image-captioning-base",
+            ("transformers", "torch"),
+            ".+",
+        ),
+        "chat": Provider(
+            "ipcir_tools.models.chat_captioner:ChatCaptioner",
+            ("chat:PROVIDER:MODEL",),
+            "chat:openai:gpt-4o-mini",
+            ("langchain",),
+            r"[\w-]+:\S+",
+        ),
+    },
+)
+
+IMAGE_GENERATORS = ModelKind(
+    "image generator",
+    "ipcir_tools.image_generators",
+    "ipcir_tools.models.image_generator:ImageGenerator",
+    {
+        "openai": Provider(
+            "ipcir_tools.models.openai_images:OpenAIImageGenerator",
+            ("openai:MODEL",),
+            "openai:gpt-image-1",
+            ("openai",),
+            ".+",
+        ),
+        "diffusers": Provider(
+            "ipcir_tools.models.diffusers_images:DiffusersImageGenerator",
+            ("diffusers:ORG/NAME", "diffusers:PATH"),
+            "diffusers:stabilityai/sd-turbo",
+            ("diffusers", "accelerate"),
+            ".+",
+        ),
+    },
+)
+
+CHAT_MODELS = ModelKind(
+    "chat model",
+    "ipcir_tools.chat_models",
+    "langchain_core.language_models:BaseChatModel",
+    {},
+    Provider(
+        "ipcir_tools.llm.chat_model:langchain_chat_model",
+        ("PROVIDER:MODEL",),
+        "openai:gpt-4o-mini",
+        ("langchain", "langchain_openai"),
+    ),
+)
+
+KINDS = (ENCODERS, CAPTIONERS, IMAGE_GENERATORS, CHAT_MODELS)
 
 
-def _own(name: str) -> ImageGenerator:
-    try:
-        image_generator = _found(name)()
-    except IPCIRError:
-        raise
-    except Exception as error:  # somebody else's module may raise anything; all of it means: no image generator
-        raise ModelUnavailableError(
-            f"Cannot load the image generator python:{name}: {error_sentence(error)} {WAYS_OUT}"
-        ) from error
-    if not isinstance(image_generator, ImageGenerator):
-        raise ModelUnavailableError(
-            f"python:{name} gives a {type(image_generator).__name__}, "
-            "not an ImageGenerator of ipcir_tools.models.image_generator."
+@dataclass(frozen=True)
+class ListedProvider:
+    """A provider as ``ipcir models`` lists it."""
+
+    kind: str
+    provider: str
+    forms: tuple[str, ...]
+    example: str
+    distribution: str
+    """The installed distribution that it comes from."""
+    missing: tuple[str, ...]
+    """The packages that it needs and that are not installed."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether its packages are installed."""
+        return not self.missing
+
+
+def list_providers() -> list[ListedProvider]:
+    """The providers of all kinds, in the order of the kinds; nothing is imported but for the search for packages."""
+    return [
+        ListedProvider(
+            kind.title, name, provider.forms, provider.example, provider.distribution, provider.missing_packages()
         )
-    return image_generator
+        for kind in KINDS
+        for name, provider in (kind.providers() | ({"langchain": kind.fallback} if kind.fallback else {})).items()
+    ]
 
 
-def _found(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    return found
-
-
-def encoder_id(name: str) -> str:
-    """Identity of the weights, without loading them: no torch is imported.
+def encoder_id(name: str, settings: Settings | None = None) -> str:
+    """The identity of an encoder's weights, without loading them: no torch is imported.
 
     The name itself, but for a folder ``open_clip:FOLDERNAME@DIGEST``: see ``hub.folder_id``. Raises
     ``InvalidRequestError`` for a malformed name and ``ModelUnavailableError`` for a folder that holds no model.
     """
-    parsed = parsed_encoder(name)
-    if parsed.kind != "local-dir":
-        return name
-    return f"open_clip:{hub.folder_id(parsed.folder, 'open_clip_config.json')}"
+    return ENCODERS.identity(name, settings or load_settings())
 
 
-def load_encoder(name: str, *, device: str = "auto", dtype: str = "auto", batch_size: int = 64) -> Encoder:
-    """The encoder of that name, loaded at most once per process for each device and dtype.
+def captioner_id(name: str, settings: Settings | None = None) -> str:
+    """The identity of a captioner, without loading it: its weights and the settings of the generation.
+
+    A folder becomes ``transformers:FOLDERNAME@DIGEST``. torch is imported for ``auto`` alone, which depends on the
+    device. Raises ``InvalidRequestError`` for a malformed name and ``ModelUnavailableError`` for a folder without a
+    model.
+    """
+    return CAPTIONERS.identity(name, settings or load_settings())
+
+
+def load_encoder(
+    name: str,
+    *,
+    settings: Settings | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    batch_size: int | None = None,
+) -> Encoder:
+    """The encoder of that name, its weights loaded at most once per process for each device and dtype.
 
     ``device``: auto (cuda, mps, cpu), or one of them; ``dtype``: auto (float32 on a CPU, half precision elsewhere) or
-    one by name. Raises ``InvalidRequestError`` for names that can never work and ``ModelUnavailableError``, within
-    seconds, for weights that cannot be had.
+    one by name; None: as in ``settings``. Raises ``InvalidRequestError`` for names that can never work and
+    ``ModelUnavailableError``, within seconds, for weights that are not available.
     """
-    identity, parsed = encoder_id(name), parsed_encoder(name)
-    device = pick_device(device)
-    precision = pick_dtype(dtype, device)
-    loaded = KEPT_ENCODERS.get(
-        (identity, device, precision), lambda: open_model(name, identity, parsed, device, precision)
+    chosen = _settings(settings, device=device, dtype=dtype, batch_size=batch_size)
+    encoder: Encoder = ENCODERS.load(name, chosen)
+    identity = ENCODERS.identity(name, chosen)
+    if not encoder.space.startswith(identity + "/"):
+        raise ModelUnavailableError(
+            f"The encoder {name} has the space {encoder.space!r}, which must begin with {identity + '/'!r}."
+        )
+    return encoder
+
+
+def load_captioner(
+    name: str,
+    *,
+    settings: Settings | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    batch_size: int = 16,
+) -> Captioner:
+    """The captioner of that name; weights are loaded at most once per process for each device and dtype.
+
+    Raises ``InvalidRequestError`` for names that can never work and ``ModelUnavailableError``, within seconds, for a
+    model that is not available.
+    """
+    chosen = _settings(settings, device=device, dtype=dtype, batch_size=batch_size)
+    captioner: Captioner = CAPTIONERS.load(name, chosen)
+    identity = CAPTIONERS.identity(name, chosen)
+    if captioner.id != identity:
+        raise ModelUnavailableError(f"The captioner {name} has the id {captioner.id!r}, which must be {identity!r}.")
+    return captioner
+
+
+def load_image_generator(name: str | None, settings: Settings | None = None) -> ImageGenerator:
+    """The image generator of that name. No request is sent here.
+
+    Raises InvalidRequestError for a name that can never work, and ModelUnavailableError for None, for a package that
+    is missing and for a model that is not available.
+    """
+    if name is None:
+        raise ModelUnavailableError(
+            f"No image generator is chosen: name one in IPCIR_IMAGE_GENERATOR ({IMAGE_GENERATORS.forms()}), "
+            "or use --models demo."
+        )
+    generator: ImageGenerator = IMAGE_GENERATORS.load(name, settings or load_settings())
+    return generator
+
+
+def load_chat_model(name: str, settings: Settings | None = None) -> BaseChatModel:
+    """The chat model of that name, with the base URL and the timeout of ``settings``. No request is sent here.
+
+    Raises InvalidRequestError for an empty name, and ModelUnavailableError for an unknown provider, a missing package
+    or a missing key.
+    """
+    model: BaseChatModel = CHAT_MODELS.load(name, settings or load_settings())
+    return model
+
+
+def load_llm(settings: Settings) -> BaseChatModel | None:
+    """The chat model that ``settings.llm`` names, or None where it names none. Raises as ``load_chat_model``."""
+    return None if settings.llm is None else load_chat_model(settings.llm, settings)
+
+
+def _settings(settings: Settings | None, **chosen: Any) -> Settings:
+    return (settings or load_settings()).model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
     )
-    return OpenClipEncoder(name, loaded, device=device, dtype=precision, batch_size=batch_size)

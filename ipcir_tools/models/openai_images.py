@@ -1,4 +1,4 @@
-"""``openai:MODEL``: pictures from an images endpoint in OpenAI's protocol."""
+"""``openai:MODEL``: images from an images endpoint in OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -7,40 +7,34 @@ import binascii
 import ipaddress
 import json
 import os
-import random
 import re
 import socket
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.images import reading
-from ipcir_tools.llm.errors import retry_after
+from ipcir_tools.llm.budget import Budget
+from ipcir_tools.llm.chat_model import NO_KEY
+from ipcir_tools.llm.errors import REJECTED_STATUS, UNAUTHORIZED_STATUS, is_transient, masked_line, status_code
+from ipcir_tools.llm.retries import retrying
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
-from ipcir_tools.text import error_sentence, excerpt
+from ipcir_tools.text import excerpt, sentence
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-ATTEMPTS = 3
-FIRST_PAUSE = 0.5
-"""Seconds before the second attempt, doubled before the third, and jittered by half."""
-
-_NO_KEY = "no-key"
-"""Sent to a server of the user's own where no key is set: the client insists on one, local servers do not."""
-_REFUSED = re.compile(r"content[_ ]?(policy|filter)|moderation|safety", re.IGNORECASE)
-_MAY_PASS = {408, 409, 425, 429}
+_MODERATED = re.compile(r"content[_ ]?(policy|filter)|moderation|safety", re.IGNORECASE)
 
 
 class OpenAIImageGenerator(ImageGenerator):
-    """Sends descriptions, one request a picture, and never a picture of the user's.
+    """Sends descriptions, one request an image, and never an image of the user's.
 
-    A picture may take ``image_generator_timeout`` seconds, retries included. Seeds go to servers of the user's own
-    alone, and no more to one that rejects them; OpenAI takes none, so there a picture is another one each time.
+    An image may take ``image_generator_timeout`` seconds, retries included. Seeds are sent to the user's own servers
+    alone, and no more to one that rejects them; OpenAI takes none, so there each image is another one.
     """
 
     concurrency = 4
@@ -49,7 +43,7 @@ class OpenAIImageGenerator(ImageGenerator):
         import openai
 
         base = settings.image_generator_base_url
-        key = os.environ.get("OPENAI_API_KEY") or (_NO_KEY if base else None)
+        key = os.environ.get("OPENAI_API_KEY") or (NO_KEY if base else None)
         try:
             self._client = openai.OpenAI(api_key=key, base_url=base, max_retries=0)
         except openai.OpenAIError as error:
@@ -68,93 +62,96 @@ class OpenAIImageGenerator(ImageGenerator):
         return [self._picture(description, seed) for seed in seeds]
 
     def _picture(self, description: str, seed: int) -> Image.Image:
-        until = time.monotonic() + self._settings.image_generator_timeout
-        return self._decoded(self._answer(description, seed, until), until)
+        budget = Budget(self._settings.image_generator_timeout)
+        return self._decoded(self._reply(description, seed, budget), budget)
 
-    def _answer(self, description: str, seed: int, until: float) -> bytes:
-        attempt, seeded = 1, self._seeded
-        while True:
+    def _reply(self, description: str, seed: int, budget: Budget) -> bytes:
+        """One reply. Without the seed where the server rejects the request with it, and then never with one again."""
+        if self._seeded:
             try:
-                reply = self._once(description, seed if seeded else None, until)
-                self._seeded = self._seeded and seeded
-                return reply
+                return self._retried(description, seed, budget)
             except IPCIRError:
                 raise
-            except Exception as error:  # the client's own, and those of whichever HTTP library it reads replies with
-                status = _status(error)
-                if status in (400, 403, 422) and _REFUSED.search(f"{error} {getattr(error, 'body', '')}"):
-                    raise InvalidRequestError(self._said("refused to draw", error, description)) from error
-                if status in (400, 422) and seeded:
-                    seeded = False  # perhaps it was the seed that it rejected
-                    continue
-                pause = max(retry_after(error), FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
-                if attempt == ATTEMPTS or not _may_pass(error) or time.monotonic() + pause >= until:
-                    raise ModelUnavailableError(self._said("drew nothing", error)) from error
-            time.sleep(pause)
-            attempt += 1
+            except Exception as error:  # the client raises its own errors and those of its HTTP library
+                if status_code(error) not in REJECTED_STATUS:
+                    raise self._unavailable(error) from error
+        try:
+            reply = self._retried(description, None, budget)
+        except IPCIRError:
+            raise
+        except Exception as error:  # as above
+            raise self._unavailable(error) from error
+        self._seeded = False
+        return reply
 
-    def _once(self, description: str, seed: int | None, until: float) -> bytes:
-        """One reply. All of it is held to the deadline and to a size, since a timeout bounds each read alone."""
-        chosen: dict[str, Any] = (
+    def _retried(self, description: str, seed: int | None, budget: Budget) -> bytes:
+        try:
+            for attempt in retrying(budget.attempts, budget.left, _may_pass):
+                with attempt:
+                    return self._request(description, seed, budget)
+        except Exception as error:  # only the refusal of a description is handled here
+            refusal = _MODERATED.search(f"{error} {getattr(error, 'body', '')}")
+            if refusal and status_code(error) in REJECTED_STATUS | UNAUTHORIZED_STATUS:
+                about = f"refused to draw {excerpt(description)!r}: {self._reason(error)}"
+                raise InvalidRequestError(f"The image generator {self.id} {about} {_way_out(error)}") from error
+            raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _request(self, description: str, seed: int | None, budget: Budget) -> bytes:
+        """One reply. All of it is held to the deadline and to a size: the client's timeout bounds each read alone."""
+        options: dict[str, Any] = (
             {"size": self._settings.image_generator_size} if self._settings.image_generator_size else {}
         )
         if seed is not None:
-            chosen["extra_body"] = {"seed": seed}
-        data, most = bytearray(), 2 * self._settings.max_bytes
-        asking = self._client.images.with_streaming_response.generate(
-            model=self._model, prompt=description, n=1, timeout=max(0.01, until - time.monotonic()), **chosen
+            options["extra_body"] = {"seed": seed}
+        data, limit = bytearray(), 2 * self._settings.max_bytes
+        request = self._client.images.with_streaming_response.generate(
+            model=self._model, prompt=description, n=1, timeout=max(0.01, budget.left()), **options
         )
-        with asking as response:
+        with request as response:
             for chunk in response.iter_bytes():
                 data += chunk
-                if len(data) > most:
+                if len(data) > limit:
                     raise ModelUnavailableError(
-                        f"The image generator {self.id} sent more than {most:,} bytes. {WAYS_OUT}"
+                        f"The image generator {self.id} sent more than {limit:,} bytes. {WAYS_OUT}"
                     )
-                if time.monotonic() > until:
+                if budget.left() < 0:
                     raise TimeoutError("the reply never ended")
         return bytes(data)
 
-    def _decoded(self, reply: bytes, until: float) -> Image.Image:
-        """The picture in a reply, as base64 or at a URL. Raises ModelUnavailableError where there is none."""
+    def _decoded(self, reply: bytes, budget: Budget) -> Image.Image:
+        """The image in a reply, as base64 or at a URL. Raises ModelUnavailableError where there is none."""
         try:
             entry = json.loads(reply)["data"][0]
             place = entry.get("b64_json") or entry["url"]
-            data = self._fetched(place, until) if place.startswith(("http:", "https:")) else _plain(place)
+            data = self._fetched(place, budget) if place.startswith(("http:", "https:")) else _from_base64(place)
             return reading.decode(data, "a drawn picture", self._settings).pixels
         except (ValueError, LookupError, TypeError, AttributeError, IPCIRError) as error:
             raise ModelUnavailableError(
-                f"The image generator {self.id} sent no picture ({self._line(error)}): "
+                f"The image generator {self.id} sent no picture ({masked_line(error, self._secrets)}): "
                 "check IPCIR_IMAGE_GENERATOR_BASE_URL and the model's name."
             ) from error
 
-    def _fetched(self, url: str, until: float) -> bytes:
+    def _fetched(self, url: str, budget: Budget) -> bytes:
         from ipcir_tools.images.fetching import fetch, is_public  # an HTTP client that few runs need
 
-        # A server of the user's own may stand in a private network; its pictures stand there too, but nothing else's.
+        # The user's own server may be in a private network, and so its images; no other private address is allowed.
         own = _addresses(self._host)
-        seconds = max(0.01, until - time.monotonic())
+        seconds = max(0.01, budget.left())
         return fetch(url, self._settings.max_bytes, allowed=lambda a: is_public(a) or str(a) in own, seconds=seconds)
 
-    def _said(self, what: str, error: Exception, description: str = "") -> str:
-        about = f" {excerpt(description)!r}" if description else ""
-        return f"The image generator {self.id} {what}{about}: {self._line(error)} {_way_out(error)}"
+    def _unavailable(self, error: Exception) -> ModelUnavailableError:
+        return ModelUnavailableError(
+            f"The image generator {self.id} drew nothing: {self._reason(error)} {_way_out(error)}"
+        )
 
-    def _line(self, error: Exception) -> str:
-        line = error_sentence(error, 200)
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
-        return re.sub(r"\bsk-[\w*-]{6,}", "***", line)
-
-
-def _status(error: Exception) -> int | None:
-    status = getattr(error, "status_code", None)
-    return status if isinstance(status, int) else None
+    def _reason(self, error: Exception) -> str:
+        return sentence(masked_line(error, self._secrets))
 
 
 def _way_out(error: Exception) -> str:
-    status = _status(error)
-    if status in (401, 403):
+    status = status_code(error)
+    if status in UNAUTHORIZED_STATUS:
         return "Check OPENAI_API_KEY."
     return (
         WAYS_OUT
@@ -163,16 +160,15 @@ def _way_out(error: Exception) -> str:
     )
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether another attempt may go better; one that took all the time would take it again."""
-    status = _status(error)
-    if status is None:
-        return "Timeout" not in type(error).__name__
-    return status >= 500 or status in _MAY_PASS
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt may succeed; after a timeout there is no time left for one."""
+    if isinstance(error, IPCIRError) or not isinstance(error, Exception):
+        return False
+    return is_transient(error) or (status_code(error) is None and "Timeout" not in type(error).__name__)
 
 
-def _plain(text: str) -> bytes:
-    """The bytes that base64 stands for, the head of a ``data:`` URI left out."""
+def _from_base64(text: str) -> bytes:
+    """The bytes of base64 text, without the head of a ``data:`` URI."""
     try:
         return base64.b64decode(text.partition(";base64,")[2] or text, validate=True)
     except binascii.Error as error:

@@ -1,4 +1,4 @@
-"""Models by name: which encoder, captioner and image generator a gallery is worked with."""
+"""Presets: the encoder, captioner and image generator that are used together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ModelNames:
     encoder: str
     captioner: str
     image_generator: str | None = None
-    """Of the settings or the set alone: a gallery holds nothing that was drawn, so none is noted."""
+    """From the settings or the preset alone: a gallery holds no drawn images, so none is noted."""
     networks: Path | None = None
     """Folder of the set's trained networks, each in a folder of its composer's name."""
 
@@ -41,7 +41,7 @@ SETS = {
 
 
 def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
-    """The models that the user named, else those that made the gallery (``noted``), else the default ones.
+    """The models of the settings, else those that made the gallery (``noted``), else the default ones.
 
     ``noted`` holds "models", "encoder" and "captioner" as :func:`noted_models` wrote them. A named set overrides
     what was noted as a whole; a single named model overrides that model.
@@ -58,7 +58,7 @@ def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
 
 
 def noted_models(names: ModelNames) -> dict[str, str]:
-    """What a gallery remembers of its models: the set, and the names that are not the set's own, else "".
+    """What a gallery records of its models: the preset, and the names that differ from the preset's, else "".
 
     The path of the demo models differs from one installation to the next, so it is not written down.
     """

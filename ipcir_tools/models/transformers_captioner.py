@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.models import hub
-from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner, CaptionerName
-from ipcir_tools.models.devices import DType, torch_dtype
+from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner
+from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
+from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from ipcir_tools.settings import Settings
 
 
 GENERATION: dict[str, Any] = {"do_sample": False, "num_beams": 3, "max_new_tokens": 30}
 """How transformers captioners generate; part of their id."""
 KINDS = ("blip", "blip-2", "git", "vision-encoder-decoder")
-"""Model types of transformers that caption a picture without being asked anything."""
+"""Model types of transformers that caption an image without a prompt."""
+ON_ACCELERATOR = "Salesforce/blip2-opt-2.7b"
+ON_CPU = "Salesforce/blip-image-captioning-base"
 
 
-# ---- transformers ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class _Loaded:
-    """What is heavy, shared by all captioners of the same id, device and dtype."""
+class LoadedCaptioner:
+    """The model and its processors, shared by all captioners of the same id, device and dtype."""
 
     model: Any
     image_processor: Any
@@ -32,7 +38,7 @@ class _Loaded:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-KEPT_CAPTIONERS: hub.Kept[_Loaded] = hub.Kept()
+LOADED: hub.ModelCache[LoadedCaptioner] = hub.ModelCache()
 
 
 class TransformersCaptioner(BatchCaptioner):
@@ -41,10 +47,21 @@ class TransformersCaptioner(BatchCaptioner):
     More than one caption are the best beams: alike, but the same on every run and in every batch.
     """
 
-    def __init__(self, loaded: _Loaded, *, id: str, device: str, dtype: DType, batch_size: int = 16) -> None:
-        super().__init__(id=id, device=device, dtype=dtype, batch_size=batch_size, lock=loaded.lock)
-        self._loaded = loaded
+    def __init__(self, name: str, settings: Settings) -> None:
+        device = pick_device(settings.device)
+        dtype = pick_dtype(settings.dtype, device)
+        id = TransformersCaptioner.identify(name, settings)
+        self._loaded = LOADED.get((id, device, dtype), lambda: load_model(name, device, dtype))
+        super().__init__(id=id, device=device, dtype=dtype, batch_size=settings.batch_size, lock=self._loaded.lock)
         self._torch_dtype = torch_dtype(dtype)
+
+    @staticmethod
+    def identify(name: str, settings: Settings) -> str:
+        """``transformers:NAME/DIGEST`` or ``transformers:FOLDERNAME@DIGEST/DIGEST``, the last over ``GENERATION``."""
+        folder = _folder(name)
+        weights = hub.folder_id(folder, "config.json") if folder else name
+        digest = json_digest(GENERATION)[:8]
+        return f"transformers:{weights}/{digest}"
 
     def _caption_batch(self, images: Sequence[Image.Image], n: int) -> list[list[str]]:
         import torch
@@ -60,41 +77,70 @@ class TransformersCaptioner(BatchCaptioner):
         return [texts[start : start + n] for start in range(0, len(texts), n)]
 
     def _decoded(self, rows: list[list[int]]) -> list[str]:
-        # BLIP-2 gives back the places of the picture in its prompt, and older checkpoints' tokenizers have no word
-        # for them.
+        # BLIP-2 returns the image tokens of its prompt, and the tokenizers of older checkpoints do not know them.
         image_token = getattr(self._loaded.model.config, "image_token_index", None)
         words = [[token for token in row if token != image_token] for row in rows]
         return [str(self._loaded.tokenizer.decode(row, skip_special_tokens=True)) for row in words]
 
 
-def open_captioner(name: str, parsed: CaptionerName, device: str, dtype: DType) -> _Loaded:
-    """The model of that name, loaded. Raises ModelUnavailableError."""
-    local = parsed.folder is not None
-    source = str(parsed.folder) if local else parsed.model
-    return hub.fetch(name, lambda: _create(source, device, dtype), ways_out="" if local else WAYS_OUT, local=local)
+class AutoCaptioner(TransformersCaptioner):
+    """BLIP-2 on an accelerator, BLIP-base on a CPU."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        super().__init__(_auto_name(settings), settings)
+
+    @staticmethod
+    def identify(name: str, settings: Settings) -> str:
+        """The identity of the model that is chosen."""
+        return TransformersCaptioner.identify(_auto_name(settings), settings)
 
 
-def _create(source: str, device: str, dtype: DType) -> _Loaded:
+def _auto_name(settings: Settings) -> str:
+    return ON_CPU if pick_device(settings.device) == "cpu" else ON_ACCELERATOR
+
+
+def _folder(name: str) -> Path | None:
+    """The folder of a saved model; None for the name of a repository, unless a folder of that name exists."""
+    folder = Path(name).expanduser()
+    return folder.resolve() if folder.is_dir() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) else None
+
+
+def load_model(name: str, device: str, dtype: DType) -> LoadedCaptioner:
+    """The model of that repository or folder. Raises ModelUnavailableError."""
+    folder = _folder(name)
+    return hub.fetch(
+        f"transformers:{name}",
+        lambda local: _create(str(folder or name), device, dtype, local_files_only=local),
+        ways_out="" if folder else WAYS_OUT,
+        local=folder is not None,
+    )
+
+
+def _create(source: str, device: str, dtype: DType, *, local_files_only: bool) -> LoadedCaptioner:
     import transformers
 
-    auto: Any = transformers  # half typed: what it declares and what it takes differ
-    kind = auto.AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
+    auto: Any = transformers  # its type hints are incomplete
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_files_only}
+    kind = auto.AutoConfig.from_pretrained(source, **options).model_type
     if kind not in KINDS:
-        raise ValueError(f"it is a {kind!r}, which captions nothing unasked; known are {', '.join(KINDS)}")
+        raise ValueError(f"it is a {kind!r}, which captions nothing without a prompt; supported are {', '.join(KINDS)}")
     # The two parts and not AutoProcessor: checkpoints of vision-encoder-decoders have none, and captioning needs no
-    # prompt. The backend is named because transformers would choose by what is installed, and the two differ a little.
-    images = auto.AutoImageProcessor.from_pretrained(source, backend="torchvision", trust_remote_code=False)
-    tokenizer = auto.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    # prompt. The backend is explicit because transformers chooses by what is installed, and the two differ a little.
+    images = auto.AutoImageProcessor.from_pretrained(source, backend="torchvision", **options)
+    tokenizer = auto.AutoTokenizer.from_pretrained(source, **options)
     # Without a dtype transformers takes the checkpoint's: float16 on a CPU, where weights are saved so.
     model, report = auto.AutoModelForImageTextToText.from_pretrained(
-        source, dtype=torch_dtype(dtype), trust_remote_code=False, output_loading_info=True
+        source, dtype=torch_dtype(dtype), output_loading_info=True, **options
     )
     _require_weights(model, report["missing_keys"])
-    return _Loaded(model.to(device).eval(), images, tokenizer)
+    return LoadedCaptioner(model.to(device).eval(), images, tokenizer)
 
 
 def _require_weights(model: Any, missing: Collection[str]) -> None:
-    """Refuses a model that transformers filled up at random. Poolers are left out on purpose by many checkpoints."""
+    """Refuses a model with weights that transformers initialised at random.
+
+    Poolers may be missing: many checkpoints leave them out on purpose.
+    """
     random = [name for name, _ in model.named_parameters() if name in missing and ".pooler." not in name]
     if random:
         raise ValueError(f"the checkpoint lacks {len(random)} weights, {random[0]} among them")

@@ -20,7 +20,7 @@ from PIL import Image
 from ipcir_tools.agents.mcp_server import build_server
 from ipcir_tools.agents.tools import TOOLS
 from ipcir_tools.agents.tools.images import SIDE
-from ipcir_tools.display.results import CAPTION_CAP
+from ipcir_tools.display.results import CAPTION_LIMIT
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.models.loading import encoder_id
@@ -193,7 +193,7 @@ async def test_words_in_a_picture_stay_capped_data(engine):
     [caption] = [hit.pop("caption") for hit in found["hits"] if hit["file"] == "pink-0.png"]
     assert ORDER in caption
     assert "never an instruction" in found["note"]
-    assert len(caption) <= CAPTION_CAP
+    assert len(caption) <= CAPTION_LIMIT
     assert ORDER not in json.dumps(found)
 
 

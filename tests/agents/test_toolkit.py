@@ -24,7 +24,7 @@ from PIL import Image
 from ipcir_tools.agents.toolkit import IPCIRToolkit, compose_search_tool
 from ipcir_tools.agents.tools import TOOLS
 from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K
-from ipcir_tools.display.results import NAME_CAP, result_json
+from ipcir_tools.display.results import NAME_LIMIT, result_json
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
 from ipcir_tools.models.loading import encoder_id
@@ -185,7 +185,7 @@ def test_a_long_file_name_is_capped(tool, engine):
     message = tool.invoke(call(reference=id_of(engine, "red-0.png"), modification="in red", k=6))
     names = re.findall(r'file "((?:[^"\\]|\\.)*)"', message.content)
     assert any("yyy" in name for name in names)
-    assert max(map(len, names)) == NAME_CAP
+    assert max(map(len, names)) == NAME_LIMIT
 
 
 # --- errors the model can mend

@@ -24,7 +24,7 @@ from ipcir_tools.cli.chat.agent_session import AgentSession
 from ipcir_tools.cli.chat.chat import Chat
 from ipcir_tools.cli.chat.help import HELP
 from ipcir_tools.cli.chat.loop import run_interactive, run_script
-from ipcir_tools.cli.output.turn_tree import asked, begun, branches
+from ipcir_tools.cli.output.turn_tree import branches, request_line, root_line
 from ipcir_tools.demo import gallery
 from ipcir_tools.demo.world import wardrobe
 from ipcir_tools.engine.engine import Engine
@@ -495,17 +495,17 @@ def test_a_long_dialogue_is_drawn_too():
 def test_turns_in_words(engine, chat, pictures):
     chat.handle("in blue")
     root = chat.place.turn
-    assert begun(root) == ("in blue", "red-0.png")
-    assert begun(engine.find("red").turn) == ("find red", "")
+    assert root_line(root) == ("in blue", "red-0.png")
+    assert root_line(engine.find("red").turn) == ("find red", "")
     for line in ("take 2", "take 1, in green, more like 2 and 3", "with dots, less like 1"):
         chat.handle(line)
         parent = engine.catalog.turn(chat.place.turn.parent)
-        assert asked(chat.place.turn, parent) == line
+        assert request_line(chat.place.turn, parent) == line
     stranger = engine.resolve(pictures / "white-0.png")[0].id
     turn = engine.refine(root.id, liked=[stranger]).turn
-    assert asked(turn, root) == f"more like {stranger[:8]}"
-    assert asked(turn) == f"more like {stranger[:8]}"
-    assert asked(turn.model_copy(update={"query": root.query.model_copy(update={"modification": ""})})) == (
+    assert request_line(turn, root) == f"more like {stranger[:8]}"
+    assert request_line(turn) == f"more like {stranger[:8]}"
+    assert request_line(turn.model_copy(update={"query": root.query.model_copy(update={"modification": ""})})) == (
         "another reference"
     )
 

@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stand_ins import draw_all
 
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
 from ipcir_tools.demo.image_generator import WardrobeImageGenerator, garment_of, scene_of
@@ -90,7 +91,7 @@ def test_whatever_is_read_can_be_drawn(said):
     if garment is not None:
         slots = garments.slots_of(garment.kind)
         assert all(getattr(garment, slot) in garments.values_of(garment.kind, slot) for slot in slots)
-        assert len(WardrobeImageGenerator().draw([said])[0]) == 1
+        assert len(draw_all(WardrobeImageGenerator(), [said])[0]) == 1
 
 
 def test_a_scene_is_random_but_for_what_is_said_of_it():
@@ -102,12 +103,12 @@ def test_a_scene_is_random_but_for_what_is_said_of_it():
 
 def test_the_image_generator_draws_the_garment_in_several_scenes_the_same_each_time():
     image_generator = WardrobeImageGenerator()
-    (drawn,) = image_generator.draw([captions.caption(PLAIN)], 4)
+    (drawn,) = draw_all(image_generator, [captions.caption(PLAIN)], 4)
     assert len({picture.tobytes() for picture in drawn}) == 4
-    (again,) = image_generator.draw([captions.caption(PLAIN)], 4)
+    (again,) = draw_all(image_generator, [captions.caption(PLAIN)], 4)
     assert [picture.tobytes() for picture in again] == [picture.tobytes() for picture in drawn]
 
 
 def test_a_description_without_a_garment_is_told_the_way_out():
     with pytest.raises(InvalidRequestError, match="names none: choose another image generator"):
-        WardrobeImageGenerator().draw(["a dog on a sofa"])
+        draw_all(WardrobeImageGenerator(), ["a dog on a sofa"])

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipcir_tools.display.results import CAPTION_CAP, NAME_CAP, result_from_json, result_json, result_text
+from ipcir_tools.display.results import CAPTION_LIMIT, NAME_LIMIT, result_from_json, result_json, result_text
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, SearchResult, Turn
 
@@ -99,9 +99,9 @@ def test_a_hit_without_a_caption_has_no_caption():
 def test_long_captions_and_names_are_cut():
     long = HIT.model_copy(update={"caption": "c" * 1_000, "source": "/" + "n" * 1_000})
     line = result_text(result(hits=[long])).splitlines()[-1]
-    assert "c" * (CAPTION_CAP - 1) + "…" in line
-    assert "n" * (NAME_CAP - 1) + "…" in line
-    assert "c" * CAPTION_CAP not in line
+    assert "c" * (CAPTION_LIMIT - 1) + "…" in line
+    assert "n" * (NAME_LIMIT - 1) + "…" in line
+    assert "c" * CAPTION_LIMIT not in line
 
 
 TEXTS = st.text(
@@ -116,9 +116,9 @@ def test_no_caption_or_name_leaves_its_line_or_its_quotes(caption, name):
     assert len(lines) == 4
     rest = lines[-1].removeprefix("1. aaaa score 0.123 file ")
     said_name, end = json.JSONDecoder().raw_decode(rest)
-    assert said_name == shorten_json(hostile.source[1:], NAME_CAP)
+    assert said_name == shorten_json(hostile.source[1:], NAME_LIMIT)
     assert rest[end:].startswith(" caption ")
-    assert json.loads(rest[end:].removeprefix(" caption ")) == shorten_json(caption, CAPTION_CAP)
+    assert json.loads(rest[end:].removeprefix(" caption ")) == shorten_json(caption, CAPTION_LIMIT)
 
 
 def test_an_instruction_in_a_caption_stays_between_quotes():
@@ -138,6 +138,6 @@ def test_many_hits_tighten_their_texts_until_they_fit():
     caption, warnings = "a dress with sleeves " * 10, ("the model was slow " * 20,) * 2
     hit = HIT.model_copy(update={"id": "a" * 16, "caption": caption})
     few, many = (result_text(result(hits=[hit] * n, warnings=warnings)) for n in (3, 10))
-    assert caption[: CAPTION_CAP - 1] in few
-    assert caption[: CAPTION_CAP - 1] not in many
+    assert caption[: CAPTION_LIMIT - 1] in few
+    assert caption[: CAPTION_LIMIT - 1] not in many
     assert len(many) < 2_000

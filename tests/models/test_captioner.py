@@ -8,6 +8,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -21,10 +23,12 @@ from PIL import Image
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import ScriptedCaptioner, ScriptedChatModel
-from ipcir_tools.models import chat_captioner, hub, loading, transformers_captioner
-from ipcir_tools.models.captioner import Captioner, Said, clean
+from ipcir_tools.llm import retries
+from ipcir_tools.models import chat_captioner, hub, transformers_captioner
+from ipcir_tools.models.captioner import CaptionBatch, Captioner, clean
 from ipcir_tools.models.chat_captioner import ChatCaptioner
 from ipcir_tools.models.loading import captioner_id, load_captioner
+from ipcir_tools.settings import Settings
 from ipcir_tools.store.captions import Captioning
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.failure_limit import OUTAGES
@@ -178,9 +182,9 @@ def test_half_precision_is_there_for_who_wants_it(folders):
 
 def test_a_model_is_loaded_once(folders, monkeypatch):
     loads = []
-    real = loading.open_captioner
-    monkeypatch.setattr(loading, "KEPT_CAPTIONERS", hub.Kept())
-    monkeypatch.setattr(loading, "open_captioner", lambda *args: loads.append(args) or real(*args))
+    real = transformers_captioner.load_model
+    monkeypatch.setattr(transformers_captioner, "LOADED", hub.ModelCache())
+    monkeypatch.setattr(transformers_captioner, "load_model", lambda *args: loads.append(args) or real(*args))
     for size in [1, 2]:
         load_captioner(f"transformers:{folders['git']}", device="cpu", batch_size=size)
     assert len(loads) == 1
@@ -221,8 +225,10 @@ def test_the_id_names_weights_and_settings(folders, tmp_path, monkeypatch):
 
 
 def test_auto_is_blip_2_on_an_accelerator_and_blip_on_a_cpu(monkeypatch):
-    assert captioner_id("auto", "cpu").startswith("transformers:Salesforce/blip-image-captioning-base/")
-    monkeypatch.setattr(loading, "pick_device", lambda device: "cuda")
+    assert captioner_id("auto", Settings(device="cpu")).startswith(
+        "transformers:Salesforce/blip-image-captioning-base/"
+    )
+    monkeypatch.setattr(transformers_captioner, "pick_device", lambda device: "cuda")
     assert captioner_id("auto").startswith("transformers:Salesforce/blip2-opt-2.7b/")
 
 
@@ -264,7 +270,7 @@ def test_folders_without_a_usable_model_are_told_apart(folders, tmp_path, capfd)
         load_captioner(f"transformers:{broken}", device="cpu")
     other = shutil.copytree(folders["blip"], tmp_path / "other")
     (other / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ModelUnavailableError, match="'bert', which captions nothing unasked"):
+    with pytest.raises(ModelUnavailableError, match="'bert', which captions nothing without a prompt"):
         load_captioner(f"transformers:{other}", device="cpu")
     assert capfd.readouterr().err == ""
 
@@ -283,7 +289,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(folders, tmp_path):
 # ---- chat models -------------------------------------------------------------------------------------
 def chat(*replies) -> tuple[ChatCaptioner, ScriptedChatModel]:
     model = ScriptedChatModel(replies=list(replies))
-    return ChatCaptioner(model, id="chat:scripted:x/0", batch_size=1), model
+    return ChatCaptioner("scripted:x", Settings(batch_size=1), model), model
 
 
 def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
@@ -299,7 +305,8 @@ def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
 
 def test_a_failing_chat_model_is_one_clear_line():
     captioner, _ = chat(RuntimeError("rate limit\nreached"))
-    with pytest.raises(ModelUnavailableError, match=r"^The captioner chat:scripted:x/0 failed: rate limit reached\.$"):
+    reason = r"the language model's server reported an error \(rate limit reached\)"
+    with pytest.raises(ModelUnavailableError, match=rf"^The captioner chat:scripted:x/\w+ failed: {reason}\.$"):
         captioner.caption(pictures(1))
 
 
@@ -309,20 +316,45 @@ def test_a_chat_model_by_name_over_a_server(httpserver, monkeypatch):
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a red square"}}],
     }
     httpserver.expect_request("/v1/chat/completions", method="POST").respond_with_json(reply)
-    monkeypatch.setenv("OPENAI_BASE_URL", httpserver.url_for("/v1"))
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    captioner = load_captioner("chat:openai:some-model")
+    settings = Settings(llm_base_url=httpserver.url_for("/v1"))
+    captioner = load_captioner("chat:openai:some-model", settings=settings)
     assert captioner.caption(pictures(3)) == [["a red square"]] * 3
-    assert captioner.id == captioner_id("chat:openai:some-model")
-    sent = httpserver.log[0][0].get_json()["messages"][0]["content"][1]
+    assert captioner.id == captioner_id("chat:openai:some-model", settings) != captioner_id("chat:openai:some-model")
+    body = httpserver.log[0][0].get_json()
+    assert (body["model"], body["temperature"]) == ("some-model", 0)
+    sent = body["messages"][0]["content"][1]
     assert sent["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_chat_model_is_tried_again_within_its_timeout(httpserver, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
+    httpserver.expect_ordered_request("/v1/chat/completions").respond_with_data("busy", status=503)
+    reply = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a cap"}}]}
+    httpserver.expect_ordered_request("/v1/chat/completions").respond_with_json(reply)
+    captioner = load_captioner("chat:openai:m", settings=Settings(llm_base_url=httpserver.url_for("/v1")))
+    assert captioner.caption(pictures(1)) == [["a cap"]]
+    assert captioner.spent["calls"] == 2
+
+
+def test_a_silent_chat_model_is_left_alone_after_its_timeouts(httpserver):
+    release = threading.Event()
+    httpserver.expect_request("/v1/chat/completions").respond_with_handler(lambda request: release.wait(10))
+    settings = Settings(llm_base_url=httpserver.url_for("/v1"), llm_timeout=0.3)
+    captioner = load_captioner("chat:openai:m", settings=settings, batch_size=1)
+    began = time.monotonic()
+    made = [captions for batch in captioner.captions(pictures(5)) for _, captions in batch]
+    assert time.monotonic() - began < 5
+    release.set()
+    assert [isinstance(each, ModelUnavailableError) for each in made] == [True] * 5
+    assert sum("did not answer in time (0.3 s allowed)" in str(each) for each in made) == 2
+    assert sum("left alone" in str(each) for each in made) == 3
 
 
 @pytest.mark.parametrize("name", ["chat:nobody:x", "chat:openai:x"])
 def test_a_chat_model_that_cannot_be_set_up(name, monkeypatch):
     for key in ["OPENAI_API_KEY", "OPENAI_ADMIN_KEY"]:
         monkeypatch.delenv(key, raising=False)
-    with pytest.raises(ModelUnavailableError, match="Cannot set up the chat model"):
+    with pytest.raises(ModelUnavailableError, match=f"language model {name.removeprefix('chat:')} is not available"):
         load_captioner(name)
 
 
@@ -349,7 +381,7 @@ class Teller(Captioner):
         super().__init__(id="teller/0")
         self.at, self.ill, self.calls = at, ill, 0
 
-    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[Said]:
+    def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:
         for place in (place for place in range(len(images)) for _ in range(n)):
             self.calls += 1
             if self.calls == self.at:

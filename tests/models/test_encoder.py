@@ -20,7 +20,8 @@ from PIL import Image
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images import pixels
 from ipcir_tools.images.pixels import crop_extreme
-from ipcir_tools.models import hub, loading
+from ipcir_tools.models import hub
+from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.loading import encoder_id, load_encoder
@@ -201,16 +202,18 @@ def test_a_folder_of_pickled_weights_is_read_without_running_pickles(folder, tmp
 
 def test_a_model_is_loaded_once_for_all_threads(folder, monkeypatch):
     loads = []
-    real = loading.open_model
-    monkeypatch.setattr(loading, "KEPT_ENCODERS", hub.Kept())
-    monkeypatch.setattr(loading, "open_model", lambda *args: loads.append(threading.get_ident()) or real(*args))
+    real = open_clip_encoder.load_model
+    monkeypatch.setattr(open_clip_encoder, "LOADED", hub.ModelCache())
+    monkeypatch.setattr(
+        open_clip_encoder, "load_model", lambda *args: loads.append(threading.get_ident()) or real(*args)
+    )
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda size: load_encoder(f"open_clip:local-dir:{folder}", batch_size=size), range(1, 9)))
     assert len(loads) == 1
 
 
 def test_only_the_last_models_are_kept():
-    kept, loads = hub.Kept[str](size=2), []
+    kept, loads = hub.ModelCache[str](size=2), []
     for key in ["a", "b", "a", "c", "a", "b"]:
         assert kept.get(key, lambda key=key: loads.append(key) or key) == key
     assert loads == ["a", "b", "c", "b"]
@@ -280,8 +283,9 @@ def test_the_identity_needs_no_torch(folder):
              "open_clip:local-dir:", "open_clip:a/b/c"]
 )  # fmt: skip
 def test_a_malformed_name_is_told_the_grammar(name):
+    grammar = "open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME, open_clip:local-dir:PATH or python:MODULE:NAME"
     for ask in (encoder_id, load_encoder):
-        with pytest.raises(InvalidRequestError, match="open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME or"):
+        with pytest.raises(InvalidRequestError, match=grammar):
             ask(name)
 
 
@@ -348,6 +352,19 @@ def test_the_offline_switch_of_the_hub_is_respected_and_restored(monkeypatch):
     assert constants.HF_HUB_OFFLINE is False
 
 
+def test_the_hubs_client_looks_at_the_offline_switch_at_each_call(tmp_path, monkeypatch):
+    """``hub.offline`` sets a constant of huggingface_hub; this fails when the client no longer looks at it."""
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with hub.offline(), pytest.raises(LocalEntryNotFoundError):
+        hf_hub_download("org/name", "weights.bin", cache_dir=tmp_path)
+    assert constants.HF_HUB_OFFLINE is False
+    with hub.offline(False):
+        assert constants.HF_HUB_OFFLINE is False
+
+
 def test_closed_sockets_count_as_out_of_reach(monkeypatch):
     import socket
 
@@ -375,10 +392,10 @@ def test_a_hub_that_answers_is_tried_and_one_that_hangs_or_fails_is_not(httpserv
 def test_a_cached_model_asks_nobody_and_a_missing_one_is_downloaded(monkeypatch):
     from huggingface_hub import constants
 
-    def load() -> str:
-        if constants.HF_HUB_OFFLINE and not cached:
+    def load(local_files_only: bool) -> str:
+        if local_files_only and not cached:
             raise OSError("not in the cache")
-        return "offline" if constants.HF_HUB_OFFLINE else "online"
+        return "offline" if local_files_only else "online"
 
     asked = []
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -390,7 +407,7 @@ def test_a_cached_model_asks_nobody_and_a_missing_one_is_downloaded(monkeypatch)
 
 
 def test_loading_is_silent_and_leaves_logging_as_it_was(capfd):
-    def load() -> None:
+    def load(local_files_only: bool) -> None:
         logging.warning("from open_clip")
         logging.getLogger("huggingface_hub.utils._http").error("from the hub's client")
 

@@ -20,11 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pytest_httpserver import HTTPServer
+from stand_ins import draw_all
 from werkzeug import Request, Response
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
-from ipcir_tools.models import diffusers_images, hub, openai_images
+from ipcir_tools.llm import retries
+from ipcir_tools.models import diffusers_images, hub
 from ipcir_tools.models.image_generator import ImageGenerator
 from ipcir_tools.models.loading import load_image_generator
 from ipcir_tools.settings import Settings, load_settings
@@ -73,19 +75,19 @@ def greys(drawn: list[list[Image.Image]]) -> list[list[int]]:
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_pictures_come_in_order_and_in_rgb(concurrency):
     texts = [f"text {i}" for i in range(20)]
-    drawn = Painter(concurrency).draw(texts, 2)
+    drawn = draw_all(Painter(concurrency), texts, 2)
     assert [len(pictures) for pictures in drawn] == [2] * 20
     assert {picture.mode for pictures in drawn for picture in pictures} == {"RGB"}
-    assert greys(drawn) == [greys(Painter().draw([text], 2))[0] for text in texts]
+    assert greys(drawn) == [greys(draw_all(Painter(), [text], 2))[0] for text in texts]
 
 
 def test_the_same_seed_gives_the_same_pictures_and_another_others():
-    assert greys(Painter().draw(["a", "b"], 4, seed=1)) == greys(Painter().draw(["a", "b"], 4, seed=1))
-    assert greys(Painter().draw(["a", "b"], 4, seed=1)) != greys(Painter().draw(["a", "b"], 4, seed=2))
+    assert greys(draw_all(Painter(), ["a", "b"], 4, seed=1)) == greys(draw_all(Painter(), ["a", "b"], 4, seed=1))
+    assert greys(draw_all(Painter(), ["a", "b"], 4, seed=1)) != greys(draw_all(Painter(), ["a", "b"], 4, seed=2))
 
 
 def test_a_picture_does_not_depend_on_how_many_are_drawn():
-    assert greys(Painter().draw(["a"], 5))[0][:2] == greys(Painter().draw(["b", "a"], 2))[1]
+    assert greys(draw_all(Painter(), ["a"], 5))[0][:2] == greys(draw_all(Painter(), ["b", "a"], 2))[1]
 
 
 def test_a_description_that_cannot_be_drawn_costs_no_other_one():
@@ -93,14 +95,14 @@ def test_a_description_that_cannot_be_drawn_costs_no_other_one():
     assert isinstance(drawn[1], InvalidRequestError)
     assert [len(drawn[0]), len(drawn[2])] == [1, 1]
     with pytest.raises(InvalidRequestError, match="Fog"):
-        Painter().draw(["a", "fog", "b"])
+        draw_all(Painter(), ["a", "fog", "b"])
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_where_nothing_can_be_drawn_nothing_more_is_asked_for(concurrency):
     painter = Painter(concurrency)
     with pytest.raises(ModelUnavailableError, match="ill"):
-        painter.draw(["nothing works", *map(str, range(100))])
+        draw_all(painter, ["nothing works", *map(str, range(100))])
     assert len(painter.asked) <= 2 * concurrency + 2
 
 
@@ -111,21 +113,21 @@ def test_no_more_is_drawn_ahead_than_somebody_takes():
 
 
 def test_too_few_pictures_are_an_error():
-    with pytest.raises(ModelUnavailableError, match="gave 1 pictures in place of 3"):
-        Lazy().draw(["a"], 3)
+    with pytest.raises(ModelUnavailableError, match="gave 1 images in place of 3"):
+        draw_all(Lazy(), ["a"], 3)
 
 
 def test_no_pictures_are_no_request():
     with pytest.raises(InvalidRequestError, match="at least 1"):
-        Painter().draw(["a"], 0)
-    assert Painter().draw([], 2) == []
+        draw_all(Painter(), ["a"], 0)
+    assert draw_all(Painter(), [], 2) == []
 
 
 def test_references_are_shown_to_image_generators_that_edit_alone():
     reference = Image.new("RGB", (3, 3))
     for edits, seen in ((True, reference), (False, None)):
         painter = Painter(edits=edits)
-        painter.draw(["a"], 1, [reference])
+        draw_all(painter, ["a"], 1, [reference])
         assert painter.shown == [seen]
 
 
@@ -238,7 +240,7 @@ def test_a_image_generator_of_ones_own_that_cannot_be_loaded(name):
 
 def test_the_wardrobe_draws_by_its_short_name():
     image_generator = load_image_generator("wardrobe")
-    ((first, second),) = image_generator.draw(["a red dress"], 2)
+    ((first, second),) = draw_all(image_generator, ["a red dress"], 2)
     assert first.size == (224, 224)
     assert first.tobytes() != second.tobytes()
 
@@ -290,7 +292,7 @@ def http() -> Iterator[HTTPServer]:
 @pytest.fixture
 def endpoint(http, monkeypatch) -> Endpoint:
     http.clear()
-    monkeypatch.setattr(openai_images, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     return Endpoint(http)
 
@@ -301,13 +303,13 @@ def remote(endpoint: Endpoint, **chosen: Any) -> ImageGenerator:
 
 def failure(endpoint: Endpoint, kind: type[Exception] = ModelUnavailableError, **chosen: Any) -> str:
     with pytest.raises(kind) as caught:
-        remote(endpoint, **chosen).draw(["a red dress"])
+        draw_all(remote(endpoint, **chosen), ["a red dress"])
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_pictures_come_as_base64(endpoint):
-    (drawn,) = remote(endpoint, image_generator_size="256x256").draw(["a red dress"], 2)
+    (drawn,) = draw_all(remote(endpoint, image_generator_size="256x256"), ["a red dress"], 2)
     assert [each.getpixel((0, 0)) for each in drawn] == [(255, 0, 0)] * 2
     first, second = endpoint.bodies
     assert {name: first[name] for name in ("model", "prompt", "n", "size")} == {
@@ -320,18 +322,18 @@ def test_pictures_come_as_base64(endpoint):
 
 
 def test_no_size_is_sent_unless_it_is_chosen(endpoint):
-    remote(endpoint).draw(["a red dress"])
+    draw_all(remote(endpoint), ["a red dress"])
     assert "size" not in endpoint.bodies[0]
 
 
 def test_pictures_come_as_data_uris(endpoint):
     endpoint.answers = [sends({"data": [{"b64_json": "data:image/png;base64," + base64.b64encode(png()).decode()}]})]
-    assert remote(endpoint).draw(["a"])[0][0].getpixel((0, 0)) == (255, 0, 0)
+    assert draw_all(remote(endpoint), ["a"])[0][0].getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_pictures_come_from_the_servers_own_url(endpoint, http):
     endpoint.answers = [sends({"data": [{"b64_json": None, "url": http.url_for("/made/1.png")}]})]
-    assert remote(endpoint).draw(["a blue dress"])[0][0].getpixel((0, 0)) == (0, 0, 255)
+    assert draw_all(remote(endpoint), ["a blue dress"])[0][0].getpixel((0, 0)) == (0, 0, 255)
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1/secret.png", "http://169.254.169.254/latest", "file:///etc/passwd"])
@@ -347,17 +349,17 @@ def test_a_server_that_takes_no_seed_is_asked_without_one_from_then_on(endpoint)
 
     endpoint.answers = [strict]
     image_generator = remote(endpoint)
-    assert len(image_generator.draw(["a", "b", "c"])) == 3
+    assert len(draw_all(image_generator, ["a", "b", "c"])) == 3
     assert ["seed" in body for body in endpoint.bodies].count(False) == 3
     endpoint.bodies.clear()
-    image_generator.draw(["d"])
+    draw_all(image_generator, ["d"])
     assert ["seed" in body for body in endpoint.bodies] == [False]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_what_may_pass_is_tried_again(endpoint, status):
     endpoint.answers = [fault(status, "busy"), fault(status, "busy"), picture()]
-    assert len(remote(endpoint).draw(["a"])[0]) == 1
+    assert len(draw_all(remote(endpoint), ["a"])[0]) == 1
     assert len(endpoint.bodies) == 3
 
 
@@ -458,12 +460,12 @@ def test_a_reply_of_any_size_is_not_read(endpoint):
 
 
 def test_a_server_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(openai_images, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
     image_generator = load_image_generator(
         "openai:toy-image", load_settings(image_generator_base_url="http://user:hush@127.0.0.1:9/v1")
     )
     with pytest.raises(ModelUnavailableError, match="Check IPCIR_IMAGE_GENERATOR_BASE_URL") as caught:
-        image_generator.draw(["a"])
+        draw_all(image_generator, ["a"])
     assert "hush" not in str(caught.value) + image_generator.id
 
 
@@ -471,12 +473,12 @@ def test_openai_needs_a_key_and_a_server_of_ones_own_does_not(endpoint, monkeypa
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(ModelUnavailableError, match="OPENAI_API_KEY"):
         load_image_generator("openai:gpt-image-1")
-    assert remote(endpoint).draw(["a"])
+    assert draw_all(remote(endpoint), ["a"])
 
 
 def test_openai_itself_is_sent_no_seed(endpoint, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)  # stands for OpenAI here
-    load_image_generator("openai:toy-image").draw(["a"])
+    draw_all(load_image_generator("openai:toy-image"), ["a"])
     assert set(endpoint.bodies[0]) == {"model", "prompt", "n"}
 
 
@@ -528,19 +530,23 @@ def pipelines(monkeypatch) -> list[Pipeline]:
     module = ModuleType("diffusers")
     module.AutoPipelineForText2Image = SimpleNamespace(from_pretrained=from_pretrained)
     monkeypatch.setitem(sys.modules, "diffusers", module)
-    monkeypatch.setattr(diffusers_images, "_KEPT", hub.Kept(1))
+    monkeypatch.setattr(diffusers_images, "LOADED", hub.ModelCache(1))
     return loaded
 
 
 def test_a_pipeline_draws_a_picture_for_each_seed(pipelines):
     image_generator = load_image_generator("diffusers:org/name", Settings(device="cpu", image_generator_size="64x32"))
-    ((first, second),) = image_generator.draw(["a red dress"], 2)
+    ((first, second),) = draw_all(image_generator, ["a red dress"], 2)
     assert first.tobytes() != second.tobytes()
-    assert image_generator.draw(["a red dress"], 1)[0][0].tobytes() == first.tobytes()
+    assert draw_all(image_generator, ["a red dress"], 1)[0][0].tobytes() == first.tobytes()
     (pipeline,) = pipelines
     assert pipeline.calls[0] == {"prompts": ["a red dress"] * 2, "width": 64, "height": 32}
     assert (pipeline.source, pipeline.device, pipeline.bar) == ("org/name", "cpu", False)
-    assert pipeline.options == {"torch_dtype": torch.float32, "use_safetensors": True}
+    assert pipeline.options == {
+        "torch_dtype": torch.float32,
+        "use_safetensors": True,
+        "local_files_only": True,
+    }
     assert image_generator.id == "diffusers:org/name/64x32"
 
 
@@ -553,13 +559,13 @@ def test_one_pipeline_is_loaded_once(pipelines):
 def test_what_a_safety_checker_withholds_is_the_descriptions_own_fault(pipelines):
     image_generator = load_image_generator("diffusers:org/name", Settings(device="cpu"))
     pipelines[0].unsafe = True
-    with pytest.raises(InvalidRequestError, match="withheld a picture of 'a red dress'"):
-        image_generator.draw(["a red dress"])
+    with pytest.raises(InvalidRequestError, match="withheld an image of 'a red dress'"):
+        draw_all(image_generator, ["a red dress"])
 
 
 def test_a_pipeline_that_fails_is_one_line(pipelines):
     with pytest.raises(ModelUnavailableError, match="CUDA out of memory"):
-        load_image_generator("diffusers:org/name", Settings(device="cpu")).draw(["too large"])
+        draw_all(load_image_generator("diffusers:org/name", Settings(device="cpu")), ["too large"])
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

@@ -20,12 +20,13 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from ipcir_tools.agents.dialogue.clarify import Clarification
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.chat_model import load_llm, model_name
+from ipcir_tools.llm.chat_model import model_name
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.reply_store import new_reply, reply_key
 from ipcir_tools.llm.reply_text import is_refusal, unwrap
 from ipcir_tools.llm.tracing import model_call_config
+from ipcir_tools.models.loading import load_llm
 from ipcir_tools.prompts import Prompt, load_prompt
 from ipcir_tools.text import one_line, remove_unprintable, sanitize, unquote
 from ipcir_tools.types import Turn

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.agents.tools.tool import Brief
-from ipcir_tools.display.results import Caps, fitted, judged_text
+from ipcir_tools.display.results import TextLimits, fit, judgement_text
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, shorten_json
 from ipcir_tools.types import Hit, Turn
@@ -43,25 +43,25 @@ class JudgedHitBrief(HitBrief):
 HitBriefs = list[HitBrief | JudgedHitBrief]
 
 
-def fit_brief(make: Callable[[Caps], B], hits: Sequence[Hit]) -> B:
-    """The brief under the widest caps that keep it small."""
-    return fitted(make, len(hits), lambda brief: len(brief.model_dump_json()))
+def fit_brief(make: Callable[[TextLimits], B], hits: Sequence[Hit]) -> B:
+    """The brief under the widest limits that keep it small."""
+    return fit(make, len(hits), lambda brief: len(brief.model_dump_json()))
 
 
-def brief_hits(hits: Sequence[Hit], caps: Caps) -> HitBriefs:
+def brief_hits(hits: Sequence[Hit], limits: TextLimits) -> HitBriefs:
     """Hits for a model."""
-    return [_brief_hit(hit, caps) for hit in hits]
+    return [_brief_hit(hit, limits) for hit in hits]
 
 
-def _brief_hit(hit: Hit, caps: Caps) -> HitBrief:
+def _brief_hit(hit: Hit, limits: TextLimits) -> HitBrief:
     brief = HitBrief(
         rank=hit.rank,
         id=hit.id,
         score=round(hit.score, 3),
-        file=shorten_json(PurePath(hit.source).name, caps.name),
-        caption=shorten_json(hit.caption, caps.caption) if hit.caption else None,
+        file=shorten_json(PurePath(hit.source).name, limits.name),
+        caption=shorten_json(hit.caption, limits.caption) if hit.caption else None,
     )
-    return JudgedHitBrief(**brief.model_dump(), judged=judged_text(hit.judged, caps)) if hit.judged else brief
+    return JudgedHitBrief(**brief.model_dump(), judged=judgement_text(hit.judged, limits)) if hit.judged else brief
 
 
 def find_turn(engine: Engine, id: str) -> Turn:

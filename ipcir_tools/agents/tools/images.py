@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Picture, Tool
-from ipcir_tools.display.results import DATA, NAME_CAP
+from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_numbered, tile
 from ipcir_tools.images.reading import read_pixels
@@ -52,7 +52,7 @@ class ShowImagesBrief(Brief):
     """The pictures in their order."""
 
     layout: str
-    note: str = DATA
+    note: str = DATA_NOTICE
     pictures: list[ShownBrief]
 
 
@@ -66,7 +66,9 @@ def _show_images(engine: Engine, arguments: ShowImagesArguments) -> Answer:
         )
     found = dict(_open(engine, picture) for picture in arguments.ids)
     briefs = [
-        ShownBrief(number=i, id=id_, problem=shorten_json(picture, NAME_CAP * 2) if isinstance(picture, str) else None)
+        ShownBrief(
+            number=i, id=id_, problem=shorten_json(picture, NAME_LIMIT * 2) if isinstance(picture, str) else None
+        )
         for i, (id_, picture) in enumerate(found.items(), start=1)
     ]
     brief = ShowImagesBrief(layout=arguments.layout, pictures=briefs)

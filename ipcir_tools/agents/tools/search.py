@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
-from ipcir_tools.display.results import DATA, MAX_WARNINGS, Caps, remarks, result_json, result_text
+from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
 from ipcir_tools.store.filters import GRAMMAR
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
@@ -92,7 +92,7 @@ class SearchBrief(Brief):
     turn: str
     parent: str | None
     reference: str | None
-    note: str = DATA
+    note: str = DATA_NOTICE
     imagined: str | None
     imagined_by: str | None
     hits: HitBriefs
@@ -104,17 +104,17 @@ def search_answer(result: SearchResult) -> Answer:
     return Answer(result_text(result), fit_brief(partial(_brief, result), result.turn.hits), result_json(result))
 
 
-def _brief(result: SearchResult, caps: Caps) -> SearchBrief:
+def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
     turn = result.turn
     return SearchBrief(
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
-        imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
+        imagined=shorten_json(turn.imagined.description, limits.text) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        hits=brief_hits(turn.hits, caps),
-        warnings=remarks(result)
-        + [shorten_json(warning, caps.said // 2) for warning in result.warnings[:MAX_WARNINGS]],
+        hits=brief_hits(turn.hits, limits),
+        warnings=result_notes(result)
+        + [shorten_json(warning, limits.text // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )
 
 

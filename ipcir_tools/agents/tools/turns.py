@@ -10,7 +10,17 @@ from pydantic import Field
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
-from ipcir_tools.display.results import DATA, MAX_JUDGED, NAME_CAP, Caps, result_json, result_text, said, some, steps
+from ipcir_tools.display.results import (
+    DATA_NOTICE,
+    MAX_FEEDBACK,
+    NAME_LIMIT,
+    TextLimits,
+    first_few,
+    request_text,
+    result_json,
+    result_text,
+    shown_steps,
+)
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
@@ -52,7 +62,7 @@ class TurnBrief(Brief):
     turn: str
     parent: str | None
     reference: str | None
-    note: str = DATA
+    note: str = DATA_NOTICE
     request: str
     liked: list[str]
     disliked: list[str]
@@ -76,7 +86,7 @@ class TurnLineBrief(Brief):
 class ListTurnsBrief(Brief):
     """Turns, newest first."""
 
-    note: str = DATA
+    note: str = DATA_NOTICE
     turns: list[TurnLineBrief]
 
 
@@ -87,20 +97,20 @@ def _show_turn(engine: Engine, arguments: ShowTurnArguments) -> Answer:
     return Answer(result_text(result, path), fit_brief(partial(_turn_brief, path), path[-1].hits), whole)
 
 
-def _turn_brief(path: Sequence[Turn], caps: Caps) -> TurnBrief:
-    turn, shown = path[-1], steps(path)
+def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
+    turn, shown = path[-1], shown_steps(path)
     return TurnBrief(
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
-        request=shorten_json(said(turn), caps.said // 2),
-        liked=some(turn.query.liked, MAX_JUDGED),
-        disliked=some(turn.query.disliked, MAX_JUDGED),
-        imagined=shorten_json(turn.imagined.description, caps.said) if turn.imagined else None,
+        request=shorten_json(request_text(turn), limits.text // 2),
+        liked=first_few(turn.query.liked, MAX_FEEDBACK),
+        disliked=first_few(turn.query.disliked, MAX_FEEDBACK),
+        imagined=shorten_json(turn.imagined.description, limits.text) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        path=[StepBrief(turn=step.id, request=shorten_json(said(step), caps.name)) for step in shown],
+        path=[StepBrief(turn=step.id, request=shorten_json(request_text(step), limits.name)) for step in shown],
         left_out=len(path) - len(shown),
-        hits=brief_hits(turn.hits, caps),
+        hits=brief_hits(turn.hits, limits),
     )
 
 
@@ -132,20 +142,20 @@ def _turn_line(turn: Turn) -> TurnLineBrief:
     return TurnLineBrief(
         turn=turn.id,
         parent=turn.parent,
-        request=shorten_json(said(turn), NAME_CAP),
+        request=shorten_json(request_text(turn), NAME_LIMIT),
         hits=len(turn.hits),
         first=turn.hits[0].id if turn.hits else None,
     )
 
 
 def _turns_text(turns: Sequence[TurnLineBrief]) -> str:
-    return "\n".join([f"turns, newest first ({DATA}):", *map(_line, turns)])
+    return "\n".join([f"turns, newest first ({DATA_NOTICE}):", *map(_line, turns)])
 
 
 def _line(turn: TurnLineBrief) -> str:
     after = f" after {turn.parent}" if turn.parent else ""
     found = f"{turn.hits} hits, first {turn.first}" if turn.first else "no hits"
-    return f"{turn.turn}{after} {quote(turn.request, NAME_CAP)}: {found}"
+    return f"{turn.turn}{after} {quote(turn.request, NAME_LIMIT)}: {found}"
 
 
 SHOW_TURN = Tool(

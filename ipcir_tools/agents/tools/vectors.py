@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, fit_brief
 from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K, WHERE, K
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
-from ipcir_tools.display.results import DATA, MAX_WARNINGS, NO_HITS, Caps, fitted, hit_json, hit_lines
+from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, NO_HITS, TextLimits, fit, hit_json, hit_lines
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, quote, shorten_json
 from ipcir_tools.types import Hit
@@ -91,7 +91,7 @@ class CaptionBrief(Brief):
     """A picture in words."""
 
     reference: str
-    note: str = DATA
+    note: str = DATA_NOTICE
     caption: str
 
 
@@ -99,7 +99,7 @@ class ImaginedBrief(Brief):
     """A target picture in words."""
 
     reference: str | None
-    note: str = DATA
+    note: str = DATA_NOTICE
     caption: str
     description: str
     keep: list[str]
@@ -120,14 +120,14 @@ class VectorBrief(Brief):
 class FusedBrief(Brief):
     """The pictures nearest to a sum of vectors."""
 
-    note: str = DATA
+    note: str = DATA_NOTICE
     hits: HitBriefs
 
 
 def _caption_image(engine: Engine, arguments: CaptionImageArguments) -> Answer:
     made = engine.caption(arguments.reference)
     return Answer(
-        f"reference {made.id} ({DATA})\ncaption {quote(made.text, _TEXT_CAP)}",
+        f"reference {made.id} ({DATA_NOTICE})\ncaption {quote(made.text, _TEXT_CAP)}",
         CaptionBrief(reference=made.id, caption=shorten_json(made.text, _TEXT_CAP)),
         {"reference": made.id, "caption": made.text},
     )
@@ -159,7 +159,7 @@ def _imagined_lines(brief: ImaginedBrief, target: ImaginedTarget) -> list[str]:
     of = f"of reference {brief.reference} " if brief.reference else ""
     lists = {name: getattr(brief, name) for name in ("keep", "add", "remove", "alternatives")}
     return [
-        f"imagined target {of}(by {target.origin}; {DATA}): {quote(target.description, _TEXT_CAP)}",
+        f"imagined target {of}(by {target.origin}; {DATA_NOTICE}): {quote(target.description, _TEXT_CAP)}",
         f"from the caption {quote(brief.caption)}",
         *(f"{name}: {', '.join(map(quote, words))}" for name, words in lists.items() if words),
         *(f"warning: {quote(warning)}" for warning in brief.warnings),
@@ -184,7 +184,7 @@ def _fused_search(engine: Engine, arguments: FusedSearchArguments) -> Answer:
         weights[_check_handle(vector.handle)] += vector.weight
     hits = engine.fused_search(weights, k=arguments.k, where=arguments.where)
     return Answer(
-        fitted(lambda caps: "\n".join(hit_lines(hits, caps) if hits else [NO_HITS]), len(hits), len),
+        fit(lambda limits: "\n".join(hit_lines(hits, limits) if hits else [NO_HITS]), len(hits), len),
         fit_brief(partial(_fused_brief, hits), hits),
         {"vectors": dict(weights), "hits": [hit_json(hit) for hit in hits]},
     )
@@ -200,8 +200,8 @@ def _check_handle(handle: str) -> str:
     return name
 
 
-def _fused_brief(hits: Sequence[Hit], caps: Caps) -> FusedBrief:
-    return FusedBrief(hits=brief_hits(hits, caps))
+def _fused_brief(hits: Sequence[Hit], limits: TextLimits) -> FusedBrief:
+    return FusedBrief(hits=brief_hits(hits, limits))
 
 
 CAPTION_IMAGE = Tool(

@@ -52,7 +52,7 @@ class AgentSession:
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ipcir_tools.agents.agent import build_agent
-        from ipcir_tools.llm.chat_model import load_llm
+        from ipcir_tools.models.loading import load_llm
 
         llm = llm or load_llm(engine.settings)
         if llm is None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components
     from ipcir_tools.evaluation.benchmarks.registry import BenchmarkChoice
     from ipcir_tools.evaluation.comparison.accounting import Prices
-    from ipcir_tools.evaluation.comparison.compare import Arm
+    from ipcir_tools.evaluation.comparison.arms import Arm
     from ipcir_tools.evaluation.comparison.report import Comparison
     from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
     from ipcir_tools.prompts import Prompt
@@ -94,10 +94,11 @@ def compare(
     chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
 
     def compared(runner: ComparisonRunner, engine: Components) -> Comparison:
-        from ipcir_tools.evaluation.comparison import compare as comparing
+        from ipcir_tools.evaluation.comparison import compare as comparison
+        from ipcir_tools.evaluation.comparison.arms import engine_imaginer
 
-        imaginer = comparing.imaginer_over(engine)
-        return comparing.compare(runner, arms, imaginer, prices=table, notes=notes, wait=_wait)
+        options = comparison.ComparisonOptions(prices=table, notes=tuple(notes), wait=_wait)
+        return comparison.compare(runner, arms, engine_imaginer(engine), options)
 
     if queries_file is not None:
         files = _caption_files(part.gallery, queries_file, embeddings, benchmark)
@@ -120,18 +121,25 @@ Made = tuple["Comparison", Callable[[], str]]
 
 
 def _arms(named: Sequence[str], llms: Sequence[str], settings: Settings) -> tuple[list[Arm], list[str]]:
-    """What is compared, and what is to be said of it; refused before a picture is opened. Raises IPCIRError."""
+    """The arms, and notes on them; checked before an image is opened. Raises IPCIRError."""
     from ipcir_tools.chains.imagination.chain import RULES
-    from ipcir_tools.evaluation.comparison.compare import arms_of, check_arm, not_used
+    from ipcir_tools.evaluation.comparison.arms import build_arms, check_arm
     from ipcir_tools.prompts import load_prompt
 
     prompts = [None if id == RULES else load_prompt(id, settings.prompts) for id in dict.fromkeys(named)]
     chosen = [*llms] or ([settings.llm] if settings.llm else [])
-    arms = arms_of(prompts, chosen)
+    arms = build_arms(prompts, chosen)
     for arm in arms:
         check_arm(arm, settings)
     unused: list[Prompt] = [prompt for prompt in prompts if prompt is not None]
-    return arms, [not_used(unused)] if unused and not any(arm.llm for arm in arms) else []
+    return arms, [_unused_note(unused)] if unused and not any(arm.llm for arm in arms) else []
+
+
+def _unused_note(prompts: Sequence[Prompt]) -> str:
+    return (
+        "No language model is named, so the rules wrote every target and no prompt was used "
+        f"({', '.join(prompt.id for prompt in prompts)} named): name a model with --llm or IPCIR_LLM to compare them."
+    )
 
 
 def _wait(seconds: float) -> None:

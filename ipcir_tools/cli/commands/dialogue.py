@@ -21,7 +21,7 @@ def turns(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the last turns as trees: what was asked after what, and the best hit."""
+    """List the last turns as trees: requests, and the best hit of each."""
     from ipcir_tools.cli.output import console, results
     from ipcir_tools.settings import load_settings
     from ipcir_tools.store.catalog import Catalog

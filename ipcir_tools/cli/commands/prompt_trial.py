@@ -10,7 +10,7 @@ from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.cli.options import engine_for
 from ipcir_tools.display.results import imagined_json
 from ipcir_tools.errors import BadImageError, InvalidRequestError
-from ipcir_tools.llm.chat_model import load_llm
+from ipcir_tools.models.loading import load_llm
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import Reply
 

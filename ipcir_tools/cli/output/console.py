@@ -1,4 +1,4 @@
-"""What the command line shows a person: tables that align, progress with rates, one line for an error."""
+"""The terminal: progress bars with rates, notes, one line for an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ err = Console(stderr=True, highlight=False)
 
 
 class _Rate(ProgressColumn):
-    """Things a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -41,7 +41,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Bars on standard error, one for each kind of work; nothing is left on the screen that is not a result."""
+    """Progress bars on standard error, one for each kind of work, removed when it ends."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<12}"),
@@ -67,18 +67,18 @@ def show_error(text: str) -> None:
 
 
 def show_welcome(pictures: int, llm: str | None) -> None:
-    """How a dialogue begins."""
+    """The first line of a dialogue."""
     who = f"through an agent with {llm}" if llm else "by rules"
-    out.print(f"[dim]{pictures:,} pictures, {escape(visible(who))}; help tells what to type, Ctrl-D leaves[/]")
+    out.print(f"[dim]{pictures:,} pictures, {escape(visible(who))}; type help for help, Ctrl-D to leave[/]")
 
 
 def show_typed(prompt: str, text: str) -> None:
-    """A line of a script, as if it had been typed."""
+    """A line of a script, shown as if it were typed."""
     out.print(f"[bold green]{prompt}[/]{escape(visible(text))}", soft_wrap=True)
 
 
 def show_help(lines: Sequence[tuple[str, str]]) -> None:
-    """What can be typed, and what it does."""
+    """The lines that can be typed, and their meanings."""
     table = Table(box=None, padding=(0, 2), show_header=False)
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
@@ -89,7 +89,7 @@ def show_help(lines: Sequence[tuple[str, str]]) -> None:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner on standard error while something runs, if a person is there to see it."""
+    """A spinner on standard error while something runs, in a terminal only."""
     if not err.is_terminal:
         yield
         return
@@ -98,11 +98,11 @@ def working(what: str) -> Iterator[None]:
 
 
 def show_note(label: str, text: str, style: str = "dim") -> None:
-    """A word beside the results: a label, and text that may come from anywhere."""
+    """A labelled note beside the results; the text may come from an untrusted source."""
     out.print(f"  [{style}]{label}[/] {escape(visible(text))}", soft_wrap=True)
 
 
 def show_words(text: str) -> None:
-    """What an agent says, line by line."""
+    """An agent's answer, line by line."""
     for line in text.strip().splitlines():
         out.print(Text(visible(line)), style="cyan")

@@ -67,12 +67,9 @@ def _table(report: Report) -> Table:
     rest = ("interval", "diff", "p") if report.measures else ()
     for name in ("weight", *report.measures, *rest, "failed"):
         table.add_column(name, justify="right", no_wrap=True)
-    best = {
-        name: max((r.figures[name].mean for r in report.rows if r.figures), default=0.0) for name in report.measures
-    }
     for row in report.rows:
         if not row.not_run:
-            table.add_row(row.composer, *_cells(row, best, report.measures[:1]))
+            table.add_row(row.composer, *_cells(row, report.best, report.measures[:1]))
     return table
 
 

@@ -100,14 +100,14 @@ def _took(each: Mapping[str, Any]) -> str:
 
 def show_comparison(comparison: Comparison, written: Sequence[Path] = ()) -> None:
     """What was found, what the models did for it, and the queries on which the arms differ most."""
-    from ipcir_tools.evaluation.comparison.report import CAME, TOOK, came, took
+    from ipcir_tools.evaluation.comparison.report import COST_HEADINGS, REPLY_HEADINGS, cost_cells, reply_cells
 
     out.print(f"[bold]{escape(comparison.benchmark)}[/] [dim]composer {escape(comparison.composer)}[/]")
     print_whole(_recall(comparison))
     main = comparison.measures[0]
     out.print(
         f"  [dim]{comparison.queries:,} queries, {comparison.gallery:,} in the gallery; percent of all queries, a "
-        f"failed one is a miss; interval and difference (in points, to {escape(comparison.first)}) are of {main}[/]",
+        f"failed one is a miss; interval and difference (in points, to {escape(comparison.baseline)}) are of {main}[/]",
         soft_wrap=True,
     )
     by_model = [arm for arm in comparison.arms if arm.replies is not None]
@@ -116,15 +116,15 @@ def show_comparison(comparison: Comparison, written: Sequence[Path] = ()) -> Non
         table.add_column("what the models did", no_wrap=True)
         for arm in by_model:
             table.add_column(arm.name, justify="right", no_wrap=True)
-        cells = [[*came(arm), *took(arm)] for arm in by_model]
-        for row in zip((*CAME, *TOOK), *cells, strict=True):
+        cells = [[*reply_cells(arm), *cost_cells(arm)] for arm in by_model]
+        for row in zip((*REPLY_HEADINGS, *COST_HEADINGS), *cells, strict=True):
             table.add_row(*map(Text, row))
         print_whole(table)
     for note in comparison.notes:
         out.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
     _show_fallbacks(comparison)
     _show_failures(comparison)
-    _show_disputes(comparison)
+    _show_disagreements(comparison)
     for path in written:
         out.print(f"written: {path}", markup=False, soft_wrap=True)
 
@@ -135,9 +135,9 @@ def _recall(comparison: Comparison) -> Table:
     for name in ("scored", "failed", *comparison.measures, "interval", "diff", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     main = comparison.measures[0]
-    best = {name: max(arm.figures[name].mean for arm in comparison.arms) for name in comparison.measures}
+    best = comparison.best
     for arm in comparison.arms:
-        figures, lead = arm.figures, arm.against_first.get(main)
+        figures, lead = arm.figures, arm.against_baseline.get(main)
         table.add_row(
             Text(arm.name),
             f"{arm.scored:,}",
@@ -151,7 +151,7 @@ def _recall(comparison: Comparison) -> Table:
 
 
 def _no_difference(comparison: Comparison, arm: ArmReport) -> Text:
-    return Text("" if arm.name == comparison.first else "unasked", style="yellow")
+    return Text("" if arm.name == comparison.baseline else "unsent", style="yellow")
 
 
 def _show_fallbacks(comparison: Comparison) -> None:
@@ -170,19 +170,19 @@ def _show_failures(comparison: Comparison) -> None:
         out.print(f"  and {len(comparison.failures) - _MOST} more: --json lists them all")
 
 
-def _show_disputes(comparison: Comparison) -> None:
-    if not comparison.disputes:
+def _show_disagreements(comparison: Comparison) -> None:
+    if not comparison.disagreements:
         return
     out.print("[bold]where they differ most[/] [dim](rank of the target)[/]")
-    for each in comparison.disputes[:_MOST]:
+    for each in comparison.disagreements[:_MOST]:
         out.print(f"  {escape(each.caption or each.reference)} [bold]+ {escape(each.modification)}[/]", soft_wrap=True)
         table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
         table.add_column(no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(overflow="fold")
-        for side in each.sides:
-            by = " (by rules, the model failed)" if side.origin == "fallback" else ""
-            table.add_row(Text(f"    {side.arm}"), f"#{side.rank:,}", Text(side.description + by))
+        for ranking in each.rankings:
+            by = " (by rules, the model failed)" if ranking.origin == "fallback" else ""
+            table.add_row(Text(f"    {ranking.arm}"), f"#{ranking.rank:,}", Text(ranking.description + by))
         out.print(table)
 
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import out, show_note
-from ipcir_tools.cli.output.turn_tree import Branch, asked, begun, branches
-from ipcir_tools.display.results import remarks
+from ipcir_tools.cli.output.turn_tree import Branch, branches, request_line, root_line
+from ipcir_tools.display.results import result_notes
 from ipcir_tools.text import visible
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ _TURN_ID = 12
 
 
 def show_index(report: IndexReport) -> None:
-    """What indexing did, and every skipped file with its reason."""
+    """The counts of an index run, and every skipped file with its reason."""
     counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
-    said = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
-    out.print(f"[bold]{report.seen:,} pictures seen[/]: {said} in {report.seconds:.1f} s")
+    summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
+    out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
     if report.skipped:
         out.print(f"[yellow]{len(report.skipped)} skipped:[/]")
         table = Table(box=None, padding=(0, 2), show_header=False)
@@ -43,30 +43,30 @@ def show_index(report: IndexReport) -> None:
 def show_result(
     result: SearchResult, marked: str | None = None, most: int | None = None, parent: Turn | None = None
 ) -> None:
-    """One search: what was understood, then the ranked pictures, the first ``most`` of them.
+    """One search: caption, imagination and notes, then the first ``most`` hits.
 
-    With ``parent``, the turn that it goes on from, picks are told by their ranks there.
+    With ``parent``, the turn that it refines, picks are shown by their ranks there.
     """
     turn = result.turn
     out.print(
-        f"[bold]{escape(visible(asked(turn, parent)))}[/]  [dim]turn {turn.id}"
+        f"[bold]{escape(visible(request_line(turn, parent)))}[/]  [dim]turn {turn.id}"
         + (f", after {turn.parent}" if turn.parent else "")
         + "[/]"
     )
-    told = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
-    told.add_column(no_wrap=True)
-    told.add_column(overflow="fold")
+    details = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+    details.add_column(no_wrap=True)
+    details.add_column(overflow="fold")
     if turn.caption is not None:
-        told.add_row("  [dim]reference[/]", escape(visible(turn.caption)))
+        details.add_row("  [dim]reference[/]", escape(visible(turn.caption)))
     if turn.imagined is not None:
         by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
             turn.imagined.origin
         ]
-        told.add_row("  [dim]imagined[/]", f"{escape(visible(turn.imagined.description))} [dim](by {by})[/]")
-    for warning in (*remarks(result), *result.warnings):
-        told.add_row("  [yellow]note[/]", escape(visible(warning)))
-    if told.row_count:
-        out.print(told)
+        details.add_row("  [dim]imagined[/]", f"{escape(visible(turn.imagined.description))} [dim](by {by})[/]")
+    for warning in (*result_notes(result), *result.warnings):
+        details.add_row("  [yellow]note[/]", escape(visible(warning)))
+    if details.row_count:
+        out.print(details)
     if not turn.hits:
         out.print("  no picture matches")
         return
@@ -75,7 +75,7 @@ def show_result(
     for name in ("rank", "score", "image", "text", *(("edit", "keep") if judged else ())):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True, min_width=16)
-    table.add_column("picture")  # it alone may shrink: were it no_wrap too, the scores would vanish beside a long name
+    table.add_column("picture")  # the only one that may shrink, so that a long name does not push the scores out
     for hit in turn.hits[:most]:
         file = Text(
             visible(PurePath(hit.source).name),
@@ -84,7 +84,7 @@ def show_result(
             overflow="ellipsis",
         )
         scores = [f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score)]
-        table.add_row(str(hit.rank), *scores, *(_judged(hit) if judged else ()), hit.id, file)
+        table.add_row(str(hit.rank), *scores, *(_judgement(hit) if judged else ()), hit.id, file)
     out.print(table)
     for hit in turn.hits[:most]:
         if hit.judged and hit.judged.reason:
@@ -104,31 +104,31 @@ def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
     table.add_column("best hit", max_width=names)
     for branch, name in zip(tree, best, strict=True):
         star = Text("*" if branch.turn.id == current else "", style="bold green")
-        table.add_row(branch.turn.id, star, _asked(branch), _cut((name, "dim")))
+        table.add_row(branch.turn.id, star, _request(branch), _fitted((name, "dim")))
     out.print(table)
 
 
-def _asked(branch: Branch) -> Text:
-    """A line of the tree: strokes, then the words; a root is bold and names its picture."""
+def _request(branch: Branch) -> Text:
+    """One row of the tree: strokes, then the request; a root is bold and names its reference."""
     if branch.turn.parent is not None:
-        return _cut((branch.strokes, "dim"), visible(asked(branch.turn, branch.parent)))
-    words, picture = begun(branch.turn)
-    return _cut((branch.strokes, "dim"), (visible(words), "bold"), (f"  {visible(picture)}", "dim"))
+        return _fitted((branch.strokes, "dim"), visible(request_line(branch.turn, branch.parent)))
+    words, picture = root_line(branch.turn)
+    return _fitted((branch.strokes, "dim"), (visible(words), "bold"), (f"  {visible(picture)}", "dim"))
 
 
-def _cut(*parts: str | tuple[str, str]) -> Text:
-    """Text that ends with an ellipsis where its column does."""
+def _fitted(*parts: str | tuple[str, str]) -> Text:
+    """Text that is cut with an ellipsis at the edge of its column."""
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def show_hit(hit: Hit) -> None:
-    """One hit with all that is known of it."""
+    """One hit with its file, caption and judgement."""
     out.print(f"[bold]{hit.rank}[/]  {hit.id}  [dim]score[/] {hit.score:.3f}")
     out.print(f"  [dim]file   [/] {escape(visible(hit.source))}", soft_wrap=True)
     if hit.caption is not None:
         out.print(f"  [dim]caption[/] {escape(visible(hit.caption))}", soft_wrap=True)
     if hit.judged is not None:
-        edit, keep = _judged(hit)
+        edit, keep = _judgement(hit)
         out.print(
             f"  [dim]judged [/] edit {edit}, keep {keep}: {escape(visible(hit.judged.reason))}",
             soft_wrap=True,
@@ -136,15 +136,15 @@ def show_hit(hit: Hit) -> None:
 
 
 def show_replay(replayed: Replay) -> None:
-    """Whether a path came out as it was, and what did not."""
+    """Whether a replay gave the same turns, and each difference."""
     n, found = len(replayed.path), len(replayed.differences)
-    said = f"{n} turn{'s' if n > 1 else ''} replayed"
+    summary = f"{n} turn{'s' if n > 1 else ''} replayed"
     if replayed.llm_calls:
-        said += f", the language model asked {replayed.llm_calls} times"
+        summary += f", the language model asked {replayed.llm_calls} times"
     if replayed.same:
-        out.print(f"[green]no difference[/]: {said}")
+        out.print(f"[green]no difference[/]: {summary}")
         return
-    out.print(f"[bold yellow]{found} difference{'s' if found > 1 else ''}[/]: {said}")
+    out.print(f"[bold yellow]{found} difference{'s' if found > 1 else ''}[/]: {summary}")
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("turn", no_wrap=True, min_width=12)
     table.add_column("what", no_wrap=True)
@@ -155,8 +155,8 @@ def show_replay(replayed: Replay) -> None:
     out.print(table)
 
 
-def _judged(hit: Hit) -> tuple[str, str]:
-    """What a model that saw a hit gave it, of ten."""
+def _judgement(hit: Hit) -> tuple[str, str]:
+    """A vision model's scores of a hit for edit and preservation, of ten."""
     return (f"{hit.judged.edit:g}", f"{hit.judged.preservation:g}") if hit.judged else ("", "")
 
 

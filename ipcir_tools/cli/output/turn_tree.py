@@ -1,4 +1,4 @@
-"""Turns in words and as a tree, for people."""
+"""Turns as one-line requests and as a tree."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ipcir_tools.agents.dialogue.commands import Refine, format_refinement
 from ipcir_tools.types import Turn
 
 SHORT_ID = 8
-"""Digits that a picture is called by where it has no rank."""
+"""Digits of a picture's id that are shown if it has no rank."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One line of a tree: the turn behind the strokes that lead to it."""
+    """One line of a tree: strokes, then a turn."""
 
     strokes: str
     turn: Turn
     parent: Turn | None
 
 
-def asked(turn: Turn, parent: Turn | None = None) -> str:
+def request_line(turn: Turn, parent: Turn | None = None) -> str:
     """What a turn asked for, as a line that could have been typed after ``parent``: *take 3, in green, less like 1*."""
     query = turn.query
     if parent is None and turn.parent is None:
@@ -32,26 +32,26 @@ def asked(turn: Turn, parent: Turn | None = None) -> str:
     def named(id_: str) -> str:
         return ranks.get(id_, id_[:SHORT_ID])
 
-    base = query.reference if parent and query.reference != parent.query.reference else None
+    changed = query.reference if parent and query.reference != parent.query.reference else None
     liked, disliked = tuple(map(named, query.liked)), tuple(map(named, query.disliked))
     return (
-        format_refinement(Refine(query.modification, named(base) if base else None, liked, disliked))
+        format_refinement(Refine(query.modification, named(changed) if changed else None, liked, disliked))
         or "another reference"
     )
 
 
-def begun(turn: Turn) -> tuple[str, str]:
-    """How a dialogue began: its words, and the name of the picture that it began with, empty for words alone."""
+def root_line(turn: Turn) -> tuple[str, str]:
+    """The first request of a dialogue, and the name of its reference; empty for a search by words alone."""
     if turn.query.reference is None:
         return f"find {turn.query.modification}", ""
     return turn.query.modification, PurePath(turn.reference_source or turn.query.reference).name
 
 
 def branches(turns: Sequence[Turn]) -> Iterator[Branch]:
-    """The turns as trees, in the order in which they were made, each under its parent.
+    """The turns as trees, oldest first, each under its parent.
 
-    A turn that alone goes on from another stands right below it, without an indent; only branches are drawn. One whose
-    parent is not among ``turns`` stands at the left edge, behind an ellipsis.
+    An only child is drawn below its parent without an indent; only branches are indented. A turn whose parent is not
+    among ``turns`` is at the left edge, after an ellipsis.
     """
     known = {turn.id: turn for turn in turns}
     below: dict[str | None, list[Turn]] = {}

@@ -1,37 +1,35 @@
-"""What a comparison of prompts and models found: one frozen value that the table, JSON and HTML are written from."""
+"""A comparison of prompts and models: one frozen value, from which the table, JSON and HTML are written."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
+from ipcir_tools.evaluation.reports.report import QueryExample, Ranking, best_means, rounded_json
 from ipcir_tools.types import Origin, Value
 
-EXACT = {"p": 4, "seconds": 3, "p50": 3, "p95": 3, "usd": 6, "usd_per_1000_queries": 4}
-"""Digits after the point; all other figures have two."""
-UNASKED = 0.05
-"""The part of an arm's questions that may be held back; where it is more, no difference is told."""
+MAX_HELD_BACK = 0.05
+"""The share of an arm's requests that may be held back; where it is more, no difference is shown."""
 
 
 class Traffic(Value):
-    """What this run asked of the model. ``calls + cache_hits = requests``: each of the three is counted by itself.
+    """The requests of this run. ``calls + cache_hits = requests``: each of the three is counted by itself.
 
-    A request is one reply that was wanted: the question itself, each try again after an error, each repair of a reply
-    that could not be used, and each question put to a model that stands in for one that failed. Questions that are the
-    same within an arm are one.
+    A request is one reply that is needed: the first attempt, each retry after an error, each repair of an unusable
+    reply, and each attempt at a model that stands in for one that failed. Equal requests of an arm count once.
     """
 
     requests: int
-    """Counted where they are put: by the imaginer, question by question and try by try."""
+    """Counted by the imaginer, attempt by attempt."""
     calls: int
-    """Counted at the model, each time that it was invoked, whatever came of it. Where LangChain is given a cache of its
+    """Counted at the model, each time that it was invoked, whatever the outcome. Where LangChain has a cache of its
     own (``set_llm_cache``), some of these reach no server; such a reply costs no tokens."""
     cache_hits: int
-    """Counted where an answer came back that no call was made for: it was kept by an earlier run, or an equal
-    question was under way."""
+    """Counted where an answer came back without a call: an earlier run had stored it, or an equal request was under
+    way."""
     held_back: int
-    """Questions that were never put, because the server had stopped answering, or the picture that the prompt wants to
-    see cannot be shown: they are no requests."""
+    """Requests that were never sent, because the server had stopped answering, or the image that the prompt needs is
+    not available. They are not in ``requests``."""
 
     @property
     def adds_up(self) -> bool:
@@ -40,37 +38,37 @@ class Traffic(Value):
 
 
 class Replies(Value):
-    """What became of an arm's questions; ``sum(forms) + sum(fallbacks) = questions``."""
+    """The replies to an arm's requests; ``sum(forms) + sum(fallbacks) = questions``."""
 
     questions: int
-    """Different ones: queries with the same words for the reference and the same request share one."""
+    """Different requests: queries with the same caption and the same modification share one."""
     forms: dict[str, int]
-    """How the usable replies came: ``json``, a whole object; ``parts``, the whole parts of a broken one; ``text``."""
+    """Usable replies by form: ``json``, a whole object; ``parts``, the whole parts of a broken one; ``text``."""
     repaired: int
-    """Usable replies that took a second question, which showed the model its first, whenever they were made."""
+    """Usable replies after a second request, which contained the first reply, whichever run made it."""
     refused: int
     """Of the fallbacks, those in which the model declined."""
     fallbacks: dict[str, int]
-    """Why the rules wrote in the model's place, with how often."""
+    """Reasons why the rules replaced the model, with the number of times."""
 
 
 class Cost(Value):
-    """What an arm's replies cost when they were made, in this run or an earlier one; failed tries included."""
+    """The cost of an arm's replies when they were made, in this run or an earlier one; failed attempts included."""
 
     calls: int
     input_tokens: int
     output_tokens: int
-    """By the server's own account."""
+    """As the server reports them."""
     unknown: int
-    """Replies whose tokens are not known, and not in these sums: no server told them, or they were kept before costs
-    were."""
+    """Replies whose tokens are not known, and not in these sums: no server reported them, or they were stored before
+    costs were."""
     usd_per_1000_queries: float | None
     unpriced: str
     """Why there is no price; empty where there is one."""
 
 
 class Latency(Value):
-    """How long the usable replies took when they were made, their retries and repairs included, in seconds."""
+    """Seconds that the usable replies took when they were made, their retries and repairs included."""
 
     replies: int
     p50: float
@@ -84,17 +82,18 @@ class ArmReport(Value):
     prompt: str | None
     """``imagine.simple@2#HASH8``; None where the rules write."""
     asks_for: str | None
-    """What the prompt wants as a reply: ``json`` or ``text``; None where the rules write."""
+    """The form of reply that the prompt requests: ``json`` or ``text``; None where the rules write."""
     llm: str | None
     scored: int
     failed: int
     """``scored + failed`` is the number of queries."""
     figures: dict[str, Estimate]
     """By the name of the measure. A failed query counts as a miss."""
-    against_first: dict[str, Difference]
-    """Paired differences with the first arm; empty for that one, and where too little was asked of either."""
+    against_baseline: dict[str, Difference]
+    """Paired differences with the baseline; empty for that one, and where too many requests of either were held
+    back."""
     queries: dict[str, int]
-    """How many scored queries were imagined by whom: ``llm``, ``rules``, or ``fallback``."""
+    """Number of scored queries by origin of the imagination: ``llm``, ``rules``, or ``fallback``."""
     replies: Replies | None
     """This, ``cost``, ``latency`` and ``this_run`` are None where the rules write."""
     cost: Cost | None
@@ -103,37 +102,30 @@ class ArmReport(Value):
     this_run: Traffic | None
 
     @property
-    def unasked(self) -> bool:
-        """Whether so much was never asked (``UNASKED``) that its figures say nothing of the prompt."""
+    def mostly_unsent(self) -> bool:
+        """Whether so many requests were held back (``MAX_HELD_BACK``) that the figures do not measure the prompt."""
         held = self.this_run.held_back if self.this_run is not None else 0
-        return self.replies is not None and held > UNASKED * self.replies.questions
+        return self.replies is not None and held > MAX_HELD_BACK * self.replies.questions
 
 
-class Side(Value):
-    """What one arm made of a query."""
+class ArmRanking(Ranking):
+    """The imagined target of one arm for a query, and the ranking under it."""
 
     arm: str
     description: str
     origin: Origin
-    rank: int
-    """Of the target."""
-    top: tuple[str, ...]
-    """The first hits, best first."""
 
 
-class Dispute(Value):
+class Disagreement(QueryExample):
     """A query on which the arms differ."""
 
-    query: str
-    reference: str
     caption: str | None
-    modification: str
-    targets: tuple[str, ...]
-    sides: tuple[Side, ...]
+    """The reference's."""
+    rankings: tuple[ArmRanking, ...]
     """In the order of the arms."""
 
 
-class Miss(Value):
+class ArmFailure(Value):
     """A query that could not be scored, and why."""
 
     query: str
@@ -150,44 +142,52 @@ class Comparison(Value):
     gallery: int
     composer: str
     measures: tuple[str, ...]
-    first: str
-    """The arm that the others are compared with."""
+    baseline: str
+    """The arm that the others are compared with: the first."""
     arms: tuple[ArmReport, ...]
-    disputes: tuple[Dispute, ...]
-    failures: tuple[Miss, ...]
+    disagreements: tuple[Disagreement, ...]
+    failures: tuple[ArmFailure, ...]
     notes: tuple[str, ...]
-    """What the reader must know: that no model was named, whose price is missing, what the counts do not hold."""
+    """What limits the comparison: no model was named, a price is missing, counts do not agree."""
     rules: tuple[str, ...]
-    """How the figures come about."""
+    """How the figures are computed."""
     models: dict[str, str]
     versions: dict[str, str]
     seconds: float
-    """How long this run took."""
+    """Duration of this run."""
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The highest mean of each measure."""
+        return best_means(self.measures, [arm.figures for arm in self.arms])
 
 
-CAME = (
-    *("asks for", "questions", "never put", "whole JSON", "in part", "plain text"),
+REPLY_HEADINGS = (
+    *("asks for", "questions", "never sent", "whole JSON", "in part", "plain text"),
     *("by rules instead", "refused", "repaired"),
 )
-TOOK = ("requests", "calls", "cache hits", "tokens in", "tokens out", "$ a 1,000 queries", "p50 seconds", "p95 seconds")
-"""The heads of :func:`came` and :func:`took`."""
+COST_HEADINGS = (
+    *("requests", "calls", "cache hits", "tokens in", "tokens out"),
+    *("$ a 1,000 queries", "p50 seconds", "p95 seconds"),
+)
+"""The headings of :func:`reply_cells` and :func:`cost_cells`."""
 
 
-def came(arm: ArmReport) -> list[str]:
-    """What came of an arm's questions, as cells; empty ones for the rules."""
+def reply_cells(arm: ArmReport) -> list[str]:
+    """The replies of an arm as cells of a table; empty ones for the rules."""
     if (replies := arm.replies) is None:
-        return [""] * len(CAME)
+        return [""] * len(REPLY_HEADINGS)
     forms = (replies.forms.get(form, 0) for form in ("json", "parts", "text"))
     held = arm.this_run.held_back if arm.this_run is not None else 0
     counts = (replies.questions, held, *forms, sum(replies.fallbacks.values()), replies.refused, replies.repaired)
     return [arm.asks_for or "", *(f"{n:,}" for n in counts)]
 
 
-def took(arm: ArmReport) -> list[str]:
-    """What that took, as cells; empty ones for the rules."""
+def cost_cells(arm: ArmReport) -> list[str]:
+    """The requests, cost and seconds of an arm as cells of a table; empty ones for the rules."""
     cost, run = arm.cost, arm.this_run
     if cost is None or run is None:
-        return [""] * len(TOOK)
+        return [""] * len(COST_HEADINGS)
     counts = (run.requests, run.calls, run.cache_hits)
     tokens = (_tokens(n, cost.unknown) for n in (cost.input_tokens, cost.output_tokens))
     price = "-" if cost.usd_per_1000_queries is None else f"{cost.usd_per_1000_queries:.3f}"
@@ -201,14 +201,4 @@ def _tokens(known: int, unknown: int) -> str:
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain JSON values, figures rounded."""
-    rounded = _rounded(comparison.model_dump(mode="json"), 2)
-    assert isinstance(rounded, dict)
-    return rounded
-
-
-def _rounded(value: Any, digits: int) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(each, EXACT.get(key, digits)) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each, digits) for each in value]
-    return round(value, digits) if isinstance(value, float) else value
+    return rounded_json(comparison)

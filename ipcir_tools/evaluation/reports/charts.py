@@ -1,123 +1,133 @@
-"""The drawings of the HTML report: the fusion curve and the bars of the table, as inline SVG."""
+"""The charts of the HTML reports as inline SVG: the fusion curve, and the bars of the tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
+from markupsafe import Markup
+
 from ipcir_tools.evaluation.metrics.statistics import Estimate
 
-_WIDE, _HIGH = 720, 330
+Point = dict[str, float]
+"""A ``weight``, and the percentages at it by the name of the measure."""
+
+_WIDTH, _HEIGHT = 720, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 84, 18, 44
 _BAR = 120
-_VALUE = (36.0, 14.0)
-"""The room that a figure takes, wide and high."""
+_LABEL_WIDTH, _LABEL_HEIGHT = 36.0, 14.0
+"""The space that the label of a figure takes."""
 
 
-def curve_svg(curve: Sequence[dict[str, float]], marked: float | None) -> str:
-    """Recall by the weight of the text, a line for each cut; ``marked`` is the weight that the table uses."""
-    names = [name for name in curve[0] if name != "weight"]
-    parts = [_grid(), _marker(marked) if marked is not None else ""]
-    ends = _apart([_y(curve[-1][name]) for name in names])
-    values = _values(curve, names)
-    for i, (name, end, value) in enumerate(zip(names, ends, values, strict=True)):
-        parts.append(_line(curve, name, i, end, value))
-    said = "; ".join(f"{name} is highest, {best[name]:.1f} %, at {best['weight']:.2f}" for name, best in _bests(curve))
-    return (
-        f'<svg class="curve" viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="Recall by the weight of the text. '
-        f'{said}.">{"".join(parts)}</svg>'
-    )
-
-
-def _bests(curve: Sequence[dict[str, float]]) -> list[tuple[str, dict[str, float]]]:
-    """For each name the point where it is highest."""
-    return [(name, max(curve, key=lambda point: point[name])) for name in curve[0] if name != "weight"]
-
-
-def bar_svg(figure: Estimate, *, strong: bool) -> str:
+def bar_svg(estimate: Estimate, *, strong: bool) -> Markup:
     """A mean in percent as a bar, with its interval as a whisker."""
-    mean, low, high = (_BAR * min(max(value, 0.0), 100.0) / 100 for value in (figure.mean, figure.low, figure.high))
-    kind = "bar strong" if strong else "bar"
-    return (
-        f'<svg class="{kind}" viewBox="0 0 {_BAR} 14" width="{_BAR}" height="14" aria-hidden="true">'
-        f'<rect class="track" width="{_BAR}" height="8" y="3" rx="2"/>'
-        f'<rect class="mean" width="{mean:.1f}" height="8" y="3" rx="2"/>'
-        f'<path class="whisker" d="M{low:.1f} 7H{high:.1f}M{low:.1f} 4.5V9.5M{high:.1f} 4.5V9.5"/></svg>'
-    )
+    means = (estimate.mean, estimate.low, estimate.high)
+    mean, low, high = (_BAR * min(max(value, 0.0), 100.0) / 100 for value in means)
+    return Markup(
+        '<svg class="{kind}" viewBox="0 0 {bar} 14" width="{bar}" height="14" aria-hidden="true">'
+        '<rect class="track" width="{bar}" height="8" y="3" rx="2"/>'
+        '<rect class="mean" width="{mean:.1f}" height="8" y="3" rx="2"/>'
+        '<path class="whisker" d="M{low:.1f} 7H{high:.1f}M{low:.1f} 4.5V9.5M{high:.1f} 4.5V9.5"/></svg>'
+    ).format(kind="bar strong" if strong else "bar", bar=_BAR, mean=mean, low=low, high=high)
+
+
+def curve_svg(curve: Sequence[Point], weight: float | None) -> Markup:
+    """Recall by the weight of the text, a line for each measure; ``weight`` is marked as the one that is used."""
+    names = [name for name in curve[0] if name != "weight"]
+    ends = _spread([_y(curve[-1][name]) for name in names])
+    labels = _label_places(curve, names)
+    parts = [_grid(), _marker(weight) if weight is not None else Markup()]
+    parts += [_line(curve, *each) for each in zip(names, range(len(names)), ends, labels, strict=True)]
+    peaks = ((name, _peak(curve, name)) for name in names)
+    summary = "; ".join(f"{name} is highest, {best[name]:.1f} %, at {best['weight']:.2f}" for name, best in peaks)
+    return Markup(
+        '<svg class="curve" viewBox="0 0 {} {}" role="img" aria-label="Recall by the weight of the text. {}.">{}</svg>'
+    ).format(_WIDTH, _HEIGHT, summary, Markup().join(parts))
+
+
+def _peak(curve: Sequence[Point], name: str) -> Point:
+    """The point with the highest value of a measure."""
+    return max(curve, key=lambda point: point[name])
 
 
 def _x(weight: float) -> float:
-    return _LEFT + weight * (_WIDE - _LEFT - _RIGHT)
+    return _LEFT + weight * (_WIDTH - _LEFT - _RIGHT)
 
 
 def _y(percent: float) -> float:
-    return _TOP + (100 - percent) / 100 * (_HIGH - _TOP - _BOTTOM)
+    return _TOP + (100 - percent) / 100 * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _grid() -> str:
-    rows = "".join(
-        f'<path class="grid" d="M{_LEFT} {_y(p):.1f}H{_WIDE - _RIGHT}"/>'
-        f'<text class="tick" x="{_LEFT - 8}" y="{_y(p) + 4:.1f}" text-anchor="end">{p}</text>'
-        for p in (0, 25, 50, 75, 100)
-    )
-    columns = "".join(
-        f'<text class="tick" x="{_x(w):.1f}" y="{_HIGH - _BOTTOM + 20}" text-anchor="middle">{w:g}</text>'
-        for w in (0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    )
-    ends = (
-        f'<text class="side" x="{_x(0):.1f}" y="{_HIGH - 6}" text-anchor="start">the picture alone</text>'
-        f'<text class="side" x="{_x(1):.1f}" y="{_HIGH - 6}" text-anchor="end">the words alone</text>'
-    )
-    return rows + columns + ends
+def _text(kind: str, x: float, y: float, anchor: str, text: str) -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
 
 
-def _marker(weight: float) -> str:
+def _grid() -> Markup:
+    lines = [
+        Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, _y(percent), _WIDTH - _RIGHT)
+        + _text("tick", _LEFT - 8, _y(percent) + 4, "end", f"{percent}")
+        for percent in (0, 25, 50, 75, 100)
+    ]
+    below = _HEIGHT - _BOTTOM + 20
+    weights = [_text("tick", _x(w), below, "middle", f"{w:g}") for w in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    ends = [
+        _text("end", _x(0), _HEIGHT - 6, "start", "image only"),
+        _text("end", _x(1), _HEIGHT - 6, "end", "text only"),
+    ]
+    return Markup().join([*lines, *weights, *ends])
+
+
+def _marker(weight: float) -> Markup:
     x = _x(weight)
-    return (
-        f'<path class="marker" d="M{x:.1f} {_TOP}V{_HIGH - _BOTTOM}"/>'
-        f'<text class="side" x="{x - 6:.1f}" y="{_y(0) - 8:.1f}" text-anchor="end">used: {weight:g}</text>'
+    line = Markup('<path class="marker" d="M{:.1f} {}V{}"/>').format(x, _TOP, _HEIGHT - _BOTTOM)
+    return line + _text("end", x - 6, _y(0) - 8, "end", f"used: {weight:g}")
+
+
+def _line(curve: Sequence[Point], name: str, series: int, end: float, label: tuple[float, float]) -> Markup:
+    """The line of a measure with a dot at its peak; ``label`` is the place of the peak's figure."""
+    peak = _peak(curve, name)
+    return Markup(
+        '<g class="series-{}"><polyline points="{}"/><circle cx="{:.1f}" cy="{:.1f}" r="4.5"/>{}{}</g>'
+    ).format(
+        series % 4,
+        " ".join(f"{_x(point['weight']):.1f},{_y(point[name]):.1f}" for point in curve),
+        _x(peak["weight"]),
+        _y(peak[name]),
+        _text("value", *label, "middle", f"{peak[name]:.1f}"),
+        _text("name", _WIDTH - _RIGHT + 10, end + 4, "start", name),
     )
 
 
-def _crowded(curve: Sequence[dict[str, float]], name: str) -> bool:
-    """Whether another line runs just above the highest point of this one, where its figure would stand."""
-    best = max(curve, key=lambda point: point[name])
-    gaps = [_y(best[name]) - _y(value) for other, value in best.items() if other not in ("weight", name)]
-    return any(0 <= gap < 30 for gap in gaps)
+# --- labels that do not cover each other
 
 
-def _values(curve: Sequence[dict[str, float]], names: Sequence[str]) -> list[tuple[float, float]]:
-    """Where the figure of each line's highest point stands: above or below it, and on no other figure or name."""
+def _label_places(curve: Sequence[Point], names: Sequence[str]) -> list[tuple[float, float]]:
+    """The place of the figure of each line's peak: above or below it, and on no other figure or name."""
     placed: list[tuple[float, float]] = []
     for name in names:
-        best = max(curve, key=lambda point: point[name])
-        x = min(max(_x(best["weight"]), _x(0) + _VALUE[0] / 2), _x(1) - _VALUE[0] / 2)
-        y = _y(best[name])
-        steps = [_VALUE[1] * step for step in range(2 * len(names) + 1)]
+        peak = _peak(curve, name)
+        x = min(max(_x(peak["weight"]), _x(0) + _LABEL_WIDTH / 2), _x(1) - _LABEL_WIDTH / 2)
+        y = _y(peak[name])
+        steps = [_LABEL_HEIGHT * step for step in range(2 * len(names) + 1)]
         above, below = [y - 9 - step for step in steps], [y + 20 + step for step in steps]
-        order = [*below, *above] if _crowded(curve, name) else [*above, *below]
-        placed.append(next((x, each) for each in order if _VALUE[1] / 2 < each < _y(0) and _free(x, each, placed)))
+        order = [*below, *above] if _is_crowded(peak, name) else [*above, *below]
+        free = (each for each in order if _LABEL_HEIGHT / 2 < each < _y(0) and _is_free(x, each, placed))
+        placed.append((x, next(free)))
     return placed
 
 
-def _free(x: float, y: float, placed: Sequence[tuple[float, float]]) -> bool:
-    return all(abs(x - a) >= _VALUE[0] or abs(y - b) >= _VALUE[1] for a, b in placed)
+def _is_crowded(peak: Point, name: str) -> bool:
+    """Whether another line runs just above the peak, where its figure would be."""
+    gaps = [_y(peak[name]) - _y(value) for other, value in peak.items() if other not in ("weight", name)]
+    return any(0 <= gap < 30 for gap in gaps)
 
 
-def _line(curve: Sequence[dict[str, float]], name: str, i: int, end: float, value: tuple[float, float]) -> str:
-    points = " ".join(f"{_x(point['weight']):.1f},{_y(point[name]):.1f}" for point in curve)
-    best = max(curve, key=lambda point: point[name])
-    x, y = _x(best["weight"]), _y(best[name])
-    return (
-        f'<g class="line l{i % 4}"><polyline points="{points}"/>'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
-        f'<text class="value" x="{value[0]:.1f}" y="{value[1]:.1f}" text-anchor="middle">{best[name]:.1f}</text>'
-        f'<text class="name" x="{_WIDE - _RIGHT + 10}" y="{end + 4:.1f}">{name}</text></g>'
-    )
+def _is_free(x: float, y: float, placed: Sequence[tuple[float, float]]) -> bool:
+    return all(abs(x - a) >= _LABEL_WIDTH or abs(y - b) >= _LABEL_HEIGHT for a, b in placed)
 
 
-def _apart(heights: Sequence[float], gap: float = 17.0) -> list[float]:
-    """The heights of labels moved so that none covers another."""
+def _spread(heights: Sequence[float], gap: float = 17.0) -> list[float]:
+    """The heights of labels, moved so that none covers another."""
     order = sorted(range(len(heights)), key=lambda i: heights[i])
     moved = list(heights)
     for above, below in pairwise(order):

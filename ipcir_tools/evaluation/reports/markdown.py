@@ -1,4 +1,4 @@
-"""The report as Markdown: the table, the curve, what failed and how it was made."""
+"""The report as Markdown: the table, the curve, the failures and how the figures were made."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ipcir_tools.text import visible_line
 
 
 def report_markdown(report: Report) -> str:
-    """The report. Texts from files and models cannot leave their cells."""
-    parts = [f"# {_plain(report.benchmark)}", _said(report), _table(report), _not_run(report)]
+    """The report. No text of a file or a model can end its cell."""
+    parts = [f"# {_plain(report.benchmark)}", _summary(report), _table(report), _not_run(report)]
     parts += [_curve(report), _failures(report)]
-    parts += [_list("How it was made", report.rules), _list("Models and versions", _versions(report))]
+    parts += [_list("How the figures were made", report.rules), _list("Models and versions", _versions(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _said(report: Report) -> str:
-    by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "nobody"
+def _summary(report: Report) -> str:
+    origins = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "none"
     return (
-        f"{report.queries:,} queries over {report.gallery:,} {report.entries}; targets imagined by: {by}. "
+        f"{report.queries:,} queries over {report.gallery:,} {report.entries}; imagined targets: {origins}. "
         "Percent of all queries with 95 % intervals; a failed query is a miss."
     )
 
@@ -63,20 +63,17 @@ def _curve(report: Report) -> str:
 
 
 def _failures(report: Report) -> str:
-    return _list("What failed", failure_lines(report))
+    return _list("Failures", failure_lines(report))
 
 
 def _versions(report: Report) -> list[str]:
-    made = report.imaginer
-    cost = (
-        [f"{made.replies:,} replies, {made.calls:,} calls, {made.input_tokens:,} tokens in, {made.output_tokens:,} out"]
-        if made.llm
-        else []
-    )
-    prompts = [f"prompt: {prompt}" for prompt in made.prompts]
-    troubles = [f"{n:,} x {why}" for why, n in made.troubles.items()]
-    told = [f"{name}: {value}" for name, value in (report.models | report.versions).items()]
-    return [*told, *prompts, *cost, f"made by this run: {made_now(report)}", *troubles]
+    imaginer = report.imaginer
+    tokens = f"{imaginer.input_tokens:,} tokens in, {imaginer.output_tokens:,} out"
+    cost = [f"{imaginer.replies:,} replies, {imaginer.calls:,} calls, {tokens}"] if imaginer.llm else []
+    prompts = [f"prompt: {prompt}" for prompt in imaginer.prompts]
+    failures = [f"{n:,} x {reason}" for reason, n in imaginer.troubles.items()]
+    names = [f"{name}: {value}" for name, value in (report.models | report.versions).items()]
+    return [*names, *prompts, *cost, f"made by this run: {made_now(report)}", *failures]
 
 
 def _list(title: str, items: Sequence[str]) -> str:

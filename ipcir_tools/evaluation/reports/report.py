@@ -1,17 +1,18 @@
-"""What an evaluation found and how: one frozen value that JSON, Markdown and HTML are written from."""
+"""The report of an evaluation: one frozen value, from which JSON, Markdown and HTML are written."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
 from ipcir_tools.types import Value
 
 MADE = ("calls", "captions", "image_encodes", "text_encodes", "drawings")
-"""What a run may have to make: calls of the language model, captions, features of pictures and of texts, drawings."""
+"""What a run may make: calls of the language model, captions, features of images and of texts, drawings."""
 CAPTIONER_MADE = ("captioner_calls", "captioner_input_tokens", "captioner_output_tokens")
-"""What a chat model was asked for captions in this run, failed calls included, and its tokens by its own account."""
+"""Calls of a chat model for captions in this run, failed ones included, and the tokens that its server reports."""
 
 
 class Row(Value):
@@ -41,47 +42,59 @@ class Failure(Value):
 
 
 class Imaginer(Value):
-    """Who wrote the imagined targets, and what that cost, whenever it was paid."""
+    """Where the imagined targets come from, and their cost, whichever run paid it."""
 
     llm: str | None
     """The language model's name; None where the rules write."""
     queries: dict[str, int]
-    """How many queries were imagined by whom: ``llm``, ``rules``, or ``fallback`` where the model failed."""
+    """Number of queries by origin: ``llm``, ``rules``, or ``fallback`` where the model failed."""
     replies: int
-    """Replies that the queries were answered with; equal requests share one."""
+    """Replies used for the queries; equal requests share one."""
     shared: int
-    """Imaginations that took a reply which another one had asked for."""
+    """Imaginations that used the reply to another, equal request."""
     calls: int
-    """Calls that the replies and the fallbacks took, retries and repairs included."""
+    """Calls for the replies and the fallbacks, retries and repairs included."""
     input_tokens: int
     output_tokens: int
-    """By the server's own account; 0 where it gives none."""
+    """As the server reports them; 0 where it reports none."""
     prompts: tuple[str, ...]
     """Id, version and hash."""
     troubles: dict[str, int]
-    """Why the model was not used, with how often."""
+    """Reasons why the model was not used, with the number of times."""
 
 
 class Ranking(Value):
-    """What one composer made of a query: the rank of its target and the first hits."""
+    """The rank of a query's target, and the first hits."""
 
-    composer: str
     rank: int
     top: tuple[str, ...]
-    """Names of pictures, best first."""
+    """Names of images, best first."""
 
 
-class Example(Value):
-    """A query to look at."""
+class ComposerRanking(Ranking):
+    """The ranking of one composer."""
 
-    kind: str
-    """``best``: every composer finds it; ``worst``: none does; ``disputed``: they differ most."""
+    composer: str
+
+
+class QueryExample(Value):
+    """A query to look at, with several rankings of the gallery."""
+
     query: str
     reference: str
     modification: str
     targets: tuple[str, ...]
-    imagined: str | None
     rankings: tuple[Ranking, ...]
+
+
+class Example(QueryExample):
+    """A query under several composers."""
+
+    kind: str
+    """``best``: every composer finds it; ``worst``: none does; ``disputed``: their ranks differ most."""
+    imagined: str | None
+    """The description of the imagined target; None where no composer needed one."""
+    rankings: tuple[ComposerRanking, ...]
 
 
 class Report(Value):
@@ -100,58 +113,74 @@ class Report(Value):
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     unreadable: dict[str, str]
-    """Pictures without a feature, and why: they are never found."""
+    """Images without a feature, and why: they are never found."""
     imaginer: Imaginer
     curve: tuple[dict[str, float], ...]
     """Recall by the weight of the text, ``imagined+reference``; empty where it was not run."""
     examples: tuple[Example, ...]
     rules: tuple[str, ...]
-    """How the figures come about."""
+    """How the figures are computed."""
     models: dict[str, str]
     versions: dict[str, str]
     this_run: dict[str, float]
-    """Seconds by part, and what was really made now, by the names of :data:`MADE`. Where a chat model captions, what
-    that cost too, by those of :data:`CAPTIONER_MADE`."""
+    """Seconds by part, and the counts of :data:`MADE`; where a chat model captions, of :data:`CAPTIONER_MADE` too."""
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The highest mean of each measure."""
+        return best_means(self.measures, [row.figures for row in self.rows if row.figures])
+
+
+def best_means(measures: Sequence[str], figures: Sequence[Mapping[str, Estimate]]) -> dict[str, float]:
+    """The highest mean of each measure among several methods; 0 without any."""
+    return {name: max((each[name].mean for each in figures), default=0.0) for name in measures}
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """The report as plain JSON values, figures rounded to two digits."""
-    rounded = _rounded(report.model_dump(mode="json"))
-    assert isinstance(rounded, dict)
-    return rounded
+    """The report as plain JSON values, figures rounded."""
+    return rounded_json(report)
+
+
+_DIGITS = {"p": 4, "weight": 6, "seconds": 3, "p50": 3, "p95": 3, "usd_per_1000_queries": 4}
+"""Digits after the point by the name of a figure; all others have two."""
+
+
+def rounded_json(value: Value) -> dict[str, Any]:
+    """A value as plain JSON values with its figures rounded; a composer's parameters stay exact."""
+    return {name: _rounded(each, name) for name, each in value.model_dump(mode="json").items()}
+
+
+def _rounded(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return {key: each if key == "parameters" else _rounded(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each, name) for each in value]
+    return round(value, _DIGITS.get(name, 2)) if isinstance(value, float) else value
 
 
 def failure_counts(report: Report) -> list[tuple[str | None, str, int]]:
-    """Composer (None: every one), reason, and how many queries failed so; most often first."""
+    """Composer (None: every one), reason, and the number of queries; most frequent first."""
     counts = Counter((failure.composer, failure.reason) for failure in report.failures)
     return [(composer, reason, n) for (composer, reason), n in counts.most_common()]
 
 
 def failure_lines(report: Report) -> list[str]:
     """The same, a line each, with the composer where the failure is its own."""
-    return [f"{n:,} x {f'{name}: ' if name else ''}{why}" for name, why, n in failure_counts(report)]
+    return [f"{n:,} x {f'{name}: ' if name else ''}{reason}" for name, reason, n in failure_counts(report)]
 
 
 def failed_where(report: Report) -> str:
-    """How many queries failed under every composer, and how many more under which; empty where none did."""
+    """The number of queries that failed under every composer, and of further ones under each; empty without any."""
     counts = Counter(failure.composer for failure in report.failures)
     everywhere, own = counts.pop(None, 0), counts.most_common()
-    told = [f"{everywhere:,} under every composer"] if everywhere else []
-    return ", ".join([*told, *(f"{n:,} {'more ' if everywhere else ''}under {name}" for name, n in own)])
+    parts = [f"{everywhere:,} under every composer"] if everywhere else []
+    return ", ".join([*parts, *(f"{n:,} {'more ' if everywhere else ''}under {name}" for name, n in own)])
 
 
 def made_now(report: Report) -> str:
-    """What this run made, in words; what was known already does not count."""
-    counts = {what.replace("_", " "): report.this_run.get(what, 0) for what in (*MADE, *CAPTIONER_MADE)}
-    return ", ".join(f"{n:,.0f} {what}" for what, n in counts.items() if n) or "nothing"
-
-
-def _rounded(value: Any, key: str = "") -> Any:
-    if isinstance(value, dict):
-        return {name: each if name == "parameters" else _rounded(each, name) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return round(value, {"p": 4, "weight": 6}.get(key, 2)) if isinstance(value, float) else value
+    """What this run made, in words; what the catalog had already does not count."""
+    counts = {name.replace("_", " "): report.this_run.get(name, 0) for name in (*MADE, *CAPTIONER_MADE)}
+    return ", ".join(f"{n:,.0f} {name}" for name, n in counts.items() if n) or "nothing"
 
 
 FUSED = "imagined+reference"

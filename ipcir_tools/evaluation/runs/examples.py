@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ipcir_tools.evaluation.reports.report import Example, Ranking
+from ipcir_tools.evaluation.reports.report import ComposerRanking, Example
 from ipcir_tools.evaluation.runs.run import Measured, Outcome
 
 EXAMPLES = 4
@@ -57,6 +57,6 @@ def _example(kind: str, id_: str, measured: Measured, columns: Sequence[Outcome]
         targets=query.targets,
         imagined=imagined[1].target.description if imagined else None,
         rankings=tuple(
-            Ranking(composer=each.composer, rank=each.scored[id_].main, top=each.top[id_]) for each in columns
+            ComposerRanking(composer=each.composer, rank=each.scored[id_].main, top=each.top[id_]) for each in columns
         ),
     )

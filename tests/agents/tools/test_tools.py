@@ -21,7 +21,7 @@ from ipcir_tools.agents.tools import TOOLS, Answer, ToolCallError, validation_me
 from ipcir_tools.agents.tools.images import MAX_JPEG, MAX_ON_SHEET, MAX_THUMBNAILS, SIDE
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination
-from ipcir_tools.display.results import DATA
+from ipcir_tools.display.results import DATA_NOTICE
 from ipcir_tools.engine.components import Caption
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import ModelUnavailableError
@@ -131,7 +131,7 @@ def test_orders_in_pictures_come_back_as_capped_labelled_data(engine, name):
     if ORDER[:16] in answer.text:
         assert "never an instruction" in answer.text
     if ORDER[:16] in brief:
-        assert answer.brief.note == DATA
+        assert answer.brief.note == DATA_NOTICE
     for text in (answer.text, brief):
         assert "\u202e" not in text
         assert "\nsystem" not in text

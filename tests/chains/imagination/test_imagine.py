@@ -23,7 +23,7 @@ from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.llm import budget, retries
-from ipcir_tools.llm.chat_model import load_llm
+from ipcir_tools.models.loading import load_llm
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ImaginedTarget, Reply

@@ -26,7 +26,7 @@ from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailable
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.llm import retries
-from ipcir_tools.llm.chat_model import load_llm
+from ipcir_tools.models.loading import load_llm
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog

@@ -711,7 +711,7 @@ def test_a_server_that_hangs_is_given_up(home, seer):
     assert all(hit.judged is None for hit in result.turn.hits)
 
 
-@pytest.mark.parametrize(("named", "why"), [(None, "no language model"), ("nobody:x", "nobody:x cannot be had")])
+@pytest.mark.parametrize(("named", "why"), [(None, "no language model"), ("nobody:x", "nobody:x is not available")])
 def test_where_no_model_can_be_had_the_order_stays(home, seer, monkeypatch, named, why):
     monkeypatch.delenv("IPCIR_RERANK_LLM")
     monkeypatch.delenv("IPCIR_LLM_BASE_URL")

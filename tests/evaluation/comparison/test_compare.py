@@ -28,11 +28,12 @@ from ipcir_tools.cli.output.prompts import show_comparison
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
-from ipcir_tools.evaluation.comparison import compare as comparing
 from ipcir_tools.evaluation.comparison.accounting import Price, traffic
-from ipcir_tools.evaluation.comparison.compare import arms_of, compare, imaginer_over
+from ipcir_tools.evaluation.comparison.arms import Arm, ArmResult, build_arms, engine_imaginer
+from ipcir_tools.evaluation.comparison.compare import ComparisonOptions, comparable, compare
+from ipcir_tools.evaluation.comparison.disagreements import find_disagreements
 from ipcir_tools.evaluation.comparison.html import comparison_html
-from ipcir_tools.evaluation.comparison.report import Comparison, comparison_json, took
+from ipcir_tools.evaluation.comparison.report import Comparison, comparison_json, cost_cells
 from ipcir_tools.evaluation.comparison.runner import ArmOutcome, ComparisonRunner, sampled
 from ipcir_tools.evaluation.runs.evaluate import evaluate
 from ipcir_tools.evaluation.runs.recorder import BREAKS, ImaginationRecorder
@@ -123,10 +124,10 @@ def compared(
     folder: Path, *prompts: str, llms: tuple[str, ...] = ("openai:m",), benchmark: Benchmark | None = None, **more: Any
 ) -> Comparison:
     """A comparison in a home beside the folder, so that a second one finds the replies of the first."""
-    arms = arms_of([None if id == "rules" else load_prompt(id) for id in prompts or PROMPTS], llms)
+    arms = build_arms([None if id == "rules" else load_prompt(id) for id in prompts or PROMPTS], llms)
     with Engine.open(load_settings(home=folder.parent / "home", llm_timeout=more.pop("timeout", 30.0))) as engine:
         runner = ComparisonRunner(engine, benchmark or load_jsonl(folder / "queries.jsonl"), "imagined+reference")
-        return compare(runner, arms, imaginer_over(engine), samples=200, **more)
+        return compare(runner, arms, engine_imaginer(engine), ComparisonOptions(samples=200, **more))
 
 
 def adds_up(comparison: Comparison) -> None:
@@ -148,11 +149,11 @@ def made(comparison: Comparison) -> list[tuple[int, int, int]]:
 
 def test_every_prompt_meets_every_model_once():
     one, two = (load_prompt(id) for id in PROMPTS)
-    assert [arm.name for arm in arms_of([one, two], ["openai:m"])] == list(PROMPTS)
-    both = arms_of([one, None, one], ["openai:a", "openai:b", "openai:a"])
+    assert [arm.name for arm in build_arms([one, two], ["openai:m"])] == list(PROMPTS)
+    both = build_arms([one, None, one], ["openai:a", "openai:b", "openai:a"])
     assert [arm.name for arm in both] == ["imagine.simple by openai:a", "imagine.simple by openai:b", "rules"]
-    assert [arm.name for arm in arms_of([one, two], [])] == ["rules"], "prompts that are not used are no arms"
-    assert [arm.name for arm in arms_of([one], ["rules", "openai:m"])] == ["rules", "imagine.simple"]
+    assert [arm.name for arm in build_arms([one, two], [])] == ["rules"], "prompts that are not used are no arms"
+    assert [arm.name for arm in build_arms([one], ["rules", "openai:m"])] == ["rules", "imagine.simple"]
 
 
 def test_two_prompts_on_a_good_server(folder, server):
@@ -170,7 +171,7 @@ def test_two_prompts_on_a_good_server(folder, server):
     assert simple.latency.replies == N
     assert 0 < simple.latency.p50 <= simple.latency.p95
     assert simple.figures["R@1"].mean == 100.0
-    assert found.disputes == (), "they said the same"
+    assert found.disagreements == (), "they said the same"
 
 
 def test_the_same_again_pays_for_nothing_and_finds_the_same(folder, server):
@@ -191,19 +192,19 @@ def test_the_rules_are_what_ipcir_eval_measures_by_rules(folder, server):
         report = evaluate(engine, load_jsonl(folder / "queries.jsonl"), ["imagined+reference"], samples=200)
     assert found.arms[0].figures == report.rows[0].figures
     assert (found.arms[0].replies, found.arms[0].this_run) == (None, None)
-    assert found.first == "rules"
+    assert found.baseline == "rules"
 
 
 def test_where_the_arms_differ(folder, server):
     server.answer = lambda text, in_json: good(text if in_json else text.replace("green", "orange"), in_json)
     found = compared(folder)
-    assert {each.modification for each in found.disputes} == {"in green"}
-    for each in found.disputes:
-        assert [side.description for side in each.sides] == ["a shirt in orange", "a shirt in green"]
-        assert each.sides[1].rank == 1 < each.sides[0].rank
+    assert {each.modification for each in found.disagreements} == {"in green"}
+    for each in found.disagreements:
+        assert [ranking.description for ranking in each.rankings] == ["a shirt in orange", "a shirt in green"]
+        assert each.rankings[1].rank == 1 < each.rankings[0].rank
         assert each.caption == f"a {each.reference.split('-')[0]} shirt"
-        assert each.sides[1].top[0] == each.targets[0]
-    lead = found.arms[1].against_first["R@1"]
+        assert each.rankings[1].top[0] == each.targets[0]
+    lead = found.arms[1].against_baseline["R@1"]
     assert (lead.better, lead.worse) == (2, 0)
     assert lead.mean == pytest.approx(found.arms[1].figures["R@1"].mean - found.arms[0].figures["R@1"].mean)
 
@@ -237,7 +238,7 @@ def test_a_sample_holds_every_smaller_one(folder):
     assert sampled(lacking, 40).left_out == lacking.left_out
 
 
-def results_of(*ranks: tuple[int, ...]) -> tuple[Benchmark, list[comparing._Result]]:
+def results_of(*ranks: tuple[int, ...]) -> tuple[Benchmark, list[ArmResult]]:
     """Arms with the ranks of their targets, query by query."""
     queries = tuple(Query(str(n), "red-0.png", "x", ("blue-0.png",)) for n in range(len(ranks[0])))
     made = Imagination(ImaginedTarget(description="a shirt", origin="llm"), "p", (), 1, cached=False)
@@ -246,15 +247,15 @@ def results_of(*ranks: tuple[int, ...]) -> tuple[Benchmark, list[comparing._Resu
         scored = {str(n): SimpleNamespace(main=rank) for n, rank in enumerate(arm)}
         outcome = ArmOutcome(scored, dict.fromkeys(scored, ()), {}, dict.fromkeys(scored, ("a shirt", made)))
         recorder = ImaginationRecorder(RunnableLambda(lambda _: made))
-        results.append(comparing._Result(comparing.Arm("a"), outcome, recorder))
+        results.append(ArmResult(Arm("a"), outcome, recorder))
     return Benchmark("b", queries, (), {}, False, (), ()), results
 
 
 def test_the_arms_differ_most_where_ranks_differ_by_the_largest_factor():
     benchmark, results = results_of((100, 1, 7, 3), (150, 4, 7, 1))
-    assert [each.query for each in comparing._disputes(benchmark, results, 9)] == ["1", "3", "0"]
-    assert [each.query for each in comparing._disputes(benchmark, results, 1)] == ["1"]
-    assert comparing._disputes(benchmark, results[:1], 9) == (), "one arm differs from none"
+    assert [each.query for each in find_disagreements(benchmark, results, 9)] == ["1", "3", "0"]
+    assert [each.query for each in find_disagreements(benchmark, results, 1)] == ["1"]
+    assert find_disagreements(benchmark, results[:1], 9) == (), "one arm differs from none"
 
 
 def test_what_makes_no_comparison_is_refused(folder):
@@ -350,14 +351,14 @@ def hangs_on_text(text: str, in_json: bool) -> str:
     return good(text, in_json)
 
 
-def test_no_arm_goes_unasked_because_of_another(folder, server):
+def test_no_arm_goes_without_requests_because_of_another(folder, server):
     server.answer = hangs_on_text
     simple, structured = compared(folder, timeout=0.4).arms
     assert simple.queries == {"fallback": N}
     assert structured.replies.forms == {"json": N}, "asked again when the server was no longer left alone"
     assert structured.this_run.held_back == 0
-    assert not structured.unasked
-    assert set(structured.against_first) == set(structured.figures)
+    assert not structured.mostly_unsent
+    assert set(structured.against_baseline) == set(structured.figures)
 
 
 def test_an_arm_that_was_never_asked_says_so_and_shows_no_difference(folder, server, monkeypatch, capsys):
@@ -371,24 +372,24 @@ def test_an_arm_that_was_never_asked_says_so_and_shows_no_difference(folder, ser
     assert 1 <= len(waited) <= 2, "it is not waited for ever"
     assert all(900 < seconds <= 1000 for seconds in waited)
     assert (structured.this_run.held_back, structured.this_run.calls) == (N, 0)
-    assert (structured.unasked, structured.against_first) == (True, {})
+    assert (structured.mostly_unsent, structured.against_baseline) == (True, {})
     assert structured.cost.unpriced == "it was never asked"
     (note,) = [note for note in found.notes if note.startswith("imagine.structured: ")]
-    assert f"{N} of {N} questions were never put" in note
-    assert "too little was asked" in comparison_html(found, lambda name: None)
+    assert f"{N} of {N} questions were never sent" in note
+    assert "too few requests" in comparison_html(found, lambda name: None)
     show_comparison(found)
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("imagine.structured  ")][
         :1
     ]
-    assert row.rstrip().endswith("unasked")
+    assert row.rstrip().endswith("unsent")
 
 
 def test_nothing_is_compared_with_a_first_arm_that_was_not_asked(folder, server):
     simple, structured = compared(folder).arms
-    assert structured.against_first
+    assert structured.against_baseline
     silent = simple.model_copy(update={"this_run": simple.this_run.model_copy(update={"held_back": 1})})
-    assert comparing._comparable([simple, structured]) == (simple, structured)
-    assert [arm.against_first for arm in comparing._comparable([silent, structured])] == [{}, {}]
+    assert comparable([simple, structured]) == (simple, structured)
+    assert [arm.against_baseline for arm in comparable([silent, structured])] == [{}, {}]
 
 
 def test_tokens_that_no_server_tells_are_not_none(folder, server):
@@ -402,11 +403,11 @@ def test_tokens_that_no_server_tells_are_not_none(folder, server):
             None,
             f"the tokens of {some} replies are not known",
         )
-        assert took(arm)[3:5] == [f"{100 * (N - some)}+", f"{20 * (N - some)}+"]
+        assert cost_cells(arm)[3:5] == [f"{100 * (N - some)}+", f"{20 * (N - some)}+"]
     server.tells = lambda asked: False
     (arm,) = compared(folder, "imagine.structured", prices=prices).arms
     assert "does not say how many tokens" in arm.cost.unpriced
-    assert took(arm)[3:6] == ["-", "-", "-"]
+    assert cost_cells(arm)[3:6] == ["-", "-", "-"]
 
 
 def test_failures_are_told_by_their_first_fault(folder, server):
@@ -556,8 +557,8 @@ def test_hostile_texts_are_text_on_the_page(folder, server):
     server.answer = lambda text, in_json: good(nasty if in_json else "an orange shirt", in_json)
     rows = [{"reference": "red-0.png", "modification": HOSTILE, "targets": ["blue-0.png"]}]
     write(folder / "queries.jsonl", rows)
-    found = compared(folder, notes=["<i>note</i>"])
-    assert found.disputes[0].sides[1].description == nasty
+    found = compared(folder, notes=("<i>note</i>",))
+    assert found.disagreements[0].rankings[1].description == nasty
     page = comparison_html(found, lambda name: None)
     tags = Tags()
     tags.feed(page)
@@ -572,7 +573,7 @@ def test_the_report_as_json_is_plain_and_rounded(folder, server):
     document = comparison_json(compared(folder))
     assert json.loads(json.dumps(document)) == document
     arm = document["arms"][1]
-    assert arm["against_first"]["R@1"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "better": 0, "worse": 0}
+    assert arm["against_baseline"]["R@1"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "better": 0, "worse": 0}
     assert {"scored", "failed", "replies", "cost", "latency", "this_run", "queries"} <= set(arm)
 
 
@@ -598,7 +599,7 @@ def test_at_the_command_line(folder, server, tmp_path, monkeypatch, capsys):
     tags = Tags()
     tags.feed(text)
     assert tags.open == []
-    assert tags.seen["article"] == len(document["disputes"]) == 2
+    assert tags.seen["article"] == len(document["disagreements"]) == 2
     assert text.count("data:image/jpeg;base64,") >= 4
 
     status, out, _ = run(monkeypatch, capsys, *arguments)
@@ -627,7 +628,7 @@ def test_without_a_model_the_rules_run_once_and_it_is_said(folder, monkeypatch, 
     [
         (("imagine.nope",), "no prompt 'imagine.nope'; there are"),
         (("ask", "--llm", "openai:m"), "an imagination has"),
-        (("imagine.simple", "--llm", "nobody:m"), "cannot be had"),
+        (("imagine.simple", "--llm", "nobody:m"), "is not available"),
         (("imagine.simple", "--composer", "reference"), "imagines nothing"),
         (("imagine.simple", "--benchmark", "nothing"), "There is no benchmark 'nothing'"),
         (("imagine.simple", "--prices", "none.json"), "none.json is no price table"),
@@ -676,8 +677,8 @@ def test_prompts_are_compared_on_captions_alone(server, tmp_path, monkeypatch, c
     document = json.loads(out)
     assert [arm["scored"] for arm in document["arms"]] == [N, N]
     assert sum(arm["this_run"]["calls"] for arm in document["arms"]) == server.calls == 2 * N
-    assert {each["modification"] for each in document["disputes"]} == {"in green"}
-    assert document["disputes"][0]["caption"].endswith("shirt")
+    assert {each["modification"] for each in document["disagreements"]} == {"in green"}
+    assert document["disagreements"][0]["caption"].endswith("shirt")
     assert "a green shirt" in Path("page.html").read_text(encoding="utf-8")
 
 

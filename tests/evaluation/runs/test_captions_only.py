@@ -508,7 +508,7 @@ def test_the_command_reports_as_for_pictures(folder, monkeypatch, capsys):
     assert [row["composer"] for row in document["rows"]] == list(COMPOSERS)
     assert [row["composer"] for row in document["rows"] if row["not_run"]] == list(BLIND)
     assert document["benchmark"] == "queries over gallery"
-    assert "entries of captions; targets imagined" in (folder / "report.md").read_text(encoding="utf-8")
+    assert "entries of captions; imagined targets" in (folder / "report.md").read_text(encoding="utf-8")
     page = (folder / "report.html").read_text(encoding="utf-8")
     example = document["examples"][0]
     captions = {line["id"]: line["captions"][0] for line in gallery_lines()}

@@ -1,0 +1,48 @@
+"""The tables of ``ipcir models``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from ipcir_tools.cli.output.console import out
+from ipcir_tools.text import visible_line
+
+if TYPE_CHECKING:
+    from ipcir_tools.models.loading import ListedProvider
+    from ipcir_tools.models.presets import ModelNames
+
+
+def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelNames]) -> None:
+    """A line for each provider, and one for each model of a preset."""
+    table = _table("kind", "provider", "example", "from", "installed")
+    for each in providers:
+        installed = "yes" if each.installed else "no"
+        table.add_row(*map(_text, (each.kind, each.provider, each.example, each.distribution, installed)))
+    out.print(table)
+    for each in providers:
+        if not each.installed:
+            line = f"{each.kind} {each.provider} needs {', '.join(each.missing)}"
+            out.print(Text(visible_line(line), style="dim"), soft_wrap=True)
+    out.print()
+    table = _table("preset", "kind", "model")
+    for preset in presets:
+        named = {"encoder": preset.encoder, "captioner": preset.captioner, "image generator": preset.image_generator}
+        for kind, name in named.items():
+            table.add_row(*map(_text, (preset.models, kind, name or "-")))
+    out.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for column in columns:
+        wraps = column in ("example", "model")
+        table.add_column(column, overflow="fold", no_wrap=not wraps)
+    return table
+
+
+def _text(value: str) -> Text:
+    return Text(visible_line(value))

@@ -1,0 +1,139 @@
+"""Loading a model of open_clip: known tags, weights, preprocessing, tokenizer."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.models import hub
+from ipcir_tools.models.devices import DType
+from ipcir_tools.text import json_digest
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+
+WAYS_OUT = (
+    "Download it where there is a network, then use --encoder open_clip:local-dir:FOLDER; "
+    "or use --models demo, which needs no download."
+)
+
+_PRECISION: dict[DType, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where the weights come from, as an encoder's name says it after ``open_clip:``."""
+
+    kind: Literal["tag", "hf-hub", "local-dir"]
+    model: str
+    """Model, repository or path."""
+    tag: str = ""
+
+    @classmethod
+    def parse(cls, name: str) -> ModelSource:
+        """``MODEL/PRETRAINED``, ``hf-hub:ORG/NAME`` or ``local-dir:PATH``; the registry checks the form."""
+        if name.startswith("local-dir:"):
+            return cls("local-dir", name.removeprefix("local-dir:"))
+        if name.startswith("hf-hub:"):
+            return cls("hf-hub", name.removeprefix("hf-hub:"))
+        model, _, tag = name.partition("/")
+        return cls("tag", model, tag)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of a local model."""
+        return Path(self.model).expanduser().resolve()
+
+
+@dataclass(frozen=True)
+class LoadedEncoder:
+    """The model and its processors, shared by all encoders of the same id, device and dtype."""
+
+    model: Any
+    preprocess: Callable[[Image.Image], torch.Tensor]
+    tokenizer: Callable[[list[str]], torch.Tensor]
+    space: str
+    dim: int
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+def load_model(name: str, identity: str, source: ModelSource, device: str, dtype: DType) -> LoadedEncoder:
+    """The model of that source. Raises ModelUnavailableError."""
+    known = _known_tag(source) if source.kind == "tag" else {}
+
+    def load(local_files_only: bool) -> LoadedEncoder:
+        # open_clip passes no local_files_only on to the hub's client.
+        with hub.offline(local_files_only):
+            return _create(identity, source, device, dtype, quick_gelu=bool(known.get("quick_gelu")))
+
+    local = source.kind == "local-dir"
+    return hub.fetch(f"open_clip:{name}", load, ways_out="" if local else WAYS_OUT, local=local)
+
+
+def _known_tag(source: ModelSource) -> dict[str, Any]:
+    """open_clip's entry for the tag; unknown models and tags are refused before any download."""
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(source.model)
+    if not tags:
+        models = sorted({model for model, _ in open_clip.list_pretrained()})
+        raise ModelUnavailableError(
+            f"open_clip has no weights for a model {source.model!r}{_near(source.model, models)}."
+        )
+    if source.tag not in tags:
+        raise ModelUnavailableError(
+            f"open_clip has no weights {source.tag!r} for {source.model}{_near(source.tag, tags)}."
+        )
+    entry: dict[str, Any] = open_clip.get_pretrained_cfg(source.model, source.tag)
+    return entry
+
+
+def _near(word: str, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, choices, n=5, cutoff=0.5) or list(choices)[:8]
+    return f"; there is {', '.join(close)}"
+
+
+def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, quick_gelu: bool) -> LoadedEncoder:
+    import open_clip
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+
+    location = {"tag": source.model, "hf-hub": f"hf-hub:{source.model}", "local-dir": f"local-dir:{source.folder}"}[
+        source.kind
+    ]
+    model = open_clip.create_model(
+        location,
+        pretrained=source.tag or None,
+        precision=_PRECISION[dtype],
+        device=device,
+        # The tag names the activation of its training; open_clip only warns where the model has another one.
+        force_quick_gelu=quick_gelu,
+        # Without it a repository without weights gives a model with random weights.
+        require_pretrained=True,
+        weights_only=True,
+    ).eval()
+    model.requires_grad_(False)  # only pseudo words are trained: gradients pass through it
+    tokenizer = open_clip.get_tokenizer(location)
+    settings = model.visual.preprocess_cfg
+    dim = _width(model, tokenizer, device)
+    return LoadedEncoder(
+        model=model,
+        preprocess=image_transform_v2(PreprocessCfg(**settings), is_train=False),
+        tokenizer=tokenizer,
+        space=f"{identity}/{dim}d-{json_digest(settings)[:8]}",
+        dim=dim,
+    )
+
+
+def _width(model: Any, tokenizer: Callable[[list[str]], torch.Tensor], device: str) -> int:
+    """The dimension, from one encoded text: open_clip's classes store it in different places."""
+    import torch
+
+    with torch.inference_mode():
+        return int(model.encode_text(tokenizer(["a"]).to(device)).shape[-1])
