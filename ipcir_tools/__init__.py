@@ -1,63 +1,150 @@
 """Composed image retrieval for agents: *this picture, but in blue* -> ranked pictures, turn after turn.
 
-``Engine`` is the door; importing the package loads no model library.
+``Engine`` is the entry point; importing the package loads no model library.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ipcir_tools._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from ipcir_tools.agents.agent import IPCIRMiddleware, build_agent
+    from ipcir_tools.agents.dialogue.graph import build_dialogue
     from ipcir_tools.agents.toolkit import IPCIRToolkit, compose_search_tool
+    from ipcir_tools.composers import Composer, TrainedComposer
     from ipcir_tools.embeddings import OpenClipEmbeddings
     from ipcir_tools.engine.engine import Engine
-    from ipcir_tools.errors import IPCIRError
+    from ipcir_tools.errors import (
+        BadImageError,
+        CatalogError,
+        EmptyGalleryError,
+        InvalidRequestError,
+        IPCIRError,
+        ModelUnavailableError,
+        NotAllowedError,
+        NotFoundError,
+        SpaceMismatchError,
+    )
+    from ipcir_tools.evaluation.benchmarks import (
+        Benchmark,
+        Query,
+        load_circo,
+        load_cirr,
+        load_fashioniq,
+        load_genecis,
+        load_jsonl,
+    )
+    from ipcir_tools.evaluation.runs.evaluate import evaluate
+    from ipcir_tools.models.loading import load_captioner, load_encoder, load_image_generator
+    from ipcir_tools.prompts import load_prompt
     from ipcir_tools.retriever import ComposedImageRetriever
+    from ipcir_tools.search_options import SearchOptions
     from ipcir_tools.settings import Settings
-    from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
+    from ipcir_tools.types import (
+        ComposedQuery,
+        Hit,
+        ImageRecord,
+        ImaginedTarget,
+        IndexReport,
+        Judgement,
+        Probe,
+        SearchResult,
+        Skip,
+        Turn,
+    )
 
-
-_HOME = {
-    "ComposedImageRetriever": "ipcir_tools.retriever",
-    "IPCIRMiddleware": "ipcir_tools.agents.agent",
-    "IPCIRToolkit": "ipcir_tools.agents.toolkit",
-    "OpenClipEmbeddings": "ipcir_tools.embeddings",
-    "build_agent": "ipcir_tools.agents.agent",
-    "Engine": "ipcir_tools.engine.engine",
-    "Hit": "ipcir_tools.types",
-    "IPCIRError": "ipcir_tools.errors",
-    "ImaginedTarget": "ipcir_tools.types",
-    "SearchResult": "ipcir_tools.types",
-    "Settings": "ipcir_tools.settings",
-    "Turn": "ipcir_tools.types",
-    "compose_search_tool": "ipcir_tools.agents.toolkit",
+_MODULES = {
+    "BadImageError": "errors",
+    "Benchmark": "evaluation.benchmarks",
+    "CatalogError": "errors",
+    "ComposedImageRetriever": "retriever",
+    "ComposedQuery": "types",
+    "Composer": "composers",
+    "EmptyGalleryError": "errors",
+    "Engine": "engine.engine",
+    "Hit": "types",
+    "IPCIRError": "errors",
+    "IPCIRMiddleware": "agents.agent",
+    "IPCIRToolkit": "agents.toolkit",
+    "ImageRecord": "types",
+    "ImaginedTarget": "types",
+    "IndexReport": "types",
+    "InvalidRequestError": "errors",
+    "Judgement": "types",
+    "ModelUnavailableError": "errors",
+    "NotAllowedError": "errors",
+    "NotFoundError": "errors",
+    "OpenClipEmbeddings": "embeddings",
+    "Probe": "types",
+    "Query": "evaluation.benchmarks",
+    "SearchOptions": "search_options",
+    "SearchResult": "types",
+    "Settings": "settings",
+    "Skip": "types",
+    "SpaceMismatchError": "errors",
+    "TrainedComposer": "composers",
+    "Turn": "types",
+    "build_agent": "agents.agent",
+    "build_dialogue": "agents.dialogue.graph",
+    "compose_search_tool": "agents.toolkit",
+    "evaluate": "evaluation.runs.evaluate",
+    "load_captioner": "models.loading",
+    "load_circo": "evaluation.benchmarks",
+    "load_cirr": "evaluation.benchmarks",
+    "load_encoder": "models.loading",
+    "load_fashioniq": "evaluation.benchmarks",
+    "load_genecis": "evaluation.benchmarks",
+    "load_image_generator": "models.loading",
+    "load_jsonl": "evaluation.benchmarks",
+    "load_prompt": "prompts",
 }
 
 __all__ = [
+    "BadImageError",
+    "Benchmark",
+    "CatalogError",
     "ComposedImageRetriever",
+    "ComposedQuery",
+    "Composer",
+    "EmptyGalleryError",
     "Engine",
     "Hit",
     "IPCIRError",
     "IPCIRMiddleware",
     "IPCIRToolkit",
+    "ImageRecord",
     "ImaginedTarget",
+    "IndexReport",
+    "InvalidRequestError",
+    "Judgement",
+    "ModelUnavailableError",
+    "NotAllowedError",
+    "NotFoundError",
     "OpenClipEmbeddings",
+    "Probe",
+    "Query",
+    "SearchOptions",
     "SearchResult",
     "Settings",
+    "Skip",
+    "SpaceMismatchError",
+    "TrainedComposer",
     "Turn",
     "build_agent",
+    "build_dialogue",
     "compose_search_tool",
+    "evaluate",
+    "load_captioner",
+    "load_circo",
+    "load_cirr",
+    "load_encoder",
+    "load_fashioniq",
+    "load_genecis",
+    "load_image_generator",
+    "load_jsonl",
+    "load_prompt",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that the command line answers at once."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(__name__, _MODULES)

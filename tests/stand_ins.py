@@ -62,9 +62,9 @@ class StandInNetwork:
         self.id, self._encoder = f"{name}@0", encoder
 
     def queries(self, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
-        return fusion.normalised(references + self._encoder.embed_texts(modifications))
+        return fusion.normalise(references + self._encoder.embed_texts(modifications))
 
-    def mapped(self, features: FloatArray) -> FloatArray:
+    def apply(self, features: FloatArray) -> FloatArray:
         return 0.1 * np.roll(features, 1, axis=1)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import json
 import os
 import re
 import socket
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import ipcir_tools
+from ipcir_tools.errors import IPCIRError
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ipcir_tools", "chains", "prompts") for path in (ROOT / folder).rglob("*.py"))
@@ -40,13 +43,90 @@ def test_engine_tool_and_demo_load_no_model_library():
     assert loaded_by("from ipcir_tools import *\nimport ipcir_tools.demo.play, ipcir_tools.fakes") & MODELS == set()
 
 
+NAMES = [
+    "BadImageError",
+    "Benchmark",
+    "CatalogError",
+    "ComposedImageRetriever",
+    "ComposedQuery",
+    "Composer",
+    "EmptyGalleryError",
+    "Engine",
+    "Hit",
+    "IPCIRError",
+    "IPCIRMiddleware",
+    "IPCIRToolkit",
+    "ImageRecord",
+    "ImaginedTarget",
+    "IndexReport",
+    "InvalidRequestError",
+    "Judgement",
+    "ModelUnavailableError",
+    "NotAllowedError",
+    "NotFoundError",
+    "OpenClipEmbeddings",
+    "Probe",
+    "Query",
+    "SearchOptions",
+    "SearchResult",
+    "Settings",
+    "Skip",
+    "SpaceMismatchError",
+    "TrainedComposer",
+    "Turn",
+    "build_agent",
+    "build_dialogue",
+    "compose_search_tool",
+    "evaluate",
+    "load_captioner",
+    "load_circo",
+    "load_cirr",
+    "load_encoder",
+    "load_fashioniq",
+    "load_genecis",
+    "load_image_generator",
+    "load_jsonl",
+    "load_prompt",
+]
+"""The public names; one more or one less is a decision."""
+
+
+def test_the_public_names_are_these():
+    assert sorted(ipcir_tools.__all__) == NAMES == dir(ipcir_tools)
+    assert {error.__name__ for error in (IPCIRError, *IPCIRError.__subclasses__())} < set(NAMES)
+
+
 def test_every_public_name_resolves():
     for name in ipcir_tools.__all__:
         assert getattr(ipcir_tools, name).__name__ == name
 
 
-def test_dir_lists_the_public_names():
-    assert dir(ipcir_tools) == sorted(ipcir_tools.__all__)
+@pytest.mark.parametrize("room", ["chains", "demo", "display", "evaluation", "evaluation.benchmarks", "prompts"])
+def test_what_a_room_exports_resolves(room):
+    package = importlib.import_module(f"ipcir_tools.{room}")
+    for name in package.__all__:
+        assert getattr(package, name).__name__ in (name, "tuple")  # Box is a tuple
+
+
+def shown_code() -> Iterator[tuple[str, str]]:
+    """The Python of the README and of each notebook."""
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for block in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+            yield path.name, block
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                yield path.name, "".join(cell["source"])
+
+
+def test_readme_and_notebooks_import_no_deeper_than_one_room():
+    found = [
+        (name, module)
+        for name, code in shown_code()
+        for module in re.findall(r"^\s*(?:from|import) (ipcir_tools[\w.]*)", code, re.MULTILINE)
+    ]
+    assert {name for name, _ in found} >= {"README.md", "01_search.ipynb", "04_methods.ipynb"}
+    assert [pair for pair in found if pair[1].count(".") > 1] == []
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

@@ -36,7 +36,7 @@ from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
-from ipcir_tools.composers.fusion import pooled
+from ipcir_tools.composers.fusion import pool
 from ipcir_tools.llm.tracing import trace_step
 from ipcir_tools.types import FloatArray, Probe
 
@@ -215,7 +215,7 @@ def _composed(
 def _text(job: Job) -> FloatArray | None:
     """What text scores are taken against."""
     part = job.composer.text
-    return None if part is None else pooled(np.atleast_2d(job.parts.need(part)))
+    return None if part is None else pool(np.atleast_2d(job.parts.need(part)))
 
 
 class _Work:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.fusion import combined, normalised
+from ipcir_tools.composers.fusion import combine, normalise
 from ipcir_tools.types import FloatArray, Probe
 
 
@@ -38,7 +38,7 @@ class AdaST(Composer):
     def compose(self, parts: Parts) -> Probe:
         """``S_t + lam * [S_t - S_v + mu >= 0] * S_t * S_f``."""
         t, c, v = parts.need("imagined"), parts.need("caption"), parts.need("reference")
-        f = combined(v, (1.0, v), (nearest_step(t, c, v, self.beta), t - c))
+        f = combine(v, (1.0, v), (nearest_step(t, c, v, self.beta), t - c))
 
         def rescore(features: FloatArray) -> FloatArray:
             s_t = features @ t
@@ -46,7 +46,7 @@ class AdaST(Composer):
             return np.asarray(s_t + self.lam * counts * s_t * (features @ f), np.float32)
 
         along = max(float(t @ f), 0.0)
-        return Probe(combined(t, (1.0 + self.lam, t), (self.lam * along, f)), rescore)
+        return Probe(combine(t, (1.0 + self.lam, t), (self.lam * along, f)), rescore)
 
 
 def nearest_step(t: FloatArray, c: FloatArray, v: FloatArray, beta: float) -> float:
@@ -63,4 +63,4 @@ def nearest_step(t: FloatArray, c: FloatArray, v: FloatArray, beta: float) -> fl
     below = a * wide - b * along
     level = (b - a * along) / below if abs(below) > 1e-9 else 0.0
     choices = (float(np.clip(level, -beta, beta)), beta, -beta)
-    return max(choices, key=lambda alpha: float(normalised(v + alpha * step) @ t))
+    return max(choices, key=lambda alpha: float(normalise(v + alpha * step) @ t))

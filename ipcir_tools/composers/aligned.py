@@ -35,10 +35,10 @@ class Aligned(TrainedComposer):
 
     def apply(self, network: TrainedNetwork, parts: Sequence[Parts], modifications: Sequence[str]) -> FloatArray:
         """The proxies, moved."""
-        proxies = [fusion.weighted(each.need("imagined"), each.need("reference"), each.weight) for each in parts]
+        proxies = [fusion.fuse(each.need("imagined"), each.need("reference"), each.weight) for each in parts]
         return move_proxies(network, np.stack(proxies))
 
 
 def move_proxies(network: Network | TrainedNetwork, proxies: FloatArray) -> FloatArray:
     """``normalise(p + MLP(p))`` ``[n, d]`` of proxy features ``p`` ``[n, d]``, unit norm."""
-    return fusion.normalised(proxies + network.mapped(proxies))
+    return fusion.normalise(proxies + network.apply(proxies))

@@ -51,7 +51,7 @@ class Sum(Composer):
 
     def compose(self, parts: Parts) -> Probe:
         """``q = w * m + (1 - w) * v``."""
-        return Probe(fusion.weighted(parts.need("modification"), parts.need("reference"), parts.weight))
+        return Probe(fusion.fuse(parts.need("modification"), parts.need("reference"), parts.weight))
 
 
 class ImaginedReference(Composer):
@@ -65,4 +65,4 @@ class ImaginedReference(Composer):
 
     def compose(self, parts: Parts) -> Probe:
         """``q = w * t + (1 - w) * v``."""
-        return Probe(fusion.weighted(parts.need("imagined"), parts.need("reference"), parts.weight))
+        return Probe(fusion.fuse(parts.need("imagined"), parts.need("reference"), parts.weight))

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ipcir_tools.composers import fusion
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.fusion import combined
+from ipcir_tools.composers.fusion import combine
 from ipcir_tools.types import Probe
 
 
@@ -30,5 +30,5 @@ class Discount(Composer):
     def compose(self, parts: Parts) -> Probe:
         """``(1 + b) * q - b * t + b * m``."""
         t, m, v = parts.need("imagined"), parts.need("modification"), parts.need("reference")
-        q = fusion.weighted(t, v, parts.weight)
-        return Probe(combined(q, (1.0 + self.b, q), (-self.b, t), (self.b, m)))
+        q = fusion.fuse(t, v, parts.weight)
+        return Probe(combine(q, (1.0 + self.b, q), (-self.b, t), (self.b, m)))

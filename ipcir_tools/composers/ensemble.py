@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.fusion import normalised, pooled, softmax
+from ipcir_tools.composers.fusion import normalise, pool, softmax
 from ipcir_tools.types import FloatArray, Probe
 
 
@@ -36,9 +36,9 @@ class Ensemble(Composer):
     def compose(self, parts: Parts) -> Probe:
         """``q = sum w_i * e_i``."""
         weights = self.weights(parts.need("captions"), parts.need("reference"))
-        return Probe(pooled(parts.need("edits"), weights))
+        return Probe(pool(parts.need("edits"), weights))
 
     def weights(self, captions: FloatArray, reference: FloatArray) -> FloatArray:
         """``w`` ``[m]``, sum 1; all the same where no caption fits the picture at all."""
-        fit = np.maximum(normalised(captions) @ reference, 0.0)
+        fit = np.maximum(normalise(captions) @ reference, 0.0)
         return softmax(fit / max(float(fit.max(initial=0.0)), 1e-6) / self.temperature)

@@ -7,22 +7,22 @@ import numpy as np
 from ipcir_tools.types import FloatArray
 
 
-def normalised(vectors: FloatArray) -> FloatArray:
+def normalise(vectors: FloatArray) -> FloatArray:
     """Vectors ``[..., d]`` divided by their norms; a zero vector stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
-def weighted(text: FloatArray, image: FloatArray, weight: float) -> FloatArray:
+def fuse(text: FloatArray, image: FloatArray, weight: float) -> FloatArray:
     """``weight * text + (1 - weight) * image``, normalised: IP-CIR's weighted fusion (arXiv 2411.16752).
 
     ``text`` and ``image`` are ``[..., d]`` of unit norm. They are normalised before the sum, so that ``weight`` means
     the same for every encoder, and the sum afterwards, so that scores are cosines. At 1 the result is the text, at 0
     the image. Opposite vectors of equal weight leave no direction: the text decides then.
     """
-    fused = weight * normalised(text) + (1.0 - weight) * normalised(image)
+    fused = weight * normalise(text) + (1.0 - weight) * normalise(image)
     left = np.linalg.norm(fused, axis=-1, keepdims=True) >= 1e-6
-    return normalised(np.where(left, fused, text))
+    return normalise(np.where(left, fused, text))
 
 
 def rocchio(query: FloatArray, liked: FloatArray, disliked: FloatArray, gain: float, loss: float) -> FloatArray:
@@ -31,34 +31,34 @@ def rocchio(query: FloatArray, liked: FloatArray, disliked: FloatArray, gain: fl
     All three are ``[d]``: the query of unit norm, ``liked`` and ``disliked`` means of unit-norm features, zero where
     there are none.
     """
-    return normalised(query + gain * liked - loss * disliked)
+    return normalise(query + gain * liked - loss * disliked)
 
 
-def summed(features: FloatArray, weights: FloatArray) -> FloatArray:
+def weighted_sum(features: FloatArray, weights: FloatArray) -> FloatArray:
     """The weighted sum ``[d]`` of unit-norm ``features`` ``[n, d]``, normalised; ``weights`` ``[n]`` may be negative.
 
     Zero where the features cancel each other out.
     """
     wide = np.asarray(weights, np.float64)
     total = np.asarray(wide / max(float(np.abs(wide).max(initial=0.0)), 5e-324) @ features, np.float32)
-    return normalised(total) if float(np.linalg.norm(total)) > 1e-6 else np.zeros_like(total)
+    return normalise(total) if float(np.linalg.norm(total)) > 1e-6 else np.zeros_like(total)
 
 
-def combined(otherwise: FloatArray, *terms: tuple[float, FloatArray]) -> FloatArray:
+def combine(otherwise: FloatArray, *terms: tuple[float, FloatArray]) -> FloatArray:
     """The weighted sum ``[d]`` of (weight, feature ``[d]``), normalised; ``otherwise`` where nothing is left of it."""
-    total = summed(np.stack([feature for _, feature in terms]), _array([weight for weight, _ in terms]))
-    return total if total.any() else normalised(otherwise)
+    total = weighted_sum(np.stack([feature for _, feature in terms]), _array([weight for weight, _ in terms]))
+    return total if total.any() else normalise(otherwise)
 
 
-def pooled(features: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+def pool(features: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """The weighted mean ``[d]`` of ``features`` ``[n, d]``, each normalised first, and the mean again.
 
     The first feature where they cancel each other out, zeros where there are none.
     """
     if not len(features):
         return np.zeros(features.shape[-1], np.float32)
-    rows = normalised(features)
-    return combined(rows[0], *zip(np.ones(len(rows)) if weights is None else weights, rows, strict=True))
+    rows = normalise(features)
+    return combine(rows[0], *zip(np.ones(len(rows)) if weights is None else weights, rows, strict=True))
 
 
 def softmax(values: FloatArray) -> FloatArray:

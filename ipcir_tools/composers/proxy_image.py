@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.fusion import combined, normalised, pooled
+from ipcir_tools.composers.fusion import combine, normalise, pool
 from ipcir_tools.types import FloatArray, Probe
 
 
@@ -41,14 +41,14 @@ class ProxyImage(Composer):
 
     def compose(self, parts: Parts) -> Probe:
         """``lam * S_text + (1 - lam) * S_proxy * S_text``."""
-        text, proxy = pooled(parts.need("edits")), self.proxy(parts)
+        text, proxy = pool(parts.need("edits")), self.proxy(parts)
 
         def rescore(features: FloatArray) -> FloatArray:
             s_text = features @ text
             return np.asarray(self.lam * s_text + (1.0 - self.lam) * (features @ proxy) * s_text, np.float32)
 
         along = max(float(text @ proxy), 0.0)
-        return Probe(combined(text, (1.0, text), ((1.0 - self.lam) * along, proxy)), rescore)
+        return Probe(combine(text, (1.0, text), ((1.0 - self.lam) * along, proxy)), rescore)
 
     def proxy(self, parts: Parts) -> FloatArray:
         """The robust proxy feature ``f`` ``[d]``, normalised."""
@@ -56,8 +56,8 @@ class ProxyImage(Composer):
         changed = _mean(parts.need("edits") - parts.need("captions"))
         drawing = _mean(drawn)
         peak = _peak(drawing) or 1.0
-        return combined(
-            normalised(source),
+        return combine(
+            normalise(source),
             (self.s * peak, _to_peak(source)),
             (self.t * peak, _to_peak(changed)),
             (self.a, drawing),

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.fusion import combined, pooled
+from ipcir_tools.composers.fusion import combine, pool
 from ipcir_tools.types import FloatArray, Probe
 
 
@@ -34,11 +34,11 @@ class SemanticDelta(Composer):
 
     def compose(self, parts: Parts) -> Probe:
         """``S_after + neg * min(D, 0) + pos * max(D, 0)``."""
-        after, before = pooled(parts.need("edits")), pooled(parts.need("captions"))
+        after, before = pool(parts.need("edits")), pool(parts.need("captions"))
 
         def rescore(features: FloatArray) -> FloatArray:
             s_after = features @ after
             delta = s_after - features @ before
             return np.asarray(s_after + self.neg * np.minimum(delta, 0) + self.pos * np.maximum(delta, 0), np.float32)
 
-        return Probe(combined(after, (1.0 + self.pos, after), (-self.pos, before)), rescore)
+        return Probe(combine(after, (1.0 + self.pos, after), (-self.pos, before)), rescore)

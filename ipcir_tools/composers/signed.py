@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ipcir_tools.composers.composer import Composer, Parts
-from ipcir_tools.composers.fusion import combined
+from ipcir_tools.composers.fusion import combine
 from ipcir_tools.types import FloatArray, Probe
 
 
@@ -37,4 +37,4 @@ class Signed(Composer):
             (self.preserve / 2 if keep.any() else 0.0, parts.need("reference")),
             (-self.forbidden, parts.need("remove")),
         ]
-        return Probe(combined(t, *terms))
+        return Probe(combine(t, *terms))

@@ -366,7 +366,7 @@ class Engine(Components):
                 f"There is no vector {unknown[0][:60]!r}: "
                 "take handles that `encode` gave, or whole ids of pictures in the gallery."
             )
-        vector = fusion.summed(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
+        vector = fusion.weighted_sum(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
         return self._described(self.gallery.nearest(Probe(vector), k, where, exclude=set(weights)))

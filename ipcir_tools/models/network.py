@@ -67,13 +67,13 @@ class NetworkConfig(Value):
 
         return nn.Sequential(*hidden(self.wide_in), *hidden(self.hidden), nn.Linear(self.hidden, self.wide_out))
 
-    def mapped(self, layers: torch.nn.Sequential, features: torch.Tensor) -> torch.Tensor:
+    def apply(self, layers: torch.nn.Sequential, features: torch.Tensor) -> torch.Tensor:
         """``scale_out * layers(sqrt(wide_in) * features)``: ``[n, wide_in]`` of unit norm to ``[n, wide_out]``.
 
         The factor gives each number of a feature a spread of one, whatever the width.
         """
-        mapped: torch.Tensor = layers(features * self.wide_in**0.5)
-        return self.scale_out * mapped
+        output: torch.Tensor = layers(features * self.wide_in**0.5)
+        return self.scale_out * output
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +85,13 @@ class Network:
     id: str = ""
     """Identifies the weights; empty for a network that is not stored."""
 
-    def mapped(self, features: FloatArray) -> FloatArray:
+    def apply(self, features: FloatArray) -> FloatArray:
         """``[n, wide_out]`` float32 of ``features`` ``[n, wide_in]``, unit norm."""
         import torch
 
         given = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
         with torch.inference_mode():
-            return np.asarray(self.config.mapped(self.layers, given).numpy(), dtype=np.float32)
+            return np.asarray(self.config.apply(self.layers, given).numpy(), dtype=np.float32)
 
     def queries(self, encoder: Encoder, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
         """Query features ``[n, d]``, unit norm: each reference as a word in the template's sentence.
@@ -101,7 +101,7 @@ class Network:
         check_space(self.config, encoder.space)
         # Only the template's own placeholder is replaced; one in the user's text comes after it.
         sentences = [self.config.template.replace("{modification}", each) for each in modifications]
-        return encoder.embed_pseudo(sentences, self.mapped(references))
+        return encoder.embed_pseudo(sentences, self.apply(references))
 
 
 def check_space(config: NetworkConfig, space: str) -> None:

@@ -54,18 +54,18 @@ class PseudoWords:
         Gradients reach ``words`` where they require them. Raises InvalidRequestError for a template whose
         placeholder is missing, or is beyond the end of the model's context.
         """
-        sentences = _tokenized(self._tokenizer, templates, self.device)
+        sentences = tokenize_templates(self._tokenizer, templates, self.device)
         with self._lock, _WordsInPlace(self._table, sentences, words):
-            return _encoded(self._model, sentences.tokens).float()
+            return _encode(self._model, sentences.tokens).float()
 
 
 # ---- where the word goes -----------------------------------------------------------------------------
-def _tokenized(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _Sentences:
+def tokenize_templates(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _Sentences:
     """The position of the placeholder is where the tokens of two sentences with different words for it differ.
 
     This works for every tokenizer, also for one that drops punctuation, and for any sentence.
     """
-    _check(templates)
+    _check_placeholders(templates)
     for one, other in _PROBE_WORDS:
         tokens, others = (tokenizer([each.replace(PLACEHOLDER, w, 1) for each in templates]) for w in (one, other))
         different = tokens != others
@@ -78,7 +78,7 @@ def _tokenized(tokenizer: Tokenizer, templates: Sequence[str], device: str) -> _
     )
 
 
-def _check(templates: Sequence[str]) -> None:
+def _check_placeholders(templates: Sequence[str]) -> None:
     for each in templates:
         if PLACEHOLDER not in each:
             raise InvalidRequestError(f"The template {each!r} has no {PLACEHOLDER} for the pseudo word.")
@@ -128,7 +128,7 @@ class _WordsInPlace:
         return torch.where(there, self._words[:, None].to(output.device, output.dtype), output)
 
 
-def _encoded(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+def _encode(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """The result of ``model.encode_text``, without computing the padding where it has no effect.
 
     In a causal tower that reads its feature at the end of the text, what follows has none: most of 77 tokens.
@@ -136,7 +136,7 @@ def _encoded(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     from open_clip.model import CLIP
     from torch.func import functional_call
 
-    length = _used(tokens)
+    length = _used_length(tokens)
     if type(model) is not CLIP or model.attn_mask is None or model.text_pool_type not in ("argmax", "eos"):
         features: torch.Tensor = model.encode_text(tokens)
         return features
@@ -149,7 +149,7 @@ def _encoded(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     return features
 
 
-def _used(tokens: torch.Tensor) -> int:
+def _used_length(tokens: torch.Tensor) -> int:
     """The number of columns up to the end of the longest text; after it a row repeats its last token."""
     changing = (tokens != tokens[:, -1:]).any(dim=0).nonzero()
     last = int(changing.max()) if len(changing) else 0

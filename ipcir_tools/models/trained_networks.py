@@ -32,9 +32,9 @@ class TrainedNetwork:
         """Identifies the weights."""
         return self.network.id
 
-    def mapped(self, features: FloatArray) -> FloatArray:
+    def apply(self, features: FloatArray) -> FloatArray:
         """What the network makes of ``features`` ``[n, wide_in]``: ``[n, wide_out]``."""
-        return self.network.mapped(features)
+        return self.network.apply(features)
 
     def queries(self, references: FloatArray, modifications: Sequence[str]) -> FloatArray:
         """Features ``[n, d]``, unit norm, of each reference ``[n, d]`` as a word in the modification's sentence."""

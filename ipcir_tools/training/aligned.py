@@ -132,7 +132,7 @@ class AlignedTraining(Training):
             def loss(rows: Rows, step: int) -> torch.Tensor:
                 at = as_tensor(rows, device)
                 proxy = sources[at]
-                return symmetric_contrast(proxy + config.mapped(layers, proxy), wanted[at], 1.0 / self.temperature)
+                return symmetric_contrast(proxy + config.apply(layers, proxy), wanted[at], 1.0 / self.temperature)
 
             return loss
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,14 @@ from pydantic import Field
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.files import replaced
-from ipcir_tools.models.network import DESCRIPTION, NetworkConfig, Trained, save_network
+from ipcir_tools.models.network import NetworkConfig, Trained, save_network
+from ipcir_tools.training.checkpoint import CHECKPOINT, TrainingState
 from ipcir_tools.types import FloatArray, Value
 
 if TYPE_CHECKING:
     import torch
 
 
-CHECKPOINT = "checkpoint.pt"
-"""In the output folder while a training is unfinished."""
 _SAVE_EVERY = 50
 _POINTS = 20
 
@@ -32,11 +30,6 @@ Rows = NDArray[np.int64]
 """Positions of examples ``[b]``."""
 StepLoss = Callable[[Rows, int], "torch.Tensor"]
 """The loss of one step, from the rows of its examples and the step's number."""
-
-
-def finished(folder: Path) -> bool:
-    """Whether a folder holds a network and no unfinished training."""
-    return (folder / DESCRIPTION).exists() and not (folder / CHECKPOINT).exists()
 
 
 class TrainingReport(Value):
@@ -84,57 +77,6 @@ class Recipe:
         return np.random.default_rng([self.seed, step]).choice(n, min(self.batch, n), replace=False)
 
 
-@dataclass
-class _State:
-    """The state of a training: everything that its checkpoint holds."""
-
-    layers: torch.nn.Sequential
-    optimizer: torch.optim.AdamW
-    run: str
-    step: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-
-    def save(self, path: Path) -> None:
-        """Write the checkpoint whole."""
-        import torch
-
-        states = {"layers": self.layers.state_dict(), "optimizer": self.optimizer.state_dict()}
-        plain = {"run": self.run, "step": self.step, "seconds": self.seconds, "losses": self.losses}
-        with replaced(path) as part:
-            torch.save({**states, **plain}, part)
-
-    def resume(self, path: Path) -> None:
-        """Continue from the checkpoint, if there is one.
-
-        Raises InvalidRequestError where it belongs to another training, or cannot be read.
-        """
-        import torch
-
-        if not path.exists():
-            return
-        try:
-            saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-            own = saved["run"] == self.run
-            if own:
-                self._load(saved)
-        except Exception as error:  # torch and pickle raise any error for a damaged file
-            raise InvalidRequestError(
-                f"{path} is no checkpoint of a training ({type(error).__name__}): "
-                "delete it to begin anew, or choose another folder."
-            ) from error
-        if not own:
-            raise InvalidRequestError(
-                f"{path} belongs to an unfinished training on other examples or with other settings: "
-                "finish that one, choose another folder, or delete the file."
-            )
-
-    def _load(self, saved: dict[str, Any]) -> None:
-        self.layers.load_state_dict(saved["layers"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.step, self.seconds, self.losses = int(saved["step"]), float(saved["seconds"]), list(saved["losses"])
-
-
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """Layers at the end of a training, with its facts; not written yet."""
@@ -169,7 +111,7 @@ def fit(
             _zero_last_layer(layers)
         layers.to(device)
         optimizer = torch.optim.AdamW(layers.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-        state = _State(layers, optimizer, _run_id(config, recipe, examples))
+        state = TrainingState(layers, optimizer, _run_id(config, recipe, examples))
         state.resume(folder / CHECKPOINT)
         _run(state, recipe, len(examples), loss_of(layers), folder / CHECKPOINT, progress)
     return Fitted(layers, recipe, len(examples), state.losses, state.seconds)
@@ -203,7 +145,9 @@ def finish(
     )
 
 
-def _run(state: _State, recipe: Recipe, n: int, loss_of: StepLoss, checkpoint: Path, progress: Progress | None) -> None:
+def _run(
+    state: TrainingState, recipe: Recipe, n: int, loss_of: StepLoss, checkpoint: Path, progress: Progress | None
+) -> None:
     import torch
 
     before, began = state.seconds, time.monotonic()

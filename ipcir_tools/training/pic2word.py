@@ -82,7 +82,7 @@ class Pic2WordTraining(Training):
 
             def loss(rows: Rows, step: int) -> torch.Tensor:
                 batch = images[as_tensor(rows, encoder.device)]
-                sentences = pseudo.features([SENTENCE] * len(rows), config.mapped(layers, batch))
+                sentences = pseudo.features([SENTENCE] * len(rows), config.apply(layers, batch))
                 return symmetric_contrast(sentences, batch, pseudo.scale)
 
             return loss

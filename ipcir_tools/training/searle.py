@@ -119,7 +119,7 @@ class SearleTraining(Training):
 
         def loss(rows: Rows, step: int) -> torch.Tensor:
             at = as_tensor(rows, encoder.device)
-            made, wanted = config.mapped(layers, images[at]), targets[at]
+            made, wanted = config.apply(layers, images[at]), targets[at]
             chosen = phrases.choose(nearest[rows], np.random.default_rng([self.seed, step, 1]))
             distilled = distillation(made, wanted, self.temperature) + length_error(made, wanted)
             return distilled + self.regularisation * oti.regulariser(encoder, phrases, chosen, made)

@@ -30,8 +30,8 @@ from ipcir_tools.models.trained_networks import find_network, load_trained, own_
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.training import oti
+from ipcir_tools.training.checkpoint import CHECKPOINT, finished
 from ipcir_tools.training.data import read_pictures, read_triplets, some_captions
-from ipcir_tools.training.loop import CHECKPOINT, finished
 
 METHODS = ("pic2word", "searle", "aligned")
 REPORT = ["method", "folder", "examples", "steps", "seconds", "losses", "before", "after", "left_out"]

@@ -1,4 +1,4 @@
-"""What every composer has: a name, needs, parameters and a spelling; and the seed paper's five on plain axes."""
+"""What every composer has: a name, needs, parameters and a spec; and the seed paper's five on plain axes."""
 
 from __future__ import annotations
 
@@ -128,21 +128,21 @@ def test_parameters_have_the_published_defaults():
     }
 
 
-def test_parameters_are_spelled_behind_the_name():
+def test_parameters_follow_the_name():
     composer = composer_named("discount:weight=0.8:b=0.5")
     assert (composer.name, composer.parameters) == ("discount", {"weight": 0.8, "b": 0.5})
     assert composer_named("discount: b = 0.5").parameters == {"weight": 0.85, "b": 0.5}
     assert COMPOSERS["discount"].parameters["b"] == 0.35, "the composer itself is never changed"
 
 
-def test_a_spelling_says_what_is_not_at_its_default():
+def test_a_spec_holds_what_is_not_at_its_default():
     assert [composer.spec for composer in COMPOSERS.values()] == list(COMPOSERS)
     assert composer_named("discount:weight=0.85:b=0.5").spec == "discount:b=0.5"
     assert composer_named("ensemble:captions=5").spec == "ensemble:captions=5"
 
 
 @given(weight=st.floats(0, 1), b=st.floats(0, 1e6))
-def test_a_composer_is_read_back_from_its_spelling(weight, b):
+def test_a_composer_is_read_back_from_its_spec(weight, b):
     composer = COMPOSERS["discount"].with_options({"weight": weight, "b": b})
     assert composer_named(composer.spec) == composer
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from ipcir_tools.composers import COMPOSERS, Parts, composer_named, fusion
 from ipcir_tools.composers.adast import nearest_step
-from ipcir_tools.composers.fusion import combined, pooled, softmax
+from ipcir_tools.composers.fusion import combine, pool, softmax
 
 X, Y, Z, W = np.eye(4, dtype=np.float32)
 AXES = np.eye(4, dtype=np.float32)
@@ -95,15 +95,15 @@ def test_the_delta_takes_other_slopes():
 def test_an_edit_that_changes_nothing_is_searched_by_its_cosine():
     rows = lone(X, unit(1, 2, 0, 0))
     probe = compose("semantic-delta", captions=rows, edits=rows)
-    middle = fusion.normalised(rows.sum(axis=0))
+    middle = fusion.normalise(rows.sum(axis=0))
     assert probe.score(AXES) == pytest.approx(AXES @ middle, abs=1e-6)
 
 
 def test_the_deltas_candidates_are_those_of_a_bound_that_the_score_never_exceeds():
     captions, edits = lone(X, unit(1, 1, 0, 0)), lone(Y, unit(0, 1, 1, 0))
     probe = compose("semantic-delta", captions=captions, edits=edits)
-    pictures = fusion.normalised(np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32))
-    after, before = (fusion.normalised(rows.sum(axis=0)) for rows in (edits, captions))
+    pictures = fusion.normalise(np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32))
+    after, before = (fusion.normalise(rows.sum(axis=0)) for rows in (edits, captions))
     size = np.linalg.norm(1.13 * after - 0.13 * before)
     bound = size * (pictures @ probe.vector)
     reached = pictures @ after >= pictures @ before
@@ -153,8 +153,8 @@ def test_roles_add_up_with_their_signs():
 
 
 def test_roles_take_other_weights():
-    spelled = "signed:whole=2:desired=0:preserve=4:forbidden=1"
-    probe = compose(spelled, imagined=X, add=Y, keep=Z, remove=W, reference=X)
+    spec = "signed:whole=2:desired=0:preserve=4:forbidden=1"
+    probe = compose(spec, imagined=X, add=Y, keep=Z, remove=W, reference=X)
     assert probe.vector == pytest.approx(unit(2 + 2, 0, 2, -1), abs=1e-6)
 
 
@@ -241,10 +241,10 @@ def test_where_the_closed_form_is_the_minimum_an_end_is_taken():
     # v lies against text and caption: v.t + v.c = -1.2, and the level point is (1 - 0.36) / (-1.2) = -0.53.
     t, c, v = X, Y, unit(-3, -3, math.sqrt(7), 0)
     steps = np.linspace(-1, 1, 401)
-    cosines = [float(fusion.normalised(v + np.float32(step) * (t - c)) @ t) for step in steps]
+    cosines = [float(fusion.normalise(v + np.float32(step) * (t - c)) @ t) for step in steps]
     chosen = nearest_step(t, c, v, beta=1.0)
     assert chosen == 1.0
-    assert float(fusion.normalised(v + chosen * (t - c)) @ t) == pytest.approx(max(cosines), abs=1e-6)
+    assert float(fusion.normalise(v + chosen * (t - c)) @ t) == pytest.approx(max(cosines), abs=1e-6)
 
 
 def test_where_the_cosine_falls_all_the_way_the_lower_end_is_taken():
@@ -260,10 +260,10 @@ def test_where_nothing_is_edited_there_is_no_step():
 
 @given(npst.arrays(np.float32, (3, 4), elements=st.floats(-1, 1, width=16)), st.floats(0, 1))
 def test_no_step_within_the_bound_is_better(rows, beta):
-    t, c, v = fusion.normalised(rows)
+    t, c, v = fusion.normalise(rows)
 
     def cosine(step: float) -> float:
-        return float(fusion.normalised(v + np.float32(step) * (t - c)) @ t)
+        return float(fusion.normalise(v + np.float32(step) * (t - c)) @ t)
 
     chosen = nearest_step(t, c, v, beta)
     assert abs(chosen) <= beta
@@ -344,8 +344,8 @@ def features(rows: int):
 
 def parts_from(rows: np.ndarray, several: np.ndarray, weight: float) -> Parts:
     single = [part for part in Parts.__dataclass_fields__ if part not in {"weight", "captions", "edits", "drawn"}]
-    vectors = dict(zip(single, fusion.normalised(rows), strict=True))
-    many = fusion.normalised(several).reshape(3, -1, 6)
+    vectors = dict(zip(single, fusion.normalise(rows), strict=True))
+    many = fusion.normalise(several).reshape(3, -1, 6)
     return Parts(weight=weight, captions=many[0], edits=many[1], drawn=many[2], **vectors)
 
 
@@ -354,7 +354,7 @@ def parts_from(rows: np.ndarray, several: np.ndarray, weight: float) -> Parts:
 def test_every_score_is_finite_whatever_the_features_are(name, rows, several, weight):
     """Zeros, opposites and empty lists among them."""
     probe = COMPOSERS[name].compose(parts_from(rows, several, weight))
-    scores = probe.score(fusion.normalised(np.concatenate([rows, -rows, np.zeros_like(rows[:1])])))
+    scores = probe.score(fusion.normalise(np.concatenate([rows, -rows, np.zeros_like(rows[:1])])))
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
     assert np.linalg.norm(probe.vector) == pytest.approx(1, abs=1e-4) or not probe.vector.any()
@@ -369,14 +369,14 @@ def test_the_candidates_of_a_rule_that_is_not_linear_hold_its_best(name):
     rng = np.random.default_rng(7)
 
     def cone(n: int, axis: int) -> np.ndarray:
-        return fusion.normalised(np.eye(64)[axis] * 6 + rng.standard_normal((n, 64))).astype(np.float32)
+        return fusion.normalise(np.eye(64)[axis] * 6 + rng.standard_normal((n, 64))).astype(np.float32)
 
     pictures, texts = cone(4_000, 0), cone(8, 1)
-    texts = fusion.normalised(texts + 0.4 * pictures[:8])
+    texts = fusion.normalise(texts + 0.4 * pictures[:8])
     probe = COMPOSERS[name].compose(
         Parts(
             weight=0.5, reference=pictures[1], imagined=texts[0], caption=texts[1], captions=texts[1:2],
-            edits=texts[:1], drawn=fusion.normalised(pictures[:1] + 0.5 * pictures[2:3]),
+            edits=texts[:1], drawn=fusion.normalise(pictures[:1] + 0.5 * pictures[2:3]),
         )
     )  # fmt: skip
     best = np.argsort(-probe.score(pictures))[:10]
@@ -396,16 +396,16 @@ def test_a_linear_rule_is_one_query(name):
 
 
 def test_a_sum_that_cancels_out_leaves_the_other_direction():
-    assert combined(2 * Y, (1.0, X), (-1.0, X)) == pytest.approx(Y)
-    assert combined(Y, (0.0, X)) == pytest.approx(Y)
-    assert combined(Y, (3.0, X), (4.0, Z)) == pytest.approx(unit(3, 0, 4, 0))
+    assert combine(2 * Y, (1.0, X), (-1.0, X)) == pytest.approx(Y)
+    assert combine(Y, (0.0, X)) == pytest.approx(Y)
+    assert combine(Y, (3.0, X), (4.0, Z)) == pytest.approx(unit(3, 0, 4, 0))
 
 
 def test_a_mean_that_cancels_out_is_its_first():
-    assert pooled(lone(X, -X)) == pytest.approx(X)
-    assert pooled(np.zeros((0, 4), np.float32)).tolist() == [0, 0, 0, 0]
-    assert pooled(lone(X, 9 * Y)) == pytest.approx(unit(1, 1, 0, 0))
-    assert pooled(lone(X, Y), np.array([3.0, 4.0])) == pytest.approx(unit(3, 4, 0, 0))
+    assert pool(lone(X, -X)) == pytest.approx(X)
+    assert pool(np.zeros((0, 4), np.float32)).tolist() == [0, 0, 0, 0]
+    assert pool(lone(X, 9 * Y)) == pytest.approx(unit(1, 1, 0, 0))
+    assert pool(lone(X, Y), np.array([3.0, 4.0])) == pytest.approx(unit(3, 4, 0, 0))
 
 
 def test_a_softmax_sums_to_one_however_large_its_numbers_are():

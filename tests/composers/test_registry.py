@@ -89,7 +89,7 @@ def test_a_trained_composer_is_one_file_and_one_registration(registry, pictures,
         result = engine.search(red(engine), "in blue", composer="toy")
         network = load_network(settings.home / "networks" / "toy", "toy", engine.encoder.space)
         both = engine.features.images([red(engine)])[red(engine)] + engine.features.texts(["in blue"])[0]
-        probe = fusion.normalised(network.mapped(fusion.normalised(both)[None]))[0]
+        probe = fusion.normalise(network.apply(fusion.normalise(both)[None]))[0]
         scores = {hit.source: hit.score for hit in result.turn.hits}
         for source, score in scores.items():
             record = next(stamp.image_id for path, stamp in engine.catalog.stamps().items() if path == source)

@@ -21,7 +21,7 @@ class Toy(TrainedComposer):
     def apply(self, network, parts, modifications):
         """The sums, mapped."""
         sums = np.stack([each.need("reference") + each.need("modification") for each in parts])
-        return fusion.normalised(network.mapped(fusion.normalised(sums)))
+        return fusion.normalise(network.apply(fusion.normalise(sums)))
 
 
 class ToyTraining(Training):
@@ -39,6 +39,6 @@ class ToyTraining(Training):
         images = as_tensor(features, "cpu")
 
         def loss_of(layers):
-            return lambda rows, step: (config.mapped(layers, images[rows]) - images[rows]).square().sum()
+            return lambda rows, step: (config.apply(layers, images[rows]) - images[rows]).square().sum()
 
         return finish(config, fit(config, self.recipe, features, loss_of, folder, progress), folder)

@@ -157,7 +157,7 @@ def test_a_picture_that_was_lost_is_drawn_again_as_it_was(played):
     assert lost.read_bytes() == before
 
 
-def test_progress_is_told(played):
+def test_progress_is_reported(played):
     told: list[tuple[str, int, int]] = []
     with Engine.open(load_settings(home=played.folder, models="demo")) as engine:
         play.play(engine, played.folder, lambda *step: told.append(step))

@@ -390,7 +390,7 @@ def test_drawing_goes_on_where_it_was(tmp_path):
         assert (drawn_again.format, drawn_again.size) == ("JPEG", (SIZE, SIZE))
 
 
-# --- what the small models are taught on
+# --- what the small models are trained on
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ipcir_tools.composers.fusion import normalised
+from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.ranking import without_copies
@@ -72,7 +72,7 @@ PICTURES = {"ref": [1, 0, 0], "copy": [1, 0.01, 0], "scene": [1, 0.1, 0], "goal"
 def open_engine(tmp_path):
     def opened(composer: str, known: bool = True, **chosen: object) -> Engine:
         engine = Engine.open(Settings(home=tmp_path / "home", composer=composer, models="demo", **chosen))
-        vectors = {name: normalised(np.array(row, np.float32)) for name, row in PICTURES.items()}
+        vectors = {name: normalise(np.array(row, np.float32)) for name, row in PICTURES.items()}
         records = [
             ImageRecord(id=name, source=f"/{name}.png", bytes=1, width=1, height=1, format="png") for name in PICTURES
         ]
@@ -82,7 +82,7 @@ def open_engine(tmp_path):
             [each for each in records if each.id in inside], stamps, {n: vectors[n] for n in inside}, "hand/3d"
         )
         engine.catalog.remember(records)
-        engine.catalog.put_features({text_key("blue"): normalised(np.array([1, 0.2, 0.2], np.float32))}, "hand/3d")
+        engine.catalog.put_features({text_key("blue"): normalise(np.array([1, 0.2, 0.2], np.float32))}, "hand/3d")
         engine.check_space = lambda: None
         engines.append(engine)
         return engine

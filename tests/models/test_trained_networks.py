@@ -68,8 +68,8 @@ def test_networks_in_the_home_are_used_by_their_composers(engine, red):
         expected = network.queries(engine.encoder, composed.image[None], ["in blue"])[0]
         assert np.allclose(composed.probe.vector, expected, atol=1e-5)
     proxy = parts[3].probe.vector
-    moved = load_network(networks["aligned"], "aligned", engine.encoder.space).mapped(proxy[None])[0]
-    assert np.allclose(parts[2].probe.vector, fusion.normalised(proxy + moved), atol=1e-5)
+    moved = load_network(networks["aligned"], "aligned", engine.encoder.space).apply(proxy[None])[0]
+    assert np.allclose(parts[2].probe.vector, fusion.normalise(proxy + moved), atol=1e-5)
     turn = engine.search(red, "in blue", composer="pic2word").turn
     assert all(hit.score == pytest.approx(hit.text_score, abs=1e-5) for hit in turn.hits)
     assert all(hit.image_score is not None for hit in turn.hits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +73,9 @@ def _command(composer: TrainedComposer) -> Any:
 
 
 def _training_class(composer: TrainedComposer) -> type[Training]:
-    module, _, name = composer.training.partition(":")
-    training: type[Training] = getattr(importlib.import_module(module), name)
+    from ipcir_tools.models.registry import import_attribute
+
+    training: type[Training] = import_attribute(composer.training)
     return training
 
 
@@ -117,7 +117,7 @@ class _TrainingOptions:
 def _output_folder(name: str, out: Path | None, again: bool, settings: Settings) -> Path:
     """Where the network goes. Raises InvalidRequestError where a finished one is not to be replaced."""
     from ipcir_tools.models.trained_networks import own_folder
-    from ipcir_tools.training.loop import finished
+    from ipcir_tools.training.checkpoint import finished
 
     folder = out.expanduser().absolute() if out else own_folder(name, settings)
     if finished(folder) and not again:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ipcir_tools.demo.training import corpus, loop, model_card, small_blip, small_clip, tokenizer
 from ipcir_tools.demo.training.corpus import Corpus
@@ -25,32 +26,11 @@ _CHECKPOINTS = ("clip", "blip", "blip-second")
 
 def main(argv: list[str] | None = None) -> None:
     """Draw, train, score, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path(".train"), help="folder for pictures and checkpoints")
-    parser.add_argument("--out", type=Path, default=DEMO_FOLDER, help="folder for the finished models")
-    parser.add_argument("--pictures", type=int, default=30_000)
-    parser.add_argument("--clip-steps", type=int, default=small_clip.STEPS)
-    parser.add_argument("--blip-steps", type=int, default=small_blip.STEPS)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args(argv)
+    options = _parse(argv)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<16}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(what: str, done: int, total: int, note: str = "") -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total, note="")
-            bars.update(tasks[what], completed=done, note=note)
-
+    with _progress(console) as progress:
         data = corpus.corpus("train", options.pictures, 0, options.work, progress)
         _write_tokenizer(data, options.work / "tokenizer")
         small_clip.train_model(data, options.work, options.out / "clip", options.clip_steps, progress)
@@ -59,6 +39,38 @@ def main(argv: list[str] | None = None) -> None:
     minutes = {"clip": spent["clip"], "blip": spent["blip"] + spent["blip-second"]}
     console.print(f"trained ({minutes['clip']:.0f} + {minutes['blip']:.0f} minutes); scoring")
     model_card.write(options.out, len(data.garments), minutes)
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path(".train"), help="folder for pictures and checkpoints")
+    parser.add_argument("--out", type=Path, default=DEMO_FOLDER, help="folder for the finished models")
+    parser.add_argument("--pictures", type=int, default=30_000)
+    parser.add_argument("--clip-steps", type=int, default=small_clip.STEPS)
+    parser.add_argument("--blip-steps", type=int, default=small_blip.STEPS)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[..., None]]:
+    """A function that shows a bar for each kind of work: ``progress(what, done, total, note)``."""
+    columns = (
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console) as bars:
+
+        def progress(what: str, done: int, total: int, note: str = "") -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total, note="")
+            bars.update(tasks[what], completed=done, note=note)
+
+        yield progress
 
 
 def _write_tokenizer(data: Corpus, folder: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ipcir_tools.batches import chunked, no_progress
 from ipcir_tools.composers import COMPOSERS
-from ipcir_tools.composers.fusion import pooled
+from ipcir_tools.composers.fusion import pool
 from ipcir_tools.engine.components import Components
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
@@ -91,7 +91,7 @@ class CaptionFeatures(Features):
     ) -> dict[str, FloatArray]:
         texts = list(dict.fromkeys(text for id_ in ids for text in self._captions_of[id_]))
         known = dict(zip(texts, self.texts(texts, tally), strict=True))
-        made = {id_: pooled(np.stack([known[text] for text in self._captions_of[id_]])) for id_ in ids}
+        made = {id_: pool(np.stack([known[text] for text in self._captions_of[id_]])) for id_ in ids}
         self._catalog.put_features(made, self.space)
         self._count("images", len(made), tally)
         return made

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ipcir_tools.composers.fusion import weighted
+from ipcir_tools.composers.fusion import fuse
 from ipcir_tools.evaluation.benchmarks import Query
 from ipcir_tools.evaluation.metrics.metrics import IntArray, Scored
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
@@ -33,7 +33,7 @@ class Curve:
         self._groups += [query.group for query in queries]
         stacked = np.stack(texts), np.stack(images)
         for weight in WEIGHTS:
-            probes = [Probe(vector) for vector in weighted(*stacked, weight)]
+            probes = [Probe(vector) for vector in fuse(*stacked, weight)]
             self._ranks[weight] += [scored.main for scored in rank(probes)]
 
     def points(self, failed: Sequence[str]) -> tuple[dict[str, float], ...]:

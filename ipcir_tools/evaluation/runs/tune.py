@@ -144,14 +144,14 @@ def _measure(benchmark: Benchmark, name: str | None) -> Measure:
 
 
 def fitted(composer: Composer) -> list[str]:
-    """The parameters that can be fitted: real numbers that only the composing depends on."""
+    """The parameters that can be fitted: real numbers on which only the composition depends."""
     if isinstance(composer, TrainedComposer):
         return []  # its network fits the parameters that it was trained with
     return [name for name, each in type(composer).model_fields.items() if each.annotation is float]
 
 
 def grid(composer: Composer, name: str) -> list[float]:
-    """The values to try for a parameter, those that it may have."""
+    """The values to try for a parameter, within its bounds."""
     field, now = type(composer).model_fields[name], float(composer.parameters[name])
     if any(isinstance(bound, Le) for bound in field.metadata):
         return list(_STEPS)
@@ -165,6 +165,8 @@ def grid(composer: Composer, name: str) -> list[float]:
 
 
 class _Search:
+    """The search over the parameters of one composer; the merit of each setting is computed at most once."""
+
     def __init__(
         self, engine: Engine, benchmark: Benchmark, start: Composer, measure: Measure, progress: Progress | None
     ) -> None:
@@ -182,13 +184,13 @@ class _Search:
             before = best
             for name in fitted(best):
                 settings = [best, *(best.with_options({name: float(f"{value:.4g}")}) for value in grid(best, name))]
-                best = max(settings, key=self.merit)  # the first of equals: what there was
+                best = max(settings, key=self.merit)  # the first of equals: the present one
             if best == before:
                 break
         return best
 
     def merit(self, composer: Composer) -> Merit:
-        """How good a setting is."""
+        """The merit of a setting, computed at the first call."""
         if composer.spec not in self.known:
             self.known[composer.spec] = self._measured(composer)
             if self._progress:
@@ -210,7 +212,7 @@ def _reweighted(composed: Composed, composer: Composer) -> Any:
 
 
 def tuned_rows(tuned: Tuned) -> Sequence[tuple[str, str]]:
-    """How it was found, line by line, for a person."""
+    """The rows of a table: label and text."""
     return (
         (f"{tuned.measure} before", f"{tuned.before:.2f} %"),
         (f"{tuned.measure} after", f"{tuned.after:.2f} % (on the queries that it was fitted on)"),

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.chains.composition import chain
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.cli import main
-from ipcir_tools.composers.fusion import normalised
+from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.demo.experiments import likeness, play_dialogues
 from ipcir_tools.demo.world.garments import Garment, Scene
 from ipcir_tools.demo.world.wardrobe import Drawn
@@ -32,13 +32,13 @@ TEXTS = {"one": [0.9, 0.4, 0.1], "two": [0.5, 0.5, 0.6]}
 @pytest.fixture
 def engine(tmp_path):
     with Engine.open(Settings(home=tmp_path / "home", composer="imagined", models="demo")) as opened:
-        vectors = {name: normalised(np.array(row, np.float32)) for name, row in PICTURES.items()}
+        vectors = {name: normalise(np.array(row, np.float32)) for name, row in PICTURES.items()}
         records = [
             ImageRecord(id=name, source=f"/{name}.png", bytes=1, width=1, height=1, format="png") for name in PICTURES
         ]
         stamps = [FileStamp(f"/{name}.png", name, 1, 1) for name in PICTURES]
         opened.catalog.add(records, stamps, vectors, "hand/3d")
-        texts = {text_key(text): normalised(np.array(row, np.float32)) for text, row in TEXTS.items()}
+        texts = {text_key(text): normalise(np.array(row, np.float32)) for text, row in TEXTS.items()}
         opened.catalog.put_features(texts, "hand/3d")
         opened.captioner_id = "hand"
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a thing"), "hand")

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.chains.composition.requests import ComposeRequest, Step
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import ABLATION
-from ipcir_tools.composers.fusion import normalised
+from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.evaluation.benchmarks import Query
 from ipcir_tools.evaluation.experiments.ablation import CUTS, run_ablation
@@ -101,8 +101,8 @@ def engine(tmp_path):
             ImageRecord(id=id_, source=f"/{id_}.png", bytes=1, width=1, height=1, format="png") for id_ in PICTURES
         ]
         stamps = [FileStamp(record.source, record.id, 1, 1) for record in records]
-        opened.catalog.add(records, stamps, {id_: normalised(row) for id_, row in PICTURES.items()}, "hand/4d")
-        opened.catalog.put_features({text_key(text): normalised(row) for text, row in TEXTS.items()}, "hand/4d")
+        opened.catalog.add(records, stamps, {id_: normalise(row) for id_, row in PICTURES.items()}, "hand/4d")
+        opened.catalog.put_features({text_key(text): normalise(row) for text, row in TEXTS.items()}, "hand/4d")
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a red dress"), "hand")
         opened.captioner_id = "hand"
         yield opened
