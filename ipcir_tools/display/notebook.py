@@ -45,6 +45,10 @@ def result_text(result: SearchResult) -> str:
 
 def turn_html(turn: Turn) -> str:
     """A turn in a notebook: the reference and the hits, their images inside the HTML."""
+    return str(_turn_markup(turn))
+
+
+def _turn_markup(turn: Turn) -> Markup:
     head = Markup("<b>{}</b> {}").format(_query_line(turn), _FAINT.format(f"turn {turn.id}"))
     if turn.imagined is not None:
         head += Markup("<br>{}").format(_imagined_line(turn))
@@ -59,9 +63,8 @@ def turn_html(turn: Turn) -> str:
 def result_html(result: SearchResult) -> str:
     """A search result in a notebook: its turn and its warnings."""
     warnings = Markup().join(Markup("<div>warning: {}</div>").format(printable_line(text)) for text in result.warnings)
-    return turn_html(result.turn) + (
-        Markup("<div style='{};color:#a33'>{}</div>").format(_STYLE, warnings) if warnings else ""
-    )
+    box = Markup("<div style='{};color:#a33'>{}</div>").format(_STYLE, warnings) if warnings else ""
+    return str(_turn_markup(result.turn) + box)
 
 
 def _query_line(turn: Turn) -> str:

@@ -1,4 +1,4 @@
-"""Contact sheets: reference, edit and ranked hits as one picture."""
+"""Search sheets: reference, modification and ranked hits as one image."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from ipcir_tools.settings import Settings
 from ipcir_tools.types import Hit, SearchResult
 
 _SIDE = 224
+"""Width of the column with the reference."""
 _ADVICE = "name a .png file in a folder of yours"
 _LEADING = 6
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_MARK = (30, 140, 80)
+_GREEN = (30, 140, 80)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Strip:
 
 
 def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
-    """See that a sheet can be written, before anything is searched for it, and that it is none of the ``pictures``.
+    """Check, before a search, that a sheet can be written and is none of the user's ``pictures``.
 
     Raises InvalidRequestError.
     """
@@ -42,14 +43,14 @@ def check_sheet(path: Path, pictures: Collection[str] = ()) -> None:
     if {str(path), str(located(path))} & set(pictures):
         raise InvalidRequestError(f"{path} is a picture of yours: name another .png file in a folder of yours.")
     if path.suffix.lower() not in _SUFFIXES:
-        raise InvalidRequestError(f"{path} is no name for a sheet: {_ADVICE}.")
+        raise InvalidRequestError(f"{path} is not a name for a sheet: {_ADVICE}.")
     check_writable(path, _ADVICE)
 
 
 def save_sheet(
     strips: Sequence[Strip], path: Path, settings: Settings, *, columns: int = PER_LINE, most: int = 20
 ) -> None:
-    """Draw the searches one below the other and write a PNG or JPEG, as the name ends.
+    """Draw the searches one below the other and write a PNG, JPEG or WebP, by the suffix of the name.
 
     Raises InvalidRequestError where the file cannot be written.
     """
@@ -59,7 +60,7 @@ def save_sheet(
 
 
 def draw_sheet(strips: Sequence[Strip], settings: Settings, *, columns: int = PER_LINE, most: int = 20) -> Image.Image:
-    """The sheet as a picture; a file that cannot be read any more is a grey square with its reason."""
+    """The sheet as an image; a file that can no longer be read is a grey square with the reason."""
     drawn = [_strip(strip, settings, columns, most) for strip in strips]
     sheet = Image.new("RGB", (max(each.width for each in drawn), sum(each.height for each in drawn)), PAPER)
     top = 0
@@ -73,9 +74,9 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
     turn = strip.result.turn
     hits, lines = turn.hits[:most], _lines(strip.result)
     rows = max(1, -(-len(hits) // columns))
-    said = sum(line.size + _LEADING for line in lines)
+    text_height = sum(line.size + _LEADING for line in lines)
     width = _SIDE + columns * (CELL + GAP) + 2 * GAP
-    picture = Image.new("RGB", (width, max(rows * (CELL + LABEL), CELL + GAP + said) + 2 * GAP), PAPER)
+    picture = Image.new("RGB", (width, max(rows * (CELL + LABEL), CELL + GAP + text_height) + 2 * GAP), PAPER)
     draw = ImageDraw.Draw(picture)
     reference = read_pixels(turn.reference_source, settings) if turn.reference_source else "words alone"
     picture.paste(tile(reference), (GAP, GAP))
@@ -88,28 +89,28 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
         picture.paste(tile(read_pixels(hit.source, settings)), (x, y))
         marked = hit.id in strip.marked
         if marked:
-            draw.rectangle((x - 4, y - 4, x + CELL + 3, y + CELL + 3), outline=_MARK, width=4)
-        label(draw, x, y, hit.rank, _scored(hit), _MARK if marked else INK)
+            draw.rectangle((x - 4, y - 4, x + CELL + 3, y + CELL + 3), outline=_GREEN, width=4)
+        label(draw, x, y, hit.rank, _score_label(hit), _GREEN if marked else INK)
     draw.line((0, picture.height - 1, width, picture.height - 1), fill=(226, 224, 218))
     return picture
 
 
-def _scored(hit: Hit) -> str:
-    """A hit's score, and what a model made of the picture, or else the beginning of its id."""
+def _score_label(hit: Hit) -> str:
+    """A hit's score, and its judgement or else the beginning of its id."""
     judged = hit.judged
     return f"{hit.score:.3f}  " + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else hit.id[:8])
 
 
 @dataclass(frozen=True)
-class _Line:
+class _TextLine:
     text: str
     size: int
     ink: tuple[int, int, int]
 
 
-def _lines(result: SearchResult) -> list[_Line]:
-    """What stands below the reference: the edit, then the imagined target."""
+def _lines(result: SearchResult) -> list[_TextLine]:
+    """The text below the reference: the modification, then the imagined target."""
     turn = result.turn
-    edit = textwrap.wrap(request_text(turn), 20)[:3]
-    told = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
-    return [_Line(text, 19, INK) for text in edit] + [_Line(text, 13, FAINT) for text in told]
+    modification = textwrap.wrap(request_text(turn), 20)[:3]
+    description = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
+    return [_TextLine(text, 19, INK) for text in modification] + [_TextLine(text, 13, FAINT) for text in description]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,21 +25,21 @@ from ipcir_tools.cli.options import (
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from ipcir_tools.batches import Progress
     from ipcir_tools.engine.components import Components
+    from ipcir_tools.evaluation.benchmarks import Benchmark
     from ipcir_tools.evaluation.benchmarks.registry import BenchmarkChoice
     from ipcir_tools.evaluation.comparison.accounting import Prices
     from ipcir_tools.evaluation.comparison.arms import Arm
     from ipcir_tools.evaluation.comparison.report import Comparison
-    from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
+    from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery
     from ipcir_tools.prompts import Prompt
     from ipcir_tools.settings import Settings
 
 
 Folder = Annotated[
     Path | None,
-    typer.Option(
-        "--prompts", help="Folder of your own prompts; its ID.md stands in for the package's [IPCIR_PROMPTS]."
-    ),
+    typer.Option("--prompts", help="Folder of your own prompts; its ID.md replaces the package's [IPCIR_PROMPTS]."),
 ]
 Bench = Annotated[
     str | None,
@@ -77,36 +78,26 @@ def compare(
     captioner: CaptionerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare prompts and models on the same queries: what is found, what went wrong, and what it takes.
+    """Compare prompts and models on the same queries: recall, failures and cost.
 
-    Every PROMPT is run with every --llm. Replies are kept as they come: a comparison that was killed goes on where it
-    was, and pays for no reply twice.
+    Every PROMPT is run with every --llm. Replies are stored as they come: a comparison that was killed continues where
+    it was, and pays for no reply twice.
     """
     from ipcir_tools.settings import load_settings
 
-    settings = load_settings(prompts=prompts)
-    arms, notes = _arms(named, llm or [], settings)
-    table = _prices(prices)
+    arms, notes = _arms(named, llm or [], load_settings(prompts=prompts))
+    plan = _Plan(arms, notes, _prices(prices), composer, queries, k)
     from ipcir_tools.files import check_writable, write_text
 
     if html:
         check_writable(html)
-    chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
-
-    def compared(runner: ComparisonRunner, engine: Components) -> Comparison:
-        from ipcir_tools.evaluation.comparison import compare as comparison
-        from ipcir_tools.evaluation.comparison.arms import engine_imaginer
-
-        options = comparison.ComparisonOptions(prices=table, notes=tuple(notes), wait=_wait)
-        return comparison.compare(runner, arms, engine_imaginer(engine), options)
-
     if queries_file is not None:
         files = _caption_files(part.gallery, queries_file, embeddings, benchmark)
-        _check_blind(arms)
-        comparison, page = _on_captions(*files, compared, composer, queries, k, home, chosen)
+        _check_needs_no_images(arms)
+        comparison, page = _on_captions(plan, *files, home, prompts)
     else:
-        choice = part.choose(benchmark or "wardrobe")
-        comparison, page = _on_pictures(choice, compared, composer, queries, k, home, chosen)
+        chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
+        comparison, page = _on_pictures(plan, part.choose(benchmark or "wardrobe"), home, chosen)
     if html:
         write_text(html, page())
     from ipcir_tools.cli.output.prompts import show_comparison
@@ -116,8 +107,33 @@ def compare(
     print_result(as_json, lambda: comparison_json(comparison), lambda: show_comparison(comparison, written))
 
 
-Made = tuple["Comparison", Callable[[], str]]
-"""A comparison, and what writes it as a page."""
+@dataclass(frozen=True)
+class _Plan:
+    """What is compared, whatever the queries are over."""
+
+    arms: list[Arm]
+    notes: list[str]
+    prices: Prices | None
+    composer: str
+    queries: int | None
+    k: int
+
+    def run(
+        self, engine: Components, benchmark: Benchmark, progress: Progress, gallery: BenchmarkGallery | None = None
+    ) -> tuple[Comparison, BenchmarkGallery]:
+        """The comparison on a sample of the benchmark, and the gallery of its images."""
+        from ipcir_tools.evaluation.comparison.arms import engine_imaginer
+        from ipcir_tools.evaluation.comparison.compare import ComparisonOptions, compare
+        from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
+
+        sample = sampled(benchmark, self.queries)
+        runner = ComparisonRunner(engine, sample, self.composer, top=self.k, progress=progress, gallery=gallery)
+        options = ComparisonOptions(prices=self.prices, notes=tuple(self.notes), wait=_wait)
+        return compare(runner, self.arms, engine_imaginer(engine), options), runner.gallery
+
+
+ComparisonPage = tuple["Comparison", Callable[[], str]]
+"""A comparison, and a function that renders its page."""
 
 
 def _arms(named: Sequence[str], llms: Sequence[str], settings: Settings) -> tuple[list[Arm], list[str]]:
@@ -143,11 +159,11 @@ def _unused_note(prompts: Sequence[Prompt]) -> str:
 
 
 def _wait(seconds: float) -> None:
-    """Waits, and says on standard error why nothing happens."""
+    """Wait, with a line on standard error that gives the reason."""
     from ipcir_tools.cli.output.console import err
 
     if seconds >= 1:
-        err.print(f"[dim]the language model's server stopped answering: it is asked again in {seconds:.0f} s[/]")
+        err.print(f"[dim]the language model's server stopped answering: trying again in {seconds:.0f} s[/]")
     time.sleep(seconds)
 
 
@@ -165,53 +181,30 @@ def _prices(path: Path | None) -> Prices | None:
     except (OSError, ValidationError) as error:
         form = '{"openai:gpt-5-mini": {"input": 0.25, "output": 2.0}}'
         raise InvalidRequestError(
-            f"{path} is no price table ({error_line(error)}): write it as {form}, dollars a million tokens."
+            f"{path} is not a price table ({error_line(error)}): write it as {form}, dollars a million tokens."
         ) from error
 
 
-def _on_pictures(
-    choice: BenchmarkChoice,
-    compared: Callable[[ComparisonRunner, Components], Comparison],
-    composer: str,
-    queries: int | None,
-    k: int,
-    home: Path | None,
-    chosen: dict[str, Any],
-) -> Made:
+def _on_pictures(plan: _Plan, choice: BenchmarkChoice, home: Path | None, chosen: dict[str, Any]) -> ComparisonPage:
     place = choice.home(home)
-    chosen = {**chosen, "home": place, "models": chosen["models"] or choice.entry.models}
-    with engine_for(**chosen) as (engine, progress):
+    settings = {**chosen, "home": place, "models": chosen["models"] or choice.entry.models}
+    with engine_for(**settings) as (engine, progress):
         from ipcir_tools.evaluation.comparison.html import comparison_html
-        from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
         from ipcir_tools.evaluation.reports.page import thumbnails
 
-        loaded = sampled(choice.load(place, progress), queries)
-        runner = ComparisonRunner(engine, loaded, composer, top=k, progress=progress)
-        comparison = compared(runner, engine)
-    return comparison, lambda: comparison_html(comparison, thumbnails(runner.gallery.files, engine.settings))
+        comparison, gallery = plan.run(engine, choice.load(place, progress), progress)
+    return comparison, lambda: comparison_html(comparison, thumbnails(gallery.files, engine.settings))
 
 
 def _on_captions(
-    gallery: Path,
-    queries_file: Path,
-    embeddings: str,
-    compared: Callable[[ComparisonRunner, Components], Comparison],
-    composer: str,
-    queries: int | None,
-    k: int,
-    home: Path | None,
-    chosen: dict[str, Any],
-) -> Made:
+    plan: _Plan, gallery: Path, queries_file: Path, embeddings: str, home: Path | None, prompts: Path | None
+) -> ComparisonPage:
     from ipcir_tools.evaluation.comparison.html import comparison_html
-    from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
     from ipcir_tools.evaluation.runs.captions_only import load_caption_gallery
 
-    files = (gallery, queries_file, embeddings, home)
-    with caption_engine(*files, prompts=chosen["prompts"]) as (engine, loaded, progress):
-        entries = load_caption_gallery(engine, loaded, progress)
-        runner = ComparisonRunner(engine, sampled(loaded, queries), composer, top=k, progress=progress, gallery=entries)
-        comparison = compared(runner, engine)
-    return comparison, lambda: comparison_html(comparison, lambda name: None, loaded.first_captions)
+    with caption_engine(gallery, queries_file, embeddings, home, prompts=prompts) as (engine, benchmark, progress):
+        comparison, _ = plan.run(engine, benchmark, progress, load_caption_gallery(engine, benchmark, progress))
+    return comparison, lambda: comparison_html(comparison, lambda name: None, benchmark.first_captions)
 
 
 def _caption_files(
@@ -221,14 +214,15 @@ def _caption_files(
         raise InvalidRequestError("--queries-file is a benchmark of its own: leave --benchmark out.")
     if embeddings is None or gallery is None:
         raise InvalidRequestError(
-            "--queries-file asks over captions: name their file with --gallery CAPTIONS.jsonl, and what encodes them "
-            "with --embeddings MODULE:NAME."
+            "--queries-file has queries over captions: name their file with --gallery CAPTIONS.jsonl, and their "
+            "encoder with --embeddings MODULE:NAME."
         )
     return Path(gallery), queries_file, embeddings
 
 
-def _check_blind(arms: Sequence[Arm]) -> None:
-    if seeing := [arm.prompt.id for arm in arms if arm.prompt is not None and arm.prompt.pictures]:
-        raise InvalidRequestError(
-            f"Prompt {seeing[0]} looks at pictures, and captions have none: compare it on pictures."
-        )
+def _check_needs_no_images(arms: Sequence[Arm]) -> None:
+    for arm in arms:
+        if arm.prompt is not None and arm.prompt.pictures:
+            raise InvalidRequestError(
+                f"Prompt {arm.prompt.id} needs images, and --queries-file has captions only: compare it on images."
+            )

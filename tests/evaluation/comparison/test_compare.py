@@ -631,11 +631,11 @@ def test_without_a_model_the_rules_run_once_and_it_is_said(folder, monkeypatch, 
         (("imagine.simple", "--llm", "nobody:m"), "is not available"),
         (("imagine.simple", "--composer", "reference"), "imagines nothing"),
         (("imagine.simple", "--benchmark", "nothing"), "There is no benchmark 'nothing'"),
-        (("imagine.simple", "--prices", "none.json"), "none.json is no price table"),
+        (("imagine.simple", "--prices", "none.json"), "none.json is not a price table"),
         (("imagine.simple", "--prompts", "nowhere"), "no folder nowhere"),
         (("imagine.simple", "--queries-file", "q.jsonl"), "--gallery CAPTIONS.jsonl"),
         (("imagine.onestage", "--llm", "openai:m", "--queries-file", "q", "--gallery", "g", "--embeddings", "a:b"),
-         "looks at pictures"),
+         "needs images"),
     ],
 )  # fmt: skip
 def test_what_is_refused(folder, server, monkeypatch, capsys, arguments, why):
