@@ -840,7 +840,7 @@ def captions_kept(home: Path) -> int:
     if not (home / "catalog.sqlite").exists():
         return 0
     with Catalog.open(home) as catalog:
-        return catalog.made_counts()["captions"]
+        return catalog.stored_counts()["captions"]
 
 
 def test_captions_of_a_chat_model_are_paid_once_whatever_is_killed(folder, describer, tmp_path, monkeypatch, capsys):
