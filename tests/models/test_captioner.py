@@ -450,7 +450,7 @@ def test_a_failing_captioner_is_called_a_few_times_only(store):
     assert dead.calls == OUTAGES
     ask()
     assert dead.calls == 2 * OUTAGES, "each call tries again"
-    with captioning.patience.lasting():
+    with captioning.failures.shared():
         for _ in range(10):
             ask("a")
     assert dead.calls == 3 * OUTAGES, "unless they belong together"

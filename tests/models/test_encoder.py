@@ -19,7 +19,7 @@ from PIL import Image
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images import pixels
-from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.devices import pick_device, pick_dtype
@@ -139,7 +139,7 @@ def test_pictures_of_any_mode_and_shape(encoder):
 @settings(max_examples=50, deadline=None)
 def test_sane_keeps_the_middle_and_bounds_the_shape(width, height):
     image = Image.new("RGB", (width, height))
-    kept = sane(image)
+    kept = crop_extreme(image)
     assert max(kept.size) <= pixels.MAX_ASPECT * min(kept.size) + 1
     assert min(kept.size) == min(image.size)
     if max(image.size) <= pixels.MAX_ASPECT * min(image.size):

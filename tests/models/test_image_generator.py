@@ -31,7 +31,7 @@ from ipcir_tools.models.image_generator import ImageGenerator
 from ipcir_tools.models.loading import load_image_generator
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.drawings import drawn_key
+from ipcir_tools.store.drawings import drawing_key
 from ipcir_tools.store.failure_limit import OUTAGES
 from ipcir_tools.store.features import Features
 
@@ -134,7 +134,7 @@ def test_references_are_shown_to_image_generators_that_edit_alone():
 @given(st.lists(st.tuples(st.text(), st.text(), st.integers(0, 9), st.integers(0, 9), st.text()), unique=True))
 def test_keys_differ_where_anything_does(wanted):
     keys = [
-        drawn_key(image_generator, text, i, seed=seed, reference=seen)
+        drawing_key(image_generator, text, i, seed=seed, reference=seen)
         for image_generator, text, i, seed, seen in wanted
     ]
     assert len(set(keys)) == len(wanted)
@@ -192,7 +192,7 @@ def test_a_failing_image_generator_is_called_a_few_times_only(features):
         draw(features, dead, *(f"ill {i}" for i in range(50)))
     before = len(dead.asked)
     assert before <= most
-    with features.giving_up():
+    with features.shared_failures():
         for i in range(50):
             with pytest.raises(ModelUnavailableError):
                 draw(features, dead, f"ill {i}")
@@ -204,7 +204,7 @@ def test_the_encoder_is_there_before_anything_is_drawn(features, monkeypatch):
     """Else all that is drawn while it is loaded would be lost with a run that is killed then."""
     monkeypatch.setattr(Features, "space", "open_clip:fake/colours/64")  # as a gallery's, known without the encoder
     painter, loaded, load = Painter(), list[list[str]](), features._encoder
-    features._encoder = lambda: loaded.append(list(painter.asked)) or load()
+    features._drawings._encoder = lambda: loaded.append(list(painter.asked)) or load()
     draw(features, painter, *SEVEN)
     assert loaded == [[]]
 
