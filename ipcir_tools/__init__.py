@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ipcir_tools._lazy import lazy_exports
 
@@ -147,4 +149,14 @@ __all__ = [
     "load_prompt",
 ]
 
-__getattr__, __dir__ = lazy_exports(__name__, _MODULES)
+_load, __dir__ = lazy_exports(__name__, _MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported at its first use; in a notebook, results are shown as images from then on."""
+    value = _load(name)
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        import_module("ipcir_tools.display.notebook").register(shell.display_formatter)
+    return value

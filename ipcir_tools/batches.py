@@ -1,4 +1,4 @@
-"""Blocks of long lists, and the progress over them."""
+"""Blocks of long lists, and the progress through them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 Progress = Callable[[str, int, int], None]
-"""Told now and then: what is being done, how many are done, how many there are."""
+"""Called now and then with what is being done, how many are done and how many there are."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:

@@ -82,7 +82,6 @@ class Settings(BaseSettings):
     allow_urls: bool = False
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
-    max_frames: int = Field(default=2_000, ge=1)
 
     @field_validator("duplicates", mode="before")
     @classmethod

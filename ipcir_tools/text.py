@@ -1,10 +1,8 @@
-"""Text for messages, pages and models: on one line, shortened, quoted, without unprintable characters.
-
-Nothing else in the package shortens, quotes or flattens text by hand.
-"""
+"""Text for messages, pages and models: on one line, shortened, quoted, without unprintable characters."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from bisect import bisect_right
@@ -70,6 +68,14 @@ def printable_line(text: str) -> str:
 def visible_line(text: str) -> str:
     """The text on one line, its unprintable characters escaped."""
     return visible(one_line(text))
+
+
+# --- digests
+
+
+def json_digest(value: Any) -> str:
+    """SHA-256 of a JSON value in hex: 64 digits, of which a caller may take the first. Other objects count as text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 # --- limits

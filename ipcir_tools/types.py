@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from pathlib import PurePath
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+
+from ipcir_tools.text import printable_line
 
 FloatArray = NDArray[np.float32]
 """A float32 array; its shape is in the docstring of whatever takes or returns it."""
@@ -26,28 +29,6 @@ class Value(BaseModel):
     """A frozen value that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Shown(Value):
-    """A value that shows itself, as lines in a terminal and as pictures in a notebook.
-
-    Values know nothing of pictures: :mod:`ipcir_tools.display.notebook` sets how, when the engine is imported.
-    """
-
-    as_text: ClassVar[Callable[[Any], str] | None] = None
-    as_html: ClassVar[Callable[[Any], str] | None] = None
-
-    def __repr__(self) -> str:
-        """What a terminal shows."""
-        show = type(self).as_text
-        return super().__repr__() if show is None else show(self)
-
-    __str__ = __repr__
-
-    def _repr_html_(self) -> str | None:
-        """What a notebook shows; IPython's protocol."""
-        show = type(self).as_html
-        return None if show is None else show(self)
 
 
 class ImageRecord(Value):
@@ -155,7 +136,7 @@ class Hit(Value):
     """None where no model looked at it."""
 
 
-class Turn(Shown):
+class Turn(Value):
     """One step of a dialogue, immutable like a commit: it names its parent and is never changed."""
 
     id: str
@@ -174,8 +155,47 @@ class Turn(Shown):
     created: str
     """UTC time, ISO 8601."""
 
+    @property
+    def feedback_counts(self) -> list[str]:
+        """How many images the turn likes and dislikes, such as ``2 liked``; empty without feedback."""
+        feedback = ((self.query.liked, "liked"), (self.query.disliked, "disliked"))
+        return [f"{len(ids)} {word}" for ids, word in feedback if ids]
 
-class SearchResult(Shown):
+    @property
+    def query_line(self) -> str:
+        """The reference, the modification and the feedback on one line."""
+        reference = [] if self.query.reference is None else [f"reference {self.query.reference}"]
+        modification = [f'"{printable_line(self.query.modification)}"'] if self.query.modification else []
+        return ", ".join([*reference, *modification, *self.feedback_counts])
+
+    @property
+    def imagined_line(self) -> str:
+        """The imagined target on one line; empty without one."""
+        imagined = self.imagined
+        return f"imagined by {imagined.origin}: {printable_line(imagined.description)}" if imagined else ""
+
+    def __repr__(self) -> str:
+        """The turn in a terminal: its query, its imagined target, one line a hit."""
+        lines = [f"turn {self.id}{f' after {self.parent}' if self.parent else ''}: {self.query_line}"]
+        lines += [f"  {self.imagined_line}"] if self.imagined else []
+        hits = [f"  {hit.rank:>3}. {hit.id}  {hit.score:6.3f}  {_hit_line(hit)}" for hit in self.hits[:MAX_SHOWN]]
+        more = len(self.hits) - len(hits)
+        return "\n".join([*lines, *(hits or ["  no hits"]), *([f"  and {more} more"] if more else [])])
+
+    __str__ = __repr__
+
+
+MAX_SHOWN = 20
+"""Hits of a turn in a terminal or a notebook."""
+_CAPTION_LIMIT = 60
+
+
+def _hit_line(hit: Hit) -> str:
+    name = printable_line(PurePath(hit.source).name)
+    return f"{name}  {printable_line(hit.caption)[:_CAPTION_LIMIT]}" if hit.caption else name
+
+
+class SearchResult(Value):
     """What a search gives back: the stored turn, how long each part took, and what the user should know."""
 
     turn: Turn
@@ -196,6 +216,12 @@ class SearchResult(Shown):
     def hits(self) -> tuple[Hit, ...]:
         """The hits of the turn, best first."""
         return self.turn.hits
+
+    def __repr__(self) -> str:
+        """The result in a terminal: its turn and its warnings."""
+        return "\n".join([repr(self.turn), *(f"  warning: {printable_line(text)}" for text in self.warnings)])
+
+    __str__ = __repr__
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from werkzeug import Response
 
 from ipcir_tools.cli import main
 from ipcir_tools.fakes import COLOURS, colour_name
@@ -61,3 +63,14 @@ class Tags(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def chat_completion(content: str, prompt_tokens: int = 100, completion_tokens: int = 20) -> Response:
+    """The response of an OpenAI-compatible server with one message and its tokens."""
+    total = prompt_tokens + completion_tokens
+    body = {
+        "id": "1", "object": "chat.completion", "created": 0, "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": total},
+    }  # fmt: skip
+    return Response(json.dumps(body), content_type="application/json")

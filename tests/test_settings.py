@@ -59,7 +59,6 @@ def test_variables_without_the_prefix_are_not_read(monkeypatch):
         ("image_generator_size", "0x512"),
         ("max_bytes", 0),
         ("max_pixels", 0),
-        ("max_frames", 0),
         ("allow_urls", "perhaps"),
         ("colour", "red"),
     ],

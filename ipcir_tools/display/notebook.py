@@ -1,24 +1,24 @@
-"""Results and turns for people who program: lines of text in a terminal, a grid of images in a notebook."""
+"""Results and turns in a notebook: a grid of images. In a terminal they are lines of text, by their own ``repr``."""
 
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from ipcir_tools.display.results import feedback_counts
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.settings import load_settings
 from ipcir_tools.text import printable_line
-from ipcir_tools.types import Hit, SearchResult, Turn
+from ipcir_tools.types import MAX_SHOWN, Hit, SearchResult, Turn
+
+if TYPE_CHECKING:
+    from IPython.core.formatters import DisplayFormatter
+
 
 SIDE = 168
 """Pixels of an image's longer side."""
-MAX_HITS = 20
-"""Hits in a grid."""
-CAPTION_LIMIT = 60
-"""Characters of a caption in a terminal."""
 
 _STYLE = Markup("font-family:sans-serif;font-size:13px;line-height:1.35")
 _CELL = Markup("display:inline-block;vertical-align:top;width:176px;margin:0 10px 12px 0;overflow-wrap:anywhere")
@@ -28,31 +28,16 @@ _BOX = Markup("width:{0}px;height:{0}px;object-fit:contain;background:#f4f3ef;di
 _FAINT = Markup("<span style='color:#777'>{}</span>")
 
 
-def turn_text(turn: Turn) -> str:
-    """A turn in a terminal: its query, its imagined target, one line a hit."""
-    lines = [f"turn {turn.id}{f' after {turn.parent}' if turn.parent else ''}: {_query_line(turn)}"]
-    if turn.imagined is not None:
-        lines.append(f"  {_imagined_line(turn)}")
-    hits = [f"  {hit.rank:>3}. {hit.id}  {hit.score:6.3f}  {_hit_line(hit)}" for hit in turn.hits[:MAX_HITS]]
-    more = len(turn.hits) - len(hits)
-    return "\n".join([*lines, *(hits or ["  no hits"]), *([f"  and {more} more"] if more else [])])
-
-
-def result_text(result: SearchResult) -> str:
-    """A search result in a terminal: its turn and its warnings."""
-    return "\n".join([turn_text(result.turn), *(f"  warning: {printable_line(text)}" for text in result.warnings)])
-
-
 def turn_html(turn: Turn) -> str:
     """A turn in a notebook: the reference and the hits, their images inside the HTML."""
     return str(_turn_markup(turn))
 
 
 def _turn_markup(turn: Turn) -> Markup:
-    head = Markup("<b>{}</b> {}").format(_query_line(turn), _FAINT.format(f"turn {turn.id}"))
+    head = Markup("<b>{}</b> {}").format(turn.query_line, _FAINT.format(f"turn {turn.id}"))
     if turn.imagined is not None:
-        head += Markup("<br>{}").format(_imagined_line(turn))
-    cells = [_hit_cell(hit) for hit in turn.hits[:MAX_HITS]] or [_FAINT.format("no hits")]
+        head += Markup("<br>{}").format(turn.imagined_line)
+    cells = [_hit_cell(hit) for hit in turn.hits[:MAX_SHOWN]] or [_FAINT.format("no hits")]
     if turn.query.reference is not None:
         cells.insert(0, _reference_cell(turn))
     return Markup("<div style='{}'><div style='margin-bottom:6px'>{}</div>{}</div>").format(
@@ -65,22 +50,6 @@ def result_html(result: SearchResult) -> str:
     warnings = Markup().join(Markup("<div>warning: {}</div>").format(printable_line(text)) for text in result.warnings)
     box = Markup("<div style='{};color:#a33'>{}</div>").format(_STYLE, warnings) if warnings else ""
     return str(_turn_markup(result.turn) + box)
-
-
-def _query_line(turn: Turn) -> str:
-    query = turn.query
-    reference = [] if query.reference is None else [f"reference {query.reference}"]
-    modification = [f'"{printable_line(query.modification)}"'] if query.modification else []
-    return ", ".join([*reference, *modification, *feedback_counts(turn)])
-
-
-def _imagined_line(turn: Turn) -> str:
-    return f"imagined by {turn.imagined.origin}: {printable_line(turn.imagined.description)}" if turn.imagined else ""
-
-
-def _hit_line(hit: Hit) -> str:
-    name = _file_name(hit.source)
-    return f"{name}  {printable_line(hit.caption)[:CAPTION_LIMIT]}" if hit.caption else name
 
 
 def _file_name(source: str) -> str:
@@ -112,7 +81,8 @@ def _cell(source: str, lines: list[str]) -> Markup:
     )
 
 
-def teach() -> None:
-    """Tell the values, which know nothing of pictures, how to show themselves; the engine does it."""
-    Turn.as_text, Turn.as_html = turn_text, turn_html
-    SearchResult.as_text, SearchResult.as_html = result_text, result_html
+def register(formatter: DisplayFormatter) -> None:
+    """Let an IPython display formatter show turns and search results as images."""
+    html = formatter.formatters["text/html"]
+    html.for_type(Turn, turn_html)
+    html.for_type(SearchResult, result_html)

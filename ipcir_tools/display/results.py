@@ -185,13 +185,7 @@ def path_line(path: Sequence[Turn], limits: TextLimits) -> str:
 def request_text(turn: Turn) -> str:
     """The modification of a turn, and how many images it likes and dislikes."""
     modification = [turn.query.modification] if turn.query.modification else []
-    return "; ".join([*modification, *feedback_counts(turn)]) or "another reference"
-
-
-def feedback_counts(turn: Turn) -> list[str]:
-    """How many images a turn likes and dislikes, such as ``2 liked``; empty without feedback."""
-    feedback = ((turn.query.liked, "liked"), (turn.query.disliked, "disliked"))
-    return [f"{len(ids)} {word}" for ids, word in feedback if ids]
+    return "; ".join([*modification, *turn.feedback_counts]) or "another reference"
 
 
 def hit_lines(hits: Sequence[Hit], limits: TextLimits) -> list[str]:

@@ -16,7 +16,6 @@ import numpy as np
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.composers import fusion
-from ipcir_tools.display.notebook import teach
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.ranking import _cosine, without_copies
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.composition.requests import ComposeRequest
     from ipcir_tools.chains.imagination.results import Imagination
     from ipcir_tools.models.encoder import Encoder
-
-
-teach()
 
 
 def _options(options: SearchOptions | None, keywords: SearchKeywords) -> SearchOptions:

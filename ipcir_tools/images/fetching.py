@@ -1,7 +1,9 @@
-"""Fetching a picture from a URL without becoming anybody's way into the network that this machine stands in.
+"""Fetching a picture from a URL without opening the machine's own network to whoever names the URL.
 
-A name is resolved once, all its addresses are checked, and the connection goes to the very address that was checked,
-so that a second answer of the name server changes nothing. Redirects pass the same gate. Bytes and time are capped.
+HTTP clients check a URL's host name at most, and resolve it again when they connect, so that a name server may answer
+with a public address first and a private one then (DNS rebinding). Here a name is resolved once, all its addresses are
+checked, and the connection goes to the very address that was checked. Redirects are checked alike; bytes and time are
+limited.
 """
 
 from __future__ import annotations
@@ -28,13 +30,13 @@ _TRANSLATING = ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/
 """IPv6 networks that carry IPv4 addresses: NAT64, 6to4, Teredo, and the old compatible ones."""
 
 _SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
-"""What Python takes for ordinary: protocol assignments and relays, and a cloud's metadata service."""
+"""Networks that Python counts as global: protocol assignments and relays, and a cloud's metadata service."""
 
 _REFUSED = [ipaddress.ip_network(network) for network in _TRANSLATING + _SPECIAL]
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the open internet: not private, loopback, link-local, shared, multicast..."""
+    """Whether an address belongs to the public internet: not private, loopback, link-local, shared, multicast..."""
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
     if any(address in network for network in _REFUSED):
@@ -45,7 +47,7 @@ def is_public(address: Address) -> bool:
 def fetch(
     url: str, max_bytes: int, *, allowed: Callable[[Address], bool] = is_public, seconds: float = SECONDS
 ) -> bytes:
-    """What stands at an http or https URL.
+    """The bytes at an http or https URL.
 
     ``allowed`` decides about every address before it is connected to. Raises NotAllowedError for an address or URL
     of the wrong kind, BadImageError for more than ``max_bytes``, NotFoundError for anything that fails on the way.
@@ -64,7 +66,7 @@ def fetch(
         with client, client.stream("GET", url) as response:
             if response.status_code != httpx.codes.OK:
                 raise NotFoundError(f"the server answered {response.status_code}")
-            return _capped(response.iter_raw(), max_bytes)
+            return _read_limited(response.iter_raw(), max_bytes)
     except httpx.TooManyRedirects as error:
         raise NotFoundError(f"more than {MAX_REDIRECTS} redirects") from error
     except _FAILURES as error:
@@ -78,7 +80,7 @@ _FAILURES = (
     httpcore.TimeoutException,
     httpcore.ProtocolError,
     httpcore.UnsupportedProtocol,
-    ValueError,  # a name that IDNA cannot write
+    ValueError,  # a name that IDNA cannot encode
 )
 
 
@@ -89,7 +91,7 @@ def _check_url(request: httpx.Request) -> None:
         raise NotAllowedError("a URL may not carry a user name or password")
 
 
-def _capped(chunks: Iterator[bytes], most: int) -> bytes:
+def _read_limited(chunks: Iterator[bytes], most: int) -> bytes:
     data = bytearray()
     for chunk in chunks:
         data += chunk
@@ -153,7 +155,7 @@ class _GuardedNetwork(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         addresses = _addresses(host, port)
         if not all(self._allowed(address) for address in addresses):
-            raise NotAllowedError("its address is private, local or otherwise not of the open internet")
+            raise NotAllowedError("its address is private, local or otherwise not on the public internet")
         failure: Exception = httpcore.ConnectError(f"no address for {host}")
         for address in addresses:
             try:

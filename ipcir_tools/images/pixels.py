@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""By the EXIF tag Orientation: what makes the picture upright."""
-
-_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
 
 
-def orientation(image: Image.Image) -> int:
-    """The EXIF orientation of a loaded picture, 1 to 8; 1 where it says none."""
-    try:
-        found = image.getexif().get(_ORIENTATION)
-    except Exception:  # noqa: BLE001 - EXIF is parsed late and fails in many ways; the picture is good without it
-        return 1
-    return found if isinstance(found, int) and found in _TURNS else 1
-
-
-def is_sideways(orientation: int) -> bool:
-    """Whether making the picture upright swaps width and height."""
-    return orientation >= 5
-
-
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture turned and mirrored as its EXIF orientation says."""
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+def turn_upright(image: Image.Image) -> bool:
+    """Turn and mirror a loaded picture, in place, as its EXIF says; whether that swaps its width and height."""
+    sideways = False
+    with suppress(Exception):  # EXIF is parsed late and fails in many ways; the picture is good without it
+        sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+        ImageOps.exif_transpose(image, in_place=True)
+    return sideways
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -59,8 +40,8 @@ def _over_white(image: Image.Image) -> Image.Image:
 def _eight_bits(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
     """Greys ``[h, w]`` of 16 bits, 32 bits or floats as ``[h, w]`` uint8.
 
-    Sixteen bits are full scale by definition. For the others the file does not say, so the smallest usual scale
-    that holds all values is taken (1 for floats, 255, 65,535), and their own range where none does.
+    Sixteen bits are full scale by definition. The other formats do not record their scale, so the smallest usual
+    one that holds all values is taken (1 for floats, 255, 65,535), and their own range where none does.
     """
     if mode.startswith("I;16"):
         return np.asarray(values >> 8, dtype=np.uint8)
@@ -73,10 +54,10 @@ def _eight_bits(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
 
 
 MAX_ASPECT = 8
-"""A picture longer than this many times its width is cut to the middle before a model sees it."""
+"""A picture longer than this many times its width is cropped to its middle for a model."""
 
 
-def sane(image: Image.Image) -> Image.Image:
+def crop_extreme(image: Image.Image) -> Image.Image:
     """``image`` in RGB and at most ``MAX_ASPECT`` times as long as wide (its middle part).
 
     Models scale the shorter side to theirs: a line of 4 x 1,000,000 pixels would become gigabytes.

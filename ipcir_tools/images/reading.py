@@ -1,7 +1,7 @@
-"""Opening pictures safely, from files and bytes that nobody vouches for.
+"""Opening pictures safely, from files and bytes that are not trusted.
 
-Bytes are capped before they are read, pixels and frames before they are decoded, and only the named formats are
-opened. Whatever is wrong with a picture comes out as BadImageError with a short, plain reason.
+Bytes are limited before they are read and pixels before they are decoded, only the named formats are opened, and only
+the first frame is ever decoded. Whatever is wrong with a picture is raised as BadImageError with a short reason.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from PIL import Image, ImageFile
 
 from ipcir_tools.errors import BadImageError, IPCIRError, NotFoundError
 from ipcir_tools.images.files import path_text, text_path
-from ipcir_tools.images.frames import count_frames
-from ipcir_tools.images.pixels import is_sideways, orientation, to_rgb, upright
+from ipcir_tools.images.pixels import to_rgb, turn_upright
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
@@ -36,7 +35,7 @@ MAX_SCANS = 1_000
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """A picture and what is known of it."""
+    """A picture and its record."""
 
     record: ImageRecord
     pixels: Image.Image
@@ -56,10 +55,10 @@ def read_file(path: Path, settings: Settings) -> bytes:
     """The bytes of a regular file. Raises NotFoundError, or BadImageError for anything that is not to be read as a
     picture."""
     try:
-        # Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever.
+        # Without O_NONBLOCK, opening a FIFO without a writer would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
-            return _capped(handle, settings.max_bytes)
+            return _read_limited(handle, settings.max_bytes)
         finally:
             os.close(handle)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -68,7 +67,7 @@ def read_file(path: Path, settings: Settings) -> bytes:
         raise BadImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _capped(handle: int, most: int) -> bytes:
+def _read_limited(handle: int, most: int) -> bytes:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         raise BadImageError("not a regular file")
@@ -104,7 +103,7 @@ def read_pixels(source: str, settings: Settings, id: str | None = None) -> Image
 
 
 def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
-    """The picture that ``data`` is; ``source`` says where it came from. Raises BadImageError with the reason alone."""
+    """The picture in ``data``, which came from ``source``. Raises BadImageError with the reason alone."""
     if not data:
         raise BadImageError("empty file")
     if len(data) > settings.max_bytes:
@@ -126,8 +125,9 @@ def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
     """
     try:
         _check_size(image.size, settings)
-        turn, rgb = orientation(image), to_rgb(image)
-        pixels = upright(rgb, turn)
+        own = image.copy()  # also reads the pixels of an image that is open as a file
+        turn_upright(own)
+        pixels = to_rgb(own)
     except BadImageError:
         raise
     except Exception as error:  # broad, because an image that was not read yet is decoded here
@@ -136,13 +136,13 @@ def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
     width, height = pixels.size
     id_ = image_id(f"{width}x{height}:".encode() + data)
     record = ImageRecord(id=id_, source=f"image:{id_}", bytes=len(data), width=width, height=height, format="rgb")
-    return LoadedImage(record, upright(_reduced(rgb), turn))
+    return LoadedImage(record, _reduced(pixels))
 
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
     """The header read, nothing decoded.
 
-    ``Image.open`` would do the same, but warns of many pixels where we refuse by our own limit.
+    ``Image.open`` does the same, but warns of many pixels, which have a limit of their own here.
     """
     Image.init()
     for name in FORMATS:
@@ -156,8 +156,6 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -> None:
     _check_size(image.size, settings)
-    if count_frames(image, data, settings.max_frames) > settings.max_frames:
-        raise BadImageError(f"more frames than the limit of {settings.max_frames:,} (IPCIR_MAX_FRAMES)")
     if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
         raise BadImageError(f"a JPEG of more than {MAX_SCANS:,} scans")
 
@@ -176,8 +174,7 @@ def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage
         image.load()
         width, height = image.size  # a TIFF turns itself while it loads
     image.load()
-    turn = orientation(image)
-    if is_sideways(turn):
+    if turn_upright(image):
         width, height = height, width
     record = ImageRecord(
         id=image_id(data),
@@ -187,7 +184,7 @@ def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage
         height=height,
         format=(image.format or "").lower(),
     )
-    return LoadedImage(record, upright(_reduced(to_rgb(image)), turn))
+    return LoadedImage(record, _reduced(to_rgb(image)))
 
 
 def _reduced(image: Image.Image) -> Image.Image:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +11,7 @@ from langchain_core.messages import BaseMessage
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import model_identity
 from ipcir_tools.prompts import Prompt
+from ipcir_tools.text import json_digest
 from ipcir_tools.types import Reply
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def reply_key(messages: Sequence[BaseMessage], llm: BaseChatModel, prompt: Promp
     """The key of the reply to these messages: a hash of all that it depends on."""
     contents = [[message.type, message.content] for message in messages]
     parts = [contents, model_identity(llm), prompt.tag, prompt.schema_of_reply]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return json_digest(parts)
 
 
 def new_reply(text: str, kind: str, model: str, prompt: Prompt, budget: Budget) -> Reply:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.text import one_line
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class BatchCaptioner(Captioner):
     def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:
         """The captions, one batch after the other."""
         for start in range(0, len(images), self.batch_size):
-            batch = [sane(image) for image in images[start : start + self.batch_size]]
+            batch = [crop_extreme(image) for image in images[start : start + self.batch_size]]
             with self._lock:
                 raw = self._caption_batch(batch, n)
             yield [(start + i, [clean(text) for text in texts]) for i, texts in enumerate(raw)]

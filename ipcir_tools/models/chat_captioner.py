@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,14 +10,14 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from ipcir_tools.errors import ModelUnavailableError
-from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.models.captioner import CaptionBatch, Captioner, clean
 from ipcir_tools.models.loading import load_chat_model
-from ipcir_tools.text import error_sentence
+from ipcir_tools.text import error_sentence, json_digest
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -55,11 +53,11 @@ class ChatCaptioner(Captioner):
     def identify(name: str, settings: Settings) -> str:
         """``chat:NAME/DIGEST``, the digest over the prompt, the size of the image and the base URL."""
         parts = [CHAT_PROMPT, CHAT_PIXELS, *filter(None, [settings.llm_base_url])]
-        return f"chat:{name}/{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
+        return f"chat:{name}/{json_digest(parts)[:8]}"
 
     def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:
         """Each caption as soon as its reply is received."""
-        messages = [_message(sane(image)) for image in images]
+        messages = [_message(crop_extreme(image)) for image in images]
         indices = [index for index in range(len(images)) for _ in range(n)]
         config: RunnableConfig = {"max_concurrency": self.batch_size, "run_name": "caption"}
         calls = RunnableLambda(self._caption).batch_as_completed([messages[index] for index in indices], config)

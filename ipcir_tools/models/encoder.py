@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models.pseudo_words import PseudoWords
 from ipcir_tools.types import FloatArray
 
@@ -62,7 +62,7 @@ class Encoder(ABC):
 
         Raises ``ModelUnavailableError`` where the model gives zero, infinite or undefined features.
         """
-        return self._in_batches(images, lambda batch: self._image_batch([sane(image) for image in batch]))
+        return self._in_batches(images, lambda batch: self._image_batch([crop_extreme(image) for image in batch]))
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Features ``[n, dim]`` float32, unit norm, in the order of ``texts``; n may be 0.

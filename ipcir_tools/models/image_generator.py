@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,9 +95,4 @@ def _finished(pending: dict[Future[Drawn], int]) -> Iterator[tuple[int, Drawn]]:
 
 def _seed_of(description: str, place: int, seed: int) -> int:
     """31 bits, which every random number generator takes."""
-    return int(digest([seed, place, description])[:8], 16) >> 1
-
-
-def digest(parts: list[Any]) -> str:
-    """SHA-256 over JSON values, as hex digits."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return int(json_digest([seed, place, description])[:8], 16) >> 1

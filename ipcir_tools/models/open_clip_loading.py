@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType
+from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
     import torch
@@ -127,7 +126,7 @@ def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, qu
         model=model,
         preprocess=image_transform_v2(PreprocessCfg(**settings), is_train=False),
         tokenizer=tokenizer,
-        space=f"{identity}/{dim}d-{_settings_digest(settings)}",
+        space=f"{identity}/{dim}d-{json_digest(settings)[:8]}",
         dim=dim,
     )
 
@@ -138,8 +137,3 @@ def _width(model: Any, tokenizer: Callable[[list[str]], torch.Tensor], device: s
 
     with torch.inference_mode():
         return int(model.encode_text(tokenizer(["a"]).to(device)).shape[-1])
-
-
-def _settings_digest(settings: dict[str, Any]) -> str:
-    """8 hex digits over size, mean, std, interpolation, resize mode and the rest of the preprocessing."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import threading
 from collections.abc import Collection, Sequence
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ipcir_tools.models import hub
 from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
+from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,7 +60,7 @@ class TransformersCaptioner(BatchCaptioner):
         """``transformers:NAME/DIGEST`` or ``transformers:FOLDERNAME@DIGEST/DIGEST``, the last over ``GENERATION``."""
         folder = _folder(name)
         weights = hub.folder_id(folder, "config.json") if folder else name
-        digest = hashlib.sha256(json.dumps(GENERATION, sort_keys=True).encode()).hexdigest()[:8]
+        digest = json_digest(GENERATION)[:8]
         return f"transformers:{weights}/{digest}"
 
     def _caption_batch(self, images: Sequence[Image.Image], n: int) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Captions, made once ever: each is kept as it comes, so that nothing that was paid for is lost."""
+"""Captions, made once: each is stored as soon as it is made, so that a run that is killed loses none."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ipcir_tools.models.captioner import Captioner
 
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 _BLOCK = 256
 """Pictures opened at a time, so that memory stays bounded."""
 
-Open = Callable[[str], "Image.Image"]
+OpenImage = Callable[[str], "Image.Image"]
 """Opens a picture by its id."""
 Count = Callable[[str, int, "Counter[str] | None"], None]
-"""Counts what was made."""
+"""Counts what was made, for the whole process and for one caller's tally."""
 
 
 class Captioning:
@@ -42,119 +42,118 @@ class Captioning:
         self._count = count
         self._making = threading.Lock()
         """Held while captions are made, so that two threads never make the same."""
-        self.patience = FailureLimit()
-        self.unavailable = ""
-        """Why the captioner cannot be had; empty while nobody found that."""
+        self.failures = FailureLimit()
+        self.error = ""
+        """Why the captioner is not available; empty until it failed to load."""
 
     def known(self, ids: Sequence[str]) -> dict[str, str]:
-        """The single captions that are there already."""
+        """The stored captions of pictures, by id."""
         return self._catalog.captions(ids, self._captioner_id())
 
     def several(
-        self, ids: Sequence[str], n: int, opened: Open, progress: Progress | None, tally: Counter[str] | None
+        self, ids: Sequence[str], n: int, open_image: OpenImage, progress: Progress | None, tally: Counter[str] | None
     ) -> dict[str, tuple[str, ...]]:
-        """``n`` captions a picture, by id. What a model on this machine says in one batch is kept in one step.
+        """``n`` captions a picture, by id. The captions of one batch of a local model are stored in one step.
 
-        Raises ModelUnavailableError where some could not be made, when the others are kept.
+        Raises ModelUnavailableError where some could not be made, after the others are stored.
         """
-        kept_as = _several(self._had(self._captioner_id), n)
-        known = self._catalog.captions(ids, kept_as)
+        stored_as = _several(self._noting_errors(self._captioner_id), n)
+        known = self._catalog.captions(ids, stored_as)
         if len(known) < len(set(ids)):
-            with self._making, self.patience.round() as failures:
-                known = self._catalog.captions(ids, kept_as)
+            with self._making, self.failures.attempts() as failures:
+                known = self._catalog.captions(ids, stored_as)
                 missing, made = [id_ for id_ in dict.fromkeys(ids) if id_ not in known], 0
-                for came in self._made(missing, n, opened, failures, tally):
-                    known |= came
-                    made += len(came)
+                for complete in self._make(missing, n, open_image, failures, tally):
+                    known |= complete
+                    made += len(complete)
                     if progress:
                         progress("captioning", made, len(missing))
         return {id_: (text,) if n == 1 else tuple(json.loads(text)) for id_, text in known.items()}
 
-    def _made(
+    def _make(
         self,
         missing: Sequence[str],
         n: int,
-        opened: Open,
+        open_image: OpenImage,
         failures: list[ModelUnavailableError],
         tally: Counter[str] | None,
     ) -> Iterator[dict[str, str]]:
-        """The captions of pictures, as they are made and kept, until the captioner fails too often."""
+        """The captions of pictures, as they are made and stored, until the captioner fails too often."""
         for block in chunked(missing, _BLOCK):
-            said = self._begun(block, n)
-            yield self._kept({id_: [] for id_ in block}, said, n, tally)
-            for lacking in sorted({n - len(texts) for texts in said.values()} - {0}):
-                some = [id_ for id_ in block if n - len(said[id_]) == lacking]
-                for came in self._asked(some, lacking, opened, failures, tally):
-                    yield self._kept(came, said, n, tally)
-                if self.patience.over:
+            captions = self._begun(block, n)
+            yield self._store({id_: [] for id_ in block}, captions, n, tally)
+            for lacking in sorted({n - len(texts) for texts in captions.values()} - {0}):
+                some = [id_ for id_ in block if n - len(captions[id_]) == lacking]
+                for batch in self._batches(some, lacking, open_image, failures, tally):
+                    yield self._store(batch, captions, n, tally)
+                if self.failures.reached:
                     return
 
-    def _asked(
+    def _batches(
         self,
         ids: Sequence[str],
         n: int,
-        opened: Open,
+        open_image: OpenImage,
         failures: list[ModelUnavailableError],
         tally: Counter[str] | None,
     ) -> Iterator[dict[str, list[str]]]:
-        captioner, shown = self._had(self._captioner), [opened(id_) for id_ in ids]
+        captioner, images = self._noting_errors(self._captioner), [open_image(id_) for id_ in ids]
         before = Counter(captioner.spent)
         try:
-            with closing(captioner.captions(shown, n)) as captions:
-                for came in captions:
-                    yield dict(self._heard(ids[place], said, failures) for place, said in came)
-                    if self.patience.over:
+            with closing(captioner.captions(images, n)) as batches:
+                for batch in batches:
+                    yield {ids[place]: self._checked(outcome, failures) for place, outcome in batch}
+                    if self.failures.reached:
                         return
         finally:
             for what, number in (captioner.spent - before).items():
                 self._count(f"captioner_{what}", number, tally)
 
-    def _heard(
-        self, id_: str, said: list[str] | ModelUnavailableError, failures: list[ModelUnavailableError]
-    ) -> tuple[str, list[str]]:
-        if isinstance(said, ModelUnavailableError):
-            failures.append(said)
-            self.patience.failed(said)
-            return id_, []
-        self.patience.answered()
-        return id_, said
+    def _checked(self, outcome: list[str] | ModelUnavailableError, failures: list[ModelUnavailableError]) -> list[str]:
+        """The captions of one outcome; none, and its failure counted, where it is an error."""
+        if isinstance(outcome, ModelUnavailableError):
+            failures.append(outcome)
+            self.failures.failed(outcome)
+            return []
+        self.failures.succeeded()
+        return outcome
 
     def _begun(self, ids: Sequence[str], n: int) -> dict[str, list[str]]:
-        """Captions of pictures that do not have all of theirs yet: what a run that was killed left."""
-        said: dict[str, list[str]] = {id_: [] for id_ in ids}
+        """The captions of pictures that lack some: what a run that was killed has stored."""
+        captions: dict[str, list[str]] = {id_: [] for id_ in ids}
         for place in range(n if n > 1 else 0):
             for id_, text in self._catalog.captions(ids, _one_of(self._captioner_id(), n, place)).items():
-                said[id_].append(text)
-        return said
+                captions[id_].append(text)
+        return captions
 
-    def _kept(
-        self, came: Mapping[str, list[str]], said: Mapping[str, list[str]], n: int, tally: Counter[str] | None
+    def _store(
+        self, batch: Mapping[str, list[str]], captions: Mapping[str, list[str]], n: int, tally: Counter[str] | None
     ) -> dict[str, str]:
-        """Keep what was said; those pictures whose captions are all there now. The others are kept one by one."""
+        """Store a batch; the pictures of it that now have all captions. Those of the others are stored one by one."""
         captioner = self._captioner_id()
-        for id_, texts in came.items():
-            for place, text in enumerate(texts if len(texts) < n else (), start=len(said[id_])):
+        for id_, texts in batch.items():
+            for place, text in enumerate(texts if len(texts) < n else (), start=len(captions[id_])):
                 self._catalog.put_captions({id_: text}, _one_of(captioner, n, place))
-            said[id_].extend(texts)
-        whole = {id_: said[id_] for id_ in came if len(said[id_]) == n}
-        made = {id_: texts[0] if n == 1 else json.dumps(texts) for id_, texts in whole.items()}
-        self._catalog.put_captions(made, _several(captioner, n))
-        self._count("captions", sum(map(len, came.values())), tally)
-        return made
+            captions[id_].extend(texts)
+        whole = {id_: captions[id_] for id_ in batch if len(captions[id_]) == n}
+        complete = {id_: texts[0] if n == 1 else json.dumps(texts) for id_, texts in whole.items()}
+        self._catalog.put_captions(complete, _several(captioner, n))
+        self._count("captions", sum(map(len, batch.values())), tally)
+        return complete
 
-    def _had(self, what: Callable[[], _T]) -> _T:
+    def _noting_errors(self, load: Callable[[], T]) -> T:
         try:
-            return what()
+            return load()
         except ModelUnavailableError as error:
-            self.unavailable = str(error)
+            self.error = str(error)
             raise
 
 
 def _several(captioner: str, n: int) -> str:
-    """Under which ``n`` captions are kept: what is said in several ways is no part of what is said in one."""
+    """The captioner under which ``n`` captions are stored; a single caption is never one of several."""
     return captioner if n == 1 else f"{captioner}*{n}"
 
 
 def _one_of(captioner: str, n: int, place: int) -> str:
-    """Under which one of ``n`` captions is kept while the others are not there."""
+    """The captioner under which one of ``n`` captions is stored until all are made."""
     return f"{_several(captioner, n)}#{place}"

@@ -14,17 +14,16 @@ import numpy as np
 from sqlalchemy import Connection, Row, delete, func, select
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError, SpaceMismatchError
+from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filters import condition
-from ipcir_tools.store.membership import counted, inside, owners, require_features, source_columns
-from ipcir_tools.store.replies import MIN_PREFIX, KeptReplies
+from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
+from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import features, files, pictures
-from ipcir_tools.store.schema import turns as turn_rows
-from ipcir_tools.store.turns import _body
-from ipcir_tools.types import FloatArray, ImageRecord, Turn, Where
+from ipcir_tools.store.turns import StoredTurns
+from ipcir_tools.types import FloatArray, ImageRecord, Where
 
 BLOCK = 2_048
 """Vectors read at a time."""
@@ -40,10 +39,10 @@ class FileStamp:
     mtime_ns: int
 
 
-class Catalog(KeptReplies):
-    """The catalog: what :class:`Database` opens, with the replies of :class:`KeptReplies` and all the rest."""
+class Catalog(StoredReplies, StoredTurns):
+    """The catalog in one database: pictures, files, features and captions, with the stored replies and turns."""
 
-    # --- the gallery's space and small notes
+    # --- the gallery's space and notes
 
     def space(self) -> str | None:
         """The space that the gallery belongs to; None before the first picture."""
@@ -51,39 +50,39 @@ class Catalog(KeptReplies):
             return get_meta(connection, "space")
 
     def bind_space(self, space: str) -> None:
-        """Make ``space`` the gallery's, once and for all. Raises SpaceMismatchError if it has another."""
+        """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
         with self._write() as connection:
             _bind(connection, space)
 
     def note(self, key: str) -> str | None:
-        """What ``set_note`` last put under ``key``."""
+        """The text that ``set_note`` last stored under ``key``; None where there is none."""
         with self._read() as connection:
             return get_meta(connection, f"note:{key}")
 
     def set_note(self, key: str, value: str) -> None:
-        """Keep a small text under ``key``, in place of an earlier one."""
+        """Store a small text under ``key``, in place of an earlier one."""
         with self._write() as connection:
             set_meta(connection, f"note:{key}", value)
 
     # --- pictures
 
     def records(self, ids: Iterable[str]) -> dict[str, ImageRecord]:
-        """The known ones among ``ids``, by id."""
+        """The records of those of ``ids`` that are in the catalog, by id."""
         with self._read() as connection:
             return {row.id: _record(row) for row in among(connection, select(pictures), pictures.c.id, ids)}
 
     def find(self, prefix: str, limit: int = 2) -> list[ImageRecord]:
-        """Up to ``limit`` known pictures whose id begins with ``prefix``, by id."""
+        """Up to ``limit`` pictures of the catalog whose id begins with ``prefix``, by id."""
         begins = pictures.c.id.startswith(prefix, autoescape=True)
         with self._read() as connection:
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows]
 
     def remember(self, records: Sequence[ImageRecord]) -> None:
-        """Know these pictures, without adding them to the gallery."""
+        """Store the records of these pictures, without adding them to the gallery."""
         with self._write() as connection:
-            members = inside(connection, [record.id for record in records])
-            put(connection, pictures, [_row(each) for each in records if each.id not in members], replace=True)
+            in_gallery = members(connection, [record.id for record in records])
+            put(connection, pictures, [_row(each) for each in records if each.id not in in_gallery], replace=True)
 
     def add(
         self,
@@ -92,17 +91,17 @@ class Catalog(KeptReplies):
         vectors: Mapping[str, FloatArray],
         space: str,
     ) -> None:
-        """Put pictures into the gallery with their files and features ``[d]``: all of it, or nothing.
+        """Add pictures to the gallery with their files and features ``[d]``: all of it, or nothing.
 
-        A feature that is there already is kept and need not be given. Raises SpaceMismatchError where the gallery has
-        another space, ValueError for a bad vector or a picture that is left without one.
+        A feature that is stored already stays and may be left out. Raises SpaceMismatchError where the gallery has
+        another space, ValueError for a bad vector or a picture without a feature.
         """
         blobs = _feature_rows(vectors, space)
-        with self._write() as connection, counted(connection, {stamp.image_id for stamp in stamps}) as touched:
+        with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
             put(connection, pictures, [_row(record) for record in records])
             put(connection, features, blobs)
-            touched.update(owners(connection, [stamp.path for stamp in stamps]))
+            touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
             require_features(connection, {stamp.image_id for stamp in stamps}, space)
 
@@ -116,11 +115,11 @@ class Catalog(KeptReplies):
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
         paths = list(paths)
         with self._write() as connection:
-            held = owners(connection, paths)
-            with counted(connection, held):
+            held = pictures_of(connection, paths)
+            with changing_files(connection, held):
                 for some in chunked(paths, CHUNK):
                     connection.execute(delete(files).where(files.c.path.in_(some)))
-            return sorted(held - inside(connection, held))
+            return sorted(held - members(connection, held))
 
     def gallery_ids(self) -> list[str]:
         """Ids of the pictures in the gallery, sorted."""
@@ -128,8 +127,7 @@ class Catalog(KeptReplies):
             return sorted(connection.scalars(select(files.c.image_id).distinct()))
 
     def matching(self, where: Where) -> list[str]:
-        """Ids of the pictures in the gallery that pass a filter, sorted. Raises InvalidRequestError for a wrong filter.
-        Ids of the pictures in the gallery that pass a filter, sorted. Raises InvalidRequestError for a wrong filter."""
+        """Ids of the gallery's pictures that pass a filter, sorted. Raises InvalidRequestError for a wrong filter."""
         passing = select(pictures.c.id).where(condition(where), pictures.c.id.in_(select(files.c.image_id)))
         with self._read() as connection:
             return sorted(connection.scalars(passing))
@@ -147,13 +145,13 @@ class Catalog(KeptReplies):
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
-        """The features ``[d]`` that are there, by item: a picture's id or a text's key."""
+        """The stored features ``[d]`` of items, by item: a picture's id or a text's key."""
         wanted = select(features.c.item, features.c.vector).where(features.c.space == space)
         with self._read() as connection:
             return {row.item: _vector(row.vector) for row in among(connection, wanted, features.c.item, items)}
 
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
-        """Keep features ``[d]`` by item; one that is there already stays. Raises ValueError for a bad vector."""
+        """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
         blobs = _feature_rows(vectors, space)
         with self._write() as connection:
             put(connection, features, blobs)
@@ -172,71 +170,24 @@ class Catalog(KeptReplies):
         return ids, np.concatenate(blocks[1:] or blocks)
 
     def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
-        """The captions that ``captioner`` wrote already, by picture."""
+        """The stored captions by ``captioner``, by picture."""
         rows = caption_rows.c
         wanted = select(rows.image_id, rows.caption).where(rows.captioner == captioner)
         with self._read() as connection:
             return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
 
     def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
-        """Keep captions by picture; one that is there already stays."""
+        """Store captions by picture; one that is stored already stays."""
         rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]
         with self._write() as connection:
             put(connection, caption_rows, rows)
 
-    def made_counts(self) -> dict[str, int]:
-        """How many ``features`` and ``captions`` are kept, whether of pictures in the gallery or not."""
+    def stored_counts(self) -> dict[str, int]:
+        """How many ``features`` and ``captions`` are stored, whether of pictures in the gallery or not."""
         tables = {"features": features, "captions": caption_rows}
         with self._read() as connection:
             counts = {name: connection.scalar(select(func.count()).select_from(t)) for name, t in tables.items()}
         return {name: n or 0 for name, n in counts.items()}
-
-    # --- turns
-
-    def put_turn(self, turn: Turn) -> None:
-        """Keep a turn. Raises CatalogError if another one has its id, NotFoundError if its parent is not here."""
-        body = turn.model_dump_json()
-        row = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
-        with self._write() as connection:
-            if turn.parent is not None and _body(connection, turn.parent) is None:
-                raise NotFoundError(f"There is no turn {turn.parent} to continue from.")
-            put(connection, turn_rows, [row])
-            if _body(connection, turn.id) != body:
-                raise CatalogError(
-                    f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
-                )
-
-    def turn(self, id: str) -> Turn:
-        """The turn with this id, or with the only id that begins so (4 characters at least).
-
-        Raises NotFoundError, or InvalidRequestError where several begin so.
-        """
-        begins = turn_rows.c.id.startswith(id, autoescape=True) if len(id) >= MIN_PREFIX else turn_rows.c.id == id
-        with self._read() as connection:
-            rows = connection.execute(select(turn_rows.c.id, turn_rows.c.body).where(begins).limit(3)).all()
-            body = _body(connection, id) or (rows[0].body if len(rows) == 1 else None)
-        if body is not None:
-            return Turn.model_validate_json(body)
-        if rows:
-            raise InvalidRequestError(
-                f"Several turns begin with {id}, {rows[0].id} and {rows[1].id} among them: give more of the id."
-            )
-        raise NotFoundError(
-            f"There is no turn {id!r}: name one that a search printed, by its id or its first {MIN_PREFIX}+ characters."
-        )
-
-    def turns(self, limit: int = 20) -> list[Turn]:
-        """The last turns, newest first."""
-        newest = select(turn_rows.c.body).order_by(turn_rows.c.created.desc(), turn_rows.c.serial.desc()).limit(limit)
-        with self._read() as connection:
-            return [Turn.model_validate_json(body) for body in connection.scalars(newest)]
-
-    def path(self, id: str) -> list[Turn]:
-        """The turns from the root to this one. Raises as ``turn`` does."""
-        walk = [self.turn(id)]
-        while (parent := walk[-1].parent) is not None:
-            walk.append(self.turn(parent))
-        return walk[::-1]
 
 
 def _bind(connection: Connection, space: str) -> None:

@@ -1,6 +1,6 @@
-"""One folder of Chroma: a neighbour index over vectors by id. All that is peculiar to Chroma stays in here.
+"""One folder of Chroma: a neighbour index over vectors by id. Nothing else imports Chroma.
 
-Ids and vectors alone go in: metadata has its truth, and its filters, in the catalog.
+It holds ids and vectors only: metadata and its filters are in the catalog.
 """
 
 from __future__ import annotations
@@ -92,17 +92,17 @@ class NeighbourIndex:
             return cls(client, client.get_collection(NAME, embedding_function=None))
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         with _guarded():
             self._client.close()
 
     def count(self) -> int:
-        """How many vectors are in it."""
+        """The number of vectors."""
         with _guarded():
             return int(self._collection.count())
 
     def ids(self) -> set[str]:
-        """Everything that is in it."""
+        """The ids of all vectors."""
         with _guarded():
             return set(self._collection.get(include=[])["ids"])
 

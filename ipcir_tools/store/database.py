@@ -1,8 +1,7 @@
-"""The database behind a catalog: opened, read and written in transactions, its errors told in one line."""
+"""The database behind a catalog: opened, read and written in transactions, with errors of one line."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,25 +18,21 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    bindparam,
     create_engine,
-    delete,
     event,
     func,
     inspect,
     select,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
-from ipcir_tools.store.schema import meta, metadata, replies
+from ipcir_tools.store.schema import meta, metadata
 from ipcir_tools.text import error_line, error_sentence
 
 
@@ -92,10 +87,13 @@ class Database:
 
 
 SCHEMA = 2
-"""Version of these tables; kept in ``meta`` under ``schema``. Version 1 knew of replies their texts alone."""
+"""Version of these tables, stored in ``meta`` under ``schema``."""
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
+
+MIN_PREFIX = 4
+"""Characters of an id or a key that may stand for the whole."""
 
 CHUNK = 500
 """Values of one ``IN (...)``; databases cap the number of parameters."""
@@ -110,16 +108,13 @@ _WAYS_OUT = {
 """By a word of the database's message."""
 
 _OPENING = 0x69706369
-"""The lock under which PostgreSQL lets one process at a time make or change the tables."""
-
-_COST = ":cost"
-"""Behind a reply's key, version 1 kept what the reply had cost."""
+"""The lock under which PostgreSQL lets one process at a time make the tables."""
 
 
 def open_engine(url: str | URL) -> Engine:
-    """Engine for ``url`` with the tables made or brought up to this version, read in plain transactions.
+    """Engine for ``url`` with its tables made, read in plain transactions.
 
-    Raises CatalogError where a newer version of the package made the tables; SQLAlchemy's errors pass.
+    Raises CatalogError where another version of the package made the tables; SQLAlchemy's errors pass.
     """
     engine = create_engine(url, pool_size=16)
     if engine.dialect.name == "sqlite":
@@ -127,10 +122,8 @@ def open_engine(url: str | URL) -> Engine:
     with writing(engine).begin() as connection:
         if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
             connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
-        found = _version(connection)
+        _check_version(connection)
         metadata.create_all(connection)
-        if found is not None and found < SCHEMA:
-            _upgrade(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
     return engine
 
@@ -145,16 +138,16 @@ def writing(engine: Engine) -> Engine:
 
 
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
-    """Insert ``rows``; where the key is taken, keep the old row, or take over the new one with ``replace``."""
+    """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
         connection.execute(insertion(connection.dialect.name, table, replace=replace), rows)
 
 
 def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
-    """The insert that settles a taken key without an error; ``dialect`` is SQLAlchemy's name of it."""
+    """The insert that raises no error for a taken key; ``dialect`` is SQLAlchemy's name of the database."""
     makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
     if dialect not in makers:
-        raise CatalogError(f"A catalog lives in SQLite or PostgreSQL, not in {dialect}.")
+        raise CatalogError(f"A catalog is stored in SQLite or PostgreSQL, not in {dialect}.")
     statement = makers[dialect](table)
     fresh = {column.key: statement.excluded[column.key] for column in table.columns if not column.primary_key}
     taken = list(table.primary_key.columns)
@@ -185,7 +178,7 @@ def _tune_sqlite(engine: Engine) -> None:
 
 
 def _write_ahead(connection: Any) -> None:
-    """Switch to WAL. SQLite does not wait for others here, whatever the busy timeout: so we do."""
+    """Switch to WAL. SQLite does not wait for other processes here, whatever the busy timeout, so this does."""
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -197,50 +190,16 @@ def _write_ahead(connection: Any) -> None:
             time.sleep(0.05)
 
 
-def _version(connection: Connection) -> int | None:
-    """The version of the tables that are there; None for a new database. Raises CatalogError for a newer one."""
+def _check_version(connection: Connection) -> None:
+    """Raise CatalogError where the tables are of another version."""
     if not inspect(connection).has_table("meta"):
-        return None
+        return
     found = get_meta(connection, "schema")
-    if found is not None and int(found) > SCHEMA:
+    if found not in (None, str(SCHEMA)):
         raise CatalogError(
-            f"The catalog {connection.engine.url} was made by a newer ipcir-tools (schema {found}, this one knows "
-            f"{SCHEMA}): upgrade ipcir-tools, or choose another folder with --home or IPCIR_HOME."
+            f"The catalog {connection.engine.url} has the schema {found}, and this ipcir-tools has {SCHEMA}: use the "
+            f"version of ipcir-tools that made it, or {CHOOSE}."
         )
-    return None if found is None else int(found)
-
-
-def _upgrade(connection: Connection) -> None:
-    """Bring the tables of version 1 up to this one, every reply kept."""
-    held = {column["name"] for column in inspect(connection).get_columns(replies.name)}
-    for column in replies.columns:
-        if column.name not in held:
-            told = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {replies.name} ADD COLUMN {told}")
-    _fold_costs(connection)
-    set_meta(connection, "schema", str(SCHEMA))
-
-
-def _fold_costs(connection: Connection) -> None:
-    """Move what replies cost from rows of their own into the replies' rows."""
-    is_cost = replies.c.key.endswith(_COST, autoescape=True)
-    rows = connection.execute(select(replies.c.key, replies.c.text).where(is_cost)).all()
-    costs = [{"of": row.key.removesuffix(_COST), **cost} for row in rows if (cost := _cost(row.text))]
-    if costs:
-        names = ("calls", "input_tokens", "output_tokens")
-        of = update(replies).where(replies.c.key == bindparam("of"))
-        connection.execute(of.values({name: bindparam(f"n_{name}") for name in names}), costs)
-    connection.execute(delete(replies).where(is_cost))
-
-
-def _cost(text: str) -> dict[str, int]:
-    """A cost as version 1 wrote it, ready to be bound; empty where it is none."""
-    try:
-        told = json.loads(text)
-        cost = {f"n_{name}": told[name] for name in ("calls", "input_tokens", "output_tokens")}
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return {}
-    return cost if all(type(n) is int and 0 <= n < 2**31 for n in cost.values()) else {}
 
 
 def get_meta(connection: Connection, key: str) -> str | None:
@@ -254,7 +213,7 @@ def set_meta(connection: Connection, key: str, value: str) -> None:
 
 
 def among(connection: Connection, query: Select[Any], column: Any, values: Iterable[str]) -> Iterator[Row[Any]]:
-    """Rows of ``query`` whose ``column`` is one of ``values``, asked for in chunks."""
+    """Rows of ``query`` whose ``column`` is one of ``values``, read in chunks."""
     parts = chunked(dict.fromkeys(values), CHUNK)
     return chain.from_iterable(connection.execute(query.where(column.in_(part))) for part in parts)
 

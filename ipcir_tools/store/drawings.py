@@ -1,29 +1,132 @@
-"""Features of drawn pictures, kept like those of real ones."""
+"""Features of generated pictures, stored like those of real ones."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ipcir_tools.models.image_generator import digest
+import numpy as np
+
+from ipcir_tools.batches import Progress, chunked
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.store.captions import Count, OpenImage
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.failure_limit import FailureLimit
+from ipcir_tools.text import json_digest
+from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
 
 
-_DRAWN = 8
+_BLOCK = 8
 """Descriptions whose references are opened at a time, for image generators that edit them."""
 
-
-def _drawn_keys(image_generator: ImageGenerator, asked: tuple[str, str], n: int) -> list[str]:
-    description, reference = asked
-    return [drawn_key(image_generator.id, description, i, reference=reference) for i in range(n)]
+Description = tuple[str, str]
+"""A description, and the id of the reference that it is drawn from."""
 
 
-def drawn_key(image_generator: str, description: str, picture: int = 0, *, seed: int = 0, reference: str = "") -> str:
-    """The catalog's key of one drawn picture's feature.
+class Drawings:
+    """Looks the features of generated pictures up in the catalog and makes those that are missing.
+
+    Safe for many threads.
+    """
+
+    def __init__(
+        self, catalog: Catalog, encoder: Callable[[], Encoder], space: Callable[[], str], count: Count
+    ) -> None:
+        self._catalog = catalog
+        self._encoder = encoder
+        self._space = space
+        self._count = count
+        self._making = threading.Lock()
+        """Held while pictures are drawn, so that two threads never draw the same."""
+        self.failures = FailureLimit()
+
+    def features(
+        self,
+        image_generator: ImageGenerator,
+        descriptions: Sequence[Description],
+        n: int,
+        open_image: OpenImage,
+        progress: Progress | None,
+        tally: Counter[str] | None,
+    ) -> dict[Description, FloatArray]:
+        """Features ``[n, d]`` of ``n`` pictures drawn of each description.
+
+        Raises InvalidRequestError for the first description that cannot be drawn, after the others are stored, and
+        ModelUnavailableError where the image generator fails.
+        """
+        wanted = {each: (each[0], each[1] if image_generator.edits else "") for each in descriptions}
+        keys = {each: _keys(image_generator, each, n) for each in wanted.values()}
+        every = [key for several in keys.values() for key in several]
+        known = self._catalog.features(every, self._space())
+        if len(known) < len(every):
+            with self._making, self.failures.attempts() as failures:
+                known = self._catalog.features(every, self._space())
+                missing = [each for each, several in keys.items() if any(key not in known for key in several)]
+                refused: list[InvalidRequestError] = []
+                encoder = self._encoder()  # loaded first: pictures must not be drawn for an encoder that fails to load
+                for i, drawn in enumerate(self._draw(image_generator, missing, n, open_image, failures), start=1):
+                    if isinstance(drawn, InvalidRequestError):
+                        refused.append(drawn)
+                    else:
+                        known |= self._store(encoder, drawn, tally)
+                    if progress:
+                        progress("drawing", i, len(missing))
+                if refused and not failures:
+                    raise refused[0]
+        return {each: np.stack([known[key] for key in keys[drawn_as]]) for each, drawn_as in wanted.items()}
+
+    def _draw(
+        self,
+        image_generator: ImageGenerator,
+        missing: Sequence[Description],
+        n: int,
+        open_image: OpenImage,
+        failures: list[ModelUnavailableError],
+    ) -> Iterator[dict[str, Image.Image] | InvalidRequestError]:
+        """The pictures of each description by their keys, until the image generator fails too often."""
+        for block in chunked(missing, _BLOCK):
+            references = [open_image(id_) for _, id_ in block] if image_generator.edits else None
+            with closing(image_generator.drawings([text for text, _ in block], n, references)) as drawings:
+                for place, drawn in drawings:
+                    if isinstance(drawn, ModelUnavailableError):
+                        failures.append(drawn)
+                        self.failures.failed(drawn)
+                        if self.failures.reached:
+                            return
+                        continue
+                    self.failures.succeeded()
+                    if isinstance(drawn, InvalidRequestError):
+                        yield drawn
+                    else:
+                        yield dict(zip(_keys(image_generator, block[place], n), drawn, strict=True))
+
+    def _store(
+        self, encoder: Encoder, pictures: Mapping[str, Image.Image], tally: Counter[str] | None
+    ) -> dict[str, FloatArray]:
+        made = dict(zip(pictures, encoder.embed_images(list(pictures.values())), strict=True))
+        self._catalog.put_features(made, self._space())
+        self._count("drawings", len(made), tally)
+        return made
+
+
+def _keys(image_generator: ImageGenerator, described: Description, n: int) -> list[str]:
+    description, reference = described
+    return [drawing_key(image_generator.id, description, i, reference=reference) for i in range(n)]
+
+
+def drawing_key(image_generator: str, description: str, picture: int = 0, *, seed: int = 0, reference: str = "") -> str:
+    """The catalog's key of one generated picture's feature.
 
     ``image_generator`` is the image generator's id, ``picture`` the place among the ``n`` of a description, so that
-    more of them can join those that are there. ``reference`` is the reference's id where the image generator edits
-    it.
+    more of them can be added later. ``reference`` is the reference's id where the image generator edits it.
     """
-    return "drawn:" + digest([image_generator, description, picture, seed, reference])[:16]
+    return "drawn:" + json_digest([image_generator, description, picture, seed, reference])[:16]

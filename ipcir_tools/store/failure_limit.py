@@ -1,4 +1,4 @@
-"""How long a model that does not answer is asked."""
+"""The limit of failures in a row after which a model is called no more."""
 
 from __future__ import annotations
 
@@ -8,56 +8,58 @@ from contextlib import contextmanager
 from ipcir_tools.errors import ModelUnavailableError
 
 OUTAGES = 3
-"""A model that failed so often in a row is asked no more."""
+"""A model that fails so often in a row is called no more."""
 
 
 class FailureLimit:
-    """How long a model that fails is asked: each round of questions ends after ``OUTAGES`` failures in a row.
+    """Counts the failures of one model in a row, within each group of ``attempts``.
 
-    While it is ``lasting``, they are counted over all rounds, and a round that begins after the last one raises the
-    last failure at once.
+    While the limit is ``shared``, they are counted over all groups, and a group that begins after the limit is reached
+    raises the last failure at once.
     """
 
     def __init__(self) -> None:
-        self._lasts = 0
-        self._row: list[ModelUnavailableError] = []
+        self._shared = 0
+        self._in_a_row: list[ModelUnavailableError] = []
 
     @property
-    def over(self) -> bool:
-        """Whether no more is to be asked."""
-        return len(self._row) >= OUTAGES
+    def reached(self) -> bool:
+        """Whether the model is to be called no more."""
+        return len(self._in_a_row) >= OUTAGES
 
     @contextmanager
-    def lasting(self) -> Iterator[None]:
-        """Many rounds that belong together."""
-        if not self._lasts:
-            self._row.clear()
-        self._lasts += 1
+    def shared(self) -> Iterator[None]:
+        """Count the failures of all groups within the block together."""
+        if not self._shared:
+            self._in_a_row.clear()
+        self._shared += 1
         try:
             yield
         finally:
-            self._lasts -= 1
+            self._shared -= 1
 
     @contextmanager
-    def round(self) -> Iterator[list[ModelUnavailableError]]:
-        """Some questions. What failed of them is noted in the list, and its first is raised at the end."""
-        if not self._lasts:
-            self._row.clear()
-        if self.over:
-            raise ModelUnavailableError(f"{self._row[-1]} (Nothing more was asked after {OUTAGES} failures in a row.)")
+    def attempts(self) -> Iterator[list[ModelUnavailableError]]:
+        """A group of calls. The block collects failures in the list; the first of them is raised at its end."""
+        if not self._shared:
+            self._in_a_row.clear()
+        if self.reached:
+            raise ModelUnavailableError(
+                f"{self._in_a_row[-1]} (Nothing more was asked after {OUTAGES} failures in a row.)"
+            )
         failures: list[ModelUnavailableError] = []
         try:
             yield failures
-        except ModelUnavailableError as error:  # it could not even be loaded
+        except ModelUnavailableError as error:  # the model could not even be loaded
             self.failed(error)
             raise
         if failures:
             raise failures[0]
 
     def failed(self, error: ModelUnavailableError) -> None:
-        """There was no answer."""
-        self._row.append(error)
+        """Count a failure."""
+        self._in_a_row.append(error)
 
-    def answered(self) -> None:
-        """There was one."""
-        self._row.clear()
+    def succeeded(self) -> None:
+        """Begin to count anew."""
+        self._in_a_row.clear()

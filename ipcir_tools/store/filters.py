@@ -1,7 +1,7 @@
-"""Filters on the gallery's metadata, in Chroma's grammar: checked here, answered by the catalog's database.
+"""Filters on the gallery's metadata, in Chroma's grammar, as conditions for the catalog's database.
 
-Chroma is not asked: at 20,000 pictures its own filters took 11 to 19 ms a query where a search without one took 1 to 4,
-and find no whole number below 800.5. The database has the truth at hand, and scoring what passes is exact.
+Chroma's own filters are not used: at 20,000 pictures they took 11 to 19 ms a query where a search without one took 1 to
+4, and find no whole number below 800.5. The pictures that pass a filter in the database are scored exactly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ipcir_tools.store.schema import pictures
 from ipcir_tools.types import Where
 
 FIELDS: dict[str, type] = {"name": str, "folder": str, "format": str, "width": int, "height": int, "bytes": int}
-"""What a filter may name. ``name``: the file's name; ``folder``: the path of its folder; ``bytes``: the file's size."""
+"""The fields of a filter. ``name``: the file's name; ``folder``: the path of its folder; ``bytes``: the file's size."""
 
 EQUALITY: dict[str, Callable[[Any, Any], Any]] = {"$eq": operator.eq, "$ne": operator.ne}
 ORDER: dict[str, Callable[[Any, Any], Any]] = {
@@ -36,7 +36,7 @@ JOINTS: dict[str, Callable[..., ColumnElement[bool]]] = {"$and": and_, "$or": or
 
 MAX_DEPTH = 8
 MAX_TERMS = 500
-"""Of one list; with the depth it keeps what an agent writes within what a database takes."""
+"""Of one list; with the depth it keeps an agent's filter within the limits of a database."""
 
 GRAMMAR = (
     f"A filter is {{field: value}}, {{field: {{operator: value}}}} or {{joint: [filter, filter, ...]}}; "
@@ -90,7 +90,7 @@ def _operand(field: str, value: Any) -> Any:
 
 
 def _is_storable(text: str) -> bool:
-    """Half a surrogate pair and NUL come out of an agent's JSON, but no database takes them."""
+    """Whether a database can store it: JSON may contain half a surrogate pair or NUL."""
     return "\0" not in text and text == text.encode(errors="ignore").decode()
 
 

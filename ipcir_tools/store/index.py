@@ -1,32 +1,25 @@
 """The gallery: nearest pictures, from a Chroma index over the catalog.
 
-The catalog is the truth, the index only makes it fast. A writer never touches a folder that a reader may have open: it
-brings a copy up to date under a new name, seals it with a digest, and then points the catalog to it. So a kill at any
-moment leaves the last sealed folder whole, many processes may search while one writes, and whatever does not match its
-seal is rebuilt from the catalog, without encoding anything. Until then, and whenever Chroma fails, ``exact`` answers.
+The catalog is the truth, the index only makes it fast. An index that does not match the catalog is rebuilt from it,
+without encoding anything. Until then, and whenever Chroma fails, ``exact`` answers.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from ipcir_tools.batches import Progress, chunked
+from ipcir_tools.batches import Progress
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex, digest
-from ipcir_tools.store.sealed_index import BLOCK, LOCK_SECONDS, Seal, _close, _verified
+from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex
+from ipcir_tools.store.sealed_index import Opened, Seal, SealedIndex, close_index
 from ipcir_tools.types import FloatArray, Probe, Where
 
 log = logging.getLogger(__name__)
@@ -51,16 +44,15 @@ class Gallery:
 
     def __init__(self, catalog: Catalog, folder: Path) -> None:
         self._catalog = catalog
-        self._folder = folder
+        self._sealed = SealedIndex(catalog, folder)
         self._guard = threading.RLock()
         self._index: NeighbourIndex | None = None
         self._seal: Seal | None = None
-        self._bad = ""
         self._rows: tuple[int, list[str], FloatArray] | None = None
 
     @classmethod
     def open(cls, catalog: Catalog, folder: Path, progress: Progress | None = None) -> Self:
-        """The gallery with its index in ``folder``, mended or rebuilt where it is behind or damaged.
+        """The gallery with its index in ``folder``, updated or rebuilt where it is behind or damaged.
 
         It always opens: without a usable index it searches exactly.
         """
@@ -69,21 +61,23 @@ class Gallery:
         return gallery
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Close the index."""
         with self._guard:
-            index, self._index, self._seal, self._rows = self._index, None, None, None
-            _close(index)
+            self._drop_index()
+            self._rows = None
 
     def sync(self, progress: Progress | None = None) -> None:
         """Bring the index up to the catalog's revision."""
         with self._guard:
-            if not self._is_current() and not self._open_sealed() and self._catalog.size():
-                self._write(progress, keep=True)
+            if not self._is_current() and not self._reopen() and self._catalog.size():
+                self._drop_index()
+                self._use(self._sealed.write(progress))
 
-    def rebuild(self, progress: Progress | None = None) -> None:
-        """Make the index anew from the catalog."""
+    def discard(self) -> None:
+        """Drop the index: ``exact`` answers until ``sync`` writes a new one."""
         with self._guard:
-            self._write(progress, keep=False)
+            self._drop_index()
+            self._sealed.discard()
 
     def nearest(self, probe: Probe, k: int, where: Where | None = None, exclude: Collection[str] = ()) -> Ranking:
         """The ``k`` best pictures as (id, score), by falling score, then by id; all of them where there are fewer.
@@ -121,11 +115,11 @@ class Gallery:
     # --- searching
 
     def _ready(self, breadth: int) -> NeighbourIndex | None:
-        """The index, if it is of the catalog's revision and has more pictures than would be asked for."""
+        """The index, if it is of the catalog's revision and has more pictures than ``breadth``."""
         if not self._guard.acquire(timeout=GUARD_SECONDS):
             return None
         try:
-            if not self._is_current() and not self._open_sealed():
+            if not self._is_current() and not self._reopen():
                 return None
             return self._index if self._seal is not None and self._seal.count > breadth else None
         finally:
@@ -143,15 +137,14 @@ class Gallery:
         features = np.stack([vectors[id_] for id_ in ids])
         cosines = features @ probe.vector
         if probe.rescore is None and np.partition(cosines, -k)[-k] <= cosines.min() + TIE:
-            return None  # more pictures tie for the last place than were asked for
+            return None  # more pictures tie for the last place than there are candidates
         return _best(probe, ids, features, k)
 
     def _give_up(self, index: NeighbourIndex, error: BrokenIndexError) -> None:
         with self._guard:
             if self._index is index:  # else another thread has just replaced it, and that was the error
                 log.warning("the search index failed and will be rebuilt at the next start: %s", error)
-                self._drop_index()
-                self._catalog.set_note(self._key, "")
+                self.discard()
 
     def _vectors(self) -> tuple[list[str], FloatArray]:
         revision = self._catalog.revision()
@@ -161,112 +154,32 @@ class Gallery:
             self._rows = rows
         return rows[1], rows[2]
 
-    # --- the index and its seal
-
-    @property
-    def _key(self) -> str:
-        return f"index:{self._folder.name}"
+    # --- the index
 
     def _is_current(self) -> bool:
         return self._index is not None and self._seal is not None and self._seal.revision == self._catalog.revision()
 
-    def _noted(self) -> Seal | None:
-        """The seal of the last finished index."""
-        try:
-            return Seal.model_validate_json(self._catalog.note(self._key) or "")
-        except ValidationError:
-            return None
+    def _reopen(self) -> bool:
+        """Whether the last finished index could be opened."""
+        return self._use(self._sealed.open())
 
-    def _open_sealed(self) -> bool:
-        """Whether the last finished index is whole and of the catalog's revision; it is then open."""
-        seal = self._noted()
-        if seal is None or seal.folder == self._bad or seal.revision != self._catalog.revision():
+    def _use(self, opened: Opened | None) -> bool:
+        if opened is None:
             return False
         self._drop_index()
-        try:
-            self._index, self._seal = _verified(self._folder, seal), seal
-        except (BrokenIndexError, OSError) as error:
-            log.info("the index %s cannot be used: %s", seal.folder, error)
-            self._bad = seal.folder
-        return self._index is not None
+        self._index, self._seal = opened
+        return True
 
     def _drop_index(self) -> None:
         index, self._index, self._seal = self._index, None, None
-        _close(index)
-
-    def _write(self, progress: Progress | None, *, keep: bool) -> None:
-        """Make and open a new index, from the last one with ``keep``. Without success, ``exact`` answers."""
-        self._drop_index()
-        try:
-            with self._locked():
-                if keep and self._open_sealed():
-                    return  # another process did it while this one waited
-                seal = self._sealed(progress, keep=keep)
-                self._catalog.set_note(self._key, seal.model_dump_json())
-                self._open_sealed()
-                self._clean(seal.folder)
-        except Timeout:
-            log.warning("another process is writing the index in %s: searching without it", self._folder)
-        except (BrokenIndexError, OSError) as error:
-            log.warning("no index can be made in %s (%s): searching without it", self._folder, error)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
-            yield
-
-    def _sealed(self, progress: Progress | None, *, keep: bool) -> Seal:
-        """A new finished index: the last one brought up to date, or where that fails, one from nothing."""
-        last = self._noted() if keep else None
-        if last is not None:
-            try:
-                return self._finished(progress, last)
-            except (BrokenIndexError, OSError) as error:
-                log.info("the index %s is rebuilt: %s", last.folder, error)
-        return self._finished(progress, None)
-
-    def _finished(self, progress: Progress | None, last: Seal | None) -> Seal:
-        # The revision is read first: what comes in later makes the seal look old, never newer than it is.
-        revision = self._catalog.revision()
-        name = uuid4().hex
-        folder = self._folder / name
-        if last is None:
-            index = NeighbourIndex.create(folder)
-        else:
-            _close(_verified(self._folder, last))
-            shutil.copytree(self._folder / last.folder, folder)
-            index = NeighbourIndex.open(folder)
-        try:
-            count = self._fill(index, progress)
-        finally:
-            _close(index)
-        return Seal(folder=name, revision=revision, count=count, digest=digest(folder))
-
-    def _fill(self, index: NeighbourIndex, progress: Progress | None) -> int:
-        wanted, there = set(self._catalog.gallery_ids()), index.ids()
-        index.drop(sorted(there - wanted))
-        missing = sorted(wanted - there)
-        for done, ids in enumerate(chunked(missing, BLOCK)):
-            index.put(self._catalog.features(ids, self._catalog.space() or ""))
-            if progress is not None:
-                progress("search index", done * BLOCK + len(ids), len(missing))
-        if index.ids() != wanted:
-            raise BrokenIndexError("it does not hold what was put in")
-        return len(wanted)
-
-    def _clean(self, current: str) -> None:
-        """Delete what earlier indexes left, as far as it lets itself be deleted."""
-        for path in self._folder.iterdir():
-            if path.is_dir() and path.name != current:
-                shutil.rmtree(path, ignore_errors=True)
+        close_index(index)
 
 
 def _best(probe: Probe, ids: list[str], features: FloatArray, k: int) -> Ranking:
     """The ``k`` best of ``ids`` by score and id.
 
-    A matrix product rounds a row by its place among the others. So the cosines that may be among the best are taken
-    again in double precision, and equal pictures get equal scores wherever they stand.
+    A matrix product rounds a row by its place among the others. So the cosines that may be among the best are
+    calculated again in double precision, and equal pictures get equal scores wherever they stand.
     """
     if not ids:
         return []

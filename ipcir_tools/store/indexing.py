@@ -1,7 +1,7 @@
-"""Bringing folders into the gallery: look, read what changed, encode what is new, forget what is gone.
+"""Indexing folders: list the files, read what changed, encode what is new, forget what is gone.
 
-Pictures are committed to the catalog batch by batch, each in one transaction with its features, before the index
-hears of them. A run that is killed or interrupted loses one batch at most, and the next run takes up where it ended.
+Pictures are committed to the catalog batch by batch, each in one transaction with its features, before they are added
+to the index. A run that is killed or interrupted loses one batch at most, and the next run continues where it ended.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress, no_progress
-from ipcir_tools.errors import BadImageError, IPCIRError, ModelUnavailableError, NotFoundError
+from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images.files import find_files, located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.text import error_line, error_sentence
+from ipcir_tools.store.encoding import encode_each
 from ipcir_tools.types import FloatArray, IndexReport, Skip
 
 if TYPE_CHECKING:
@@ -48,32 +48,34 @@ def index_folders(
     settings: Settings,
     progress: Progress | None = None,
 ) -> IndexReport:
-    """Make the gallery hold the pictures in ``paths``, folders or files; what it has from elsewhere stays.
+    """Update the gallery to the pictures in ``paths``, folders or files; its pictures from elsewhere stay.
 
     ``encoder`` is called only if a picture must be encoded. Files whose size and time are as before are not read;
-    content that was ever encoded in the gallery's space is not encoded again.
+    content that has a feature in the gallery's space is not encoded again.
 
     Raises NotFoundError if one of ``paths`` does not exist, before anything is changed; SpaceMismatchError if the
-    encoder is not the gallery's; ModelUnavailableError if it cannot be had or fails on everything.
+    encoder is not the gallery's; ModelUnavailableError if it is not available or fails on every picture.
     """
     started = time.perf_counter()
     run = _Run(catalog, encoder, settings, progress or no_progress)
-    run.look(paths)
-    run.take_in()
+    run.scan(paths)
+    run.add_changed()
     run.forget()
     gallery.sync(progress)
     return run.report(time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A file that was read; decoded if the gallery did not hold its content."""
+class _ReadFile:
+    """A file that was read; decoded if its content is new to the gallery."""
 
     stamp: FileStamp
     loaded: LoadedImage | None
 
 
 class _Run:
+    """One run over some folders: its steps in order, and what it counts."""
+
     def __init__(
         self, catalog: Catalog, load_encoder: Callable[[], Encoder], settings: Settings, progress: Progress
     ) -> None:
@@ -95,10 +97,10 @@ class _Run:
         self._left: set[str] = set()  # files that moved away
         self._skipped: list[Skip] = []
 
-    # --- looking
+    # --- scanning
 
-    def look(self, paths: Sequence[Path]) -> None:
-        """List the files and see which of them changed."""
+    def scan(self, paths: Sequence[Path]) -> None:
+        """List the files with their sizes and times."""
         found = find_files(paths)
         self._roots = [located(path) for path in paths]
         self._files = {path_text(file): file for file in found}
@@ -111,21 +113,21 @@ class _Run:
 
     # --- reading and encoding
 
-    def take_in(self) -> None:
+    def add_changed(self) -> None:
         """Read what changed, encode what is new, commit batch by batch."""
         changed = self._changed()
         self._counts["unchanged"] = len(self._files) - len(changed)
         done = 0
-        with closing(self._opened(changed)) as opened:
-            while batch := list(islice(opened, self._settings.batch_size)):
+        with closing(self._read(changed)) as files:
+            while batch := list(islice(files, self._settings.batch_size)):
                 self._skipped += [each for each in batch if isinstance(each, Skip)]
-                self._commit([each for each in batch if isinstance(each, _Read)])
+                self._commit([each for each in batch if isinstance(each, _ReadFile)])
                 done += len(batch)
                 self._progress("indexing", done, len(changed))
 
-    def _opened(self, texts: Sequence[str]) -> Generator[_Read | Skip, None, None]:
+    def _read(self, texts: Sequence[str]) -> Generator[_ReadFile | Skip, None, None]:
         """The files read and decoded by several threads, in order, at most one batch ahead."""
-        waiting: deque[Future[_Read | Skip]] = deque()
+        waiting: deque[Future[_ReadFile | Skip]] = deque()
         with ThreadPoolExecutor(_workers(), thread_name_prefix="ipcir-decode") as pool:
             try:
                 for text in texts:
@@ -137,16 +139,16 @@ class _Run:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _open(self, text: str) -> _Read | Skip:
+    def _open(self, text: str) -> _ReadFile | Skip:
         try:
             data = read_file(self._files[text], self._settings)
             id_ = image_id(data)
             loaded = None if id_ in self._holders else decode(data, text, self._settings)
         except (BadImageError, NotFoundError) as error:
             return Skip(source=text, reason=str(error))
-        return _Read(FileStamp(text, id_, *(self._status[text] or _GONE)), loaded)
+        return _ReadFile(FileStamp(text, id_, *(self._status[text] or _GONE)), loaded)
 
-    def _commit(self, batch: Sequence[_Read]) -> None:
+    def _commit(self, batch: Sequence[_ReadFile]) -> None:
         fresh = {each.stamp.image_id: each.loaded for each in batch if each.loaded is not None}
         vectors, failed = self._encode_missing(fresh)
         kept = [each for each in batch if each.stamp.image_id not in failed]
@@ -160,14 +162,14 @@ class _Run:
                 self._counts[self._verdict(each)] += 1
 
     def _encode_missing(self, fresh: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
-        """Features of those of ``fresh`` that have none yet, and the reasons where that failed."""
+        """Features of those of ``fresh`` that have none yet, and the reasons where encoding failed."""
         space = self._catalog.space()
         have = self._catalog.features(fresh, space) if space and fresh else {}
         missing = {id_: loaded for id_, loaded in fresh.items() if id_ not in have}
         if not missing:
             return {}, {}
         encoder = self._bound_encoder()
-        vectors, failed = _encode_each_that_can(encoder, missing, is_proven=self._encoded > 0)
+        vectors, failed = encode_each(encoder, missing, proven=self._encoded > 0)
         self._encoded += len(vectors)
         return vectors, failed
 
@@ -178,7 +180,7 @@ class _Run:
             self._encoder = encoder
         return self._encoder
 
-    def _verdict(self, read: _Read) -> str:
+    def _verdict(self, read: _ReadFile) -> str:
         id_, text = read.stamp.image_id, read.stamp.path
         if read.loaded is not None:
             verdict = "unchanged" if id_ in self._new else "added"
@@ -193,7 +195,7 @@ class _Run:
         return "moved"
 
     def _is_gone(self, text: str) -> bool:
-        """Whether a file of the gallery has gone and no other file was taken for it yet."""
+        """Whether a file of the gallery is gone and has not been matched with a moved one yet."""
         return text not in self._left and text not in self._files and _status(text_path(text)) == _GONE
 
     # --- forgetting
@@ -208,7 +210,7 @@ class _Run:
             for text in self._before
             if text not in self._files and text.startswith(roots) and not text.startswith(unlisted)
         }
-        # Where even the status cannot be had, the place is out of reach and says nothing about the picture.
+        # Where even the status cannot be read, the place is out of reach and nothing is known about the picture.
         bad = {text for text in skipped if text in self._before and self._status[text] is not None}
         if leaving := gone | bad | self._left:
             self._catalog.forget(leaving)
@@ -226,39 +228,8 @@ class _Run:
         )
 
 
-def _encode_each_that_can(
-    encoder: Encoder, pictures: Mapping[str, LoadedImage], *, is_proven: bool
-) -> tuple[dict[str, FloatArray], dict[str, str]]:
-    """Features by id, and reasons by id for the pictures that the encoder fails on.
-
-    Raises ModelUnavailableError where it fails on all of them, unless it is proven and there is but one.
-    """
-    try:
-        return _encode(encoder, pictures), {}
-    except Exception as whole:  # broad: a model raises anything on a picture that it cannot take
-        vectors: dict[str, FloatArray] = {}
-        failed: dict[str, str] = {}
-        for id_, loaded in pictures.items():
-            try:
-                vectors |= _encode(encoder, {id_: loaded})
-            except Exception as error:  # noqa: BLE001 - as above
-                failed[id_] = f"cannot be encoded ({error_line(error, 80)})"
-        if vectors or (is_proven and len(pictures) == 1):
-            return vectors, failed
-        if isinstance(whole, IPCIRError):
-            raise
-        raise ModelUnavailableError(
-            f"The encoder {encoder.name} fails on every picture: {error_sentence(whole)}"
-        ) from whole
-
-
-def _encode(encoder: Encoder, pictures: Mapping[str, LoadedImage]) -> dict[str, FloatArray]:
-    vectors = encoder.embed_images([loaded.pixels for loaded in pictures.values()])
-    return dict(zip(pictures, vectors, strict=True))
-
-
 def _status(file: Path) -> Status | None:
-    """Size and time, ``_GONE`` if there is no such file, None if that cannot be told."""
+    """Size and time; ``_GONE`` if there is no such file, None if that cannot be found out."""
     try:
         status = file.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -269,7 +240,7 @@ def _status(file: Path) -> Status | None:
 
 
 def _prefixes(folders: Iterable[Path]) -> tuple[str, ...]:
-    """What the text of every path below one of ``folders`` begins with."""
+    """The beginnings of the texts of all paths below ``folders``."""
     return tuple(os.path.join(path_text(folder), "") for folder in folders)  # noqa: PTH118 - adds the separator
 
 

@@ -1,4 +1,4 @@
-"""Who is in the gallery: the files that hold its pictures, counted inside a transaction of the catalog."""
+"""Membership of the gallery: its files and pictures, within a transaction of the catalog."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from ipcir_tools.store.database import among, set_meta
 from ipcir_tools.store.schema import features, files, meta, pictures
 
 
-def inside(connection: Connection, ids: Iterable[str]) -> set[str]:
+def members(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Those of ``ids`` that are in the gallery."""
     return {row.image_id for row in among(connection, select(files.c.image_id).distinct(), files.c.image_id, ids)}
 
 
-def owners(connection: Connection, paths: Iterable[str]) -> set[str]:
-    """The pictures that these files hold now."""
+def pictures_of(connection: Connection, paths: Iterable[str]) -> set[str]:
+    """The ids of the pictures that the catalog has for these files."""
     return {row.image_id for row in among(connection, select(files.c.image_id), files.c.path, paths)}
 
 
 @contextmanager
-def counted(connection: Connection, ids: set[str]) -> Iterator[set[str]]:
-    """Around a change to the files of ``ids``, which the body may extend: moves the revision if any enters or leaves.
+def changing_files(connection: Connection, ids: set[str]) -> Iterator[set[str]]:
+    """Around a change to the files of ``ids``, which the body may extend.
 
-    A picture's source then is the first of its files, whatever the order in which they came and went.
+    Raises the revision if a picture enters or leaves the gallery. Afterwards a picture's source is the
+    first of its files, whatever the order of the changes.
     """
-    # The row is locked before anything is read, so that two writers cannot both count from the same number.
+    # The row is locked before anything is read, so that two writers cannot raise the same number.
     revision = connection.scalar(select(meta.c.value).where(meta.c.key == "revision").with_for_update())
-    before = inside(connection, ids)
+    before = members(connection, ids)
     touched = set(ids)
     yield touched
-    # Whatever the body found to be touched was in the gallery before.
+    # Pictures that the body added were in the gallery before.
     before |= touched - ids
-    if before != inside(connection, touched):
+    if before != members(connection, touched):
         set_meta(connection, "revision", str(int(revision or 0) + 1))
-    _settle_sources(connection, touched)
+    _update_sources(connection, touched)
 
 
-def _settle_sources(connection: Connection, ids: set[str]) -> None:
+def _update_sources(connection: Connection, ids: set[str]) -> None:
     first = func.min(files.c.path)
     joined = select(pictures.c.id, first.label("path")).join(files, files.c.image_id == pictures.c.id)
     moved = joined.group_by(pictures.c.id, pictures.c.source).having(first != pictures.c.source)
@@ -57,6 +58,6 @@ def require_features(connection: Connection, ids: set[str], space: str) -> None:
 
 
 def source_columns(source: str) -> dict[str, str]:
-    """The columns of a picture that say where it is: the name and the folder are there to be filtered by."""
+    """The columns of a picture's place: its source, and name and folder for filters."""
     path = PurePath(source)
     return {"source": source, "name": path.name, "folder": str(path.parent)}

@@ -1,4 +1,4 @@
-"""The replies of models that a catalog keeps: read, written, counted and forgotten."""
+"""The replies of models in a catalog: read, written, counted and deleted."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, LargeBinary, Row, cast, delete, func, select
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
-from ipcir_tools.store.database import Database, put
+from ipcir_tools.store.database import MIN_PREFIX, Database, put
 from ipcir_tools.store.schema import replies
 from ipcir_tools.types import Reply
-
-MIN_PREFIX = 4
-"""Characters of an id or a key that may stand for the whole."""
 
 
 @dataclass(frozen=True)
@@ -27,34 +24,34 @@ class ReplyCount:
     bytes: int
     """Of their texts in UTF-8."""
     calls: int | None
-    """Calls that they took; None where it is known of none of them."""
+    """Calls that they took; None where no reply has a number."""
     input_tokens: int
     output_tokens: int
     oldest: str | None
-    """UTC time, ISO 8601; None where it is known of none of them."""
+    """UTC time, ISO 8601; None where no reply has a time."""
     newest: str | None
 
 
-class KeptReplies(Database):
-    """The replies in a catalog, each under a content hash of what was asked."""
+class StoredReplies(Database):
+    """The replies in a catalog, each under a content hash of its request."""
 
     def reply(self, key: str) -> Reply | None:
-        """The reply that is kept under ``key``."""
+        """The reply under ``key``; None where there is none."""
         with self._read() as connection:
             row = connection.execute(select(replies).where(replies.c.key == key)).one_or_none()
         return None if row is None else _reply(row)
 
     def put_reply(self, key: str, reply: Reply) -> None:
-        """Keep a reply, in the place of one that is there: it is asked for anew only where that one cannot be used.
+        """Store a reply in place of an earlier one, which a caller replaces only where it cannot be used.
 
-        What no database holds, such as half a surrogate pair, is kept as U+FFFD.
+        Characters that no database stores, such as half a surrogate pair, become U+FFFD.
         """
         row = {name: _storable(value) for name, value in reply.model_dump().items()}
         with self._write() as connection:
             put(connection, replies, [{"key": key, **row}], replace=True)
 
     def replies(self, kind: str | None = None, limit: int = 20) -> list[tuple[str, Reply]]:
-        """The last replies with their keys, newest first; those of no known time come last."""
+        """The last replies with their keys, newest first; those without a time come last."""
         newest = select(replies).where(*_chosen(kind)).order_by(replies.c.created.desc(), replies.c.key).limit(limit)
         with self._read() as connection:
             return [(row.key, _reply(row)) for row in connection.execute(newest)]
@@ -66,7 +63,9 @@ class KeptReplies(Database):
         """
         if (exact := self.reply(prefix := _storable(prefix))) is not None:
             return prefix, exact
-        begins = select(replies).where(_begins(prefix)).order_by(replies.c.key).limit(2)
+        begins = (
+            select(replies).where(replies.c.key.startswith(prefix, autoescape=True)).order_by(replies.c.key).limit(2)
+        )
         with self._read() as connection:
             rows = connection.execute(begins).all() if len(prefix) >= MIN_PREFIX else []
         if not rows:
@@ -82,7 +81,7 @@ class KeptReplies(Database):
         return rows[0].key, _reply(rows[0])
 
     def reply_counts(self, kind: str | None = None, older_than: datetime | None = None) -> list[ReplyCount]:
-        """What is kept, by kind and model, in their order; ``older_than`` as ``forget_replies`` takes it."""
+        """What is stored, by kind and model, in their order; ``older_than`` as in ``forget_replies``."""
         known = func.nullif(replies.c.created, "")
         with self._read() as connection:
             columns = (
@@ -97,36 +96,25 @@ class KeptReplies(Database):
                 func.max(known),
             )
             by = (replies.c.kind, replies.c.model)
-            counts = select(*columns).where(*_chosen(kind, None, older_than)).group_by(*by).order_by(*by)
+            counts = select(*columns).where(*_chosen(kind, older_than)).group_by(*by).order_by(*by)
             return [ReplyCount(*row) for row in connection.execute(counts)]
 
-    def forget_replies(
-        self, kind: str | None = None, prefix: str | None = None, older_than: datetime | None = None
-    ) -> int:
-        """Delete the replies that are all of this: of that kind, with a key that begins so, made before then.
+    def forget_replies(self, kind: str | None = None, older_than: datetime | None = None) -> int:
+        """Delete the replies of this kind that are older; without arguments, all replies. Returns their number.
 
-        Without any of these, all replies. ``older_than`` is a moment with its time zone; a reply of no known time is
-        not older than anything. Returns how many they were.
+        ``older_than`` is a moment with its time zone; a reply without a time is not older than anything.
         """
         with self._write() as connection:
-            return connection.execute(delete(replies).where(*_chosen(kind, prefix, older_than))).rowcount
+            return connection.execute(delete(replies).where(*_chosen(kind, older_than))).rowcount
 
 
-def _chosen(
-    kind: str | None, prefix: str | None = None, older_than: datetime | None = None
-) -> list[ColumnElement[bool]]:
+def _chosen(kind: str | None, older_than: datetime | None = None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if kind is not None:
         conditions.append(replies.c.kind == kind)
-    if prefix is not None:
-        conditions.append(_begins(prefix))
     if older_than is not None:
         conditions += [replies.c.created < older_than.astimezone(UTC).isoformat(), replies.c.created != ""]
     return conditions
-
-
-def _begins(prefix: str) -> ColumnElement[bool]:
-    return replies.c.key.startswith(prefix, autoescape=True)
 
 
 def _size(dialect: str) -> ColumnElement[int]:

@@ -1,4 +1,4 @@
-"""The catalog's tables and how a database is opened: SQLAlchemy Core, SQLite first, PostgreSQL as well."""
+"""The catalog's tables in SQLAlchemy Core, for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pictures = Table(
     Column("height", Integer, nullable=False),
     Column("format", String, nullable=False),
 )
-"""Every picture that is known. ``name`` and ``folder`` are the two ends of ``source``, there to be filtered by."""
+"""Every picture with a record. ``name`` and ``folder`` are the two parts of ``source``, for filters."""
 
 files = Table(
     "files",
@@ -30,7 +30,7 @@ files = Table(
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
 )
-"""The gallery: a picture belongs to it while a file names it."""
+"""The gallery: a picture belongs to it while a file here has its id."""
 
 features = Table(
     "features",
@@ -54,17 +54,17 @@ replies = Table(
     metadata,
     Column("key", String, primary_key=True),
     Column("reply", Text, key="text", nullable=False),
-    Column("kind", String, nullable=False, server_default="imagine"),
-    Column("model", String, nullable=False, server_default=""),
-    Column("prompt", String, nullable=False, server_default=""),
+    Column("kind", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("prompt", String, nullable=False),
     Column("calls", Integer, nullable=True),
     Column("repairs", Integer, nullable=True),
     Column("seconds", Float, nullable=True),
-    Column("input_tokens", Integer, nullable=False, server_default="0"),
-    Column("output_tokens", Integer, nullable=False, server_default="0"),
-    Column("created", String, nullable=False, server_default=""),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("created", String, nullable=False),
 )
-"""The fields of ``types.Reply``. The defaults are what a row of version 1 becomes: only imaginations were kept then."""
+"""The fields of ``types.Reply``."""
 
 turns = Table(
     "turns",

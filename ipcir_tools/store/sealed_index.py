@@ -1,10 +1,24 @@
-"""The seal of the Chroma index: what it holds, and whether that is what the catalog says."""
+"""The sealed folders of the Chroma index: written from the catalog, verified before they are opened.
+
+A writer never changes a folder that a reader may have open: it brings a copy up to date under a new name, seals it
+with a digest, and then stores the seal in the catalog. A process that is killed at any moment leaves the last sealed
+folder whole, and many processes may search while one writes.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from ipcir_tools.batches import Progress, chunked
+from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex, digest
 from ipcir_tools.types import Value
 
@@ -14,34 +28,137 @@ LOCK_SECONDS = 5.0
 """How long to wait for another process that writes the index."""
 
 BLOCK = 5_000
-"""Vectors carried from the catalog to the index at a time."""
+"""Vectors copied from the catalog to the index at a time."""
 
 
 class Seal(Value):
-    """What a finished index folder must look like."""
+    """The state of a finished index folder."""
 
     folder: str
     revision: int
+    """The catalog's revision when the folder was written."""
     count: int
     digest: str
 
 
-def _verified(parent: Path, seal: Seal) -> NeighbourIndex:
-    """The sealed index, open. The graph's files are compared before Chroma reads them: it may crash on wrong ones."""
-    folder = parent / seal.folder
-    if digest(folder) != seal.digest:
-        raise BrokenIndexError("its files have changed")
-    index = NeighbourIndex.open(folder)
-    try:
-        if index.count() != seal.count or len(index.ids()) != seal.count:
-            raise BrokenIndexError("its count is wrong")
-    except BrokenIndexError:
-        _close(index)
-        raise
-    return index
+Opened = tuple[NeighbourIndex, Seal]
 
 
-def _close(index: NeighbourIndex | None) -> None:
+class SealedIndex:
+    """The index folders of one catalog, all of them below ``folder``; the catalog stores the seal of the last one."""
+
+    def __init__(self, catalog: Catalog, folder: Path) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._note = f"index:{folder.name}"
+        self._damaged = ""
+
+    def open(self) -> Opened | None:
+        """The last finished index, open; None unless it is whole and of the catalog's revision."""
+        seal = self._last()
+        if seal is None or seal.folder == self._damaged or seal.revision != self._catalog.revision():
+            return None
+        try:
+            return self._verified(seal), seal
+        except (BrokenIndexError, OSError) as error:
+            log.info("the index %s cannot be used: %s", seal.folder, error)
+            self._damaged = seal.folder
+        return None
+
+    def write(self, progress: Progress | None = None) -> Opened | None:
+        """A new index, open, made from the last one or from nothing; None, and a warning, where that fails."""
+        try:
+            with self._locked():
+                if (opened := self.open()) is not None:
+                    return opened  # another process wrote it while this one waited
+                seal = self._sealed(progress)
+                self._catalog.set_note(self._note, seal.model_dump_json())
+                self._remove_others(seal.folder)
+                return self.open()
+        except Timeout:
+            log.warning("another process is writing the index in %s: searching without it", self._folder)
+        except (BrokenIndexError, OSError) as error:
+            log.warning("no index can be made in %s (%s): searching without it", self._folder, error)
+        return None
+
+    def discard(self) -> None:
+        """Forget the last index, so that the next one is written from nothing."""
+        self._catalog.set_note(self._note, "")
+
+    def _last(self) -> Seal | None:
+        try:
+            return Seal.model_validate_json(self._catalog.note(self._note) or "")
+        except ValidationError:
+            return None
+
+    def _verified(self, seal: Seal) -> NeighbourIndex:
+        """The sealed index, open. The graph's files are compared before Chroma reads them: it may crash on bad ones."""
+        folder = self._folder / seal.folder
+        if digest(folder) != seal.digest:
+            raise BrokenIndexError("its files have changed")
+        index = NeighbourIndex.open(folder)
+        try:
+            if index.count() != seal.count or len(index.ids()) != seal.count:
+                raise BrokenIndexError("its count is wrong")
+        except BrokenIndexError:
+            close_index(index)
+            raise
+        return index
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
+            yield
+
+    def _sealed(self, progress: Progress | None) -> Seal:
+        """A new finished folder: the last one brought up to date, or where that fails, one from nothing."""
+        last = self._last()
+        if last is not None:
+            try:
+                return self._finished(progress, last)
+            except (BrokenIndexError, OSError) as error:
+                log.info("the index %s is rebuilt: %s", last.folder, error)
+        return self._finished(progress, None)
+
+    def _finished(self, progress: Progress | None, last: Seal | None) -> Seal:
+        # The revision is read first: what comes in later makes the seal look old, never newer than it is.
+        revision = self._catalog.revision()
+        name = uuid4().hex
+        folder = self._folder / name
+        if last is None:
+            index = NeighbourIndex.create(folder)
+        else:
+            close_index(self._verified(last))
+            shutil.copytree(self._folder / last.folder, folder)
+            index = NeighbourIndex.open(folder)
+        try:
+            count = self._fill(index, progress)
+        finally:
+            close_index(index)
+        return Seal(folder=name, revision=revision, count=count, digest=digest(folder))
+
+    def _fill(self, index: NeighbourIndex, progress: Progress | None) -> int:
+        wanted, present = set(self._catalog.gallery_ids()), index.ids()
+        index.drop(sorted(present - wanted))
+        missing = sorted(wanted - present)
+        for done, ids in enumerate(chunked(missing, BLOCK)):
+            index.put(self._catalog.features(ids, self._catalog.space() or ""))
+            if progress is not None:
+                progress("search index", done * BLOCK + len(ids), len(missing))
+        if index.ids() != wanted:
+            raise BrokenIndexError("it does not hold what was put in")
+        return len(wanted)
+
+    def _remove_others(self, current: str) -> None:
+        """Delete the folders of earlier indexes, as far as the file system allows it."""
+        for path in self._folder.iterdir():
+            if path.is_dir() and path.name != current:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def close_index(index: NeighbourIndex | None) -> None:
+    """Close an index; a failure is logged and has no other effect."""
     if index is not None:
         try:
             index.close()

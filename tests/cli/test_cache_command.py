@@ -99,7 +99,7 @@ def test_the_table(run, home):
         ["imagine", "openai:gpt-x", "2", str(len(NASTY.encode()) + 11), "B", "4", "2,468", day[40], day[1]],
     ]
     assert table[3][:3] == ["llm", "llama", "1"]
-    assert " ".join(last) == "made once and kept too: 0 features and 2 captions"
+    assert " ".join(last) == "also stored: 0 features and 2 captions"
 
 
 def test_the_columns_align_and_no_figure_is_cut_off(run, home):
@@ -124,7 +124,7 @@ def test_the_table_as_json(run, home):
 
 
 def test_an_empty_home_says_so(run):
-    assert "no replies are kept in" in run().out
+    assert "no replies are stored in" in run().out
     assert "--llm" in run("list").out
     assert run("clear").out == "there is nothing to delete\n"
     assert json.loads(run("--json").out) == {"replies": [], "features": 0, "captions": 0}

@@ -7,10 +7,10 @@ import io
 import re
 from pathlib import Path
 
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
-from ipcir_tools.display.notebook import SIDE
-from ipcir_tools.engine.engine import Engine  # importing the engine is what teaches the values
+from ipcir_tools.display.notebook import SIDE, register, result_html, turn_html
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn
 
 HOSTILE = "</div><script>alert('x')</script>\n\x1b[31m\u202ered"
@@ -50,7 +50,7 @@ def test_a_terminal_shows_what_was_asked_and_one_line_a_hit(tmp_path: Path):
 
 
 def test_a_notebook_shows_the_pictures_in_their_order(tmp_path: Path):
-    shown = pictures_in(result_of(tmp_path)._repr_html_() or "")
+    shown = pictures_in(result_html(result_of(tmp_path)))
     assert [picture.size for picture in shown] == [(SIDE, SIDE // 2)] * 2
     red, blue = (picture.convert("RGB").getpixel((40, 40)) for picture in shown)
     assert red[0] > 200 > red[2]
@@ -61,7 +61,7 @@ def test_what_cannot_be_opened_is_an_empty_box_with_its_name(tmp_path: Path):
     result = result_of(tmp_path)
     (tmp_path / "red.png").unlink()
     (tmp_path / "blue.png").write_bytes(b"no picture")
-    html = result._repr_html_() or ""
+    html = result_html(result)
     assert not pictures_in(html)
     assert "red.png" in html
     assert "gone.png" in html
@@ -71,7 +71,7 @@ def test_texts_from_files_stay_texts(tmp_path: Path):
     result = result_of(tmp_path, caption=HOSTILE)
     judged = Judgement(edit=9, preservation=7.5, reason=HOSTILE)
     hit = result.turn.hits[0].model_copy(update={"judged": judged})
-    html = result.turn.model_copy(update={"hits": (hit,)})._repr_html_() or ""
+    html = turn_html(result.turn.model_copy(update={"hits": (hit,)}))
     assert "<script" not in html
     assert "edit 9, kept 7.5" in html
     for text in (html, repr(result)):
@@ -83,16 +83,25 @@ def test_a_long_list_is_cut_and_says_so(tmp_path: Path):
     turn = result_of(tmp_path).turn
     many = turn.model_copy(update={"hits": turn.hits * 15})
     assert "and 10 more" in repr(many)
-    assert len(pictures_in(many._repr_html_() or "")) == 20
+    assert len(pictures_in(turn_html(many))) == 20
 
 
 def test_no_hits_are_said(tmp_path: Path):
     turn = result_of(tmp_path).turn.model_copy(update={"hits": ()})
     assert "no hits" in repr(turn)
-    assert "no hits" in (turn._repr_html_() or "")
+    assert "no hits" in turn_html(turn)
 
 
 def test_showing_is_no_part_of_the_data(tmp_path: Path):
     result = result_of(tmp_path)
     assert SearchResult.model_validate_json(result.model_dump_json()) == result
-    assert Engine.__module__ == "ipcir_tools.engine.engine"
+
+
+def test_ipython_shows_text_and_images(tmp_path: Path):
+    formatter = DisplayFormatter()
+    formatter.active_types = ["text/plain", "text/html"]
+    register(formatter)
+    for value, html in ((result := result_of(tmp_path), result_html), (result.turn, turn_html)):
+        data, _ = formatter.format(value)
+        assert data["text/plain"] == repr(value)
+        assert data["text/html"] == html(value)

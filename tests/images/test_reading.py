@@ -239,20 +239,12 @@ def test_the_pixel_limit_is_ours_to_the_pixel():
     assert refusal(data, max_pixels=99) == "10 x 10 pixels, more than the limit of 99 (IPCIR_MAX_PIXELS)"
 
 
-@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_frame_limit(format):
-    frames = [Image.new("RGB", (4, 4), (i * 40, 0, 0)) for i in range(5)]
-    data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
-    assert opened(data, max_frames=5).record.width == 4
-    assert refusal(data, max_frames=4) == "more frames than the limit of 4 (IPCIR_MAX_FRAMES)"
-
-
 def test_a_tiff_whose_pages_form_a_ring_ends():
     data = bytearray(encoded(Image.new("L", (4, 4)), "TIFF"))
     (first,) = struct.unpack_from("<I", data, 4)
     (entries,) = struct.unpack_from("<H", data, first)
     struct.pack_into("<I", data, first + 2 + 12 * entries, first)
-    assert "more frames" in refusal(bytes(data))
+    assert opened(bytes(data)).record.width == 4
 
 
 def test_a_progressive_jpeg_of_endless_scans_is_refused():

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images import pixels
-from ipcir_tools.images.pixels import sane
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.devices import pick_device, pick_dtype
@@ -139,7 +139,7 @@ def test_pictures_of_any_mode_and_shape(encoder):
 @settings(max_examples=50, deadline=None)
 def test_sane_keeps_the_middle_and_bounds_the_shape(width, height):
     image = Image.new("RGB", (width, height))
-    kept = sane(image)
+    kept = crop_extreme(image)
     assert max(kept.size) <= pixels.MAX_ASPECT * min(kept.size) + 1
     assert min(kept.size) == min(image.size)
     if max(image.size) <= pixels.MAX_ASPECT * min(image.size):
@@ -282,7 +282,7 @@ def test_the_identity_needs_no_torch(folder):
     "name", ["", "ViT-B-32", "clip:x/y", "open_clip:", "open_clip:ViT-B-32", "open_clip:/x", "open_clip:hf-hub:x",
              "open_clip:local-dir:", "open_clip:a/b/c"]
 )  # fmt: skip
-def test_a_malformed_name_is_told_the_grammar(name):
+def test_the_error_of_a_malformed_name_lists_the_forms(name):
     grammar = "open_clip:MODEL/PRETRAINED, open_clip:hf-hub:ORG/NAME, open_clip:local-dir:PATH or python:MODULE:NAME"
     for ask in (encoder_id, load_encoder):
         with pytest.raises(InvalidRequestError, match=grammar):
@@ -296,7 +296,7 @@ def test_unknown_models_and_tags_are_refused_with_near_ones():
         load_encoder("open_clip:ViT-B-32/laion2b", device="cpu")
 
 
-def test_folders_without_a_model_are_told_apart(folder, tmp_path):
+def test_each_kind_of_unusable_folder_has_its_own_error(folder, tmp_path):
     with pytest.raises(ModelUnavailableError, match="There is no folder"):
         load_encoder(f"open_clip:local-dir:{tmp_path / 'none'}")
     with pytest.raises(ModelUnavailableError, match=r"holds no open_clip_config\.json"):
@@ -389,7 +389,7 @@ def test_a_hub_that_answers_is_tried_and_one_that_hangs_or_fails_is_not(httpserv
     release.set()
 
 
-def test_a_cached_model_asks_nobody_and_a_missing_one_is_downloaded(monkeypatch):
+def test_a_cached_model_needs_no_request_and_a_missing_one_is_downloaded(monkeypatch):
     from huggingface_hub import constants
 
     def load(local_files_only: bool) -> str:

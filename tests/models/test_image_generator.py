@@ -1,4 +1,4 @@
-"""Image generators: the brick's order, seeds and errors; an images endpoint over the wire; a pipeline; one's own."""
+"""Image generators: order, seeds and errors; an images endpoint over the wire; a pipeline; one by module and name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ipcir_tools.models.image_generator import ImageGenerator
 from ipcir_tools.models.loading import load_image_generator
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.drawings import drawn_key
+from ipcir_tools.store.drawings import drawing_key
 from ipcir_tools.store.failure_limit import OUTAGES
 from ipcir_tools.store.features import Features
 
@@ -69,7 +69,7 @@ def greys(drawn: list[list[Image.Image]]) -> list[list[int]]:
     return [[picture.getpixel((0, 0))[0] for picture in pictures] for pictures in drawn]
 
 
-# --- the brick
+# --- the interface
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -106,7 +106,7 @@ def test_where_nothing_can_be_drawn_nothing_more_is_asked_for(concurrency):
     assert len(painter.asked) <= 2 * concurrency + 2
 
 
-def test_no_more_is_drawn_ahead_than_somebody_takes():
+def test_no_more_is_drawn_ahead_than_the_caller_takes():
     painter = Painter(2)
     next(painter.drawings([str(i) for i in range(100)]))
     assert len(painter.asked) <= 6
@@ -134,7 +134,7 @@ def test_references_are_shown_to_image_generators_that_edit_alone():
 @given(st.lists(st.tuples(st.text(), st.text(), st.integers(0, 9), st.integers(0, 9), st.text()), unique=True))
 def test_keys_differ_where_anything_does(wanted):
     keys = [
-        drawn_key(image_generator, text, i, seed=seed, reference=seen)
+        drawing_key(image_generator, text, i, seed=seed, reference=seen)
         for image_generator, text, i, seed, seen in wanted
     ]
     assert len(set(keys)) == len(wanted)
@@ -186,13 +186,13 @@ def test_a_description_that_failed_leaves_the_others_kept_and_counted(features, 
     assert again.asked == []
 
 
-def test_a_image_generator_that_is_dead_is_asked_a_few_times_alone(features):
+def test_a_failing_image_generator_is_called_a_few_times_only(features):
     dead, most = Moody(), OUTAGES + 3
     with pytest.raises(ModelUnavailableError):
         draw(features, dead, *(f"ill {i}" for i in range(50)))
     before = len(dead.asked)
     assert before <= most
-    with features.giving_up():
+    with features.shared_failures():
         for i in range(50):
             with pytest.raises(ModelUnavailableError):
                 draw(features, dead, f"ill {i}")
@@ -204,7 +204,7 @@ def test_the_encoder_is_there_before_anything_is_drawn(features, monkeypatch):
     """Else all that is drawn while it is loaded would be lost with a run that is killed then."""
     monkeypatch.setattr(Features, "space", "open_clip:fake/colours/64")  # as a gallery's, known without the encoder
     painter, loaded, load = Painter(), list[list[str]](), features._encoder
-    features._encoder = lambda: loaded.append(list(painter.asked)) or load()
+    features._drawings._encoder = lambda: loaded.append(list(painter.asked)) or load()
     draw(features, painter, *SEVEN)
     assert loaded == [[]]
 
@@ -213,17 +213,17 @@ def test_the_encoder_is_there_before_anything_is_drawn(features, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "openai", "openai:", "dalle:3", "python:json", "python::x", "python:x:"])
-def test_a_name_that_can_never_work_is_told_the_grammar(name):
+def test_the_error_of_a_malformed_name_lists_the_forms(name):
     with pytest.raises(InvalidRequestError, match="openai:MODEL, diffusers:ORG/NAME"):
         load_image_generator(name)
 
 
-def test_no_name_is_told_how_to_choose():
+def test_the_error_for_no_name_says_how_to_choose():
     with pytest.raises(ModelUnavailableError, match="IPCIR_IMAGE_GENERATOR"):
         load_image_generator(None)
 
 
-def test_a_image_generator_of_ones_own_by_name(monkeypatch):
+def test_an_image_generator_of_ones_own_by_name(monkeypatch):
     module = ModuleType("my_image_generators")
     module.Painter, module.not_one = Painter, dict
     monkeypatch.setitem(sys.modules, "my_image_generators", module)
@@ -233,7 +233,7 @@ def test_a_image_generator_of_ones_own_by_name(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["python:no_such_module:X", "python:json:Missing", "python:json:loads"])
-def test_a_image_generator_of_ones_own_that_cannot_be_loaded(name):
+def test_an_image_generator_of_ones_own_that_cannot_be_loaded(name):
     with pytest.raises(ModelUnavailableError, match=f"Cannot load the image generator {name}"):
         load_image_generator(name)
 
@@ -337,7 +337,7 @@ def test_pictures_come_from_the_servers_own_url(endpoint, http):
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1/secret.png", "http://169.254.169.254/latest", "file:///etc/passwd"])
-def test_a_reply_leads_nobody_into_the_private_network(endpoint, url):
+def test_a_reply_cannot_reach_the_private_network(endpoint, url):
     endpoint.answers = [sends({"data": [{"url": url}]})]
     assert "sent no picture" in failure(endpoint)
 
@@ -357,17 +357,17 @@ def test_a_server_that_takes_no_seed_is_asked_without_one_from_then_on(endpoint)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_may_pass_is_tried_again(endpoint, status):
+def test_a_transient_error_is_tried_again(endpoint, status):
     endpoint.answers = [fault(status, "busy"), fault(status, "busy"), picture()]
     assert len(draw_all(remote(endpoint), ["a"])[0]) == 1
     assert len(endpoint.bodies) == 3
 
 
-def test_what_does_not_pass_is_given_up_with_a_way_out(endpoint):
+def test_a_lasting_error_is_given_up_with_a_way_out(endpoint):
     endpoint.answers = [fault(503, "overloaded")]
-    said = failure(endpoint)
-    assert "overloaded" in said
-    assert "IPCIR_IMAGE_GENERATOR" in said
+    message = failure(endpoint)
+    assert "overloaded" in message
+    assert "IPCIR_IMAGE_GENERATOR" in message
     assert len(endpoint.bodies) == 3
 
 
@@ -401,9 +401,9 @@ def test_a_refusal_is_the_descriptions_own_fault(endpoint, message, code):
 
 def test_a_wrong_key_is_named_and_never_shown(endpoint):
     endpoint.answers = [fault(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key")]
-    said = failure(endpoint)
-    assert "OPENAI_API_KEY" in said
-    assert KEY not in said
+    message = failure(endpoint)
+    assert "OPENAI_API_KEY" in message
+    assert KEY not in message
     assert len(endpoint.bodies) == 1
 
 

@@ -27,7 +27,7 @@ from werkzeug import Request, Response
 from ipcir_tools import Engine, Settings
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.langchain_cache import CatalogCache, said_in
+from ipcir_tools.store.langchain_cache import CatalogCache, reply_content
 from ipcir_tools.types import Reply
 
 
@@ -382,10 +382,10 @@ def test_a_class_is_known_by_its_name_alone(served, httpserver, cache):
 def test_what_a_kept_reply_says(catalog, cache):
     cache.update("prompt", "llm", chat(message("I look", tool_calls=[CALL]), message("größer\nas it is")))
     cache.update("other", "llm", [Generation(text="plain")])
-    texts = {said_in(kept.text) for _, kept in catalog.replies()}
+    texts = {reply_content(kept.text) for _, kept in catalog.replies()}
     assert texts == {'I look\nsearch({"text": "größer", "k": 3})\ngrößer\nas it is', "plain"}
 
 
 @pytest.mark.parametrize("text", [*BROKEN.values(), "a blue shirt", "3", "null", '[{"kwargs": 3}]'])
 def test_what_is_no_such_reply_is_shown_as_it_is(text):
-    assert said_in(text) == text
+    assert reply_content(text) == text

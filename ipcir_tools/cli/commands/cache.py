@@ -1,11 +1,11 @@
-"""``ipcir cache``: what models replied and the catalog keeps, to be looked at and deleted."""
+"""``ipcir cache``: show and delete the stored replies of models."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import typer
 
 from ipcir_tools.cli.options import AsJson, Home, print_result
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.text import visible
 
 if TYPE_CHECKING:
     from ipcir_tools.store.catalog import Catalog
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 cache_app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
 Kind = Annotated[
-    str | None, typer.Option(help="Which part asked: imagine, ask, rerank, or llm for a model of yours (default: all).")
+    str | None,
+    typer.Option(help="Kind of request: imagine, ask, rerank, or llm for a model of yours (default: all)."),
 ]
 _KINDS = ("imagine", "ask", "rerank", "llm")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -31,7 +33,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @cache_app.callback(invoke_without_command=True)
 def cache(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """Show what models replied and is kept, so that nothing is asked twice: how much of it, by kind and model."""
+    """Count the stored replies of models, by kind and model."""
     if context.invoked_subcommand is not None:
         if home is not None or as_json:
             raise InvalidRequestError(
@@ -41,7 +43,7 @@ def cache(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
     from ipcir_tools.cli.output import cache as printing_cache
 
     with _catalog(home) as (catalog, place):
-        counts, made = catalog.reply_counts(), catalog.made_counts()
+        counts, made = catalog.reply_counts(), catalog.stored_counts()
     print_result(
         as_json,
         lambda: {"replies": [asdict(count) for count in counts], **made},
@@ -71,11 +73,11 @@ def list_(
 
 @cache_app.command()
 def show(
-    key: Annotated[str, typer.Argument(help="The reply's key as `ipcir cache list` prints it, or how it begins.")],
+    key: Annotated[str, typer.Argument(help="The reply's key as `ipcir cache list` prints it, or its beginning.")],
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one reply whole: what it says, which prompt and model made it, and what it cost."""
+    """Show one reply in full, with its prompt, model and cost."""
     from ipcir_tools.cli.output import cache as printing_cache
 
     with _catalog(home) as (catalog, _):
@@ -91,22 +93,22 @@ def show(
 def clear(
     kind: Kind = None,
     older: Annotated[
-        str | None, typer.Option(help="Only what is older than 90m, 12h, 30d or 8w; what has no date stays.")
+        str | None, typer.Option(help="Only replies older than 90m, 12h, 30d or 8w; replies without a date stay.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete replies; whatever needs one asks its model again."""
+    """Delete replies; the next request for one goes to its model again."""
     from ipcir_tools.cli.output import cache as printing_cache
 
     if as_json and not yes:
-        raise InvalidRequestError("With --json nobody is asked: add --yes if the replies may be deleted.")
+        raise InvalidRequestError("With --json there is no question: add --yes if the replies may be deleted.")
     until = _before(older)
     with _catalog(home) as (catalog, place):
         _check_kind(kind, catalog)
         if not yes and (many := sum(count.replies for count in catalog.reply_counts(kind, until))):
-            _ask(many, kind, older, place)
+            _confirm(many, kind, older, place)
         deleted = catalog.forget_replies(kind, older_than=until)
     print_result(as_json, lambda: {"deleted": deleted}, lambda: printing_cache.show_deleted(deleted))
 
@@ -129,12 +131,12 @@ def _check_kind(kind: str | None, catalog: Catalog) -> None:
 
 
 def _before(older: str | None) -> datetime | None:
-    """The moment that lies so long ago. Raises InvalidRequestError for what is no such time."""
+    """The moment so long ago. Raises InvalidRequestError for anything else than a time."""
     if older is None:
         return None
-    told = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", older.strip())
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", older.strip())
     try:
-        return datetime.now(UTC) - timedelta(**{_UNITS[told[2]]: int(told[1])}) if told else _refused(older)
+        return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else _refused(older)
     except OverflowError:
         return _refused(older)
 
@@ -143,16 +145,15 @@ def _refused(older: str) -> datetime:
     raise InvalidRequestError(f"--older {older[:40]!r} is no time: write 90m, 12h, 30d or 8w, or leave it out for all.")
 
 
-def _ask(many: int, kind: str | None, older: str | None, place: Path) -> None:
-    """Ask on standard error whether that is wanted; ends the command where it is not."""
-    from ipcir_tools.cli.output.cache import say
-
+def _confirm(many: int, kind: str | None, older: str | None, place: Path) -> None:
+    """Ask on standard error whether to delete; ends the command where the answer is no."""
     what = f"{many:,} {'reply' if many == 1 else 'replies'}"
     which = (f" of kind {kind}" if kind else "") + (f" older than {older.strip()}" if older else "")
-    say(f"Delete {what}{which} from {place}? [y/N] ", end="")
-    answer = sys.stdin.readline() if sys.stdin is not None else ""
-    if not answer:
-        raise InvalidRequestError("Nothing was deleted, for nobody answered: add --yes where nobody can.")
-    if answer.strip().lower() not in ("y", "yes"):
-        say("nothing was deleted")
+    try:
+        with redirect_stdout(sys.stderr):  # typer writes a space of its question to the standard output
+            confirmed = typer.confirm(f"Delete {what}{which} from {visible(str(place))}?", err=True)
+    except (typer.Abort, RuntimeError) as error:  # RuntimeError: there is no standard input
+        raise InvalidRequestError("Nothing was deleted, because there was no answer: add --yes in scripts.") from error
+    if not confirmed:
+        typer.echo("nothing was deleted", err=True)
         raise typer.Exit(1)

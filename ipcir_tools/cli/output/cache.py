@@ -1,4 +1,4 @@
-"""What ``ipcir cache`` shows a person."""
+"""The output of ``ipcir cache``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from ipcir_tools.cli.output.console import err, out
+from ipcir_tools.cli.output.console import out
 from ipcir_tools.text import excerpt, one_line, visible
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _EXCERPT = 300
 
 
 def show_counts(counts: Sequence[ReplyCount], made: Mapping[str, int], home: Path) -> None:
-    """The replies by kind and model, and what else is kept."""
+    """The replies by kind and model, and the numbers of features and captions."""
     if counts:
         table = Table(box=None, padding=(0, 1), header_style="dim")
         table.add_column("kind", no_wrap=True)
@@ -39,15 +39,15 @@ def show_counts(counts: Sequence[ReplyCount], made: Mapping[str, int], home: Pat
             table.add_row(_text(each.kind), _text(each.model or "-"), *figures, _day(each.oldest), _day(each.newest))
         out.print(table)
     else:
-        _say_none(None, home)
+        _show_none(None, home)
     features, captions = (f"{made[name]:,} {name}" for name in ("features", "captions"))
-    out.print(Text(f"made once and kept too: {features} and {captions}", style="dim"), soft_wrap=True)
+    out.print(Text(f"also stored: {features} and {captions}", style="dim"), soft_wrap=True)
 
 
 def show_replies(found: Sequence[tuple[str, Reply]], kind: str | None, home: Path) -> None:
     """A line for each reply."""
     if not found:
-        _say_none(kind, home)
+        _show_none(kind, home)
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for name in ("key", "made", "kind", "model"):
@@ -55,9 +55,9 @@ def show_replies(found: Sequence[tuple[str, Reply]], kind: str | None, home: Pat
     table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("reply")  # it alone may shrink: were it no_wrap too, the keys would be cut off
     for key, reply in found:
-        said = Text(excerpt(one_line(_said(reply)), _EXCERPT), no_wrap=True, overflow="ellipsis")
+        content = Text(excerpt(one_line(_content(reply)), _EXCERPT), no_wrap=True, overflow="ellipsis")
         model = Text(excerpt(reply.model or "-", _MODEL))
-        table.add_row(_text(key[:_KEY]), _minute(reply.created), _text(reply.kind), model, _tokens(reply), said)
+        table.add_row(_text(key[:_KEY]), _minute(reply.created), _text(reply.kind), model, _tokens(reply), content)
     out.print(table)
 
 
@@ -76,34 +76,29 @@ def show_reply(key: str, reply: Reply) -> None:
     for name, value in rows.items():
         out.print(Text.assemble((f"{name:<8}", "dim"), _text(value)), soft_wrap=True)
     out.print()
-    for line in _said(reply).splitlines():
+    for line in _content(reply).splitlines():
         out.print(_text(line), soft_wrap=True)
 
 
 def show_deleted(deleted: int) -> None:
-    """How many replies are gone."""
+    """The number of deleted replies."""
     out.print(
         f"{deleted:,} {'reply' if deleted == 1 else 'replies'} deleted" if deleted else "there is nothing to delete"
     )
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Something to the person, beside the result: on standard error."""
-    err.print(_text(text), end=end, soft_wrap=True)
-
-
-def _say_none(kind: str | None, home: Path) -> None:
+def _show_none(kind: str | None, home: Path) -> None:
     of = f" of kind {kind}" if kind else ""
     made = "" if kind else ": a search with --llm makes the first"
-    out.print(Text(f"no replies{of} are kept in {visible(str(home))} yet{made}"), soft_wrap=True)
+    out.print(Text(f"no replies{of} are stored in {visible(str(home))} yet{made}"), soft_wrap=True)
 
 
-def _said(reply: Reply) -> str:
+def _content(reply: Reply) -> str:
     if reply.kind != "llm":
         return reply.text
-    from ipcir_tools.store.langchain_cache import said_in  # LangChain is imported for its replies alone
+    from ipcir_tools.store.langchain_cache import reply_content  # LangChain is imported for its replies alone
 
-    return said_in(reply.text)
+    return reply_content(reply.text)
 
 
 def _text(value: str) -> Text:
@@ -116,7 +111,7 @@ def _calls(calls: int | None) -> str:
 
 
 def _known(reply: Reply) -> bool:
-    """Whether the tokens are: no reply takes none."""
+    """Whether the tokens are known: every reply takes some."""
     return bool(reply.input_tokens or reply.output_tokens)
 
 

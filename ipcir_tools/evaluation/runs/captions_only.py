@@ -8,8 +8,6 @@ changed are other entries.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,6 +33,7 @@ from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import Features
+from ipcir_tools.text import json_digest
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ Captions = tuple[str, ...]
 
 def entry_id(captions: Captions) -> str:
     """The catalog's id of an entry: its captions' digest."""
-    return "captions:" + hashlib.sha256(json.dumps(captions).encode()).hexdigest()[:16]
+    return "captions:" + json_digest(captions)[:16]
 
 
 class CaptionFeatures(Features):
@@ -87,7 +86,7 @@ class CaptionFeatures(Features):
         """The first caption of each entry."""
         return {id_: self._captions_of[id_][0] for id_ in ids if id_ in self._captions_of}
 
-    def _made_images(
+    def _make_images(
         self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
     ) -> dict[str, FloatArray]:
         texts = list(dict.fromkeys(text for id_ in ids for text in self._captions_of[id_]))

@@ -149,7 +149,7 @@ class Run:
         self.recorder = recorder or self.recorder
         outcomes = [Outcome(name, not_run=self._lacking(name)) for name in self.composers]
         found = Measured(self.benchmark, outcomes, self.unusable)
-        with self.engine.features.giving_up():
+        with self.engine.features.shared_failures():
             for block in self._blocks():
                 for outcome in found.outcomes:
                     if not outcome.not_run:
@@ -180,7 +180,7 @@ class Run:
 
     def _without_captioner(self, outcome: Outcome) -> None:
         """Not run, where every query needed a captioner that is not available. It is loaded only when needed."""
-        why = self.engine.features.no_captioner
+        why = self.engine.features.captioner_error
         if why and outcome.failed and not outcome.top and composer_named(outcome.composer).imagines:
             outcome.not_run, outcome.failed = why, {}
 

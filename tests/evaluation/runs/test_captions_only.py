@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from colour_folder import chat_completion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
@@ -40,7 +41,7 @@ THINGS = ("dress", "shirt", "dog", "car")
 PLACES = ("on a beach", "in a kitchen", "on a street")
 BLIND = ("proxy-image", "pic2word", "searle", "aligned")
 """The composers that need a picture."""
-CircuitBreaker = dict[str, Any]
+JsonLine = dict[str, Any]
 
 
 class Words(Embeddings):
@@ -68,12 +69,12 @@ def _direction(word: str, seed: int, dim: int) -> np.ndarray:
 
 MODULE = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[2])!r}]
 from test_captions_only import Words
 """
 
 
-def gallery_lines(seed: int = 0) -> list[CircuitBreaker]:
+def gallery_lines(seed: int = 0) -> list[JsonLine]:
     """Every thing in every colour and place, told one to four times; two entries say the very same."""
     chance = random.Random(seed)
     lines = []
@@ -86,7 +87,7 @@ def gallery_lines(seed: int = 0) -> list[CircuitBreaker]:
     return [*lines, {"id": "twin", "captions": lines[5]["captions"]}]
 
 
-def query_lines(seed: int = 1, n: int = 60) -> list[CircuitBreaker]:
+def query_lines(seed: int = 1, n: int = 60) -> list[JsonLine]:
     """Edits of one thing each, some with several targets."""
     chance = random.Random(seed)
     names = [line["id"] for line in gallery_lines()[:-1]]
@@ -101,7 +102,7 @@ def query_lines(seed: int = 1, n: int = 60) -> list[CircuitBreaker]:
     return lines
 
 
-def write(path: Path, lines: list[CircuitBreaker] | str) -> Path:
+def write(path: Path, lines: list[JsonLine] | str) -> Path:
     path.write_text(lines if isinstance(lines, str) else "\n".join(map(json.dumps, lines)), encoding="utf-8")
     return path
 
@@ -150,7 +151,7 @@ def unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def by_hand(gallery: list[CircuitBreaker], queries: list[CircuitBreaker], words: Words) -> dict[str, list[list[int]]]:
+def by_hand(gallery: list[JsonLine], queries: list[JsonLine], words: Words) -> dict[str, list[list[int]]]:
     """The ranks of every query's targets, sorted, from nothing but the embeddings and the rules."""
 
     def encoded(text: str) -> np.ndarray:
@@ -564,13 +565,7 @@ class Imaginer:
             self.asked.append(words)
         time.sleep(self.pause)
         target = {"description": "a blue dress", "keep": [], "add": ["blue"], "remove": [], "alternatives": []}
-        message = {"role": "assistant", "content": json.dumps(target)}
-        body = {
-            "id": "1", "object": "chat.completion", "created": 0, "model": "m",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
-        }  # fmt: skip
-        return Response(json.dumps(body), content_type="application/json")
+        return chat_completion(json.dumps(target), 10, 2)
 
 
 @pytest.fixture

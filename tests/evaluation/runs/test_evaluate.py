@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, draw, run, said
+from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, chat_completion, draw, run, said
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from stand_ins import FlatImageGenerator, equipped
@@ -371,13 +371,7 @@ class Imaginer:
         if "pink" in asked:
             return Response("{}", 404)
         imagined = {"description": f"a shirt {asked}", "keep": [], "add": [asked], "remove": [], "alternatives": []}
-        message = {"role": "assistant", "content": json.dumps(imagined)}
-        body = {
-            "id": "1", "object": "chat.completion", "created": 0, "model": "m",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-        }  # fmt: skip
-        return Response(json.dumps(body), content_type="application/json")
+        return chat_completion(json.dumps(imagined))
 
 
 @pytest.fixture
@@ -828,13 +822,7 @@ class Describer:
         with self._lock:
             self.asked[json.dumps(json.loads(request.data)["messages"])] += 1
         time.sleep(self.pause)
-        message = {"role": "assistant", "content": "a red shirt"}
-        body = {
-            "id": "1", "object": "chat.completion", "created": 0, "model": "m",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-        }  # fmt: skip
-        return Response(json.dumps(body), content_type="application/json")
+        return chat_completion("a red shirt")
 
 
 @pytest.fixture
@@ -852,7 +840,7 @@ def captions_kept(home: Path) -> int:
     if not (home / "catalog.sqlite").exists():
         return 0
     with Catalog.open(home) as catalog:
-        return catalog.made_counts()["captions"]
+        return catalog.stored_counts()["captions"]
 
 
 def test_captions_of_a_chat_model_are_paid_once_whatever_is_killed(folder, describer, tmp_path, monkeypatch, capsys):

@@ -1,0 +1,46 @@
+"""Encoding the pictures of a batch, so that one bad picture does not spoil the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ipcir_tools.errors import IPCIRError, ModelUnavailableError
+from ipcir_tools.images.reading import LoadedImage
+from ipcir_tools.text import error_line, error_sentence
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    from ipcir_tools.models.encoder import Encoder
+
+
+def encode_each(
+    encoder: Encoder, pictures: Mapping[str, LoadedImage], *, proven: bool
+) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    """Features ``[d]`` by id, and the reasons by id for the pictures that the encoder fails on.
+
+    Raises ModelUnavailableError where it fails on all of them, unless it is ``proven`` by earlier pictures and there is
+    only one.
+    """
+    try:
+        return _encode(encoder, pictures), {}
+    except Exception as whole:  # broad: a model raises anything on a picture that it cannot take
+        vectors: dict[str, FloatArray] = {}
+        failed: dict[str, str] = {}
+        for id_, loaded in pictures.items():
+            try:
+                vectors |= _encode(encoder, {id_: loaded})
+            except Exception as error:  # noqa: BLE001 - as above
+                failed[id_] = f"cannot be encoded ({error_line(error, 80)})"
+        if vectors or (proven and len(pictures) == 1):
+            return vectors, failed
+        if isinstance(whole, IPCIRError):
+            raise
+        raise ModelUnavailableError(
+            f"The encoder {encoder.name} fails on every picture: {error_sentence(whole)}"
+        ) from whole
+
+
+def _encode(encoder: Encoder, pictures: Mapping[str, LoadedImage]) -> dict[str, FloatArray]:
+    vectors = encoder.embed_images([loaded.pixels for loaded in pictures.values()])
+    return dict(zip(pictures, vectors, strict=True))
