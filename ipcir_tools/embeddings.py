@@ -36,7 +36,7 @@ class OpenClipEmbeddings(Embeddings):
     """Texts and pictures in one space. Every vector is ``[d]`` Python floats of unit norm: a dot product is a cosine.
 
     The model is loaded when it is first needed, and once a process for each device and number type, whoever asks.
-    Every method raises ``ModelUnavailableError`` where it cannot be had. Those whose names begin with ``a`` run in a
+    Every method raises ``ModelUnavailableError`` where it is not available. Those whose names begin with ``a`` run in a
     thread.
     """
 

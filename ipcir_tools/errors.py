@@ -1,4 +1,4 @@
-"""Everything that can go wrong and that a user or an agent can mend.
+"""Everything that can go wrong and that a user or an agent can fix.
 
 ::
 
@@ -9,7 +9,7 @@
     +-- BadImageError                bytes that are no readable picture, or more than the limits allow
     +-- EmptyGalleryError            a search before anything was indexed
     +-- SpaceMismatchError           the gallery was made by another encoder
-    +-- ModelUnavailableError        weights, a model name or a provider that cannot be had
+    +-- ModelUnavailableError        weights, a model name or a provider that is not available
     +-- CatalogError            the catalog itself cannot be opened or written
 
 A face prints the text of an ``IPCIRError`` as one line and never shows its traceback.

@@ -96,7 +96,7 @@ def documents_of(result: SearchResult) -> list[Document]:
 
     Its id is the picture's; its text the caption if one is known, else the file's name, capped and on one line; its
     metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``, and
-    ``judged`` where a model that sees judged the hit.
+    ``judged`` where a vision model judged the hit.
     """
     for warning in result.warnings:
         log.warning("%s", warning)

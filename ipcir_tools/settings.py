@@ -48,9 +48,9 @@ class Settings(BaseSettings):
     prompts: Path | None = None
     """Folder of the user's own prompt files; each stands in for the package's of the same id, or is a new prompt."""
     rerank: int = Field(default=0, ge=0, le=20)
-    """How many of the first hits a model that sees puts into its own order. 0: none, and no picture leaves."""
+    """How many of the first hits a vision model puts into its own order. 0: none, and no image leaves the machine."""
     rerank_llm: str | None = None
-    """The model that sees; None: the one of ``llm``."""
+    """The vision model; None: the one of ``llm``."""
 
     image_generator: str | None = None
     """What draws imagined targets for composers that need pictures of them: ``openai:MODEL``, ``diffusers:ORG/NAME``,
@@ -104,7 +104,7 @@ def load_settings(**chosen: Any) -> Settings:
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise InvalidRequestError(
-            f"A setting is wrong ({'; '.join(wrong)}): mend the option or its IPCIR_ variable."
+            f"A setting is wrong ({'; '.join(wrong)}): fix the option or its IPCIR_ variable."
         ) from error
     except SettingsError as error:
-        raise InvalidRequestError(f"A setting is wrong ({error}): mend its IPCIR_ variable.") from error
+        raise InvalidRequestError(f"A setting is wrong ({error}): fix its IPCIR_ variable.") from error

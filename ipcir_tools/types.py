@@ -103,11 +103,11 @@ class ComposedQuery(Value):
     composer: str = "imagined+reference"
     where: Where | None = None
     rerank: int = Field(default=0, ge=0, le=20)
-    """How many of the first hits a model that sees was to put into its own order."""
+    """How many of the first hits a vision model was to put into its own order."""
 
 
 class Judgement(Value):
-    """What a model that sees pictures says of one hit."""
+    """The judgement of one hit by a vision model."""
 
     edit: float = Field(ge=0, le=10)
     """How well the picture shows what was asked for, 0 to 10."""
@@ -124,7 +124,7 @@ class Hit(Value):
     rank: int
     """From 1."""
     score: float
-    """What the hits are ranked by, unless a model that sees them ranked them anew."""
+    """What the hits are ranked by, unless a vision model reranked them."""
     image_score: float | None = None
     """Cosine with the reference picture's feature; None where the composer did not use the picture."""
     text_score: float | None = None

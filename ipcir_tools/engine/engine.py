@@ -65,7 +65,7 @@ class Engine(Components):
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
-        """Open the home folder; a damaged or lagging index is mended from the catalog, without encoding anything."""
+        """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything."""
         settings = settings or Settings()
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)

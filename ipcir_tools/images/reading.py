@@ -88,8 +88,7 @@ def _too_many_bytes(size: int, most: int) -> BadImageError:
 
 
 def load(path: Path, settings: Settings) -> LoadedImage:
-    """The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone, without the name.
-    The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone, without the name."""
+    """The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone."""
     return decode(read_file(path, settings), path_text(path), settings)
 
 

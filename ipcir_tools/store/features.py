@@ -157,7 +157,7 @@ class Features:
         tally: Counter[str] | None = None,
     ) -> dict[str, str]:
         """One caption a picture, by id."""
-        return {id_: said[0] for id_, said in self.several_captions(ids, 1, pixels, progress, tally).items()}
+        return {id_: texts[0] for id_, texts in self.several_captions(ids, 1, pixels, progress, tally).items()}
 
     def several_captions(
         self,

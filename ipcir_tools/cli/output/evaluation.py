@@ -86,11 +86,12 @@ def _cells(row: Row, best: dict[str, float], main: Sequence[str]) -> list[Text]:
         figure, lead = row.figures[name], row.against_baseline.get(name)
         cells.append(Text(f"{figure.low:.1f}-{figure.high:.1f}", style="dim"))
         cells.append(Text(f"{lead.mean:+.1f}" if lead else ""))
-        cells.append(Text(_chance(lead.p) if lead else "", style="dim"))
+        cells.append(Text(format_p(lead.p) if lead else "", style="dim"))
     return [*cells, Text(f"{row.failed:,}", style="yellow" if row.failed else "dim")]
 
 
-def _chance(p: float) -> str:
+def format_p(p: float) -> str:
+    """A p-value with three digits after the point."""
     return "<.001" if p < 0.001 else f"{p:.3f}"
 
 

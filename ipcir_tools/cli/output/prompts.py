@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import err, out
-from ipcir_tools.cli.output.evaluation import print_whole
+from ipcir_tools.cli.output.evaluation import format_p, print_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,7 +145,7 @@ def _recall(comparison: Comparison) -> Table:
             *(Text(f"{figures[k].mean:.1f}", style="bold" if figures[k].mean == best[k] else "") for k in best),
             Text(f"{figures[main].low:.1f}-{figures[main].high:.1f}", style="dim"),
             f"{lead.mean:+.1f}" if lead else _no_difference(comparison, arm),
-            Text("" if lead is None else "<.001" if lead.p < 0.001 else f"{lead.p:.3f}", style="dim"),
+            Text(format_p(lead.p) if lead else "", style="dim"),
         )
     return table
 
