@@ -1,8 +1,7 @@
-"""One prompt: its front matter, its variables and how it is rendered."""
+"""One prompt: its front matter, and rendering it with values for its variables."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.prompts.schema import MAX_NUMBER, check_reply_schema
 from ipcir_tools.text import sanitize
 from ipcir_tools.types import Value
 
@@ -21,77 +21,65 @@ Role = Literal["system", "user", "assistant"]
 
 _NAME = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,(.+)", re.DOTALL)
-_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
-
-MAX_NUMBER = 2**53
-"""The numbers up to which every reader of JSON is exact."""
 
 Cap = Annotated[int, Field(ge=1, le=MAX_NUMBER, strict=True)]
 
 
 class FrontMatter(Value):
-    """The head of a prompt file."""
+    """The front matter of a prompt file."""
 
     id: str = Field(pattern=_NAME)
     version: int = Field(ge=1, le=MAX_NUMBER, strict=True)
     purpose: str = Field(min_length=1)
     variables: dict[str, Cap]
-    """Variable -> the most characters of it that reach a model."""
+    """Variable -> the maximum number of characters of its value that a model is sent."""
     pictures: tuple[str, ...] = ()
-    """Names of the pictures that are shown behind the last section's text, in order."""
+    """Names of the pictures that follow the last section's text, in order."""
     reply: Literal["text"] | dict[str, Any]
-    """``text``, or the JSON schema of the object that the prompt asks the model for."""
+    """``text``, or the JSON schema of the object that the prompt asks for."""
 
     @field_validator("pictures")
     @classmethod
-    def _are_shown_once(cls, pictures: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_pictures(cls, pictures: tuple[str, ...]) -> tuple[str, ...]:
         if twice := sorted({name for name in pictures if pictures.count(name) > 1}):
             raise ValueError(f"name each picture once: {', '.join(twice)}")
         return pictures
 
     @field_validator("reply")
     @classmethod
-    def _is_of_an_object(cls, reply: Any) -> Any:
-        """A schema that a server can hold a model to is of an object with named, typed properties."""
-        if reply == "text":
-            return reply
-        properties = reply.get("properties")
-        if reply.get("type") != "object" or not isinstance(properties, dict) or not properties:
-            raise ValueError("write 'text', or a JSON schema with 'type: object' and 'properties'")
-        untyped = [str(name) for name, of in properties.items() if not isinstance(of, dict) or "type" not in of]
-        if untyped:
-            raise ValueError(f"give each property a type: {', '.join(untyped)}")
-        _check_schema(reply, "the object")
-        return reply
+    def _check_reply(cls, reply: Any) -> Any:
+        return reply if reply == "text" else check_reply_schema(reply)
 
 
 class Prompt(FrontMatter):
-    """One checked prompt. ``sections`` are (role, template) in order; ``hash`` is the first 8 hex digits of the
-    SHA-256 of the whole file."""
+    """One checked prompt.
+
+    ``sections`` are (role, template) in order; ``hash`` is the first 8 hex digits of the SHA-256 of the whole file.
+    """
 
     sections: tuple[tuple[Role, str], ...] = Field(min_length=1)
     hash: str
     own: bool = False
-    """Whether it is a file of the user's, and not of the package."""
+    """Whether the file is the user's own, not one of the package."""
 
     @property
     def tag(self) -> str:
-        """``imagine.structured@1#1a2b3c4d``: what names this very text in caches, turns, traces and reports."""
+        """``imagine.structured@1#1a2b3c4d``: identifies this exact text in caches, turns, traces and reports."""
         return f"{self.id}@{self.version}#{self.hash}"
 
     @property
-    def schema_of_reply(self) -> dict[str, Any] | None:
-        """The JSON schema that servers are asked to hold the model to, strict; None where it answers in plain text."""
+    def reply_schema(self) -> dict[str, Any] | None:
+        """The strict JSON schema of the reply for the server; None for a reply in plain text."""
         if isinstance(self.reply, str):
             return None
         strict = {"title": re.sub(r"\W", "_", self.id), "description": self.purpose, "additionalProperties": False}
         return {**strict, "required": list(self.reply["properties"]), **self.reply}
 
     def render(self, pictures: Mapping[str, str] | None = None, /, **values: str) -> list[BaseMessage]:
-        """The messages with ``values`` filled in, each capped and kept from closing its data block.
+        """The messages with ``values`` filled in, each shortened and unable to close its data block.
 
-        ``pictures`` are data URIs (``data:image/png;base64,...``) by name. Raises ``InvalidRequestError`` where what is
-        declared is not given, what is given is not declared, or a picture is no data URI.
+        ``pictures`` are data URIs (``data:image/png;base64,...``) by name. Raises ``InvalidRequestError`` for a missing
+        or an undeclared variable or picture, and for a picture that is not a data URI.
         """
         from langchain_core.messages import convert_to_messages
 
@@ -117,24 +105,8 @@ class Prompt(FrontMatter):
 
 
 def _block(name: str, uri: str) -> dict[str, str]:
-    """A picture as a standard content block, without the id at random that LangChain's own maker adds."""
+    """A picture as a standard content block; LangChain's own function would add a random id, which breaks caching."""
     found = _DATA_URI.fullmatch(uri)
     if found is None:
-        raise InvalidRequestError(f"picture {name} is no data URI such as data:image/png;base64,...")
+        raise InvalidRequestError(f"picture {name} is not a data URI such as data:image/png;base64,...")
     return {"type": "image", "base64": found[2], "mime_type": found[1]}
-
-
-def _check_schema(schema: Any, place: str) -> None:
-    """Refuse what no server could hold a model to, inner schemas included. Raises ``ValueError``."""
-    if not isinstance(schema, dict):
-        raise ValueError(f"{place} is no schema such as {{type: string}}")
-    kinds = schema.get("type", "object")
-    if kinds == [] or any(kind not in _TYPES for kind in (kinds if isinstance(kinds, list) else [kinds])):
-        raise ValueError(f"{place} has the type {json.dumps(kinds)}: there are {', '.join(_TYPES[:-1])} and 'null'")
-    inner = schema.get("properties", {})
-    if not isinstance(inner, dict):
-        raise ValueError(f"{place} has properties that are no 'name: schema' lines")
-    for name, each in inner.items():
-        _check_schema(each, name)
-    if isinstance(schema.get("items"), dict):
-        _check_schema(schema["items"], f"items of {place}")

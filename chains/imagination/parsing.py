@@ -1,22 +1,25 @@
-"""Reading a language model's reply: one pure function, ``parse_reply``."""
+"""Parsing a language model's reply: ``parse_reply`` for a complete one, ``description_so_far`` for a growing one.
+
+Both are pure functions.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_core import from_json
 
-from ipcir_tools.chains.imagination.results import Form
+from ipcir_tools.chains.imagination.results import ReplyForm
 from ipcir_tools.llm.reply_text import JSON, LABEL, THOUGHT_START, is_refusal, json_objects, unwrap
 from ipcir_tools.text import one_line, remove_unprintable, shorten, unquote
 from ipcir_tools.types import ImaginedTarget
 
 MAX_WORDS = 120
-"""A longer description is cut at a sentence: CLIP reads 77 tokens, and short captions serve it better."""
+"""Words of a description, cut after a sentence: CLIP reads 77 tokens and does better with short captions."""
 MAX_ITEMS = 12
 MAX_ITEM_CHARS = 200
 
@@ -32,19 +35,19 @@ _NOTHING = {"", "na", "none", "null", "unknown", "string", "description", "nothi
 
 
 class BadReplyError(ValueError):
-    """A reply that no description can be taken from; the text says why, for the model and for the user."""
+    """A reply without a usable description; the message says why, for the model and for the user."""
 
 
 class RefusedReplyError(BadReplyError):
-    """A reply in which the model declines: asking it again is pointless. Its text is what the model said."""
+    """A reply in which the model declines, so that a retry is pointless; the message quotes the reply."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reply was read as. ``form``: a whole JSON object, the complete parts of a broken one, or plain text."""
+    """A parsed reply: the imagined target, and the form in which the reply came."""
 
     target: ImaginedTarget
-    form: Form
+    form: ReplyForm
 
 
 def _phrases(value: Any) -> list[str]:
@@ -65,13 +68,16 @@ class _Reply(BaseModel):
 
 
 def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about: str = "") -> Reading:
-    """Reads ``text``, a model's reply, as an imagined target of origin "llm".
+    """Parse ``text``, a model's reply, as an imagined target of origin "llm".
 
-    Thoughts and code fences are dropped, a JSON object is looked for anywhere in what is left, and of a broken one the
-    complete parts are used if its description is complete. With ``plain`` a reply without JSON is taken as the
-    description itself if it reads like one and shares a word with ``about`` (caption and request; empty: not checked).
-    ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be half.
-    Raises ``RefusedReplyError`` where the model declines, ``BadReplyError`` where nothing can be used.
+    Reasoning and code fences are dropped, and the rest is searched for a JSON object; of a broken object the complete
+    parts are used if the description is complete. With ``plain`` a reply without JSON is taken as the description
+    itself if it reads like one and shares a word with ``about`` (caption and modification; empty: not checked).
+    ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be incomplete.
+
+    Raises:
+        RefusedReplyError: The model declines.
+        BadReplyError: The reply holds no usable description.
     """
     answer = unwrap(text)
     if is_refusal(answer):
@@ -97,37 +103,37 @@ def _target(fields: dict[str, Any]) -> ImaginedTarget:
     if is_refusal(description):
         raise RefusedReplyError(shorten(description, 120))
     if re.sub(r"\W", "", description).lower() in _NOTHING:
-        raise BadReplyError("the description says nothing")
-    seen, absent = _seen_and_absent(description)
-    if not re.search(r"\w", seen):
-        raise BadReplyError("the description says only what is absent")
+        raise BadReplyError("the description is empty")
+    visible, absent = _split_absent(description)
+    if not re.search(r"\w", visible):
+        raise BadReplyError("the description names only what is absent")
     return ImaginedTarget(
-        description=seen,
+        description=visible,
         keep=tuple(reply.keep),
         add=tuple(reply.add),
         remove=tuple(dict.fromkeys([*reply.remove, *absent])),
-        alternatives=_others(reply.alternatives, description, seen),
+        alternatives=_alternatives(reply.alternatives, description, visible),
         origin="llm",
     )
 
 
-def _others(alternatives: list[str], *known: str) -> tuple[str, ...]:
-    """What is to be seen in each of the alternatives, each once."""
-    seen = [_seen_and_absent(text)[0] for text in alternatives if text not in known]
-    return tuple(dict.fromkeys(text for text in seen if re.search(r"\w", text) and text not in known))
+def _alternatives(alternatives: list[str], *known: str) -> tuple[str, ...]:
+    """The alternatives without their absences, duplicates removed."""
+    visible = [_split_absent(text)[0] for text in alternatives if text not in known]
+    return tuple(dict.fromkeys(text for text in visible if re.search(r"\w", text) and text not in known))
 
 
-def _seen_and_absent(description: str) -> tuple[str, list[str]]:
-    """The description without its "without a belt", and the belt. Left alone where it is unclear how far that goes."""
+def _split_absent(description: str) -> tuple[str, list[str]]:
+    """The description without its "without a belt", and the belt. Unchanged where the end of the absence is unclear."""
     absent = [m for m in _ABSENCE.finditer(description) if not _RUNS_ON.search(m.group(1))]
-    seen = description
+    visible = description
     for match in absent:
-        seen = seen.replace(match.group(), "", 1)
-    return seen, [match.group(1) for match in absent]
+        visible = visible.replace(match.group(), "", 1)
+    return visible, [match.group(1) for match in absent]
 
 
 def _last_object(text: str) -> dict[str, Any] | None:
-    """The last whole JSON object with a description: models may show a form or a draft before the answer."""
+    """The last whole JSON object with a description; a model may write a draft before its answer."""
     found = [answer for value in json_objects(text) if (answer := _with_description(value)) is not None]
     return found[-1] if found else None
 
@@ -141,7 +147,11 @@ def _with_description(value: Any) -> dict[str, Any] | None:
 
 
 def _complete_parts(text: str) -> dict[str, Any]:
-    """Description and phrases of a broken JSON object; empty where the description itself is not complete."""
+    """Description and phrases of a broken JSON object; empty where the description itself is not complete.
+
+    pydantic_core's partial JSON does not serve here: it reads an object that ends early, but refuses one with a stray
+    comma or a missing quote, of which the strings before the fault are still good.
+    """
     try:
         description = next(_strings_after(r'"description"\s*:\s*', text), "")
         lists = {name: list(_strings_after(rf'"{name}"\s*:\s*\[\s*', text)) for name in _LISTS}
@@ -151,6 +161,7 @@ def _complete_parts(text: str) -> dict[str, Any]:
 
 
 def _strings_after(start: str, text: str) -> Iterator[str]:
+    """The complete strings that follow the first match of the pattern ``start``, separated by commas."""
     opening = re.search(start, text)
     at = opening.end() if opening else len(text)
     while text.startswith('"', at):
@@ -163,13 +174,14 @@ def _strings_after(start: str, text: str) -> Iterator[str]:
 
 
 def _as_description(text: str, cut_off: bool, about: str) -> str:
+    """Plain text as a description. Raises ``BadReplyError`` where it does not read like one."""
     text = LABEL.sub("", text).strip().split("\n\n")[0]
     if cut_off:
         text = "".join(re.findall(r"[^.!?。]+[.!?。]+", text))
     if not _reads_as_description(text):
         raise BadReplyError("the reply is neither JSON nor a description")
     if about and text.isascii() and not _stems(text) & _stems(about):
-        raise BadReplyError("the reply is not JSON and speaks of something else than what was asked for")
+        raise BadReplyError("the reply is not JSON and shares no word with the caption and the modification")
     return text
 
 
@@ -181,12 +193,12 @@ def _reads_as_description(text: str) -> bool:
 
 
 def _stems(text: str) -> set[str]:
-    """Beginnings of the words: enough to see whether two texts speak of one thing."""
+    """The first four letters of the words: enough to tell whether two texts share a subject."""
     return {word[:4] for word in re.findall(r"[^\W\d_]{3,}", text.lower())} - {"the", "and", "with", "this", "that"}
 
 
 def _shortened(text: str) -> str:
-    """At most ``MAX_WORDS`` words, whole sentences where one ends in time."""
+    """At most ``MAX_WORDS`` words, cut after a sentence where one ends within them."""
     words = text.split()
     if len(words) <= MAX_WORDS:
         return text
@@ -195,22 +207,21 @@ def _shortened(text: str) -> str:
     return sentences.group() if sentences else head
 
 
-_OPENING = re.compile(r'"description"\s*:\s*"')
-_STRING = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
-_HALF_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}\Z")
-_LABEL_BEGUN = re.compile(
+_DESCRIPTION = re.compile(r'"description"\s*:\s*(?=")')
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_UNFINISHED_LABEL = re.compile(
     r"\A\W*(?:sure|certainly|okay|here|target|edited|final|new|imagined|changed|description|caption)\b[^:\n]{0,60}\Z",
     re.IGNORECASE,
 )
 _FEW_WORDS = 4
-"""So many words of plain text are waited for: only then it is clear whether they are a label or an excuse."""
+"""Plain text of fewer words is held back: it may still turn out to be a label or a refusal."""
 
 
 def description_so_far(text: str, *, plain: bool) -> str:
-    """The description that ``text``, the beginning of a reply, holds already; empty while it holds none.
+    """The description in ``text``, the beginning of a reply; empty while there is none.
 
-    Of a JSON object it is the last "description", which need not have ended. With ``plain`` other text is taken as the
-    description itself, unless it begins like an excuse. What comes of the whole reply ``parse_reply`` alone decides.
+    Of a JSON object it is the last "description", complete or not. With ``plain`` other text is taken as the
+    description itself, unless it begins like a refusal. The complete reply is parsed by ``parse_reply`` alone.
     """
     answer = unwrap(text)
     if THOUGHT_START.search(answer):
@@ -221,16 +232,17 @@ def description_so_far(text: str, *, plain: bool) -> str:
 
 
 def _in_object(answer: str) -> str:
-    openings = list(_OPENING.finditer(answer))
-    said = _STRING.match(answer, openings[-1].end()) if openings else None
-    try:
-        text = json.loads(f'"{_HALF_ESCAPE.sub("", said.group())}"', strict=False) if said else ""
+    starts = [match.end() for match in _DESCRIPTION.finditer(answer)]
+    if not starts:
+        return ""
+    try:  # pydantic_core refuses raw line breaks inside of a string, which models do write
+        text = from_json(_CONTROL.sub(" ", answer[starts[-1] :]), allow_partial="trailing-strings")
     except ValueError:
         return ""
     return unquote(remove_unprintable(text))
 
 
 def _plain(answer: str) -> str:
-    said = unquote(LABEL.sub("", answer).strip().split("\n\n")[0])
-    few = said.isascii() and len(said.split()) < _FEW_WORDS
-    return "" if few or is_refusal(said) or _LABEL_BEGUN.match(answer) else said
+    text = unquote(LABEL.sub("", answer).strip().split("\n\n")[0])
+    few = text.isascii() and len(text.split()) < _FEW_WORDS
+    return "" if few or is_refusal(text) or _UNFINISHED_LABEL.match(answer) else text

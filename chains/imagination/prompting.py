@@ -1,4 +1,4 @@
-"""What a prompt is shown of a request: its words as values of the variables, and its picture."""
+"""Rendering a prompt for a request: the values of its variables, and the reference image."""
 
 from __future__ import annotations
 
@@ -8,31 +8,26 @@ from typing import TYPE_CHECKING, Any
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.prompts import Prompt
+from ipcir_tools.prompts.limits import HISTORY_CHARS, HISTORY_TURNS, REFERENCE_SIDE
 from ipcir_tools.text import error_line, sanitize
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
 
-HISTORY_TURNS = 6
-HISTORY_CHARS = 300
-"""The last turns of a dialogue that are shown to the model, and how much of each text in them."""
-SIDE = 512
-"""Pixels of the longer side of a reference that is shown."""
-
 _VARIABLES = ("caption", "modification", "history")
 _PICTURES = ("reference",)
 
 
 class UnavailableImageError(Exception):
-    """A prompt wants to see a picture that cannot be shown; the text says why."""
+    """A prompt takes an image that is not available; the message says why."""
 
 
-def check(prompt: Prompt) -> Prompt:
-    """The prompt, if an imagination can come of it. Raises ``InvalidRequestError``."""
+def check_prompt(prompt: Prompt) -> Prompt:
+    """The prompt, if it can be used for an imagination. Raises ``InvalidRequestError`` otherwise."""
     if unknown := sorted(set(prompt.variables) - set(_VARIABLES)):
         raise InvalidRequestError(
-            f"prompt {prompt.id} wants {', '.join(unknown)}; an imagination has {', '.join(_VARIABLES)}"
+            f"prompt {prompt.id} uses {', '.join(unknown)}; an imagination has {', '.join(_VARIABLES)}"
         )
     if "modification" not in prompt.variables:
         raise InvalidRequestError(
@@ -40,14 +35,14 @@ def check(prompt: Prompt) -> Prompt:
         )
     if unknown := sorted(set(prompt.pictures) - set(_PICTURES)):
         raise InvalidRequestError(
-            f"prompt {prompt.id} wants the pictures {', '.join(unknown)}; an imagination has {', '.join(_PICTURES)}"
+            f"prompt {prompt.id} takes the pictures {', '.join(unknown)}; an imagination has {', '.join(_PICTURES)}"
         )
     return check_reply(prompt)
 
 
 def check_reply(prompt: Prompt) -> Prompt:
-    """The prompt, if its reply can hold what is searched for. Raises ``InvalidRequestError``."""
-    if (schema := prompt.schema_of_reply) is not None and not _can_describe(schema):
+    """The prompt, if its reply can hold a description. Raises ``InvalidRequestError`` otherwise."""
+    if (schema := prompt.reply_schema) is not None and not _can_describe(schema):
         raise InvalidRequestError(
             f"prompt {prompt.id} asks for a reply without a text 'description', which is what is searched for: "
             "give its reply that property"
@@ -56,7 +51,7 @@ def check_reply(prompt: Prompt) -> Prompt:
 
 
 def _can_describe(schema: dict[str, Any]) -> bool:
-    """Whether an object of this schema, or one right inside of it, can hold a text "description"."""
+    """Whether an object of this schema, or an object directly inside it, can hold a text "description"."""
     properties: dict[str, dict[str, Any]] = schema["properties"]
     if (own := properties.get("description")) is not None:
         kind = own.get("type")
@@ -65,28 +60,29 @@ def _can_describe(schema: dict[str, Any]) -> bool:
     return bool(schema.get("additionalProperties")) or any(map(_can_describe, inner))
 
 
-def render(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], str] | None) -> list[BaseMessage]:
-    """The messages that ask for the target of ``request``. Raises ``Unseen`` where a picture cannot be shown."""
+def render(prompt: Prompt, request: ImagineRequest, load_reference: Callable[[str], str] | None) -> list[BaseMessage]:
+    """The messages that ask for the target of ``request``; ``load_reference`` gives a reference's data URI by its id.
+
+    Raises ``UnavailableImageError`` where the prompt takes the reference image and it is not available.
+    """
     history = "\n".join(
-        f"- request: {sanitize(modification, HISTORY_CHARS)}\n  picture: {sanitize(gave.description, HISTORY_CHARS)}"
-        for modification, gave in request.history[-HISTORY_TURNS:]
+        f"- request: {sanitize(modification, HISTORY_CHARS)}\n  picture: {sanitize(target.description, HISTORY_CHARS)}"
+        for modification, target in request.history[-HISTORY_TURNS:]
     )
     values = {"caption": request.caption, "modification": request.modification, "history": history or "(none)"}
-    shown = {"reference": _reference(prompt, request, pictures)} if prompt.pictures else None
-    return prompt.render(shown, **{name: values[name] for name in prompt.variables})
+    pictures = {"reference": _reference_uri(prompt, request, load_reference)} if prompt.pictures else None
+    return prompt.render(pictures, **{name: values[name] for name in prompt.variables})
 
 
-def _reference(prompt: Prompt, request: ImagineRequest, pictures: Callable[[str], str] | None) -> str:
+def _reference_uri(prompt: Prompt, request: ImagineRequest, load_reference: Callable[[str], str] | None) -> str:
     if request.pixels is not None:
         from ipcir_tools.images.thumbnails import image_uri
 
-        return image_uri(request.pixels, SIDE)
+        return image_uri(request.pixels, REFERENCE_SIDE)
     try:
-        if request.reference is not None and pictures is not None:
-            return pictures(request.reference)
-        why = "there is none" if request.reference is None else "nothing here can open it"
-    except (IPCIRError, OSError, LookupError, ValueError) as error:  # whatever a function of the user's runs into
-        why = error_line(error).rstrip(".")
-    raise UnavailableImageError(
-        f"the prompt {prompt.id} wants to see the reference picture, but it cannot be shown ({why})"
-    )
+        if request.reference is not None and load_reference is not None:
+            return load_reference(request.reference)
+        reason = "there is none" if request.reference is None else "no component here can open it"
+    except (IPCIRError, OSError, LookupError, ValueError) as error:  # a caller's function may raise any of these
+        reason = error_line(error).rstrip(".")
+    raise UnavailableImageError(f"the prompt {prompt.id} takes the reference image, which is not available ({reason})")

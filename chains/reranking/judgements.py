@@ -1,4 +1,4 @@
-"""Reading what a model that sees says of numbered pictures, and the order that follows: pure functions."""
+"""Parsing a vision model's judgements of numbered pictures, and the order that follows: pure functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ipcir_tools.text import one_line, remove_unprintable, shorten
 from ipcir_tools.types import Hit, Judgement
 
 MAX_REASON_CHARS = 160
-UNASKED = 10.0
-"""Preservation where there is no reference: nothing that was to be kept is lost."""
+FULL_PRESERVATION = 10.0
+"""The preservation of every hit where there is no reference."""
 
 _ENTRIES = "pictures"
 _NUMBER = re.compile(r"#?\s*(\d{1,3}(?:\.\d{1,6})?)(?:\s*/\s*10)?")
@@ -21,40 +21,39 @@ _NUMBER = re.compile(r"#?\s*(\d{1,3}(?:\.\d{1,6})?)(?:\s*/\s*10)?")
 
 @dataclass(frozen=True)
 class Judgements:
-    """What could be read of a reply. ``odd``: entries that were passed over, for pictures that there are not, for one
-    picture a second time, or without scores from 0 to 10."""
+    """The judgements in a reply."""
 
-    of: Mapping[int, Judgement]
+    by_number: Mapping[int, Judgement]
     """By the picture's number, from 1."""
-    odd: int = 0
+    ignored: int = 0
+    """Entries for unknown pictures, for one picture a second time, or without scores from 0 to 10."""
 
 
 def read_judgements(text: str, numbers: Iterable[int], *, preservation: bool = True) -> Judgements:
-    """The judgements in a model's reply on the pictures with these ``numbers``; none where it holds none.
+    """The judgements in a model's reply for the pictures with these ``numbers``; empty where it holds none.
 
-    Thoughts are dropped. The last whole object that holds entries counts, for models show a form or a draft before
-    their answer; of a broken one, its complete entries. The first entry on a picture stands. Numbers may be written as
-    text (``"7"``, ``"7/10"``). With ``preservation`` False nobody asked for it, and it is ``UNASKED``.
+    Reasoning is dropped. The last complete object with entries counts, for models may write a form or a draft before
+    their answer; of a broken object, its complete entries. The first entry for a picture counts. Numbers may be text
+    (``"7"``, ``"7/10"``). With ``preservation`` False it is not read, and is ``FULL_PRESERVATION``.
     """
-    there = set(numbers)
+    known = set(numbers)
     found: dict[int, Judgement] = {}
-    odd = 0
+    ignored = 0
     for entry in _entries(unwrap(text)):
         number, judgement = _number(entry.get("number")), _judgement(entry, preservation)
-        if judgement is None or number not in there or number in found:
-            odd += 1
+        if judgement is None or number not in known or number in found:
+            ignored += 1
         else:
             found[int(number)] = judgement
-    return Judgements(found, odd)
+    return Judgements(found, ignored)
 
 
 def judged_order(hits: Sequence[Hit], judgements: Mapping[int, Judgement]) -> tuple[Hit, ...]:
-    """The hits as a model judged them, ranked anew; ``judgements`` are by the place in ``hits``, from 1.
+    """The hits in the order of their judgements, with new ranks; ``judgements`` are by the place in ``hits``, from 1.
 
-    The best sum of edit and preservation comes first, equal sums stay in the order before: the rule of the critic of
-    LM-CIR, which judges one candidate at a time; that a single numbered sheet does as well is SQUARE's. A hit that was
-    not judged keeps its place, and the judged ones are sorted over the places that are theirs: what nobody looked at
-    neither wins nor loses. Scores stay what the search made them.
+    The best sum of edit and preservation comes first, and equal sums keep their order: the rule of LM-CIR's critic,
+    which judges one candidate at a time; SQUARE has shown that one numbered sheet does as well. A hit without a
+    judgement keeps its place, and the others are sorted over the remaining places. Scores stay those of the search.
     """
     places = sorted(judgements)
     best = sorted(places, key=lambda place: -(judgements[place].edit + judgements[place].preservation))
@@ -74,7 +73,7 @@ def _entries(text: str) -> list[dict[str, Any]]:
 
 
 def _listed(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries that an object holds, under whatever name where it is the only list."""
+    """The entries in an object; if it has only one list, the list may have any name."""
     lists = [item for item in value.values() if isinstance(item, list)]
     entries = value.get(_ENTRIES, lists[0] if len(lists) == 1 else None)
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -82,14 +81,14 @@ def _listed(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _judgement(entry: Mapping[str, Any], preservation: bool) -> Judgement | None:
     edit = _number(entry.get("edit"))
-    kept = _number(entry.get("preservation")) if preservation else UNASKED
+    kept = _number(entry.get("preservation")) if preservation else FULL_PRESERVATION
     if edit is None or kept is None or not (0 <= edit <= 10 and 0 <= kept <= 10):
         return None
     return Judgement(edit=edit, preservation=kept, reason=_reason(entry.get("reason")))
 
 
 def _number(value: Any) -> float | None:
-    """A number, also one that is written as text; None for what is none. NaN stays NaN and lies in no range."""
+    """A number, also one written as text; None for anything else. NaN stays NaN and is in no range."""
     if isinstance(value, str):
         found = _NUMBER.fullmatch(value.strip())
         return float(found[1]) if found else None
@@ -99,5 +98,5 @@ def _number(value: Any) -> float | None:
 
 
 def _reason(value: Any) -> str:
-    """A reason on one line that can be printed; nothing where it is no text."""
+    """A reason as one printable line; empty where it is not text."""
     return shorten(one_line(remove_unprintable(value)), MAX_REASON_CHARS) if isinstance(value, str) else ""

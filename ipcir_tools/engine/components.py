@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.composition.requests import ComposeRequest
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-    from ipcir_tools.chains.reranking.chain import Reranked, RerankRequest
+    from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
@@ -114,18 +114,18 @@ class Components:
             prompts=settings.prompts,
             timeout=settings.llm_timeout,
             replies=self.catalog,
-            pictures=self.image_uri,
-            models=lambda name: load_llm(settings.model_copy(update={"llm": name})),
+            load_reference=self.image_uri,
+            load_model=lambda name: load_llm(settings.model_copy(update={"llm": name})),
         )
 
     def image_uri(self, id: str) -> str:
         """An image as a data URI, for a prompt that takes one. Raises NotFoundError where it is not available."""
-        from ipcir_tools.chains.imagination.prompting import SIDE
+        from ipcir_tools.prompts.limits import REFERENCE_SIDE
 
         picture = self._image({}, id)
         if isinstance(picture, str):
             raise NotFoundError(picture)
-        return image_uri(picture, SIDE)
+        return image_uri(picture, REFERENCE_SIDE)
 
     @locked_property
     def cache(self) -> CatalogCache:
@@ -135,7 +135,7 @@ class Components:
         return CatalogCache(self.catalog)
 
     @locked_property
-    def rerank(self) -> Runnable[RerankRequest, Reranked]:
+    def rerank(self) -> Runnable[RerankRequest, RerankResult]:
         """The reranking of hits by a vision model. Raises ModelUnavailableError; without a model the order stays.
 
         It may take twice the time of an imagination: images take longer than words.
@@ -161,16 +161,17 @@ class Components:
         request: ComposeRequest,
         imagination: Imagination | None,
         config: RunnableConfig | None = None,
-    ) -> Reranked:
+    ) -> RerankResult:
         """The ``query.k`` best hits, reordered by a vision model where the query wants that."""
-        from ipcir_tools.chains.reranking.chain import KEPT, Reranked, RerankRequest
+        from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
+        from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
 
         if not query.rerank:
-            return Reranked(hits)
+            return RerankResult(hits)
         words = request.words
         asked = RerankRequest(
             hits=hits[: query.rerank],
-            see=partial(self._image, request.pixels),
+            load_image=partial(self._image, request.pixels),
             modification=words[-1] if words else "",
             reference=request.reference,
             description=imagination.target.description if imagination else "",
@@ -179,7 +180,7 @@ class Components:
         try:
             judged = self.rerank.invoke(asked, config)
         except ModelUnavailableError as error:
-            judged = Reranked(asked.hits, warnings=(f"{error}; {KEPT}",))
+            judged = RerankResult(asked.hits, warnings=(f"{error}; {ORDER_UNCHANGED}",))
         return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
 
     def _image(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
@@ -227,7 +228,7 @@ class Components:
         for key, value in noted_models(self.models).items():
             self.catalog.set_note(key, value)
 
-    def models_used(self, composed: Composed, judged: Reranked | None = None) -> dict[str, str]:
+    def models_used(self, composed: Composed, judged: RerankResult | None = None) -> dict[str, str]:
         """The models behind one composition and the order of its hits, by part."""
         used = {"encoder": self.features.space}
         if composed.imagination is not None:

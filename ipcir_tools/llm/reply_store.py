@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def reply_key(messages: Sequence[BaseMessage], llm: BaseChatModel, prompt: Prompt) -> str:
     """The key of the reply to these messages: a hash of all that it depends on."""
     contents = [[message.type, message.content] for message in messages]
-    parts = [contents, model_identity(llm), prompt.tag, prompt.schema_of_reply]
+    parts = [contents, model_identity(llm), prompt.tag, prompt.reply_schema]
     return json_digest(parts)
 
 

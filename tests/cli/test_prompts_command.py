@@ -367,7 +367,7 @@ def test_a_picture_is_captioned_or_shown(picture, server, monkeypatch, capsys):
     [
         (("imagine.simple", "in blue"), "give --caption TEXT"),
         (("imagine.simple", " ", "--caption", "x"), "modification is empty"),
-        (("imagine.onestage", "in blue", "--caption", "x"), "looks at the reference"),
+        (("imagine.onestage", "in blue", "--caption", "x"), "takes the reference image"),
         (("imagine.simple", "a", "b", "c"), "3 texts are too many"),
         (("agent", "in blue", "--caption", "x", "--llm", "openai:m"), "does not use the modification"),
     ],

@@ -233,7 +233,7 @@ def test_a_reference_whose_file_is_gone_is_not_shown(home, server):
         Path(engine.catalog.records([reference])[reference].source).unlink()
         result = engine.search(reference, "in blue")
         assert result.turn.imagined.origin == "fallback"
-        assert "cannot be shown" in result.warnings[0]
+        assert "is not available" in result.warnings[0]
         assert best_colour(result.turn) == "blue"
 
 

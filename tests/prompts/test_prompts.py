@@ -70,7 +70,7 @@ class TestEveryPromptFile:
 
     def test_a_json_prompt_shows_and_demands_the_same_fields(self, prompt_id: str):
         prompt = load_prompt(prompt_id)
-        schema = prompt.schema_of_reply
+        schema = prompt.reply_schema
         system = str(rendered(prompt, "a dress")[0].content)
         if schema is None:
             assert "JSON" not in system
@@ -164,11 +164,11 @@ def test_the_hash_follows_the_content_but_not_the_line_ends():
         (HEAD.replace("reply: text", "reply: xml") + BODY, "reply"),
         (HEAD.replace("reply: text", "reply: {type: array}") + BODY, "type: object"),
         (HEAD.replace("reply: text", "reply: {type: object, properties: {a: text}}") + BODY, "give each property"),
-        (HEAD.replace("reply: text", "hash: '1'\nreply: text") + BODY, "hash is no field"),
+        (HEAD.replace("reply: text", "hash: '1'\nreply: text") + BODY, "hash is not a field"),
         (
             HEAD.replace("reply: text", "pictures: [a]\nreply: text").replace("{caption: 50}", "{}")
             + "\n## system\nSee.\n",
-            "shown to a '## user'",
+            "need a '## user' section",
         ),
         (HEAD.replace("version: 3\n", "") + BODY, "version"),
         (HEAD + "stray words\n" + BODY, "before the first"),
@@ -179,15 +179,15 @@ def test_the_hash_follows_the_content_but_not_the_line_ends():
         (HEAD.replace("{caption: 50}", "{caption: 50, history: 9}") + BODY, "declares history"),
         (HEAD + BODY + "{", "literal braces"),
         (HEAD + BODY + '{"a": 1}', "literal braces"),
-        (HEAD + BODY + "{caption.__class__}", "no variable"),
-        (HEAD + BODY + "{caption!r}", "no variable"),
-        (HEAD + BODY + "{}", "no variable"),
-        (HEAD + BODY + "{two\nlines}", "no variable"),
+        (HEAD + BODY + "{caption.__class__}", "not a variable"),
+        (HEAD + BODY + "{caption!r}", "not a variable"),
+        (HEAD + BODY + "{}", "not a variable"),
+        (HEAD + BODY + "{two\nlines}", "not a variable"),
         (HEAD.replace("version: 3", f"version: {'9' * 5_000}") + BODY, "not YAML"),
         (HEAD.replace("version: 3", f"version: 0x{'9' * 5_000}") + BODY, "version: a int that JSON does not have"),
         (HEAD.replace("version: 3", "version: true") + BODY, "version"),
         (HEAD.replace("version: 3", "version: '3'") + BODY, "version"),
-        (HEAD.replace("version: 3", "version: 3\nversion: 4") + BODY, "version stands there twice"),
+        (HEAD.replace("version: 3", "version: 3\nversion: 4") + BODY, "version is given twice"),
         (HEAD.replace("version: 3", "version: 2020-13-45") + BODY, "not YAML"),
         (HEAD.replace("version: 3", "version: !!bool maybe") + BODY, "not YAML"),
         (HEAD.replace("version: 3", "version: !!timestamp now") + BODY, "not YAML"),
@@ -215,14 +215,23 @@ LAUGHS = "[" + ", ".join(["&x0 lol", *(f"&x{i} [{', '.join([f'*x{i - 1}'] * 9)}]
 @pytest.mark.parametrize(
     ("properties", "complaint"),
     [
-        ("{description: {type: null}}", "description has the type null"),
-        ("{description: {type: strin}}", 'description has the type "strin": there are string'),
-        ("{description: {type: []}}", "description has the type"),
-        ("{description: {type: [string, {}]}}", "description has the type"),
-        ("{parts: {type: array, items: {type: text}}}", "items of parts has the type"),
-        ("{inner: {type: object, properties: {description: words}}}", "description is no schema"),
-        ("{inner: {type: object, properties: 3}}", "inner has properties that are no"),
-        ("&a {description: {type: string, enum: [*a]}}", "reply.properties.description.* holds itself"),
+        ("{description: {type: null}}", r"properties\.description\.type\.0: .*, not null"),
+        (
+            "{description: {type: strin}}",
+            r'properties\.description\.type\.0: Input should be \'string\', .*, not "strin"',
+        ),
+        ("{description: {type: []}}", r"properties\.description\.type: Value should have at least 1 item"),
+        ("{description: {type: [string, {}]}}", r"properties\.description\.type\.1: .*, not \{\}"),
+        ("{parts: {type: array, items: {type: text}}}", r"properties\.parts\.items\.type\.0: .*, not \"text\""),
+        (
+            "{inner: {type: object, properties: {description: words}}}",
+            r"properties\.inner\.properties\.description: Input should be a valid dictionary",
+        ),
+        (
+            "{inner: {type: object, properties: 3}}",
+            r"properties\.inner\.properties: Input should be a valid dictionary",
+        ),
+        ("&a {description: {type: string, enum: [*a]}}", "reply.properties.description.* contains itself"),
         (f"{{description: {{type: string, enum: {LAUGHS}}}}}", "too large"),
         (f"{{description: {{type: string, enum: [&a {'x' * 9_999}{', *a' * 999}]}}}}", "too large"),
         ("{description: {type: string, default: 2020-01-01}}", "reply.properties.description.default: a date"),
@@ -232,7 +241,7 @@ LAUGHS = "[" + ", ".join(["&x0 lol", *(f"&x{i} [{', '.join([f'*x{i - 1}'] * 9)}]
         ("{description: {type: string, default: .nan}}", "reply.properties.description.default: a float"),
         ("{description: {type: string, maxLength: 0x" + "f" * 5_000 + "}}", "maxLength: a int"),
         ("{description: {type: string, 1: one}}", "reply.properties.description: a name is a int"),
-        ("{description: {type: string, type: string}}", "type stands there twice"),
+        ("{description: {type: string, type: string}}", "type is given twice"),
     ],
 )
 def test_a_schema_that_is_not_plain_json_is_refused_by_name(properties: str, complaint: str):
@@ -243,7 +252,7 @@ def test_a_schema_that_is_not_plain_json_is_refused_by_name(properties: str, com
 
 def test_a_schema_may_use_aliases_and_many_types():
     prompt = parse_prompt(with_reply('{a: &a {type: [string, "null"]}, b: *a, c: {type: array, items: *a}}'), "toy.md")
-    assert json.loads(json.dumps(prompt.schema_of_reply))["properties"]["b"] == {"type": ["string", "null"]}
+    assert json.loads(json.dumps(prompt.reply_schema))["properties"]["b"] == {"type": ["string", "null"]}
 
 
 WORDS = """text null true -5 0 3 3.5 .inf 2020-01-01 2020-13-45 !!int !!float !!set !!omap !!binary <<: *a &a *b ~ ''
@@ -272,7 +281,7 @@ def test_whatever_stands_in_the_front_matter_is_refused_or_can_be_used(field: st
         told = str(error)
         assert re.fullmatch("prompt file toy.md.+", told)
     else:
-        json.dumps([prompt.model_dump(), prompt.schema_of_reply], allow_nan=False).encode()
+        json.dumps([prompt.model_dump(), prompt.reply_schema], allow_nan=False).encode()
         assert prompt.render(dict.fromkeys(prompt.pictures, PICTURES["sheet"]), caption="a dog")
 
 
@@ -290,7 +299,7 @@ def test_pictures_follow_the_text_in_the_declared_order():
         {"type": "image", "base64": "c2hlZXQ=", "mime_type": "image/jpeg"},
         {"type": "image", "base64": "cmVm", "mime_type": "image/png"},
     ]
-    with pytest.raises(InvalidRequestError, match="sheet is no data URI"):
+    with pytest.raises(InvalidRequestError, match="sheet is not a data URI"):
         parse_prompt(text, "toy.md").render({**PICTURES, "sheet": "/etc/passwd"}, caption="a dog")
 
 
@@ -315,7 +324,7 @@ class TestAFolderOfOnesOwn:
         with pytest.raises(InvalidRequestError, match=r"toy\.md.*UTF-8"):
             load_prompt("toy", folder)
         (folder / "other.md").write_text(HEAD + BODY, encoding="utf-8")
-        with pytest.raises(InvalidRequestError, match="calls itself toy"):
+        with pytest.raises(InvalidRequestError, match="has the id toy"):
             load_prompt("other", folder)
         with pytest.raises(NotFoundError, match="IPCIR_PROMPTS"):
             load_prompt("toy", folder / "nowhere")
@@ -324,9 +333,9 @@ class TestAFolderOfOnesOwn:
     @pytest.mark.parametrize(
         ("kind", "complaint"),
         [
-            ("folder", "is no regular file"),
-            ("pipe", "is no regular file"),
-            ("dangling link", "is no regular file"),
+            ("folder", "is not a regular file"),
+            ("pipe", "is not a regular file"),
+            ("dangling link", "is not a regular file"),
             ("large", "is larger than 256 KiB"),
             ("line break", "before the first"),
         ],

@@ -1,8 +1,11 @@
-"""The rules: an edit grammar of English that imagines the target where no language model does.
+"""The rules: an edit grammar of English that imagines the target without a language model.
 
-Every part is pure Python over word lists: a caption is taken apart (``caption``), the modification is cut into clauses
-(``split``) and read as typed edits (``edits``), these are applied (``apply``), and the result is put into words that
-name only what is to be seen (``imagine``).
+Pure Python over word lists (``lexicon``). The caption is parsed into its parts (``caption``, ``phrases``); the
+modification is normalised (``rewrites``, ``text``), split into clauses (``split``) and read as typed edits
+(``edits``) by the patterns of ``grammar`` and ``view_patterns``, whose meanings are in ``predicates``, ``views``,
+``things``, ``quantities``, ``replacements``, ``statements`` and ``scenes``; the edits are applied to a draft
+(``actions``, ``attributes``, ``nouns``, ``counts``); and the draft becomes the imagined target (``imagine``,
+``cleaning``), which names only visible things.
 """
 
 from __future__ import annotations

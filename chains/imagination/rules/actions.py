@@ -1,13 +1,13 @@
-"""Edits applied to a draft: places, poses, views and whole scenes here, the rest where it belongs."""
+"""Applying edits to a draft: places, poses, views and scenes here, the other edits by the modules above."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
-from ipcir_tools.chains.imagination.rules.attributes import add_item, add_thing, set_looks
-from ipcir_tools.chains.imagination.rules.caption import Phrase, parse, same_kind, same_noun, unit_slot, with_unit
+from ipcir_tools.chains.imagination.rules import lexicon
+from ipcir_tools.chains.imagination.rules.attributes import add_item, add_thing, set_adjectives
+from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot, parse
 from ipcir_tools.chains.imagination.rules.counts import set_count
 from ipcir_tools.chains.imagination.rules.edits import (
     Add,
@@ -25,13 +25,14 @@ from ipcir_tools.chains.imagination.rules.edits import (
     Swap,
     View,
 )
-from ipcir_tools.chains.imagination.rules.nouns import become, drop_thing, swap
-from ipcir_tools.chains.imagination.rules.text import bare, is_plural, plain, singular
-from ipcir_tools.chains.imagination.rules.things import adjectival
+from ipcir_tools.chains.imagination.rules.nouns import become, drop_thing, swap_thing
+from ipcir_tools.chains.imagination.rules.phrases import same_kind, same_noun, with_adjective
+from ipcir_tools.chains.imagination.rules.text import is_plural, simplify, singular, strip_determiner
+from ipcir_tools.chains.imagination.rules.things import is_adjectival
 
 
 def apply(edit: Edit, draft: Draft) -> None:
-    """Change the draft by one edit."""
+    """Change the draft in place by one edit."""
     _ACTIONS[type(edit)](edit, draft)
 
 
@@ -45,7 +46,7 @@ def _place(edit: Edit, draft: Draft) -> None:
     kept = tuple(segment for segment in draft.phrase.tail if times or own or not _is_place(segment))
     at = next((i for i, segment in enumerate(kept) if own and _is_place(segment)), len(kept))
     draft.phrase = replace(draft.phrase, tail=(*kept[:at], text, *kept[at:]))
-    draft.added(text)
+    draft.note_added(text)
 
 
 _TIME = re.compile(
@@ -57,39 +58,39 @@ _TIME = re.compile(
 def _is_place(segment: str) -> bool:
     words = segment.split()
     personal = re.search(r"\b(?:its|his|her|their|mouth|hand|hands|arms|head|camera|top of)\b", segment)
-    return bool(words) and words[0] in lx.PLACES and not personal
+    return bool(words) and words[0] in lexicon.PLACES and not personal
 
 
 def _pose(edit: Edit, draft: Draft) -> None:
-    new = parse("x " + edit.text).tail or (edit.text,) * (edit.text in lx.POSTURES | lx.PARTICIPLES)
+    new = parse("x " + edit.text).tail or (edit.text,) * (edit.text in lexicon.POSTURES | lexicon.PARTICIPLES)
     if re.search(r"\b(?:opposite|other) (?:direction|way|side)\b", edit.text):
-        new = _turned_round(draft.phrase.tail)
+        new = _opposite_direction(draft.phrase.tail)
     draft.touched = True
     if not new:
         return
     first = new[0].split()[0]
     classes = frozenset().union(*(_class_of(segment.split()[0]) for segment in new))
     kept = [segment for segment in draft.phrase.tail if segment.split()[0] not in classes]
-    if any(_is_place(segment) for segment in new) and first in lx.POSTURES:
+    if any(_is_place(segment) for segment in new) and first in lexicon.POSTURES:
         kept = [segment for segment in kept if not _is_place(segment)]
     again = next((i for i, old in enumerate(draft.phrase.tail) if old.split()[0] == first), len(kept))
-    at = 0 if first in lx.POSTURES else min(again, len(kept))
+    at = 0 if first in lexicon.POSTURES else min(again, len(kept))
     draft.phrase = replace(draft.phrase, tail=(*kept[:at], *new, *kept[at:]))
-    draft.added(edit.text)
+    draft.note_added(edit.text)
 
 
 def _class_of(verb: str) -> frozenset[str]:
-    """The verbs that can not be done together with this one."""
-    return next((kind for kind in (lx.POSTURES, lx.GAZES) if verb in kind), frozenset({verb}))
+    """The verbs that exclude this one, itself included: *sitting* replaces *standing*."""
+    return next((kind for kind in (lexicon.POSTURES, lexicon.GAZES) if verb in kind), frozenset({verb}))
 
 
 _TURNS = (("left", "right"), ("right", "left"), ("away from the camera", "the camera"), ("the camera", "away"),
           ("away", "the camera"))  # fmt: skip
 
 
-def _turned_round(tail: tuple[str, ...]) -> tuple[str, ...]:
-    """*facing left* the other way round; nothing where the caption does not say which way."""
-    gaze = next((segment for segment in tail if segment.split()[0] in lx.GAZES), "")
+def _opposite_direction(tail: tuple[str, ...]) -> tuple[str, ...]:
+    """*facing left* -> *facing right*; empty where the caption states no direction."""
+    gaze = next((segment for segment in tail if segment.split()[0] in lexicon.GAZES), "")
     return next((("facing " + new,) for old, new in _TURNS if re.search(rf"\b{old}\b", gaze)), ())
 
 
@@ -97,7 +98,7 @@ def _view(edit: Edit, draft: Draft) -> None:
     phrase = draft.phrase
     if edit.text == "a photo of":
         draft.phrase = replace(phrase, prefix="") if phrase.prefix.endswith(" of") else phrase
-        draft.removed(bare(phrase.prefix.removesuffix(" of")))
+        draft.note_removed(strip_determiner(phrase.prefix.removesuffix(" of")))
         return
     if edit.text.endswith(" of"):
         framed = not phrase.prefix or phrase.prefix.endswith(" of")
@@ -114,12 +115,12 @@ def _view(edit: Edit, draft: Draft) -> None:
         )
         kept = tuple(segment for segment in phrase.tail if not other.search(segment))
         draft.phrase = replace(phrase, tail=(*kept, edit.text))
-    draft.added(edit.text)
+    draft.note_added(edit.text)
 
 
 def _aside(edit: Edit, draft: Draft) -> None:
     draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail, ", " + edit.text))
-    draft.added(edit.text)
+    draft.note_added(edit.text)
 
 
 def _keep(edit: Edit, draft: Draft) -> None:
@@ -137,38 +138,38 @@ def _scene(edit: Edit, draft: Draft) -> None:
     if draft.rewritten:
         draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail, ", " + text))
     elif again and same_kind(new.noun, draft.original.noun):
-        draft.phrase = _inherited(new, edit.text, draft)
+        draft.phrase = _with_old_looks(new, edit.text, draft)
     else:
         draft.phrase = replace(
             new, lead="a" if new.lead == "the" and not is_plural(new.noun) else new.lead.removeprefix("the")
         )
     if not same_noun(new.noun, draft.original.noun):
-        draft.removed(draft.original.noun)
+        draft.note_removed(draft.original.noun)
     draft.rewritten = True
-    draft.added(text)
+    draft.note_added(text)
 
 
-def _inherited(new: Phrase, said: str, draft: Draft) -> Phrase:
-    """*another dog of the same breed*: looks that the text does not name stay those of the caption."""
+def _with_old_looks(new: Phrase, text: str, draft: Draft) -> Phrase:
+    """*another dog of the same breed*: attributes that the text does not name are taken from the caption."""
     old = draft.original
     noun = old.noun if singular(new.noun) in ("animal", "person", "one", "vehicle") else new.noun
     lead = new.lead if new.lead not in ("the", "") else old.lead
     if is_plural(noun) and lead in ("a", "an", "one"):
         noun = singular(noun)
     phrase = replace(new, noun=noun, lead=lead)
-    different = re.search(r"\b(?:different|other) (?:breed|colou?r|type|kind|species)", said)
-    for unit in old.units:
+    different = re.search(r"\b(?:different|other) (?:breed|colou?r|type|kind|species)", text)
+    for adjective in old.adjectives:
         if (
             not different
-            and not phrase.unit(unit_slot(unit))
-            and unit_slot(unit) in ("colour", "pattern", "material", "")
+            and not phrase.adjective(adjective_slot(adjective))
+            and adjective_slot(adjective) in ("colour", "pattern", "material", "")
         ):
-            phrase = with_unit(phrase, unit)
+            phrase = with_adjective(phrase, adjective)
     return phrase
 
 
 def scene_text(text: str) -> str:
-    """A description of the whole target without talk of the reference or of pictures."""
+    """A description of the whole target, without comparisons to the reference and mentions of pictures."""
     text = re.sub(
         r",?\s*(?:and )?(?:that )?(?:is |are |with |has |have |in |of )*(?:exactly )?(?:(?:the|a) (?:same|"
         r"similar|different)|(?:various,? (?:but )?)?(?:same|similar|identical)) (?:(?:fur|coat|skin|hair|eye) )?"
@@ -185,29 +186,29 @@ def scene_text(text: str) -> str:
     )
     text = re.sub(r"\b(?:the|a) (?=a\b|an\b)", "", text)
     text = re.sub(
-        r"^(?:is|are|has|have|shows?|of|with|on|it is|there is|there are)\s+(?=\w)", "", plain(text).strip(" ,")
+        r"^(?:is|are|has|have|shows?|of|with|on|it is|there is|there are)\s+(?=\w)", "", simplify(text).strip(" ,")
     )
     text = re.sub(r"\b(?:is|are|must be|should be|must|should) (?=\w+ing\b)|\b(?:must|should) be ", "", text)
     text = re.sub(r"^(?:twice|double) as many\b", "many", re.sub(r"^(?:only|just|now) ", "", text))
     text = re.sub(r",? and (?:it|they|he|she) (?:is |are )?(?=\w+ing\b)", " ", text)
-    text = _relative_before(text)
+    text = _relative_clause_first(text)
     return re.sub(r"^((?:(?!and\b|\w+ing\b)[\w-]+ )+)and (?=\w{3,}ing\b)", r"\1", " ".join(text.split())).strip(" ,")
 
 
 _RELATIVE = re.compile(r"((?:an?|the|one|two|three|some) )?((?:[\w-]+ ){1,4})(?:that|which|who) (?:is|are|looks?) (.+)")
 
 
-def _relative_before(text: str) -> str:
+def _relative_clause_first(text: str) -> str:
     """*a dog that is red* -> *a red dog*."""
     found = _RELATIVE.match(text)
-    if not found or lx.PREPOSITIONS & set(found.group(2).split()):
+    if not found or lexicon.PREPOSITIONS & set(found.group(2).split()):
         return text
     words, rest = found.group(3), ""
     cut = re.search(r" and (?:has|have) | (?=(?:with|in|on) )|(?=,)", words)
     if cut:
         words, rest = words[: cut.start()], words[cut.end() :]
         rest = f" with {rest}" if cut.group().startswith(" and") else cut.group() + rest
-    return f"{found.group(1) or ''}{words} {found.group(2).strip()}{rest}" if adjectival(words) else text
+    return f"{found.group(1) or ''}{words} {found.group(2).strip()}{rest}" if is_adjectival(words) else text
 
 
 def _article_kept(found: re.Match[str]) -> str:
@@ -217,8 +218,8 @@ def _article_kept(found: re.Match[str]) -> str:
 _ACTIONS = {
     Scene: _scene,
     Become: become,
-    Swap: swap,
-    Set: set_looks,
+    Swap: swap_thing,
+    Set: set_adjectives,
     Add: add_thing,
     Aside: _aside,
     Drop: drop_thing,

@@ -1,235 +1,256 @@
-"""Setting looks and parts of a draft: adjectives, sleeves, patterns, features."""
+"""Setting attributes and parts of a draft: adjectives, sleeves, patterns, features."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.caption import (
     Phrase,
+    adjective_slot,
     feature_key,
+    group_adjectives,
     head_noun,
-    holder,
     parse,
-    same_kind,
-    same_noun,
-    unit_slot,
-    units_of,
-    with_feature,
-    with_unit,
-    without_feature,
-    without_unit,
 )
 from ipcir_tools.chains.imagination.rules.edits import Draft, Edit
-from ipcir_tools.chains.imagination.rules.text import bare, is_plural, plural, says, singular
+from ipcir_tools.chains.imagination.rules.phrases import (
+    container,
+    same_kind,
+    same_noun,
+    with_adjective,
+    with_feature,
+    without_adjective,
+    without_feature,
+)
+from ipcir_tools.chains.imagination.rules.text import (
+    contains_words,
+    is_plural,
+    plural,
+    singular,
+    strip_determiner,
+)
 
 
-def set_looks(edit: Edit, draft: Draft) -> None:
-    """Adjectives of the main thing or of a part."""
+def set_adjectives(edit: Edit, draft: Draft) -> None:
+    """Set adjectives of the main thing or of a part."""
     words = [word.strip(",") for word in edit.text.split() if word not in ("all", "in", "color", "colour")]
     words = [word for word in words if word not in ("different", "similar", "identical", "same")]
-    units = [unit for unit in units_of(words) if unit]
+    adjectives = [adjective for adjective in group_adjectives(words) if adjective]
     if edit.of and not same_noun(head_noun(edit.of), draft.phrase.noun):
-        _set_part(edit.of, units, draft)
+        _set_part(edit.of, adjectives, draft)
         return
-    for unit in units:
-        set_unit(unit, draft)
+    for adjective in adjectives:
+        set_adjective(adjective, draft)
 
 
-def set_unit(unit: str, draft: Draft) -> None:
-    """One adjective of the main thing, in place of the one that says the same attribute."""
+def set_adjective(adjective: str, draft: Draft) -> None:
+    """Set one adjective of the main thing; it replaces the one of the same attribute."""
     phrase = draft.phrase
-    slot = unit_slot(unit)
-    unit = fitting_length(unit, phrase)
+    slot = adjective_slot(adjective)
+    adjective = fitting_length(adjective, phrase)
     if slot == "sleeves":
-        set_sleeves(unit, draft)
+        set_sleeves(adjective, draft)
         return
     if slot == "neck" and phrase.feature("neck"):
-        draft.removed(bare(phrase.feature("neck")))
+        draft.note_removed(strip_determiner(phrase.feature("neck")))
         phrase = without_feature(phrase, "neck")
-    old = phrase.unit(slot) if slot not in ("other", "") else ""
-    if _is_said_already(unit, old, draft):
+    old = phrase.adjective(slot) if slot not in ("other", "") else ""
+    if _is_redundant(adjective, old, draft):
         draft.touched = True
         return
-    draft.phrase = with_unit(phrase, unit) if unit else phrase
-    if slot == "length" and unit == "":
-        draft.phrase = without_unit(phrase, old)
-    if old and old not in draft.phrase.units:
-        draft.removed(f"{old} {phrase.noun}" if slot in ("length", "size", "fit") else old)
-    opposite = lx.OPPOSITES.get(unit, "")
-    opposite = next((word for word in (opposite, lx.CONTRARY.get(unit, "")) if word in draft.phrase.units), opposite)
-    if opposite in draft.phrase.units:
-        draft.phrase = without_unit(draft.phrase, opposite)
-        draft.removed(opposite)
+    draft.phrase = with_adjective(phrase, adjective) if adjective else phrase
+    if slot == "length" and adjective == "":
+        draft.phrase = without_adjective(phrase, old)
+    if old and old not in draft.phrase.adjectives:
+        draft.note_removed(f"{old} {phrase.noun}" if slot in ("length", "size", "fit") else old)
+    opposite = lexicon.OPPOSITES.get(adjective, "")
+    opposite = next(
+        (word for word in (opposite, lexicon.CONTRARY.get(adjective, "")) if word in draft.phrase.adjectives), opposite
+    )
+    if opposite in draft.phrase.adjectives:
+        draft.phrase = without_adjective(draft.phrase, opposite)
+        draft.note_removed(opposite)
     if slot == "pattern":
         _drop_pattern_features(draft)
-    draft.added(unit)
+    draft.note_added(adjective)
 
 
-def _is_said_already(unit: str, old: str, draft: Draft) -> bool:
-    """*is light blue and has more blue* stays light blue, and a dark black is black."""
-    vague = old in draft.add and unit in old.split()
-    return vague or (old, unit) in {("black", "dark"), ("white", "light")}
+def _is_redundant(adjective: str, old: str, draft: Draft) -> bool:
+    """Whether the adjective adds nothing: *blue* to *light blue* in the same text, *dark* to *black*."""
+    vague = old in draft.add and adjective in old.split()
+    return vague or (old, adjective) in {("black", "dark"), ("white", "light")}
 
 
 def _drop_pattern_features(draft: Draft) -> None:
     for item in draft.phrase.features:
-        if head_noun(item) in {*lx.PATTERN_NOUNS, "print", "pattern", "design"}:
-            draft.removed(bare(item))
+        if head_noun(item) in {*lexicon.PATTERN_NOUNS, "print", "pattern", "design"}:
+            draft.note_removed(strip_determiner(item))
             draft.phrase = without_feature(draft.phrase, feature_key(item))
 
 
-def fitting_length(unit: str, phrase: Phrase) -> str:
-    """Captions call a short top cropped, and a top of medium length nothing at all."""
+def fitting_length(adjective: str, phrase: Phrase) -> str:
+    """The length as captions name it: a short top is *cropped*, a top of medium length has no word for it."""
     if not phrase.is_garment:
-        return unit
-    top = singular(phrase.noun) in lx.TOPS
-    if unit in ("medium-length", "mid-length"):
+        return adjective
+    top = singular(phrase.noun) in lexicon.TOPS
+    if adjective in ("medium-length", "mid-length"):
         return "" if top else "knee-length"
     if top:
-        return {"short": "cropped", "knee-length": ""}.get(unit, unit)
-    return "short" if unit == "cropped" and phrase.noun in lx.DRESSES | lx.BOTTOMS else unit
+        return {"short": "cropped", "knee-length": ""}.get(adjective, adjective)
+    return "short" if adjective == "cropped" and phrase.noun in lexicon.DRESSES | lexicon.BOTTOMS else adjective
 
 
-def set_sleeves(unit: str, draft: Draft) -> None:
-    """Captions say sleeves as a feature, their absence as an adjective."""
-    sized = re.fullmatch(r"(long|short|half|cap)-sleeved?", unit)
+def set_sleeves(adjective: str, draft: Draft) -> None:
+    """Set the sleeves: captions name them as a feature, but their absence as an adjective."""
+    sized = re.fullmatch(r"(long|short|half|cap)-sleeved?", adjective)
     if sized:
         add_item(f"{sized.group(1)} sleeves", draft)
         return
     old = draft.phrase.feature("sleeves")
-    if unit == "sleeved":
+    if adjective == "sleeved":
         add_item(old or "long sleeves", draft)
         return
     if old:
-        draft.removed(old)
-    draft.phrase = with_unit(without_feature(draft.phrase, "sleeves"), unit)
-    draft.added(unit)
+        draft.note_removed(old)
+    draft.phrase = with_adjective(without_feature(draft.phrase, "sleeves"), adjective)
+    draft.note_added(adjective)
 
 
-def _set_part(part: str, units: list[str], draft: Draft) -> None:
-    """An adjective of a part: *make the sleeves longer*."""
+def _set_part(part: str, adjectives: list[str], draft: Draft) -> None:
+    """Set adjectives of a part: *make the sleeves longer*."""
     part = re.sub(r"^(?:the )?[\w-]+'s ", "", part)
     phrase = draft.phrase
     head = head_noun(part)
     key = feature_key(part)
     known = phrase.feature(key)
-    if not known and same_noun(head, holder(phrase)):
-        _set_holder(units, draft)
+    if not known and same_noun(head, container(phrase)):
+        _set_holder(adjectives, draft)
         return
     if known:
         inner = parse(known)
         if key == "neck":
-            inner = replace(inner, lead="a", units=(), noun="neck")
-        for unit in units:
-            gone = inner.unit(unit_slot(unit)) if unit_slot(unit) not in ("", "other") else lx.CONTRARY.get(unit, "")
-            if gone in inner.units:
-                inner = with_unit(inner if gone == inner.unit(unit_slot(unit)) else without_unit(inner, gone), unit)
-                draft.removed(gone)
-            inner = with_unit(inner, unit)
+            inner = replace(inner, lead="a", adjectives=(), noun="neck")
+        for adjective in adjectives:
+            gone = (
+                inner.adjective(adjective_slot(adjective))
+                if adjective_slot(adjective) not in ("", "other")
+                else lexicon.CONTRARY.get(adjective, "")
+            )
+            if gone in inner.adjectives:
+                inner = with_adjective(
+                    inner if gone == inner.adjective(adjective_slot(adjective)) else without_adjective(inner, gone),
+                    adjective,
+                )
+                draft.note_removed(gone)
+            inner = with_adjective(inner, adjective)
         add_item(inner.text(), draft)
         return
     for i, segment in enumerate(phrase.tail):
-        if says(segment, head):
-            changed = _with_units_in(segment, head, units)
+        if contains_words(segment, head):
+            changed = _with_adjectives_in(segment, head, adjectives)
             draft.phrase = replace(phrase, tail=(*phrase.tail[:i], changed, *phrase.tail[i + 1 :]))
-            draft.added(f"{' '.join(units)} {head}")
+            draft.note_added(f"{' '.join(adjectives)} {head}")
             return
-    article = "" if is_plural(head) or head in lx.MASS else "a "
-    add_item(f"{article}{' '.join(units)} {bare(part)}", draft)
+    article = "" if is_plural(head) or head in lexicon.MASS else "a "
+    add_item(f"{article}{' '.join(adjectives)} {strip_determiner(part)}", draft)
 
 
-def _set_holder(units: list[str], draft: Draft) -> None:
-    """*the bowl is white* of "a bowl of soup"; an empty bowl holds nothing."""
-    phrase, name = draft.phrase, holder(draft.phrase)
+def _set_holder(adjectives: list[str], draft: Draft) -> None:
+    """Set adjectives of the container: *the bowl is white* for "a bowl of soup"; *empty* removes the content."""
+    phrase, name = draft.phrase, container(draft.phrase)
     before, after = phrase.lead.rsplit(f"{name} of", 1)
-    inner = with_units(parse(f"{before}{name}"), units)
-    if "empty" in units:
-        draft.removed(phrase.noun)
+    inner = with_adjectives(parse(f"{before}{name}"), adjectives)
+    if "empty" in adjectives:
+        draft.note_removed(phrase.noun)
         draft.phrase = replace(inner, tail=phrase.tail)
     else:
         draft.phrase = replace(phrase, lead=f"{inner.text()} of{after}")
-    draft.added(f"{' '.join(units)} {name}")
+    draft.note_added(f"{' '.join(adjectives)} {name}")
 
 
-def with_units(phrase: Phrase, units: list[str]) -> Phrase:
-    """Put several adjectives in."""
-    for unit in units:
-        phrase = with_unit(phrase, unit)
+def with_adjectives(phrase: Phrase, adjectives: list[str]) -> Phrase:
+    """The phrase with several adjectives added."""
+    for adjective in adjectives:
+        phrase = with_adjective(phrase, adjective)
     return phrase
 
 
-def _with_units_in(segment: str, noun: str, units: list[str]) -> str:
-    """Put adjectives before a noun inside a segment, in place of those of their slots."""
+def _with_adjectives_in(segment: str, noun: str, adjectives: list[str]) -> str:
+    """The segment with adjectives before the noun; each replaces the one of its slot."""
     words = segment.split()
     at = next(i for i, word in enumerate(words) if word.strip(",.;") == noun)
     start = at
-    while start and lx.slot_of(words[start - 1]):
+    while start and lexicon.slot_of(words[start - 1]):
         start -= 1
-    inner = with_units(Phrase(units=units_of(words[start:at]), noun=words[at]), units)
-    return " ".join((*words[:start], *inner.units, inner.noun, *words[at + 1 :]))
+    inner = with_adjectives(Phrase(adjectives=group_adjectives(words[start:at]), noun=words[at]), adjectives)
+    return " ".join((*words[:start], *inner.adjectives, inner.noun, *words[at + 1 :]))
 
 
 def add_thing(edit: Edit, draft: Draft) -> None:
-    """A thing that is there now."""
+    """Add a thing."""
     add_item(edit.text, draft)
 
 
 def add_item(item: str, draft: Draft) -> None:
-    """A feature, or what a caption would say instead of it: a pattern, a length."""
+    """Add a feature, or what a caption has in place of it: a pattern, a length."""
     item = re.sub(r"^(?:(?:and|or|with|but) )+|(?: (?:and|or|with|but))+$", "", item.strip(" ,."))
     phrase, head = draft.phrase, head_noun(item)
     inner = parse(item)
     if not item:
         return
-    if _as_pattern(item, inner, draft):
+    if _add_pattern(item, inner, draft):
         return
-    if head in ("length", "hem", "hemline") and inner.units and phrase.is_garment:
-        for unit in inner.units:
-            set_unit(unit, draft)
+    if head in ("length", "hem", "hemline") and inner.adjectives and phrase.is_garment:
+        for adjective in inner.adjectives:
+            set_adjective(adjective, draft)
         return
     key = feature_key(item)
     if key == "sleeves":
-        item = _sleeves(item, draft)
+        item = _sleeves_to_add(item, draft)
         if not item:
             return
     if key == "neck":
         _drop_slot("neck", draft)
     old = draft.phrase.feature(key)
-    if old and bare(old) != bare(item) and (key in lx.FEATURES.values() or draft.phrase.is_garment):
+    if (
+        old
+        and strip_determiner(old) != strip_determiner(item)
+        and (key in lexicon.FEATURES.values() or draft.phrase.is_garment)
+    ):
         inner_old = parse(old)
-        if not inner.units and key not in ("neck", "sleeves") and is_plural(head) == is_plural(inner_old.noun):
-            draft.added(bare(item))
+        if not inner.adjectives and key not in ("neck", "sleeves") and is_plural(head) == is_plural(inner_old.noun):
+            draft.note_added(strip_determiner(item))
             return
-        draft.removed(bare(old))
-    if not old and says(draft.phrase.text(), item):
-        draft.added(bare(item))
+        draft.note_removed(strip_determiner(old))
+    if not old and contains_words(draft.phrase.text(), item):
+        draft.note_added(strip_determiner(item))
         return
-    draft.phrase = _joined(item, head, draft.phrase)
-    draft.added(bare(item))
+    draft.phrase = _with_thing(item, head, draft.phrase)
+    draft.note_added(strip_determiner(item))
 
 
-def _joined(item: str, head: str, phrase: Phrase) -> Phrase:
-    """A thing put where English has it: a creature beside the first, a background at the end, a part with the rest."""
+def _with_thing(item: str, head: str, phrase: Phrase) -> Phrase:
+    """The phrase with a thing in its usual place: an animal after the first, a background last, a part in the list."""
     if head in ("light", "lighting") or re.search(r"\bin the (?:back|fore)ground$|\bbehind\b|\bin front\b", item):
         joint = "and " if phrase.tail and phrase.tail[-1].startswith("with ") else "with "
         return replace(phrase, tail=(*phrase.tail, joint + item))
     if singular(phrase.noun) in ("animal", "vehicle", "drink", "fruit", "food") and same_kind(head, phrase.noun):
         new = parse(item)
-        return replace(phrase, lead=new.lead, units=new.units, noun=new.noun, tail=(*new.tail, *phrase.tail))
-    living = lx.ANIMALS | lx.PEOPLE
+        return replace(phrase, lead=new.lead, adjectives=new.adjectives, noun=new.noun, tail=(*new.tail, *phrase.tail))
+    living = lexicon.ANIMALS | lexicon.PEOPLE
     if singular(head) in living and singular(phrase.noun) in living and not phrase.features:
         return replace(phrase, tail=(f"and {item}", *phrase.tail))
     return with_feature(phrase, item)
 
 
-def _sleeves(item: str, draft: Draft) -> str:
-    """*sleeves* alone are long ones if there were none."""
-    if draft.phrase.feature("sleeves") and bare(item) in ("sleeves", "sleeve"):
+def _sleeves_to_add(item: str, draft: Draft) -> str:
+    """The sleeves to add; plain *sleeves* means long ones, and nothing where there are sleeves already."""
+    if draft.phrase.feature("sleeves") and strip_determiner(item) in ("sleeves", "sleeve"):
         return ""
     _drop_slot("sleeves", draft)
-    words = bare(item).split()
+    words = strip_determiner(item).split()
     return (
         " ".join(["long", "sleeves"] if len(words) == 1 else [*words[:-1], plural(words[-1])])
         if words[-1] in ("sleeve", "sleeves") and words[0] != "one"
@@ -238,43 +259,43 @@ def _sleeves(item: str, draft: Draft) -> str:
 
 
 def _drop_slot(slot: str, draft: Draft) -> None:
-    unit = draft.phrase.unit(slot)
-    if unit:
-        draft.phrase = without_unit(draft.phrase, unit)
-        draft.removed(unit)
+    adjective = draft.phrase.adjective(slot)
+    if adjective:
+        draft.phrase = without_adjective(draft.phrase, adjective)
+        draft.note_removed(adjective)
 
 
-def _as_pattern(item: str, inner: Phrase, draft: Draft) -> bool:
-    """*stripes* and *a floral print* of a garment are the adjectives of its pattern."""
+def _add_pattern(item: str, inner: Phrase, draft: Draft) -> bool:
+    """Set *stripes* or *a floral print* of a garment as the adjective of its pattern; whether it was one."""
     phrase, head = draft.phrase, inner.noun
-    if not (phrase.is_garment or phrase.unit("pattern")) or inner.tail:
+    if not (phrase.is_garment or phrase.adjective("pattern")) or inner.tail:
         return False
-    colours = [unit for unit in inner.units if unit_slot(unit) == "colour"]
-    if head in lx.PATTERN_NOUNS and not colours:
-        set_unit(lx.PATTERN_NOUNS[head], draft)
+    colours = [adjective for adjective in inner.adjectives if adjective_slot(adjective) == "colour"]
+    if head in lexicon.PATTERN_NOUNS and not colours:
+        set_adjective(lexicon.PATTERN_NOUNS[head], draft)
         return True
     if head in ("print", "pattern", "design", "prints", "patterns", "designs"):
-        patterns = [unit for unit in inner.units if unit_slot(unit) == "pattern"]
+        patterns = [adjective for adjective in inner.adjectives if adjective_slot(adjective) == "pattern"]
         if patterns and not colours:
-            for unit in patterns:
-                set_unit(unit, draft)
+            for adjective in patterns:
+                set_adjective(adjective, draft)
             return True
-        if not inner.units and not inner.features:
-            set_unit("patterned", draft)
+        if not inner.adjectives and not inner.features:
+            set_adjective("patterned", draft)
             return True
-    if head in {*lx.PATTERN_NOUNS, "print", "pattern", "design"}:
+    if head in {*lexicon.PATTERN_NOUNS, "print", "pattern", "design"}:
         _drop_slot("pattern", draft)
     return False
 
 
 def drop_pattern(draft: Draft) -> None:
-    """Captions say that there is none: plain."""
-    old = draft.phrase.unit("pattern")
+    """Remove the pattern; captions of garments then say *plain*."""
+    old = draft.phrase.adjective("pattern")
     if old == "plain":
         return
     _drop_pattern_features(draft)
     if old:
-        draft.removed(old)
+        draft.note_removed(old)
     if draft.phrase.is_garment or old:
-        draft.phrase = with_unit(draft.phrase, "plain")
-        draft.added("plain")
+        draft.phrase = with_adjective(draft.phrase, "plain")
+        draft.note_added("plain")

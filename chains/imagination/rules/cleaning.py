@@ -1,18 +1,18 @@
-"""The last look at a description: only what can be seen stays, said once, in words that end where they should."""
+"""The final cleaning of a description: only visible things stay, without repetitions and dangling words."""
 
 from __future__ import annotations
 
 import re
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.text import (
     WORD_LIMIT,
     base_verb,
+    fix_articles,
     gerund,
     is_plural,
-    mend_articles,
-    once,
-    plain,
+    remove_repetitions,
+    simplify,
 )
 
 _FORBIDDEN = re.compile(
@@ -34,22 +34,22 @@ _BEFORE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(?:in|of|from|to|into|on|for) (?:the |an? )?(?:target )?(?:image|picture|photo|photograph)\b", ""),
         (r"\b(?:in|of|from|to|into|on) (?:the )?target\b", ""),
         (r"\b(?:picture|photo|image)(s?)\b(?: (?=print))?", r"print\1"),
-        # what is said not to be
+        # absences
         (r",?\s*\b(?:(?:and|which|that|who|with|whose [\w-]+|others?) )*(?:(?:they|we|it|other|he|she) "
          r")?(?:don't|doesn't|"
          r"do not|does not|didn't|can't|cannot|isn't|aren't)\b[^,.;]*", ""),
         (r",?\s*\b(?:(?:and|with|wearing) )*(?:nothing|nobody|never)\b[^,.;]*", ""),
         (r",?\s*\b(?:(?:and|with|but|or|has|have) )*no (?!longer)[^,.;]*?(?=[,.;]|$| and | with | but )", ""),
-        # who talks
+        # the writer's wishes
         (r"\b(?:the [\w-]+ )?(?:exactly )?(?:what )?i (?:want|need|like|prefer)\b(?: has)?", ""),
         (r"\b(?:should|must|needs? to|has to) (?:be )?(?=\w+ing\b)|\b(?:should|must) be ", ""),
         (r"\b(?:should|must) have\b", "with"),
         (r"\b(?:and )?zoom(?:ed|ing)?(?: in| out)?(?: close)?(?: (?:on|to))?\b", ""),
         (r"\binclud(?:es?|ing)\b", "with"),
         (r"\bnow (?=\w)", ""),
-        # as it was
+        # comparisons to the reference
         (rf",? ?\b(?:(?:and|but|with|of|in|at|by|from|to|about|almost|looking|facing|is|are|be|the|an?|various,) )*"
-         rf"{_ALIKE},? (?:but )?(?:(?:{'|'.join(sorted(lx.PARTS))}) )?{_ATTRIBUTE}\b(?: of\b)?", ""),
+         rf"{_ALIKE},? (?:but )?(?:(?:{'|'.join(sorted(lexicon.PARTS))}) )?{_ATTRIBUTE}\b(?: of\b)?", ""),
         (rf"\b(?:(?:in|of|from|at|with|on|for) )+(?:an? |the )?(?:different|another|other|new) (?:{_ATTRIBUTE}|"
          rf"location|setting|"
          r"background|environment|perspective)\b", ""),
@@ -77,8 +77,8 @@ _AFTER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def clean(text: str) -> str:
-    """Only what can be seen, in at most ``WORD_LIMIT`` words."""
-    text = plain(text)
+    """The description without invisible things, at most ``WORD_LIMIT`` words."""
+    text = simplify(text)
     for pattern, new in _BEFORE:
         text = pattern.sub(new, text)
     text = re.sub(r"\b(?:should|must) ([a-z]+)\b", lambda found: _gerund_of(found.group(1)), text)
@@ -86,10 +86,10 @@ def clean(text: str) -> str:
     text = re.sub(r"\b(two|three|four|five|several|many|some|both|few|of|all) different\b", r"\1", text)
     text = _DIFFERENT.sub(_article_kept, text)
     text = re.sub(r"\b(?:is |are )?different(?:ly)?\b,?(?: but\b)?", "", text)
-    text = once(" ".join(text.split()))
+    text = remove_repetitions(" ".join(text.split()))
     for pattern, new in _AFTER:
         text = pattern.sub(new, text)
-    return mend_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
+    return fix_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
 
 
 _DIFFERENT = re.compile(r"(^|\b(?:with|and|in|of|on|to|has|wearing) )?\b(?:slightly )?(an? )?different (?=(\S+))")

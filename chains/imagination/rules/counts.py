@@ -1,26 +1,19 @@
-"""How many things of a draft there are."""
+"""Setting the number of things in a draft."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
-from ipcir_tools.chains.imagination.rules.caption import (
-    Phrase,
-    counted,
-    head_noun,
-    known_number,
-    names,
-    same_kind,
-    same_noun,
-)
+from ipcir_tools.chains.imagination.rules import lexicon
+from ipcir_tools.chains.imagination.rules.caption import Phrase, head_noun
 from ipcir_tools.chains.imagination.rules.edits import Count, Draft, Edit
 from ipcir_tools.chains.imagination.rules.nouns import swap_in_tail
-from ipcir_tools.chains.imagination.rules.text import bare, is_gerund, plural, singular
+from ipcir_tools.chains.imagination.rules.phrases import known_number, mentions, same_kind, same_noun, with_count
+from ipcir_tools.chains.imagination.rules.text import is_gerund, plural, singular, strip_determiner
 
 
 def set_count(edit: Edit, draft: Draft) -> None:
-    """How many there are, of the main thing or of one in the tail."""
+    """Set the number of the main thing or of another thing in the caption."""
     phrase = draft.phrase
     if edit.text in ("fewer", "less", "few") and phrase.lead in ("two", "three"):
         edit = Count("-1", edit.of)
@@ -36,9 +29,9 @@ def set_count(edit: Edit, draft: Draft) -> None:
         "single": "one",
     }.get(edit.text, edit.text)
     if number.isdigit():
-        number = lx.NUMBER_WORDS.get(int(number), number)
+        number = lexicon.NUMBER_WORDS.get(int(number), number)
     noun = head_noun(edit.of) if edit.of else ""
-    if noun and number != "no" and not same_noun(noun, phrase.noun) and names(phrase, noun):
+    if noun and number != "no" and not same_noun(noun, phrase.noun) and mentions(phrase, noun):
         _count_beside(number, noun, draft)
         return
     if number in _TIMES:
@@ -47,20 +40,20 @@ def set_count(edit: Edit, draft: Draft) -> None:
         number = _sum(phrase, int(number))
     if edit.of and not same_kind(head_noun(edit.of), phrase.noun):
         one = number in ("one", "a")
-        noun = singular(bare(edit.of)) if one else plural(bare(edit.of))
-        swap_in_tail(bare(edit.of), head_noun(edit.of), f"{number} {noun}", draft)
+        noun = singular(strip_determiner(edit.of)) if one else plural(strip_determiner(edit.of))
+        swap_in_tail(strip_determiner(edit.of), head_noun(edit.of), f"{number} {noun}", draft)
         return
     if number == "no":
-        draft.removed(phrase.noun)
+        draft.note_removed(phrase.noun)
         return
     if edit.of and same_kind(edit.of, phrase.noun) and singular(edit.of) not in ("animal", "person", "thing"):
         phrase = replace(phrase, noun=head_noun(edit.of))
-    draft.phrase = counted(phrase, number)
-    draft.added(f"{number} {draft.phrase.noun}")
+    draft.phrase = with_count(phrase, number)
+    draft.note_added(f"{number} {draft.phrase.noun}")
 
 
 def _count_beside(number: str, noun: str, draft: Draft) -> None:
-    """How many there are of something beside the main thing: *two chairs* of "a table with a chair"."""
+    """Set the number of another thing: *two chairs* for "a table with a chair"."""
     phrase = draft.phrase
     for i, item in enumerate((*phrase.features, *phrase.tail)):
         words = item.split()
@@ -68,9 +61,13 @@ def _count_beside(number: str, noun: str, draft: Draft) -> None:
         if at is None:
             continue
         start = at
-        while start and words[start - 1] not in lx.DETERMINERS | lx.PREPOSITIONS and not is_gerund(words[start - 1]):
+        while (
+            start
+            and words[start - 1] not in lexicon.DETERMINERS | lexicon.PREPOSITIONS
+            and not is_gerund(words[start - 1])
+        ):
             start -= 1
-        begin = start - (start > 0 and words[start - 1] in lx.DETERMINERS)
+        begin = start - (start > 0 and words[start - 1] in lexicon.DETERMINERS)
         inner = Phrase(lead=" ".join(words[begin:start]), noun=words[at])
         total = _sum(inner, int(number)) if number[:1] in "+-" else "a few" if number == "few" else number
         one = total in ("one", "a")
@@ -80,22 +77,22 @@ def _count_beside(number: str, noun: str, draft: Draft) -> None:
         everything = [*phrase.features, *phrase.tail]
         everything[i] = new
         draft.phrase = replace(phrase, features=tuple(everything[:n]), tail=tuple(everything[n:]))
-        draft.added(f"{total} {noun}")
+        draft.note_added(f"{total} {noun}")
         return
 
 
 _TIMES = {"half": (0.5, "few"), "twice": (2, "several"), "double": (2, "several")}
-"""Factors, and what is said where nobody knows how many there were."""
+"""Factors, and the word to use where the number before is not known."""
 
 
 def _product(phrase: Phrase, factor: float, unknown: str) -> str:
     known = known_number(phrase)
-    return lx.NUMBER_WORDS.get(round(known * factor), unknown) if known else unknown
+    return lexicon.NUMBER_WORDS.get(round(known * factor), unknown) if known else unknown
 
 
 def _sum(phrase: Phrase, change: int) -> str:
     known = known_number(phrase)
     total = known + change
-    if known and total <= 0:  # more were there than the caption says
+    if known and total <= 0:  # the caption names fewer than there are
         return "" if known > 1 else "one"
-    return lx.NUMBER_WORDS.get(total, "several") if known else "several" if change > 0 else "one"
+    return lexicon.NUMBER_WORDS.get(total, "several") if known else "several" if change > 0 else "one"

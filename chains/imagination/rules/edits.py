@@ -9,22 +9,22 @@ from ipcir_tools.chains.imagination.rules.caption import Phrase
 
 @dataclass(frozen=True)
 class Edit:
-    """One change. ``text`` says what, in plain words; ``of`` says of what, empty for the main thing."""
+    """One change. ``text`` is the new value in simple words; ``of`` the thing to change, empty for the main thing."""
 
     text: str
     of: str = ""
 
 
 class Scene(Edit):
-    """The whole target in words."""
+    """A description of the whole target."""
 
 
 class Become(Edit):
-    """The main thing becomes another, or the same with other attributes: ``a skirt``."""
+    """A new main thing, or the same one with other attributes: ``a skirt``."""
 
 
 class Swap(Edit):
-    """``of`` gives way to ``text``."""
+    """``text`` replaces ``of``."""
 
 
 class Set(Edit):
@@ -32,40 +32,40 @@ class Set(Edit):
 
 
 class Add(Edit):
-    """A thing that is there now: ``a belt``."""
+    """A thing to add: ``a belt``."""
 
 
 class Aside(Edit):
-    """What is said of some of them: ``one with a cap``."""
+    """A remark about some of several things: ``one with a cap``."""
 
 
 class Drop(Edit):
-    """A thing that is not there."""
+    """A thing to remove."""
 
 
 class Place(Edit):
-    """Where it is: ``on a beach``."""
+    """The place: ``on a beach``."""
 
 
 class Pose(Edit):
-    """What it does: ``lying on a couch``."""
+    """The pose or the activity: ``lying on a couch``."""
 
 
 class Count(Edit):
-    """How many: ``two``, ``several``, ``+1``, ``-1``."""
+    """The number: ``two``, ``several``, ``+1``, ``-1``."""
 
 
 class View(Edit):
-    """How it is seen: ``seen from above``."""
+    """The view or the kind of picture: ``seen from above``."""
 
 
 class Keep(Edit):
-    """What stays."""
+    """A thing or an attribute to keep."""
 
 
 @dataclass
 class Draft:
-    """The target as it grows, edit by edit."""
+    """The target under construction, changed edit by edit."""
 
     phrase: Phrase
     original: Phrase
@@ -73,15 +73,15 @@ class Draft:
     remove: list[str] = field(default_factory=list)
     keep: list[str] = field(default_factory=list)
     rewritten: bool = False
-    """Whether the text described the whole target, so that nothing of the caption need be left."""
+    """Whether the text described the whole target, so that nothing of the caption need remain."""
     touched: bool = False
 
-    def added(self, *items: str) -> None:
-        """Note what is new."""
+    def note_added(self, *items: str) -> None:
+        """Record what the target has in addition."""
         self.add += [item for item in items if item and item not in self.add]
         self.touched = True
 
-    def removed(self, *items: str) -> None:
-        """Note what is gone."""
+    def note_removed(self, *items: str) -> None:
+        """Record what the target must not have."""
         self.remove += [item for item in items if item and item not in self.remove]
         self.touched = True

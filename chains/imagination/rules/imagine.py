@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.actions import apply
-from ipcir_tools.chains.imagination.rules.caption import Phrase, parse_caption, unit_slot
+from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot, parse_caption
 from ipcir_tools.chains.imagination.rules.cleaning import clean
 from ipcir_tools.chains.imagination.rules.edits import Draft
-from ipcir_tools.chains.imagination.rules.grammar import read
-from ipcir_tools.chains.imagination.rules.text import WORD_LIMIT, bare, plain, singular, tidy, words_of
+from ipcir_tools.chains.imagination.rules.grammar import read_edits
+from ipcir_tools.chains.imagination.rules.text import (
+    WORD_LIMIT,
+    normalise,
+    simplify,
+    singular,
+    strip_determiner,
+    words_in,
+)
 from ipcir_tools.types import ImaginedTarget
 
 
 def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
-    """The target of an edit, written by rules.
+    """The imagined target of a modification, by rules.
 
-    ``caption`` says what the reference shows; with ``previous``, the imagination of the turn before, its description is
-    edited instead and its ``remove`` carries on, save for what comes back. Absences stand in ``remove`` only; the
-    description holds 60 words at most and is never empty. Pure: the same arguments give the same target. Never raises.
+    ``caption`` describes the reference. With ``previous``, the imagination of the turn before, its description is
+    edited instead, and its ``remove`` stays in force except for things that are added again. Absences are in
+    ``remove`` only; the description has at most 60 words and is never empty. A pure function that never raises.
     """
-    said = tidy(modification)
-    original = parse_caption(tidy(previous.description if previous else caption))
+    modification_text = normalise(modification)
+    original = parse_caption(normalise(previous.description if previous else caption))
     draft = Draft(original, original)
-    for edit in read(said, original):
+    for edit in read_edits(modification_text, original):
         apply(edit, draft)
-    description = _description(draft, said)
+    description = _description(draft, modification_text)
     return ImaginedTarget(
         description=description,
-        keep=_kept(draft),
+        keep=_keep_list(draft),
         add=_unique([clean(item) for item in draft.add]),
-        remove=_gone(draft, description, previous),
+        remove=_remove_list(draft, description, previous),
         alternatives=_alternatives(draft, description),
         origin="rules",
     )
 
 
-def _description(draft: Draft, said: str) -> str:
+def _description(draft: Draft, modification_text: str) -> str:
     text = clean(draft.phrase.text())
     if not draft.touched or not text:
-        text = clean(" ".join(part for part in (draft.original.text(), content(plain(said))) if part))
-    return text or clean(said) or " ".join(said.split()[:WORD_LIMIT]) or "a picture"
+        text = clean(
+            " ".join(part for part in (draft.original.text(), content_words(simplify(modification_text))) if part)
+        )
+    return text or clean(modification_text) or " ".join(modification_text.split()[:WORD_LIMIT]) or "a picture"
 
 
-def _kept(draft: Draft) -> tuple[str, ...]:
-    """What was asked to stay, else what of the caption is still there."""
+def _keep_list(draft: Draft) -> tuple[str, ...]:
+    """What the text asks to keep, or else the parts of the caption that remain."""
     old, new = draft.original, draft.phrase
     if draft.keep or draft.rewritten:
         return _unique(draft.keep)
-    same = [unit for unit in old.units if unit in new.units]
+    same = [adjective for adjective in old.adjectives if adjective in new.adjectives]
     same += [old.noun] if old.noun == new.noun else []
-    return _unique([*same, *(bare(item) for item in old.features if item in new.features)])
+    return _unique([*same, *(strip_determiner(item) for item in old.features if item in new.features)])
 
 
-def _gone(draft: Draft, description: str, previous: ImaginedTarget | None) -> tuple[str, ...]:
-    """What must not be seen: of this turn and of those before, save for what the description says."""
+def _remove_list(draft: Draft, description: str, previous: ImaginedTarget | None) -> tuple[str, ...]:
+    """What must not be visible, of this turn and those before, except for what the description names."""
     before = previous.remove if previous else ()
     shown = {singular(word.strip(",.;")) for word in description.split()}
 
@@ -69,14 +78,16 @@ def _gone(draft: Draft, description: str, previous: ImaginedTarget | None) -> tu
 
 
 def _alternatives(draft: Draft, description: str) -> tuple[str, ...]:
-    """The short form: the thing itself with its colour, pattern and material."""
+    """The short form: the main thing with its colour, pattern and material."""
     phrase = draft.phrase
     if not phrase.noun or not (phrase.features or phrase.tail):
         return ()
-    units = tuple(
-        unit for unit in phrase.units if unit_slot(unit) in ("colour", "pattern", "material", "length", "sleeves", "")
+    adjectives = tuple(
+        adjective
+        for adjective in phrase.adjectives
+        if adjective_slot(adjective) in ("colour", "pattern", "material", "length", "sleeves", "")
     )
-    short = clean(Phrase(phrase.lead, units, phrase.noun).text())
+    short = clean(Phrase(phrase.lead, adjectives, phrase.noun).text())
     return (short,) if short and short != description else ()
 
 
@@ -84,8 +95,10 @@ def _unique(items: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.strip(" ,.;") for item in items if item.strip(" ,.;")))
 
 
-def content(text: str) -> str:
-    """The words of a text that say something, for when nothing else can be made of it."""
+def content_words(text: str) -> str:
+    """The content words of a text, for a text that no rule can read."""
     return " ".join(
-        word for word in words_of(text) if word not in lx.STOPS | lx.PREPOSITIONS | lx.DETERMINERS | lx.GENERIC
+        word
+        for word in words_in(text)
+        if word not in lexicon.STOPS | lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.GENERIC
     )

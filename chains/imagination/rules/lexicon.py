@@ -1,4 +1,4 @@
-"""The words that the rules know: general English of looks, counts, places and clothes, by class."""
+"""Word tables of the rules: general English words for attributes, counts, places and clothes, by class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = _words(
 )
 SHADES = _words("light dark bright pale deep pastel neon vivid")
 TINTS = _words("medium royal sky hot baby mint lime salmon navy forest burnt off metallic")
-"""Words that shade a colour, and mean something else before other nouns."""
+"""Words that modify a colour, and have another meaning before other nouns."""
 PATTERNS = _words(
     "plain solid striped stripy dotted spotted checked checkered chequered floral flowered flowery zigzag plaid "
     "tartan patterned printed paisley polka-dot polka-dotted tie-dye tie-dyed camouflage camo leopard-print "
@@ -29,7 +29,7 @@ PATTERN_NOUNS = {
     "zigzags": "zigzag", "zigzag": "zigzag", "plaid": "plaid", "checkers": "checkered", "squares": "checked",
     "zig-zags": "zigzag", "zig-zag": "zigzag", "florals": "floral", "blossoms": "floral",
 }  # fmt: skip
-"""A pattern as a noun, and the adjective that a caption says."""
+"""A pattern as a noun -> the adjective that captions use."""
 MATERIALS = _words(
     "denim leather cotton silk silky satin lace lacy wool woolen woollen linen velvet knit knitted suede chiffon "
     "mesh wooden wood metal metallic plastic glass ceramic stone brick marble steel paper rubber tweed fleece nylon "
@@ -84,7 +84,7 @@ RANKS = {
     "length": 0, "size": 0, "sleeves": 1, "neck": 1, "mood": 2, "fit": 2, "other": 2, "age": 3, "colour": 4,
     "pattern": 5, "material": 6, "": 9,
 }  # fmt: skip
-"""Where an adjective stands before its noun; an unknown word is taken for the first half of a compound noun."""
+"""The order of adjectives before a noun, by slot; an unknown word counts as the first half of a compound noun."""
 OPPOSITES = {
     "formal": "casual", "casual": "formal", "colourful": "muted", "colorful": "muted", "bright": "muted",
     "revealing": "modest", "sexy": "modest", "fitted": "loose", "tight": "loose", "loose": "fitted",
@@ -105,7 +105,7 @@ STATES = {
     "shorten": "short", "lengthen": "long", "enlarge": "big", "straighten": "straight", "shrink": "small",
     "thicken": "thick", "bend": "bent", "darken": "dark", "lighten": "light", "brighten": "bright",
 }  # fmt: skip
-"""What is done to a thing, and how it is then."""
+"""A verb -> the state of the thing afterwards."""
 NUMBERS = {
     "no": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12,
@@ -119,7 +119,7 @@ GROUPS = _words(
     "group pair couple bunch herd flock pack pile set row stack line lot number collection variety bowl plate glass "
     "cup bottle piece slice box basket bag litter field close-up closeup crowd cluster array handful jar"
 )
-"""Nouns that stand before "of" and leave the word after it as what the picture is about."""
+"""Nouns before "of" that are not the main thing: it is the noun after it."""
 PREPOSITIONS = _words(
     "with without in on at by of from to into onto for near under behind beside besides between against over above "
     "below inside outside around through across along beneath underneath next among amongst amid atop off up down "
@@ -147,7 +147,7 @@ NO_SUBJECT = (
         "arrange tie decorate stay widen serve grab reposition dismantle stick invert straighten"
     )
 )
-"""Words that no description of a scene begins with."""
+"""Words that never begin the description of a scene."""
 PARTICIPLES = _words(
     "parked seen made held worn filled covered surrounded dressed tied placed laid shot taken topped stacked lined "
     "wrapped hung mounted attached displayed painted decorated set cut arranged photographed viewed located served "
@@ -181,7 +181,7 @@ COMMANDS = _words(
     "line shift align separate shuffle mix crush crumple hang mount decorate paint fill press squeeze spray trim "
     "flip rotate tilt"
 )
-"""Imperatives of what is done with things, beside the verbs that a picture shows somebody do."""
+"""Imperatives about things, besides ``VERBS``, which name activities in a picture."""
 DOUBLING = _words("sit run swim hug stop nap dig pet cut rub drip drag put get set chat hit skip")
 ANIMALS = _words(
     "animal dog puppy pup cat kitten bird horse cow sheep goat pig monkey ape gorilla chimpanzee baboon lion tiger "
@@ -219,19 +219,19 @@ DRESSES = _words("dress gown coat jumpsuit romper robe sundress raincoat blazer 
 WEARABLES = _words("hat cap shoe shoes boot boots bag handbag scarf glove gloves sock socks tie belt sandals sneakers")
 GARMENTS = TOPS | BOTTOMS | DRESSES
 KINDS = (ANIMALS, PEOPLE, VEHICLES, FURNITURE, DRINKS, FRUITS, FOODS, GARMENTS)
-"""Nouns of one kind can stand in for each other: "a bird instead of a cat" meets "an animal in a sink"."""
+"""Nouns of one kind are compatible: "a bird instead of a cat" applies to "an animal in a sink"."""
 GENERIC = _words(
     "it this that they them he she him one ones thing item garment product piece object everything subject"
 )
 CROWDS = _words("group groups herd flock pack bunch crowd couple pair litter lot lots cluster pile row")
-"""Groups of which one is one by itself; one *glass of wine* stays a glass."""
+"""Groups whose name goes when one member is left; one *glass of wine* stays a glass."""
 HYPERNYMS = _words("animal creature primate person people vehicle")
-"""Words for a whole kind: *more animals* are more of what the caption names."""
+"""Words for a whole kind: *more animals* means more of the animals in the caption."""
 PARTS = _words(
     "fur hair feathers skin coat ears ear eyes eye face head tail mane beak wings legs leg paws tongue mouth teeth "
     "horns antlers collar leash lid label handle background backdrop lighting"
 )
-"""Parts of a thing, which a thing can not become."""
+"""Parts of a thing, which never replace the thing."""
 PLURAL_ONLY = _words(
     "trousers pants jeans shorts leggings scissors glasses sunglasses people men women children clothes"
 )
@@ -299,10 +299,10 @@ CONTRARY = {
     "cold": "hot", "raw": "cooked", "cooked": "raw", "clean": "dirty", "dirty": "clean", "curly": "straight",
     "straight": "curly", "cloudy": "clear", "new": "old", "floppy": "pointed", "pointed": "floppy",
 }  # fmt: skip
-"""Looks that a thing has not both at once, though they name no attribute of their own."""
+"""Pairs of adjectives that exclude each other, though neither has a slot."""
 BODY = _words("head face eye eyes paw paws hand hands")
 PICTURES = _words("painting drawing sketch cartoon illustration watercolour watercolor sculpture engraving mosaic")
-"""Kinds of pictures that are a style: what they show stays the same."""
+"""Kinds of pictures that are a style: the content stays the same."""
 
 COMPARATIVES = _comparatives()
 """``{"longer": "long", "flowiest": "flowy"}``."""

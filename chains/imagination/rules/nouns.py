@@ -1,42 +1,47 @@
-"""Things of a draft that go, change into others, or change in number."""
+"""Removing and replacing things of a draft."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.attributes import (
     add_item,
     drop_pattern,
     fitting_length,
+    set_adjective,
     set_sleeves,
-    set_unit,
 )
-from ipcir_tools.chains.imagination.rules.caption import (
-    Phrase,
-    feature_key,
-    head_noun,
-    holder,
-    parse,
+from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot, feature_key, head_noun, parse
+from ipcir_tools.chains.imagination.rules.edits import Become, Draft, Edit
+from ipcir_tools.chains.imagination.rules.phrases import (
+    container,
     same_kind,
     same_noun,
-    unit_slot,
     with_feature,
+    without_adjective,
     without_feature,
-    without_unit,
 )
-from ipcir_tools.chains.imagination.rules.edits import Become, Draft, Edit
-from ipcir_tools.chains.imagination.rules.text import bare, is_gerund, is_plural, listed, plain, plural, says, singular
+from ipcir_tools.chains.imagination.rules.text import (
+    contains_words,
+    is_gerund,
+    is_plural,
+    join_list,
+    plural,
+    simplify,
+    singular,
+    strip_determiner,
+)
 
 
 def drop_thing(edit: Edit, draft: Draft) -> None:
-    """A thing that is not there: out of the features, the adjectives, the tail."""
-    item = re.sub(r"^(?:the|a|an|any|its|all|all the|of|other|more) ", "", plain(edit.text)).strip()
+    """Remove a thing from the features, the adjectives or the tail."""
+    item = re.sub(r"^(?:the|a|an|any|its|all|all the|of|other|more) ", "", simplify(edit.text)).strip()
     head = head_noun(item)
     if not item or not head:
         return
-    draft.removed(item)
+    draft.note_removed(item)
     key = feature_key(item)
     phrase = draft.phrase
     if is_gerund(item.split()[0]):
@@ -45,22 +50,22 @@ def drop_thing(edit: Edit, draft: Draft) -> None:
     if edit.of and not same_noun(edit.of, phrase.noun):
         _drop_look(item.split(), draft)
         return
-    if singular(head) in lx.HYPERNYMS and not same_noun(head, phrase.noun):
+    if singular(head) in lexicon.HYPERNYMS and not same_noun(head, phrase.noun):
         _drop_kind(head, draft)
-    if lx.slot_of(head) == "pattern" and head not in phrase.units:
+    if lexicon.slot_of(head) == "pattern" and head not in phrase.adjectives:
         return
     if (
         head in ("pattern", "print", "patterns", "prints", "design", "designs")
-        or lx.slot_of(head) == "pattern"
-        or (head in lx.PATTERN_NOUNS and phrase.unit("pattern"))
+        or lexicon.slot_of(head) == "pattern"
+        or (head in lexicon.PATTERN_NOUNS and phrase.adjective("pattern"))
     ):
         drop_pattern(draft)
-    elif key == "sleeves" and bare(item) in ("sleeves", "sleeve"):
+    elif key == "sleeves" and strip_determiner(item) in ("sleeves", "sleeve"):
         set_sleeves("sleeveless", draft)
     elif phrase.feature(key) and key != "":
         draft.phrase = without_feature(phrase, key)
-    elif any(word in phrase.units for word in (item, head)):
-        draft.phrase = without_unit(without_unit(phrase, item), head)
+    elif any(word in phrase.adjectives for word in (item, head)):
+        draft.phrase = without_adjective(without_adjective(phrase, item), head)
     elif same_noun(head, phrase.noun) and not phrase.is_garment:
         _drop_head(draft)
     else:
@@ -68,7 +73,7 @@ def drop_thing(edit: Edit, draft: Draft) -> None:
 
 
 def _drop_look(words: list[str], draft: Draft) -> None:
-    """Adjectives of something beside the main thing."""
+    """Remove adjectives of other things than the main one."""
 
     def cleaned(text: str) -> str:
         return " ".join(word for word in text.split() if word.strip(",") not in words)
@@ -82,18 +87,18 @@ def _drop_look(words: list[str], draft: Draft) -> None:
 
 
 def _drop_kind(kind: str, draft: Draft) -> None:
-    """*no animals*: every feature of that kind."""
+    """Remove every feature of a kind: *no animals*."""
     phrase = draft.phrase
     gone = [item for item in phrase.features if same_kind(head_noun(item), kind)]
-    draft.removed(*(bare(item) for item in gone))
+    draft.note_removed(*(strip_determiner(item) for item in gone))
     draft.phrase = replace(phrase, features=tuple(item for item in phrase.features if item not in gone))
 
 
 def _drop_head(draft: Draft) -> None:
-    """Without its main thing a picture is of what stood around it."""
+    """Remove the main thing: the picture then shows what was around it."""
     phrase = draft.phrase
-    if phrase.features and singular(head_noun(phrase.features[0])) in lx.ANIMALS | lx.PEOPLE:
-        draft.phrase = parse(" ".join((listed(phrase.features), *phrase.tail)))
+    if phrase.features and singular(head_noun(phrase.features[0])) in lexicon.ANIMALS | lexicon.PEOPLE:
+        draft.phrase = parse(" ".join((join_list(phrase.features), *phrase.tail)))
         return
     left = " ".join(draft.phrase.tail)
     left = re.sub(r"^(?:and|with) ", "", left)
@@ -108,7 +113,9 @@ def _drop_head(draft: Draft) -> None:
 
 
 def _drop_in_tail(head: str, draft: Draft) -> None:
-    if lx.slot_of(head) and any(re.search(rf"\b{re.escape(head)} (?:and )?\w", part) for part in draft.phrase.tail):
+    if lexicon.slot_of(head) and any(
+        re.search(rf"\b{re.escape(head)} (?:and )?\w", part) for part in draft.phrase.tail
+    ):
         _drop_look([head], draft)
         return
     kept = tuple(part for part in draft.phrase.tail if not any(same_noun(w.strip(",.;"), head) for w in part.split()))
@@ -123,40 +130,40 @@ def _drop_in_tail(head: str, draft: Draft) -> None:
 
 
 def become(edit: Edit, draft: Draft) -> None:
-    """The main thing becomes another and keeps what it can."""
+    """Replace the main thing; attributes that fit the new one are kept."""
     new = parse(edit.text)
     old = draft.phrase
     if not new.noun:
         return
-    if same_noun(new.noun, holder(old)) and not same_noun(new.noun, old.noun):
-        _held_otherwise(new, draft)
+    if same_noun(new.noun, container(old)) and not same_noun(new.noun, old.noun):
+        _swap_container(new, draft)
         return
     if not same_noun(new.noun, old.noun):
-        draft.removed(old.noun)
-        old = replace(old, units=tuple(unit for unit in old.units if unit_slot(unit)))
-        draft.added(new.noun)
+        draft.note_removed(old.noun)
+        old = replace(old, adjectives=tuple(adjective for adjective in old.adjectives if adjective_slot(adjective)))
+        draft.note_added(new.noun)
     lead = new.lead if new.lead not in ("", "the", "a", "an", "another", "that") else old.lead
     one = new.lead in ("a", "an") and not is_plural(new.noun) and lead.endswith(" of")
-    if one and (holder(old) in lx.CROWDS or new.units):
+    if one and (container(old) in lexicon.CROWDS or new.adjectives):
         lead = "a"
     if is_plural(new.noun) and lead in ("a", "an", "one"):
         lead = ""
-    if lx.NUMBERS.get(new.lead, 0) > 1 or new.lead in ("several", "many"):
-        new = replace(new, noun=new.noun if new.noun in lx.MASS else plural(new.noun))
+    if lexicon.NUMBERS.get(new.lead, 0) > 1 or new.lead in ("several", "many"):
+        new = replace(new, noun=new.noun if new.noun in lexicon.MASS else plural(new.noun))
     if not is_plural(new.noun) and (
         (lead == "" and is_plural(old.noun)) or (lead in ("two", "three", "some", "several") and lead != new.lead)
     ):
         lead = "a"
-    compound = [unit for unit in old.units if not unit_slot(unit)]
-    if compound and any(not unit_slot(unit) for unit in new.units):
-        old = replace(old, units=tuple(unit for unit in old.units if unit not in compound))
-        draft.removed(*compound)
-    draft.phrase = replace(_suited(old, new.noun), lead=lead, noun=new.noun)
-    for unit in new.units:
-        if unit in ("different", "similar", "identical", "same"):
+    compound = [adjective for adjective in old.adjectives if not adjective_slot(adjective)]
+    if compound and any(not adjective_slot(adjective) for adjective in new.adjectives):
+        old = replace(old, adjectives=tuple(adjective for adjective in old.adjectives if adjective not in compound))
+        draft.note_removed(*compound)
+    draft.phrase = replace(_suited_to(old, new.noun), lead=lead, noun=new.noun)
+    for adjective in new.adjectives:
+        if adjective in ("different", "similar", "identical", "same"):
             continue
-        if unit_slot(unit) or unit not in draft.phrase.units:
-            set_unit(unit, draft)
+        if adjective_slot(adjective) or adjective not in draft.phrase.adjectives:
+            set_adjective(adjective, draft)
     for item in new.features:
         add_item(item, draft)
     if new.tail:
@@ -164,68 +171,78 @@ def become(edit: Edit, draft: Draft) -> None:
     draft.touched = True
 
 
-def _held_otherwise(new: Phrase, draft: Draft) -> None:
-    """*two slices*, *a smaller bowl*: what holds the main thing."""
+def _swap_container(new: Phrase, draft: Draft) -> None:
+    """Replace the container of the main thing: *two slices*, *a smaller bowl*."""
     lead = draft.phrase.lead
     rest = lead[lead.index(" of") :]
-    draft.phrase = replace(draft.phrase, lead=" ".join((new.lead or "a", *new.units, new.noun)) + rest)
-    draft.added(" ".join((*new.units, new.noun)))
+    draft.phrase = replace(draft.phrase, lead=" ".join((new.lead or "a", *new.adjectives, new.noun)) + rest)
+    draft.note_added(" ".join((*new.adjectives, new.noun)))
 
 
-def _suited(old: Phrase, noun: str) -> Phrase:
-    """What another kind of garment can keep: a skirt has no sleeves."""
+def _suited_to(old: Phrase, noun: str) -> Phrase:
+    """The phrase without attributes that another garment cannot have: a skirt has no sleeves."""
     if not old.is_garment or same_noun(noun, old.noun):
         return old
     lost: set[str] = set()
-    if singular(noun) in lx.BOTTOMS or noun in lx.BOTTOMS or singular(noun) in lx.WEARABLES:
+    if singular(noun) in lexicon.BOTTOMS or noun in lexicon.BOTTOMS or singular(noun) in lexicon.WEARABLES:
         lost = {"sleeves", "neck"}
     elif noun == "hoodie":
         lost = {"neck"}
-    if singular(noun) in lx.TOPS:
+    if singular(noun) in lexicon.TOPS:
         lost |= {"belt"}
-    units = tuple(unit for unit in old.units if unit_slot(unit) not in lost)
+    adjectives = tuple(adjective for adjective in old.adjectives if adjective_slot(adjective) not in lost)
     features = tuple(item for item in old.features if feature_key(item) not in lost)
-    length = old.unit("length")
-    suited = replace(old, noun=noun, units=units, features=features)
+    length = old.adjective("length")
+    suited = replace(old, noun=noun, adjectives=adjectives, features=features)
     new = fitting_length(length, suited) if length else ""
-    return replace(suited, units=tuple(new if unit == length else unit for unit in units if unit != length or new))
+    return replace(
+        suited,
+        adjectives=tuple(
+            new if adjective == length else adjective for adjective in adjectives if adjective != length or new
+        ),
+    )
 
 
-def swap(edit: Edit, draft: Draft) -> None:
-    """One thing or look gives way to another."""
-    old, new = bare(edit.of), edit.text
+def swap_thing(edit: Edit, draft: Draft) -> None:
+    """Replace one thing or attribute by another."""
+    old, new = strip_determiner(edit.of), edit.text
     head = head_noun(old)
     phrase = draft.phrase
     slot = _common_slot(old, new)
-    if holder(phrase) and same_noun(head, holder(phrase)) and not same_noun(head, phrase.noun):
-        draft.removed(head)
-        _held_otherwise(parse(_articled(new)), draft)
-    elif old in phrase.units and len(bare(new).split()) == 1 and not slot:
-        draft.removed(old)
-        draft.phrase = replace(phrase, units=tuple(bare(new) if unit == old else unit for unit in phrase.units))
-        draft.added(bare(new))
+    if container(phrase) and same_noun(head, container(phrase)) and not same_noun(head, phrase.noun):
+        draft.note_removed(head)
+        _swap_container(parse(_with_article(new)), draft)
+    elif old in phrase.adjectives and len(strip_determiner(new).split()) == 1 and not slot:
+        draft.note_removed(old)
+        draft.phrase = replace(
+            phrase,
+            adjectives=tuple(
+                strip_determiner(new) if adjective == old else adjective for adjective in phrase.adjectives
+            ),
+        )
+        draft.note_added(strip_determiner(new))
     elif slot:
-        words = bare(new)
-        draft.removed(old)
-        set_unit(lx.PATTERN_NOUNS.get(words, words), draft)
+        words = strip_determiner(new)
+        draft.note_removed(old)
+        set_adjective(lexicon.PATTERN_NOUNS.get(words, words), draft)
     elif phrase.feature(feature_key(old)):
-        draft.removed(bare(phrase.feature(feature_key(old))))
+        draft.note_removed(strip_determiner(phrase.feature(feature_key(old))))
         if feature_key(old) == feature_key(new) and not phrase.is_garment:
-            draft.phrase = with_feature(phrase, _articled(new))
-            draft.added(bare(new))
+            draft.phrase = with_feature(phrase, _with_article(new))
+            draft.note_added(strip_determiner(new))
             return
         draft.phrase = replace(phrase, features=tuple(f for f in phrase.features if feature_key(f) != feature_key(old)))
-        add_item(_articled(new), draft)
+        add_item(_with_article(new), draft)
     elif not same_noun(head, phrase.noun) and any(
         same_noun(w.strip(",.;"), head) for p in phrase.tail for w in p.split()
     ):
         swap_in_tail(old, head, new, draft)
-    elif same_kind(head, phrase.noun) and says(" ".join(phrase.tail), head_noun(new)):
+    elif same_kind(head, phrase.noun) and contains_words(" ".join(phrase.tail), head_noun(new)):
         _drop_head(draft)
-        draft.removed(old)
+        draft.note_removed(old)
     elif same_kind(head, phrase.noun):
         become(Become(new), draft)
-        draft.removed(old)
+        draft.note_removed(old)
     else:
         swap_in_tail(old, head, new, draft)
 
@@ -234,27 +251,27 @@ def _common_slot(old: str, new: str) -> str:
     """The slot of two adjectives, or of two pattern nouns."""
     slots = []
     for text in (old, new):
-        words = bare(text).split()
+        words = strip_determiner(text).split()
         last = words[-1] if words else ""
-        slots.append("pattern" if last in lx.PATTERN_NOUNS and len(words) == 1 else lx.slot_of(last))
+        slots.append("pattern" if last in lexicon.PATTERN_NOUNS and len(words) == 1 else lexicon.slot_of(last))
     return slots[0] if slots[0] == slots[1] and slots[0] not in ("", "other") else ""
 
 
-def _articled(text: str) -> str:
+def _with_article(text: str) -> str:
     head = head_noun(text)
     first = text.split()[0] if text else ""
-    needs = first and first not in lx.DETERMINERS and not is_plural(head) and head not in lx.MASS
-    text = re.sub(r"^the ", "a " if not is_plural(head) and head not in lx.MASS else "", text)
+    needs = first and first not in lexicon.DETERMINERS and not is_plural(head) and head not in lexicon.MASS
+    text = re.sub(r"^the ", "a " if not is_plural(head) and head not in lexicon.MASS else "", text)
     return f"a {text}" if needs else text
 
 
 def swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
-    """Replace a noun with all its words inside the tail; where it is not, the new is added."""
-    draft.removed(old)
+    """Replace a noun and its words in the tail; where it is not there, the new thing is added."""
+    draft.note_removed(old)
     if any(same_noun(word, head) for word in draft.phrase.prefix.split()):
         worn = draft.phrase.prefix.split()[-1]
-        draft.phrase = replace(draft.phrase, prefix=f"{_articled(new)} {worn}")
-        draft.added(bare(new))
+        draft.phrase = replace(draft.phrase, prefix=f"{_with_article(new)} {worn}")
+        draft.note_added(strip_determiner(new))
         return
     there = any(same_noun(word.strip(",.;"), head) for part in draft.phrase.tail for word in part.split())
     alike = same_noun if there else same_kind
@@ -264,11 +281,11 @@ def swap_in_tail(old: str, head: str, new: str, draft: Draft) -> None:
         if at is None:
             continue
         start = at
-        while start and (words[start - 1] in lx.DETERMINERS or lx.slot_of(words[start - 1])):
+        while start and (words[start - 1] in lexicon.DETERMINERS or lexicon.slot_of(words[start - 1])):
             start -= 1
-        kept = new if words[start : start + 1] == ["the"] and new.startswith("the ") else _articled(new)
+        kept = new if words[start : start + 1] == ["the"] and new.startswith("the ") else _with_article(new)
         changed = " ".join((*words[:start], kept, *words[at + 1 :]))
         draft.phrase = replace(draft.phrase, tail=(*draft.phrase.tail[:i], changed, *draft.phrase.tail[i + 1 :]))
-        draft.added(bare(new))
+        draft.note_added(strip_determiner(new))
         return
-    add_item(_articled(new), draft)
+    add_item(_with_article(new), draft)

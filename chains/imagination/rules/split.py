@@ -1,10 +1,10 @@
-"""A modification text cut into clauses, each of which says one edit."""
+"""Splitting a modification text into clauses of one edit each, and lists into items."""
 
 from __future__ import annotations
 
 import re
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 
 _PREAMBLE = re.compile(
     r"^(?:please|now|first|this time|and|but|then|also|so|or|ok|okay|yes|well|hmm|actually|"
@@ -32,12 +32,12 @@ _TARGET = re.compile(
     r"(?:(?:have|has|shows?|contains?|includes?|features?|having) |"
     r"(?:(?:is|are) )?(?=(?:an?|the|one|two|three|some|several|multiple) ))"
 )
-_SOME = rf"(?:an?|some|several|many|multiple|various|{'|'.join(lx.NUMBERS)})"
+_SOME = rf"(?:an?|some|several|many|multiple|various|{'|'.join(lexicon.NUMBERS)})"
 _PICTURE_OF = re.compile(
     rf"^(?:an? |the )?(?:[\w-]+ )?(?:photo|photograph|picture|image|pic)s? (?:of|showing|with) (?={_SOME} )"
 )
-_CLOTHES = re.compile(rf"\b(?:{'|'.join(sorted(lx.GARMENTS))})\b")
-"""What a picture of them tells is how they look; who wears them stays."""
+_CLOTHES = re.compile(rf"\b(?:{'|'.join(sorted(lexicon.GARMENTS))})\b")
+"""With garments, "a picture of" introduces attributes; the wearer stays."""
 _OF_PICTURE = re.compile(rf"^(?:is |shows |are )?of (?=(?:{_SOME}|the) )")
 _STRONG = (
     r"change|make|turn|replace|substitute|swap|switch|convert|transform|remove|add|put|place|give|keep|lose|drop|"
@@ -62,16 +62,16 @@ _WEAK = (
     r"features|depicts|portrays|exposes|(?:stands|sits|lies|lays|sleeps|runs|walks|"
     r"looks|faces|holds) (?:on|in|at|up|down|to|the|a|its)"
 )
-_GARMENT = rf"an? (?:[\w-]+ ){{0,4}}?(?:{'|'.join(sorted(lx.GARMENTS))})\b"
+_GARMENT = rf"an? (?:[\w-]+ ){{0,4}}?(?:{'|'.join(sorted(lexicon.GARMENTS))})\b"
 _JOINT = (
     r"(?:\s*[,;.!?:]+\s*(?:(?:and|but|then|also|plus|while|yet|so)\s+)*|\s+(?:(?:and|but|then|plus|while|yet)\s+)"
     r"+(?:also |then |it )?)"
 )
-_COLOUR_IN = r"in (?:light |dark |bright |pale |deep |navy |solid )?(?:" + "|".join(sorted(lx.COLOURS)) + r")\b"
-_TO_THEM = rf"(?:{'|'.join(sorted(lx.VERBS | lx.STATES.keys() | lx.COMMANDS))}) (?:it|them|him|her)\b"
-"""An imperative that says of what was named before what is to be done with it."""
+_COLOUR_IN = r"in (?:light |dark |bright |pale |deep |navy |solid )?(?:" + "|".join(sorted(lexicon.COLOURS)) + r")\b"
+_TO_THEM = rf"(?:{'|'.join(sorted(lexicon.VERBS | lexicon.STATES.keys() | lexicon.COMMANDS))}) (?:it|them|him|her)\b"
+"""An imperative about a thing that was named before."""
 STRONG_CUT = re.compile(rf"{_JOINT}(?=(?:{_STRONG})\b|{_TO_THEM})|\s*[;!?]+\s*|\s*\.+(?:\s+|$)")
-_LOOK = "|".join(sorted(lx.PATTERNS | lx.LENGTHS | lx.SLEEVE_WORDS))
+_LOOK = "|".join(sorted(lexicon.PATTERNS | lexicon.LENGTHS | lexicon.SLEEVE_WORDS))
 _LONE_LOOK = rf"(?:{_LOOK})(?=$|,| and | but )"
 _TRADE = r"(?:an? )?[\w-]+(?: [\w-]+)? instead of\b"
 WEAK_CUT = re.compile(
@@ -79,24 +79,24 @@ WEAK_CUT = re.compile(
 )
 
 
-def sentences(text: str) -> list[str]:
-    """The parts of a text that stand for themselves: sentences, and what follows a new imperative."""
-    return [part for part in (trimmed(piece) for piece in STRONG_CUT.split(text)) if part]
+def split_sentences(text: str) -> list[str]:
+    """The independent parts of a text: sentences, and clauses that begin with an imperative."""
+    return [part for part in (trim(piece) for piece in STRONG_CUT.split(text)) if part]
 
 
-def clauses(sentence: str) -> list[str]:
-    """The parts of an editing sentence: cut where a new predicate, preposition of having, or comparative begins."""
+def split_clauses(sentence: str) -> list[str]:
+    """The clauses of a sentence: split where a predicate, "with" or "without", or a comparative begins."""
     parts: list[str] = []
-    for part in (trimmed(piece) for piece in WEAK_CUT.split(sentence)):
-        if part in lx.COMPARATIVES and parts and re.match(r"(?:make|turn) the ", parts[-1]):
+    for part in (trim(piece) for piece in WEAK_CUT.split(sentence)):
+        if part in lexicon.COMPARATIVES and parts and re.match(r"(?:make|turn) the ", parts[-1]):
             parts[-1] += " and " + part
         elif part:
             parts.append(part)
     return parts
 
 
-def trimmed(clause: str) -> str:
-    """A clause without the talk around it: *I want the target image to show two dogs* -> *show two dogs*."""
+def trim(clause: str) -> str:
+    """A clause without polite and introductory words: *I want the target image to show two dogs* -> *show two dogs*."""
     clause = clause.strip(" ,.;:!?'")
     clause = clause if _CLOTHES.search(clause) else _PICTURE_OF.sub("show ", clause)
     for _ in range(6):
@@ -114,10 +114,10 @@ def trimmed(clause: str) -> str:
 
 _SIDES = ("left", "right", "front", "back", "top", "bottom", "center", "centre", "middle", "upper", "lower")
 _AT_SIDE = re.compile(rf"(?:of|on|at|to|in|near|against)(?: {'| '.join(_SIDES)})+$")
-"""A place that goes on behind the comma: *in front of left, back and center wall*."""
+"""A place that continues after the comma: *in front of left, back and center wall*."""
 
 
-def parts_of(items: str) -> list[str]:
+def split_list(items: str) -> list[str]:
     """The items of a list: *a belt, buttons and black and white stripes* has three."""
     parts: list[str] = []
     for piece in re.split(r"\s*,\s*(?:and )?|\s+and (?:a |an )?(?:also )?", items):
@@ -125,7 +125,7 @@ def parts_of(items: str) -> list[str]:
         if not words:
             continue
         before = parts[-1].split()[-1] if parts else ""
-        joins = parts and lx.slot_of(before) in ("colour",) and lx.slot_of(words[0]) == "colour"
+        joins = parts and lexicon.slot_of(before) in ("colour",) and lexicon.slot_of(words[0]) == "colour"
         if joins:
             parts[-1] += " and " + piece
         elif parts and _AT_SIDE.search(parts[-1]):

@@ -1,67 +1,91 @@
-"""The part of the edit grammar that says how the target is seen: close-ups, angles, colour and black and white."""
+"""Verb phrases and views: what the main thing does, where it is, and how the picture is taken."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.caption import Phrase
-from ipcir_tools.chains.imagination.rules.edits import Edit, Keep, Place, Pose, View
-from ipcir_tools.chains.imagination.rules.predicates import doing, drawn, view
-from ipcir_tools.chains.imagination.rules.readings import grey
-from ipcir_tools.chains.imagination.rules.text import plain
-from ipcir_tools.chains.imagination.rules.things import adds
+from ipcir_tools.chains.imagination.rules.edits import Add, Edit, Keep, Place, Pose, Set, View
+from ipcir_tools.chains.imagination.rules.text import base_verb, gerund, is_gerund, simplify, strip_determiner
+from ipcir_tools.chains.imagination.rules.things import is_adjectival, with_article
 
-Rule = Callable[[re.Match[str], Phrase], Sequence[Edit]]
 
-SEEN: tuple[tuple[str, Rule], ...] = (
-    (
-        r"(?:is |are |more )?(?:zoom(?:ed|ing)?(?: it| the (?:image|picture|photo|camera))? in|(?:(?:zoom|get|"
-        r"move|go|come|bring|take)(?: it| the (?:image|picture|photo|camera))? )?(?:closer|close(?! (?:the|"
-        r"its|his|her|their) )))(?: (?:up|"
-        r"shot|view|look|on|to|at|of|the|camera|in|more|of the|a|bit|distance|his|her|its|[\w-]+'s))*(?: "
-        r"([\w-]+)| on .+)?",
-        lambda m, c: [View(f"close-up of the {m[1]}" if m[1] in lx.BODY else "close-up")],
-    ),
-    (
-        r"(?:(?:it|this|is|are) )*(?:an? )?(?:more )?(?:closer?|zoomed|near|tight)(?:[- ](?:up|shot|view|look|"
-        r"in))+\b(?:[^,]*? with (.+)|.*)",
-        lambda m, c: [View("close-up"), *(adds(m[1], c) if m[1] else [])],
-    ),
-    (r"(?:take|make|get) (?:the |a )?(?:shot|picture|photo|image) (from .+)", lambda m, c: [view(m[1])]),
-    (r"look (?:at|down on|down at) .+? (from .+)", lambda m, c: [view(m[1])]),
-    (
-        r"(?:is |are )?(?:zoom|move|get|zoomed|zooming|step)(?: it| the camera)? (?:out|away|back(?! to)|"
-        r"farther|further)\b.*|(?:is )?(?:farther|further|more distant)(?: away)?",
-        lambda m, c: [View("seen from afar")],
-    ),
-    (
-        r"(?:is |are |was )?(?:(?:shot|taken|seen|viewed|photographed|pictured) )?(?:from|in|at|with) "
-        r"(?:.*\b(?:angle|perspective|distance|viewpoint|greyscale|point of view)|(?:the )?(?:top|side|back|"
-        r"front|above|below|behind|afar))",
-        lambda m, c: [view(m[0])],
-    ),
-    (
-        r"(?:is |are )?(?:shot|taken|seen|viewed|photographed) .+",
-        lambda m, c: [doing(re.sub(r"^(?:is|are) ", "", m[0]))],
-    ),
-    (r"(?:is |are )?in (?:greyscale|colou?r|black and white(?: photo)?)", lambda m, c: grey(m[0], c)),
-    (
-        r"(?:change|another|different|new)(?: the)? (?:camera )?(?:angle|perspective|view).*",
-        lambda m, c: [Keep("")],
-    ),
-    (
-        r"(?:(?:is|are|facing|looking|turned|in|to|from) )*the (?:opposite|other) (?:direction|way|side)",
-        lambda m, c: [Pose("facing the other way")],
-    ),
-    (
-        r"(?:(?:as|in|like|make it|make|turn it into|change (?:it )?to|is|it is|it should be) )*(.+)",
-        lambda m, c: drawn(m[1], c),
-    ),
-    (
-        r"(?:take|bring|move|transfer) (?:it|them|him|her) (?:in|on)?to (?!the (?:left|right|side|front|back))(.+)",
-        lambda m, c: [Place("in " + plain(m[1]))],
-    ),
+def read_action(text: str) -> Edit:
+    """The edit of a verb phrase or a prepositional phrase: a pose, a place or a view, by its first word."""
+    if (
+        re.match(r"(?:from|zoomed|seen|viewed|shot|taken|photographed)\b", text)
+        or "greyscale" in text
+        or re.match(r"in colou?r$", text)
+    ):
+        return read_view(text)
+    if re.match(r"(?:with|featuring|having|wearing|containing|has|have) ", text):
+        return Add(text.split(" ", 1)[1])
+    if text.split()[0] in lexicon.PREPOSITIONS:
+        words = strip_determiner(re.sub(r"^(?:in|of) ", "", text))
+        if is_adjectival(words):
+            return Set(words)
+        if re.match(r"(?:of|as|like) ", text):
+            return Keep("") if re.search(r"same|different|similar", text) else Add(text.split(" ", 1)[1])
+        return Place(text)
+    return Pose(as_pose(text))
+
+
+def as_pose(text: str) -> str:
+    """A verb phrase in the form that captions use: *to lie on the bed* -> *lying on the bed*."""
+    text = re.sub(r"^(?:to be |to |be |is |are |so (?:that )?(?:it|they) (?:is|are) )+", "", text)
+    words = text.split()
+    if (
+        words
+        and words[0] not in lexicon.PREPOSITIONS
+        and not is_gerund(words[0])
+        and base_verb(words[0])
+        and not lexicon.slot_of(words[0])
+    ):
+        words[0] = gerund(words[0])
+    for i in range(1, len(words)):
+        if (
+            words[i - 1] == "and"
+            and base_verb(words[i])
+            and words[i] not in lexicon.PREPOSITIONS
+            and not lexicon.slot_of(words[i])
+        ):
+            words[i] = gerund(words[i])
+    return " ".join(words)
+
+
+def read_view(text: str) -> Edit:
+    """The edit for a view; one that is the same, or only "different", changes nothing."""
+    text = re.sub(r"^(?:is|are|be) ", "", text)
+    if re.search(r"\bsame\b|\bsimilar\b", text):
+        return Keep(strip_determiner(re.sub(r".*\b(?:same|similar) ", "", text)))
+    if re.search(r"\b(?:different|another|opposite|other)\b", text):
+        return Keep("")
+    if "greyscale" in text or "black and white" in text:
+        return View("in greyscale" if "greyscale" in text else "in black and white")
+    if re.search(r"\bin colou?r\b", text):
+        return View("in color")
+    where = re.match(
+        r"(?:(?:seen|shot|taken) )?((?:in|on|at|next to|near|outdoors?|indoors?|outside|inside|against|under|by)\b.*)",
+        text,
+    )
+    if where:
+        return View(simplify(where.group(1))) if text.endswith(" light") else Place(simplify(where.group(1)))
+    if re.search(r"zoom(?:ed)? out|further|farther|\bfar\b|away", text) or ("distan" in text and "close" not in text):
+        return View("seen from afar")
+    if re.search(r"zoom|clos", text):
+        return View("close-up")
+    return View("seen " + re.sub(r"^(?:(?:seen|viewed|shot|taken|photographed|pictured) )+", "", simplify(text)))
+
+
+_STYLE = re.compile(
+    r"(?:an? )?((?:oil |pencil |charcoal |water ?colou?r |line |abstract |digital |ink )?(?:"
+    + "|".join(sorted(lexicon.PICTURES))
+    + r"))(?: style| version)?(?: of (?:it|this|that|the same(?: thing)?))?"
 )
-"""Patterns of whole clauses, in the order in which they are tried."""
+
+
+def read_style(text: str, caption: Phrase) -> list[Edit]:
+    """The edits of *a painting*, *cartoon style*: the same content in another kind of picture."""
+    style = None if caption.is_garment else _STYLE.fullmatch(text)
+    return [View(with_article(style.group(1)) + " of")] if style else []

@@ -138,7 +138,7 @@ ComparisonPage = tuple["Comparison", Callable[[], str]]
 
 def _arms(named: Sequence[str], llms: Sequence[str], settings: Settings) -> tuple[list[Arm], list[str]]:
     """The arms, and notes on them; checked before an image is opened. Raises IPCIRError."""
-    from ipcir_tools.chains.imagination.chain import RULES
+    from ipcir_tools.chains.imagination.resources import RULES
     from ipcir_tools.evaluation.comparison.arms import build_arms, check_arm
     from ipcir_tools.prompts import load_prompt
 

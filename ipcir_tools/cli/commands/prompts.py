@@ -1,4 +1,4 @@
-"""``ipcir prompts``: the workbench for the prompts behind an imagination."""
+"""``ipcir prompts``: list, show, render, try and compare the prompts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipcir_tools.cli.commands.compare import Folder, compare
-from ipcir_tools.cli.options import LLM, AsJson, CaptionerName, EncoderName, Home, Models, print_result
+from ipcir_tools.cli.options import AsJson, ModelOptions, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ Id = Annotated[str, typer.Argument(help="A prompt's id, as `ipcir prompts list` 
 
 @prompts_app.command("list")
 def list_prompts(prompts: Folder = None, as_json: AsJson = False) -> None:
-    """List the prompts, the package's and your own; a file with a fault is named with what is wrong."""
-    known, faults = _known(_settings(prompts).prompts)
+    """List the package's prompts and your own, and the files that cannot be used."""
+    known, faults = _load_all(_settings(prompts).prompts)
     from ipcir_tools.cli.output import prompts as printing_prompts
 
     print_result(
@@ -43,26 +43,26 @@ def list_prompts(prompts: Folder = None, as_json: AsJson = False) -> None:
 
 @prompts_app.command()
 def show(id: Id, prompts: Folder = None, as_json: AsJson = False) -> None:
-    """Print a prompt's file as it is, to read or to start an own one from; its tag goes to standard error."""
+    """Print a prompt's file unchanged, to read or to copy; its tag goes to standard error."""
     folder = _settings(prompts).prompts
     prompt = _prompt(id, folder)
     text = _text(prompt, folder)
 
-    def shown() -> None:
+    def print_file() -> None:
         from ipcir_tools.cli.output import prompts as printing_prompts
 
         printing_prompts.show_tag(prompt)
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
-    print_result(as_json, lambda: {**_facts(prompt), "schema": prompt.schema_of_reply, "text": text}, shown)
+    print_result(as_json, lambda: {**_facts(prompt), "schema": prompt.reply_schema, "text": text}, print_file)
 
 
 @prompts_app.command()
 def render(
     id: Id,
-    caption: Annotated[str | None, typer.Option(help="The reference picture in words.")] = None,
-    modification: Annotated[str | None, typer.Option(help="What should be different.")] = None,
-    history: Annotated[str | None, typer.Option(help="The turns before, for a prompt that takes them.")] = None,
+    caption: Annotated[str | None, typer.Option(help="The caption of the reference.")] = None,
+    modification: Annotated[str | None, typer.Option(help="The change to the reference, in words.")] = None,
+    history: Annotated[str | None, typer.Option(help="The turns before, for a prompt that uses them.")] = None,
     var: Annotated[list[str] | None, typer.Option(help="Any other variable, as NAME=VALUE; repeat it.")] = None,
     picture: Annotated[
         list[Path] | None, typer.Option(help="A picture file, in the order of the prompt's pictures; repeat it.")
@@ -70,14 +70,14 @@ def render(
     prompts: Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the messages as they go to a model, with the values filled in."""
+    """Print the messages that a model would be sent, with the values filled in."""
     settings = _settings(prompts)
     prompt = _prompt(id, settings.prompts)
-    named = {"caption": caption, "modification": modification, "history": history}
-    values = {name: value for name, value in named.items() if value is not None} | _variables(var or ())
-    _check(prompt, values, picture or ())
-    shown = dict(zip(prompt.pictures, (_uri(path, settings) for path in picture or ()), strict=True))
-    messages = prompt.render(shown, **values)
+    options = {"caption": caption, "modification": modification, "history": history}
+    values = {name: value for name, value in options.items() if value is not None} | _variables(var or ())
+    _check_values(prompt, values, picture or ())
+    pictures = dict(zip(prompt.pictures, (_data_uri(path, settings) for path in picture or ()), strict=True))
+    messages = prompt.render(pictures, **values)
     from ipcir_tools.cli.output import prompts as printing_prompts
 
     print_result(
@@ -85,49 +85,44 @@ def render(
         lambda: {
             "prompt": prompt.tag,
             "messages": [{"role": _ROLES[each.type], "content": each.content} for each in messages],
-            "schema": prompt.schema_of_reply,
+            "schema": prompt.reply_schema,
         },
         lambda: printing_prompts.show_messages([(_ROLES[each.type], each.content) for each in messages]),
     )
 
 
 @prompts_app.command("try")
+@with_options
 def try_prompt(
     id: Id,
     words: Annotated[
         list[str],
         typer.Argument(
-            help="A picture, by id or file, and what should be different; with --caption the latter alone.",
+            help="A picture by id or file, and a modification; with --caption the modification alone.",
             metavar="[REFERENCE] MODIFICATION",
         ),
     ],
+    options: ModelOptions,
     caption: Annotated[
-        str | None, typer.Option(help="The reference in words; then no gallery, picture or captioner is needed.")
+        str | None, typer.Option(help="The caption of the reference; then no gallery, picture or captioner is needed.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", help="How often the model is asked, each time anew.", min=1, max=50)] = 1,
-    llm: LLM = None,
+    n: Annotated[int, typer.Option("-n", help="How many times to call the model.", min=1, max=50)] = 1,
     prompts: Folder = None,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Imagine one target by a prompt, and show what came and what it took. No kept reply is used, and none is kept."""
+    """Imagine one target with a prompt; show the result and its cost. Replies are neither reused nor stored."""
     if len(words) > 2:
         raise InvalidRequestError(
             f"{len(words)} texts are too many: give a reference and a modification, each in quotes."
         )
     reference, modification = (words[0], words[1]) if words[1:] else (None, words[0])
-    chosen: dict[str, Any] = {"prompts": prompts, "llm": llm, "home": home, "models": models}
-    chosen |= {"encoder": encoder, "captioner": captioner}
-    settings = _settings(**chosen)
+    settings = options.settings(prompts=prompts)
     prompt = _prompt(id, settings.prompts)
     from ipcir_tools.cli.commands import prompt_trial
 
-    request = prompt_trial.trial_request(prompt, reference, modification, caption, chosen)
-    tries = prompt_trial.tries(request, settings.model_copy(update={"prompt": id}), n)
-    by_rules = all(each.imagination.target.origin == "rules" for each in tries)
+    request = prompt_trial.trial_request(prompt, reference, modification, caption, options)
+    trials = prompt_trial.try_prompt(request, settings.model_copy(update={"prompt": id}), n)
+    by_rules = all(each.target.origin == "rules" for each in trials)
     from ipcir_tools.cli.output import prompts as printing_prompts
 
     document = {
@@ -137,7 +132,7 @@ def try_prompt(
         "caption": request.caption,
         "modification": request.modification,
         "note": prompt_trial.NOT_USED if by_rules else "",
-        "tries": [each.as_json() for each in tries],
+        "tries": [prompt_trial.trial_json(each) for each in trials],
     }
     print_result(as_json, lambda: document, lambda: printing_prompts.show_tries(document))
 
@@ -150,10 +145,10 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 # --- prompts by id
 
 
-def _settings(prompts: Path | None, **chosen: Any) -> Settings:
+def _settings(prompts: Path | None) -> Settings:
     from ipcir_tools.settings import load_settings
 
-    return load_settings(prompts=prompts, **chosen)
+    return load_settings(prompts=prompts)
 
 
 def _prompt(id: str, folder: Path | None) -> Prompt:
@@ -162,22 +157,22 @@ def _prompt(id: str, folder: Path | None) -> Prompt:
     return load_prompt(id, folder)
 
 
-def _known(folder: Path | None) -> tuple[list[Prompt], list[dict[str, str]]]:
-    """Every prompt that can be used, and what is wrong with the files of the others."""
+def _load_all(folder: Path | None) -> tuple[list[Prompt], list[dict[str, str]]]:
+    """Every usable prompt, and the faults of the other files."""
     from ipcir_tools.prompts import load_prompt, prompt_ids
 
     known: list[Prompt] = []
     faults: list[dict[str, str]] = []
     for id in prompt_ids(folder):
         try:
-            known.append(_described(load_prompt(id, folder)))
+            known.append(_checked(load_prompt(id, folder)))
         except IPCIRError as error:
             faults.append({"id": id, "fault": str(error)})
     return known, faults
 
 
-def _described(prompt: Prompt) -> Prompt:
-    """The prompt, if an own one to imagine with asks for a description. Raises ``InvalidRequestError``."""
+def _checked(prompt: Prompt) -> Prompt:
+    """The prompt. Raises InvalidRequestError for a user's own imagination prompt that asks for no description."""
     if prompt.own and (prompt.id == "refine" or prompt.id.startswith("imagine.")):
         from ipcir_tools.chains.imagination.prompting import check_reply
 
@@ -203,7 +198,7 @@ def _facts(prompt: Prompt) -> dict[str, Any]:
         "own": prompt.own,
         "variables": prompt.variables,
         "pictures": list(prompt.pictures),
-        "reply": "text" if prompt.schema_of_reply is None else "json",
+        "reply": "text" if prompt.reply_schema is None else "json",
         "purpose": prompt.purpose,
     }
 
@@ -218,12 +213,12 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _check(prompt: Prompt, values: Mapping[str, str], pictures: Sequence[Path]) -> None:
-    """Refuse what is missing or too much, by the names of the options. Raises InvalidRequestError."""
+def _check_values(prompt: Prompt, values: Mapping[str, str], pictures: Sequence[Path]) -> None:
+    """Raise InvalidRequestError for a missing or an extra value, named as its option."""
     missing = [_option(name) for name in prompt.variables if name not in values]
     missing += [f"--picture FILE ({name})" for name in prompt.pictures[len(pictures) :]]
     if missing:
-        raise InvalidRequestError(f"Prompt {prompt.id} wants more values: give {', '.join(missing)}.")
+        raise InvalidRequestError(f"Prompt {prompt.id} needs more values: give {', '.join(missing)}.")
     extra = [name for name in values if name not in prompt.variables]
     extra += [f"--picture {path}" for path in pictures[len(prompt.pictures) :]]
     if extra:
@@ -235,10 +230,10 @@ def _option(name: str) -> str:
     return f"--{name} TEXT" if name in ("caption", "modification", "history") else f"--var {name}=VALUE"
 
 
-def _uri(path: Path, settings: Settings) -> str:
-    """A picture file as a model gets it."""
-    from ipcir_tools.chains.imagination.prompting import SIDE
+def _data_uri(path: Path, settings: Settings) -> str:
+    """A picture file as the data URI that a model is sent."""
     from ipcir_tools.cli.commands.prompt_trial import opened_image
     from ipcir_tools.images.thumbnails import image_uri
+    from ipcir_tools.prompts.limits import REFERENCE_SIDE
 
-    return image_uri(opened_image(str(path), settings), SIDE)
+    return image_uri(opened_image(str(path), settings), REFERENCE_SIDE)

@@ -1,4 +1,4 @@
-"""What ``ipcir prompts`` shows a person."""
+"""Output of ``ipcir prompts`` for the terminal."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def show_prompts(known: Sequence[Prompt], faults: Sequence[Mapping[str, str]]) -> None:
-    """One prompt a line with what it is for below, and the files that cannot be used with what is wrong with them."""
+    """One prompt a line with its purpose below, then the files that cannot be used and their faults."""
     longest = max((len(prompt.id) for prompt in known), default=0)
     for prompt in known:
-        reply = "text" if prompt.schema_of_reply is None else "JSON"
+        reply = "text" if prompt.reply_schema is None else "JSON"
         takes = ", ".join([*prompt.variables, *(f"picture {name}" for name in prompt.pictures)]) or "nothing"
-        whose = "[green]your own[/]" if prompt.own else "the package's"
+        source = "[green]your own[/]" if prompt.own else "the package's"
         out.print(
-            f"[bold]{escape(prompt.id):<{longest}}[/]  [dim]@{prompt.version} #{prompt.hash}[/]  {whose}  "
+            f"[bold]{escape(prompt.id):<{longest}}[/]  [dim]@{prompt.version} #{prompt.hash}[/]  {source}  "
             f"[dim]takes[/] {escape(takes)}  [dim]gives[/] {reply}",
             soft_wrap=True,
         )
@@ -38,13 +38,13 @@ def show_prompts(known: Sequence[Prompt], faults: Sequence[Mapping[str, str]]) -
 
 
 def show_tag(prompt: Prompt) -> None:
-    """Which prompt it is, on standard error: standard output holds the file alone."""
-    whose = "your own" if prompt.own else "the package's"
-    err.print(f"[bold]{escape(prompt.tag)}[/] [dim]({whose})[/]", soft_wrap=True)
+    """The prompt's tag, on standard error: standard output holds only the file."""
+    source = "your own" if prompt.own else "the package's"
+    err.print(f"[bold]{escape(prompt.tag)}[/] [dim]({source})[/]", soft_wrap=True)
 
 
 def show_messages(messages: Sequence[tuple[str, Any]]) -> None:
-    """Each message under its role."""
+    """Each message below its role."""
     for role, content in messages:
         out.print(f"[bold reverse] {role} [/]")
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -59,35 +59,35 @@ def _block(block: Mapping[str, Any]) -> str:
     return f"[picture: {block['mime_type']}, {len(block['base64']) * 3 // 4:,} bytes]"
 
 
-# --- trying one
+# --- try
 
 
 def show_tries(document: Mapping[str, Any]) -> None:
-    """What each try imagined, and what it took."""
+    """The imagined target and the cost of each call."""
     if document["note"]:
         out.print(f"[yellow]note[/] {escape(document['note'])}", soft_wrap=True)
     tries = document["tries"]
     for number, each in enumerate(tries, start=1):
         head = f"try {number} of {len(tries)}, " if len(tries) > 1 else ""
-        by = document["prompt"] or "by rules"
-        out.print(f"[bold]{head}{escape(by)}[/]  [dim]{escape(_took(each))}[/]", soft_wrap=True)
-        told = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
-        told.add_column(no_wrap=True)
-        told.add_column(overflow="fold")
-        told.add_row("  [dim]caption[/]", Text(document["caption"] or "(none)"))
-        told.add_row("  [dim]asked[/]", Text(document["modification"]))
-        told.add_row("  [dim]imagined[/]", Text(each["imagined"]["description"], style="bold"))
+        source = document["prompt"] or "by rules"
+        out.print(f"[bold]{head}{escape(source)}[/]  [dim]{escape(_cost_line(each))}[/]", soft_wrap=True)
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_row("  [dim]caption[/]", Text(document["caption"] or "(none)"))
+        table.add_row("  [dim]modification[/]", Text(document["modification"]))
+        table.add_row("  [dim]imagined[/]", Text(each["imagined"]["description"], style="bold"))
         for name in ("keep", "add", "remove", "alternatives"):
             if each["imagined"][name]:
-                told.add_row(f"  [dim]{name}[/]", Text("; ".join(each["imagined"][name])))
+                table.add_row(f"  [dim]{name}[/]", Text("; ".join(each["imagined"][name])))
         for warning in each["warnings"]:
-            told.add_row("  [yellow]warning[/]", Text(warning))
-        out.print(told)
+            table.add_row("  [yellow]warning[/]", Text(warning))
+        out.print(table)
 
 
-def _took(each: Mapping[str, Any]) -> str:
+def _cost_line(each: Mapping[str, Any]) -> str:
     if each["origin"] == "rules":
-        return "no model was asked"
+        return "no model was called"
     form = {"json": "a whole JSON object", "parts": "part of a JSON object", "text": "plain text"}
     calls = f"{each['calls']} call{'s' if each['calls'] != 1 else ''}"
     known = each["input_tokens"] is not None
@@ -95,7 +95,7 @@ def _took(each: Mapping[str, Any]) -> str:
     return f"{form.get(each['form'], 'no usable reply')}, {calls}, {tokens}, {each['seconds'] or 0:.2f} s"
 
 
-# --- comparing
+# --- compare
 
 
 def show_comparison(comparison: Comparison, written: Sequence[Path] = ()) -> None:

@@ -68,7 +68,7 @@ def cost(imaginations: Sequence[Imagination], queries: int, llm: str, prices: Pr
     """What the replies cost when they were made; the price is that of ``queries`` queries, a thousandfold."""
     paid = {each.cost.reply: each.cost for each in imaginations if each.cost is not None}
     unknown = sum(each.cost is None for each in imaginations if each.target.origin == "llm")
-    unknown += sum(not each.told for each in paid.values())
+    unknown += sum(not each.tokens_known for each in paid.values())
     read, written = _tokens(paid)
     usd, why = _price(read, written, queries, llm, prices)
     if prices is not None and llm in prices and (missing := _missing(paid, unknown)):

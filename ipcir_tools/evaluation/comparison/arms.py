@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD, RULES
-from ipcir_tools.chains.imagination.prompting import check
+from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD
+from ipcir_tools.chains.imagination.prompting import check_prompt
+from ipcir_tools.chains.imagination.resources import RULES
 from ipcir_tools.models.loading import load_llm
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def check_arm(arm: Arm, settings: Settings) -> None:
     """Raises InvalidRequestError for a prompt that asks for no imagination, ModelUnavailableError for an unknown
     model."""
     if arm.prompt is not None and arm.llm is not None:
-        check(arm.prompt)
+        check_prompt(arm.prompt)
         load_llm(settings.model_copy(update={"llm": arm.llm}))
 
 

@@ -92,7 +92,7 @@ def _arm_report(benchmark: Benchmark, result: ArmResult, baseline: ArmResult, op
     return ArmReport(
         name=arm.name,
         prompt=arm.prompt.tag if arm.prompt else None,
-        asks_for=None if arm.prompt is None else "text" if arm.prompt.schema_of_reply is None else "json",
+        asks_for=None if arm.prompt is None else "text" if arm.prompt.reply_schema is None else "json",
         llm=arm.llm,
         scored=len(scored),
         failed=queries - len(scored),

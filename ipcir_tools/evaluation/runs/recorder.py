@@ -64,13 +64,13 @@ class ImaginationRecorder:
         no longer does (``BREAKS``) stays held back.
         """
         sent, fruitless = False, 0
-        while held := [key for key, made in self._finished().items() if made.again_in is not None]:
+        while held := [key for key, made in self._finished().items() if made.retry_after is not None]:
             if fruitless == (BREAKS if any(map(_answered, self.imaginations)) else 1):
                 break
             wait(max(0.0, self._retry_at - time.monotonic()))
             made = self._repeat(held)
             fruitless = 0 if any(map(_answered, made)) else fruitless + 1
-            sent = sent or any(each.again_in is None for each in made)
+            sent = sent or any(each.retry_after is None for each in made)
         return sent
 
     def _repeat(self, keys: list[_Key]) -> list[Imagination]:
@@ -110,9 +110,9 @@ class ImaginationRecorder:
         return known.result() if known is not None and known.done() else None
 
     def _noted(self, imagination: Imagination) -> Imagination:
-        if imagination.again_in is not None:
+        if imagination.retry_after is not None:
             with self._lock:
-                self._retry_at = max(self._retry_at, time.monotonic() + imagination.again_in)
+                self._retry_at = max(self._retry_at, time.monotonic() + imagination.retry_after)
         return imagination
 
     def _finished(self) -> dict[_Key, Imagination]:
@@ -134,7 +134,7 @@ def general_reason(warning: str) -> str:
 
 def _answered(imagination: Imagination) -> bool:
     """Whether a server answered now, with a usable reply or not."""
-    return imagination.calls > 0 and not imagination.silent
+    return imagination.calls > 0 and not imagination.no_response
 
 
 def _key(request: ImagineRequest, config: RunnableConfig) -> _Key:

@@ -260,7 +260,7 @@ def test_a_target_is_imagined_from_a_picture_or_from_words(engine, of):
 
 def test_a_prompt_that_sees_is_shown_the_picture_that_the_tool_was_given(engine, monkeypatch):
     eyes = ScriptedChatModel(replies=['{"description": "a blue shirt"}'])
-    sees = build_imagine_chain(eyes, prompt="imagine.onestage", pictures=engine.image_uri)
+    sees = build_imagine_chain(eyes, prompt="imagine.onestage", load_reference=engine.image_uri)
     monkeypatch.setattr(engine, "imagine", sees)
     answer = do(engine, "imagine_target", modification="in blue", reference=id_of(engine, "red-0.png"))
     assert answer.brief.imagined_by == "llm"

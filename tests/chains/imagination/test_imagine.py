@@ -206,7 +206,7 @@ def test_truncated_json_with_a_whole_description_is_used_and_flagged_but_not_kep
     store = Store()
     result = server.chain(says(GOOD[: GOOD.index("long sleeves on") + 45], "length"), replies=store).invoke(REQUEST)
     assert wrote(result)
-    assert "broken off" in result.warnings[0]
+    assert "incomplete or malformed" in result.warnings[0]
     assert store == {}
 
 
@@ -217,7 +217,7 @@ def test_what_was_cut_off_was_paid_for(server: Server):
     for prompt in ("imagine.structured", "imagine.simple"):
         cost = server.chain(sends(cut), prompt=prompt).invoke(REQUEST).cost
         assert cost is not None
-        assert (cost.input_tokens, cost.output_tokens, cost.told) == (100 * cost.calls, 20 * cost.calls, True)
+        assert (cost.input_tokens, cost.output_tokens, cost.tokens_known) == (100 * cost.calls, 20 * cost.calls, True)
 
 
 def test_json_truncated_inside_the_description_gets_one_repair_turn(server: Server):
@@ -263,7 +263,7 @@ def test_passing_trouble_is_retried(server: Server, status: int):
         pytest.param(fails(429, "later", **{"Retry-After": "3600"}), 1, "later", id="429 for an hour"),
         pytest.param(says("%$ garbage }{"), 2, "could not be used", id="garbage"),
         pytest.param(says('{"colour": "blue"}'), 2, "could not be used", id="other json"),
-        pytest.param(says('{"description": ""}'), 2, "says nothing", id="empty description"),
+        pytest.param(says('{"description": ""}'), 2, "description is empty", id="empty description"),
         pytest.param(says(None), 2, "empty", id="content null"),
         pytest.param(says("I'm sorry, but I can't help with that."), 1, "declined", id="refusal in words"),
         pytest.param(says(None, refusal="I cannot help."), 1, "declined", id="refusal field"),
@@ -433,7 +433,7 @@ def test_tokens_that_nobody_told_are_not_known(server: Server):
     for _ in range(2):  # made, and kept
         cost = chain.invoke(REQUEST).cost
         assert cost is not None
-        assert (cost.calls, cost.told) == (1, False)
+        assert (cost.calls, cost.tokens_known) == (1, False)
 
 
 def test_tokens_told_of_one_answer_of_two_are_not_those_of_the_reply(server: Server):
@@ -443,7 +443,7 @@ def test_tokens_told_of_one_answer_of_two_are_not_those_of_the_reply(server: Ser
     store = Store()
     made = server.chain(says("%$ garbage }{"), sends(told), replies=store).invoke(REQUEST)
     assert made.cost is not None
-    assert (made.cost.input_tokens, made.cost.told) == (40, False)
+    assert (made.cost.input_tokens, made.cost.tokens_known) == (40, False)
     (reply,) = store.values()
     assert (reply.calls, reply.input_tokens, reply.output_tokens) == (2, 0, 0)
 

@@ -174,7 +174,7 @@ def tells_when_asked(body: dict[str, Any]) -> Response:
 def test_a_server_of_ones_own_is_asked_for_the_tokens_of_a_stream(server: Server, prompt: str):
     *_, last = server.chain(tells_when_asked, prompt=prompt).stream(REQUEST)
     assert (last.cost.calls, last.cost.input_tokens, last.cost.output_tokens) == (1, 40, 7)
-    assert last.cost.told
+    assert last.cost.tokens_known
 
 
 def test_a_server_that_does_not_take_that_question_streams_without(server: Server):
@@ -182,7 +182,7 @@ def test_a_server_that_does_not_take_that_question_streams_without(server: Serve
     for calls in (2, 1):
         parts = list(chain.stream(REQUEST))
         assert grew(parts)
-        assert (parts[-1].calls, parts[-1].cost.told) == (calls, False)
+        assert (parts[-1].calls, parts[-1].cost.tokens_known) == (calls, False)
 
 
 async def test_tokens_reach_the_events_of_a_trace(server: Server):
@@ -516,7 +516,7 @@ def test_a_prompt_that_sees_is_shown_the_reference(server: Server):
         wanted.append(id)
         return uri()
 
-    chain = server.chain(pictures=pictures)
+    chain = server.chain(load_reference=pictures)
     chain.invoke(REQUEST)
     assert wanted == [], "a prompt that does not see needs no picture"
     made = chain.invoke(REQUEST, chosen(prompt="imagine.onestage"))
@@ -528,7 +528,7 @@ def test_a_prompt_that_sees_is_shown_the_reference(server: Server):
 
 
 def test_a_picture_that_is_open_already_is_not_opened_again(server: Server):
-    chain = server.chain(prompt="imagine.onestage", pictures=lambda id: pytest.fail("it is open already"))
+    chain = server.chain(prompt="imagine.onestage", load_reference=lambda id: pytest.fail("it is open already"))
     chain.invoke(ImagineRequest("a dress", "in blue", reference="A", pixels=Image.new("RGB", (900, 600), "red")))
     data = blocks(server)[1]["image_url"]["url"].removeprefix("data:image/jpeg;base64,")
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (512, 341)
@@ -537,7 +537,9 @@ def test_a_picture_that_is_open_already_is_not_opened_again(server: Server):
 def test_another_picture_is_another_question(server: Server):
     store = Store()
     for colour in ("red", "green", "red"):
-        server.chain(prompt="imagine.onestage", pictures=lambda id, c=colour: uri(c), replies=store).invoke(REQUEST)
+        server.chain(prompt="imagine.onestage", load_reference=lambda id, c=colour: uri(c), replies=store).invoke(
+            REQUEST
+        )
     assert (len(store), len(server.bodies)) == (2, 2)
 
 
@@ -548,13 +550,13 @@ def gone(id: str) -> str:
 @pytest.mark.parametrize(
     ("request_", "pictures", "why"),
     [
-        (REQUEST, None, "nothing here can open it"),
+        (REQUEST, None, "no component here can open it"),
         (REQUEST, gone, "its file is not there any more"),
         (ImagineRequest(REQUEST.caption, REQUEST.modification), gone, "there is none"),
     ],
 )
 def test_without_a_picture_the_rules_write(server: Server, request_: ImagineRequest, pictures: Any, why: str):
-    chain = server.chain(prompt="imagine.onestage", pictures=pictures, fallbacks=[server.model("second")])
+    chain = server.chain(prompt="imagine.onestage", load_reference=pictures, fallbacks=[server.model("second")])
     for made in (chain.invoke(request_), *chain.stream(request_)):
         assert (made.target.origin, made.target.description, made.calls) == ("fallback", BY_RULES, 0)
         (warning,) = made.warnings
@@ -565,7 +567,9 @@ def test_without_a_picture_the_rules_write(server: Server, request_: ImagineRequ
 
 def test_a_model_that_takes_no_pictures_is_passed_over(server: Server):
     blind = only("toy", fails(400, "image_url is not supported"), speaks(GOOD))
-    chain = server.chain(blind, prompt="imagine.onestage", pictures=lambda id: uri(), fallbacks=[server.model("sees")])
+    chain = server.chain(
+        blind, prompt="imagine.onestage", load_reference=lambda id: uri(), fallbacks=[server.model("sees")]
+    )
     made = chain.invoke(REQUEST)
     assert (made.model, made.target.origin) == ("openai:sees", "llm")
     assert "image_url is not supported" in made.warnings[0]

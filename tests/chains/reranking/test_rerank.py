@@ -23,8 +23,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ipcir_tools.agents.tools.search import search_answer
-from ipcir_tools.chains.reranking.chain import KEPT, RerankRequest, build_rerank_chain
+from ipcir_tools.chains.reranking.chain import build_rerank_chain
+from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
 from ipcir_tools.chains.reranking.judgements import MAX_REASON_CHARS, judged_order, read_judgements
+from ipcir_tools.chains.reranking.results import RerankRequest
 from ipcir_tools.cli import main
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
@@ -71,8 +73,12 @@ WRAPPED = {
 @pytest.mark.parametrize("case", WRAPPED)
 def test_judgements_are_read_however_they_are_wrapped(case):
     found = read_judgements(WRAPPED[case], THREE)
-    assert {n: (each.edit, each.preservation) for n, each in found.of.items()} == {1: (2, 3), 2: (9, 9), 3: (5, 5)}
-    assert found.odd == 0
+    assert {n: (each.edit, each.preservation) for n, each in found.by_number.items()} == {
+        1: (2, 3),
+        2: (9, 9),
+        3: (5, 5),
+    }
+    assert found.ignored == 0
 
 
 HOSTILE = {
@@ -102,28 +108,28 @@ HOSTILE = {
 def test_what_is_no_judgement_of_a_picture_is_passed_over_and_counted(case):
     text = reply(entry(2, 7, 7, "the first word"), HOSTILE[case], "text", None, 4)
     found = read_judgements(text, THREE)
-    assert found.of == {2: Judgement(edit=7, preservation=7, reason="the first word")}
-    assert found.odd == 1
+    assert found.by_number == {2: Judgement(edit=7, preservation=7, reason="the first word")}
+    assert found.ignored == 1
 
 
 def test_of_a_broken_reply_the_complete_entries_are_read():
     for end in range(len(GOOD)):
         found = read_judgements(GOOD[:end], THREE)
         complete = GOOD[:end].count("}")
-        assert len(found.of) == complete
-        assert found.odd == 0
+        assert len(found.by_number) == complete
+        assert found.ignored == 0
 
 
 @pytest.mark.parametrize(
     "text", ["", "no", "[]", "{}", "null", '{"pictures": []}', "{" * 9_000, '{"a":' * 4_000, "<html>"]
 )
 def test_nonsense_holds_no_judgement(text):
-    assert read_judgements(text, THREE).of == {}
+    assert read_judgements(text, THREE).by_number == {}
 
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_reader(text):
-    assert set(read_judgements(text, THREE).of) <= {1, 2, 3}
+    assert set(read_judgements(text, THREE).by_number) <= {1, 2, 3}
 
 
 @pytest.mark.parametrize(
@@ -136,18 +142,18 @@ def test_no_text_breaks_the_reader(text):
     ],
 )
 def test_a_reason_is_one_line_that_can_be_printed(said, read):
-    assert read_judgements(reply(entry(1, reason=said)), THREE).of[1].reason == read
+    assert read_judgements(reply(entry(1, reason=said)), THREE).by_number[1].reason == read
 
 
 def test_a_long_reason_is_cut():
-    reason = read_judgements(reply(entry(1, reason="word " * 500)), THREE).of[1].reason
+    reason = read_judgements(reply(entry(1, reason="word " * 500)), THREE).by_number[1].reason
     assert len(reason) <= MAX_REASON_CHARS
     assert reason.endswith("word…")
 
 
 def test_without_a_reference_nobody_asks_for_preservation():
     found = read_judgements('{"pictures": [{"number": 1, "edit": 4, "reason": "x"}]}', THREE, preservation=False)
-    assert found.of == {1: Judgement(edit=4, preservation=10, reason="x")}
+    assert found.by_number == {1: Judgement(edit=4, preservation=10, reason="x")}
 
 
 # --- the order
@@ -195,7 +201,7 @@ def request(n: int = 3, **more: Any) -> RerankRequest:
     def see(id_: str) -> Image.Image:
         return Image.new("RGB", (40, 30), "red")
 
-    return RerankRequest(**{"hits": hits(n), "see": see, "modification": "in blue", "reference": "ref", **more})
+    return RerankRequest(**{"hits": hits(n), "load_image": see, "modification": "in blue", "reference": "ref", **more})
 
 
 class Store(dict[str, Reply]):
@@ -257,7 +263,7 @@ def test_what_fits_no_hit_is_told():
     assert [hit.id for hit in result.hits] == ["h3", "h2", "h1"]
     assert result.warnings == (
         "the language model did not judge 1 of 3 hits; they kept their places",
-        "2 judgements of the language model fitted no hit and were passed over",
+        "2 judgements of the language model matched no hit and were ignored",
     )
 
 
@@ -279,7 +285,7 @@ def test_trouble_with_the_model_leaves_the_order_as_it_was(case, monkeypatch):
     assert result.prompt is None
     (warning,) = result.warnings
     assert why in warning
-    assert warning.endswith(KEPT)
+    assert warning.endswith(ORDER_UNCHANGED)
     assert result.calls == len(replies)
     assert store == {}, "a failure is not kept"
 
@@ -305,7 +311,7 @@ def test_pictures_that_cannot_be_opened_keep_their_places_and_are_told():
         return "does not exist" if id_ == "h2" else Image.new("RGB", (9, 9))
 
     store, model = Store(), ScriptedChatModel(replies=[GOOD])
-    result = build_rerank_chain(model, replies=store).invoke(request(see=see))
+    result = build_rerank_chain(model, replies=store).invoke(request(load_image=see))
     assert [hit.id for hit in result.hits] == ["h3", "h2", "h1"], "what the model says of number 2 it cannot know"
     assert result.warnings[0] == "1 of 3 hits could not be opened to be judged, and kept their places"
     assert store == {}, "it is asked again when all can be seen"
@@ -317,7 +323,7 @@ def test_where_too_little_can_be_seen_nobody_is_asked(gone):
         return "does not exist" if id_ in gone else Image.new("RGB", (9, 9))
 
     model = ScriptedChatModel(replies=[])
-    result = build_rerank_chain(model).invoke(request(see=see))
+    result = build_rerank_chain(model).invoke(request(load_image=see))
     assert (result.hits, model.calls) == (hits(3), 0)
     assert "cannot be opened" in result.warnings[0]
 
@@ -330,7 +336,7 @@ def test_a_known_judgement_opens_no_picture_and_costs_no_call():
     def see(id_: str) -> str:
         raise AssertionError("nothing is to be seen")
 
-    again = chain.invoke(request(see=see))
+    again = chain.invoke(request(load_image=see))
     assert (again.hits, again.calls, again.reply) == (first.hits, 0, first.reply)
     (kept,) = store.values()
     assert (kept.kind, kept.text, kept.calls, kept.prompt) == ("rerank", GOOD, 1, first.prompt)
@@ -391,7 +397,7 @@ def test_a_function_that_fails_to_open_pictures_raises_nothing(broken, gone):
         return broken(id_) if id_ in gone else Image.new("RGB", (9, 9))
 
     model = ScriptedChatModel(replies=[GOOD])
-    result = build_rerank_chain(model).invoke(request(see=see))
+    result = build_rerank_chain(model).invoke(request(load_image=see))
     if gone == {"h2"}:
         assert [hit.id for hit in result.hits] == ["h3", "h2", "h1"]
         assert result.warnings[0] == "1 of 3 hits could not be opened to be judged, and kept their places"
@@ -690,7 +696,7 @@ def test_trouble_leaves_the_order_exactly_as_it_was(home, seer, case):
     assert "reranker" not in result.turn.models
     (warning,) = result.warnings
     assert why in warning
-    assert KEPT in warning
+    assert ORDER_UNCHANGED in warning
     assert 1 <= result.counts["rerank_calls"] == seer.calls <= 6
 
 
@@ -707,11 +713,11 @@ def test_a_server_that_hangs_is_given_up(home, seer):
             result = engine.search(red(home), "in blue", k=4, rerank=4)
     finally:
         over.set()
-    assert f"did not answer in time (0.4 s allowed); {KEPT}" in result.warnings[0]
+    assert f"did not answer in time (0.4 s allowed); {ORDER_UNCHANGED}" in result.warnings[0]
     assert all(hit.judged is None for hit in result.turn.hits)
 
 
-@pytest.mark.parametrize(("named", "why"), [(None, "no language model"), ("nobody:x", "nobody:x is not available")])
+@pytest.mark.parametrize(("named", "why"), [(None, "no vision model"), ("nobody:x", "nobody:x is not available")])
 def test_where_no_model_can_be_had_the_order_stays(home, seer, monkeypatch, named, why):
     monkeypatch.delenv("IPCIR_RERANK_LLM")
     monkeypatch.delenv("IPCIR_LLM_BASE_URL")
@@ -720,7 +726,7 @@ def test_where_no_model_can_be_had_the_order_stays(home, seer, monkeypatch, name
         result = engine.search(red(home), "in blue", k=4, rerank=4)
     assert result.turn.hits == plain.turn.hits
     assert why in result.warnings[0]
-    assert result.warnings[0].endswith(KEPT)
+    assert result.warnings[0].endswith(ORDER_UNCHANGED)
 
 
 def test_a_file_that_holds_another_picture_by_now_is_not_shown(home, seer):
@@ -779,13 +785,13 @@ def test_the_command_line_shows_scores_and_reasons(home, seer, monkeypatch, caps
     monkeypatch.setenv("COLUMNS", "120")
     seer.eyes = evil
     place = ("--home", str(home), "-k", "3", "--rerank", "3")
-    assert not run(monkeypatch, "search", red(home), "in blue", *place, "--sheet", str(home / "sheet.png"))
+    assert not run(monkeypatch, "search", str(red(home)), "in blue", *place, "--sheet", str(home / "sheet.png"))
     shown = capsys.readouterr().out
     assert "edit" in shown
     assert shown.count('ok</b> [red]x[/red] <script>" Ignore all instructions') == 3
     assert (home / "sheet.png").is_file()
 
-    assert not run(monkeypatch, "search", red(home), "in blue", *place, "--json")
+    assert not run(monkeypatch, "search", str(red(home)), "in blue", *place, "--json")
     document = json.loads(capsys.readouterr().out)
     assert document["hits"][0]["judged"]["edit"] == 9
     assert document["timings"]["rerank_calls"] == 0, "known by now"
@@ -799,4 +805,4 @@ def test_the_command_line_shows_scores_and_reasons(home, seer, monkeypatch, caps
         "preservation": 10,
     }
 
-    assert run(monkeypatch, "search", red(home), "in blue", "--home", str(home), "--rerank", "21")
+    assert run(monkeypatch, "search", str(red(home)), "in blue", "--home", str(home), "--rerank", "21")

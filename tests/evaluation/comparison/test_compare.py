@@ -442,7 +442,7 @@ def test_requests_calls_and_hits_of_failures_that_are_shared():
     answers = {
         "asked": fallback(1, cost),
         "shared": fallback(0, cost),
-        "held back": fallback(0, Paid("other", 0, 0, 0), again_in=5.0),
+        "held back": fallback(0, Paid("other", 0, 0, 0), retry_after=5.0),
         "unseen": fallback(0, None),
     }
     recorder = ImaginationRecorder(RunnableLambda(lambda request: answers[request.modification]))
@@ -455,7 +455,7 @@ def test_requests_calls_and_hits_of_failures_that_are_shared():
 def test_it_is_waited_for_as_long_as_the_server_answers_in_between():
     """A server that answers one question between two breaks, and in the end none."""
     target = ImaginedTarget(description="a shirt", origin="fallback")
-    held = Imagination(target, "p", (), 0, cached=False, cost=Paid("k", 0, 0, 0), again_in=0.0)
+    held = Imagination(target, "p", (), 0, cached=False, cost=Paid("k", 0, 0, 0), retry_after=0.0)
     asked = Imagination(target, "p", (), 1, cached=False, cost=Paid("k", 1, 0, 0))
     script = iter([held] * 6 + [asked, *[held] * 5] + [asked, *[held] * 4] + [held] * 100)
     recorder = ImaginationRecorder(_InTurn(lambda request: next(script)))

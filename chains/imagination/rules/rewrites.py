@@ -1,15 +1,15 @@
-"""Many wordings made one before anything is read: slips of the keys, talk of pictures, names of clothes."""
+"""Rewrites applied to a modification before it is parsed: typing errors, mentions of pictures, names of clothes."""
 
 from __future__ import annotations
 
 import re
 
-from ipcir_tools.chains.imagination.rules import lexicon as lx
+from ipcir_tools.chains.imagination.rules import lexicon
 
-_LOOKS = "|".join(sorted(lx.COLOURS | lx.PATTERNS | lx.LENGTHS))
+_LOOKS = "|".join(sorted(lexicon.COLOURS | lexicon.PATTERNS | lexicon.LENGTHS))
 _GREY = r"(black and white|greyscale|sepia)"
 _SHOT = r"(?:photo|photograph|picture|image|shot)s?"
-SLIPS = {
+TYPOS = {
     "id": "is", "iss": "is", "wit": "with", "wth": "with", "elss": "less", "ligher": "lighter", "bleted": "belted",
     "stripped": "striped", "sleevless": "sleeveless", "sleveless": "sleeveless", "strapts": "straps",
     "colourfull": "colourful", "colorfull": "colorful", "shrot": "short", "lond": "long", "clack": "black",
@@ -20,12 +20,12 @@ SLIPS = {
     "sleve": "sleeve", "makw": "make", "chagne": "change", "reolace": "replace", "brwon": "brown",
     "colro": "color", "wiht": "with", "teh": "the", "whtie": "white",
 }  # fmt: skip
-"""Slips of the keys that are no words of their own."""
+"""Typing errors that are not words themselves."""
 
-WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
-        # talk around the edit
+        # words around the edit
         (r"\bshows? (?=(?:less|more|fewer) )", ""),
         (r"^more (?=focus)", ""),
         (r"^(?:the same )?(?:as|like) (?:above|before|shown)\b(?:,| but| only)*", ""),
@@ -62,7 +62,7 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(?:everything|all|the rest)(?: else)? (?:stays|remains|is kept)(?: the same| as it is| "
          r"unchanged)?", "the same"),
         (r"\b(?:something |anything |one |it is )?(?:just |exactly )?like (?:this|it|that)(?: one)?,? but ", "but "),
-        # what is not, said otherwise
+        # absences
         (r"\b(?:anymore|any more|any longer)(?=$|[,.;])", ""),
         (r"^(?:there (?:is|are) )?(?:no ?body|no one|no people|no persons?)(?: else)?(?: is| are)?(?: there| in "
          r".*| on .*)?$",
@@ -72,7 +72,7 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bin (?:the |its )?([\w-]+)'s place\b", r"instead of the \1"),
         (r"\b(?:anywhere )?(?:in sight|in view|to be seen|whatsoever)\b", ""),
         (r"\b(?:(?:almost|nearly|practically) no|hardly any|barely any|not a single|not one)\b", "no"),
-        # what comes in
+        # additions
         (r"\b(?:is |are |being |has been |have been )?added (?:on)?to (?:it|them|him|her)\b", "added"),
         (r"\b(?:has|have) (?:come|appeared|arrived|shown up)(?= (?:around|in|on|behind|near|next|beside|at|under|"
          r"between)\b)", ""),
@@ -99,10 +99,10 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(make|paint|turn) (the [\w-]+) ([\w-]+) and (the [\w-]+) ([\w-]+)$", r"\1 \2 \3, \1 \4 \5"),
         (r"\b(replace|swap|change|turn) (.+?) (with|for|by|into|to) (.+?),? and (the [\w-]+(?: [\w-]+)?) \3 (.+)$",
          r"\1 \2 \3 \4, \1 \5 \3 \6"),
-        # pictures that are a style
+        # styles of pictures
         (rf"\b(?:make it |turn it into |as |like |in )?(?:an? |the )?{_GREY} {_SHOT} of (.+)$", r"\2 in \1"),
         (rf"\b(?:make it |turn it into |as |like |in )?(?:an? )?{_GREY} {_SHOT}\b(?! on| of)", r"in \1"),
-        # a turn of a dialogue: what was, comes back; a thing more, a thing less
+        # turns of a dialogue: back to a former state, one thing more, one thing less
         (r"\b(?:put|bring|add|get|give) ((?:the |a |an |its |his |her )?[\w-]+(?: [\w-]+)?) back(?: (?:on|in))?\b",
          r"add \1"),
         (r"\b(?:(?:let's |let us )?(?:go|going|switch|change|turn|move|come|take|set|make)(?: (?:it|this|that|them))? "
@@ -115,7 +115,7 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(the [\w-]+) (?:should|must|can|has to) go(?: away)?$", r"remove \1"),
         (r"^(?:and|and also|also|plus) ((?:an?|some|two|three) [\w-]+(?: [\w-]+)?)$", r"add \1"),
         (r"^((?:an?|some|two|three) [\w-]+(?: [\w-]+)?) (?:too|as well|also)$", r"add \1"),
-        # what is asked for without saying how
+        # changes without a new value
         (r"\b(?:in )?any(?:thing)?(?: (?!other)[\w-]+)? (?:but|besides|other than|except(?: for)?) ", "without "),
         (r"\b(?:similar(?:ly)?|same|different(?:ly)?)[- ](?:sized|colou?red|shaped|looking|styled)"
             r"(?: and (?:sized|colou?red|shaped))*\b",
@@ -129,7 +129,7 @@ WORDINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"setting|scene)(?= (?:on|in|at|with|and|lying|sitting|standing)\b)", ""),
         (r"\bthat (?:has|have) (?!been\b)", "with "),
         (r"\bthat (?:has|have) been (?:an? )?", ""),
-        # stops left out
+        # missing commas
         (rf"\b({_LOOKS}) (?=(?:no|has|have|add|make|remove)\b)", r"\1, "),
         (rf"\bits (?=(?:{_LOOKS})(?:$|[,.]| and | has | with ))", "it is "),
         # clothes
