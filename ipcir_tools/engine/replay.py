@@ -66,7 +66,7 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
     Raises NotFoundError for an unknown turn, EmptyGalleryError, and SpaceMismatchError where the engine has another
     encoder than the gallery.
     """
-    engine.check_space()
+    engine.components.check_space()
     path = engine.catalog.path(turn)
     members = set(engine.catalog.gallery_ids())
     results: list[SearchResult] = []
@@ -83,7 +83,7 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
 
 def _asked(engine: Engine, stored: Turn) -> ComposedQuery:
     """What is asked again: to be judged only where the turn was, and by the model that judged it."""
-    same = stored.models.get("reranker", "").startswith(f"{engine.reranker} (")
+    same = stored.models.get("reranker", "").startswith(f"{engine.components.reranker} (")
     return stored.query if same else stored.query.model_copy(update={"rerank": 0})
 
 
