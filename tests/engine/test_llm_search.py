@@ -165,7 +165,7 @@ def test_the_same_search_again_costs_no_call(home, server):
         again = engine.search(red(engine), "like a bee's belly").turn
     with opened(home) as later:
         much_later = later.search(red(later), "like a bee's belly").turn
-        assert not later.features.made
+        assert not later.components.features.made
     assert len(server.bodies) == 1
     assert first.imagined == again.imagined == much_later.imagined
     assert first.hits == again.hits == much_later.hits

@@ -92,7 +92,7 @@ def test_another_process_gives_the_same(engine, pictures, tmp_path):
     turns = dialogue(engine, pictures)
     with opened(tmp_path / "home") as again:
         assert replay(again, turns[-1]).same
-        assert again.encoder.images_encoded == again.encoder.texts_encoded == 0, "all is known"
+        assert again.components.encoder.images_encoded == again.components.encoder.texts_encoded == 0, "all is known"
 
 
 def test_each_turn_builds_on_the_new_answers(engine, pictures):
