@@ -785,13 +785,13 @@ def test_the_command_line_shows_scores_and_reasons(home, seer, monkeypatch, caps
     monkeypatch.setenv("COLUMNS", "120")
     seer.eyes = evil
     place = ("--home", str(home), "-k", "3", "--rerank", "3")
-    assert not run(monkeypatch, "search", red(home), "in blue", *place, "--sheet", str(home / "sheet.png"))
+    assert not run(monkeypatch, "search", str(red(home)), "in blue", *place, "--sheet", str(home / "sheet.png"))
     shown = capsys.readouterr().out
     assert "edit" in shown
     assert shown.count('ok</b> [red]x[/red] <script>" Ignore all instructions') == 3
     assert (home / "sheet.png").is_file()
 
-    assert not run(monkeypatch, "search", red(home), "in blue", *place, "--json")
+    assert not run(monkeypatch, "search", str(red(home)), "in blue", *place, "--json")
     document = json.loads(capsys.readouterr().out)
     assert document["hits"][0]["judged"]["edit"] == 9
     assert document["timings"]["rerank_calls"] == 0, "known by now"
@@ -805,4 +805,4 @@ def test_the_command_line_shows_scores_and_reasons(home, seer, monkeypatch, caps
         "preservation": 10,
     }
 
-    assert run(monkeypatch, "search", red(home), "in blue", "--home", str(home), "--rerank", "21")
+    assert run(monkeypatch, "search", str(red(home)), "in blue", "--home", str(home), "--rerank", "21")

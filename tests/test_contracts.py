@@ -1,0 +1,118 @@
+"""Imports run downward only (the contracts of ``.importlinter``), and what is heavy is imported where it is used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("ipcir_tools", "chains", "prompts")
+HEAVY = {
+    "chromadb",
+    "diffusers",
+    "huggingface_hub",
+    "langchain",
+    "open_clip",
+    "openai",
+    "torch",
+    "torchvision",
+    "transformers",
+}
+LATE = {
+    "ipcir_tools.agents.agent",  # its middleware is a subclass of LangChain's
+    "ipcir_tools.demo.training.loop",  # these do nothing but train, so they import torch like any training script
+    "ipcir_tools.demo.training.model_card",
+    "ipcir_tools.demo.training.small_blip",
+    "ipcir_tools.demo.training.small_clip",
+    "ipcir_tools.demo.training.train",
+}
+"""Modules that import something heavy at once, and are themselves imported inside functions only."""
+
+LOAD = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def modules() -> list[str]:
+    found = []
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            parts = parts if folder == "ipcir_tools" else ("ipcir_tools", *parts)
+            found.append(".".join(parts).removesuffix(".__init__"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """The package as it is imported, in one tree: ``chains/`` and ``prompts/`` inside it."""
+    top = tmp_path_factory.mktemp("tree")
+    for folder in FOLDERS:
+        target = top / "ipcir_tools" / ("" if folder == "ipcir_tools" else folder)
+        shutil.copytree(
+            ROOT / folder, target, ignore=shutil.ignore_patterns("__pycache__", "models/*"), dirs_exist_ok=True
+        )
+    shutil.copy(ROOT / ".importlinter", top)
+    return top
+
+
+def lint(tree: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache"]
+    return subprocess.run(
+        command, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_contract_is_kept(tree):
+    done = lint(tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("images/reading.py", "from ipcir_tools.engine import engine", "images.reading -> ipcir_tools.engine.engine"),
+        (
+            "store/catalog.py",
+            "def late():\n    from ipcir_tools.engine import replay",
+            "store.catalog -> ipcir_tools.engine.replay",
+        ),
+        (
+            "chains/composition/chain.py",
+            "def late():\n    from ipcir_tools.engine import engine",
+            "chains.composition.chain -> ipcir_tools.engine.engine",
+        ),
+        ("engine/replay.py", "from ipcir_tools import fakes", "engine.replay -> ipcir_tools.fakes"),
+        (
+            "images/pixels.py",
+            "def late():\n    from ipcir_tools.images import reading",
+            "No cycles are allowed in ipcir_tools.images",
+        ),
+    ],
+)
+def test_an_import_that_runs_back_up_is_seen(tree, module, line, broken):
+    path = tree / "ipcir_tools" / module
+    text = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(f"{text}\n\n{line}\n", encoding="utf-8")
+        done = lint(tree)
+        assert done.returncode == 1
+        assert broken in " ".join(done.stdout.split())
+    finally:
+        path.write_text(text, encoding="utf-8")
+
+
+def test_heavy_libraries_are_imported_when_they_are_used():
+    early = [name for name in modules() if name not in LATE]
+    done = subprocess.run([sys.executable, "-c", LOAD, *early], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) & (HEAVY | {"importlinter"}) == set()
