@@ -184,6 +184,12 @@ class Components:
                 "leave --encoder and --models out to use its own, or choose another --home."
             )
 
+    def noted_encoder(self) -> Encoder:
+        """The encoder, with its name stored before its first feature is: a run may be killed at any moment."""
+        encoder = self.encoder
+        self.note_models()
+        return encoder
+
     def note_models(self) -> None:
         """Store which models make this gallery."""
         for key, value in noted_models(self.models).items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -23,7 +22,7 @@ from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import index_folders
-from ipcir_tools.types import ComposedQuery, Hit, ImageRecord, IndexReport, SearchResult, Turn, Where
+from ipcir_tools.types import Caption, ComposedQuery, Hit, ImageRecord, IndexReport, SearchResult, Turn, Where
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -31,16 +30,7 @@ if TYPE_CHECKING:
 
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.imagination.results import Imagination
-    from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.store.langchain_cache import CatalogCache
-
-
-@dataclass(frozen=True)
-class Caption:
-    """The caption of an image, and the image's id."""
-
-    id: str
-    text: str
 
 
 class Engine:
@@ -98,19 +88,13 @@ class Engine:
             paths,
             catalog=self.catalog,
             gallery=self.gallery,
-            encoder=self._noted_encoder,
+            encoder=self.components.noted_encoder,
             settings=self.settings,
             progress=progress,
         )
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
-
-    def _noted_encoder(self) -> Encoder:
-        """The encoder, with its name stored before its first feature is: a run may be killed at any moment."""
-        encoder = self.components.encoder
-        self.components.note_models()
-        return encoder
 
     # --- searches: each is stored as a turn
 
@@ -212,7 +196,7 @@ class Engine:
     def caption(self, reference: Reference) -> Caption:
         """The caption of an image; made once, then stored."""
         id_, pixels = self._remembered(reference)
-        return Caption(id_, self.components.features.captions([id_], pixels)[id_])
+        return Caption(id=id_, text=self.components.features.captions([id_], pixels)[id_])
 
     def imagine_target(
         self,
