@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class OpenClipEmbeddings(Embeddings):
     """Texts and pictures in one space. Every vector is ``[d]`` Python floats of unit norm: a dot product is a cosine.
 
-    The model is loaded when it is first needed, and once a process for each device and number type, whoever asks.
+    The model is loaded when it is first needed, and once a process for each device and number type.
     Every method raises ``ModelUnavailableError`` where it is not available. Those whose names begin with ``a`` run in a
     thread.
     """
@@ -86,7 +86,7 @@ class OpenClipEmbeddings(Embeddings):
         return self.embed_documents([text])[0]
 
     def embed_image(self, uris: list[str]) -> list[list[float]]:
-        """One vector for each picture file, under the name by which vector stores ask for it.
+        """One vector for each picture file, under the name that vector stores call.
 
         Raises NotFoundError or BadImageError, naming the file, for one that cannot be used; nothing is given for the
         others then. Any file may be named: check first what comes from users or agents.

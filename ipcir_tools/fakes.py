@@ -57,10 +57,10 @@ _OTHER_WORD = 0.3  # weight of a word that is no colour
 
 
 class FakeEncoder(Encoder):
-    """A space with real geometry: colour words lie where pictures in that colour lie.
+    """A space with real geometry: the word of a colour is near pictures in that colour.
 
     One axis per colour of ``COLOURS``, 16 for a picture's layout (a 4 x 4 grey thumbnail), the rest for all
-    other words, each in a direction of its own. ``images_encoded`` and ``texts_encoded`` count what was asked.
+    other words, each in a direction of its own. ``images_encoded`` and ``texts_encoded`` count the inputs.
     """
 
     def __init__(self, name: str = "fake:colours", *, dim: int = 64, batch_size: int = 64) -> None:
@@ -117,7 +117,7 @@ def colour_name(image: Image.Image) -> str:
 
 
 class ScriptedCaptioner(BatchCaptioner):
-    """Says what it is told: a function of the picture, or captions by the name of its main colour.
+    """Gives scripted captions: by a function of the picture, or captions by the name of its main colour.
 
     Without either it names the colour: ``a red picture``. A colour that the mapping lacks gets ``a picture``.
     ``images_captioned`` counts.
@@ -149,7 +149,7 @@ Reply = str | AIMessage | Exception
 
 
 class ScriptedChatModel(BaseChatModel):
-    """A chat model that gives ``replies`` one after the other, whoever asks, and raises those that are errors.
+    """A chat model that gives ``replies`` one after the other, whatever is sent, and raises those that are errors.
 
     A reply may be a function of the messages so far, for what has to quote them: ids, for one.
 
@@ -170,7 +170,7 @@ class ScriptedChatModel(BaseChatModel):
 
     @property
     def calls(self) -> int:
-        """How often it was asked."""
+        """The number of calls."""
         return len(self.received)
 
     def _generate(
@@ -184,7 +184,7 @@ class ScriptedChatModel(BaseChatModel):
             turn = len(self.received)
             self.received.append(list(messages))
         if turn >= len(self.replies):
-            raise IndexError(f"ScriptedChatModel was asked {turn + 1} times and has {len(self.replies)} replies")
+            raise IndexError(f"ScriptedChatModel was called {turn + 1} times and has {len(self.replies)} replies")
         scripted = self.replies[turn]
         reply = scripted(messages) if callable(scripted) else scripted
         if isinstance(reply, Exception):
@@ -223,7 +223,7 @@ class ScriptedChatModel(BaseChatModel):
 class PretendChatModel(BaseChatModel):
     """A chat model that answers the imagination's prompts out of the rules, to try prompts and chains offline.
 
-    It reads the data blocks of a prompt, answers in JSON where the prompt speaks of JSON, keeps to an "at most 30
+    It reads the data blocks of a prompt, answers in JSON where the prompt mentions JSON, keeps to an "at most 30
     words" in it, streams word by word, and counts words as tokens. A ``forgetful`` one drops the caption.
     """
 
@@ -264,19 +264,19 @@ class PretendChatModel(BaseChatModel):
         usage = _usage(messages, text)
         yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage, chunk_position="last"))
 
-    def _reply(self, said: str) -> str:
-        target = imagine_by_rules("" if self.forgetful else _block(said, "caption"), _block(said, "modification"))
-        most = re.search(r"at most (\d+) words", said)
+    def _reply(self, prompt: str) -> str:
+        target = imagine_by_rules("" if self.forgetful else _block(prompt, "caption"), _block(prompt, "modification"))
+        most = re.search(r"at most (\d+) words", prompt)
         words = target.description.split()[: int(most[1]) if most else None]
-        if "JSON" not in said:
+        if "JSON" not in prompt:
             return " ".join(words)
         lists = {"keep": target.keep, "add": target.add, "remove": target.remove, "alternatives": target.alternatives}
         return json.dumps({"description": " ".join(words), **lists}, ensure_ascii=False)
 
 
-def _block(said: str, name: str) -> str:
-    """What stands last between the tags of a name."""
-    found = re.findall(rf"<{name}>\n(.*?)\n</{name}>", said, re.DOTALL)
+def _block(prompt: str, name: str) -> str:
+    """The text in the last pair of tags of that name."""
+    found = re.findall(rf"<{name}>\n(.*?)\n</{name}>", prompt, re.DOTALL)
     return str(found[-1]) if found else ""
 
 

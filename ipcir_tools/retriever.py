@@ -55,7 +55,7 @@ class ComposedImageRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **arguments: Any
     ) -> list[Document]:
-        return documents_of(self._found(query, {"callbacks": run_manager.get_child()}, **arguments))
+        return documents_of(self._search(query, {"callbacks": run_manager.get_child()}, **arguments))
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **arguments: Any
@@ -65,7 +65,7 @@ class ComposedImageRetriever(BaseRetriever):
             None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **arguments
         )
 
-    def _found(
+    def _search(
         self,
         query: str,
         config: RunnableConfig,
@@ -104,6 +104,6 @@ def documents_of(result: SearchResult) -> list[Document]:
 
 
 def _document(hit: Hit, turn: str) -> Document:
-    said = shorten_json(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
+    text = shorten_json(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
     metadata = hit.model_dump(mode="json", exclude={"id", "caption"} | (set() if hit.judged else {"judged"}))
-    return Document(id=hit.id, page_content=said, metadata={**metadata, "turn": turn})
+    return Document(id=hit.id, page_content=text, metadata={**metadata, "turn": turn})

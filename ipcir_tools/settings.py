@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     llm_timeout: float = Field(default=30.0, gt=0)
     """Seconds that one imagination, or one caption of a chat model, may take in all, retries and repairs included."""
     prompt: str = "imagine.structured"
-    """Id of the prompt that asks for the imagination."""
+    """Id of the imagination's prompt."""
     prompts: Path | None = None
     """Folder of the user's own prompt files; each stands in for the package's of the same id, or is a new prompt."""
     rerank: int = Field(default=0, ge=0, le=20)
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     ``diffusers:PATH``, ``python:MODULE:NAME`` or ``wardrobe``. None: the demo models' own, and no drawing with others.
     Descriptions leave this machine only for an ``openai:`` model that is named here."""
     image_generator_base_url: str | None = None
-    """Base URL of a server that speaks OpenAI's images protocol; its key is OPENAI_API_KEY."""
+    """Base URL of a server with OpenAI's images protocol; its key is OPENAI_API_KEY."""
     image_generator_size: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
     """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
     image_generator_timeout: float = Field(default=120.0, gt=0)

@@ -29,7 +29,7 @@ def unquote(text: str) -> str:
 
 
 def error_line(error: BaseException, limit: int = 200) -> str:
-    """What an exception says, on one line of at most ``limit`` characters; its class where it says nothing."""
+    """The message of an exception on one line of at most ``limit`` characters; its class where it has no message."""
     return shorten(one_line(str(error)), limit) or type(error).__name__
 
 
@@ -107,6 +107,6 @@ def shorten_json(text: str, limit: int) -> str:
 def quote(text: str, limit: int = TEXT_LIMIT) -> str:
     """The text as a JSON string of one line with at most ``limit`` characters between its quotes.
 
-    Nothing in the text can end the string, so a model can be told that what is in quotes is data.
+    Nothing in the text can end the string, so a prompt can state that what is in quotes is data.
     """
     return json.dumps(shorten_json(text, limit), ensure_ascii=False)

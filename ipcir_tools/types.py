@@ -51,7 +51,7 @@ class ImageRecord(Value):
 class ImaginedTarget(Value):
     """The target picture in words, as a language model or the rules imagine it.
 
-    ``description`` says only what is to be seen: CLIP hears the noun in "without a belt", so absences stand in
+    ``description`` says only what is to be seen: CLIP responds to the noun in "without a belt", so absences stand in
     ``remove`` alone.
     """
 
@@ -65,18 +65,18 @@ class ImaginedTarget(Value):
 
 
 class Reply(Value):
-    """A model's reply as it is kept: what it says, who said it, and what it cost when it was made."""
+    """A model's reply as it is stored: its text, its model, and its cost when it was made."""
 
     text: str
     kind: str
-    """Which part asked: ``imagine``, ``ask``, ``rerank``, or ``llm`` for a model that a user gave the cache to."""
+    """The caller: ``imagine``, ``ask``, ``rerank``, or ``llm`` for a user's model with this cache."""
     model: str = ""
     prompt: str = ""
     """``imagine.structured@1#HASH8``; empty where no prompt file was used."""
     calls: int | None = None
     """Calls that it took, retries and repairs included. None: not known, as for replies of older catalogs."""
     repairs: int | None = None
-    """How often a model was shown its own reply and asked to mend it."""
+    """How often the model was sent its own reply again, to repair it."""
     seconds: float | None = None
     """How long the calls took."""
     input_tokens: int = 0
@@ -92,11 +92,11 @@ class ComposedQuery(Value):
     reference: str | None = None
     """Id of the reference picture, already resolved. None: the words alone are searched for."""
     modification: str = ""
-    """What should be different. Empty where a turn only picks another reference, or says what it likes."""
+    """What should be different. Empty where a turn only chooses another reference or gives feedback."""
     liked: tuple[str, ...] = ()
-    """Ids of pictures that this turn wants more of."""
+    """Ids of the liked pictures: the search moves towards them."""
     disliked: tuple[str, ...] = ()
-    """Ids of pictures that this turn wants less of."""
+    """Ids of the disliked pictures: the search moves away from them."""
     k: int = Field(default=10, ge=1)
     weight: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of the text in the fusion; the picture's is ``1 - weight``. None: the composer's default."""
@@ -110,7 +110,7 @@ class Judgement(Value):
     """The judgement of one hit by a vision model."""
 
     edit: float = Field(ge=0, le=10)
-    """How well the picture shows what was asked for, 0 to 10."""
+    """How well the picture shows the requested change, 0 to 10."""
     preservation: float = Field(ge=0, le=10)
     """How well it keeps of the reference what was not to change, 0 to 10."""
     reason: str
@@ -131,9 +131,9 @@ class Hit(Value):
     """Cosine with the text's feature; None where the composer used no text."""
     source: str
     caption: str | None = None
-    """The captioner's words if the catalog has them already; never made for a hit."""
+    """The caption if the catalog has one already; none is made for a hit."""
     judged: Judgement | None = None
-    """None where no model looked at it."""
+    """None where no vision model judged it."""
 
 
 class Turn(Value):
@@ -145,11 +145,11 @@ class Turn(Value):
     reference_source: str | None = None
     """The file or another origin of the reference; None where there is no reference."""
     caption: str | None = None
-    """The caption that was shown to the imaginer."""
+    """The caption that the imagination was made from."""
     imagined: ImaginedTarget | None = None
     hits: tuple[Hit, ...] = ()
     prompt: str | None = None
-    """Id, version and hash of the prompt that asked for the imagination; None where no prompt was used."""
+    """Id, version and hash of the imagination's prompt; None where no prompt was used."""
     models: dict[str, str] = Field(default_factory=dict)
     """The encoder's space, the captioner and the language model (or "rules") by part."""
     created: str
@@ -196,14 +196,14 @@ def _hit_line(hit: Hit) -> str:
 
 
 class SearchResult(Value):
-    """What a search gives back: the stored turn, how long each part took, and what the user should know."""
+    """The result of a search: the stored turn, how long each part took, and warnings for the user."""
 
     turn: Turn
     timings: dict[str, float] = Field(default_factory=dict)
     """Seconds by part."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """How often a model really worked for it: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``.
-    What was known already does not count."""
+    """How often the models were used for it: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``.
+    What was stored already does not count."""
     warnings: tuple[str, ...] = ()
     near_copies: int = 0
     """How many pictures were left out of the hits because they look the same as the reference."""
@@ -226,7 +226,7 @@ class SearchResult(Value):
 
 @dataclass(frozen=True)
 class Probe:
-    """What a composer asks the gallery.
+    """The query of a search, made by a composer.
 
     ``vector`` is ``[d]`` float32 of unit norm: candidates are its nearest neighbours by cosine. ``rescore`` maps
     candidate features ``[n, d]`` to scores ``[n]`` where the rule is not linear; None means the cosine itself.

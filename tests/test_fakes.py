@@ -101,7 +101,7 @@ def test_replies_come_in_turn_and_messages_are_kept():
     assert asyncio.run(model.ainvoke("b")).text == "two"
     with pytest.raises(TimeoutError, match="three"):
         model.invoke("c")
-    with pytest.raises(IndexError, match="asked 4 times and has 3 replies"):
+    with pytest.raises(IndexError, match="called 4 times and has 3 replies"):
         model.invoke("d")
     assert [messages[0].text for messages in model.received[:3]] == ["a", "b", "c"]
     assert model.calls == 4

@@ -51,7 +51,7 @@ MakePart = Callable[[Sequence[Job], DerivationContext], list[FloatArray]]
 
 @dataclass(frozen=True)
 class Composed:
-    """A probe and all that went into it. Features are ``[d]`` float32 of unit norm, None where not needed."""
+    """A probe and what it was made from. Features are ``[d]`` float32 of unit norm, None where not needed."""
 
     probe: Probe
     weight: float
@@ -94,10 +94,10 @@ def compose_all(
     composers = [effective_composer(request) for request in requests]
     require(models, composers)
     pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
-    seen = _seen(requests, composers)
+    needed = _needed_images(requests, composers)
     imagining = {i: pair for i, pair in enumerate(zip(requests, composers, strict=True)) if pair[1].imagines}
-    with work.part("encode_image", pictures=len(seen)):
-        images = features.images(seen, pixels, work.tally) if seen else {}
+    with work.part("encode_image", pictures=len(needed)):
+        images = features.images(needed, pixels, work.tally) if needed else {}
     with work.part("caption", requests=len(imagining)):
         captions = caption_references(imagining, features, pixels, progress, work.tally)
     with work.timed("imagine", bool(imagining)):
@@ -109,7 +109,7 @@ def compose_all(
     return _all_composed(jobs, images, work, counts)
 
 
-def _seen(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
+def _needed_images(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
     """The pictures whose features are needed: references, and what was liked or disliked."""
     wanted = [r.reference for r, c in zip(requests, composers, strict=True) if "reference" in c.needs]
     judged = [id_ for request in requests for id_ in (*request.liked, *request.disliked)]

@@ -169,10 +169,10 @@ def composers_of(text: str | None) -> tuple[str, ...]:
 
     if text is None:
         return ABLATION
-    said = [name.strip() for name in text.split(",") if name.strip()]
-    if not said:
+    parts = [name.strip() for name in text.split(",") if name.strip()]
+    if not parts:
         raise InvalidRequestError("--composers names none: write names with commas between, or all.")
-    names = [each for name in said for each in (COMPOSERS if name == "all" else [name])]
+    names = [each for name in parts for each in (COMPOSERS if name == "all" else [name])]
     return tuple(dict.fromkeys(composer_named(name).spec for name in names))  # each method once, by its true name
 
 
@@ -195,7 +195,7 @@ def check_sheet_of(engine: Engine, sheet: Path | None, *pictures: str) -> None:
 
 
 def save_sheet_of(settings: Settings, result: SearchResult, sheet: Path | None, as_json: bool) -> None:
-    """Draw a search's contact sheet, if one was asked for, and say where it is."""
+    """Draw a search's contact sheet, if a file is named for it, and print its name."""
     if sheet is not None:
         from ipcir_tools.cli.output.console import out
         from ipcir_tools.display.search_sheet import Strip, save_sheet

@@ -14,7 +14,7 @@ class Discount(Composer):
     """SDR-CIR's rule (its ``a`` is ``1 - weight``).
 
     ``S = (1 + b) * S_q - b * (S_t - S_m)`` with ``q = weight * t + (1 - weight) * v``: the description t says again
-    what the modification m does not ask for, and the picture v knows that better.
+    what the modification m does not ask for, and the picture v represents that better.
 
     The rule is linear, so it is one vector, ``(1 + b) * q - b * t + b * m``, and normalised it ranks the same. SDR-CIR
     has a model read the modification for m; here it is the text as it was typed.

@@ -14,7 +14,7 @@ class SemanticDelta(Composer):
     """SEIZE (Yang et al., ACM Multimedia 2024).
 
     ``S = S_after + neg * min(D, 0) + pos * max(D, 0)`` with ``D = S_after - S_before``, where ``S_after`` is the cosine
-    with the mean edit and ``S_before`` that with the mean caption. ``D`` says whether a picture went with the edit.
+    with the mean edit and ``S_before`` that with the mean caption. ``D`` is above zero for a picture with the edit.
     Alternatives of an imagined target are edits too, each with its caption once more, so that a caption with more of
     them weighs more in both means; in the paper each caption has one edit.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class TrainedComposer(Composer):
     """A method with a network of its own, trained for one encoder's feature space.
 
-    A subclass names the training that makes its network and says how the network is applied; ``ipcir train NAME``, the
+    A subclass names the training that makes its network and defines how it is applied; ``ipcir train NAME``, the
     engine and the evaluation find both here. Its ``needs`` include ``network`` and the parts that :meth:`apply` reads.
     """
 

@@ -1,4 +1,4 @@
-"""Pictures as tiles on one sheet: for a person, for an agent that asks to see them, for a model that judges them."""
+"""Pictures as tiles on one sheet: for people, for agents, and for vision models that judge them."""
 
 from __future__ import annotations
 

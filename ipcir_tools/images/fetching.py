@@ -1,4 +1,4 @@
-"""Fetching a picture from a URL without opening the machine's own network to whoever names the URL.
+"""Fetching a picture from a URL without access to the machine's own network.
 
 HTTP clients check a URL's host name at most, and resolve it again when they connect, so that a name server may answer
 with a public address first and a private one then (DNS rebinding). Here a name is resolved once, all its addresses are

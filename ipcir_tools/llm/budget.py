@@ -73,7 +73,7 @@ class CircuitBreaker:
         if (pause := self._open_until - time.monotonic()) > 0:
             raise NoReplyError(
                 f"the language model did not answer {self._unanswered} times in a row "
-                f"and is left alone for {pause:.0f} s",
+                f"and gets no request for {pause:.0f} s",
                 retry_after=pause,
             )
 

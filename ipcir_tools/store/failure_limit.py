@@ -1,4 +1,4 @@
-"""The limit of failures in a row after which a model is called no more."""
+"""The limit of failures in a row after which a model is not called again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from ipcir_tools.errors import ModelUnavailableError
 
 OUTAGES = 3
-"""A model that fails so often in a row is called no more."""
+"""Failures in a row after which a model is not called again."""
 
 
 class FailureLimit:
@@ -24,7 +24,7 @@ class FailureLimit:
 
     @property
     def reached(self) -> bool:
-        """Whether the model is to be called no more."""
+        """Whether the model is not to be called again."""
         return len(self._in_a_row) >= OUTAGES
 
     @contextmanager
@@ -45,7 +45,7 @@ class FailureLimit:
             self._in_a_row.clear()
         if self.reached:
             raise ModelUnavailableError(
-                f"{self._in_a_row[-1]} (Nothing more was asked after {OUTAGES} failures in a row.)"
+                f"{self._in_a_row[-1]} (No further call was made after {OUTAGES} failures in a row.)"
             )
         failures: list[ModelUnavailableError] = []
         try:

@@ -30,7 +30,7 @@ _ALLOWED = (
     *(Generation, GenerationChunk, ChatGeneration, ChatGenerationChunk),
     *(AIMessage, AIMessageChunk, ChatMessage, ChatMessageChunk),
 )
-"""All that a reply is made of: a row can name nothing else, so none can have code run or a secret read."""
+"""All that a reply is made of: a row can name nothing else, so no row can run code or read a secret."""
 _loads = inspect.unwrap(loads)  # the wrapper only warns every user of the cache that it is beta
 
 _RANDOM_ID = re.compile(r'"id": "lc_[0-9a-f-]{36}"')

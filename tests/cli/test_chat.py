@@ -208,7 +208,7 @@ def test_a_line_is_one_round_of_the_graph(chat, engine, monkeypatch):
 
 def test_what_is_unclear_is_noted_beside_the_hits(chat, capsys):
     lines = shown(capsys, chat, "something else")
-    assert any('In doubt: "something else" describes no picture' in line for line in lines)
+    assert any('Unclear: "something else" describes no picture' in line for line in lines)
 
 
 # --- what is shown

@@ -324,8 +324,8 @@ def test_a_server_that_never_answers_is_given_up(home, server):
         assert result.turn.imagined.origin == "fallback"
         assert best_colour(result.turn) == colour
     assert "did not answer in time (0.4 s allowed)" in results[0].warnings[0]
-    assert "is left alone" in results[-1].warnings[0]
-    assert len(server.bodies) <= 2, "after two questions without an answer it is left alone"
+    assert "gets no request" in results[-1].warnings[0]
+    assert len(server.bodies) <= 2, "after two questions without an answer it gets no request"
 
 
 def test_no_server_at_all(home, monkeypatch):

@@ -26,7 +26,7 @@ from ipcir_tools.agents.dialogue.state import (
     imagination_of,
     last_turn,
 )
-from ipcir_tools.agents.dialogue.user_input import DialogueRequest, last_input, named_picture, read_request
+from ipcir_tools.agents.dialogue.user_input import DialogueRequest, last_input, named_reference, read_request
 from ipcir_tools.chains.composition.requests import effective_composer, imagine_request, request_of
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.display.results import result_json, result_text
@@ -69,10 +69,10 @@ class DialogueNodes:
         given: Update = {name: state.get(name) for name in ("reference", "liked", "disliked")}
         given = {} if request.new_dialogue else given
         update = {**NEW_ROUND, "messages": [user_input.message]}
-        update |= self._apply(request, given, user_input.picture)
+        update |= self._apply(request, given, user_input.reference)
         return update if update["result"] else update | self._check_request(update, config)
 
-    def _apply(self, request: DialogueRequest, given: Mapping[str, Any], picture: str | None = None) -> Update:
+    def _apply(self, request: DialogueRequest, given: Mapping[str, Any], reference: str | None = None) -> Update:
         """A request, with what else was given for it, as changes of the state."""
         turn = self._engine.catalog.turn(request.turn).id if request.turn else None
         if request.show and turn:
@@ -83,7 +83,7 @@ class DialogueNodes:
         return {
             "turn": turn,
             "modification": request.modification,
-            "reference": request.reference or picture or given.get("reference"),
+            "reference": request.reference or reference or given.get("reference"),
             "liked": [*(given.get("liked") or ()), *request.liked],
             "disliked": [*(given.get("disliked") or ()), *request.disliked],
         }
@@ -123,12 +123,12 @@ class DialogueNodes:
             self._turns(state),
             state["modification"],
             options,
-            reference=self._named(reference) if reference else None,
-            liked=[*map(self._named, liked)],
-            disliked=[*map(self._named, disliked)],
+            reference=self._local_reference(reference) if reference else None,
+            liked=[*map(self._local_reference, liked)],
+            disliked=[*map(self._local_reference, disliked)],
         )
 
-    def _named(self, reference: str) -> str | Path:
+    def _local_reference(self, reference: str) -> str | Path:
         return self._engine.local_reference(reference) if self._trusted else reference
 
     def imagine(self, state: DialogueState, config: RunnableConfig) -> Update:
@@ -178,16 +178,16 @@ class DialogueNodes:
         reply = interrupt({name: clarification[name] for name in ("question", "why", "turn")})
         fields = reply if isinstance(reply, dict) else {"text": str(reply or "")}
         text, why = str(fields.get("text") or "").strip(), clarification["why"]
-        picture = str(fields.get("reference") or "") or (named_picture(text) if why == "no reference" else None)
-        messages = [AIMessage(clarification["question"]), HumanMessage(text or picture or "")]
+        reference = str(fields.get("reference") or "") or (named_reference(text) if why == "no reference" else None)
+        messages = [AIMessage(clarification["question"]), HumanMessage(text or reference or "")]
         update: Update = {"messages": messages, "question_asked": True, "clarification": None}
         meaning = classify_reply(text, why)
-        if meaning == "keep" and not picture:
+        if meaning == "keep" and not reference:
             return update
         update |= {"result": None, "imagined": None, "start": None} | ({"where": {}} if why == "filter" else {})
-        if meaning == "drop filter" or (picture and text in ("", picture)):
-            return update | ({"reference": picture} if picture else {})
-        return update | self._apply(read_request(text, state.get("turn"), last_turn(state)), state, picture)
+        if meaning == "drop filter" or (reference and text in ("", reference)):
+            return update | ({"reference": reference} if reference else {})
+        return update | self._apply(read_request(text, state.get("turn"), last_turn(state)), state, reference)
 
     def answer(self, state: DialogueState) -> Update:
         """The answer in words; its turn becomes the one to go on from, and the input of the round is cleared."""
@@ -198,7 +198,7 @@ class DialogueNodes:
             return {**NO_INPUT, **failed, "turn": self._existing_turn(state)}
         turn = result["turn"]
         _report("answer", turn=turn)
-        lines = [state.get("text") or "", *([f"In doubt: {clarification['message']}"] if clarification else [])]
+        lines = [state.get("text") or "", *([f"Unclear: {clarification['message']}"] if clarification else [])]
         return {**NO_INPUT, "messages": [AIMessage("\n".join(lines))], "turn": turn, "last_answer": turn}
 
     def _existing_turn(self, state: DialogueState) -> str | None:

@@ -18,7 +18,7 @@ class UserInput:
     """A message in parts."""
 
     text: str
-    picture: str | None
+    reference: str | None
     """A picture in the message, as a reference: a ``data:`` URI or a URL."""
     message: HumanMessage
     """The message as the dialogue keeps it: a picture in it is replaced by a mention."""
@@ -111,7 +111,7 @@ def _is_rank(reference: str | None) -> bool:
     return reference is not None and reference.isdecimal() and len(reference) <= 4
 
 
-def named_picture(text: str) -> str | None:
+def named_reference(text: str) -> str | None:
     """The picture that a text names and nothing else: an id, a file or a URL."""
     line = parse_line(f"new {text.strip()}")
     return line.reference if isinstance(line, New) and not line.modification else None

@@ -24,7 +24,7 @@ ERROR_CAP = 600
 
 
 class Arguments(BaseModel):
-    """Arguments of a tool. Unknown ones are refused, so that a model learns of a misspelled name."""
+    """Arguments of a tool. Unknown ones are an error, so that a misspelled name is reported to the model."""
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a hit's rank may come as a number
 

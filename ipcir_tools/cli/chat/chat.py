@@ -165,7 +165,7 @@ class Chat:
             )
         document, unclear = state["result"] or {}, state["clarification"]
         if unclear:
-            document = {**document, "warnings": [*document["warnings"], f"In doubt: {unclear['message']}"]}
+            document = {**document, "warnings": [*document["warnings"], f"Unclear: {unclear['message']}"]}
         self._arrive(result_from_json(document, self.engine.catalog.turn(document["turn"])))
 
     def _send(self, agent: AgentSession, text: str) -> None:

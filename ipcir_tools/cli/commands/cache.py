@@ -136,12 +136,12 @@ def _before(older: str | None) -> datetime | None:
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", older.strip())
     try:
-        return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else _refused(older)
+        return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else _no_age(older)
     except OverflowError:
-        return _refused(older)
+        return _no_age(older)
 
 
-def _refused(older: str) -> datetime:
+def _no_age(older: str) -> datetime:
     raise InvalidRequestError(f"--older {older[:40]!r} is no time: write 90m, 12h, 30d or 8w, or leave it out for all.")
 
 

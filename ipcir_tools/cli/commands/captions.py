@@ -38,9 +38,7 @@ def captions(
         Path | None, typer.Option(help="Folder of vectors and replies (default: ~/.ipcir/eval/captions-GALLERY).")
     ] = None,
     llm: LLM = None,
-    prompt: Annotated[
-        str | None, typer.Option(help="The prompt that asks --llm (default: imagine.structured).")
-    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="The prompt for --llm (default: imagine.structured).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure composers on captions that stand for pictures: thousands of queries in a minute, no picture needed.

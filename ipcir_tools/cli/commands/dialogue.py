@@ -68,7 +68,7 @@ def chat(
     the lines come from standard input, as from a script.
     """
     lines = None if script is None else _script(script)
-    with _opened(options) as engine:
+    with _open_engine(options) as engine:
         failed = _chat(engine, reference, lines, sheets)
     raise typer.Exit(1 if failed else 0)
 
@@ -80,7 +80,7 @@ def _script(file: Path) -> list[str]:
         raise InvalidRequestError(f"The script {file} cannot be read ({error}): name a text file.") from error
 
 
-def _opened(options: ModelOptions) -> Engine:
+def _open_engine(options: ModelOptions) -> Engine:
     """The engine, with progress bars that are gone before the first line is typed."""
     from ipcir_tools.cli.output.console import progress_bars
 

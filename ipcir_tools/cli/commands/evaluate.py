@@ -31,7 +31,7 @@ _RUN = "BENCH"
 
 
 class _BenchmarksOrCommands(TyperGroup):
-    """Takes a word that is not a command for the name of a benchmark."""
+    """Treats a word that is not a command as the name of a benchmark."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in {*self.commands, "-h", "--help"}:

@@ -74,7 +74,7 @@ def _changed(a: Garment, b: Garment) -> str:
 
 def with_partners(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
     """All pictures, followed by the partner of each of the first ``n``, in the same order."""
-    other = _drawn(partners(data, n, seed), folder / f"partners-{n}-{seed}.npy", "drawing pairs", progress)
+    other = _load_or_draw(partners(data, n, seed), folder / f"partners-{n}-{seed}.npy", "drawing pairs", progress)
     return Corpus(
         np.concatenate([data.pixels, other.pixels]), data.garments + other.garments, data.scenes + other.scenes
     )
@@ -88,10 +88,10 @@ def paired(data: Corpus, n: int, seed: int, folder: Path, progress: Progress) ->
 
 def corpus(part: Part, n: int, seed: int, folder: Path, progress: Progress) -> Corpus:
     """Draw the pictures, or read them from ``folder``."""
-    return _drawn(worlds(part, n, seed), folder / f"{part}-{n}-{seed}.npy", f"drawing {part}", progress)
+    return _load_or_draw(worlds(part, n, seed), folder / f"{part}-{n}-{seed}.npy", f"drawing {part}", progress)
 
 
-def _drawn(drawn: list[tuple[Garment, Scene]], path: Path, what: str, progress: Progress) -> Corpus:
+def _load_or_draw(drawn: list[tuple[Garment, Scene]], path: Path, what: str, progress: Progress) -> Corpus:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         chunks = [drawn[i : i + _CHUNK] for i in range(0, len(drawn), _CHUNK)]

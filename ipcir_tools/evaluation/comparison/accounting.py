@@ -94,7 +94,7 @@ def latency(imaginations: Sequence[Imagination]) -> Latency | None:
 
 
 def _held_back(made: Imagination) -> bool:
-    """Whether no model was called: the server is left alone for a while, or the image is not available."""
+    """Whether no model was called: the circuit breaker is open, or the image is not available."""
     uncalled = made.cost is None or not made.cost.calls
     return made.target.origin == "fallback" and not made.calls and uncalled
 
@@ -111,7 +111,7 @@ def _missing(paid: Mapping[str, ReplyCost], unknown: int) -> str:
     if not unknown and _tokens(paid) == (0, 0):
         return "no reply came"
     if unknown and _tokens(paid) == (0, 0):
-        return "the server does not say how many tokens it used"
+        return "the server does not report how many tokens it used"
     return f"the tokens of {unknown:,} replies are not known" if unknown else ""
 
 

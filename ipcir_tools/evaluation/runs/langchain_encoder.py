@@ -48,7 +48,7 @@ def load_embeddings(name: str) -> Embeddings:
     """
     from langchain_core.embeddings import Embeddings
 
-    found = _named(name)
+    found = _import_named(name)
     if not isinstance(found, Embeddings) and callable(found):
         try:
             found = found()
@@ -67,7 +67,7 @@ def load_embeddings(name: str) -> Embeddings:
 _WAY_OUT = "It is called without arguments: name a function of yours that sets it up."
 
 
-def _named(name: str) -> Any:
+def _import_named(name: str) -> Any:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute.isidentifier()):
         raise InvalidRequestError(f"{excerpt(name)!r} is not a name of embeddings: write {GRAMMAR}.")

@@ -58,7 +58,7 @@ class ImaginationRecorder:
         return self._calls.count
 
     def retry(self, wait: Callable[[float], None]) -> bool:
-        """Repeat the requests that were held back while the server was left alone; whether any was sent.
+        """Repeat the requests that were held back while the circuit breaker was open; whether any was sent.
 
         ``wait`` waits for so many seconds. It goes on as long as the server answers in between; what is left when it
         no longer does (``BREAKS``) stays held back.

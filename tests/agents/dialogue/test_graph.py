@@ -362,7 +362,7 @@ def test_what_was_found_may_be_kept(dialogue):
     asked = question(dialogue.invoke(says("with a submarine"), THREAD))
     state = dialogue.invoke(Command(resume="show them, please"), THREAD)
     assert (state["turn"], state["result"]["turn"]) == (asked["turn"], asked["turn"])
-    assert "In doubt" not in last_text(state)
+    assert "Unclear: " not in last_text(state)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_there_is_never_a_second_question_in_a_round(dialogue):
     dialogue.invoke(says("something else"), THREAD)
     state = dialogue.invoke(Command(resume="with a submarine"), THREAD)
     assert "__interrupt__" not in state
-    assert 'In doubt: None of the pictures shows "with a submarine" well.' in last_text(state)
+    assert 'Unclear: None of the pictures shows "with a submarine" well.' in last_text(state)
     state = dialogue.invoke(says("another one"), THREAD)
     assert question(state)["why"] == "unclear", "the next round may ask again"
     assert "empty" in last_text(dialogue.invoke(Command(resume=""), THREAD))
@@ -414,7 +414,7 @@ def test_where_nobody_can_be_asked_the_doubt_stands_in_the_answer(engine, words,
     dialogue = build_dialogue(engine, ask=asks, checkpointer=None if asks else InMemorySaver())
     state = dialogue.invoke(says(words, **given), thread)
     assert "__interrupt__" not in state
-    assert f"In doubt: {told}" in last_text(state)
+    assert f"Unclear: {told}" in last_text(state)
     assert state["turn"] == state["result"]["turn"]
 
 

@@ -355,7 +355,7 @@ def test_no_arm_goes_without_requests_because_of_another(folder, server):
     server.answer = hangs_on_text
     simple, structured = compared(folder, timeout=0.4).arms
     assert simple.queries == {"fallback": N}
-    assert structured.replies.forms == {"json": N}, "asked again when the server was no longer left alone"
+    assert structured.replies.forms == {"json": N}, "asked again when the server was called again"
     assert structured.this_run.held_back == 0
     assert not structured.mostly_unsent
     assert set(structured.against_baseline) == set(structured.figures)
@@ -406,7 +406,7 @@ def test_tokens_that_no_server_tells_are_not_none(folder, server):
         assert cost_cells(arm)[3:5] == [f"{100 * (N - some)}+", f"{20 * (N - some)}+"]
     server.tells = lambda asked: False
     (arm,) = compared(folder, "imagine.structured", prices=prices).arms
-    assert "does not say how many tokens" in arm.cost.unpriced
+    assert "does not report how many tokens" in arm.cost.unpriced
     assert cost_cells(arm)[3:6] == ["-", "-", "-"]
 
 
