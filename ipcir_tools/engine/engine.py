@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -14,8 +15,8 @@ from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query
 from ipcir_tools.engine.ranking import HitRanker
 from ipcir_tools.engine.references import Reference, local_reference
 from ipcir_tools.engine.turn import TurnMaker
-from ipcir_tools.engine.validation import checked_text
-from ipcir_tools.errors import EmptyGalleryError
+from ipcir_tools.engine.validation import check_turn_id, checked_text
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
@@ -83,6 +84,8 @@ class Engine:
 
     def index(self, paths: Sequence[Path], progress: Progress | None = None) -> IndexReport:
         """Put the images in files and folders into the gallery; see :func:`index_folders`."""
+        if isinstance(paths, str | Path):
+            raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.components.check_space()
         report = index_folders(
             paths,
@@ -131,8 +134,8 @@ class Engine:
         options: SearchOptions | None = None,
         *,
         reference: Reference | None = None,
-        liked: Sequence[Reference] = (),
-        disliked: Sequence[Reference] = (),
+        liked: Sequence[Reference | int] = (),
+        disliked: Sequence[Reference | int] = (),
         config: RunnableConfig | None = None,
         **keywords: Unpack[SearchKeywords],
     ) -> SearchResult:
@@ -142,6 +145,7 @@ class Engine:
         given are that turn's, except ``rerank``. Refining one turn twice makes a branch. (It has many parameters, for a
         program or a notebook writes them here; everything below passes a :class:`TurnRequest`.)
         """
+        check_turn_id(turn)
         request = TurnRequest(modification, _updated(options, keywords), reference, liked, disliked)
         return self.take_turn(turn, request, config)
 
@@ -242,4 +246,7 @@ class Engine:
 
 
 def _updated(options: SearchOptions | None, keywords: SearchKeywords) -> SearchOptions:
+    if unknown := set(keywords) - {field.name for field in fields(SearchOptions)}:
+        known = ", ".join(field.name for field in fields(SearchOptions))
+        raise InvalidRequestError(f"There is no option {min(unknown)!r} of a search: there are {known}.")
     return (options or SearchOptions()).updated(**keywords)

@@ -29,8 +29,8 @@ class TurnRequest:
     modification: str
     options: SearchOptions
     reference: Reference | None = None
-    liked: Sequence[Reference] = ()
-    disliked: Sequence[Reference] = ()
+    liked: Sequence[Reference | int] = ()
+    disliked: Sequence[Reference | int] = ()
 
 
 PreparedQuery = tuple[ComposedQuery, "dict[str, Image.Image]"]
@@ -71,7 +71,7 @@ def _prepare_search(request: TurnRequest, catalog: Catalog, settings: Settings) 
 
 def _prepare_refinement(parent: Turn, request: TurnRequest, catalog: Catalog, settings: Settings) -> PreparedQuery:
     reference, liked, disliked = request.reference, request.liked, request.disliked
-    has_words = bool(request.modification.strip())
+    has_words = not isinstance(request.modification, str) or bool(request.modification.strip())
     check_judged(liked, disliked)
     if not (has_words or reference or liked or disliked):
         raise InvalidRequestError(
@@ -80,7 +80,7 @@ def _prepare_refinement(parent: Turn, request: TurnRequest, catalog: Catalog, se
         )
     last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
 
-    def resolved_id(name: Reference) -> str:
+    def resolved_id(name: Reference | int) -> str:
         record, opened = resolve_reference(hit_id(name, parent), catalog, settings)
         records.append(record)
         pixels.update(opened)

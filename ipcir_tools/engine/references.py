@@ -47,6 +47,10 @@ def resolve(
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """
+    if not isinstance(reference, str | Path | Image.Image):
+        raise InvalidRequestError(
+            f"A reference is a string, a Path or a PIL image, not {type(reference).__name__}: of a hit, give its id."
+        )
     if isinstance(reference, str):
         return _from_text(reference.strip(), catalog, settings, fetch)
     try:
@@ -67,8 +71,10 @@ def local_reference(text: str, catalog: Catalog) -> str | Path:
     return text if _ID.fullmatch(name) and catalog.find(name.lower()) else Path(text)
 
 
-def hit_id(reference: Reference, turn: Turn) -> Reference:
-    """The id of the hit of ``turn`` that a rank names ("3"); any other reference as it is. Raises NotFoundError."""
+def hit_id(reference: Reference | int, turn: Turn) -> Reference:
+    """The id of the hit of ``turn`` that a rank names ("3" or 3); any other as it is. Raises NotFoundError."""
+    if isinstance(reference, int):
+        reference = str(reference)
     rank = _DIGITS.fullmatch(reference.strip()) if isinstance(reference, str) else None
     if rank is None:
         return reference

@@ -23,6 +23,7 @@ MAX_JUDGED = 50
 
 def checked_text(text: str, what: str = "modification") -> str:
     """The text on one line. Raises InvalidRequestError where it is empty, too long or no text at all."""
+    _check_type(text, str, f"The {what}", "a text")
     flat = one_line(text)
     if not flat:
         raise InvalidRequestError(f'The {what} is empty: say what the picture should show, such as "make it blue".')
@@ -33,8 +34,20 @@ def checked_text(text: str, what: str = "modification") -> str:
     return flat
 
 
+def _check_type(value: object, kind: type | tuple[type, ...], what: str, expected: str) -> None:
+    """Raises InvalidRequestError for a value of another type; a bool is no number."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidRequestError(f"{what} must be {expected}, not {type(value).__name__}.")
+
+
+def check_turn_id(turn: object) -> None:
+    """Raises InvalidRequestError for anything but the id of a turn."""
+    _check_type(turn, str, "The turn", "the id of an earlier turn, such as result.turn.id")
+
+
 def check_k(k: int) -> None:
-    """Raises InvalidRequestError for a number of pictures that cannot be asked for."""
+    """Raises InvalidRequestError for a number of hits that is out of range."""
+    _check_type(k, int, "k", "a whole number")
     if not 1 <= k <= MAX_HITS:
         raise InvalidRequestError(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
 
@@ -46,13 +59,19 @@ def check_judged(liked: Sequence[object], disliked: Sequence[object]) -> None:
             "Pictures that are liked or disliked come as a list of ids or ranks, even a single one."
         )
     if len(liked) + len(disliked) > MAX_JUDGED:
-        raise InvalidRequestError(f"More than {MAX_JUDGED} pictures are liked or disliked: name the most telling ones.")
+        raise InvalidRequestError(f"More than {MAX_JUDGED} pictures are liked or disliked: name fewer.")
 
 
 def check_options(options: SearchOptions) -> None:
     """Raises InvalidRequestError for an option that is out of its range, and for an unknown composer or filter."""
     if options.k is not None:
         check_k(options.k)
+    if options.weight is not None:
+        _check_type(options.weight, (int, float), "The weight", "a number from 0 to 1")
+    if options.rerank is not None:
+        _check_type(options.rerank, int, "rerank", "a whole number")
+    if options.composer is not None:
+        _check_type(options.composer, str, "The composer", "a name, such as 'sum' or 'discount:b=0.5'")
     if options.weight is not None and not 0.0 <= options.weight <= 1.0:
         raise InvalidRequestError(
             f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."

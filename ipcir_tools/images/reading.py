@@ -124,6 +124,8 @@ def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
     """
     try:
         _check_size(image.size, settings)
+        if not all(image.size):
+            raise BadImageError("it has no pixels")
         own = image.copy()  # also reads the pixels of an image that is open as a file
         turn_upright(own)
         pixels = to_rgb(own)
