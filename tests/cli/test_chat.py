@@ -250,7 +250,7 @@ def test_the_tree_shows_branches_and_a_star(chat, capsys):
     chat.handle("undo")
     chat.handle("more like 1")
     head, *rows = shown(capsys, chat, "turns")
-    assert head.split() == ["turn", "asked", "best", "hit"]
+    assert head.split() == ["turn", "request", "best", "hit"]
     assert [re.sub(r"^ t\w+ +(\*?) +(.*?)  .*$", r"\1\2", row) for row in rows] == [
         "in blue",
         "in green",

@@ -373,7 +373,7 @@ def test_an_arm_without_calls_has_a_note_and_no_difference(folder, server, monke
     assert all(900 < seconds <= 1000 for seconds in waited)
     assert (structured.this_run.held_back, structured.this_run.calls) == (N, 0)
     assert (structured.mostly_unsent, structured.against_baseline) == (True, {})
-    assert structured.cost.unpriced == "it was never asked"
+    assert structured.cost.unpriced == "no request was sent to it"
     (note,) = [note for note in found.notes if note.startswith("imagine.structured: ")]
     assert f"{N} of {N} questions were never sent" in note
     assert "too few requests" in comparison_html(found, lambda name: None)
@@ -440,10 +440,10 @@ def test_requests_calls_and_hits_of_failures_that_are_shared():
 
     cost = Paid("key", 1, 0, 0)
     answers = {
-        "asked": fallback(1, cost),
+        "called": fallback(1, cost),
         "shared": fallback(0, cost),
         "held back": fallback(0, Paid("other", 0, 0, 0), retry_after=5.0),
-        "unseen": fallback(0, None),
+        "not called": fallback(0, None),
     }
     recorder = ImaginationRecorder(RunnableLambda(lambda request: answers[request.modification]))
     for text in answers:
