@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipcir_tools.evaluation.benchmarks.registry import ANY, BENCHMARKS, BenchmarkChoice, BenchmarkEntry, choose
+
+if TYPE_CHECKING:
+    from ipcir_tools.evaluation.reports.report import Report
 
 WARDROBE = BenchmarkEntry(
     "ipcir_tools.demo.gallery:wardrobe_benchmark",
@@ -46,10 +50,30 @@ KeepReference = Annotated[
     bool | None, typer.Option("--keep-reference", help="JSONL: leave the reference in the ranking.")
 ]
 
-Composers = Annotated[
-    str | None, typer.Option(help="Names with commas between, or all (default: the ablation of the paper).")
-]
 HitsShown = Annotated[int, typer.Option("-k", help="Hits shown for each query to look at.", min=1, max=20)]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What is measured, and where the report is written."""
+
+    composers: Annotated[
+        str | None, typer.Option(help="Names with commas between, or all (default: the ablation of the paper).")
+    ] = None
+    k: HitsShown = 6
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with pictures.")] = None
+    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None
+
+    def write(self, report: Report, page: Callable[[], str]) -> list[Path]:
+        """Write the report into the files that are named, its ``page`` for ``html``; the files written."""
+        from ipcir_tools.evaluation.reports.markdown import report_markdown
+        from ipcir_tools.files import write_text
+
+        if self.html:
+            write_text(self.html, page())
+        if self.markdown:
+            write_text(self.markdown, report_markdown(report))
+        return [path for path in (self.html, self.markdown) if path]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from ipcir_tools.errors import InvalidRequestError
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.engine.engine import Engine
-    from ipcir_tools.evaluation.reports.report import Report
     from ipcir_tools.search_options import SearchOptions
     from ipcir_tools.settings import Settings
     from ipcir_tools.types import SearchResult, Turn
@@ -67,20 +66,26 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """Where the gallery is and which models are used; None: as the settings say."""
+class GalleryOptions:
+    """Where the gallery is and which models read its pictures; None: as the settings say."""
 
     home: Home = None
     models: Models = None
     encoder: EncoderName = None
     captioner: CaptionerName = None
-    llm: LLM = None
 
     def settings(self, **chosen: Any) -> Settings:
         """The settings with these options, and with ``chosen`` before them. Raises InvalidRequestError."""
         from ipcir_tools.settings import load_settings
 
         return load_settings(**{**asdict(self), **chosen})
+
+
+@dataclass(frozen=True)
+class ModelOptions(GalleryOptions):
+    """The same, and the language model that imagines."""
+
+    llm: LLM = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def engine_for(options: ModelOptions | None = None, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
+def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
     """The engine for one command, with its progress bars; ``chosen`` are further settings."""
     from ipcir_tools.cli.output.console import progress_bars
 
@@ -169,18 +174,6 @@ def composers_of(text: str | None) -> tuple[str, ...]:
         raise InvalidRequestError("--composers names none: write names with commas between, or all.")
     names = [each for name in parts for each in (COMPOSERS if name == "all" else [name])]
     return tuple(dict.fromkeys(composer_named(name).spec for name in names))  # each method once, by its true name
-
-
-def write_report(report: Report, html: Path | None, markdown: Path | None, page: Callable[[], str]) -> list[Path]:
-    """Write an evaluation's report into the files that are named, its ``page`` for ``html``; what was written."""
-    from ipcir_tools.evaluation.reports.markdown import report_markdown
-    from ipcir_tools.files import write_text
-
-    if html:
-        write_text(html, page())
-    if markdown:
-        write_text(markdown, report_markdown(report))
-    return [path for path in (html, markdown) if path]
 
 
 def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:

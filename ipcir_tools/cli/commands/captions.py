@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipcir_tools.cli.benchmark_options import Composers, HitsShown
-from ipcir_tools.cli.options import LLM, AsJson, composers_of, print_result, write_report
+from ipcir_tools.cli.benchmark_options import ReportOptions
+from ipcir_tools.cli.options import LLM, AsJson, composers_of, print_result, with_options
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -28,14 +28,12 @@ _EMBEDDINGS = (
 )
 
 
+@with_options
 def captions(
     gallery: Annotated[Path, typer.Option(help=_GALLERY)],
     queries: Annotated[Path, typer.Option(help=_QUERIES)],
     embeddings: Annotated[str, typer.Option(help=_EMBEDDINGS, metavar="MODULE:NAME")],
-    composers: Composers = None,
-    k: HitsShown = 6,
-    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    shown: ReportOptions,
     home: Annotated[
         Path | None, typer.Option(help="Folder of vectors and replies (default: ~/.ipcir/eval/captions-GALLERY).")
     ] = None,
@@ -47,20 +45,20 @@ def captions(
 
     An entry of the gallery is the mean of its captions. A run that was killed continues where it was.
     """
-    names = composers_of(composers)
+    names = composers_of(shown.composers)
     from ipcir_tools.files import check_outputs
 
-    check_outputs(html, markdown)
+    check_outputs(shown.html, shown.markdown)
     from ipcir_tools.evaluation.runs.captions_only import evaluate_captions
 
     with caption_engine(gallery, queries, embeddings, home, llm=llm, prompt=prompt) as (engine, benchmark, progress):
-        report = evaluate_captions(engine, benchmark, names, top=k, progress=progress)
+        report = evaluate_captions(engine, benchmark, names, top=shown.k, progress=progress)
     from ipcir_tools.cli.output.evaluation import show_report, show_unusable
     from ipcir_tools.evaluation.reports.html import report_html
     from ipcir_tools.evaluation.reports.report import report_json
 
     page = partial(report_html, report, lambda name: None, benchmark.first_captions)
-    written = write_report(report, html, markdown, page)
+    written = shown.write(report, page)
 
     def show() -> None:
         show_report(report, written)

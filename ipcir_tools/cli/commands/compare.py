@@ -6,22 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipcir_tools.cli.benchmark_options import NAMES, BenchmarkOptions, HitsShown
 from ipcir_tools.cli.commands.captions import caption_engine
-from ipcir_tools.cli.options import (
-    AsJson,
-    CaptionerName,
-    EncoderName,
-    Home,
-    Models,
-    engine_for,
-    print_result,
-    with_options,
-)
+from ipcir_tools.cli.options import AsJson, GalleryOptions, engine_for, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -47,10 +38,26 @@ Bench = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _CaptionOptions:
+    """Captions in place of pictures."""
+
+    queries_file: Annotated[
+        Path | None,
+        typer.Option(help="A JSONL file of queries over the captions in the file --gallery, in place of pictures."),
+    ] = None
+    embeddings: Annotated[
+        str | None,
+        typer.Option(help="With --queries-file: LangChain Embeddings as MODULE:NAME.", metavar="MODULE:NAME"),
+    ] = None
+
+
 @with_options
 def compare(
     named: Annotated[list[str], typer.Argument(help="Ids of prompts; rules, for the rules.", metavar="PROMPT...")],
     part: BenchmarkOptions,
+    options: GalleryOptions,
+    captions: _CaptionOptions,
     llm: Annotated[
         list[str] | None, typer.Option(help="A model that answers the prompts; repeat it for several [IPCIR_LLM].")
     ] = None,
@@ -61,21 +68,9 @@ def compare(
         Path | None,
         typer.Option(help='JSON with dollars for a million tokens: {"openai:gpt-5-mini": {"input": 1, "output": 2}}.'),
     ] = None,
-    queries_file: Annotated[
-        Path | None,
-        typer.Option(help="A JSONL file of queries over the captions in the file --gallery, in place of pictures."),
-    ] = None,
-    embeddings: Annotated[
-        str | None,
-        typer.Option(help="With --queries-file: LangChain Embeddings as MODULE:NAME.", metavar="MODULE:NAME"),
-    ] = None,
     k: HitsShown = 6,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as one HTML page with pictures.")] = None,
     prompts: Folder = None,
-    home: Home = None,
-    models: Models = None,
-    encoder: EncoderName = None,
-    captioner: CaptionerName = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare prompts and models on the same queries: recall, failures and cost.
@@ -91,13 +86,12 @@ def compare(
 
     if html:
         check_writable(html)
-    if queries_file is not None:
-        files = _caption_files(part.gallery, queries_file, embeddings, benchmark)
+    if captions.queries_file is not None:
+        files = _caption_files(part.gallery, captions.queries_file, captions.embeddings, benchmark)
         _check_needs_no_images(arms)
-        comparison, page = _on_captions(plan, *files, home, prompts)
+        comparison, page = _on_captions(plan, *files, options.home, prompts)
     else:
-        chosen = {"prompts": prompts, "models": models, "encoder": encoder, "captioner": captioner}
-        comparison, page = _on_pictures(plan, part.choose(benchmark or "wardrobe"), home, chosen)
+        comparison, page = _on_pictures(plan, part.choose(benchmark or "wardrobe"), options, prompts)
     if html:
         write_text(html, page())
     from ipcir_tools.cli.output.prompts import show_comparison
@@ -185,14 +179,13 @@ def _prices(path: Path | None) -> Prices | None:
         ) from error
 
 
-def _on_pictures(plan: _Plan, choice: BenchmarkChoice, home: Path | None, chosen: dict[str, Any]) -> ComparisonPage:
-    place = choice.home(home)
-    settings = {**chosen, "home": place, "models": chosen["models"] or choice.entry.models}
-    with engine_for(**settings) as (engine, progress):
+def _on_pictures(plan: _Plan, choice: BenchmarkChoice, options: GalleryOptions, prompts: Path | None) -> ComparisonPage:
+    home, models = choice.home(options.home), options.models or choice.entry.models
+    with engine_for(options, home=home, models=models, prompts=prompts) as (engine, progress):
         from ipcir_tools.evaluation.comparison.html import comparison_html
         from ipcir_tools.evaluation.reports.page import thumbnails
 
-        comparison, gallery = plan.run(engine, choice.load(place, progress), progress)
+        comparison, gallery = plan.run(engine, choice.load(home, progress), progress)
     return comparison, lambda: comparison_html(comparison, thumbnails(gallery.files, engine.settings))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipcir_tools.cli.benchmark_options import NAMES, Bench, BenchmarkOptions, Composers, Families, HitsShown
+from ipcir_tools.cli.benchmark_options import NAMES, Bench, BenchmarkOptions, Families, ReportOptions
 from ipcir_tools.cli.commands.captions import captions as captions_command
 from ipcir_tools.cli.options import (
     AsJson,
@@ -19,7 +19,6 @@ from ipcir_tools.cli.options import (
     engine_for,
     print_result,
     with_options,
-    write_report,
 )
 from ipcir_tools.errors import InvalidRequestError
 
@@ -54,10 +53,7 @@ def benchmark(
     bench: Bench,
     part: BenchmarkOptions,
     options: ModelOptions,
-    composers: Composers = None,
-    k: HitsShown = 6,
-    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with pictures.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    shown: ReportOptions,
     submission: Annotated[
         Path | None, typer.Option(help="cirr, circo: write the file for the server, of the first of --composers.")
     ] = None,
@@ -68,10 +64,10 @@ def benchmark(
     Pictures and what is made of them are kept in ~/.ipcir/eval/NAME, unless --home names another folder.
     """
     choice = part.choose(bench)
-    names = composers_of(composers)
+    names = composers_of(shown.composers)
     from ipcir_tools.files import check_outputs
 
-    check_outputs(html, markdown, submission)
+    check_outputs(shown.html, shown.markdown, submission)
     home = choice.home(options.home)
     with engine_for(options, home=home, models=options.models or choice.entry.models) as (engine, progress):
         from ipcir_tools.evaluation.reports.html import report_html
@@ -83,11 +79,11 @@ def benchmark(
         loaded = choice.load(home, progress)
         if submission:
             check_submission(loaded)
-        run = Run(engine, loaded, names, top=DEPTH if submission else k, progress=progress)
+        run = Run(engine, loaded, names, top=DEPTH if submission else shown.k, progress=progress)
         measured = run.measure()
         report = summarise(engine, run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
-        written = write_report(report, html, markdown, lambda: report_html(report, small))
+        written = shown.write(report, lambda: report_html(report, small))
         refusal = None
         try:
             written += submit(measured, submission) if submission else []
