@@ -67,8 +67,8 @@ class OpenClipEmbeddings(Embeddings):
     @classmethod
     def from_engine(cls, engine: Engine) -> Self:
         """The embeddings of an engine's own gallery: its encoder, loaded once for both, and its limits."""
-        made = cls(engine.models.encoder, settings=engine.settings)
-        made._load = lambda: engine.encoder
+        made = cls(engine.components.models.encoder, settings=engine.settings)
+        made._load = lambda: engine.components.encoder
         return made
 
     @cached_property

@@ -23,6 +23,7 @@ from langchain_core.runnables import RunnableConfig, run_in_executor
 from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.engine.queries import TurnRequest
 from ipcir_tools.engine.references import Reference
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.text import shorten_json
@@ -83,9 +84,7 @@ class ComposedImageRetriever(BaseRetriever):
         options = SearchOptions(**keywords).or_else(self._options())
         if turn is None and reference is None:
             reference = self.reference
-        return self.engine.take_turn(
-            turn, query, options, reference=reference, liked=liked, disliked=disliked, config=config
-        )
+        return self.engine.take_turn(turn, TurnRequest(query, options, reference, liked, disliked), config)
 
     def _options(self) -> SearchOptions:
         return SearchOptions(k=self.k, weight=self.weight, where=self.where, composer=self.composer, rerank=self.rerank)

@@ -48,6 +48,13 @@ class ImageRecord(Value):
     """Pillow's format name in lower case: ``jpeg``, ``png``, ``gif``, ..."""
 
 
+class Caption(Value):
+    """The caption of an image, and the image's id."""
+
+    id: str
+    text: str
+
+
 class ImaginedTarget(Value):
     """The target picture in words, as a language model or the rules imagine it.
 

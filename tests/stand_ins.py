@@ -70,6 +70,6 @@ class StandInNetwork:
 
 def equipped(engine: Any) -> Any:
     """The engine with an image generator and networks, so that it can run every composer."""
-    engine.image_generator = FlatImageGenerator()
-    engine.trained_network = lambda name: StandInNetwork(name, engine.encoder)
+    engine.components.image_generator = FlatImageGenerator()
+    engine.components.trained_network = lambda name: StandInNetwork(name, engine.components.encoder)
     return engine

@@ -168,9 +168,9 @@ def test_the_model_of_an_engine_is_the_engines(squares, tmp_path):
     with Engine.open(Settings(home=tmp_path / "home", models="demo", max_bytes=50)) as engine:
         embeddings = OpenClipEmbeddings.from_engine(engine)
         assert "encoder" not in vars(engine)
-        engine.encoder = FakeEncoder()
+        engine.components.encoder = FakeEncoder()
         embeddings.embed_query("red")
-        assert (embeddings.encoder, embeddings.model) == (engine.encoder, MODEL)
+        assert (embeddings.encoder, embeddings.model) == (engine.components.encoder, MODEL)
         with pytest.raises(BadImageError, match="limit of 50 "):
             embeddings.embed_image([squares["red"]])
 

@@ -94,8 +94,10 @@ def pictures(tmp_path_factory) -> Path:
 
 def opened(home: Path, **chosen: Any) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, **chosen))
-    engine.encoder, engine.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
-    engine.captioner = ScriptedCaptioner(lambda picture: CAPTIONS.get(c := colour_name(picture), f"a {c} shirt"))
+    engine.components.encoder, engine.components.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
+    engine.components.captioner = ScriptedCaptioner(
+        lambda picture: CAPTIONS.get(c := colour_name(picture), f"a {c} shirt")
+    )
     return engine
 
 

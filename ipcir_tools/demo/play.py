@@ -110,7 +110,7 @@ def _dialogue(engine: Engine, made: Wardrobe, ids: dict[str, str]) -> tuple[Demo
     results = _kept_turns(engine) or _make_turns(engine, ids[dialogue.reference], [text for text, _ in dialogue.turns])
     path = [result.turn for result in results]
     ranks = [
-        rank_in_gallery(engine, request_of(turn.query, path[:i]), ids[target])
+        rank_in_gallery(engine.components, request_of(turn.query, path[:i]), ids[target])
         for i, (turn, (_, target)) in enumerate(zip(path, dialogue.turns, strict=True))
     ]
     targets = [ids[target] for _, target in dialogue.turns]
@@ -119,7 +119,7 @@ def _dialogue(engine: Engine, made: Wardrobe, ids: dict[str, str]) -> tuple[Demo
 
 def _key(engine: Engine) -> str:
     """The name of the note that keeps the turns: another model or weight has its own dialogue."""
-    chosen, models = engine.settings, f"{engine.features.space}:{engine.captioner_id}"
+    chosen, models = engine.settings, f"{engine.components.features.space}:{engine.components.captioner_id}"
     return f"demo:{chosen.llm}:{chosen.composer}:{chosen.weight}:{chosen.k}:{models}"
 
 
@@ -147,6 +147,6 @@ def _sheets(engine: Engine, dialogue: Sequence[DemoTurn], folder: Path) -> tuple
 
 def _right_captions(engine: Engine, made: Wardrobe, ids: dict[str, str]) -> float:
     truth = {picture.name: captions.caption(picture.garment) for picture in made.pictures}
-    found = engine.features.captions([ids[query.reference] for query in made.queries])
+    found = engine.components.features.captions([ids[query.reference] for query in made.queries])
     right = sum(found[ids[query.reference]] == truth[query.reference] for query in made.queries)
     return 100.0 * right / len(made.queries)

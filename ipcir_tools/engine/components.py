@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ipcir_tools.composers import trained_composer
-from ipcir_tools.engine.references import Reference, local_reference, resolve
-from ipcir_tools.engine.validation import checked_text
-from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
-from ipcir_tools.images.reading import LoadedImage, read_pixels
+from ipcir_tools.errors import NotFoundError, SpaceMismatchError
+from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.images.thumbnails import image_uri
 from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
 from ipcir_tools.models.trained_networks import TrainedNetwork, load_trained
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.features import Features, text_key
-from ipcir_tools.types import ComposedQuery, Hit, ImageRecord
+from ipcir_tools.store.features import Features
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable, RunnableConfig
+    from langchain_core.runnables import Runnable
     from PIL import Image
 
     from ipcir_tools.chains.composition.chain import Composed
@@ -57,16 +52,11 @@ class locked_property(cached_property[_T]):
             return super().__get__(instance, owner)
 
 
-@dataclass(frozen=True)
-class Caption:
-    """The caption of an image, and the image's id."""
-
-    id: str
-    text: str
-
-
 class Components:
-    """Encoder, captioner, image generator, imagination and composition over one catalog. Safe for many threads."""
+    """Encoder, captioner, image generator, imagination and composition over one catalog. Safe for many threads.
+
+    They are all that a composition needs (``CompositionModels``); the gallery and its turns belong to the engine.
+    """
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self.settings = settings
@@ -122,10 +112,10 @@ class Components:
         """An image as a data URI, for a prompt that takes one. Raises NotFoundError where it is not available."""
         from ipcir_tools.prompts.limits import REFERENCE_SIDE
 
-        picture = self._image({}, id)
-        if isinstance(picture, str):
-            raise NotFoundError(picture)
-        return image_uri(picture, REFERENCE_SIDE)
+        image = self.load_image({}, id)
+        if isinstance(image, str):
+            raise NotFoundError(image)
+        return image_uri(image, REFERENCE_SIDE)
 
     @locked_property
     def cache(self) -> CatalogCache:
@@ -154,37 +144,8 @@ class Components:
         """The name of the vision model."""
         return self.settings.rerank_llm or self.settings.llm
 
-    def reranked(
-        self,
-        query: ComposedQuery,
-        hits: tuple[Hit, ...],
-        request: ComposeRequest,
-        imagination: Imagination | None,
-        config: RunnableConfig | None = None,
-    ) -> RerankResult:
-        """The ``query.k`` best hits, reordered by a vision model where the query wants that."""
-        from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
-        from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
-
-        if not query.rerank:
-            return RerankResult(hits)
-        words = request.words
-        asked = RerankRequest(
-            hits=hits[: query.rerank],
-            load_image=partial(self._image, request.pixels),
-            modification=words[-1] if words else "",
-            reference=request.reference,
-            description=imagination.target.description if imagination else "",
-            history=words[:-1],
-        )
-        try:
-            judged = self.rerank.invoke(asked, config)
-        except ModelUnavailableError as error:
-            judged = RerankResult(asked.hits, warnings=(f"{error}; {ORDER_UNCHANGED}",))
-        return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
-
-    def _image(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
-        """An image, or why it is not available."""
+    def load_image(self, pixels: Mapping[str, Image.Image], id: str) -> Image.Image | str:
+        """An image, from ``pixels`` where it is open already; or why it is not available."""
         record = self.catalog.records([id]).get(id)
         return pixels.get(id) or (read_pixels(record.source, self.settings, id) if record else "it is not known")
 
@@ -223,71 +184,13 @@ class Components:
                 "leave --encoder and --models out to use its own, or choose another --home."
             )
 
+    def noted_encoder(self) -> Encoder:
+        """The encoder, with its name stored before its first feature is: a run may be killed at any moment."""
+        encoder = self.encoder
+        self.note_models()
+        return encoder
+
     def note_models(self) -> None:
         """Store which models make this gallery."""
         for key, value in noted_models(self.models).items():
             self.catalog.set_note(key, value)
-
-    def models_used(self, composed: Composed, judged: RerankResult | None = None) -> dict[str, str]:
-        """The models behind one composition and the order of its hits, by part."""
-        used = {"encoder": self.features.space}
-        if composed.imagination is not None:
-            used["captioner"] = self.captioner_id
-            used["imaginer"] = self._imaginer_of(composed.imagination)
-        if judged is not None and judged.prompt is not None:
-            used["reranker"] = f"{self.reranker} ({judged.prompt})"
-        return used
-
-    def _imaginer_of(self, imagination: Imagination) -> str:
-        if imagination.target.origin != "llm":
-            return "rules"
-        return imagination.model or self.settings.llm or "rules"
-
-    # --- single parts, for callers that compose by themselves
-
-    def caption(self, reference: Reference) -> Caption:
-        """The caption of an image; made once, then known."""
-        record, pixels = self.resolve(reference)
-        self.catalog.remember([record])
-        return Caption(record.id, self.features.captions([record.id], pixels)[record.id])
-
-    def imagine_target(
-        self,
-        caption: str,
-        modification: str,
-        *,
-        reference: str | None = None,
-        config: RunnableConfig | None = None,
-    ) -> Imagination:
-        """The imagined target, from the caption of a reference and a modification.
-
-        ``reference`` is the image's id, for a prompt that takes an image.
-        """
-        from ipcir_tools.chains.imagination.results import ImagineRequest
-
-        request = ImagineRequest(checked_text(caption, "caption"), checked_text(modification), reference=reference)
-        return self.imagine.invoke(request, config)
-
-    def encode_text(self, text: str) -> str:
-        """Encode a text; the handle of its feature, always the same for the same text."""
-        flat = checked_text(text, "text")
-        self.features.texts([flat])
-        return text_key(flat)
-
-    def encode_image(self, reference: Reference) -> str:
-        """Encode an image; the handle of its feature, which is the image's id."""
-        record, pixels = self.resolve(reference)
-        self.catalog.remember([record])
-        self.features.images([record.id], pixels)
-        return record.id
-
-    def local_reference(self, text: str) -> str | Path:
-        """What a person at this machine typed as a reference; see :func:`local_reference`."""
-        return local_reference(text, self.catalog)
-
-    def resolve(self, reference: Reference) -> tuple[ImageRecord, dict[str, Image.Image]]:
-        """The record of the image that a reference names, and its pixels by id where it had to be opened."""
-        found = resolve(reference, self.catalog, self.settings)
-        if isinstance(found, LoadedImage):
-            return found.record, {found.record.id: found.pixels}
-        return found, {}

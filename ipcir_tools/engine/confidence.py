@@ -1,25 +1,26 @@
-"""How good a result's best hit is, held against the gallery's own background.
+"""How good a result's best hit is, compared with the gallery's own background.
 
-A cosine of a text and a picture says little by itself: what is high depends on the models and on the gallery. But a
-picture's own caption is a request that this gallery is known to hold. So the best text score among the hits is compared
-with how well the gallery's captions fit their own pictures. The *surprise* is the share of those that fit at least as
-well: small is unusually good, near 1 means that nothing fits as well as things do that are there.
+A cosine of a text and an image means little by itself: what is high depends on the models and on the gallery. But an
+image's own caption is a request that this gallery is known to match. So the best text score among the hits is compared
+with the cosines of the gallery's captions with their own images. The *surprise* is the share of those cosines that are
+at least as high: small is an unusually good match, near 1 means that nothing matches as well as captions usually do.
 
 Measured on the wardrobe with the demo models, `imagined+reference`, rules, 10 hits. AUROC, of requests in the intact
 gallery against the same requests in a gallery without (a) the target's garment in any scene, while garments that are
-one attribute off stay, or (b) any picture that shows what the edit asks for. On the val part (240 queries), which alone
+one attribute off stay, or (b) any image that shows the modification. On the val part (240 queries), which alone
 was looked at to choose, among some fifty statistics:
 
 - best text score among the hits (this module): (a) 0.653, (b) 0.774; of the best hit only: 0.637, 0.761;
 - best fused score: 0.623, 0.718; its z-score in the gallery: 0.506 (a);
-- the gallery's best text score less its best for the starting caption: 0.641, 0.765; the margin of `chains.doubt`, hits
-  against wanted less starting words: 0.511, 0.641; text score less that of the reference: 0.533, 0.615;
+- the gallery's best text score less its best for the starting caption: 0.641, 0.765; the margin by which
+  `agents/dialogue` asks, hits against wanted less starting words: 0.511, 0.641; text score less that of the reference:
+  0.533, 0.615;
 - direction from the reference to the hit against that from caption to target: 0.584, 0.764;
 - against 234 other requests' texts: as a mean share over the hits 0.571, 0.753; corrected for hubs (CSLS) 0.583, 0.725.
 
 On the test part (516 queries, looked at once, `ipcir eval wardrobe-absent`): (a) 0.615, (b) 0.755. At :data:`POOR`
-3.7% of the requests that can be met are called poor, 12% of (a) and 39% of (b); on val 2.5%, 13% and 40%. So the word
-is mostly right where it falls, and most requests for what is not there pass without it.
+3.7% of the requests that can be met are called poor, 12% of (a) and 39% of (b); on val 2.5%, 13% and 40%. So a
+warning is mostly right, and most requests for what is not there get none.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ LEAST, MOST = 20, 100
 """Captioned pictures of a gallery that a background needs, and that it is made of at most."""
 
 POOR = 0.8
-"""From this surprise on a result is told to be no good match."""
+"""From this surprise on a result is reported as a poor match."""
 
 
 def fits(captions: FloatArray, pictures: FloatArray) -> FloatArray:
@@ -57,15 +58,15 @@ def surprise(best: float, background: FloatArray) -> float:
 
 
 def is_poor(surprise: float | None) -> bool:
-    """Whether a result is to be told of as no good match; never where nothing is known."""
+    """Whether a result is reported as a poor match; never where the surprise is not known."""
     return surprise is not None and surprise >= POOR
 
 
 class Background:
-    """How well a gallery's captions fit their pictures. Safe for many threads: the worst is that it is made twice.
+    """How well a gallery's captions fit their images. Safe for many threads.
 
-    Only captions that are there already count; no picture is opened or captioned for it. Their texts are encoded once
-    and kept, so that it costs at most :data:`MOST` texts once in a gallery's life.
+    Only captions that are stored already count; no image is opened or captioned for it. Their texts are encoded once
+    and stored, so that it costs at most :data:`MOST` texts once in a gallery's life.
     """
 
     def __init__(self, catalog: Catalog, features: Features) -> None:

@@ -1,10 +1,10 @@
 """Replay: the turns of a path answered once more, and what differs from what is stored.
 
-Turns are immutable and say all that was asked, so the same catalog and models must give the same answers. What may
-differ honestly: pictures came or left, another language model or captioner is configured, the model was not asked the
-same way. A reference whose file is gone makes no difference: its feature and caption are known. An order that a model
-made of the hits is made again by the same model, mostly from its kept reply; pictures are never sent to another one:
-without it the scores alone are compared.
+Turns are immutable and hold the whole query, so the same catalog and models must give the same answers. What may
+rightly differ: images were added or removed, another language model or captioner is configured, a prompt was edited.
+A reference whose file is gone makes no difference: its feature and caption are stored. Hits that were reranked are
+reranked again by the same model, mostly from its stored reply; images are never sent to another one: without it the
+scores alone are compared.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.engine.engine import Engine
 
 
 TOLERANCE = 1e-5
 """Scores that differ by less are equal: float32 sums over one feature, added in another order or batch, differ in the
 seventh digit."""
-_SHOWN = 3
+_LISTED = 3
+"""Ids that a difference lists."""
 
 What = Literal["caption", "imagined", "prompt", "models", "gallery", "hits", "scores", "judged"]
 
 
 @dataclass(frozen=True)
 class TurnDifference:
-    """One thing that came out otherwise: of which turn, what, and both versions in words."""
+    """One thing that differs: of which turn, what, and both versions as text."""
 
     turn: str
     what: What
@@ -45,17 +47,17 @@ class Replay:
     path: tuple[Turn, ...]
     """The stored turns."""
     results: tuple[SearchResult, ...]
-    """The new answers, each with its stored turn's id and parent; nothing of them is kept."""
+    """The new answers, each with its stored turn's id and parent; none is stored."""
     differences: tuple[TurnDifference, ...]
 
     @property
     def same(self) -> bool:
-        """Whether every turn came out as it is stored."""
+        """Whether every turn is as it is stored."""
         return not self.differences
 
     @property
     def llm_calls(self) -> int:
-        """How often a language model was really asked; replies that are known are not asked for."""
+        """Calls of a language model; stored replies cost none."""
         kinds = ("llm_calls", "rerank_calls")
         return sum(result.counts.get(kind, 0) for result in self.results for kind in kinds)
 
@@ -66,7 +68,7 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
     Raises NotFoundError for an unknown turn, EmptyGalleryError, and SpaceMismatchError where the engine has another
     encoder than the gallery.
     """
-    engine.check_space()
+    engine.components.check_space()
     path = engine.catalog.path(turn)
     members = set(engine.catalog.gallery_ids())
     results: list[SearchResult] = []
@@ -74,22 +76,22 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
     for done, stored in enumerate(path):
         if progress:
             progress("replaying", done, len(path))
-        answer = engine.answer(_asked(engine, stored), [result.turn for result in results])
+        answer = engine.answer(_query_again(engine.components, stored), [result.turn for result in results])
         again = answer.turn.model_copy(update={"id": stored.id, "parent": stored.parent, "query": stored.query})
         results.append(answer.model_copy(update={"turn": again}))
         differences += differing(stored, again, members)
     return Replay(tuple(path), tuple(results), tuple(differences))
 
 
-def _asked(engine: Engine, stored: Turn) -> ComposedQuery:
-    """What is asked again: to be judged only where the turn was, and by the model that judged it."""
-    same = stored.models.get("reranker", "").startswith(f"{engine.reranker} (")
+def _query_again(components: Components, stored: Turn) -> ComposedQuery:
+    """The stored query; reranked only where the turn was, and by the same model."""
+    same = stored.models.get("reranker", "").startswith(f"{components.reranker} (")
     return stored.query if same else stored.query.model_copy(update={"rerank": 0})
 
 
 def differing(stored: Turn, again: Turn, members: Collection[str]) -> list[TurnDifference]:
     """What differs between a turn and its replay over a gallery that now holds ``members``."""
-    found = [*_said(stored, again), *_ranked(stored.hits, again.hits, members)]
+    found = [*_origin_differences(stored, again), *_hit_differences(stored.hits, again.hits, members)]
     return [TurnDifference(stored.id, what, before, now) for what, before, now in found]
 
 
@@ -108,12 +110,12 @@ def replay_json(replayed: Replay) -> dict[str, Any]:
 _Found = Iterator[tuple[What, str, str]]
 
 
-def _said(stored: Turn, again: Turn) -> _Found:
-    """What was understood, and by which models."""
+def _origin_differences(stored: Turn, again: Turn) -> _Found:
+    """How caption, imagined target, prompt and models differ."""
     if stored.caption != again.caption:
         yield "caption", stored.caption or "(none)", again.caption or "(none)"
     if stored.imagined != again.imagined:
-        yield "imagined", *_imagined(stored, again)
+        yield "imagined", *_imagined_texts(stored, again)
     if stored.prompt != again.prompt:
         yield "prompt", stored.prompt or "(none)", again.prompt or "(none)"
     for part in sorted({*stored.models, *again.models}):
@@ -122,19 +124,19 @@ def _said(stored: Turn, again: Turn) -> _Found:
             yield "models", f"{part}: {before}", f"{part}: {now}"
 
 
-def _imagined(stored: Turn, again: Turn) -> tuple[str, str]:
+def _imagined_texts(stored: Turn, again: Turn) -> tuple[str, str]:
     """The imagined targets: their descriptions, or all of them where the descriptions agree."""
     targets = stored.imagined, again.imagined
-    told = [target.description if target else "(nothing)" for target in targets]
-    if told[0] == told[1]:
-        told = [target.model_dump_json(exclude={"description"}) if target else "(nothing)" for target in targets]
-    return told[0], told[1]
+    texts = [target.description if target else "(nothing)" for target in targets]
+    if texts[0] == texts[1]:
+        texts = [target.model_dump_json(exclude={"description"}) if target else "(nothing)" for target in targets]
+    return texts[0], texts[1]
 
 
-def _ranked(stored: Sequence[Hit], again: Sequence[Hit], members: Collection[str]) -> _Found:
-    """How the rankings differ. Where what is in both kept its scores and other pictures differ, the gallery changed."""
+def _hit_differences(stored: Sequence[Hit], again: Sequence[Hit], members: Collection[str]) -> _Found:
+    """How the rankings differ. Where the images in both have the same scores and others differ, the gallery changed."""
     if _judged(stored) and not _judged(again):
-        stored = sorted(stored, key=lambda hit: -hit.score)  # stable, so ties stay as they were shown
+        stored = sorted(stored, key=lambda hit: -hit.score)  # stable, so the order of ties stays
     before, now = {hit.id: hit for hit in stored}, {hit.id: hit for hit in again}
     off = [_distance(hit, now[hit.id]) for hit in stored if hit.id in now]
     new, left = [id_ for id_ in now if id_ not in before], [id_ for id_ in before if id_ not in members]
@@ -143,7 +145,7 @@ def _ranked(stored: Sequence[Hit], again: Sequence[Hit], members: Collection[str
     elif (new or left) and (off or len(left) == len(before)):
         yield "gallery", f"{len(stored)} hits", _changed(new, left, len(again))
         return
-    if _order(stored, again):
+    if _differs_in_order(stored, again):
         yield "hits", _listed(before), _listed(now)
     if _judged(again) and (other := [id_ for id_ in before if id_ in now and before[id_].judged != now[id_].judged]):
         yield "judged", f"{len(stored)} hits", f"{_listed(other)} judged otherwise"
@@ -154,13 +156,13 @@ def _judged(hits: Sequence[Hit]) -> bool:
 
 
 def _distance(before: Hit, now: Hit) -> float:
-    """How far apart the scores of one picture are; a score that is only on one side is infinitely far."""
+    """The largest difference of one image's scores; infinite where only one side has a score."""
     pairs = [(getattr(before, name), getattr(now, name)) for name in ("score", "image_score", "text_score")]
     return max(0.0 if a is b is None else float("inf") if a is None or b is None else abs(a - b) for a, b in pairs)
 
 
-def _order(stored: Sequence[Hit], again: Sequence[Hit]) -> bool:
-    """Whether the rankings differ by more than ties that fell the other way."""
+def _differs_in_order(stored: Sequence[Hit], again: Sequence[Hit]) -> bool:
+    """Whether the rankings differ by more than the order of ties."""
     scores = {hit.id: hit.score for hit in stored}
     if scores.keys() != {hit.id for hit in again}:
         return True
@@ -168,12 +170,12 @@ def _order(stored: Sequence[Hit], again: Sequence[Hit]) -> bool:
 
 
 def _changed(new: Sequence[str], left: Sequence[str], hits: int) -> str:
-    """What happened to the gallery, as far as the hits tell."""
-    told = [(new, "new among them"), (left, "not in the gallery any more")]
-    what = ", ".join(f"{_listed(ids)} {how}" for ids, how in told if ids)
+    """How the gallery changed, as far as the hits show it."""
+    changes = [(new, "new among them"), (left, "not in the gallery any more")]
+    what = ", ".join(f"{_listed(ids)} {how}" for ids, how in changes if ids)
     return f"{hits} hits, for the gallery changed: {what}"
 
 
 def _listed(ids: Collection[str]) -> str:
-    first = " ".join(list(ids)[:_SHOWN]) or "(none)"
-    return first + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+    first = " ".join(list(ids)[:_LISTED]) or "(none)"
+    return first + (f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else "")

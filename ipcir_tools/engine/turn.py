@@ -2,17 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from ipcir_tools.types import Turn
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from PIL import Image
+
+    from ipcir_tools.chains.composition.chain import Composed
+    from ipcir_tools.chains.composition.requests import ComposeRequest
     from ipcir_tools.chains.imagination.results import Imagination
+    from ipcir_tools.chains.reranking.results import RerankResult
+    from ipcir_tools.engine.components import Components
+    from ipcir_tools.engine.confidence import Background
+    from ipcir_tools.engine.ranking import HitRanker
+
+
+class TurnMaker:
+    """Answers queries: composes, ranks, reranks, and describes how the answer was made."""
+
+    def __init__(self, components: Components, ranker: HitRanker, background: Background) -> None:
+        self._components, self._ranker, self._background = components, ranker, background
+
+    def answer(
+        self,
+        query: ComposedQuery,
+        path: Sequence[Turn],
+        *,
+        pixels: Mapping[str, Image.Image] | None = None,
+        composed: Composed | None = None,
+        config: RunnableConfig | None = None,
+        began: float | None = None,
+    ) -> SearchResult:
+        """The result of a query that builds on the turns of ``path``; it is not stored.
+
+        ``pixels`` are the images that are open, by id; ``composed`` is used where it is there already; ``began`` is
+        when the work on the query began, by ``time.perf_counter``.
+        """
+        from ipcir_tools.chains.composition.requests import request_of
+
+        began = time.perf_counter() if began is None else began
+        request = request_of(query, path, pixels)
+        composed = composed or self._components.compose.invoke(request, config)
+        searching = time.perf_counter()
+        found, copies = self._ranker.hits(query, request, composed)
+        judging = time.perf_counter()
+        imagined = composed.imagination
+        judged = self._reranked(query, found, request, imagined, config)
+        ended, counts = time.perf_counter(), Counter(composed.counts)
+        surprise = None
+        if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
+            surprise = self._background.surprise([hit.text_score for hit in judged.hits], counts, encode=not path)
+        turn = Turn(
+            id="t" + uuid4().hex[:11],
+            parent=path[-1].id if path else None,
+            query=query,
+            reference_source=self._source(query.reference),
+            caption=composed.caption,
+            imagined=imagined.target if imagined else None,
+            hits=judged.hits,
+            prompt=prompt_behind(imagined, path),
+            models=self._models_used(composed, judged),
+            created=datetime.now(UTC).isoformat(),
+        )
+        timings = {**composed.timings, "search": judging - searching, "total": time.perf_counter() - began}
+        if query.rerank:
+            timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
+        warnings = (*(imagined.warnings if imagined else ()), *judged.warnings)
+        return SearchResult(
+            turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
+        )
+
+    def _source(self, reference: str | None) -> str | None:
+        record = self._components.catalog.records([reference]).get(reference) if reference else None
+        return record.source if record else None
+
+    def _reranked(
+        self,
+        query: ComposedQuery,
+        hits: tuple[Hit, ...],
+        request: ComposeRequest,
+        imagination: Imagination | None,
+        config: RunnableConfig | None,
+    ) -> RerankResult:
+        """The ``query.k`` best hits, reordered by a vision model where the query wants that."""
+        from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
+        from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
+
+        if not query.rerank:
+            return RerankResult(hits)
+        words = request.words
+        to_judge = RerankRequest(
+            hits=hits[: query.rerank],
+            load_image=partial(self._components.load_image, request.pixels),
+            modification=words[-1] if words else "",
+            reference=request.reference,
+            description=imagination.target.description if imagination else "",
+            history=words[:-1],
+        )
+        try:
+            judged = self._components.rerank.invoke(to_judge, config)
+        except ModelUnavailableError as error:
+            judged = RerankResult(to_judge.hits, warnings=(f"{error}; {ORDER_UNCHANGED}",))
+        return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
+
+    def _models_used(self, composed: Composed, judged: RerankResult) -> dict[str, str]:
+        """The models behind one composition and the order of its hits, by part."""
+        used = {"encoder": self._components.features.space}
+        if composed.imagination is not None:
+            used["captioner"] = self._components.captioner_id
+            used["imaginer"] = self._imaginer_of(composed.imagination)
+        if judged.prompt is not None:
+            used["reranker"] = f"{self._components.reranker} ({judged.prompt})"
+        return used
+
+    def _imaginer_of(self, imagination: Imagination) -> str:
+        if imagination.target.origin != "llm":
+            return "rules"
+        return imagination.model or self._components.settings.llm or "rules"
 
 
 def prompt_behind(imagined: Imagination | None, path: Sequence[Turn]) -> str | None:
-    """The prompt behind an imagination; a target that only went on keeps the one that it came from."""
+    """The prompt behind an imagination; where the target is the turn's before, that turn's prompt."""
     if imagined is None or imagined.prompt is not None or not path:
         return imagined.prompt if imagined else None
     return path[-1].prompt if imagined.target == path[-1].imagined else None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ipcir_tools.evaluation.reports.markdown import report_markdown
     from ipcir_tools.evaluation.reports.page import thumbnails
     from ipcir_tools.evaluation.runs.evaluate import evaluate
+    from ipcir_tools.evaluation.runs.gallery import load_gallery
 
 _MODULES = {
     "Arm": "comparison.arms",
@@ -22,6 +23,7 @@ _MODULES = {
     "compare": "comparison.compare",
     "comparison_html": "comparison.html",
     "evaluate": "runs.evaluate",
+    "load_gallery": "runs.gallery",
     "report_html": "reports.html",
     "report_markdown": "reports.markdown",
     "thumbnails": "reports.page",
@@ -33,6 +35,7 @@ __all__ = [
     "compare",
     "comparison_html",
     "evaluate",
+    "load_gallery",
     "report_html",
     "report_markdown",
     "thumbnails",

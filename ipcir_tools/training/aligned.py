@@ -35,7 +35,7 @@ from ipcir_tools.types import FloatArray
 if TYPE_CHECKING:
     import torch
 
-    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.engine.components import Components
 
 
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -66,19 +66,19 @@ class AlignedTraining(Training):
         default=None, ge=0.0, le=1.0, description="Weight of the text in the proxy (default: the composer's)."
     )
 
-    def run(self, engine: Engine, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
+    def run(self, components: Components, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
         """Train on a file of lines ``{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}``."""
         if len(sources) != 1:
             raise InvalidRequestError(f"Name one file of triplets, not {len(sources)}.")
-        triplets = read_triplets(engine, sources[0], self.pictures, progress, self.weight)
+        triplets = read_triplets(components, sources[0], self.pictures, progress, self.weight)
         make_folder(folder)
         report = self.fit(
-            engine.features.space,
+            components.features.space,
             triplets.proxies,
             triplets.targets,
             folder,
             gallery=triplets.gallery,
-            device=engine.encoder.device,
+            device=components.encoder.device,
             progress=progress,
         )
         return report.model_copy(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ipcir_tools.batches import Progress
-    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.engine.components import Components
 
 
 _BLOCK = 64
@@ -69,56 +69,58 @@ class Triplets:
     """How many targets each kind of imagination wrote: "llm", "rules", "fallback"."""
 
 
-def read_pictures(engine: Engine, paths: Sequence[Path], progress: Progress) -> Pictures:
+def read_pictures(components: Components, paths: Sequence[Path], progress: Progress) -> Pictures:
     """The pictures in folders and files. Raises NotFoundError where one of ``paths`` does not exist."""
-    return _read(engine, list(files_module.find_files(paths)), progress)
+    return _read(components, list(files_module.find_files(paths)), progress)
 
 
-def _read(engine: Engine, files: Sequence[Path], progress: Progress) -> Pictures:
+def _read(components: Components, files: Sequence[Path], progress: Progress) -> Pictures:
     found = Pictures()
     for done, block in enumerate(chunked(files, _BLOCK)):
-        _read_block(engine, block, found)
+        _read_block(components, block, found)
         progress("encoding", done * _BLOCK + len(block), len(files))
     return found
 
 
-def _read_block(engine: Engine, block: Sequence[Path], found: Pictures) -> None:
+def _read_block(components: Components, block: Sequence[Path], found: Pictures) -> None:
     data: dict[Path, bytes] = {}
     for file in block:
         try:
-            data[file] = reading.read_file(file, engine.settings)
+            data[file] = reading.read_file(file, components.settings)
         except (BadImageError, NotFoundError) as error:
             found.skipped.append(Skip(source=files_module.path_text(file), reason=str(error)))
     ids = {file: reading.image_id(content) for file, content in data.items()}
-    known = engine.catalog.records(ids.values()).keys() & engine.catalog.features(ids.values(), engine.features.space)
+    known = components.catalog.records(ids.values()).keys() & components.catalog.features(
+        ids.values(), components.features.space
+    )
     records, pixels = list[ImageRecord](), dict[str, "Image.Image"]()
     for file, id_ in list(ids.items()):
         if id_ in known or id_ in pixels:
             continue
         try:
-            loaded = reading.decode(data[file], files_module.path_text(file), engine.settings)
+            loaded = reading.decode(data[file], files_module.path_text(file), components.settings)
         except BadImageError as error:
             found.skipped.append(Skip(source=files_module.path_text(file), reason=str(error)))
             del ids[file]
             continue
         records.append(loaded.record)
         pixels[id_] = loaded.pixels
-    engine.catalog.remember(records)
+    components.catalog.remember(records)
     found.ids |= ids
-    found.features |= engine.features.images(list(ids.values()), pixels)
+    found.features |= components.features.images(list(ids.values()), pixels)
 
 
-def some_captions(engine: Engine, pictures: Pictures, most: int, progress: Progress) -> list[str]:
+def some_captions(components: Components, pictures: Pictures, most: int, progress: Progress) -> list[str]:
     """Captions of at most ``most`` of the pictures, spread evenly."""
     ids = list(dict.fromkeys(pictures.ids.values()))
     step = max(1, -(-len(ids) // most)) if most else len(ids) + 1
     chosen = ids[::step] if most else []
-    captions = engine.features.captions(chosen, progress=progress)
+    captions = components.features.captions(chosen, progress=progress)
     return [captions[id_] for id_ in chosen]
 
 
 def read_triplets(
-    engine: Engine, path: Path, folder: Path | None, progress: Progress, weight: float | None = None
+    components: Components, path: Path, folder: Path | None, progress: Progress, weight: float | None = None
 ) -> Triplets:
     """The triplets of a file of ``{"reference", "modification", "targets"}`` over a folder of pictures.
 
@@ -128,16 +130,16 @@ def read_triplets(
     benchmark = load_jsonl(path, folder)
     root = files_module.located(benchmark.folder or path.parent)
     files = {name: root / place for name, place in benchmark.paths.items()}
-    pictures = _read(engine, list(files.values()), progress)
+    pictures = _read(components, list(files.values()), progress)
     ids = {name: pictures.ids[file] for name, file in files.items() if file in pictures.ids}
     queries = [q for q in benchmark.queries if q.reference in ids and any(target in ids for target in q.targets)]
     if not queries:
         raise InvalidRequestError(f"{path} has no triplet whose pictures can be read: check the folder (--pictures).")
-    weight = engine.settings.weight if weight is None else weight
+    weight = components.settings.weight if weight is None else weight
     requests = [ComposeRequest(ids[q.reference], q.modification, "imagined+reference", weight) for q in queries]
     composed = []
     for block in chunked(requests, _REQUESTS):
-        composed += compose_all(block, engine, None, progress)
+        composed += compose_all(block, components, None, progress)
         progress("imagining", len(composed), len(requests))
     pairs = [
         (proxy.probe.vector, pictures.features[ids[target]])

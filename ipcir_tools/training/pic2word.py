@@ -26,7 +26,7 @@ from ipcir_tools.types import FloatArray
 if TYPE_CHECKING:
     import torch
 
-    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.models.encoder import Encoder
 
 
@@ -47,12 +47,12 @@ class Pic2WordTraining(Training):
     learns = "Map an image to one word (Pic2Word), from any images."
     dropout: Dropout = 0.1
 
-    def run(self, engine: Engine, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
+    def run(self, components: Components, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
         """Train on the images in folders and files."""
-        pictures = read_pictures(engine, sources, progress)
+        pictures = read_pictures(components, sources, progress)
         features = pictures.matrix
         make_folder(folder)
-        report = self.fit(engine.encoder, features, folder, progress)
+        report = self.fit(components.encoder, features, folder, progress)
         return report.model_copy(update={"left_out": pictures.left_out})
 
     def fit(

@@ -25,7 +25,7 @@ from ipcir_tools.types import FloatArray
 if TYPE_CHECKING:
     import torch
 
-    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.engine.components import Components
     from ipcir_tools.models.encoder import Encoder
 
 
@@ -58,13 +58,13 @@ class SearleTraining(Training):
     inversion: Inversion | None = None
     """How the words are optimised; None: as :class:`Inversion` has it."""
 
-    def run(self, engine: Engine, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
+    def run(self, components: Components, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
         """Train on the images in folders and files."""
         nouns = _read_lines(self.concepts)
-        pictures = read_pictures(engine, sources, progress)
-        features, captions = pictures.matrix, some_captions(engine, pictures, self.captions, progress)
+        pictures = read_pictures(components, sources, progress)
+        features, captions = pictures.matrix, some_captions(components, pictures, self.captions, progress)
         make_folder(folder)
-        report = self.fit(engine.encoder, features, folder, captions, nouns, progress)
+        report = self.fit(components.encoder, features, folder, captions, nouns, progress)
         return report.model_copy(update={"left_out": pictures.left_out})
 
     def fit(

@@ -15,7 +15,7 @@ from ipcir_tools.training.loop import Recipe, TrainingReport
 from ipcir_tools.types import Value
 
 if TYPE_CHECKING:
-    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.engine.components import Components
 
 
 Steps = Annotated[int, Field(ge=1, description="Training steps.")]
@@ -43,7 +43,7 @@ class Training(Value, ABC):
     seed: int = Field(default=0, ge=0, description="Seed of all random choices.")
 
     @abstractmethod
-    def run(self, engine: Engine, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
+    def run(self, components: Components, sources: Sequence[Path], folder: Path, progress: Progress) -> TrainingReport:
         """Train on ``sources`` with the engine's models, and write the network into ``folder``.
 
         Raises InvalidRequestError where nothing can be learnt from the sources, or the folder cannot be made.

@@ -66,8 +66,11 @@ def engine(pictures, tmp_path_factory) -> Iterator[Engine]:
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, allow_folders=(home / "allowed",))
     with Engine.open(settings) as engine:
-        engine.encoder = FakeEncoder(encoder_id(ENCODER))
-        engine.captioner, engine.captioner_id = ScriptedCaptioner(caption_of, id=CAPTIONER), CAPTIONER
+        engine.components.encoder = FakeEncoder(encoder_id(ENCODER))
+        engine.components.captioner, engine.components.captioner_id = (
+            ScriptedCaptioner(caption_of, id=CAPTIONER),
+            CAPTIONER,
+        )
         engine.index([pictures])
         yield engine
 

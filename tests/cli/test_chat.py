@@ -66,8 +66,11 @@ def pictures(tmp_path_factory) -> Path:
 def engine(pictures, tmp_path_factory) -> Iterator[Engine]:
     settings = Settings(home=tmp_path_factory.mktemp("home"), encoder=ENCODER, captioner=CAPTIONER, k=3)
     with Engine.open(settings) as engine:
-        engine.encoder = FakeEncoder(encoder_id(ENCODER))
-        engine.captioner, engine.captioner_id = ScriptedCaptioner(caption_of, id=CAPTIONER), CAPTIONER
+        engine.components.encoder = FakeEncoder(encoder_id(ENCODER))
+        engine.components.captioner, engine.components.captioner_id = (
+            ScriptedCaptioner(caption_of, id=CAPTIONER),
+            CAPTIONER,
+        )
         engine.index([pictures])
         yield engine
 
@@ -515,8 +518,8 @@ def test_turns_in_words(engine, chat, pictures):
 
 @pytest.fixture
 def ipcir(monkeypatch, capfd, engine):
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: engine.encoder)
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: engine.captioner)
+    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: engine.components.encoder)
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: engine.components.captioner)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ipcir", *map(str, arguments), "--home", str(engine.settings.home)])

@@ -61,7 +61,7 @@ def indexed(tmp_path_factory) -> Path:
         Image.new("RGB", (24, 24), rgb).save(place / "pictures" / f"{colour}.png")
     settings = Settings(home=place / "home", encoder=ENCODER, captioner=CAPTIONER)
     with Engine.open(settings) as engine:
-        engine.encoder = FakeEncoder(ENCODER)
+        engine.components.encoder = FakeEncoder(ENCODER)
         engine.index([place / "pictures"])
         for i in (1, 2):
             query = ComposedQuery(reference=engine.catalog.gallery_ids()[0], modification="in blue")

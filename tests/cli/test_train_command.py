@@ -197,32 +197,37 @@ def engine(home, tmp_path) -> Iterator[Engine]:
 
 
 def test_pictures_are_read_once_each(engine, shop):
-    pictures = read_pictures(engine, [shop, shop / "twin.jpg"], silent)
+    pictures = read_pictures(engine.components, [shop, shop / "twin.jpg"], silent)
     assert len(pictures.ids) == 61
-    assert pictures.matrix.shape == (60, engine.encoder.dim)
+    assert pictures.matrix.shape == (60, engine.components.encoder.dim)
     assert np.linalg.norm(pictures.matrix, axis=1) == pytest.approx(np.ones(60))
 
 
 def test_a_folder_without_pictures_is_an_error(engine, tmp_path):
     with pytest.raises(InvalidRequestError, match="no picture to learn from"):
-        _ = read_pictures(engine, [tmp_path], silent).matrix
+        _ = read_pictures(engine.components, [tmp_path], silent).matrix
 
 
 @pytest.mark.parametrize(("most", "made"), [(0, 0), (1, 1), (7, 7), (59, 30), (60, 60), (100, 60)])
 def test_captions_are_spread_over_the_pictures(engine, shop, monkeypatch, most, made):
-    monkeypatch.setattr(engine.features, "captions", lambda ids, **_: {id_: f"caption of {id_}" for id_ in ids})
-    pictures = read_pictures(engine, [shop], silent)
-    captions = some_captions(engine, pictures, most, silent)
+    monkeypatch.setattr(
+        engine.components.features, "captions", lambda ids, **_: {id_: f"caption of {id_}" for id_ in ids}
+    )
+    pictures = read_pictures(engine.components, [shop], silent)
+    captions = some_captions(engine.components, pictures, most, silent)
     assert len(set(captions)) == len(captions) == made <= most
 
 
 def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
-    triplets = read_triplets(engine, shop / "triplets.jsonl", None, silent)
+    triplets = read_triplets(engine.components, shop / "triplets.jsonl", None, silent)
     query = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
     engine.index([shop])
     shown = engine.search(shop / query["reference"], query["modification"], k=80).turn
     target = next(hit for hit in shown.hits if hit.source.endswith(query["targets"][0]))
-    assert (triplets.proxies.shape, triplets.gallery.shape) == (triplets.targets.shape, (60, engine.encoder.dim))
+    assert (triplets.proxies.shape, triplets.gallery.shape) == (
+        triplets.targets.shape,
+        (60, engine.components.encoder.dim),
+    )
     assert triplets.proxies[0] @ triplets.targets[0] == pytest.approx(target.score, abs=1e-5)
 
 
@@ -232,8 +237,8 @@ def test_a_query_with_two_targets_is_two_triplets(engine, shop, tmp_path):
     other = other if other != asked["reference"] else "twin.jpg"
     file = tmp_path / "two.jsonl"
     file.write_text(json.dumps(asked | {"targets": [*asked["targets"], other]}))
-    triplets = read_triplets(engine, file, shop, silent)
-    features = read_pictures(engine, [shop / name for name in (*asked["targets"], other)], silent).matrix
+    triplets = read_triplets(engine.components, file, shop, silent)
+    features = read_pictures(engine.components, [shop / name for name in (*asked["targets"], other)], silent).matrix
     np.testing.assert_array_equal(triplets.targets, features)
     np.testing.assert_array_equal(triplets.proxies[0], triplets.proxies[1])
 

@@ -87,13 +87,16 @@ def test_a_trained_composer_is_one_file_and_one_registration(registry, pictures,
     assert report["losses"][-1] < 0.5 * report["losses"][0]
     with Engine.open(settings) as engine:
         result = engine.search(red(engine), "in blue", composer="toy")
-        network = load_network(settings.home / "networks" / "toy", "toy", engine.encoder.space)
-        both = engine.features.images([red(engine)])[red(engine)] + engine.features.texts(["in blue"])[0]
+        network = load_network(settings.home / "networks" / "toy", "toy", engine.components.encoder.space)
+        both = (
+            engine.components.features.images([red(engine)])[red(engine)]
+            + engine.components.features.texts(["in blue"])[0]
+        )
         probe = fusion.normalise(network.apply(fusion.normalise(both)[None]))[0]
         scores = {hit.source: hit.score for hit in result.turn.hits}
         for source, score in scores.items():
             record = next(stamp.image_id for path, stamp in engine.catalog.stamps().items() if path == source)
-            assert score == pytest.approx(float(engine.features.images([record])[record] @ probe), abs=1e-4)
+            assert score == pytest.approx(float(engine.components.features.images([record])[record] @ probe), abs=1e-4)
 
 
 def test_only_a_composer_that_needs_a_network_has_one(registry):

@@ -30,11 +30,17 @@ class ToyTraining(Training):
     learns = "Leave features as they are."
     steps: int = 60
 
-    def run(self, engine, sources, folder, progress):
+    def run(self, components, sources, folder, progress):
         """Train on folders of pictures."""
-        features, d = read_pictures(engine, sources, progress).matrix, engine.encoder.dim
+        features, d = read_pictures(components, sources, progress).matrix, components.encoder.dim
         config = NetworkConfig(
-            method="toy", space=engine.encoder.space, wide_in=d, hidden=64, wide_out=d, dropout=0.0, activation="relu"
+            method="toy",
+            space=components.encoder.space,
+            wide_in=d,
+            hidden=64,
+            wide_out=d,
+            dropout=0.0,
+            activation="relu",
         )
         images = as_tensor(features, "cpu")
 

@@ -100,7 +100,7 @@ def test_the_share_of_right_captions_is_counted_word_for_word(played):
     truth = {picture.name: captions.caption(picture.garment) for picture in made.pictures}
     with Engine.open(Settings(home=played.folder)) as engine:
         ids = {Path(path).name: stamp.image_id for path, stamp in engine.catalog.stamps().items()}
-        known = engine.features.known_captions(ids.values())
+        known = engine.components.features.known_captions(ids.values())
     right = [known[ids[query.reference]] == truth[query.reference] for query in made.queries]
     assert played.first["right_captions"] == pytest.approx(100 * sum(right) / len(right), abs=0.01)
 
@@ -144,7 +144,7 @@ def test_a_second_run_needs_no_model_at_all(played):
     with Engine.open(load_settings(home=played.folder, models="demo")) as engine:
         turns = engine.catalog.turns(limit=100)
         play.play(engine, played.folder, lambda *_: None)
-        assert not engine.features.made
+        assert not engine.components.features.made
         assert {"encoder", "captioner"}.isdisjoint(vars(engine)), "none was even loaded"
         assert engine.catalog.turns(limit=100) == turns
 

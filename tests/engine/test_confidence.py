@@ -157,9 +157,9 @@ def test_a_composer_without_an_imagined_text_is_refused(tmp_path):
 def test_a_search_tells_its_surprise(found):
     engine, _ = found
     reference = engine.catalog.gallery_ids()[0]
-    captions = engine.features.known_captions(engine.catalog.gallery_ids())
+    captions = engine.components.features.known_captions(engine.catalog.gallery_ids())
     missing = [id_ for id_ in engine.catalog.gallery_ids() if id_ not in captions][: max(0, LEAST - len(captions))]
-    engine.features.captions(missing)
+    engine.components.features.captions(missing)
     result = engine.search(reference, "in blue")
     assert result.surprise is not None
     assert 0 <= result.surprise <= 1

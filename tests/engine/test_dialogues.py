@@ -47,8 +47,8 @@ def pictures(tmp_path_factory) -> Path:
 
 def opened(home: Path, **chosen: object) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, **chosen))
-    engine.encoder, engine.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
-    engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} flag")
+    engine.components.encoder, engine.components.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
+    engine.components.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} flag")
     return equipped(engine)
 
 
@@ -342,7 +342,7 @@ def test_a_caption_is_made_once_and_then_known(engine, ids):
     caption = engine.caption(ids["blue-blue-1"])
     assert (caption.id, caption.text) == (ids["blue-blue-1"], "a blue flag")
     assert engine.caption(ids["blue-blue-1"][:8]) == caption
-    assert engine.captioner.images_captioned == 1
+    assert engine.components.captioner.images_captioned == 1
     hits = engine.find("blue", k=EACH).turn.hits
     assert {Path(hit.source).stem: hit.caption for hit in hits}["blue-blue-1"] == "a blue flag"
 
@@ -356,12 +356,12 @@ def test_a_target_is_imagined_from_any_words(engine):
 
 def test_a_handle_is_always_the_same_and_encoded_once(engine, ids, tmp_path):
     assert engine.encode_text("  a blue\tflag") == engine.encode_text("a blue flag") != engine.encode_text("a red flag")
-    assert engine.encoder.texts_encoded == 2
-    encoded = engine.encoder.images_encoded
+    assert engine.components.encoder.texts_encoded == 2
+    encoded = engine.components.encoder.images_encoded
     assert engine.encode_image(ids["red-red-0"]) == ids["red-red-0"]
-    assert engine.encoder.images_encoded == encoded
+    assert engine.components.encoder.images_encoded == encoded
     mine = engine.encode_image(flag(tmp_path / "mine.png", "red-blue", 50))
-    assert (engine.encoder.images_encoded, len(mine)) == (encoded + 1, 16)
+    assert (engine.components.encoder.images_encoded, len(mine)) == (encoded + 1, 16)
 
 
 def test_what_cannot_be_encoded_is_refused(engine, tmp_path):
@@ -387,7 +387,7 @@ def test_a_fused_hit_is_ranked_by_its_cosine_with_the_sum(engine, ids):
     text = engine.encode_text("a blue flag")
     weights = {text: 0.7, ids["red-red-0"]: 0.5, ids["green-green-0"]: -0.2}
     hits = engine.fused_search(weights, k=20)
-    vectors = engine.catalog.features([*weights, *ids.values()], engine.features.space)
+    vectors = engine.catalog.features([*weights, *ids.values()], engine.components.features.space)
     total = sum(weight * vectors[handle] for handle, weight in weights.items())
     expected = {id_: float(vectors[id_] @ total / np.linalg.norm(total)) for id_ in set(ids.values()) - set(weights)}
     assert {hit.id: hit.score for hit in hits} == pytest.approx(expected, abs=1e-5)

@@ -23,6 +23,7 @@ from stand_ins import equipped
 
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.composers import COMPOSERS
+from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.validation import MAX_HITS, MAX_TEXT
 from ipcir_tools.errors import (
@@ -71,9 +72,9 @@ def opened(home: Path, **chosen: object) -> Engine:
 
 
 def with_fakes(engine: Engine) -> Engine:
-    engine.encoder = FakeEncoder(encoder_id(engine.models.encoder))
-    engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
-    engine.captioner_id = CAPTIONER
+    engine.components.encoder = FakeEncoder(encoder_id(engine.components.models.encoder))
+    engine.components.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
+    engine.components.captioner_id = CAPTIONER
     return equipped(engine)
 
 
@@ -114,9 +115,9 @@ def colours_of(turn: Turn) -> Counter[str]:
 
 def made_by(engine: Engine, call) -> tuple[object, Counter[str]]:
     """What a call gave, and what it had the models make."""
-    before = Counter(engine.features.made)
+    before = Counter(engine.components.features.made)
     result = call()
-    return result, Counter(engine.features.made) - before
+    return result, Counter(engine.components.features.made) - before
 
 
 # --- turns
@@ -131,7 +132,7 @@ def test_a_search_finds_what_the_text_asks_for_and_keeps_a_turn(engine):
     assert (turn.parent, turn.caption, turn.query.modification) == (None, "a red shirt", "in blue")
     assert turn.imagined is not None
     assert (turn.imagined.description, turn.imagined.origin, turn.prompt) == ("a blue shirt", "rules", None)
-    assert turn.models == {"encoder": engine.encoder.space, "captioner": CAPTIONER, "imaginer": "rules"}
+    assert turn.models == {"encoder": engine.components.encoder.space, "captioner": CAPTIONER, "imaginer": "rules"}
     assert engine.catalog.turn(turn.id) == turn
     assert result.warnings == ()
     assert set(result.timings) == {"encode_image", "caption", "imagine", "encode_text", "search", "total"}
@@ -210,7 +211,7 @@ def test_from_the_second_turn_on_only_one_text_is_encoded(engine, tmp_path):
     assert made == {"texts": 1}
     _, made = made_by(engine, lambda: engine.refine(first.turn.id, "with white dots"))
     assert not made, "the same turn again costs nothing"
-    assert (engine.encoder.images_encoded, engine.captioner.images_captioned) == (1, 1)
+    assert (engine.components.encoder.images_encoded, engine.components.captioner.images_captioned) == (1, 1)
 
 
 def test_a_gallery_picture_is_never_encoded_again_not_even_by_another_engine(engine, home):
@@ -296,7 +297,7 @@ def test_a_file_of_the_gallery_is_the_picture_itself(engine, pictures):
 def test_the_hits_are_the_best_of_the_whole_gallery_under_every_composer(engine, composer):
     """Rules that are not linear score the index's candidates again: the best must be among them."""
     turn = engine.search(shirt_id("red"), "in blue", composer=composer, k=10).turn
-    probe = engine.compose.invoke(ComposeRequest(shirt_id("red"), "in blue", composer)).probe
+    probe = engine.components.compose.invoke(ComposeRequest(shirt_id("red"), "in blue", composer)).probe
     exact = engine.gallery.exact(probe, 10, exclude={shirt_id("red")})
     assert [hit.id for hit in turn.hits] == [id_ for id_, _ in exact]
     assert [hit.score for hit in turn.hits] == pytest.approx([score for _, score in exact])
@@ -325,7 +326,7 @@ def test_every_score_can_be_recomputed_from_the_catalog(engine, weight, colours,
     turn = engine.search(reference, text, composer=composer, weight=weight, k=7).turn
     words = text if composer == "sum" else turn.imagined.description
 
-    vectors = engine.catalog.features([reference, *(hit.id for hit in turn.hits)], engine.features.space)
+    vectors = engine.catalog.features([reference, *(hit.id for hit in turn.hits)], engine.components.features.space)
     v, t = vectors[reference].astype(float), FakeEncoder().embed_texts([words])[0].astype(float)
     w = COMPOSERS[composer].weight if weight is None else weight
     q = w * t + (1 - w) * v
@@ -336,7 +337,7 @@ def test_every_score_can_be_recomputed_from_the_catalog(engine, weight, colours,
         assert hit.image_score == pytest.approx(vectors[hit.id] @ v, abs=1e-5)
         assert hit.text_score == pytest.approx(vectors[hit.id] @ t, abs=1e-5)
 
-    ids, matrix = engine.catalog.matrix(engine.features.space)
+    ids, matrix = engine.catalog.matrix(engine.components.features.space)
     best = np.sort(np.delete(matrix @ q, ids.index(reference)))[::-1][:7]
     np.testing.assert_allclose([hit.score for hit in turn.hits], best, atol=1e-5)
 
@@ -388,13 +389,13 @@ def test_what_can_never_work_is_refused_before_a_model_is_asked_or_a_turn_kept(e
     asked = {"modification": "in blue", **wrong}
     root = engine.search(shirt_id("red"), "in green").turn
     turns = engine.catalog.turns()
-    made = Counter(engine.features.made)
+    made = Counter(engine.components.features.made)
     for ask in (lambda: engine.search(shirt_id("red"), **asked), lambda: engine.refine(root.id, **asked)):
         with pytest.raises(InvalidRequestError) as caught:
             ask()
         assert says in str(caught.value)
         assert "\n" not in str(caught.value)
-    assert (engine.catalog.turns(), engine.features.made) == (turns, made)
+    assert (engine.catalog.turns(), engine.components.features.made) == (turns, made)
 
 
 def test_the_bounds_themselves_are_fine(engine):
@@ -424,7 +425,7 @@ def test_another_encoder_is_refused_without_loading_any_model(home, pictures, mo
             lambda: engine.search(shirt_id("red"), "in blue"),
             lambda: engine.refine("t0000", "in blue"),
             lambda: engine.index([pictures]),
-            lambda: engine.encoder,
+            lambda: engine.components.encoder,
         )
         for ask in asks:
             with pytest.raises(SpaceMismatchError, match="open_clip:fake/colours"):
@@ -475,7 +476,7 @@ def test_a_damaged_index_answers_the_same_and_nothing_is_encoded(engine, home, d
         turn, made = made_by(mended, lambda: mended.search(shirt_id("red"), "in blue", k=15).turn)
         assert turn.hits == before.hits
         assert not made
-        assert (mended.encoder.images_encoded, mended.encoder.texts_encoded) == (0, 0)
+        assert (mended.components.encoder.images_encoded, mended.components.encoder.texts_encoded) == (0, 0)
 
 
 def test_a_home_remembers_the_models_that_made_it(tmp_path, pictures):
@@ -483,7 +484,7 @@ def test_a_home_remembers_the_models_that_made_it(tmp_path, pictures):
     with with_fakes(Engine.open(Settings(home=home, models="demo"))) as engine:
         engine.index([pictures / "red"])
     with with_fakes(Engine.open(Settings(home=home))) as engine:
-        assert engine.models == SETS["demo"]
+        assert engine.components.models == SETS["demo"]
         assert engine.search(shirt_id("red"), "in red").turn.hits
     with (
         Engine.open(Settings(home=home, models="default")) as engine,
@@ -583,14 +584,14 @@ def test_a_run_that_is_cut_off_has_already_noted_its_models(pictures, tmp_path):
     with opened(tmp_path, batch_size=8) as engine, pytest.raises(KeyboardInterrupt):
         engine.index([pictures], cut_off)
     with Engine.open(Settings(home=tmp_path)) as engine:
-        assert (engine.models.encoder, engine.models.captioner) == (ENCODER, CAPTIONER)
+        assert (engine.components.models.encoder, engine.components.models.captioner) == (ENCODER, CAPTIONER)
 
 
 def test_naming_a_set_again_takes_back_a_captioner_that_was_noted(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(Engine, "check_space", lambda self: None)
+    monkeypatch.setattr(Components, "check_space", lambda self: None)
     with opened(tmp_path, captioner="transformers:typo/x") as engine:
         engine.index([pictures])
     with opened(tmp_path, captioner=None, models="demo") as engine:
         engine.index([pictures])
     with Engine.open(Settings(home=tmp_path)) as engine:
-        assert engine.models.captioner == SETS["demo"].captioner
+        assert engine.components.models.captioner == SETS["demo"].captioner

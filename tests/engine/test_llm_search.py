@@ -137,7 +137,7 @@ def test_the_models_description_is_what_is_searched(home, server):
         assert (result.warnings, turn.models["imaginer"]) == ((), "openai:test-model")
         assert turn.prompt.startswith("imagine.structured@")
         text = FakeEncoder().embed_texts([REPLY["description"]])[0]
-        vectors = engine.catalog.features([hit.id for hit in turn.hits], engine.features.space)
+        vectors = engine.catalog.features([hit.id for hit in turn.hits], engine.components.features.space)
         for hit in turn.hits:
             assert hit.text_score == pytest.approx(float(vectors[hit.id] @ text), abs=1e-5)
         assert best_colour(turn) == "yellow"
@@ -156,7 +156,7 @@ def test_a_refinement_tells_the_model_what_was_imagined_before(home, server):
         assert turn.imagined.description == second["description"]
         assert REPLY["description"] in server.asked()
         assert "like a bee's belly" in server.asked()
-        assert engine.features.made["captions"] == 1
+        assert engine.components.features.made["captions"] == 1
 
 
 def test_the_same_search_again_costs_no_call(home, server):
@@ -165,7 +165,7 @@ def test_the_same_search_again_costs_no_call(home, server):
         again = engine.search(red(engine), "like a bee's belly").turn
     with opened(home) as later:
         much_later = later.search(red(later), "like a bee's belly").turn
-        assert not later.features.made
+        assert not later.components.features.made
     assert len(server.bodies) == 1
     assert first.imagined == again.imagined == much_later.imagined
     assert first.hits == again.hits == much_later.hits
@@ -194,7 +194,7 @@ def test_prompt_and_model_are_chosen_for_one_search(home, server):
         with pytest.raises(NotFoundError, match=r"imagine\.structured"):
             engine.search(red(engine), "in blue", config={"configurable": {"imagine_prompt": "none"}})
         request = ComposeRequest(red(engine), "in green")
-        composed = engine.compose.with_config(chosen).invoke(request)
+        composed = engine.components.compose.with_config(chosen).invoke(request)
         assert composed.imagination.prompt.startswith("imagine.simple@")
 
 

@@ -83,7 +83,7 @@ def open_engine(tmp_path):
         )
         engine.catalog.remember(records)
         engine.catalog.put_features({text_key("blue"): normalise(np.array([1, 0.2, 0.2], np.float32))}, "hand/3d")
-        engine.check_space = lambda: None
+        engine.components.check_space = lambda: None
         engines.append(engine)
         return engine
 

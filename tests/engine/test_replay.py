@@ -36,8 +36,8 @@ def draw(folder: Path, colour: str, seed: int) -> Path:
 
 def opened(home: Path, llm: str | None = None) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, llm=llm))
-    engine.encoder, engine.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
-    engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
+    engine.components.encoder, engine.components.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
+    engine.components.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
     return engine
 
 
@@ -92,7 +92,7 @@ def test_another_process_gives_the_same(engine, pictures, tmp_path):
     turns = dialogue(engine, pictures)
     with opened(tmp_path / "home") as again:
         assert replay(again, turns[-1]).same
-        assert again.encoder.images_encoded == again.encoder.texts_encoded == 0, "all is known"
+        assert again.components.encoder.images_encoded == again.components.encoder.texts_encoded == 0, "all is known"
 
 
 def test_each_turn_builds_on_the_new_answers(engine, pictures):
@@ -143,9 +143,9 @@ def test_pictures_that_left_are_named(engine, pictures):
 
 def test_another_captioner_is_a_difference(engine, pictures):
     turn = engine.search(pictures / "red-0.png", "in blue").turn.id
-    engine.captioner_id = "transformers:fake/other"
-    engine.captioner = ScriptedCaptioner(lambda picture: "a red coat", id="transformers:fake/other")
-    engine.__dict__.pop("compose", None)
+    engine.components.captioner_id = "transformers:fake/other"
+    engine.components.captioner = ScriptedCaptioner(lambda picture: "a red coat", id="transformers:fake/other")
+    engine.components.__dict__.pop("compose", None)
     found = {each.what: (each.stored, each.now) for each in replay(engine, turn).differences}
     assert found["caption"] == ("a red shirt", "a red coat")
     assert found["imagined"] == ("a blue shirt", "a blue coat")
@@ -154,8 +154,8 @@ def test_another_captioner_is_a_difference(engine, pictures):
 
 def by_llm(engine: Engine, *replies: str) -> ScriptedChatModel:
     model = ScriptedChatModel(replies=replies)
-    engine.imagine = build_imagine_chain(model, replies=engine.catalog)
-    engine.__dict__.pop("compose", None)
+    engine.components.imagine = build_imagine_chain(model, replies=engine.catalog)
+    engine.components.__dict__.pop("compose", None)
     return model
 
 
@@ -235,8 +235,8 @@ def test_differences_are_frozen():
 
 @pytest.fixture
 def ipcir(monkeypatch, capfd, engine):
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: engine.encoder)
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: engine.captioner)
+    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: engine.components.encoder)
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: engine.components.captioner)
     monkeypatch.setattr(loading, "captioner_id", lambda *_: CAPTIONER)
 
     def run(*arguments: str) -> tuple[int, str, str]:

@@ -73,8 +73,8 @@ def captions_of(turn: Turn) -> int:
 
 def opened(home: Path) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER))
-    engine.encoder, engine.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
-    engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt")
+    engine.components.encoder, engine.components.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
+    engine.components.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt")
     return equipped(engine)
 
 

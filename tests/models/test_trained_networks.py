@@ -26,14 +26,14 @@ TEMPLATES = {"pic2word": "a photo of *, {modification}", "searle": "a photo of *
 
 def write_network(engine: Engine, method: str, folder: Path, space: str | None = None) -> None:
     """A network with random weights."""
-    d = engine.encoder.dim
+    d = engine.components.encoder.dim
     config = NetworkConfig(
         method=method,
-        space=space or engine.encoder.space,
+        space=space or engine.components.encoder.space,
         template=TEMPLATES[method],
         wide_in=d,
         hidden=16,
-        wide_out=d if method == "aligned" else engine.encoder.token_dim,
+        wide_out=d if method == "aligned" else engine.components.encoder.token_dim,
         dropout=0.1,
         activation="gelu",
     )
@@ -62,13 +62,13 @@ def test_networks_in_the_home_are_used_by_their_composers(engine, red):
     for method, folder in networks.items():
         write_network(engine, method, folder)
     names = (*METHODS, "imagined+reference")
-    parts = compose_all([ComposeRequest(red, "in blue", name) for name in names], engine)
+    parts = compose_all([ComposeRequest(red, "in blue", name) for name in names], engine.components)
     for method, composed in zip(("pic2word", "searle"), parts, strict=False):
-        network = load_network(networks[method], method, engine.encoder.space)
-        expected = network.queries(engine.encoder, composed.image[None], ["in blue"])[0]
+        network = load_network(networks[method], method, engine.components.encoder.space)
+        expected = network.queries(engine.components.encoder, composed.image[None], ["in blue"])[0]
         assert np.allclose(composed.probe.vector, expected, atol=1e-5)
     proxy = parts[3].probe.vector
-    moved = load_network(networks["aligned"], "aligned", engine.encoder.space).apply(proxy[None])[0]
+    moved = load_network(networks["aligned"], "aligned", engine.components.encoder.space).apply(proxy[None])[0]
     assert np.allclose(parts[2].probe.vector, fusion.normalise(proxy + moved), atol=1e-5)
     turn = engine.search(red, "in blue", composer="pic2word").turn
     assert all(hit.score == pytest.approx(hit.text_score, abs=1e-5) for hit in turn.hits)
@@ -107,7 +107,7 @@ def test_the_settings_folder_holds_all_networks_or_one_and_comes_first(engine, t
 
     def found(method: str, folder: Path | None) -> Path:
         settings = engine.settings.model_copy(update={"networks": folder})
-        return find_network(method, engine.encoder.space, settings, engine.models, "ipcir train")
+        return find_network(method, engine.components.encoder.space, settings, engine.components.models, "ipcir train")
 
     assert [found(method, both) for method in METHODS] == [both / "pic2word", home / "searle", home / "aligned"]
     assert [found(method, one) for method in METHODS] == [home / "pic2word", one, home / "aligned"]

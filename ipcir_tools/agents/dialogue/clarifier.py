@@ -48,7 +48,7 @@ class Clarifier:
     def _check_hits(self, turn: Turn, state: DialogueState, tally: Counter[str]) -> Clarification | None:
         if not turn.hits:
             return check_filter(turn.query.where)
-        start, features = state.get("start"), self._engine.features
+        start, features = state.get("start"), self._engine.components.features
         wanted = turn.imagined.description if turn.imagined else turn.query.modification
         if start is None or start == wanted:
             return None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -31,13 +31,10 @@ from ipcir_tools.chains.composition.requests import effective_composer, imagine_
 from ipcir_tools.chains.imagination.results import ImagineRequest
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.engine.queries import PreparedQuery, TurnRequest
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, IPCIRError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.types import ComposedQuery, SearchResult, Turn
-
-if TYPE_CHECKING:
-    from PIL import Image
-
 
 MAX_PATHS = 32
 """Paths that are kept in memory. Turns never change, so the path of a turn is read once."""
@@ -103,7 +100,7 @@ class DialogueNodes:
     def caption(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The query, its pictures by id, and the caption of the reference where the imagination will need it."""
         query, pixels = self._prepare(state)
-        features, tally = self._engine.features, Counter[str]()
+        features, tally = self._engine.components.features, Counter[str]()
         began = time.perf_counter()
         if pixels:  # pictures of a message cannot be opened again, and pixels do not go into the state
             features.images(list(pixels), pixels, tally)
@@ -116,17 +113,17 @@ class DialogueNodes:
         counts = {"image_encodes": tally["images"], "captions_made": tally["captions"]}
         return update | {"work": add_work(state, counts, caption=time.perf_counter() - began)}
 
-    def _prepare(self, state: DialogueState) -> tuple[ComposedQuery, dict[str, Image.Image]]:
+    def _prepare(self, state: DialogueState) -> PreparedQuery:
         options = SearchOptions(k=state.get("k"), where=state.get("where")).or_else(self._options)
         reference, liked, disliked = state.get("reference"), state.get("liked") or (), state.get("disliked") or ()
-        return self._engine.prepare(
-            self._turns(state),
+        request = TurnRequest(
             state["modification"],
             options,
             reference=self._local_reference(reference) if reference else None,
             liked=[*map(self._local_reference, liked)],
             disliked=[*map(self._local_reference, disliked)],
         )
+        return self._engine.prepare(self._turns(state), request)
 
     def _local_reference(self, reference: str) -> str | Path:
         return self._engine.local_reference(reference) if self._trusted else reference
@@ -142,7 +139,7 @@ class DialogueNodes:
             return {}
         _report("imagine", caption=to_do.caption, modification=to_do.modification)
         began = time.perf_counter()
-        imagination = self._engine.imagine.invoke(to_do, config)
+        imagination = self._engine.components.imagine.invoke(to_do, config)
         return {
             "imagined": imagination_json(imagination),
             "start": to_do.history[-1][1].description if to_do.history else to_do.caption,
@@ -154,7 +151,7 @@ class DialogueNodes:
         query, path, imagination = _query(state), self._turns(state), imagination_of(state)
         _report("compose", imagined=imagination.target.description if imagination else None)
         began = time.perf_counter()
-        composed = self._engine.compose.invoke(request_of(query, path, None, imagination), config)
+        composed = self._engine.components.compose.invoke(request_of(query, path, None, imagination), config)
         composing = time.perf_counter() - began
         _report("search", composer=query.composer, k=query.k)
         result = self._engine.answer(query, path, composed=composed, config=config)

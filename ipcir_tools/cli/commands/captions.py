@@ -17,7 +17,7 @@ from ipcir_tools.cli.options import LLM, AsJson, composers_of, print_result, wit
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.evaluation.benchmarks import CaptionBenchmark
-    from ipcir_tools.evaluation.runs.captions_only import CaptionEngine
+    from ipcir_tools.evaluation.runs.captions_only import CaptionComponents
 
 
 _GALLERY = 'A JSONL file, {"id": "a", "captions": ["a red dress"]} a line: each stands for a picture.'
@@ -51,8 +51,12 @@ def captions(
     check_outputs(shown.html, shown.markdown)
     from ipcir_tools.evaluation.runs.captions_only import evaluate_captions
 
-    with caption_engine(gallery, queries, embeddings, home, llm=llm, prompt=prompt) as (engine, benchmark, progress):
-        report = evaluate_captions(engine, benchmark, names, top=shown.k, progress=progress)
+    with caption_components(gallery, queries, embeddings, home, llm=llm, prompt=prompt) as (
+        components,
+        benchmark,
+        progress,
+    ):
+        report = evaluate_captions(components, benchmark, names, top=shown.k, progress=progress)
     from ipcir_tools.cli.output.evaluation import show_report, show_unusable
     from ipcir_tools.evaluation.reports.html import report_html
     from ipcir_tools.evaluation.reports.report import report_json
@@ -68,16 +72,16 @@ def captions(
 
 
 @contextmanager
-def caption_engine(
+def caption_components(
     gallery: Path, queries: Path, embeddings: str, home: Path | None, **chosen: Any
-) -> Iterator[tuple[CaptionEngine, CaptionBenchmark, Progress]]:
+) -> Iterator[tuple[CaptionComponents, CaptionBenchmark, Progress]]:
     """Captions in the place of pictures, ready to be measured; ``chosen`` are settings.
 
     What the embeddings' module prints goes to standard error, because it is not part of a JSON document.
     """
     from ipcir_tools.cli.output.console import progress_bars
     from ipcir_tools.evaluation.benchmarks import load_captions
-    from ipcir_tools.evaluation.runs.captions_only import CaptionEngine
+    from ipcir_tools.evaluation.runs.captions_only import CaptionComponents
     from ipcir_tools.evaluation.runs.langchain_encoder import load_text_encoder
     from ipcir_tools.settings import load_settings
     from ipcir_tools.store.catalog import Catalog
@@ -88,4 +92,4 @@ def caption_engine(
     with redirect_stdout(sys.stderr), progress_bars() as progress, Catalog.open(settings.home) as catalog:
         progress("starting", 0, 1)
         encoder = load_text_encoder(embeddings, catalog, batch_size=settings.batch_size)
-        yield CaptionEngine(settings, catalog, encoder, benchmark), benchmark, progress
+        yield CaptionComponents(settings, catalog, encoder, benchmark), benchmark, progress

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipcir_tools.cli.benchmark_options import NAMES, BenchmarkOptions, HitsShown
-from ipcir_tools.cli.commands.captions import caption_engine
+from ipcir_tools.cli.commands.captions import caption_components
 from ipcir_tools.cli.options import AsJson, GalleryOptions, engine_for, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError
 
@@ -113,17 +113,22 @@ class _Plan:
     k: int
 
     def run(
-        self, engine: Components, benchmark: Benchmark, progress: Progress, gallery: BenchmarkGallery | None = None
+        self,
+        components: Components,
+        benchmark: Benchmark,
+        progress: Progress,
+        load: Callable[[Benchmark], BenchmarkGallery],
     ) -> tuple[Comparison, BenchmarkGallery]:
         """The comparison on a sample of the benchmark, and the gallery of its images."""
-        from ipcir_tools.evaluation.comparison.arms import engine_imaginer
+        from ipcir_tools.evaluation.comparison.arms import stored_imaginer
         from ipcir_tools.evaluation.comparison.compare import ComparisonOptions, compare
-        from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, sampled
+        from ipcir_tools.evaluation.comparison.runner import ComparisonRunner, check_comparable, sampled
 
         sample = sampled(benchmark, self.queries)
-        runner = ComparisonRunner(engine, sample, self.composer, top=self.k, progress=progress, gallery=gallery)
+        check_comparable(sample, self.composer)  # before the images are indexed, which may take hours
+        runner = ComparisonRunner(components, sample, self.composer, load(sample), top=self.k, progress=progress)
         options = ComparisonOptions(prices=self.prices, notes=tuple(self.notes), wait=_wait)
-        return compare(runner, self.arms, engine_imaginer(engine), options), runner.gallery
+        return compare(runner, self.arms, stored_imaginer(components), options), runner.gallery
 
 
 ComparisonPage = tuple["Comparison", Callable[[], str]]
@@ -184,8 +189,14 @@ def _on_pictures(plan: _Plan, choice: BenchmarkChoice, options: GalleryOptions, 
     with engine_for(options, home=home, models=models, prompts=prompts) as (engine, progress):
         from ipcir_tools.evaluation.comparison.html import comparison_html
         from ipcir_tools.evaluation.reports.page import thumbnails
+        from ipcir_tools.evaluation.runs.gallery import load_gallery
 
-        comparison, gallery = plan.run(engine, choice.load(home, progress), progress)
+        comparison, gallery = plan.run(
+            engine.components,
+            choice.load(home, progress),
+            progress,
+            lambda sample: load_gallery(engine, sample, progress),
+        )
     return comparison, lambda: comparison_html(comparison, thumbnails(gallery.files, engine.settings))
 
 
@@ -195,8 +206,14 @@ def _on_captions(
     from ipcir_tools.evaluation.comparison.html import comparison_html
     from ipcir_tools.evaluation.runs.captions_only import load_caption_gallery
 
-    with caption_engine(gallery, queries_file, embeddings, home, prompts=prompts) as (engine, benchmark, progress):
-        comparison, _ = plan.run(engine, benchmark, progress, load_caption_gallery(engine, benchmark, progress))
+    with caption_components(gallery, queries_file, embeddings, home, prompts=prompts) as (
+        components,
+        benchmark,
+        progress,
+    ):
+        comparison, _ = plan.run(
+            components, benchmark, progress, lambda _: load_caption_gallery(components, benchmark, progress)
+        )
     return comparison, lambda: comparison_html(comparison, lambda name: None, benchmark.first_captions)
 
 

@@ -73,15 +73,15 @@ def benchmark(
         from ipcir_tools.evaluation.reports.html import report_html
         from ipcir_tools.evaluation.reports.page import thumbnails
         from ipcir_tools.evaluation.runs.evaluate import summarise
-        from ipcir_tools.evaluation.runs.run import Run
+        from ipcir_tools.evaluation.runs.run import run_on
         from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 
         loaded = choice.load(home, progress)
         if submission:
             check_submission(loaded)
-        run = Run(engine, loaded, names, top=DEPTH if submission else shown.k, progress=progress)
+        run = run_on(engine, loaded, names, top=DEPTH if submission else shown.k, progress=progress)
         measured = run.measure()
-        report = summarise(engine, run, measured)
+        report = summarise(run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
         written = shown.write(report, lambda: report_html(report, small))
         refusal = None

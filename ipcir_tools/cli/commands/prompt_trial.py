@@ -82,7 +82,7 @@ def trial_request(
         record, pixels = engine.resolve(engine.local_reference(reference))
         if caption is None and ("caption" in prompt.variables or engine.settings.llm is None):
             engine.catalog.remember([record])
-            caption = engine.features.captions([record.id], pixels)[record.id]
+            caption = engine.components.features.captions([record.id], pixels)[record.id]
         image = pixels.get(record.id) or (opened_image(record.source, engine.settings) if prompt.pictures else None)
         return ImagineRequest(caption or "", modification, reference=record.id, pixels=image)
 

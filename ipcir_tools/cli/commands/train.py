@@ -60,7 +60,7 @@ def _command(composer: TrainedComposer) -> Any:
         options = {key: value for key in training.model_fields if (value := rest.pop(key, None)) is not None}
         with engine_for(**rest) as (engine, progress):
             folder = _output_folder(composer.name, out, again, engine.settings)
-            report = training.with_options(options).run(engine, sources, folder, progress)
+            report = training.with_options(options).run(engine.components, sources, folder, progress)
         _show(report, as_json)
 
     common = [*option_parameters(_TrainingOptions), *option_parameters(ModelOptions)]

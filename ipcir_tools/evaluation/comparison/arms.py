@@ -64,13 +64,13 @@ def check_arm(arm: Arm, settings: Settings) -> None:
         load_llm(settings.model_copy(update={"llm": arm.llm}))
 
 
-def engine_imaginer(engine: Components) -> Imaginer:
-    """Imaginations with the engine's images and stored replies. It raises as ``check_arm`` does."""
+def stored_imaginer(components: Components) -> Imaginer:
+    """Imaginations with the images and the replies of a catalog. It raises as ``check_arm`` does."""
 
     def imaginer(arm: Arm) -> Imagine:
         if arm.prompt is None or arm.llm is None:
-            return engine.imagine.with_config(configurable={LLM_FIELD: RULES})
-        check_arm(arm, engine.settings)
-        return engine.imagine.with_config(configurable={PROMPT_FIELD: arm.prompt.id, LLM_FIELD: arm.llm})
+            return components.imagine.with_config(configurable={LLM_FIELD: RULES})
+        check_arm(arm, components.settings)
+        return components.imagine.with_config(configurable={PROMPT_FIELD: arm.prompt.id, LLM_FIELD: arm.llm})
 
     return imaginer

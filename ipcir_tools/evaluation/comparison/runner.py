@@ -36,31 +36,36 @@ class ArmOutcome:
     """The reference's caption, and the imagination."""
 
 
+def check_comparable(benchmark: Benchmark, composer: str) -> str:
+    """The composer's spec, where imaginations can be compared under it.
+
+    Raises InvalidRequestError for a composer that imagines nothing, and where the truth is hidden.
+    """
+    chosen = composer_named(composer)
+    if not chosen.imagines:
+        raise InvalidRequestError(f"The composer {chosen.spec} imagines nothing, so every prompt does the same.")
+    if benchmark.hidden:
+        raise InvalidRequestError(f"The truth of {benchmark.name} is hidden: choose a part whose truth is known.")
+    return chosen.spec
+
+
 class ComparisonRunner:
     """Runs a benchmark under one composer with any imagination."""
 
     def __init__(
         self,
-        engine: Components,
+        components: Components,
         benchmark: Benchmark,
         composer: str,
+        gallery: BenchmarkGallery,
         *,
         top: int = TOP,
         progress: Progress | None = None,
-        gallery: BenchmarkGallery | None = None,
     ) -> None:
-        """``gallery`` as :class:`Run` takes it.
-
-        Raises InvalidRequestError for a composer that imagines nothing, and where the truth is hidden.
-        """
-        chosen = composer_named(composer)
-        if not chosen.imagines:
-            raise InvalidRequestError(f"The composer {chosen.spec} imagines nothing, so every prompt does the same.")
-        if benchmark.hidden:
-            raise InvalidRequestError(f"The truth of {benchmark.name} is hidden: choose a part whose truth is known.")
-        self.benchmark, self.composer = benchmark, chosen.spec
-        self._engine = engine
-        self._run = Run(engine, benchmark, [chosen.spec], top=top, progress=progress, gallery=gallery, curve=False)
+        """``gallery`` as :class:`Run` takes it. Raises what :func:`check_comparable` raises."""
+        self.benchmark, self.composer = benchmark, check_comparable(benchmark, composer)
+        self._components = components
+        self._run = Run(components, benchmark, [self.composer], gallery, top=top, progress=progress, curve=False)
 
     @property
     def gallery(self) -> BenchmarkGallery:
@@ -70,7 +75,7 @@ class ComparisonRunner:
     @property
     def models(self) -> Mapping[str, str]:
         """The encoder's space, and the captioner."""
-        return {"encoder": self._engine.features.space, "captioner": self._engine.captioner_id}
+        return {"encoder": self._components.features.space, "captioner": self._components.captioner_id}
 
     def run(self, recorder: ImaginationRecorder) -> ArmOutcome:
         """Score every query with the targets that ``recorder`` imagines. No query raises.

@@ -56,7 +56,7 @@ def run_ablation(
     query fails.
     """
     specs = [weighted_spec(name, engine.settings.weight) for name in composers]
-    run = catalog_run(engine, queries, specs, progress=progress)
+    run = catalog_run(engine.components, queries, specs, progress=progress)
     measured = run.measure()
     for outcome in measured.outcomes:
         _check(outcome)

@@ -61,7 +61,7 @@ def measure_absence(engine: Engine, cases: Sequence[AbsentCase], progress: Progr
         raise InvalidRequestError(f"{name} does not search with an imagined text: name a composer that does.")
     queries = [Query(str(i), case.reference, case.modification, ()) for i, case in enumerate(cases)]
     spec = weighted_spec(name, engine.settings.weight)
-    run = catalog_run(engine, queries, [spec], progress=progress)
+    run = catalog_run(engine.components, queries, [spec], progress=progress)
     composed = [made for block in run.composed(spec) for _, (made,) in block]
     ids, matrix = run.benchmark.gallery, run.gallery.matrix
     pairs = [_bests(case, each, ids, matrix) for case, each in zip(cases, composed, strict=True)]

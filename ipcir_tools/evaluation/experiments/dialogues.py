@@ -149,7 +149,7 @@ class _Simulation:
     def __init__(self, engine: Engine, likeness: Likeness) -> None:
         self._settings = engine.settings
         self._likeness = likeness
-        self._run = catalog_run(engine)
+        self._run = catalog_run(engine.components)
 
     def run(self, cases: Sequence[DialogueCase], *, feedback: bool, progress: Progress | None) -> list[_State]:
         states = [_State(case) for case in cases]

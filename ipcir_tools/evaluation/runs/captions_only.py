@@ -101,7 +101,7 @@ def _no_captioner() -> Captioner:
     raise ModelUnavailableError("A space of captions has no captioner: every caption is in its gallery.")
 
 
-class CaptionEngine(Components):
+class CaptionComponents(Components):
     """What a composition is made with in a space of captions.
 
     What needs a picture raises ModelUnavailableError, so that a composer that needs it is reported as not run.
@@ -149,14 +149,17 @@ class CaptionGallery(BenchmarkGallery):
         return super().scores(rows[:, self.rows])
 
 
-def load_caption_gallery(engine: CaptionEngine, benchmark: CaptionBenchmark, progress: Progress) -> CaptionGallery:
+def load_caption_gallery(
+    components: CaptionComponents, benchmark: CaptionBenchmark, progress: Progress
+) -> CaptionGallery:
     """Encode every entry that is new. Raises ModelUnavailableError where the embeddings fail for good."""
+    began = time.perf_counter()
     entries = {name: entry_id(captions) for name, captions in benchmark.captions.items() if captions}
     unusable, found = dict(benchmark.unusable), dict[str, FloatArray]()
     wanted = list(dict.fromkeys(entries.values()))
     failed: dict[str, str] = {}
     for block in chunked(wanted, _BLOCK):
-        found |= _encoded(engine, block, failed)
+        found |= _encoded(components, block, failed)
         progress("encoding", len(found) + len(failed), len(wanted))
     unusable |= {name: failed[id_] for name, id_ in entries.items() if id_ in failed}
     ids = {name: id_ for name, id_ in entries.items() if id_ in found}
@@ -173,23 +176,24 @@ def load_caption_gallery(engine: CaptionEngine, benchmark: CaptionBenchmark, pro
         broken=tuple(i for i, name in enumerate(benchmark.gallery) if name not in ids),
         added=0,
         rows=np.array([row.get(name, 0) for name in benchmark.gallery], np.int64),
+        seconds={"encoding": time.perf_counter() - began},
     )
 
 
-def _encoded(engine: CaptionEngine, ids: Sequence[str], failed: dict[str, str]) -> dict[str, FloatArray]:
+def _encoded(components: CaptionComponents, ids: Sequence[str], failed: dict[str, str]) -> dict[str, FloatArray]:
     """The features of entries; one whose caption cannot be encoded is put into ``failed``, without loss for others."""
     try:
-        return engine.features.images(ids)
+        return components.features.images(ids)
     except InvalidRequestError as error:
         if len(ids) == 1:
             failed[ids[0]] = f"cannot be encoded ({error})"
             return {}
     half = len(ids) // 2
-    return _encoded(engine, ids[:half], failed) | _encoded(engine, ids[half:], failed)
+    return _encoded(components, ids[:half], failed) | _encoded(components, ids[half:], failed)
 
 
 def evaluate_captions(
-    engine: CaptionEngine,
+    components: CaptionComponents,
     benchmark: CaptionBenchmark,
     composers: Sequence[str] | None = None,
     *,
@@ -202,10 +206,7 @@ def evaluate_captions(
     Raises InvalidRequestError for an unknown composer, ModelUnavailableError where the embeddings fail, and
     CatalogError.
     """
-    began = time.perf_counter()
-    gallery = load_caption_gallery(engine, benchmark, progress or no_progress)
-    seconds = time.perf_counter() - began
+    gallery = load_caption_gallery(components, benchmark, progress or no_progress)
     names = tuple(COMPOSERS) if composers is None else composers
-    run = Run(engine, benchmark, names, top=top, progress=progress, gallery=gallery)
-    run.seconds["encoding"] = seconds  # type: ignore[assignment]
-    return summarise(engine, run, run.measure(), samples)
+    run = Run(components, benchmark, names, gallery, top=top, progress=progress)
+    return summarise(run, run.measure(), samples)

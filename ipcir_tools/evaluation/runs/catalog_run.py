@@ -1,4 +1,4 @@
-"""Runs over the pictures that an engine's gallery holds already, with queries by the catalog's ids."""
+"""Runs over the images that the gallery of a catalog holds already, with queries by the catalog's ids."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def catalog_run(
-    engine: Components,
+    components: Components,
     queries: Sequence[Query] = (),
     composers: Sequence[str] = (),
     *,
     measures: Sequence[Measure] = (),
     progress: Progress | None = None,
 ) -> Run:
-    """A run of ``queries`` over the whole gallery of ``engine``; the reference is left out of the ranking.
+    """A run of ``queries`` over the whole gallery; the reference is left out of the ranking.
 
     Raises LookupError where a reference or a target is not in the gallery.
     """
-    gallery = catalog_gallery(engine)
+    gallery = catalog_gallery(components)
     benchmark = Benchmark(
         name="the gallery",
         queries=tuple(queries),
@@ -39,16 +39,16 @@ def catalog_run(
         measures=tuple(measures),
         notes=("gallery: every picture in the catalog", "the reference is left out of the ranking"),
     )
-    run = Run(engine, benchmark, composers, progress=progress, gallery=gallery, curve=False)
+    run = Run(components, benchmark, composers, gallery, progress=progress, curve=False)
     for id_, why in run.unusable.items():
         raise LookupError(f"query {id_}: {why}")
     return run
 
 
-def rank_in_gallery(engine: Components, request: ComposeRequest, target: str) -> int:
+def rank_in_gallery(components: Components, request: ComposeRequest, target: str) -> int:
     """The rank of one picture in the whole gallery for a request. LookupError where it is not in the gallery."""
     query = Query("1", request.reference or "", request.modification, (target,), left_out=request.left_out)
-    run = catalog_run(engine, [query])
+    run = catalog_run(components, [query])
     (composed,) = run.compose_requests([request])
     return run.ranker.rank([query], run.scores([[composed.probe]]))[0].main
 

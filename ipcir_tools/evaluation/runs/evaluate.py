@@ -16,7 +16,7 @@ from ipcir_tools.evaluation.reports.report import Failure, Imaginer, Report, Row
 from ipcir_tools.evaluation.runs.examples import examples
 from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates, interval_rule, query_count
 from ipcir_tools.evaluation.runs.recorder import general_reason
-from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run
+from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run, run_on
 from ipcir_tools.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LIBRARIES = ("ipcir-tools", "torch", "open_clip_torch", "transformers", "langchain-core", "Pillow", "numpy")
 
 
-def summarise(engine: Components, run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
+def summarise(run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
     """The report of a run."""
     benchmark = measured.benchmark
     ran = [outcome for outcome in measured.outcomes if not outcome.not_run]
@@ -44,11 +44,11 @@ def summarise(engine: Components, run: Run, measured: Measured, samples: int = S
         rows=tuple(_row(benchmark, outcome, baseline, samples) for outcome in measured.outcomes),
         failures=_failures(measured),
         unreadable=dict(sorted(run.gallery.unreadable.items())),
-        imaginer=_imaginer(run.recorder.imaginations, engine.settings.llm, measured.origins),
+        imaginer=_imaginer(run.recorder.imaginations, run.components.settings.llm, measured.origins),
         curve=_curve(measured, run.fused),
         examples=examples(measured, [outcome for outcome in ran if outcome.scored], baseline),
         rules=_rules(measured, samples),
-        models=_models(engine, [composer_named(outcome.composer) for outcome in ran]),
+        models=_models(run.components, [composer_named(outcome.composer) for outcome in ran]),
         versions=versions(),
         this_run={**run.seconds, **run.made},
     )
@@ -150,16 +150,16 @@ def by_origin(origins: Counter[str]) -> dict[str, int]:
     return {origin: origins[origin] for origin in ("llm", "rules", "fallback") if origins[origin]}
 
 
-def _models(engine: Components, ran: Sequence[Composer]) -> dict[str, str]:
+def _models(components: Components, ran: Sequence[Composer]) -> dict[str, str]:
     """The names of the models that some composer used."""
-    models = {"encoder": engine.features.space}
+    models = {"encoder": components.features.space}
     if any(composer.imagines for composer in ran):
-        models |= {"captioner": engine.captioner_id, "imaginer": engine.settings.llm or "rules"}
+        models |= {"captioner": components.captioner_id, "imaginer": components.settings.llm or "rules"}
     if any("drawn" in composer.needs for composer in ran):
-        models["image_generator"] = engine.image_generator.id
+        models["image_generator"] = components.image_generator.id
     for composer in ran:
         if isinstance(composer, TrainedComposer):
-            models[composer.name] = engine.trained_network(composer.name).id
+            models[composer.name] = components.trained_network(composer.name).id
     return models
 
 
@@ -178,5 +178,5 @@ def evaluate(
     run. Raises InvalidRequestError for an unknown composer, NotFoundError where the folder of pictures is not
     available, and CatalogError.
     """
-    run = Run(engine, benchmark, tuple(COMPOSERS) if composers is None else composers, top=top, progress=progress)
-    return summarise(engine, run, run.measure(), samples)
+    run = run_on(engine, benchmark, tuple(COMPOSERS) if composers is None else composers, top=top, progress=progress)
+    return summarise(run, run.measure(), samples)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from ipcir_tools.batches import no_progress
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, crop_of
 from ipcir_tools.files import replaced
 from ipcir_tools.images import files as files_module
 from ipcir_tools.images import reading
+from ipcir_tools.settings import Settings
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import FloatArray
 
@@ -42,6 +45,8 @@ class BenchmarkGallery:
     """Rows of the matrix without a feature."""
     added: int
     """Pictures that were new to the catalog, and so were encoded."""
+    seconds: dict[str, float] = field(default_factory=dict, kw_only=True)
+    """How long it took to bring the pictures here, by the name of the work."""
 
     def scores(self, rows: FloatArray) -> FloatArray:
         """``rows`` ``[q, gallery]`` with what cannot be read behind everything else."""
@@ -64,10 +69,14 @@ class BenchmarkGallery:
         return f"{excerpt(name)} {self.unreadable.get(name, 'is not among its pictures')}"
 
 
-def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress) -> BenchmarkGallery:
+def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress = no_progress) -> BenchmarkGallery:
     """Bring every picture of the benchmark into the catalog. Of what is there already only the file is checked."""
+    began = time.perf_counter()
     unreadable: dict[str, str] = {}
-    files = {name: files_module.located(path) for name, path in _files(engine, benchmark, progress, unreadable).items()}
+    files = {
+        name: files_module.located(path)
+        for name, path in _files(engine.settings, benchmark, progress, unreadable).items()
+    }
     present = [path for path in files.values() if path.is_file()]
     report = engine.index(present, progress)
     held, skipped = engine.catalog.stamps(), {skip.source: skip.reason for skip in report.skipped}
@@ -80,18 +89,20 @@ def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress) -> Be
             ids[name] = held[text].image_id
         else:
             unreadable[name] = f"cannot be read ({skipped.get(text, 'the file does not exist')})"
-    matrix, broken = _matrix(engine, benchmark.gallery, ids)
-    return BenchmarkGallery(ids, files, unreadable, matrix, broken, report.added)
+    matrix, broken = _matrix(engine.components, benchmark.gallery, ids)
+    seconds = {"pictures": time.perf_counter() - began}
+    return BenchmarkGallery(ids, files, unreadable, matrix, broken, report.added, seconds=seconds)
 
 
-def catalog_gallery(engine: Components) -> BenchmarkGallery:
-    """Every picture of the engine's own gallery; the names are the catalog's ids."""
-    ids, matrix = engine.catalog.matrix(engine.features.space)
+def catalog_gallery(components: Components) -> BenchmarkGallery:
+    """Every image of the catalog's own gallery; the names are the catalog's ids."""
+    ids, matrix = components.catalog.matrix(components.features.space)
     return BenchmarkGallery({id_: id_ for id_ in ids}, {}, {}, matrix, broken=(), added=0)
 
 
-def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tuple[FloatArray, tuple[int, ...]]:
-    found = engine.catalog.features([ids[name] for name in gallery if name in ids], engine.features.space)
+def _matrix(components: Components, gallery: Sequence[str], ids: dict[str, str]) -> tuple[FloatArray, tuple[int, ...]]:
+    space = components.features.space
+    found = components.catalog.features([ids[name] for name in gallery if name in ids], space)
     d = len(next(iter(found.values()))) if found else 0
     matrix = np.zeros((len(gallery), d), np.float32)
     for row, name in enumerate(gallery):
@@ -103,7 +114,7 @@ def _matrix(engine: Engine, gallery: Sequence[str], ids: dict[str, str]) -> tupl
 # --- pictures that are parts of others
 
 
-def _files(engine: Engine, benchmark: Benchmark, progress: Progress, unreadable: dict[str, str]) -> dict[str, Path]:
+def _files(settings: Settings, benchmark: Benchmark, progress: Progress, unreadable: dict[str, str]) -> dict[str, Path]:
     """The file of every picture; parts are cut out into the home folder first.
 
     ``unreadable`` gets those that are outside of their picture, with the reason.
@@ -111,20 +122,20 @@ def _files(engine: Engine, benchmark: Benchmark, progress: Progress, unreadable:
     files = {name: benchmark.file(name) for name in benchmark.paths}
     if not benchmark.boxes:
         return files
-    folder = engine.settings.home.expanduser().absolute() / "cut"
+    folder = settings.home.expanduser().absolute() / "cut"
     folder.mkdir(parents=True, exist_ok=True)
     for done, name in enumerate(benchmark.boxes, start=1):
         part = folder / f"{name}.png"
-        if part.exists() or _cut(engine, benchmark, name, part, unreadable):
+        if part.exists() or _cut(settings, benchmark, name, part, unreadable):
             files[name] = part
         progress("cutting", done, len(benchmark.boxes))
     return files
 
 
-def _cut(engine: Engine, benchmark: Benchmark, name: str, part: Path, unreadable: dict[str, str]) -> bool:
+def _cut(settings: Settings, benchmark: Benchmark, name: str, part: Path, unreadable: dict[str, str]) -> bool:
     """Cut one object out, padded with black to a square; False where its picture is unreadable or does not hold it."""
     try:
-        whole = reading.load(benchmark.file(name), engine.settings)
+        whole = reading.load(benchmark.file(name), settings)
     except IPCIRError:
         return False  # indexing names the same file with its reason
     edges = crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -91,33 +91,33 @@ class Run:
 
     def __init__(
         self,
-        engine: Components,
+        components: Components,
         benchmark: Benchmark,
         composers: Sequence[str],
+        gallery: BenchmarkGallery,
         *,
         top: int = TOP,
         progress: Progress | None = None,
-        gallery: BenchmarkGallery | None = None,
         curve: bool = True,
     ) -> None:
-        """``gallery``: None brings the benchmark's pictures into the gallery of an ``Engine``.
+        """``gallery`` holds what the benchmark can find: see :func:`load_gallery` and :func:`run_on`. (Eight
+        parameters, of which most callers give four.)
 
         ``top`` is how many hits of a query are kept, and ``curve`` whether the fusion curve is measured where
         ``imagined+reference`` is one of the composers. Raises InvalidRequestError for an unknown composer.
         """
-        self.seconds: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter(gallery.seconds)
         for name in composers:
             composer_named(name)
-        self.engine, self.benchmark, self.composers = engine, benchmark, tuple(dict.fromkeys(composers))
+        self.components, self.benchmark, self.composers = components, benchmark, tuple(dict.fromkeys(composers))
         fused = (name for name in self.composers if curve and composer_named(name).name == FUSED)
         self.fused = next(fused, None)
         """The composer that the fusion curve belongs to."""
-        self.recorder = ImaginationRecorder(lambda: engine.imagine)
+        self.recorder = ImaginationRecorder(lambda: components.imagine)
         self._top, self._progress = top, progress or no_progress
         self.ranker = Ranker(benchmark)
-        self._before = Counter(engine.features.made)
-        with self._timed("pictures"):
-            self.gallery: BenchmarkGallery = gallery or load_gallery(cast("Engine", engine), benchmark, self._progress)
+        self._before = Counter(components.features.made)
+        self.gallery = gallery
         problems = {query.id: self.gallery.problem(query, benchmark) for query in benchmark.queries}
         self.unusable = {id_: why for id_, why in problems.items() if why}
         """Why queries cannot be scored, by id."""
@@ -130,7 +130,7 @@ class Run:
 
         Where a chat model captions, what that cost too, by the names of :data:`CAPTIONER_MADE`.
         """
-        made = self.engine.features.made - self._before
+        made = self.components.features.made - self._before
         encoded = self.gallery.added + made["images"]
         counts = (self.recorder.calls_reported, made["captions"], encoded, made["texts"], made["drawings"])
         paid = {name: made[name] for name in CAPTIONER_MADE} if self._chat_captions else {}
@@ -140,16 +140,16 @@ class Run:
     def _chat_captions(self) -> bool:
         try:
             imagines = any(composer_named(name).imagines for name in self.composers)
-            return imagines and self.engine.captioner_id.startswith("chat:")
+            return imagines and self.components.captioner_id.startswith("chat:")
         except ModelUnavailableError:
             return False
 
     def measure(self, recorder: ImaginationRecorder | None = None) -> Measured:
-        """Compose, score and rank every query under every composer; ``recorder`` imagines in the engine's place."""
+        """Compose, score and rank every query under every composer; ``recorder`` imagines instead."""
         self.recorder = recorder or self.recorder
         outcomes = [Outcome(name, not_run=self._missing_need(name)) for name in self.composers]
         found = Measured(self.benchmark, outcomes, self.unusable)
-        with self.engine.features.shared_failures():
+        with self.components.features.shared_failures():
             for block in self._blocks():
                 for outcome in found.outcomes:
                     if not outcome.not_run:
@@ -173,14 +173,14 @@ class Run:
     def _missing_need(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
-            require(self.engine, [composer_named(composer)])
+            require(self.components, [composer_named(composer)])
         except (ModelUnavailableError, SpaceMismatchError) as error:
             return str(error)
         return ""
 
     def _without_captioner(self, outcome: Outcome) -> None:
         """Not run, where every query needed a captioner that is not available. It is loaded only when needed."""
-        why = self.engine.features.captioner_error
+        why = self.components.features.captioner_error
         if why and outcome.failed and not outcome.top and composer_named(outcome.composer).imagines:
             outcome.not_run, outcome.failed = why, {}
 
@@ -230,7 +230,7 @@ class Run:
 
     def compose_requests(self, requests: Sequence[ComposeRequest]) -> list[Composed]:
         """Requests in one batch, with the imaginations of this run. Raises whatever the models raise."""
-        return compose_all(requests, self.engine, imagine=self.recorder.imagine)
+        return compose_all(requests, self.components, imagine=self.recorder.imagine)
 
     @staticmethod
     def _note(done: Sequence[tuple[Query, list[Composed]]], outcome: Outcome, found: Measured) -> None:
@@ -285,3 +285,21 @@ class Run:
         began = time.perf_counter()
         yield
         self.seconds[part] += time.perf_counter() - began  # type: ignore[assignment]
+
+
+def run_on(
+    engine: Engine,
+    benchmark: Benchmark,
+    composers: Sequence[str],
+    *,
+    top: int = TOP,
+    progress: Progress | None = None,
+) -> Run:
+    """A run over a benchmark's pictures, which are brought into the gallery of ``engine`` first.
+
+    Raises InvalidRequestError for an unknown composer.
+    """
+    for name in composers:
+        composer_named(name)
+    gallery = load_gallery(engine, benchmark, progress or no_progress)
+    return Run(engine.components, benchmark, composers, gallery, top=top, progress=progress)

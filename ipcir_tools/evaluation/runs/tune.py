@@ -21,7 +21,7 @@ from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure, Scored
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
-from ipcir_tools.evaluation.runs.run import Run
+from ipcir_tools.evaluation.runs.run import run_on
 from ipcir_tools.images.reading import image_id, read_file
 from ipcir_tools.types import Value
 
@@ -173,7 +173,7 @@ class _Search:
         self.measure = measure
         self.known: dict[str, Merit] = {}
         self._progress = progress
-        self._run = Run(engine, benchmark, [start.spec], progress=progress)
+        self._run = run_on(engine, benchmark, [start.spec], progress=progress)
         if not self._run.queries:
             raise InvalidRequestError(f"No query of {benchmark.name} can be scored, so nothing can be fitted on it.")
         self.blocks: list[Block] = list(self._run.composed(start.spec))

@@ -48,9 +48,9 @@ RED = image_id(png("red", 0))
 
 def opened(home: Path) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, k=3))
-    engine.encoder = FakeEncoder(encoder_id(ENCODER))
-    engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
-    engine.captioner_id = CAPTIONER
+    engine.components.encoder = FakeEncoder(encoder_id(ENCODER))
+    engine.components.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
+    engine.components.captioner_id = CAPTIONER
     return engine
 
 
@@ -182,7 +182,7 @@ def test_programs_may_hand_in_judgements_and_filters(engine, dialogue):
 
 def test_nothing_expensive_is_done_twice(engine):
     model = ScriptedChatModel(replies=[json.dumps({"description": f"a {c} shirt"}) for c in ("blue", "green")])
-    engine.imagine = build_imagine_chain(model)
+    engine.components.imagine = build_imagine_chain(model)
     dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
     first = dialogue.invoke(says("in blue", reference=RED), THREAD)
     judged = dialogue.invoke(says("more like 2"), THREAD)
@@ -210,9 +210,9 @@ class Counted(Runnable[Any, Any]):
 
 def test_a_round_composes_once_and_reads_its_path_once(engine, monkeypatch):
     paths: list[str] = []
-    path, compose = engine.catalog.path, Counted(engine.compose)
+    path, compose = engine.catalog.path, Counted(engine.components.compose)
     monkeypatch.setattr(engine.catalog, "path", lambda turn: paths.append(turn) or path(turn))
-    monkeypatch.setattr(engine, "compose", compose)
+    monkeypatch.setattr(engine.components, "compose", compose)
     dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
     first = dialogue.invoke(says("in blue", reference=RED), THREAD)
     assert (compose.calls, paths) == (1, [])
@@ -500,7 +500,7 @@ def test_an_empty_gallery_says_how_to_fill_it(tmp_path):
 
 @pytest.mark.parametrize(("part", "node"), [("imagine", "imagine"), ("compose", "search")])
 def test_an_unexpected_error_is_answered_and_logged(engine, dialogue, part, node, caplog):
-    setattr(engine, part, None)
+    setattr(engine.components, part, None)
     state = dialogue.invoke(says("in blue", reference=RED), THREAD)
     assert last_text(state).startswith(f"The node '{node}' failed inside (AttributeError)")
     assert f"node {node} failed" in caplog.text

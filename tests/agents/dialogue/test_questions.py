@@ -224,9 +224,9 @@ def server(http, monkeypatch) -> Server:
 
 def opened(home: Path, **chosen: Any) -> Engine:
     engine = Engine.open(load_settings(home=home, encoder=ENCODER, captioner=CAPTIONER, k=3, **chosen))
-    engine.encoder = FakeEncoder(encoder_id(ENCODER))
-    engine.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
-    engine.captioner_id = CAPTIONER
+    engine.components.encoder = FakeEncoder(encoder_id(ENCODER))
+    engine.components.captioner = ScriptedCaptioner(lambda picture: f"a {colour_name(picture)} shirt", id=CAPTIONER)
+    engine.components.captioner_id = CAPTIONER
     return engine
 
 

@@ -29,13 +29,14 @@ from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
 from ipcir_tools.evaluation.comparison.accounting import Price, traffic
-from ipcir_tools.evaluation.comparison.arms import Arm, ArmResult, build_arms, engine_imaginer
+from ipcir_tools.evaluation.comparison.arms import Arm, ArmResult, build_arms, stored_imaginer
 from ipcir_tools.evaluation.comparison.compare import ComparisonOptions, comparable, compare
 from ipcir_tools.evaluation.comparison.disagreements import find_disagreements
 from ipcir_tools.evaluation.comparison.html import comparison_html
 from ipcir_tools.evaluation.comparison.report import Comparison, comparison_json, cost_cells
 from ipcir_tools.evaluation.comparison.runner import ArmOutcome, ComparisonRunner, sampled
 from ipcir_tools.evaluation.runs.evaluate import evaluate
+from ipcir_tools.evaluation.runs.gallery import load_gallery
 from ipcir_tools.evaluation.runs.recorder import BREAKS, ImaginationRecorder
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.llm import budget, retries
@@ -126,8 +127,9 @@ def compared(
     """A comparison in a home beside the folder, so that a second one finds the replies of the first."""
     arms = build_arms([None if id == "rules" else load_prompt(id) for id in prompts or PROMPTS], llms)
     with Engine.open(load_settings(home=folder.parent / "home", llm_timeout=more.pop("timeout", 30.0))) as engine:
-        runner = ComparisonRunner(engine, benchmark or load_jsonl(folder / "queries.jsonl"), "imagined+reference")
-        return compare(runner, arms, engine_imaginer(engine), ComparisonOptions(samples=200, **more))
+        measured = benchmark or load_jsonl(folder / "queries.jsonl")
+        runner = ComparisonRunner(engine.components, measured, "imagined+reference", load_gallery(engine, measured))
+        return compare(runner, arms, stored_imaginer(engine.components), ComparisonOptions(samples=200, **more))
 
 
 def adds_up(comparison: Comparison) -> None:
@@ -261,10 +263,12 @@ def test_the_arms_differ_most_where_ranks_differ_by_the_largest_factor():
 def test_what_makes_no_comparison_is_refused(folder):
     hidden = Benchmark("CIRR test1", (Query("a", "red-0.png", "x", ()),), (), {}, False, (), ())
     with Engine.open(load_settings(home=folder.parent / "home")) as engine:
+        mine = load_jsonl(folder / "queries.jsonl")
+        gallery = load_gallery(engine, mine)
         with pytest.raises(InvalidRequestError, match="imagines nothing"):
-            ComparisonRunner(engine, load_jsonl(folder / "queries.jsonl"), "sum")
+            ComparisonRunner(engine.components, mine, "sum", gallery)
         with pytest.raises(InvalidRequestError, match="truth of CIRR test1 is hidden"):
-            ComparisonRunner(engine, hidden, "imagined+reference")
+            ComparisonRunner(engine.components, hidden, "imagined+reference", gallery)
 
 
 # --- models that answer badly

@@ -40,9 +40,9 @@ def engine(tmp_path):
         opened.catalog.add(records, stamps, vectors, "hand/3d")
         texts = {text_key(text): normalise(np.array(row, np.float32)) for text, row in TEXTS.items()}
         opened.catalog.put_features(texts, "hand/3d")
-        opened.captioner_id = "hand"
+        opened.components.captioner_id = "hand"
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a thing"), "hand")
-        opened.imagine = RunnableLambda(
+        opened.components.imagine = RunnableLambda(
             lambda asked: Imagination(
                 ImaginedTarget(description=asked.modification, origin="rules"), None, (), 0, cached=False
             )

@@ -104,7 +104,7 @@ def engine(tmp_path):
         opened.catalog.add(records, stamps, {id_: normalise(row) for id_, row in PICTURES.items()}, "hand/4d")
         opened.catalog.put_features({text_key(text): normalise(row) for text, row in TEXTS.items()}, "hand/4d")
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a red dress"), "hand")
-        opened.captioner_id = "hand"
+        opened.components.captioner_id = "hand"
         yield opened
 
 
@@ -120,11 +120,11 @@ def test_the_table_of_five_pictures(engine):
     }
     assert [row.weight for row in table.rows] == [None, None, 0.5, None, 0.8]
     assert (table.queries, table.gallery, table.imaginer, table.calls) == (2, 5, "rules", 0)
-    assert sum(engine.features.made.values()) == 0
+    assert sum(engine.components.features.made.values()) == 0
 
 
 def test_the_settings_weight_holds_for_every_fusion(engine):
-    engine.settings = engine.settings.model_copy(update={"weight": 0.0})
+    engine.components.settings = engine.settings.model_copy(update={"weight": 0.0})
     table = run_ablation(engine, QUERIES, ("reference", "sum", "imagined+reference"))
     assert [row.weight for row in table.rows] == [None, 0.0, 0.0]
     assert len({tuple(row.recall.items()) for row in table.rows}) == 1
@@ -133,17 +133,17 @@ def test_the_settings_weight_holds_for_every_fusion(engine):
 def test_one_request_is_ranked_under_its_composer(engine):
     ranks = {}
     for name in ABLATION:
-        ranks[name] = rank_in_gallery(engine, ComposeRequest("red-here", "in blue", name), "blue-here")
+        ranks[name] = rank_in_gallery(engine.components, ComposeRequest("red-here", "in blue", name), "blue-here")
     # The reference alone: its twin stands before the target, and the red one over there scores the same.
     assert ranks == {"modification": 2, "reference": 3, "sum": 1, "imagined": 2, "imagined+reference": 1}
 
 
 def test_the_turns_before_are_part_of_the_request(engine):
     asked = []
-    engine.imagine = RunnableLambda(lambda request: asked.append(request) or imagined("rules"))
+    engine.components.imagine = RunnableLambda(lambda request: asked.append(request) or imagined("rules"))
     target = ImaginedTarget(description="a red dress over there", origin="rules")
     request = ComposeRequest("red-here", "in blue", history=(Step("over there", target),))
-    rank_in_gallery(engine, request, "blue-here")
+    rank_in_gallery(engine.components, request, "blue-here")
     assert asked[0].history == (("over there", target),)
 
 
@@ -158,7 +158,7 @@ def imagined(origin: str, calls: int = 0) -> Imagination:
 
 
 def test_the_table_names_the_author_and_the_cost(engine):
-    engine.settings = engine.settings.model_copy(update={"llm": "toy"})
+    engine.components.settings = engine.settings.model_copy(update={"llm": "toy"})
     kept = set()
 
     def write(request):
@@ -167,7 +167,7 @@ def test_the_table_names_the_author_and_the_cost(engine):
         kept.add(request.modification)
         return imagined(origin, 0 if known else calls)
 
-    engine.imagine = RunnableLambda(write)
+    engine.components.imagine = RunnableLambda(write)
     one, failing = QUERIES[0], Query("2", "red-here", "turn it blue", ("blue-here",))
     table = run_ablation(engine, [one, failing], ("imagined", "imagined+reference"))
     assert table.imaginer == "toy (1), rules instead of the model (1)"

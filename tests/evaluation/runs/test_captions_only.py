@@ -30,7 +30,12 @@ from ipcir_tools.cli import main
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import CaptionBenchmark, load_captions
-from ipcir_tools.evaluation.runs.captions_only import CaptionEngine, entry_id, evaluate_captions, load_caption_gallery
+from ipcir_tools.evaluation.runs.captions_only import (
+    CaptionComponents,
+    entry_id,
+    evaluate_captions,
+    load_caption_gallery,
+)
 from ipcir_tools.evaluation.runs.langchain_encoder import PROBES, encoder_of, load_embeddings, load_text_encoder
 from ipcir_tools.evaluation.runs.run import Measured, Run
 from ipcir_tools.settings import Settings
@@ -127,8 +132,8 @@ def loaded(folder: Path) -> CaptionBenchmark:
     return load_captions(folder / "gallery.jsonl", folder / "queries.jsonl")
 
 
-def engine_over(benchmark: CaptionBenchmark, catalog: Catalog, words: Embeddings, home: Path) -> CaptionEngine:
-    return CaptionEngine(
+def components_over(benchmark: CaptionBenchmark, catalog: Catalog, words: Embeddings, home: Path) -> CaptionComponents:
+    return CaptionComponents(
         Settings(home=home), catalog, encoder_of(words, "own:Words", catalog, batch_size=16), benchmark
     )
 
@@ -139,9 +144,9 @@ def catalog(tmp_path) -> Iterator[Catalog]:
         yield opened
 
 
-def measured(engine: CaptionEngine, benchmark: CaptionBenchmark, *composers: str) -> Measured:
-    loaded = load_caption_gallery(engine, benchmark, lambda *_: None)
-    return Run(engine, benchmark, composers, gallery=loaded).measure()
+def measured(components: CaptionComponents, benchmark: CaptionBenchmark, *composers: str) -> Measured:
+    loaded = load_caption_gallery(components, benchmark, lambda *_: None)
+    return Run(components, benchmark, composers, loaded).measure()
 
 
 # --- what is measured
@@ -175,9 +180,9 @@ def by_hand(gallery: list[JsonLine], queries: list[JsonLine], words: Words) -> d
 
 def test_it_equals_a_direct_computation(folder, catalog):
     benchmark = loaded(folder)
-    engine = engine_over(benchmark, catalog, Words(), folder / "home")
+    components = components_over(benchmark, catalog, Words(), folder / "home")
     wanted = by_hand(gallery_lines(), query_lines(), Words())
-    for outcome in measured(engine, benchmark, *wanted).outcomes:
+    for outcome in measured(components, benchmark, *wanted).outcomes:
         ranks = [list(outcome.scored[query.id].ranks) for query in benchmark.queries]
         assert ranks == wanted[outcome.composer], outcome.composer
     assert any(rank > 1 for ranks in wanted["imagined+reference"] for rank in ranks)
@@ -185,7 +190,7 @@ def test_it_equals_a_direct_computation(folder, catalog):
 
 def test_the_figures_are_those_of_the_ranks(folder, catalog):
     benchmark = loaded(folder)
-    report = evaluate_captions(engine_over(benchmark, catalog, Words(), folder), benchmark, ["sum"])
+    report = evaluate_captions(components_over(benchmark, catalog, Words(), folder), benchmark, ["sum"])
     first = [json.loads(line)["targets"][0] for line in (folder / "queries.jsonl").read_text().splitlines()]
     assert [query.main for query in benchmark.queries] == first, "R counts the first of a query's targets"
     hits = [min(ranks) <= 10 for ranks in by_hand(gallery_lines(), query_lines(), Words())["sum"]]
@@ -195,7 +200,7 @@ def test_the_figures_are_those_of_the_ranks(folder, catalog):
 
 def test_every_composer_that_needs_no_picture_runs_and_the_others_say_why(folder, catalog):
     benchmark = loaded(folder)
-    report = evaluate_captions(engine_over(benchmark, catalog, Words(), folder), benchmark)
+    report = evaluate_captions(components_over(benchmark, catalog, Words(), folder), benchmark)
     assert [row.composer for row in report.rows] == list(COMPOSERS)
     for row in report.rows:
         if row.composer in BLIND:
@@ -212,29 +217,31 @@ def test_every_composer_that_needs_no_picture_runs_and_the_others_say_why(folder
 def test_an_ensemble_takes_all_captions_of_its_reference(folder, catalog):
     """More captions than there are change nothing, and one caption is the imagined text alone."""
     benchmark = loaded(folder)
-    engine = engine_over(benchmark, catalog, Words(), folder)
-    found = {each.composer: each for each in measured(engine, benchmark, "ensemble:captions=4", "ensemble").outcomes}
+    components = components_over(benchmark, catalog, Words(), folder)
+    found = {
+        each.composer: each for each in measured(components, benchmark, "ensemble:captions=4", "ensemble").outcomes
+    }
     ranks = [[each.scored[query.id].ranks for query in benchmark.queries] for each in found.values()]
     assert ranks[0] == ranks[1]
-    captions = engine.features.several_captions(
-        list(load_caption_gallery(engine, benchmark, lambda *_: None).ids.values()), 15
+    captions = components.features.several_captions(
+        list(load_caption_gallery(components, benchmark, lambda *_: None).ids.values()), 15
     )
     assert {len(each) for each in captions.values()} == {1, 2, 3, 4}
 
 
 @pytest.fixture(scope="module")
-def permutable(tmp_path_factory) -> Iterator[tuple[CaptionEngine, CaptionBenchmark, list[Any]]]:
+def permutable(tmp_path_factory) -> Iterator[tuple[CaptionComponents, CaptionBenchmark, list[Any]]]:
     folder = tmp_path_factory.mktemp("permutable")
     write(folder / "gallery.jsonl", gallery_lines())
     write(folder / "queries.jsonl", query_lines(n=12))
     benchmark = loaded(folder)
     with Catalog.open(folder / "home") as catalog:
-        engine = engine_over(benchmark, catalog, Words(), folder)
-        yield engine, benchmark, everything(engine, benchmark)
+        components = components_over(benchmark, catalog, Words(), folder)
+        yield components, benchmark, everything(components, benchmark)
 
 
-def everything(engine: CaptionEngine, benchmark: CaptionBenchmark) -> list[Any]:
-    outcomes = measured(engine, benchmark, "imagined+reference", "ast", "ensemble").outcomes
+def everything(components: CaptionComponents, benchmark: CaptionBenchmark) -> list[Any]:
+    outcomes = measured(components, benchmark, "imagined+reference", "ast", "ensemble").outcomes
     return [(each.composer, each.scored) for each in outcomes]
 
 
@@ -242,19 +249,19 @@ def everything(engine: CaptionEngine, benchmark: CaptionBenchmark) -> list[Any]:
 @given(data=st.data())
 def test_the_order_of_the_gallery_decides_nothing(permutable, data):
     """Not even how the scores of two entries that say the same are rounded."""
-    engine, benchmark, before = permutable
+    components, benchmark, before = permutable
     names = data.draw(st.permutations(benchmark.gallery))
     captions = {name: benchmark.captions[name] for name in names}
-    assert everything(engine, dataclasses.replace(benchmark, gallery=tuple(names), captions=captions)) == before
+    assert everything(components, dataclasses.replace(benchmark, gallery=tuple(names), captions=captions)) == before
 
 
 def test_the_first_caption_of_an_entry_is_what_is_known_of_it(folder, catalog):
     """A reference whose imagination is given is not captioned: what is known of it is in the modification."""
     benchmark = loaded(folder)
-    engine = engine_over(benchmark, catalog, Words(), folder)
+    components = components_over(benchmark, catalog, Words(), folder)
     first = {entry_id(captions): captions[0] for captions in benchmark.captions.values()}
-    assert engine.features.known_captions([*first, "captions:of-no-entry"]) == first
-    assert engine.features.captions(list(first)) == first
+    assert components.features.known_captions([*first, "captions:of-no-entry"]) == first
+    assert components.features.captions(list(first)) == first
 
 
 # --- nothing is encoded twice
@@ -262,23 +269,23 @@ def test_the_first_caption_of_an_entry_is_what_is_known_of_it(folder, catalog):
 
 def test_what_was_encoded_once_is_not_encoded_again(folder, catalog):
     benchmark, words = loaded(folder), Words()
-    first = evaluate_captions(engine_over(benchmark, catalog, words, folder), benchmark)
+    first = evaluate_captions(components_over(benchmark, catalog, words, folder), benchmark)
     assert len(words.asked) == len(set(words.asked)), "and the probes are no captions"
     words.asked.clear()
-    again = evaluate_captions(engine_over(benchmark, catalog, words, folder), benchmark)
+    again = evaluate_captions(components_over(benchmark, catalog, words, folder), benchmark)
     assert words.asked == list(PROBES)
     assert first.model_dump(exclude={"this_run"}) == again.model_dump(exclude={"this_run"})
 
 
 def test_a_changed_caption_is_another_entry(folder, catalog):
     benchmark, words = loaded(folder), Words()
-    evaluate_captions(engine_over(benchmark, catalog, words, folder), benchmark, ["reference"])
+    evaluate_captions(components_over(benchmark, catalog, words, folder), benchmark, ["reference"])
     changed = gallery_lines()
     changed[7]["captions"] = [*changed[7]["captions"], "a purple elephant"]
     write(folder / "gallery.jsonl", changed)
     words.asked.clear()
     benchmark = loaded(folder)
-    (outcome,) = measured(engine_over(benchmark, catalog, words, folder), benchmark, "reference").outcomes
+    (outcome,) = measured(components_over(benchmark, catalog, words, folder), benchmark, "reference").outcomes
     assert words.asked == [*PROBES, "a purple elephant"]
     wanted = by_hand(changed, query_lines(), Words())["reference"]
     assert [list(outcome.scored[query.id].ranks) for query in benchmark.queries] == wanted
@@ -313,7 +320,7 @@ def test_a_model_that_answers_much_the_same_is_another_one(catalog):
 def test_a_home_of_pictures_keeps_its_own_space(folder, catalog):
     catalog.bind_space("open_clip:of/pictures/512d-00000000")
     benchmark = loaded(folder)
-    report = evaluate_captions(engine_over(benchmark, catalog, Words(), folder), benchmark, ["sum"])
+    report = evaluate_captions(components_over(benchmark, catalog, Words(), folder), benchmark, ["sum"])
     assert report.models["encoder"].startswith("own:Words/")
     assert catalog.space() == "open_clip:of/pictures/512d-00000000"
 
@@ -342,7 +349,7 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
     write(folder / "gallery.jsonl", "\n".join(entries))
     write(folder / "queries.jsonl", "\ufeff" + "\n\n".join(queries))
     benchmark = loaded(folder)
-    report = evaluate_captions(engine_over(benchmark, catalog, Words(), folder), benchmark, ["sum", "imagined"])
+    report = evaluate_captions(components_over(benchmark, catalog, Words(), folder), benchmark, ["sum", "imagined"])
     reasons = {failure.query: failure.reason for failure in report.failures}
     assert reasons == {
         "line 9": "no such entry in gallery.jsonl: ghost",
@@ -403,8 +410,8 @@ def test_a_text_without_a_direction_costs_its_own_entry_and_queries_alone(folder
     write(folder / "gallery.jsonl", entries)
     write(folder / "queries.jsonl", lines)
     benchmark = loaded(folder)
-    engine = engine_over(benchmark, catalog, Picky(), folder)
-    report = evaluate_captions(engine, benchmark, ["modification", "reference"])
+    components = components_over(benchmark, catalog, Picky(), folder)
+    report = evaluate_captions(components, benchmark, ["modification", "reference"])
     assert set(report.unreadable) == {names[3], names[9]}
     assert "'no!'" in report.unreadable[names[9]]
     assert [(row.scored, row.failed) for row in report.rows] == [(2, 2), (3, 1)]

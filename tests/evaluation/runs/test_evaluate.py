@@ -37,7 +37,7 @@ from ipcir_tools.evaluation.runs import examples
 from ipcir_tools.evaluation.runs import run as measuring
 from ipcir_tools.evaluation.runs.evaluate import evaluate
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
-from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run
+from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run, run_on
 from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.runs.tune import fitted, grid, refuse_shared, tune
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
@@ -115,7 +115,11 @@ def test_every_model_that_was_used_is_named_and_no_other(engine, folder):
     named = {"pic2word": "pic2word@0", "searle": "searle@0", "aligned": "aligned@0"}
     models = evaluate(equipped(engine), mine(folder), [*named, "proxy-image"]).models
     assert models.pop("encoder").startswith(ENCODER)
-    assert models == named | {"captioner": engine.captioner_id, "imaginer": "rules", "image_generator": "flat"}
+    assert models == named | {
+        "captioner": engine.components.captioner_id,
+        "imaginer": "rules",
+        "image_generator": "flat",
+    }
     assert list(evaluate(engine, mine(folder), ["sum"]).models) == ["encoder"]
 
 
@@ -177,8 +181,8 @@ def test_groups_weigh_the_same(engine, folder):
 
 
 def test_a_picture_scores_the_mean_over_the_wordings(engine, folder):
-    measuring = Run(engine, mine(folder), ["imagined"])
-    red, blue, green = engine.encoder.embed_texts(["red", "blue", "green"])
+    measuring = run_on(engine, mine(folder), ["imagined"])
+    red, blue, green = engine.components.encoder.embed_texts(["red", "blue", "green"])
     found = measuring.scores([[Probe(red), Probe(blue)], [Probe(green)]])
     matrix = measuring.gallery.matrix
     assert found == pytest.approx(np.stack([(matrix @ red + matrix @ blue) / 2, matrix @ green]), abs=1e-6)
@@ -187,8 +191,8 @@ def test_a_picture_scores_the_mean_over_the_wordings(engine, folder):
 def test_every_wording_of_a_query_is_composed(engine, folder):
     asked = Query("a", "red-0.png", "in blue", ("blue-0.png",), paraphrases=("in green",))
     made = dataclasses.replace(mine(folder), queries=(asked,))
-    ((_, composed),) = Run(engine, made, ["modification"]).compose([asked], "modification")
-    texts = engine.encoder.embed_texts(["in blue", "in green"])
+    ((_, composed),) = run_on(engine, made, ["modification"]).compose([asked], "modification")
+    texts = engine.components.encoder.embed_texts(["in blue", "in green"])
     assert np.stack([each.probe.vector for each in composed]) == pytest.approx(texts, abs=1e-6)
 
 
@@ -297,7 +301,7 @@ def test_a_picture_that_goes_while_it_runs_fails_its_own_query_alone(engine, fol
             raise RuntimeError("out of\nmemory")
         return caption_of(picture)
 
-    engine.captioner = ScriptedCaptioner(nervous, id=CAPTIONER)
+    engine.components.captioner = ScriptedCaptioner(nervous, id=CAPTIONER)
     report = evaluate(engine, mine(folder), ["sum", "imagined"])
     assert (row(report, "sum").scored, row(report, "sum").failed) == (7, 0)
     assert (row(report, "imagined").scored, row(report, "imagined").failed) == (6, 1)
@@ -319,7 +323,7 @@ def test_a_composer_that_ranked_nothing_is_no_baseline(engine, folder):
     def never(picture: Image.Image) -> str:
         raise RuntimeError("out of memory")
 
-    engine.captioner = ScriptedCaptioner(never, id=CAPTIONER)
+    engine.components.captioner = ScriptedCaptioner(never, id=CAPTIONER)
     report = evaluate(engine, mine(folder), ["imagined+reference", "sum"])
     assert (row(report, "imagined+reference").failed, report.baseline) == (len(ASKED), "sum")
     assert failed_where(report) == f"{len(ASKED)} under imagined+reference"
@@ -484,14 +488,14 @@ def test_a_submission_names_fifty_pictures_a_query(engine, tmp_path, folder):
     made = hidden(folder, "CIRCO")
     report = evaluate(engine, made, ["sum"])
     assert (report.measures, row(report, "sum").scored, report.examples) == ((), 3, ())
-    (path,) = submit(Run(engine, made, ["sum"], top=DEPTH).measure(), tmp_path / "out" / "circo.json")
+    (path,) = submit(run_on(engine, made, ["sum"], top=DEPTH).measure(), tmp_path / "out" / "circo.json")
     written = json.loads(path.read_text())
     assert list(written) == ["0", "1", "2"]
     assert all(len(set(ids)) == 50 for ids in written.values())
 
 
 def test_both_files_of_a_submission_are_written_or_none(engine, tmp_path, folder):
-    measured = Run(engine, hidden(folder, "CIRR"), ["sum"], top=DEPTH).measure()
+    measured = run_on(engine, hidden(folder, "CIRR"), ["sum"], top=DEPTH).measure()
     paths = submit(measured, tmp_path / "out" / "cirr.json")
     assert [path.name for path in paths] == ["cirr.json", "cirr-subset.json"]
     assert [json.loads(path.read_text())["metric"] for path in paths] == ["recall", "recall_subset"]
@@ -764,30 +768,30 @@ def drawn_queries(folder: Path, n: int = 24) -> Benchmark:
 @pytest.mark.parametrize("well", [0, 1, 10, 19])
 def test_an_outage_fails_the_queries_that_it_meets_wherever_they_stand(engine, folder, monkeypatch, well):
     monkeypatch.setattr(measuring, "BLOCK", 8)
-    engine.image_generator = Failing(well)
+    engine.components.image_generator = Failing(well)
     report = evaluate(engine, drawn_queries(folder), ["proxy-image:captions=1", "sum"])
     assert [(each.scored, each.failed, each.not_run) for each in report.rows] == [(well, 24 - well, ""), (24, 0, "")]
     assert all("The image generator is ill" in failure.reason for failure in report.failures)
-    assert engine.image_generator.asked <= well + 2 * OUTAGES, "what is dead is not asked for every query"
+    assert engine.components.image_generator.asked <= well + 2 * OUTAGES, "what is dead is not asked for every query"
     assert report.this_run["drawings"] == 4 * well, "what was drawn before counts"
 
 
 def test_after_an_outage_it_goes_on_where_it_was(engine, folder):
     benchmark = drawn_queries(folder)
-    engine.image_generator = Failing(10)
+    engine.components.image_generator = Failing(10)
     evaluate(engine, benchmark, ["proxy-image:captions=1"])
-    engine.image_generator = Failing(0)
+    engine.components.image_generator = Failing(0)
     report = evaluate(engine, benchmark, ["proxy-image:captions=1"])
     assert (report.rows[0].scored, report.rows[0].failed) == (10, 14), (
         "what is known is scored without the image generator"
     )
-    engine.image_generator = Failing(99)
+    engine.components.image_generator = Failing(99)
     report = evaluate(engine, benchmark, ["proxy-image:captions=1"])
-    assert (report.rows[0].scored, engine.image_generator.asked) == (24, 14)
+    assert (report.rows[0].scored, engine.components.image_generator.asked) == (24, 14)
 
 
 def test_a_single_failure_is_no_outage(engine, folder):
-    engine.image_generator = Failing(99, ill="number 7")
+    engine.components.image_generator = Failing(99, ill="number 7")
     report = evaluate(engine, drawn_queries(folder), ["proxy-image:captions=1"])
     assert [failure.query for failure in report.failures] == ["8"]
     assert report.rows[0].scored == 23
