@@ -36,9 +36,9 @@ CONTENT_CAP = 300
 
 
 class ComposedImageRetriever(BaseRetriever):
-    """Documents of the pictures that are like a reference, but as the query says.
+    """Documents of the pictures that are like a reference, but changed as the query describes.
 
-    Without a reference the query is searched for as words. Every call keeps a turn, whose id stands in the documents'
+    Without a reference the query is searched for as words. Every call keeps a turn, whose id is in the documents'
     metadata. A program calls a retriever, so what goes wrong is raised as an ``IPCIRError``. What the user should
     know beyond the documents (a language model that failed, say) is logged as a warning.
     """

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     prompt: str = "imagine.structured"
     """Id of the imagination's prompt."""
     prompts: Path | None = None
-    """Folder of the user's own prompt files; each stands in for the package's of the same id, or is a new prompt."""
+    """Folder of the user's own prompt files; each replaces the package's of the same id, or is a new prompt."""
     rerank: int = Field(default=0, ge=0, le=20)
     """How many of the first hits a vision model puts into its own order. 0: none, and no image leaves the machine."""
     rerank_llm: str | None = None

@@ -67,7 +67,7 @@ class ImaginedTarget(Value):
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
-    """Other wordings of the same target."""
+    """Other descriptions of the same target."""
     origin: Origin
 
 

@@ -31,7 +31,7 @@ def draw(folder: Path, colours: tuple[str, ...] = ("red", "blue", "green", "yell
             Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{colour}-{shape}.png")
 
 
-def said(picture: Image.Image) -> str:
+def caption_of(picture: Image.Image) -> str:
     return f"a {colour_name(picture)} shirt"
 
 

@@ -84,7 +84,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_looked_up(host: str) -> bool:
-    """Whether a name server would be asked: not for numbers in any spelling, nor for what is no name at all."""
+    """Whether a name server would be asked: not for numbers in any notation, nor for what is no name at all."""
     try:
         host.encode("idna")
         ipaddress.ip_address(host.partition("%")[0])

@@ -27,16 +27,16 @@ def draw_all(
 ) -> list[list[Image.Image]]:
     """The images of all descriptions in order. Raises the first ModelUnavailableError, then InvalidRequestError."""
     drawn: dict[int, list[Image.Image]] = {}
-    refused: dict[int, InvalidRequestError] = {}
+    failures: dict[int, InvalidRequestError] = {}
     for index, images in generator.drawings(descriptions, n, references, seed=seed):
         if isinstance(images, ModelUnavailableError):
             raise images
         if isinstance(images, InvalidRequestError):
-            refused[index] = images
+            failures[index] = images
         else:
             drawn[index] = images
-    if refused:
-        raise refused[min(refused)]
+    if failures:
+        raise failures[min(failures)]
     return [drawn[index] for index in range(len(descriptions))]
 
 

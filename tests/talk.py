@@ -79,9 +79,9 @@ def _too_far(seen: Seen) -> list[Call]:
 
 def _mended(seen: Seen) -> list[Call]:
     """The last hit that there is, which only the error tells: "it has 5"."""
-    told = re.search(r"it has (\d+)", seen[-1].text)
-    assert told is not None, f"the error does not say what to do: {seen[-1].text}"
-    return [("refine_search", {"turn": seen[2].turn, "reference": told[1], "modification": "make it shorter"})]
+    count = re.search(r"it has (\d+)", seen[-1].text)
+    assert count is not None, f"the error does not say what to do: {seen[-1].text}"
+    return [("refine_search", {"turn": seen[2].turn, "reference": count[1], "modification": "make it shorter"})]
 
 
 def _branch(seen: Seen) -> list[Call]:
@@ -102,7 +102,7 @@ CONVERSATION: list[Step] = [
     Step("No: back to the red ones, and make those plain.", (_branch,)),
     Step("Show me these in green, and in black.", (_both,)),
 ]
-"""Search; refine with feedback; an error that has to be mended; undo and branch; two calls side by side."""
+"""Search; refine with feedback; an error that has to be corrected; undo and branch; two calls side by side."""
 OUTCOMES = ("found", "red", "striped", "error", "shorter", "plain", "green", "black")
 """What each outcome of the conversation is, in order."""
 PARENTS = (None, None, 1, None, 2, 1, 5, 5)
@@ -125,7 +125,7 @@ def open_wardrobe(home: Path, **chosen: Any) -> Engine:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Message:
     """One message of a request, of either API."""
 
     role: str
@@ -158,8 +158,8 @@ class TalkingServer:
         if "tools" not in body:
             self.imaginations.append(body)
             return _sends(_completion(_imagined(_text(body["messages"][-1]["content"]))))
-        said = list(map(_from_message, body["messages"]))
-        return self._answer(body, said, _faults(body["messages"]), _completion)
+        messages = list(map(_from_message, body["messages"]))
+        return self._answer(body, messages, _faults(body["messages"]), _completion)
 
     def _responses(self, request: Request) -> Response:
         body = json.loads(request.data)
@@ -168,24 +168,24 @@ class TalkingServer:
     def _answer(
         self,
         body: dict[str, Any],
-        said: list[_Said],
+        messages: list[_Message],
         faults: Iterator[str],
         reply: Callable[[str, dict[str, Call]], dict[str, Any]],
     ) -> Response:
         self.bodies.append(body)
         if fault := next(faults, None):
             return _sends({"error": {"message": fault, "type": "invalid_request_error"}}, 400)
-        return _sends(reply(*self._next(said)))
+        return _sends(reply(*self._next(messages)))
 
-    def _next(self, said: list[_Said]) -> tuple[str, dict[str, Call]]:
+    def _next(self, messages: list[_Message]) -> tuple[str, dict[str, Call]]:
         """The words of the next message, or its calls by their ids."""
         steps = {step.words: step for step in self.conversation}
-        at = max(i for i, message in enumerate(said) if message.role == "user" and message.text in steps)
-        outputs = {message.answers: message.text for message in said if message.answers}
-        made = [id_ for message in said for id_ in message.calls]
+        at = max(i for i, message in enumerate(messages) if message.role == "user" and message.text in steps)
+        outputs = {message.answers: message.text for message in messages if message.answers}
+        made = [id_ for message in messages for id_ in message.calls]
         seen = [read(outputs[id_]) for id_ in made]
-        done = sum(len(message.calls) for message in said[:at])
-        for asked in steps[said[at].text].rounds:
+        done = sum(len(message.calls) for message in messages[:at])
+        for asked in steps[messages[at].text].rounds:
             calls = asked(seen[:done])
             if done == len(seen):
                 return "", {f"call_{done + i}": call for i, call in enumerate(calls)}
@@ -193,19 +193,19 @@ class TalkingServer:
         return f"Done: {', '.join(seen[-1].hits)}", {}
 
 
-def _from_message(message: dict[str, Any]) -> _Said:
+def _from_message(message: dict[str, Any]) -> _Message:
     calls = tuple(call["id"] for call in message.get("tool_calls") or ())
-    return _Said(message["role"], _text(message["content"]), calls, message.get("tool_call_id", ""))
+    return _Message(message["role"], _text(message["content"]), calls, message.get("tool_call_id", ""))
 
 
-def _from_item(item: dict[str, Any]) -> _Said:
+def _from_item(item: dict[str, Any]) -> _Message:
     match item.get("type"):
         case "function_call":
-            return _Said("assistant", "", (item["call_id"],))
+            return _Message("assistant", "", (item["call_id"],))
         case "function_call_output":
-            return _Said("tool", _text(item["output"]), answers=item["call_id"])
+            return _Message("tool", _text(item["output"]), answers=item["call_id"])
         case _:
-            return _Said(item["role"], _text(item["content"]))
+            return _Message(item["role"], _text(item["content"]))
 
 
 def _text(content: str | list[dict[str, Any]] | None) -> str:

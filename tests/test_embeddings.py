@@ -178,7 +178,7 @@ def test_the_model_of_an_engine_is_the_engines(squares, tmp_path):
 @pytest.mark.parametrize(
     ("model", "error"), [("ViT-B-32", InvalidRequestError), ("open_clip:local-dir:/nowhere", ModelUnavailableError)]
 )
-def test_a_model_that_cannot_be_had_is_a_typed_error(model, error):
+def test_a_model_that_is_not_available_is_a_typed_error(model, error):
     with pytest.raises(error):
         OpenClipEmbeddings(model).embed_query("red")
 

@@ -158,7 +158,7 @@ def test_the_fakes_load_no_model_library():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_scripted_reply_may_quote_what_was_said():
+def test_a_scripted_reply_may_quote_the_messages():
     model = ScriptedChatModel(replies=[lambda messages: f"you said {messages[-1].text}"])
     assert model.invoke("hello").text == "you said hello"
 
@@ -175,15 +175,15 @@ class TestThePretendModel:
         assert reply["description"] == plain.text
         assert reply["remove"] == ["red"]
 
-    def test_it_streams_what_it_would_say(self):
+    def test_it_streams_its_reply(self):
         messages = load_prompt("imagine.structured").render(**self.VALUES)
-        said = PretendChatModel().invoke(messages)
+        whole = PretendChatModel().invoke(messages)
         *parts, last = PretendChatModel().stream(messages)
-        assert "".join(part.text for part in parts) == said.text
+        assert "".join(part.text for part in parts) == whole.text
         assert len(parts) > 5
-        assert last.usage_metadata == said.usage_metadata
-        assert said.usage_metadata is not None
-        assert said.usage_metadata["output_tokens"] == len(said.text.split())
+        assert last.usage_metadata == whole.usage_metadata
+        assert whole.usage_metadata is not None
+        assert whole.usage_metadata["output_tokens"] == len(whole.text.split())
 
     def test_it_keeps_to_a_number_of_words_and_can_forget_the_caption(self):
         messages = load_prompt("imagine.simple").render(**self.VALUES)

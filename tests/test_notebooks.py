@@ -92,7 +92,7 @@ def test_search(run):
 def test_agent(run):
     ran = run(
         "03_agent",
-        calls="[call['name'] for message in said['messages'] for call in getattr(message, 'tool_calls', [])]",
+        calls="[call['name'] for message in answer['messages'] for call in getattr(message, 'tool_calls', [])]",
         asked="[step.query.modification for step in engine.catalog.path(turn.id)]",
         imagined="turn.imagined.description",
         nodes="nodes",

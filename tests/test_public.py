@@ -171,7 +171,7 @@ def test_no_test_connects_beyond_this_machine():
 
 
 @pytest.mark.parametrize("name", ["huggingface.co", b"huggingface.co", "nothing.invalid"])
-def test_no_test_asks_a_name_server(name):
+def test_no_test_queries_a_name_server(name):
     with pytest.raises(RuntimeError, match="offline"):
         socket.getaddrinfo(name, 443)
 

@@ -77,11 +77,11 @@ def test_nothing_lands_beside_the_package(wheel):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"ipcir_tools"}
 
 
-def test_the_metadata_say_what_the_project_says(wheel):
+def test_the_metadata_are_those_of_the_project(wheel):
     folder = next(name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" in name)
-    said = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
+    metadata = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
     project = PROJECT["project"]
-    assert (said["Name"], said["Version"], said["License-Expression"]) == (
+    assert (metadata["Name"], metadata["Version"], metadata["License-Expression"]) == (
         project["name"],
         project["version"],
         project["license"],

@@ -42,7 +42,7 @@ class ComposeRequest:
     history: tuple[Step, ...] = ()
     """The turns before, root first."""
     picked: int = 0
-    """How many of ``history`` came before the reference was chosen: its own look stands in their place."""
+    """How many of ``history`` came before the reference was chosen: its own caption replaces them."""
     liked: Mapping[str, float] = field(default_factory=dict)
     """Pictures to be more like, by id, with the weight of each judgement: 1 until the next edit."""
     disliked: Mapping[str, float] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def request_of(
             reference, picked = each.reference, len(history)
             liked, disliked = {}, {}
         if each.modification:
-            liked, disliked = _faded(liked), _faded(disliked)
+            liked, disliked = _fade(liked), _fade(disliked)
             history.append(Step(each.modification, imagined))
         _judge(each, liked, disliked)
     if query.modification:
@@ -105,12 +105,12 @@ def request_of(
     )
 
 
-def _faded(weights: dict[str, float]) -> dict[str, float]:
+def _fade(weights: dict[str, float]) -> dict[str, float]:
     return {id_: weight * FADING for id_, weight in weights.items()}
 
 
 def _judge(query: ComposedQuery, liked: dict[str, float], disliked: dict[str, float]) -> None:
-    """The last word on a picture counts."""
+    """Of several judgements of a picture the last one counts."""
     for id_ in query.liked:
         disliked.pop(id_, None)
         liked[id_] = 1.0
@@ -120,7 +120,7 @@ def _judge(query: ComposedQuery, liked: dict[str, float], disliked: dict[str, fl
 
 
 def effective_composer(request: ComposeRequest) -> Composer:
-    """The composer of the request, or its simpler stand-in where there are no words or no reference."""
+    """The composer of the request, or a simpler one in its place where there are no words or no reference."""
     composer = composer_named(request.composer)
     if request.reference is None:
         edited = composer.imagines and len(request.words) > 1

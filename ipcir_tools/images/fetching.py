@@ -171,7 +171,7 @@ def _addresses(host: str, port: int) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
-    # An IPv6 address may carry a zone (fe80::1%eth0), which says nothing about where it belongs.
+    # An IPv6 address may carry a zone (fe80::1%eth0), which has no effect on where it belongs.
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 

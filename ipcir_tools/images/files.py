@@ -34,7 +34,7 @@ def text_path(text: str) -> Path:
 
 
 def located(path: Path) -> Path:
-    """``path`` made absolute, links in its folders resolved: the one name by which the gallery knows a file."""
+    """``path`` made absolute, links in its folders resolved: the one name of a file in the gallery."""
     path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises for unknown users
     # os.path's tests say no where Path's would raise and so reveal which files exist.
     return Path(os.path.realpath(path)) if os.path.isdir(path) else Path(os.path.realpath(path.parent), path.name)  # noqa: PTH112

@@ -167,7 +167,7 @@ class ModelCache(Generic[T]):
 def folder_id(folder: Path, config: str) -> str:
     """``FOLDERNAME@DIGEST``: 12 hex digits over the contents of the configuration, tokenizer and weight files.
 
-    The same model has the same id wherever its folder stands. Raises ``ModelUnavailableError`` where the folder,
+    The same model has the same id wherever its folder is. Raises ``ModelUnavailableError`` where the folder,
     ``config`` in it or a weight file is missing.
     """
     folder = folder.resolve()

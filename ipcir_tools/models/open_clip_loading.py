@@ -29,7 +29,7 @@ _PRECISION: dict[DType, str] = {"float32": "fp32", "bfloat16": "bf16", "float16"
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where the weights come from, as an encoder's name says it after ``open_clip:``."""
+    """The source of the weights: the part of an encoder's name after ``open_clip:``."""
 
     kind: Literal["tag", "hf-hub", "local-dir"]
     model: str

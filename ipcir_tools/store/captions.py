@@ -80,7 +80,7 @@ class Captioning:
     ) -> Iterator[dict[str, str]]:
         """The captions of pictures, as they are made and stored, until the captioner fails too often."""
         for block in chunked(missing, _BLOCK):
-            captions = self._begun(block, n)
+            captions = self._partial(block, n)
             yield self._store({id_: [] for id_ in block}, captions, n, tally)
             for lacking in sorted({n - len(texts) for texts in captions.values()} - {0}):
                 some = [id_ for id_ in block if n - len(captions[id_]) == lacking]
@@ -118,7 +118,7 @@ class Captioning:
         self.failures.succeeded()
         return outcome
 
-    def _begun(self, ids: Sequence[str], n: int) -> dict[str, list[str]]:
+    def _partial(self, ids: Sequence[str], n: int) -> dict[str, list[str]]:
         """The captions of pictures that lack some: what a run that was killed has stored."""
         captions: dict[str, list[str]] = {id_: [] for id_ in ids}
         for place in range(n if n > 1 else 0):

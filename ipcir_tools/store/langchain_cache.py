@@ -126,7 +126,7 @@ def _key(prompt: str, llm_string: str) -> str:
 
 
 def _portable(generation: Generation) -> Generation:
-    """A generation that can be read back and stand beside itself: its message without an id, its parts plain data."""
+    """A generation that can be read back any number of times: its message without an id, its parts plain data."""
     if not isinstance(generation, ChatGeneration):
         return generation
     message = generation.message

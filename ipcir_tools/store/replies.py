@@ -52,7 +52,9 @@ class StoredReplies(Database):
 
     def replies(self, kind: str | None = None, limit: int = 20) -> list[tuple[str, Reply]]:
         """The last replies with their keys, newest first; those without a time come last."""
-        newest = select(replies).where(*_chosen(kind)).order_by(replies.c.created.desc(), replies.c.key).limit(limit)
+        newest = (
+            select(replies).where(*_conditions(kind)).order_by(replies.c.created.desc(), replies.c.key).limit(limit)
+        )
         with self._read() as connection:
             return [(row.key, _reply(row)) for row in connection.execute(newest)]
 
@@ -96,7 +98,7 @@ class StoredReplies(Database):
                 func.max(known),
             )
             by = (replies.c.kind, replies.c.model)
-            counts = select(*columns).where(*_chosen(kind, older_than)).group_by(*by).order_by(*by)
+            counts = select(*columns).where(*_conditions(kind, older_than)).group_by(*by).order_by(*by)
             return [ReplyCount(*row) for row in connection.execute(counts)]
 
     def forget_replies(self, kind: str | None = None, older_than: datetime | None = None) -> int:
@@ -105,10 +107,10 @@ class StoredReplies(Database):
         ``older_than`` is a moment with its time zone; a reply without a time is not older than anything.
         """
         with self._write() as connection:
-            return connection.execute(delete(replies).where(*_chosen(kind, older_than))).rowcount
+            return connection.execute(delete(replies).where(*_conditions(kind, older_than))).rowcount
 
 
-def _chosen(kind: str | None, older_than: datetime | None = None) -> list[ColumnElement[bool]]:
+def _conditions(kind: str | None, older_than: datetime | None = None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if kind is not None:
         conditions.append(replies.c.kind == kind)

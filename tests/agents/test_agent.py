@@ -256,8 +256,10 @@ async def test_arguments_nested_deeper_than_any_filter_are_refused(http, engine,
 @APIS
 async def test_arguments_that_are_no_object_are_asked_for_again(http, engine, text, responses):
     for ask in ("sync", "async"):
-        said = chain([text], repeat('{"text": "a coat"}'))
-        server = serving(http, Step("A coat, please.", (lambda seen, said=said: [("find_images", next(said))],)))
+        arguments = chain([text], repeat('{"text": "a coat"}'))
+        server = serving(
+            http, Step("A coat, please.", (lambda seen, arguments=arguments: [("find_images", next(arguments))],))
+        )
         agent = build_agent(model(server, responses), engine)
         asked: Any = {"messages": [("user", "A coat, please.")]}
         state = agent.invoke(asked) if ask == "sync" else await agent.ainvoke(asked)

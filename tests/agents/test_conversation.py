@@ -1,6 +1,6 @@
 """Five turns with a language model behind a real OpenAI-compatible server: every turn stored, resumed in a new process.
 
-``talk.py`` holds the conversation: search; refine with feedback; an error that the model mends; undo to an earlier turn
+``talk.py`` holds the conversation: search; refine with feedback; an error that the model corrects; undo
 and branch; two calls side by side.
 """
 
@@ -63,8 +63,8 @@ def called(engine: Engine, name: str, arguments: Any) -> str:
     tool = TOOLS[name]
     try:
         return tool.call(engine, tool.arguments(**arguments)).text
-    except ToolCallError as refused:
-        return str(refused)
+    except ToolCallError as error:
+        return str(error)
 
 
 def model(url: str) -> ChatOpenAI:
@@ -100,7 +100,7 @@ def check(messages: Sequence[AnyMessage], engine: Engine, expected: Sequence[Out
     ]
     assert turns["striped"].query.liked == (seen["red"].hits[1],)
     assert turns["striped"].query.disliked == (seen["red"].hits[2],)
-    assert turns["shorter"].query.reference == seen["striped"].hits[4], "the error told the model of the fifth hit"
+    assert turns["shorter"].query.reference == seen["striped"].hits[4], "the error names the fifth hit"
     assert turns["plain"].query.reference == turns["red"].query.reference, "the undo went behind that reference"
     assert [message.status for message in answers(messages)] == ["success"] * 3 + ["error"] + ["success"] * 4
     *_, both, green, black, last = messages
@@ -162,15 +162,15 @@ def _done(outcome: Outcome) -> dict[str, str]:
     return {"role": "assistant", "content": f"Done: {', '.join(outcome.hits)}"}
 
 
-# --- what the model is told, and what each turn costs
+# --- what the model reads, and what each turn costs
 
 
-def test_the_model_reads_the_error_before_it_mends_its_call(engine, server):
+def test_the_model_reads_the_error_before_it_corrects_its_call(engine, server):
     talk(build_agent(model(server.url), engine, checkpointer=InMemorySaver()), CONVERSATION[:3])
     wrong, corrected = (json.loads(_last_call(body)["arguments"]) for body in server.bodies[-2:])
-    told = server.bodies[-2]["messages"][-1]
-    assert (told["role"], wrong["reference"], corrected["reference"]) == ("tool", "9", "5")
-    assert "has no hit 9: it has 5" in told["content"]
+    message = server.bodies[-2]["messages"][-1]
+    assert (message["role"], wrong["reference"], corrected["reference"]) == ("tool", "9", "5")
+    assert "has no hit 9: it has 5" in message["content"]
 
 
 def _last_call(body: dict[str, Any]) -> dict[str, str]:

@@ -50,13 +50,16 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(pictures, tmp_path_factory) -> Iterator[Engine]:
-    def said(picture: Image.Image) -> str:
+    def caption_of(picture: Image.Image) -> str:
         colour = colour_name(picture)
         return f'a pink shirt". {ORDER}. ' * 5 if colour == "pink" else f"a {colour} shirt"
 
     with Engine.open(Settings(home=tmp_path_factory.mktemp("home"), encoder=ENCODER, captioner=CAPTIONER)) as engine:
         engine.components.encoder = FakeEncoder(encoder_id(ENCODER))
-        engine.components.captioner, engine.components.captioner_id = ScriptedCaptioner(said, id=CAPTIONER), CAPTIONER
+        engine.components.captioner, engine.components.captioner_id = (
+            ScriptedCaptioner(caption_of, id=CAPTIONER),
+            CAPTIONER,
+        )
         engine.index([pictures])
         yield engine
 
@@ -73,11 +76,11 @@ def colours(structured: dict[str, Any]) -> set[str]:
     return {hit["file"].split("-")[0] for hit in structured["hits"]}
 
 
-# --- what a client is told
+# --- what a client reads
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_server_says_who_it_is_and_how_to_begin(engine, era):
+async def test_the_server_states_its_name_and_how_to_begin(engine, era):
     async with connected(engine, era) as client:
         assert (client.server_info.name, client.server_info.version != "") == ("ipcir", True)
         assert {"find_images", "compose_search", "refine_search"} <= set(re.findall(r"\w+", client.instructions))
@@ -214,7 +217,7 @@ async def test_some_clients_write_lists_and_objects_as_json_in_a_string(engine):
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "expected"),
     [
         ({"reference": "red-0", "modification": "in blue"}, "take an id from earlier hits"),
         ({"reference": "/etc/passwd", "modification": "in blue"}, "is neither in the gallery nor in an allowed folder"),
@@ -224,12 +227,12 @@ async def test_some_clients_write_lists_and_objects_as_json_in_a_string(engine):
         ({"given": {}, "ctx": None, "self": 1}, "given: Extra inputs are not permitted"),
     ],
 )
-async def test_a_wrong_call_is_answered_with_what_to_do(engine, era, asked, told):
+async def test_a_wrong_call_is_answered_with_what_to_do(engine, era, asked, expected):
     async with connected(engine, era) as client:
         result = await client.call_tool("compose_search", asked)
     assert result.is_error
     assert result.structured_content is None
-    assert told in result.content[0].text
+    assert expected in result.content[0].text
     assert "Error executing" not in result.content[0].text
 
 
@@ -243,7 +246,7 @@ async def test_no_call_breaks_the_server(engine, name, asked):
         assert not (await client.call_tool("find_images", {"text": "red"})).is_error
 
 
-async def test_a_fault_of_ours_is_told_as_such_without_its_details(engine, monkeypatch):
+async def test_a_fault_of_ours_is_reported_as_such_without_its_details(engine, monkeypatch):
     def fault(*_: Any, **__: Any) -> None:
         raise RuntimeError("password=hunter2")
 
@@ -265,25 +268,25 @@ async def test_an_unknown_tool_is_an_error_and_no_more(engine):
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_search_reports_its_start_and_its_end(engine, era):
-    heard: list[tuple[float, str | None]] = []
+    reports: list[tuple[float, str | None]] = []
 
     async def hear(done: float, total: float | None, message: str | None) -> None:
-        heard.append((done, message))
+        reports.append((done, message))
 
     async with connected(engine, era) as client:
         await client.call_tool("find_images", {"text": "red"}, progress_callback=hear)
-    (start, what), (end, _) = heard
+    (start, what), (end, _) = reports
     assert (start, what) == (0.0, TOOLS["find_images"].title)
     assert end > start
 
 
 async def test_work_that_takes_long_is_heard_of_until_it_ends(engine, monkeypatch):
-    heard: list[float] = []
+    reports: list[float] = []
     enough, find = threading.Event(), engine.find
 
     async def hear(done: float, total: float | None, message: str | None) -> None:
-        heard.append(done)
-        if len(heard) == 4:
+        reports.append(done)
+        if len(reports) == 4:
             enough.set()
 
     def slow(*args: Any, **chosen: Any) -> Any:
@@ -294,8 +297,8 @@ async def test_work_that_takes_long_is_heard_of_until_it_ends(engine, monkeypatc
     async with connected(engine, interval=0.01) as client:
         result = await client.call_tool("find_images", {"text": "red"}, progress_callback=hear)
     assert not result.is_error
-    assert len(heard) >= 5
-    assert heard == sorted(set(heard))
+    assert len(reports) >= 5
+    assert reports == sorted(set(reports))
 
 
 async def test_a_call_is_answered_while_another_one_works(engine, monkeypatch):
@@ -342,7 +345,7 @@ async def test_a_picture_is_a_resource_as_a_small_jpeg(engine, era):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("nobody", "take one from the hits"),
         ("..%2f..%2fetc%2fpasswd", "Unknown resource"),
@@ -350,13 +353,13 @@ async def test_a_picture_is_a_resource_as_a_small_jpeg(engine, era):
         ("red-0.png", "take one from the hits"),
     ],
 )
-async def test_no_other_file_is_a_resource(engine, name, told):
+async def test_no_other_file_is_a_resource(engine, name, expected):
     async with connected(engine) as client:
-        with pytest.raises(MCPError, match=told):
+        with pytest.raises(MCPError, match=expected):
             await client.read_resource(f"ipcir://picture/{name}")
 
 
-async def test_a_picture_whose_file_has_changed_or_gone_is_told_so(engine, pictures):
+async def test_a_picture_whose_file_has_changed_or_gone_is_an_error(engine, pictures):
     for name, colour in (("changed.png", "blue"), ("gone.png", "green")):
         draw(pictures / name, colour, 77)
     engine.index([pictures])

@@ -77,9 +77,9 @@ def address(tmp_path_factory) -> Iterator[tuple[str, int]]:
 
 
 def address_of(server: subprocess.Popen[str]) -> tuple[str, int]:
-    said = server.stderr.readline()
-    found = re.search(r"http://([\d.]+):(\d+)/mcp", said)
-    assert found, said
+    line = server.stderr.readline()
+    found = re.search(r"http://([\d.]+):(\d+)/mcp", line)
+    assert found, line
     return found[1], int(found[2])
 
 
@@ -140,18 +140,18 @@ def run_cli(monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
 
 def test_a_port_that_is_taken_is_one_line(address, tmp_path, monkeypatch, capsys):
     taken = str(address[1])
-    code, told = run_cli(monkeypatch, capsys, "mcp", "--home", str(tmp_path), "--http", "--port", taken)
+    code, output = run_cli(monkeypatch, capsys, "mcp", "--home", str(tmp_path), "--http", "--port", taken)
     assert code == 2
-    assert re.fullmatch(rf"error: Port {taken} cannot be served \(.+\): name another with --port\.\n", told)
+    assert re.fullmatch(rf"error: Port {taken} cannot be served \(.+\): name another with --port\.\n", output)
 
 
 def test_without_the_extra_the_command_names_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
     for name in ("mcp_server", "mcp_tools", "mcp_resources", "mcp_transports"):
         monkeypatch.delitem(sys.modules, f"ipcir_tools.agents.{name}")
-    code, told = run_cli(monkeypatch, capsys, "mcp", "--home", str(tmp_path))
+    code, output = run_cli(monkeypatch, capsys, "mcp", "--home", str(tmp_path))
     assert code == 2
-    assert "pip install 'ipcir-tools[mcp]'" in told
+    assert "pip install 'ipcir-tools[mcp]'" in output
 
 
 # --- the same conversation through every door

@@ -42,7 +42,7 @@ def draw(file: Path, colour: str, seed: int) -> Path:
     return file
 
 
-def said(picture: Image.Image) -> str:
+def caption_of(picture: Image.Image) -> str:
     """A captioner that pink pictures have taken over; of purple ones it never stops speaking."""
     colour = colour_name(picture)
     if colour == "pink":
@@ -67,7 +67,10 @@ def engine(pictures, tmp_path_factory) -> Iterator[Engine]:
     settings = Settings(home=home, encoder=ENCODER, captioner=CAPTIONER, allow_folders=(home / "allowed",))
     with Engine.open(settings) as engine:
         engine.components.encoder = FakeEncoder(encoder_id(ENCODER))
-        engine.components.captioner, engine.components.captioner_id = ScriptedCaptioner(said, id=CAPTIONER), CAPTIONER
+        engine.components.captioner, engine.components.captioner_id = (
+            ScriptedCaptioner(caption_of, id=CAPTIONER),
+            CAPTIONER,
+        )
         engine.index([pictures])
         yield engine
 
@@ -93,7 +96,7 @@ def tool_messages(state: dict[str, Any]) -> list[ToolMessage]:
     return [message for message in state["messages"] if isinstance(message, ToolMessage)]
 
 
-# --- what the model is told before it calls
+# --- what the model reads before it calls
 
 
 def test_the_schema_says_all_that_a_model_needs_and_hides_what_it_must_not_set(tool):
@@ -188,7 +191,7 @@ def test_a_long_file_name_is_capped(tool, engine):
     assert max(map(len, names)) == NAME_LIMIT
 
 
-# --- errors the model can mend
+# --- errors the model can correct
 
 
 @pytest.mark.parametrize(
@@ -234,9 +237,9 @@ def test_a_missing_argument_is_named(tool, missing):
     assert f"{missing}: Field required" in message.content
 
 
-def test_an_agent_does_not_learn_whether_a_file_exists(tool):
-    told = [tool.invoke(call(reference=name, modification="x")).content for name in ("/etc/passwd", "/etc/passwe")]
-    assert told[0].replace("passwd", "passwe") == told[1]
+def test_an_error_does_not_reveal_whether_a_file_exists(tool):
+    answers = [tool.invoke(call(reference=name, modification="x")).content for name in ("/etc/passwd", "/etc/passwe")]
+    assert answers[0].replace("passwd", "passwe") == answers[1]
 
 
 def test_a_file_in_an_allowed_folder_may_be_named(tool, engine):
@@ -297,15 +300,15 @@ async def test_pictures_are_image_blocks_behind_the_text(engine):
 
 
 def test_what_openai_is_sent_of_pictures(engine):
-    """The Responses API takes them in a tool's output; for Chat Completions somebody must move them."""
+    """The Responses API takes them in a tool's output; for Chat Completions a caller must move them."""
     from langchain_openai.chat_models.base import _construct_responses_api_input, _convert_message_to_dict
 
     asked = {"name": "show_images", "args": {"ids": [id_of(engine, "red-0.png")]}, "id": "1", "type": "tool_call"}
     message = tools(engine)["show_images"].invoke(asked)
     (sent,) = _construct_responses_api_input([message])
     assert [part["type"] for part in sent["output"]] == ["input_text", "input_image"]
-    refused = _convert_message_to_dict(message)
-    assert (refused["role"], refused["content"][1]["type"]) == ("tool", "image_url")
+    converted = _convert_message_to_dict(message)
+    assert (converted["role"], converted["content"][1]["type"]) == ("tool", "image_url")
 
 
 def test_a_dialogue_through_the_tools(engine):
@@ -409,13 +412,13 @@ def test_nothing_that_an_agent_can_pass_makes_a_tool_raise(engine, data):
     name, given = data.draw(calls(list(TOOLS), known))
     message = tools(engine)[name].invoke({"name": name, "args": given, "id": "1", "type": "tool_call"})
     assert isinstance(message, ToolMessage)
-    said = message.content if isinstance(message.content, str) else message.content[0]["text"]
+    content = message.content if isinstance(message.content, str) else message.content[0]["text"]
     json.dumps(message.model_dump(mode="json"), ensure_ascii=False, allow_nan=False).encode()
     if message.status == "error":
-        assert 20 < len(said) < 700
-        assert "failed inside" not in said, "what is wrong with the arguments is for the model to mend"
+        assert 20 < len(content) < 700
+        assert "failed inside" not in content, "what is wrong with the arguments is for the model to correct"
     else:
-        assert len(said) < max(2_000, 200 * given["k"] if isinstance(given.get("k"), int) else 200 * 50)
+        assert len(content) < max(2_000, 200 * given["k"] if isinstance(given.get("k"), int) else 200 * 50)
 
 
 @pytest.mark.parametrize("name", TOOLS)
@@ -442,11 +445,11 @@ def test_an_agent_searches_and_answers(tool, engine):
     state = create_agent(model, [tool]).invoke({"messages": [("user", "this one, but in blue")]})
     (found,) = tool_messages(state)
     assert state["messages"][-1].content == "Here it is."
-    assert model.received[1][-1].content == found.content, "the model reads what the tool said"
+    assert model.received[1][-1].content == found.content, "the model reads the tool's answer"
     assert {Path(hit["source"]).name[:4] for hit in found.artifact["hits"][:3]} == {"blue"}
 
 
-def test_an_agent_mends_its_mistakes(tool, engine):
+def test_an_agent_corrects_its_mistakes(tool, engine):
     reference = id_of(engine, "red-0.png")
     model = ScriptedChatModel(
         replies=[

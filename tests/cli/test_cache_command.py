@@ -67,8 +67,8 @@ def home(tmp_path) -> Path:
         catalog.put_reply("cccc" * 16, Reply(text="blue?", kind="ask", created=days_ago(3)))
         catalog.put_reply("dddd" * 16, Reply(text="red?", kind="ask", created=days_ago(50)))
         catalog.put_captions({"1": "a shirt", "2": "a hat"}, "blip")
-        said = AIMessage("I look", tool_calls=[{"name": "find", "args": {"text": "hats"}, "id": "1"}])
-        CatalogCache(catalog).update("prompt", "{'model': 'llama'}", [ChatGeneration(message=said)])
+        message = AIMessage("I look", tool_calls=[{"name": "find", "args": {"text": "hats"}, "id": "1"}])
+        CatalogCache(catalog).update("prompt", "{'model': 'llama'}", [ChatGeneration(message=message)])
     return tmp_path / "home"
 
 
@@ -160,8 +160,8 @@ def test_the_list_as_json(run, home):
 
 def test_one_reply_whole(run, home):
     shown = run("show", "aaaa").out
-    told, _, text = shown.partition("\n\n")
-    assert {line.split()[0]: line.split(maxsplit=1)[1] for line in told.splitlines() if "made" not in line} == {
+    facts, _, text = shown.partition("\n\n")
+    assert {line.split()[0]: line.split(maxsplit=1)[1] for line in facts.splitlines() if "made" not in line} == {
         "key": "aaaa" * 16,
         "kind": "imagine",
         "model": "openai:gpt-x",
@@ -175,11 +175,11 @@ def test_one_reply_whole(run, home):
 
 
 def test_a_reply_of_which_little_is_known(run, home):
-    told = {row[0]: " ".join(row[1:]) for row in rows(run("show", "bbbb").out) if row}
-    assert (told["calls"], told["made"], told["prompt"]) == ("-", "not known", "-")
+    facts = {row[0]: " ".join(row[1:]) for row in rows(run("show", "bbbb").out) if row}
+    assert (facts["calls"], facts["made"], facts["prompt"]) == ("-", "not known", "-")
 
 
-def test_a_reply_that_langchain_keeps_is_shown_as_what_it_says(run, home):
+def test_a_reply_that_langchain_keeps_is_shown_as_its_content(run, home):
     [(key, _)] = Catalog.open(home).replies("llm")
     assert run("show", key).out.endswith('\n\nI look\nfind({"text": "hats"})\n')
 
@@ -216,23 +216,23 @@ def test_nothing_that_a_model_wrote_reaches_the_terminal_raw(run, home):
 def test_clearing(run, home, arguments, left):
     status, shown, errors = run("clear", *arguments, "--yes")
     deleted = len(ALL - left)
-    said = {0: "there is nothing to delete", 1: "1 reply deleted"}.get(deleted, f"{deleted} replies deleted")
-    assert (status, shown, errors) == (0, said + "\n", "")
+    expected = {0: "there is nothing to delete", 1: "1 reply deleted"}.get(deleted, f"{deleted} replies deleted")
+    assert (status, shown, errors) == (0, expected + "\n", "")
     assert kept(home) == left
     assert json.loads(run("--json").out)["captions"] == 2
 
 
 def test_it_asks_before_it_deletes(run, home):
-    refused = run("clear", "--kind", "ask", "--older", "30d", typed="n\n")
-    assert (refused.status, refused.out) == (1, "")
-    assert f"Delete 1 reply of kind ask older than 30d from {home}? [y/N]" in refused.err
-    assert "nothing was deleted" in refused.err
+    declined = run("clear", "--kind", "ask", "--older", "30d", typed="n\n")
+    assert (declined.status, declined.out) == (1, "")
+    assert f"Delete 1 reply of kind ask older than 30d from {home}? [y/N]" in declined.err
+    assert "nothing was deleted" in declined.err
     assert kept(home) == ALL
     assert run("clear", "--kind", "ask", typed="y\n").out == "2 replies deleted\n"
     assert kept(home) == ALL - {"cccc", "dddd"}
 
 
-def test_where_nobody_answers_nothing_is_deleted(run, home):
+def test_without_an_answer_nothing_is_deleted(run, home):
     status, _, errors = run("clear", typed="")
     assert status == 2
     assert "Nothing was deleted" in errors
@@ -288,7 +288,7 @@ def test_a_key_that_several_begin_with(run, home):
     assert "Several replies begin with aaaa" in errors
 
 
-def test_a_kind_that_somebody_else_keeps_is_one(run, home):
+def test_a_kind_of_another_package_is_accepted(run, home):
     with Catalog.open(home) as catalog:
         catalog.put_reply("ffff", Reply(text="x", kind="mine"))
     assert run("clear", "--kind", "mine", "--yes").out == "1 reply deleted\n"

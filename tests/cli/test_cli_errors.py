@@ -1,4 +1,4 @@
-"""What a user can mend ends with one line on standard error and status 2: no traceback, nothing on standard output."""
+"""What a user can fix ends with one line on standard error and status 2: no traceback, nothing on standard output."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_language_model_without_its_key(ipcir, home, red, monkeypatch):
 
 
 def test_weights_that_cannot_be_downloaded(tmp_path, red):
-    """The real loader in a process of its own; the hub is a port on which nobody listens."""
+    """The real loader in a process of its own; the hub is a port without a server."""
     ended = separately(
         *("index", red, "--encoder", "open_clip:ViT-B-32/laion2b_s34b_b79k", "--home", tmp_path / "new"),
         HOME=str(tmp_path),

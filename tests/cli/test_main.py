@@ -168,11 +168,11 @@ def encoder() -> FakeEncoder:
 
 @pytest.fixture
 def ipcir(monkeypatch, capfd, tmp_path, encoder):
-    def said(picture: Image.Image) -> str:
+    def caption_of(picture: Image.Image) -> str:
         return f"a {colour_name(picture)} shirt"
 
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: encoder)
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER))
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
     monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
     monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
     monkeypatch.setenv("IPCIR_HOME", str(tmp_path / "home"))
@@ -250,7 +250,7 @@ def test_refine_builds_a_branch(ipcir, squares):
     assert f"after {green['turn']}" in ipcir("refine", green["turn"], "in white").out
 
 
-def test_hits_that_do_not_exist_are_said(ipcir, squares):
+def test_hits_that_do_not_exist_are_reported(ipcir, squares):
     ipcir("index", squares)
     ended = ipcir("search", squares / "red-24.png", "in blue", "--where", '{"width": {"$gt": 9000}}')
     assert (ended.status, "no picture matches" in ended.out) == (0, True)

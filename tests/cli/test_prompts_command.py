@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_folder import CAPTIONER, ENCODER, said
+from colour_folder import CAPTIONER, ENCODER, caption_of
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -325,7 +325,7 @@ def test_a_try_tells_everything_to_a_person(server, monkeypatch, capsys):
     assert "the rules wrote the target instead" in out
 
 
-def test_without_a_model_it_is_said_that_the_prompt_was_not_used(monkeypatch, capsys):
+def test_without_a_model_a_note_reports_that_the_prompt_was_not_used(monkeypatch, capsys):
     document = json.loads(run(monkeypatch, capsys, "try", "imagine.simple", *ASKED, "--json")[1])
     assert (document["prompt"], document["llm"]) == (None, None)
     assert "the prompt was not used" in document["note"]
@@ -344,7 +344,7 @@ def test_a_prompt_of_ones_own_is_tried(own, server, monkeypatch, capsys):
 @pytest.fixture
 def picture(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER))
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
     monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
     monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
     file = tmp_path / "red.png"

@@ -38,7 +38,7 @@ REPORT = ["method", "folder", "examples", "steps", "seconds", "losses", "before"
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +114,11 @@ def test_what_is_learnt_from_does_not_enter_the_gallery_and_is_encoded_once(trai
     train("pic2word", shop, "--steps", 1, "--again")
 
 
-def test_a_person_is_told_what_was_trained_and_where_it_is(train, shop, tmp_path):
-    said = train("pic2word", shop, "--steps", 3, "--out", tmp_path / "mine")
-    assert "pic2word: 60 examples, 3 steps" in said
-    assert f"network: {tmp_path / 'mine'}" in said
-    assert "broken.jpg: not a picture in a known format" in said
+def test_the_output_names_what_was_trained_and_where_it_is(train, shop, tmp_path):
+    output = train("pic2word", shop, "--steps", 3, "--out", tmp_path / "mine")
+    assert "pic2word: 60 examples, 3 steps" in output
+    assert f"network: {tmp_path / 'mine'}" in output
+    assert "broken.jpg: not a picture in a known format" in output
 
 
 def test_a_killed_training_goes_on_and_ends_as_it_would_have(train, shop, home, tmp_path):
@@ -142,13 +142,13 @@ def test_a_killed_training_goes_on_and_ends_as_it_would_have(train, shop, home, 
 
 
 @pytest.mark.parametrize("command", ["pic2word", "searle", "aligned"])
-def test_a_finished_training_is_left_alone_unless_it_is_said_otherwise(train, shop, tmp_path, command):
+def test_a_finished_training_is_kept_without_again(train, shop, tmp_path, command):
     source = shop / "triplets.jsonl" if command == "aligned" else shop
     network(tmp_path, "aligned" if command == "aligned" else command)
     before = weights(tmp_path)
-    told = failing(train, command, source, "--steps", 3, "--out", tmp_path)
-    assert f"training in {tmp_path} is finished" in told
-    assert "--again" in told
+    error = failing(train, command, source, "--steps", 3, "--out", tmp_path)
+    assert f"training in {tmp_path} is finished" in error
+    assert "--again" in error
     assert weights(tmp_path) == before
 
 
@@ -159,7 +159,7 @@ def test_a_training_that_goes_on_in_place_of_a_network_is_not_finished(tmp_path)
     assert not finished(tmp_path)
 
 
-def test_a_finished_training_is_replaced_when_that_is_said(train, shop, tmp_path):
+def test_a_finished_training_is_replaced_with_again(train, shop, tmp_path):
     train("pic2word", shop, "--steps", 3, "--out", tmp_path)
     before = weights(tmp_path)
     train("pic2word", shop, "--steps", 4, "--out", tmp_path, "--again")
@@ -203,7 +203,7 @@ def test_pictures_are_read_once_each(engine, shop):
     assert np.linalg.norm(pictures.matrix, axis=1) == pytest.approx(np.ones(60))
 
 
-def test_a_folder_without_pictures_is_told_so(engine, tmp_path):
+def test_a_folder_without_pictures_is_an_error(engine, tmp_path):
     with pytest.raises(InvalidRequestError, match="no picture to learn from"):
         _ = read_pictures(engine.components, [tmp_path], silent).matrix
 
@@ -214,8 +214,8 @@ def test_captions_are_spread_over_the_pictures(engine, shop, monkeypatch, most, 
         engine.components.features, "captions", lambda ids, **_: {id_: f"caption of {id_}" for id_ in ids}
     )
     pictures = read_pictures(engine.components, [shop], silent)
-    said = some_captions(engine.components, pictures, most, silent)
-    assert len(set(said)) == len(said) == made <= most
+    captions = some_captions(engine.components, pictures, most, silent)
+    assert len(set(captions)) == len(captions) == made <= most
 
 
 def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):

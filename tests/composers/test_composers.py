@@ -148,7 +148,7 @@ def test_a_composer_is_read_back_from_its_spec(weight, b):
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "expected"),
     [
         ("discount:x=1", "weight=0.85, b=0.35"),
         ("discount:b=nan", "finite"),
@@ -166,8 +166,8 @@ def test_a_composer_is_read_back_from_its_spec(weight, b):
         ("modification:weight=1", "parameters are none"),
     ],
 )
-def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spec, said):
-    with pytest.raises(InvalidRequestError, match=said) as caught:
+def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spec, expected):
+    with pytest.raises(InvalidRequestError, match=expected) as caught:
         composer_named(spec)
     assert "\n" not in str(caught.value)
 

@@ -166,7 +166,7 @@ def test_without_roles_the_description_decides_alone():
     assert compose("signed:whole=0", imagined=text, reference=Y, **roles).vector == pytest.approx(text, abs=1e-6)
 
 
-def test_what_is_forbidden_ranks_behind_what_says_nothing():
+def test_what_is_forbidden_ranks_behind_what_is_neutral():
     probe = compose("signed", imagined=X, add=NOTHING, keep=NOTHING, remove=W, reference=Y)
     plain, with_it = probe.score(lone(unit(1, 0, 1, 0), unit(1, 0, 0, 1)))
     assert plain > with_it

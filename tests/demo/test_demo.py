@@ -100,8 +100,8 @@ def test_the_share_of_right_captions_is_counted_word_for_word(played):
     truth = {picture.name: captions.caption(picture.garment) for picture in made.pictures}
     with Engine.open(Settings(home=played.folder)) as engine:
         ids = {Path(path).name: stamp.image_id for path, stamp in engine.catalog.stamps().items()}
-        said = engine.components.features.known_captions(ids.values())
-    right = [said[ids[query.reference]] == truth[query.reference] for query in made.queries]
+        known = engine.components.features.known_captions(ids.values())
+    right = [known[ids[query.reference]] == truth[query.reference] for query in made.queries]
     assert played.first["right_captions"] == pytest.approx(100 * sum(right) / len(right), abs=0.01)
 
 
@@ -158,11 +158,11 @@ def test_a_picture_that_was_lost_is_drawn_again_as_it_was(played):
 
 
 def test_progress_is_reported(played):
-    told: list[tuple[str, int, int]] = []
+    steps: list[tuple[str, int, int]] = []
     with Engine.open(load_settings(home=played.folder, models="demo")) as engine:
-        play.play(engine, played.folder, lambda *step: told.append(step))
-    assert {"drawing", "scanning"} <= {what for what, _, _ in told}
-    assert all(0 <= done <= total for _, done, total in told)
+        play.play(engine, played.folder, lambda *step: steps.append(step))
+    assert {"drawing", "scanning"} <= {what for what, _, _ in steps}
+    assert all(0 <= done <= total for _, done, total in steps)
 
 
 def test_a_home_behind_a_link_is_fine(small_world, tmp_path, played):

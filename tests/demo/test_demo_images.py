@@ -28,7 +28,7 @@ def test_reading_a_caption_is_the_inverse_of_writing_it(kind):
         assert garment_of(captions.caption(garment)) == garment
 
 
-def test_what_loose_captions_say_of_a_garment_is_read():
+def test_the_attributes_in_loose_captions_are_read():
     rng = random.Random(0)
     for garment, scene in corpus.worlds("test", 500, 1):
         read = garment_of(captions.loose_caption(rng, garment, scene, 1.0))
@@ -47,7 +47,7 @@ PLAIN = Garment("dress", "red", "plain", "medium", "short", "round neck")
 
 
 @pytest.mark.parametrize(
-    ("said", "garment"),
+    ("words", "garment"),
     [
         ("A red dress.", PLAIN),
         ("dress in red", PLAIN),
@@ -64,13 +64,13 @@ PLAIN = Garment("dress", "red", "plain", "medium", "short", "round neck")
         ("a jacket with a turtleneck", Garment("jacket", "white", "plain", "medium", "long", "round neck")),
     ],
 )
-def test_other_peoples_words(said, garment):
-    assert garment_of(said) == garment
+def test_other_peoples_words(words, garment):
+    assert garment_of(words) == garment
 
 
-@pytest.mark.parametrize("said", ["", "a dog on a sofa", "addressing the crowd", "a shirtless man"])
-def test_what_is_no_garment_is_none(said):
-    assert garment_of(said) is None
+@pytest.mark.parametrize("words", ["", "a dog on a sofa", "addressing the crowd", "a shirtless man"])
+def test_what_is_no_garment_is_none(words):
+    assert garment_of(words) is None
 
 
 WORDS = [
@@ -86,17 +86,17 @@ WORDS = [
 
 
 @given(st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join))
-def test_whatever_is_read_can_be_drawn(said):
-    garment = garment_of(said)
+def test_whatever_is_read_can_be_drawn(words):
+    garment = garment_of(words)
     if garment is not None:
         slots = garments.slots_of(garment.kind)
         assert all(getattr(garment, slot) in garments.values_of(garment.kind, slot) for slot in slots)
-        assert len(draw_all(WardrobeImageGenerator(), [said])[0]) == 1
+        assert len(draw_all(WardrobeImageGenerator(), [words])[0]) == 1
 
 
-def test_a_scene_is_random_but_for_what_is_said_of_it():
-    said = "a dark red dress worn by a person in a garden, close up"
-    scenes = [scene_of(said, random.Random(i)) for i in range(20)]
+def test_a_scene_is_random_but_for_its_description():
+    words = "a dark red dress worn by a person in a garden, close up"
+    scenes = [scene_of(words, random.Random(i)) for i in range(20)]
     assert {(s.presentation, s.background, s.size, s.shade) for s in scenes} == {("person", "garden", "near", "deep")}
     assert len({s.light for s in scenes}) > 1
 
@@ -109,6 +109,6 @@ def test_the_image_generator_draws_the_garment_in_several_scenes_the_same_each_t
     assert [picture.tobytes() for picture in again] == [picture.tobytes() for picture in drawn]
 
 
-def test_a_description_without_a_garment_is_told_the_way_out():
+def test_a_description_without_a_garment_is_an_error_with_a_way_out():
     with pytest.raises(InvalidRequestError, match="names none: choose another image generator"):
         draw_all(WardrobeImageGenerator(), ["a dog on a sofa"])

@@ -126,11 +126,11 @@ SCENERY = [
 SHADE_WORDS = {word for word in garments.SHADES.values() if word}
 
 
-def test_the_canonical_caption_says_nothing_of_the_scene():
+def test_the_canonical_caption_leaves_out_the_scene():
     for garment, _ in drawn("train"):
-        said = captions.caption(garment)
-        assert not [phrase for phrase in SCENERY if phrase in said]
-        assert not SHADE_WORDS & set(said.split())
+        text = captions.caption(garment)
+        assert not [phrase for phrase in SCENERY if phrase in text]
+        assert not SHADE_WORDS & set(text.split())
 
 
 def test_the_canonical_caption_by_example():
@@ -143,9 +143,9 @@ def test_the_canonical_caption_by_example():
 
 def mentions(share: float) -> list[float]:
     """How often loose captions mention each property of the scene that has a word at all."""
-    rng, told, there = random.Random(4), Counter[str](), Counter[str]()
+    rng, mentioned, there = random.Random(4), Counter[str](), Counter[str]()
     for garment, scene in drawn("train"):
-        said = captions.loose_caption(rng, garment, scene, share)
+        text = captions.loose_caption(rng, garment, scene, share)
         for name, table in (
             ("background", garments.BACKGROUNDS),
             ("presentation", garments.PRESENTATIONS),
@@ -155,12 +155,12 @@ def mentions(share: float) -> list[float]:
         ):
             phrase = table[getattr(scene, name)]
             there[name] += bool(phrase)
-            told[name] += bool(phrase) and phrase in said
+            mentioned[name] += bool(phrase) and phrase in text
         shade = garments.SHADES[scene.shade]
         there["shade"] += bool(shade)
-        told["shade"] += bool(shade) and f"{shade} {garment.colour}" in said
+        mentioned["shade"] += bool(shade) and f"{shade} {garment.colour}" in text
     assert set(there) == set(PROPERTIES)
-    return [told[name] / there[name] for name in PROPERTIES]
+    return [mentioned[name] / there[name] for name in PROPERTIES]
 
 
 def test_loose_captions_mention_the_scene_as_often_as_they_are_asked_to():
@@ -172,9 +172,9 @@ def test_loose_captions_mention_the_scene_as_often_as_they_are_asked_to():
 def test_loose_captions_name_the_kind_and_the_colour_always():
     rng = random.Random(4)
     for garment, scene in drawn("train"):
-        said = captions.loose_caption(rng, garment, scene)
-        assert re.search(rf"\b{garment.colour}\b.* {garment.kind}\b", said)
-        assert said == " ".join(said.split())
+        text = captions.loose_caption(rng, garment, scene)
+        assert re.search(rf"\b{garment.colour}\b.* {garment.kind}\b", text)
+        assert text == " ".join(text.split())
 
 
 def test_reading_a_caption_is_the_inverse_of_writing_it():
@@ -215,9 +215,9 @@ def test_every_edit_has_several_wordings_and_none_is_empty():
 def test_several_edits_are_joined_in_one_form():
     rng = random.Random(0)
     both = [edits.Edit("colour", "blue"), edits.Edit("sleeve", "long")]
-    said = {edits.write_modification(rng, DRESS, both) for _ in range(200)}
-    assert {"in blue and with long sleeves", "is blue and has long sleeves"} <= said
-    assert "make it blue and give it long sleeves" in said
+    texts = {edits.write_modification(rng, DRESS, both) for _ in range(200)}
+    assert {"in blue and with long sleeves", "is blue and has long sleeves"} <= texts
+    assert "make it blue and give it long sleeves" in texts
 
 
 # --- queries and their distractors
@@ -313,10 +313,10 @@ def test_the_rules_follow_every_dialogue_turn_by_turn():
     for seed in (0, 1, 2):
         pictures = shown(made(seed))
         for dialogue in made(seed).dialogues:
-            said = None
+            imagined = None
             for text, target in dialogue.turns:
-                said = imagine_by_rules(captions.caption(pictures[dialogue.reference][0]), text, said)
-                assert said.description == captions.caption(pictures[target][0])
+                imagined = imagine_by_rules(captions.caption(pictures[dialogue.reference][0]), text, imagined)
+                assert imagined.description == captions.caption(pictures[target][0])
 
 
 # --- pictures
@@ -446,10 +446,10 @@ def tokenizer(tmp_path_factory):
 
 @given(text=st.lists(st.text(string.ascii_letters, min_size=1, max_size=12), min_size=1, max_size=5).map(" ".join))
 def test_words_from_outside_the_wardrobe_are_spelt_not_lost(tokenizer, text):
-    said = tokenizer.encode(text)
-    assert "[UNK]" not in said.tokens
-    assert (said.tokens[0], said.tokens[-1]) == ("[CLS]", "[SEP]")
-    assert tokenizer.decode(said.ids) == text.lower()
+    encoded = tokenizer.encode(text)
+    assert "[UNK]" not in encoded.tokens
+    assert (encoded.tokens[0], encoded.tokens[-1]) == ("[CLS]", "[SEP]")
+    assert tokenizer.decode(encoded.ids) == text.lower()
 
 
 def test_every_ascii_character_is_a_piece(tokenizer):

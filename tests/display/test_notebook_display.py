@@ -86,7 +86,7 @@ def test_a_long_list_is_cut_and_says_so(tmp_path: Path):
     assert len(pictures_in(turn_html(many))) == 20
 
 
-def test_no_hits_are_said(tmp_path: Path):
+def test_no_hits_are_reported(tmp_path: Path):
     turn = result_of(tmp_path).turn.model_copy(update={"hits": ()})
     assert "no hits" in repr(turn)
     assert "no hits" in turn_html(turn)

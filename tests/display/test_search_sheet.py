@@ -136,7 +136,7 @@ def test_the_home_folder_may_be_named_by_its_sign(pictures, home):
 
 
 @pytest.mark.parametrize("name", ["sheet.txt", "sheet", "red.png/sheet.png"])
-def test_what_cannot_be_written_is_told_in_one_line(pictures, name):
+def test_what_cannot_be_written_is_reported_in_one_line(pictures, name):
     with pytest.raises(
         InvalidRequestError, match=r"^The file .* cannot be written .* name a .png file in a folder of yours\.$"
     ) as caught:

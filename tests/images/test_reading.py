@@ -42,12 +42,12 @@ def refusal(data: bytes, **limits: int) -> str:
 
 def assert_picture_or_bad_image(data: bytes) -> None:
     try:
-        said = opened(data, max_pixels=1_000_000).pixels.mode
+        outcome = opened(data, max_pixels=1_000_000).pixels.mode
     except BadImageError as error:
-        said = str(error)
-    assert said
-    assert said.isprintable()
-    assert len(said) < 160
+        outcome = str(error)
+    assert outcome
+    assert outcome.isprintable()
+    assert len(outcome) < 160
 
 
 def two_halves(left: tuple[int, ...] = RED, right: tuple[int, ...] = BLUE, mode: str = "RGB") -> Image.Image:

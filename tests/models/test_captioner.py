@@ -173,7 +173,7 @@ def test_captions_are_those_of_transformers_itself(folders):
     assert load_captioner(f"transformers:{folders['blip']}", device="cpu").caption([image]) == [[expected]]
 
 
-def test_half_precision_is_there_for_who_wants_it(folders):
+def test_half_precision_can_be_chosen(folders):
     captioner = load_captioner(f"transformers:{folders['blip']}", device="cpu", dtype="bfloat16")
     assert captioner.dtype == "bfloat16"
     assert captioner.caption(pictures(1))[0][0]

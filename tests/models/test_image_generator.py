@@ -392,9 +392,9 @@ def test_a_refusal_is_the_descriptions_own_fault(endpoint, message, code):
 
     endpoint.answers = [strict]
     found = dict(remote(endpoint).drawings(["a bad thing", "a good thing"]))
-    refused, drawn = found[0], found[1]
-    assert isinstance(refused, InvalidRequestError)
-    assert "refused to draw 'a bad thing'" in str(refused)
+    failure, drawn = found[0], found[1]
+    assert isinstance(failure, InvalidRequestError)
+    assert "refused to draw 'a bad thing'" in str(failure)
     assert len(drawn) == 1
     assert len(endpoint.bodies) == 2
 

@@ -37,7 +37,7 @@ def test_a_named_model_joins_a_named_set():
     assert chosen == replace(SETS[DEMO], captioner="auto")
 
 
-def test_the_demo_models_draw_for_themselves_and_others_when_they_are_told_to():
+def test_the_demo_models_draw_by_default_and_others_when_configured():
     assert chosen_models(Settings(), {}).image_generator is None
     assert chosen_models(Settings(), noted_models(SETS[DEMO])).image_generator == "wardrobe"
     assert chosen_models(Settings(models="demo", image_generator="openai:toy"), {}).image_generator == "openai:toy"

@@ -40,8 +40,8 @@ def test_a_words_own_embedding_in_its_place_gives_the_sentence_with_the_word(enc
 
 def test_each_sentence_gets_its_own_word(encoder):
     words = np.concatenate([vector_of(encoder, word) for word in ("red", "blue")])
-    said = encoder.embed_texts(["a red dress", "a photo of blue"])
-    np.testing.assert_allclose(encoder.embed_pseudo(["a * dress", "a photo of *"], words), said, atol=1e-6)
+    features = encoder.embed_texts(["a red dress", "a photo of blue"])
+    np.testing.assert_allclose(encoder.embed_pseudo(["a * dress", "a photo of *"], words), features, atol=1e-6)
     assert encoder.embed_pseudo("a *", words[:0]).shape == (0, encoder.dim)
 
 
@@ -146,10 +146,10 @@ def test_any_text_tower_takes_words(name, tmp_path):
     templates = ["a * dress", "the *" + " and a belt" * 9]  # the second fills its row
     with torch.no_grad():
         placed = pseudo.features(templates, word.expand(2, -1))
-        said = model.encode_text(tokenizer([each.replace("*", "red") for each in templates]))
+        spelled_out = model.encode_text(tokenizer([each.replace("*", "red") for each in templates]))
         other = pseudo.features(templates, torch.zeros(2, pseudo.dim))
-    torch.testing.assert_close(*(torch.nn.functional.normalize(each) for each in (placed, said)))
-    assert (torch.nn.functional.normalize(other) - torch.nn.functional.normalize(said)).abs().max() > 1e-3
+    torch.testing.assert_close(*(torch.nn.functional.normalize(each) for each in (placed, spelled_out)))
+    assert (torch.nn.functional.normalize(other) - torch.nn.functional.normalize(spelled_out)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("clean", ["lower", "canonicalize"])

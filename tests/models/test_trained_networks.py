@@ -89,13 +89,13 @@ def test_a_sentence_is_encoded_once_for_each_network(engine, red):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_network_that_nobody_trained_is_named_with_the_command_that_trains_it(tmp_path, method):
+def test_a_network_that_was_not_trained_is_named_with_the_command_that_trains_it(tmp_path, method):
     with pytest.raises(ModelUnavailableError) as caught:
         find_network(
             method, "some/128d", Settings(home=tmp_path), SETS[DEFAULT], trained_composer(method).train_command()
         )
     command = "ipcir train aligned TRIPLETS.jsonl" if method == "aligned" else f"ipcir train {method} FOLDER"
-    assert all(said in str(caught.value) for said in ("some/128d", str(tmp_path), command, "IPCIR_NETWORKS"))
+    assert all(part in str(caught.value) for part in ("some/128d", str(tmp_path), command, "IPCIR_NETWORKS"))
 
 
 def test_the_settings_folder_holds_all_networks_or_one_and_comes_first(engine, tmp_path):

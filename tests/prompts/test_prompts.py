@@ -278,8 +278,8 @@ def test_whatever_stands_in_the_front_matter_is_refused_or_can_be_used(field: st
     try:
         prompt = parse_prompt(f"---\n{head}\n---\n{BODY}", "toy.md")
     except InvalidRequestError as error:
-        told = str(error)
-        assert re.fullmatch("prompt file toy.md.+", told)
+        message = str(error)
+        assert re.fullmatch("prompt file toy.md.+", message)
     else:
         json.dumps([prompt.model_dump(), prompt.reply_schema], allow_nan=False).encode()
         assert prompt.render(dict.fromkeys(prompt.pictures, PICTURES["sheet"]), caption="a dog")

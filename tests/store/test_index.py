@@ -243,13 +243,13 @@ def test_a_filter_that_is_nested_without_end(catalog):
 
 def test_sync_follows_the_catalog(catalog, folder, monkeypatch):
     gallery = Gallery.open(catalog, folder)
-    told = []
+    reports = []
     fill(catalog, drawn(40, seed=1), start=MANY)
     catalog.forget([f"/even/{n}.png" for n in range(0, 60, 2)])
     assert not asks_chroma(gallery, monkeypatch)  # behind: everything is scored
     assert is_right(gallery)
-    gallery.sync(lambda what, done, total: told.append((done, total)))
-    assert told == [(40, 40)]
+    gallery.sync(lambda what, done, total: reports.append((done, total)))
+    assert reports == [(40, 40)]
     assert asks_chroma(gallery, monkeypatch)
     assert is_right(gallery)
 
@@ -261,12 +261,12 @@ def test_opening_a_current_index_writes_nothing(catalog, folder):
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def test_the_catalog_moved_on_while_nobody_looked(catalog, folder, monkeypatch):
+def test_the_catalog_changed_while_the_index_was_closed(catalog, folder, monkeypatch):
     Gallery.open(catalog, folder).close()
     fill(catalog, drawn(40, seed=1), start=MANY)
-    told = []
-    gallery = Gallery.open(catalog, folder, lambda what, done, total: told.append(total))
-    assert told == [40]
+    reports = []
+    gallery = Gallery.open(catalog, folder, lambda what, done, total: reports.append(total))
+    assert reports == [40]
     assert asks_chroma(gallery, monkeypatch)
     assert is_right(gallery)
 
@@ -337,7 +337,7 @@ def delete(folder: Path, name: str) -> None:
 NAMES = [DATABASE, "data_level0.bin", "header.bin", "length.bin", "link_lists.bin", "index_metadata.pickle"]
 
 
-def mends(catalog: Catalog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+def is_repaired(catalog: Catalog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     gallery = Gallery.open(catalog, folder)
     right = asks_chroma(gallery, monkeypatch) and is_right(gallery)
     gallery.close()
@@ -346,11 +346,11 @@ def mends(catalog: Catalog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bo
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("damage", [truncate, garble, delete])
-def test_a_damaged_file_is_mended_at_opening(catalog, folder, monkeypatch, damage, name):
+def test_a_damaged_file_is_repaired_at_opening(catalog, folder, monkeypatch, damage, name):
     Gallery.open(catalog, folder).close()
     assert any(path.name == name for path in files_of(folder))
     damage(folder, name)
-    assert mends(catalog, folder, monkeypatch)
+    assert is_repaired(catalog, folder, monkeypatch)
 
 
 @pytest.mark.parametrize("damage", [truncate, garble, delete])
@@ -359,13 +359,13 @@ def test_a_damaged_index_that_is_also_behind(catalog, folder, monkeypatch, damag
     fill(catalog, drawn(40, seed=1), start=MANY)
     for name in NAMES:
         damage(folder, name)
-    assert mends(catalog, folder, monkeypatch)
+    assert is_repaired(catalog, folder, monkeypatch)
 
 
 def test_a_deleted_index(catalog, folder, monkeypatch):
     Gallery.open(catalog, folder).close()
     shutil.rmtree(folder)
-    assert mends(catalog, folder, monkeypatch)
+    assert is_repaired(catalog, folder, monkeypatch)
 
 
 def test_rows_that_were_deleted_behind_our_back(catalog, folder, monkeypatch):
@@ -375,7 +375,7 @@ def test_rows_that_were_deleted_behind_our_back(catalog, folder, monkeypatch):
     index = NeighbourIndex.open(made)
     index.drop(catalog.gallery_ids()[:7])
     index.close()
-    assert mends(catalog, folder, monkeypatch)
+    assert is_repaired(catalog, folder, monkeypatch)
 
 
 def test_damage_while_it_is_open(catalog, folder, monkeypatch):
@@ -385,7 +385,7 @@ def test_damage_while_it_is_open(catalog, folder, monkeypatch):
     monkeypatch.undo()
     assert not asks_chroma(gallery, monkeypatch)
     gallery.close()
-    assert mends(catalog, folder, monkeypatch)
+    assert is_repaired(catalog, folder, monkeypatch)
 
 
 WRITER = """
@@ -413,7 +413,7 @@ def test_a_kill_at_any_moment(catalog, folder, monkeypatch):
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         writer.stdout.close()
-        assert mends(catalog, folder, monkeypatch)
+        assert is_repaired(catalog, folder, monkeypatch)
 
 
 # --- manners

@@ -280,7 +280,7 @@ def test_only_what_is_gone_from_the_indexed_folders_is_forgotten(bench, tmp_path
     assert bench.sources() == [str(file) for file in files[1:]]
 
 
-def test_a_named_file_says_nothing_of_its_neighbours(bench, photos):
+def test_a_named_file_does_not_affect_its_neighbours(bench, photos):
     first, second = draw(photos / "1.png", 1), draw(photos / "2.png", 2)
     bench.index(photos)
     second.unlink()
@@ -443,9 +443,9 @@ def test_progress_reaches_its_total(bench, photos):
     for seed in range(6):
         draw(photos / f"{seed}.png", seed)
     (photos / "bad.png").touch()
-    told = []
-    bench.index(photos, progress=lambda *args: told.append(args))
-    assert [args for args in told if args[0] in ("scanning", "indexing")] == [
+    reports = []
+    bench.index(photos, progress=lambda *args: reports.append(args))
+    assert [args for args in reports if args[0] in ("scanning", "indexing")] == [
         ("scanning", 7, 7),
         ("indexing", 4, 7),
         ("indexing", 7, 7),

@@ -133,7 +133,7 @@ CALL = {"name": "search", "args": {"text": "größer", "k": 3}, "id": "call_1", 
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         message("größer\n😀 \ud83d"),
         message([{"type": "text", "text": "a"}, {"type": "reasoning", "reasoning": "b"}]),
@@ -143,11 +143,11 @@ CALL = {"name": "search", "args": {"text": "größer", "k": 3}, "id": "call_1", 
     ],
     ids=["text", "blocks", "tool call", "what looks like a secret", "bare"],
 )
-def test_a_message_comes_back_as_it_was(cache, said):
-    cache.update("prompt", "llm", chat(said))
+def test_a_message_comes_back_as_it_was(cache, message):
+    cache.update("prompt", "llm", chat(message))
     [found] = cache.lookup("prompt", "llm")
     assert type(found) is ChatGeneration
-    assert found.message == said
+    assert found.message == message
 
 
 def test_what_is_kept_is_a_copy(cache):
@@ -201,7 +201,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-def test_a_broken_row_is_a_miss_that_the_next_answer_mends(catalog, cache, text):
+def test_a_broken_row_is_a_miss_that_the_next_answer_replaces(catalog, cache, text):
     cache.update("prompt", "llm", chat(message()))
     [(key, kept)] = catalog.replies()
     catalog.put_reply(key, kept.model_copy(update={"text": text}))
@@ -282,14 +282,14 @@ def test_a_hit_tells_the_tokens_of_then_and_no_cost(catalog, cache):
 
 def test_two_hits_are_two_messages(cache):
     model = scripted(cache, message())
-    said = [model.invoke("in blue") for _ in range(3)]
-    assert said[0].id
-    assert [each.id for each in said[1:]] == [None, None]
+    answers = [model.invoke("in blue") for _ in range(3)]
+    assert answers[0].id
+    assert [each.id for each in answers[1:]] == [None, None]
     talk: list[Any] = []
-    for each in said:
+    for each in answers:
         talk = add_messages(talk, [each])
     assert len({each.id for each in talk}) == 3
-    assert said[2].response_metadata["id"] == "resp_1"
+    assert answers[2].response_metadata["id"] == "resp_1"
 
 
 ASKING = """
@@ -330,8 +330,8 @@ def test_many_at_a_time(catalog, cache):
 @pytest.fixture
 def served(httpserver, cache) -> Callable[[], ChatOpenAI]:
     """Models as different programs would make them; ``httpserver.log`` holds their requests."""
-    said = json.dumps({"made": "2026-01-02", "colours": ["red"]})
-    whole = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
+    content = json.dumps({"made": "2026-01-02", "colours": ["red"]})
+    whole = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
     usage = {"prompt_tokens": 30, "completion_tokens": 4, "total_tokens": 34}
     head = {"id": "1", "created": 1, "model": "gpt-x-2026"}
 
@@ -379,7 +379,7 @@ def test_a_class_is_known_by_its_name_alone(served, httpserver, cache):
 # --- for people
 
 
-def test_what_a_kept_reply_says(catalog, cache):
+def test_the_content_of_a_kept_reply(catalog, cache):
     cache.update("prompt", "llm", chat(message("I look", tool_calls=[CALL]), message("größer\nas it is")))
     cache.update("other", "llm", [Generation(text="plain")])
     texts = {reply_content(kept.text) for _, kept in catalog.replies()}

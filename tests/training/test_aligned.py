@@ -21,7 +21,7 @@ def test_an_alignment_moves_proxies_to_their_targets(encoder, tmp_path):
     assert report.after > 0.9
 
 
-def test_an_alignment_that_helps_nobody_leaves_the_proxies_as_they_are(encoder, tmp_path):
+def test_an_alignment_without_a_gain_leaves_the_proxies_as_they_are(encoder, tmp_path):
     proxies = mirrored()[0]
     report = AlignedTraining(steps=20, rate=0.1).fit(encoder.space, proxies, proxies, tmp_path)
     assert report.before == report.after == 1.0

@@ -25,12 +25,12 @@ each_training = pytest.mark.parametrize("method", TRAININGS)
 
 @each_training
 def test_training_lowers_its_loss_and_says_what_it_did(method, encoder, features, tmp_path):
-    told = []
-    report = TRAININGS[method](encoder, features, tmp_path / "net", progress=lambda *said: told.append(said))
+    steps = []
+    report = TRAININGS[method](encoder, features, tmp_path / "net", progress=lambda *step: steps.append(step))
     examples = 160 if method == "aligned" else 12  # a fifth of 200 triplets is held out
     assert (report.method, report.examples, report.folder) == (method, examples, tmp_path / "net")
     assert report.losses[-1] < 0.8 * report.losses[0]
-    assert told[-1] == ("training", report.steps, report.steps)
+    assert steps[-1] == ("training", report.steps, report.steps)
     trained = load_network(tmp_path / "net", method, encoder.space).config.trained
     assert (trained.steps, trained.loss) == (report.steps, report.losses[-1])
     assert sorted(path.name for path in (tmp_path / "net").iterdir()) == [DESCRIPTION, WEIGHTS]
@@ -121,10 +121,10 @@ def test_a_damaged_checkpoint_is_named_with_the_way_out(damage, encoder, feature
         pic2word(encoder, features, tmp_path, progress=killer("training", 2))
     path = tmp_path / CHECKPOINT
     damage(path, path.read_bytes())
-    with pytest.raises(InvalidRequestError, match="delete it to begin anew, or choose another folder") as told:
+    with pytest.raises(InvalidRequestError, match="delete it to begin anew, or choose another folder") as caught:
         pic2word(encoder, features, tmp_path)
-    assert str(told.value).startswith(f"{path} is no checkpoint of a training")
-    assert "\n" not in str(told.value)
+    assert str(caught.value).startswith(f"{path} is no checkpoint of a training")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", ["half", "nothing", "junk", "other words", "no numbers", "an archive"])
@@ -162,11 +162,11 @@ def test_features_that_cannot_be_trained_on_are_refused(shape, encoder, tmp_path
         AlignedTraining().fit(encoder.space, *mirrored(9), tmp_path)
 
 
-def test_a_pseudo_word_says_which_picture_it_is(encoder, features, tmp_path):
+def test_a_pseudo_word_identifies_its_picture(encoder, features, tmp_path):
     pic2word(encoder, features, tmp_path, steps=60, dropout=0.0)
     network = load_network(tmp_path, "pic2word", encoder.space)
-    said = encoder.embed_pseudo("a photo of *", network.apply(features))
-    assert (said @ features.T).argmax(axis=1).tolist() == list(range(12))
+    embedded = encoder.embed_pseudo("a photo of *", network.apply(features))
+    assert (embedded @ features.T).argmax(axis=1).tolist() == list(range(12))
 
 
 def test_a_query_is_the_word_in_the_template_with_the_users_text(encoder, features, tmp_path):

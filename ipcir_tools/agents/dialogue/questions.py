@@ -99,7 +99,7 @@ def build_question_chain(
     replies: ReplyStore | None = None,
     timeout: float = TIMEOUT,
 ) -> Runnable[UnclearRequest, Question]:
-    """Writes questions with the prompt ``ask``; without ``llm``, and on any failure, the rules' question stands.
+    """Writes questions with the prompt ``ask``; without ``llm``, and on any failure, the rules' question is used.
 
     The model is called once, within ``timeout`` seconds, and never again for the same request. Raises
     InvalidRequestError for a user's prompt in ``prompts`` with other variables, or with a JSON reply.

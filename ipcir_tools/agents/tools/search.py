@@ -148,7 +148,7 @@ COMPOSE_SEARCH = Tool(
     name="compose_search",
     title="Search with a picture and a change",
     description=(
-        "Find pictures that are like a reference picture, but changed as a text says: 'this one, but in blue'. "
+        "Find pictures that are like a reference picture, but changed as a text describes: 'this one, but in blue'. "
         "Returns a turn id and ranked picture ids; a picture id can be the reference of the next search."
     ),
     arguments=ComposeSearchArguments,

@@ -161,7 +161,7 @@ def _line(turn: TurnLineBrief) -> str:
 SHOW_TURN = Tool(
     name="show_turn",
     title="Show a turn",
-    description="Read again what an earlier turn asked for and found, and the path of turns that led to it.",
+    description="Read again the request and the hits of an earlier turn, and the path of turns that led to it.",
     arguments=ShowTurnArguments,
     brief=TurnBrief,
     run=_show_turn,
@@ -173,7 +173,7 @@ LIST_TURNS = Tool(
     name="list_turns",
     title="List turns",
     description=(
-        "List the last turns of all searches, newest first: what each asked for and its first hit. Use it to find a "
+        "List the last turns of all searches, newest first: the request of each and its first hit. Use it to find a "
         "turn to go back to."
     ),
     arguments=ListTurnsArguments,

@@ -45,7 +45,7 @@ def search(
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find pictures that are like the reference, but as the modification says."""
+    """Find pictures that are like the reference, but changed as the modification describes."""
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet, reference)
         result = engine.search(engine.local_reference(reference), modification, flags.options())

@@ -122,7 +122,7 @@ def _output_folder(name: str, out: Path | None, again: bool, settings: Settings)
     folder = out.expanduser().absolute() if out else own_folder(name, settings)
     if finished(folder) and not again:
         raise InvalidRequestError(
-            f"The training in {folder} is finished, and was left alone: "
+            f"The training in {folder} is finished, and was not changed: "
             "add --again to put a new one in its place, or name another folder with --out."
         )
     return folder

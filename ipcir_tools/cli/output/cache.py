@@ -70,7 +70,7 @@ def show_reply(key: str, reply: Reply) -> None:
         "prompt": reply.prompt or "-",
         "calls": _calls(reply.calls) + (f", {reply.repairs:,} of them to repair it" if reply.repairs else ""),
         "took": "not known" if reply.seconds is None else f"{reply.seconds:.2f} s",
-        "tokens": f"{reply.input_tokens:,} in, {reply.output_tokens:,} out" if _known(reply) else "not known",
+        "tokens": f"{reply.input_tokens:,} in, {reply.output_tokens:,} out" if _has_tokens(reply) else "not known",
         "made": reply.created or "not known",
     }
     for name, value in rows.items():
@@ -110,7 +110,7 @@ def _calls(calls: int | None) -> str:
     return "-" if calls is None else f"{calls:,}"
 
 
-def _known(reply: Reply) -> bool:
+def _has_tokens(reply: Reply) -> bool:
     """Whether the tokens are known: every reply takes some."""
     return bool(reply.input_tokens or reply.output_tokens)
 

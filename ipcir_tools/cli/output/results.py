@@ -100,7 +100,7 @@ def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("turn", no_wrap=True, min_width=_TURN_ID)
     table.add_column("", min_width=int(current is not None))
-    table.add_column("asked", max_width=room - names)
+    table.add_column("request", max_width=room - names)
     table.add_column("best hit", max_width=names)
     for branch, name in zip(tree, best, strict=True):
         star = Text("*" if branch.turn.id == current else "", style="bold green")
@@ -140,7 +140,7 @@ def show_replay(replayed: Replay) -> None:
     n, found = len(replayed.path), len(replayed.differences)
     summary = f"{n} turn{'s' if n > 1 else ''} replayed"
     if replayed.llm_calls:
-        summary += f", the language model asked {replayed.llm_calls} times"
+        summary += f", the language model called {replayed.llm_calls} times"
     if replayed.same:
         out.print(f"[green]no difference[/]: {summary}")
         return

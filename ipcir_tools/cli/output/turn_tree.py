@@ -23,19 +23,19 @@ class Branch:
 
 
 def request_line(turn: Turn, parent: Turn | None = None) -> str:
-    """What a turn asked for, as a line that could have been typed after ``parent``: *take 3, in green, less like 1*."""
+    """The request of a turn, as a line that could have been typed after ``parent``: *take 3, in green, less like 1*."""
     query = turn.query
     if parent is None and turn.parent is None:
         return query.modification
     ranks = {hit.id: str(hit.rank) for hit in parent.hits} if parent else {}
 
-    def named(id_: str) -> str:
+    def name_of(id_: str) -> str:
         return ranks.get(id_, id_[:SHORT_ID])
 
     changed = query.reference if parent and query.reference != parent.query.reference else None
-    liked, disliked = tuple(map(named, query.liked)), tuple(map(named, query.disliked))
+    liked, disliked = tuple(map(name_of, query.liked)), tuple(map(name_of, query.disliked))
     return (
-        format_refinement(Refine(query.modification, named(changed) if changed else None, liked, disliked))
+        format_refinement(Refine(query.modification, name_of(changed) if changed else None, liked, disliked))
         or "another reference"
     )
 

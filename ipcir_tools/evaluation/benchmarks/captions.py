@@ -70,10 +70,12 @@ def load_captions(gallery: Path, queries: Path) -> CaptionBenchmark:
             raise NotFoundError(f"{path} is missing: name a file with lines as {line}.")
     entries = _read(gallery)
     if not any(entries.captions.values()):
-        raise InvalidRequestError(_useless(gallery, "entry with a caption", entries.bad + entries.uncaptioned, _ENTRY))
+        raise InvalidRequestError(
+            _unusable_message(gallery, "entry with a caption", entries.bad + entries.uncaptioned, _ENTRY)
+        )
     found, bad = read_queries(queries, entries.captions, f"no such entry in {gallery.name}")
     if not found:
-        raise InvalidRequestError(_useless(queries, "query", bad, _QUERY))
+        raise InvalidRequestError(_unusable_message(queries, "query", bad, _QUERY))
     return CaptionBenchmark(
         name=f"{queries.stem} over {gallery.stem}",
         queries=tuple(found),
@@ -112,7 +114,7 @@ def _unusable(path: Path, entries: _Gallery) -> dict[str, str]:
     )
 
 
-def _useless(path: Path, what: str, bad: Sequence[str], line: str) -> str:
+def _unusable_message(path: Path, what: str, bad: Sequence[str], line: str) -> str:
     first = f"{len(bad)} are not valid, the first is {excerpt(bad[0], 200)}" if bad else "it is empty"
     return f"{path} holds no {what} ({first}): write lines as {line}."
 

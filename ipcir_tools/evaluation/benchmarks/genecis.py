@@ -103,7 +103,7 @@ def load_genecis(folder: Path, pictures: Path | None = None, *, tasks: Sequence[
 def _add_task(loaded: _Loaded, folder: Path, task: str) -> None:
     path = find_annotation(folder, (f"{task}.json", f"genecis/{task}.json"), SOURCE)
     items = read_items(path, _Item, SOURCE)
-    check_none(path, [f"item {i}: {why}" for i, item in enumerate(items) if (why := _odd(item, task))], SOURCE)
+    check_none(path, [f"item {i}: {why}" for i, item in enumerate(items) if (why := _item_fault(item, task))], SOURCE)
     queries = [_query(f"{task}/{i}", item, task) for i, item in enumerate(items)]
     loaded.queries += queries
     for picture in (each for item in items for each in item.pictures):
@@ -116,7 +116,7 @@ def _add_task(loaded: _Loaded, folder: Path, task: str) -> None:
     )
 
 
-def _odd(item: _Item, task: str) -> str:
+def _item_fault(item: _Item, task: str) -> str:
     """What is wrong with an item, if anything."""
     if not item.gallery:
         return "gallery is empty"

@@ -52,7 +52,7 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keep_reference: bool
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
     queries, bad = read_queries(path, gallery, "no such picture in the folder", keep_reference, as_posix)
     if not queries:
-        raise InvalidRequestError(_useless(path, bad))
+        raise InvalidRequestError(_unusable_message(path, bad))
     return Benchmark(
         name=path.stem,
         queries=tuple(queries),
@@ -127,7 +127,7 @@ def _parse(
     return Query(id_, reference, item.modification, tuple(dict.fromkeys(targets)))
 
 
-def _useless(path: Path, bad: list[str]) -> str:
+def _unusable_message(path: Path, bad: list[str]) -> str:
     line = '{"reference": "a.jpg", "modification": "in blue", "targets": ["b.jpg"]}'
     first = f"{len(bad)} lines are not valid, the first is {bad[0]}" if bad else "it is empty"
     return f"{path} holds no query ({first}): write lines as {line}, paths relative to the folder of pictures."

@@ -25,7 +25,7 @@ ANY = ()
 
 @dataclass(frozen=True)
 class BenchmarkEntry:
-    """What the registry knows of a benchmark."""
+    """The registry's entry of a benchmark."""
 
     loader: str
     """``module:function``, which gives a :class:`~ipcir_tools.evaluation.benchmarks.Benchmark`."""

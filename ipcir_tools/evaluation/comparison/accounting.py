@@ -45,7 +45,7 @@ def traffic(recorder: ImaginationRecorder) -> Traffic:
     return Traffic(
         requests=len(sent) + sum(max(0, each.calls - 1) for each in sent),
         calls=recorder.calls_counted,
-        cache_hits=sum(each.cached or _shared(each) for each in made),
+        cache_hits=sum(each.cached or _failed_with_equal_request(each) for each in made),
         held_back=len(made) - len(sent),
     )
 
@@ -99,7 +99,7 @@ def _held_back(made: Imagination) -> bool:
     return made.target.origin == "fallback" and not made.calls and uncalled
 
 
-def _shared(made: Imagination) -> bool:
+def _failed_with_equal_request(made: Imagination) -> bool:
     """Whether it failed with an equal request that was under way."""
     return made.target.origin == "fallback" and not made.calls and not _held_back(made)
 
@@ -107,7 +107,7 @@ def _shared(made: Imagination) -> bool:
 def _missing(paid: Mapping[str, ReplyCost], unknown: int) -> str:
     """Why the tokens are not known; empty where they are."""
     if not unknown and not any(each.calls for each in paid.values()):
-        return "it was never asked"
+        return "no request was sent to it"
     if not unknown and _tokens(paid) == (0, 0):
         return "no reply came"
     if unknown and _tokens(paid) == (0, 0):

@@ -57,7 +57,7 @@ def build_arms(prompts: Sequence[Prompt | None], llms: Sequence[str]) -> list[Ar
 
 
 def check_arm(arm: Arm, settings: Settings) -> None:
-    """Raises InvalidRequestError for a prompt that asks for no imagination, ModelUnavailableError for an unknown
+    """Raises InvalidRequestError for a prompt that is not of an imagination, ModelUnavailableError for an unknown
     model."""
     if arm.prompt is not None and arm.llm is not None:
         check_prompt(arm.prompt)

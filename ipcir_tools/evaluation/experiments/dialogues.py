@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CUTS = (1, 10)
 SHOWN = 10
-"""Hits that the simulated user sees."""
+"""Hits that the simulated user may judge."""
 
 Likeness = Callable[[str, str], float]
 """How much the first picture is like the second, by the truth; both by their ids."""

@@ -137,7 +137,7 @@ def average_precision(ranks: Sequence[int], k: int) -> float:
 
 @dataclass(frozen=True)
 class Scored:
-    """Where one query's targets stand."""
+    """The ranks of one query's targets."""
 
     query: str
     """The query's id."""

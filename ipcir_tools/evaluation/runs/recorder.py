@@ -81,7 +81,7 @@ class ImaginationRecorder:
             found = self._resolved().batch([request for request, _ in some], config)
             for key, imagination in zip(some, found, strict=True):
                 future: Future[Imagination] = Future()
-                future.set_result(self._noted(imagination))
+                future.set_result(self._record(imagination))
                 with self._lock:
                     self._known[key] = future
             made += found
@@ -95,7 +95,7 @@ class ImaginationRecorder:
         if known is not None:
             return known.result()
         try:
-            mine.set_result(self._noted(self._resolved().invoke(request, self._counted(config))))
+            mine.set_result(self._record(self._resolved().invoke(request, self._counted(config))))
         except BaseException as error:
             with self._lock:
                 del self._known[key]  # what was interrupted may be requested again
@@ -109,7 +109,7 @@ class ImaginationRecorder:
             known = self._known.get(_key(request, config))
         return known.result() if known is not None and known.done() else None
 
-    def _noted(self, imagination: Imagination) -> Imagination:
+    def _record(self, imagination: Imagination) -> Imagination:
         if imagination.retry_after is not None:
             with self._lock:
                 self._retry_at = max(self._retry_at, time.monotonic() + imagination.retry_after)

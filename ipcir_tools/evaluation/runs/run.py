@@ -147,7 +147,7 @@ class Run:
     def measure(self, recorder: ImaginationRecorder | None = None) -> Measured:
         """Compose, score and rank every query under every composer; ``recorder`` imagines instead."""
         self.recorder = recorder or self.recorder
-        outcomes = [Outcome(name, not_run=self._lacking(name)) for name in self.composers]
+        outcomes = [Outcome(name, not_run=self._missing_need(name)) for name in self.composers]
         found = Measured(self.benchmark, outcomes, self.unusable)
         with self.components.features.shared_failures():
             for block in self._blocks():
@@ -170,7 +170,7 @@ class Run:
             done += len(block)
             self._progress("composing", done, len(self.queries))
 
-    def _lacking(self, composer: str) -> str:
+    def _missing_need(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.components, [composer_named(composer)])

@@ -58,7 +58,7 @@ def test_one_hit_that_leans_to_the_wanted_words_is_enough(hits, wanted, start):
     assert clarify.check_hits(np.stack([*hits, wanted]), wanted, start, "x") is None, "the very thing is among the hits"
 
 
-def test_a_question_quotes_what_was_said_and_no_more():
+def test_a_question_quotes_the_request_and_no_more():
     found = clarify.check_hits(np.array([unit([1] * 4)]), unit([-1] * 4), unit([1] * 4), 'a "hat"\n' + "so " * 500)
     assert found is not None
     assert '\\"hat\\"' in found.question

@@ -159,7 +159,7 @@ def test_picks(text, meant):
         ("k=5", Setting("k", "5")),
         ('where {"width": {"$gte": 800}}', Setting("where", '{"width": {"$gte": 800}}')),
         ("where off", Setting("where", "off")),
-        ('where {"bad', Setting("where", '{"bad')),  # told as wrong JSON, not searched for
+        ('where {"bad', Setting("where", '{"bad')),  # an error of wrong JSON, not searched for
     ],
 )
 def test_commands(text, meant):
@@ -219,9 +219,9 @@ EDITS = st.sampled_from(["", "in green", "with 3 buttons", "shorter", "not so lo
 
 @given(EDITS, st.none() | NAMES, PICKS, PICKS)
 def test_a_formatted_refinement_has_the_same_meaning(text, reference, liked, disliked):
-    said = Refine(text, reference, liked, disliked)
-    assume(said != Refine())
-    assert parse_line(format_refinement(said)) == said
+    refinement = Refine(text, reference, liked, disliked)
+    assume(refinement != Refine())
+    assert parse_line(format_refinement(refinement)) == refinement
 
 
 @pytest.mark.parametrize("word", ["and ", ",", "1 ", "more like 1, ", "something ", "t", "0", "but "])

@@ -1,4 +1,4 @@
-"""The dialogue graph: rounds that build on each other, one question where in doubt, nothing raised, nothing lost."""
+"""The dialogue graph: rounds that build on each other, one question if a request is unclear, nothing lost."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ def question(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_round_is_a_search_that_reports_every_step(engine, dialogue):
-    told = [*dialogue.stream(says("in blue", reference=RED), THREAD, stream_mode="custom")]
-    assert told == [
+    events = [*dialogue.stream(says("in blue", reference=RED), THREAD, stream_mode="custom")]
+    assert events == [
         {"node": "caption", "reference": RED},
         {"node": "imagine", "caption": "a red shirt", "modification": "in blue"},
         {"node": "compose", "imagined": "a blue shirt"},
         {"node": "search", "composer": "imagined+reference", "k": 3},
-        {"node": "answer", "turn": told[-1]["turn"]},
+        {"node": "answer", "turn": events[-1]["turn"]},
     ]
     state = dialogue.get_state(THREAD).values
     turn = engine.catalog.turn(state["turn"])
@@ -248,8 +248,8 @@ def test_only_a_trusted_dialogue_may_name_any_file(engine, tmp_path):
 
 def test_what_adds_no_words_imagines_nothing(dialogue):
     first = dialogue.invoke(says("in blue", reference=RED), THREAD)
-    told = [*dialogue.stream(says("more like 2"), THREAD, stream_mode="custom")]
-    assert [event["node"] for event in told] == ["caption", "compose", "search", "answer"]
+    events = [*dialogue.stream(says("more like 2"), THREAD, stream_mode="custom")]
+    assert [event["node"] for event in events] == ["caption", "compose", "search", "answer"]
     state = dialogue.get_state(THREAD).values
     assert state["result"]["imagined"] == first["result"]["imagined"]
 
@@ -346,9 +346,9 @@ def test_words_that_point_at_no_picture_are_asked_about(dialogue, reply):
 
 def test_hits_that_show_nothing_of_what_was_asked_are_asked_about(engine, dialogue):
     first = dialogue.invoke(says("in blue", reference=RED), THREAD)
-    told = [*dialogue.stream(says("with a submarine"), THREAD, stream_mode=["custom", "updates"])]
-    assert {"node": "ask", "why": "no match"} in [event for mode, event in told if mode == "custom"]
-    asked = question(told[-1][1])
+    events = [*dialogue.stream(says("with a submarine"), THREAD, stream_mode=["custom", "updates"])]
+    assert {"node": "ask", "why": "no match"} in [event for mode, event in events if mode == "custom"]
+    asked = question(events[-1][1])
     assert asked["why"] == "no match"
     assert '"with a submarine"' in asked["question"]
     assert engine.catalog.turn(asked["turn"]).hits, "what was found nevertheless can be looked at"
@@ -400,7 +400,7 @@ def test_a_question_may_be_left_unanswered(dialogue):
 
 
 @pytest.mark.parametrize(
-    ("words", "given", "told"),
+    ("words", "given", "message"),
     [
         ("something else", {"reference": RED}, '"something else" describes no picture'),
         ("with a submarine", {"reference": RED}, 'None of the pictures shows "with a submarine" well'),
@@ -409,12 +409,12 @@ def test_a_question_may_be_left_unanswered(dialogue):
     ],
 )
 @pytest.mark.parametrize("asks", [True, False])
-def test_where_nobody_can_be_asked_the_doubt_stands_in_the_answer(engine, words, given, told, asks):
+def test_where_no_question_can_be_asked_the_answer_holds_what_is_unclear(engine, words, given, message, asks):
     thread = {} if asks else THREAD
     dialogue = build_dialogue(engine, ask=asks, checkpointer=None if asks else InMemorySaver())
     state = dialogue.invoke(says(words, **given), thread)
     assert "__interrupt__" not in state
-    assert f"Unclear: {told}" in last_text(state)
+    assert f"Unclear: {message}" in last_text(state)
     assert state["turn"] == state["result"]["turn"]
 
 
@@ -427,10 +427,10 @@ def test_a_thread_id_without_a_checkpointer_does_not_make_it_ask(engine):
 
 
 async def test_it_runs_async(engine, dialogue):
-    told = [
+    events = [
         event["node"] async for event in dialogue.astream(says("in blue", reference=RED), THREAD, stream_mode="custom")
     ]
-    assert told == ["caption", "imagine", "compose", "search", "answer"]
+    assert events == ["caption", "imagine", "compose", "search", "answer"]
     asked = question(await dialogue.ainvoke(says("something else"), THREAD))
     assert asked["why"] == "unclear"
     state = await dialogue.ainvoke(Command(resume="in green"), THREAD)
@@ -488,7 +488,7 @@ def test_a_failure_does_not_end_the_dialogue(dialogue):
     assert state["result"]["parent"] == first["turn"]
 
 
-def test_nothing_at_all_is_told_where_nobody_can_be_asked(engine):
+def test_nothing_at_all_is_reported_where_no_question_can_be_asked(engine):
     state = build_dialogue(engine).invoke(says(" "))
     assert last_text(state).startswith("What should the picture show?")
 

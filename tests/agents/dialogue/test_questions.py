@@ -1,4 +1,4 @@
-"""Questions that a language model words for a dialogue in doubt: when it is asked, and what of it a user ever reads."""
+"""Questions that a language model writes for an unclear request: when it is called, and what a user reads of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNCLEAR = Clarification("no match", 'None of the pictures shows "in pink" well.'
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("answer", "read"),
     [
         (QUESTION, QUESTION),
         (f'"{QUESTION}"', QUESTION),
@@ -58,8 +58,8 @@ UNCLEAR = Clarification("no match", 'None of the pictures shows "in pink" well.'
         ("Do you mean a 3.5 cm heel, or a flat one?", "Do you mean a 3.5 cm heel, or a flat one?"),
     ],
 )
-def test_one_short_question_is_taken(said, read):
-    assert read_question(said) == read
+def test_one_short_question_is_taken(answer, read):
+    assert read_question(answer) == read
 
 
 NO_QUESTION = {
@@ -117,7 +117,7 @@ def ask(model: Any, unclear: Clarification = UNCLEAR, **given_: Any) -> Any:
     )
 
 
-def test_the_model_is_told_request_doubt_findings_and_the_rules_question():
+def test_the_prompt_holds_request_problem_findings_and_the_rules_question():
     model = ScriptedChatModel(replies=[QUESTION])
     question = ask(model)
     assert (question.text, question.by, question.calls, question.problem) == (QUESTION, "llm", 1, None)
@@ -168,7 +168,7 @@ def test_a_good_question_is_kept():
     assert kept.prompt.startswith("ask@1#")
 
 
-def test_without_a_model_the_rules_speak():
+def test_without_a_model_the_rules_question_is_used():
     question = ask(None)
     assert (question.text, question.by, question.origin) == (UNCLEAR.question, "rules", {})
 
@@ -262,8 +262,8 @@ def question(state: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_models_question_is_asked_and_its_answer_searched(engine, server):
     dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
-    told = [*dialogue.stream(says("with a submarine", reference=reference(engine)), THREAD, stream_mode="custom")]
-    assert {"node": "ask", "why": "no match", "by": "llm"} in told
+    events = [*dialogue.stream(says("with a submarine", reference=reference(engine)), THREAD, stream_mode="custom")]
+    assert {"node": "ask", "why": "no match", "by": "llm"} in events
     state = dialogue.get_state(THREAD)
     assert state.values["clarification"]["question"] == QUESTION
     assert state.values["clarification"]["by"] == "llm"
@@ -293,7 +293,7 @@ def test_no_doubt_no_call(engine, server):
     assert "ask_calls" not in state["result"]["timings"]
 
 
-def test_where_nobody_can_be_asked_the_model_is_not_either(engine, server):
+def test_where_no_question_can_be_asked_the_model_is_not_called(engine, server):
     for dialogue in (build_dialogue(engine), build_dialogue(engine, ask=False, checkpointer=InMemorySaver())):
         state = dialogue.invoke(says("something nicer", reference=reference(engine)), THREAD)
         assert state["clarification"]["ask"] is False
@@ -310,11 +310,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_model_costs_one_call_and_the_rules_ask(engine, server, case):
+def test_a_bad_model_costs_one_call_and_the_rules_question_is_used(engine, server, case):
     server.says = BAD[case]
     dialogue = build_dialogue(engine, checkpointer=InMemorySaver())
-    told = [*dialogue.stream(says("something nicer", reference=reference(engine)), THREAD, stream_mode="custom")]
-    (event,) = [each for each in told if each["node"] == "ask"]
+    events = [*dialogue.stream(says("something nicer", reference=reference(engine)), THREAD, stream_mode="custom")]
+    (event,) = [each for each in events if each["node"] == "ask"]
     assert (event["by"], event["why"]) == ("rules", "unclear")
     assert event["problem"]
     unclear = check_words("something nicer", has_reference=True, has_turn=False)
@@ -339,7 +339,7 @@ def test_a_model_that_hangs_does_not_hold_up_the_question(home, server):
     assert question(state)["question"].startswith("What should be different?")
 
 
-def test_a_model_that_cannot_be_had_is_not_needed_for_a_question(home, monkeypatch):
+def test_a_model_that_is_not_available_is_not_needed_for_a_question(home, monkeypatch):
     monkeypatch.delenv("IPCIR_LLM_BASE_URL", raising=False)
     with opened(home, llm="nobody:x") as engine:
         dialogue = build_dialogue(engine, checkpointer=InMemorySaver())

@@ -1,4 +1,4 @@
-"""The compose chain on a real catalog: what is made, how often, and what the parts are told."""
+"""The compose chain on a real catalog: what is made, how often, and what the parts receive."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Bench:
             record = load(path, Settings()).record
             self.catalog.remember([record])
             self.ids[colour] = record.id
-        self.heard = []
+        self.imagined_requests = []
         self.imagine = RunnableLambda(self._imagine)
         self.image_generator = FlatImageGenerator()
         self.restart()
@@ -78,7 +78,7 @@ class Bench:
         return StandInNetwork(name, self.encoder)
 
     def _imagine(self, request) -> Imagination:
-        self.heard.append(request)
+        self.imagined_requests.append(request)
         return build_imagine_chain(None).invoke(request)
 
     def request(self, colour="red", modification="in blue", **more) -> ComposeRequest:
@@ -205,24 +205,24 @@ def says(bench, *captions: str) -> None:
 
 
 def test_every_caption_is_edited_and_the_best_is_shown(bench):
-    said = ["a red square", "a red tile on a wall"]
-    says(bench, *said)
+    variants = ["a red square", "a red tile on a wall"]
+    says(bench, *variants)
     composed = bench.compose(bench.request(composer="ensemble:captions=2"))[0]
-    assert sorted(request.caption for request in bench.heard) == said
+    assert sorted(request.caption for request in bench.imagined_requests) == variants
     assert (composed.caption, composed.imagination.target.description) == ("a red square", "a blue square")
     captions, edits = composed.parts.captions, composed.parts.edits
     assert captions.shape == edits.shape
-    targets = [(caption, imagine_by_rules(caption, "in blue")) for caption in said]
+    targets = [(caption, imagine_by_rules(caption, "in blue")) for caption in variants]
     rows = [(caption, edit) for caption, each in targets for edit in (each.description, *each.alternatives)]
     assert len(rows) == 3, "the second has an alternative, which is an edit too"
     for i, of in enumerate((captions, edits)):
         assert np.allclose(of, bench.encoder.embed_texts([row[i] for row in rows]), atol=1e-6)
 
 
-def test_equal_captions_are_imagined_once_and_count_as_often_as_they_were_said(bench):
+def test_equal_captions_are_imagined_once_and_count_as_often_as_they_occur(bench):
     says(bench, "a red square", "a red square", "a red tile")
     composed = bench.compose(bench.request(composer="semantic-delta:captions=6"))[0]
-    assert sorted(request.caption for request in bench.heard) == ["a red square", "a red tile"]
+    assert sorted(request.caption for request in bench.imagined_requests) == ["a red square", "a red tile"]
     same = (composed.parts.captions @ bench.encoder.embed_texts(["a red square"])[0] > 0.999).sum()
     assert (same, len(composed.parts.captions)) == (4, 6)
 
@@ -249,7 +249,7 @@ def test_a_target_that_is_there_already_is_the_only_edit(bench):
         ImaginedTarget(description="a pink square", origin="llm"), None, (), calls=1, cached=False
     )
     composed = bench.compose(bench.request(composer="semantic-delta", imagination=imagination))[0]
-    assert bench.heard == []
+    assert bench.imagined_requests == []
     assert bench.features.made == {"captions": 1, "texts": 2}
     assert np.allclose(composed.parts.edits, bench.encoder.embed_texts(["a pink square"]), atol=1e-6)
     assert composed.counts["llm_calls"] == 1
@@ -346,7 +346,7 @@ def test_the_proxy_that_is_aligned_is_the_fusion(bench):
 
 
 @pytest.mark.parametrize("composer", ["proxy-image", "pic2word", "searle", "aligned"])
-def test_what_cannot_be_had_is_said_before_anything_is_made(bench, composer):
+def test_what_is_not_available_is_reported_before_anything_is_made(bench, composer):
     class Bare:
         features, imagine = bench.features, bench.imagine
 
@@ -367,7 +367,7 @@ def test_another_imagination_can_stand_in(bench):
     target = ImaginedTarget(description="a pink square", origin="llm")
     other = RunnableLambda(lambda request: Imagination(target, None, (), calls=1, cached=False))
     composed = compose_all([bench.request()], bench, imagine=other)[0]
-    assert (composed.imagination.target, bench.heard) == (target, [])
+    assert (composed.imagination.target, bench.imagined_requests) == (target, [])
 
 
 # --- traces
@@ -448,23 +448,23 @@ def test_words_as_they_were_typed_are_all_words_of_the_dialogue(bench):
     assert np.allclose(composed.text, bench.encoder.embed_texts(["in blue, wide, with dots"])[0], atol=1e-6)
 
 
-def test_the_imaginer_hears_what_each_turn_gave(bench):
+def test_the_imaginer_gets_the_result_of_each_turn(bench):
     composed = bench.compose(bench.request(modification="with dots", history=(Step("in blue", BLUE),)))[0]
-    assert bench.heard[0].caption == "a red square"
-    assert bench.heard[0].history == (("in blue", BLUE),)
+    assert bench.imagined_requests[0].caption == "a red square"
+    assert bench.imagined_requests[0].history == (("in blue", BLUE),)
     assert "blue" in composed.imagination.target.description
 
 
 def test_turns_that_imagined_nothing_hand_their_words_on(bench):
     history = (Step("wide", None), Step("in blue", BLUE), Step("brighter", None), Step("larger", None))
     bench.compose(bench.request(modification="with dots", history=history))
-    assert bench.heard[0].history == (("wide, in blue", BLUE),)
-    assert bench.heard[0].modification == "brighter, larger, with dots"
+    assert bench.imagined_requests[0].history == (("wide, in blue", BLUE),)
+    assert bench.imagined_requests[0].modification == "brighter, larger, with dots"
 
 
 def test_a_request_without_turns_before_has_none(bench):
     bench.compose(bench.request())
-    assert (bench.heard[0].history, bench.heard[0].modification) == ((), "in blue")
+    assert (bench.imagined_requests[0].history, bench.imagined_requests[0].modification) == ((), "in blue")
 
 
 # --- what is wrong

@@ -95,11 +95,11 @@ def judged(query: ComposedQuery, *before: ComposedQuery) -> tuple[dict[str, floa
     return dict(request.liked), dict(request.disliked)
 
 
-def test_what_this_turn_says_counts_whole():
+def test_the_judgements_of_this_turn_count_whole():
     assert judged(asked("in blue", liked=("B", "C"), disliked=("D",))) == ({"B": 1, "C": 1}, {"D": 1})
 
 
-def test_every_later_edit_halves_what_was_said_and_turns_without_words_do_not():
+def test_every_later_edit_halves_a_judgement_and_turns_without_words_do_not():
     first = asked("in blue", liked=("B",), disliked=("C",))
     assert judged(asked(liked=("D",)), first) == ({"B": 1, "D": 1}, {"C": 1})
     assert judged(asked("dotted"), first) == ({"B": FADING}, {"C": FADING}) == ({"B": 0.5}, {"C": 0.5})
@@ -112,7 +112,7 @@ def test_the_last_word_on_a_picture_counts():
     assert judged(asked("dotted", liked=("B",)), asked("in blue", liked=("B",))) == ({"B": 1}, {})
 
 
-def test_a_pick_forgets_what_was_said_before_it():
+def test_a_pick_drops_the_words_before_it():
     before = asked("in blue", liked=("B",), disliked=("C",))
     assert judged(asked("", "B", liked=("D",)), before) == ({"D": 1}, {})
     assert judged(asked("dotted", "B"), before, asked("", "B", disliked=("E",))) == ({}, {"E": FADING})
@@ -182,18 +182,18 @@ def test_an_unknown_composer_is_refused_with_and_without_a_picture():
             effective_composer(ComposeRequest(reference, "in blue", "magic"))
 
 
-# --- what the imaginer hears
+# --- the request to the imaginer
 
 RED = "a red shirt"
 
 
-def heard(modification: str, *history: Step, reference: str | None = "A", picked: int = 0, caption: str = RED):
-    """Its words; that the reference goes with them is told once."""
+def imagine_after(modification: str, *history: Step, reference: str | None = "A", picked: int = 0, caption: str = RED):
+    """The request to the imaginer, without its reference, which one test checks."""
     asked = imagine_request(ComposeRequest(reference, modification, history=history, picked=picked), caption)
     return replace(asked, reference=None) if isinstance(asked, ImagineRequest) else asked
 
 
-def test_it_is_told_which_picture_is_the_reference_and_given_it_where_it_is_open():
+def test_the_request_names_the_reference_and_holds_it_where_it_is_open():
     picture = Image.new("RGB", (8, 8))
     asked = imagine_request(ComposeRequest("A", "in blue", pixels={"A": picture, "B": Image.new("RGB", (8, 8))}), RED)
     assert (asked.reference, asked.pixels) == ("A", picture)
@@ -202,53 +202,59 @@ def test_it_is_told_which_picture_is_the_reference_and_given_it_where_it_is_open
     )
 
 
-def test_it_hears_the_caption_and_every_turn_with_its_target():
-    assert heard("in blue") == ImagineRequest(RED, "in blue")
+def test_the_request_holds_the_caption_and_every_turn_with_its_target():
+    assert imagine_after("in blue") == ImagineRequest(RED, "in blue")
     steps = (Step("in blue", BLUE), Step("dotted", DOTTED))
     expected = (("in blue", BLUE), ("dotted", DOTTED))
-    assert heard("shorter", *steps) == ImagineRequest(RED, "shorter", expected)
+    assert imagine_after("shorter", *steps) == ImagineRequest(RED, "shorter", expected)
 
 
-def test_words_that_nobody_imagined_are_handed_on():
-    assert heard("shorter", Step("in blue", None)) == ImagineRequest(RED, "in blue, shorter")
-    told = heard("shorter", Step("wide", None), Step("in blue", BLUE), Step("dotted", None))
-    assert told == ImagineRequest(RED, "dotted, shorter", (("wide, in blue", BLUE),))
+def test_words_without_an_imagination_are_handed_on():
+    assert imagine_after("shorter", Step("in blue", None)) == ImagineRequest(RED, "in blue, shorter")
+    made = imagine_after("shorter", Step("wide", None), Step("in blue", BLUE), Step("dotted", None))
+    assert made == ImagineRequest(RED, "dotted, shorter", (("wide, in blue", BLUE),))
 
 
 def test_without_new_words_the_target_stays():
-    assert heard("", Step("in blue", BLUE)) is BLUE
-    assert heard("", Step("in blue", BLUE), Step("dotted", None)) == ImagineRequest(RED, "dotted", (("in blue", BLUE),))
+    assert imagine_after("", Step("in blue", BLUE)) is BLUE
+    assert imagine_after("", Step("in blue", BLUE), Step("dotted", None)) == ImagineRequest(
+        RED, "dotted", (("in blue", BLUE),)
+    )
 
 
 def test_a_pick_stands_between_the_turns_with_the_look_of_the_picture():
     picked = (PICKED, target(RED))
     before, after = Step("in green", target("a green hat")), Step("in blue", BLUE)
-    assert heard("in blue", before, picked=1) == ImagineRequest(RED, "in blue", (("in green", before.imagined), picked))
-    assert heard("dotted", before, after, picked=1) == ImagineRequest(
+    assert imagine_after("in blue", before, picked=1) == ImagineRequest(
+        RED, "in blue", (("in green", before.imagined), picked)
+    )
+    assert imagine_after("dotted", before, after, picked=1) == ImagineRequest(
         RED, "dotted", (("in green", before.imagined), picked, ("in blue", BLUE))
     )
 
 
-def test_words_that_nobody_imagined_before_a_pick_are_not_handed_on():
+def test_words_without_an_imagination_before_a_pick_are_not_handed_on():
     picked = (PICKED, target(RED))
-    assert heard("in blue", Step("a green hat", None), picked=1) == ImagineRequest(RED, "in blue", (picked,))
-    assert heard("", Step("a green hat", None), Step("in blue", None), picked=1) == ImagineRequest(
+    assert imagine_after("in blue", Step("a green hat", None), picked=1) == ImagineRequest(RED, "in blue", (picked,))
+    assert imagine_after("", Step("a green hat", None), Step("in blue", None), picked=1) == ImagineRequest(
         RED, "in blue", (picked,)
     )
 
 
-def test_a_picture_of_which_nothing_is_said_can_be_picked():
-    told = heard("in blue", Step("a green hat", None), picked=1, caption="")
-    assert told.history == ((PICKED, target("a picture")),)
+def test_a_picture_without_a_caption_can_be_picked():
+    made = imagine_after("in blue", Step("a green hat", None), picked=1, caption="")
+    assert made.history == ((PICKED, target("a picture")),)
 
 
 def test_without_a_picture_the_first_words_stand_for_its_caption():
     words = {"reference": None, "caption": ""}
     first = Step(RED, None)
-    assert heard("in blue", first, **words) == ImagineRequest(RED, "in blue")
-    assert heard("dotted", first, Step("in blue", BLUE), **words) == ImagineRequest(RED, "dotted", (("in blue", BLUE),))
-    assert heard("dotted", first, Step("in blue", None), **words) == ImagineRequest(RED, "in blue, dotted")
-    assert heard("", first, Step("in blue", BLUE), **words) is BLUE
+    assert imagine_after("in blue", first, **words) == ImagineRequest(RED, "in blue")
+    assert imagine_after("dotted", first, Step("in blue", BLUE), **words) == ImagineRequest(
+        RED, "dotted", (("in blue", BLUE),)
+    )
+    assert imagine_after("dotted", first, Step("in blue", None), **words) == ImagineRequest(RED, "in blue, dotted")
+    assert imagine_after("", first, Step("in blue", BLUE), **words) is BLUE
 
 
 # --- Rocchio

@@ -123,9 +123,9 @@ def wrote(result: Imagination) -> bool:
 def fell_back(result: Imagination, *words: str) -> bool:
     """Whether the rules wrote, and the one warning says so and why."""
     (warning,) = result.warnings
-    said = all(word in warning for word in (*words, "the rules wrote the target instead"))
+    explained = all(word in warning for word in (*words, "the rules wrote the target instead"))
     plain = "\n" not in warning and KEY not in warning and len(warning) < 500
-    return result.target.origin == "fallback" and result.target.description == BY_RULES and said and plain
+    return result.target.origin == "fallback" and result.target.description == BY_RULES and explained and plain
 
 
 # ---- good replies ---------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_a_dripping_server_is_bounded_too(server: Server):
     assert fell_back(result, "did not answer in time (0.5 s allowed)")
 
 
-def test_a_refused_connection_is_told(server: Server):
+def test_a_refused_connection_is_reported(server: Server):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -411,7 +411,7 @@ def test_an_unreadable_kept_reply_is_asked_for_again(server: Server):
     assert [reply.text for reply in store.values()] == [GOOD]
 
 
-def test_a_kept_reply_says_who_said_it_and_what_it_cost(server: Server):
+def test_a_kept_reply_has_its_model_and_its_cost(server: Server):
     store = Store()
     usage = {"prompt_tokens": 40, "completion_tokens": 7, "total_tokens": 47}
     body = {"id": "1", "object": "chat.completion", "created": 0, "model": "toy", "usage": usage}
@@ -428,7 +428,7 @@ def test_a_kept_reply_says_who_said_it_and_what_it_cost(server: Server):
     assert kept.seconds == made.seconds == reply.seconds > 0
 
 
-def test_tokens_that_nobody_told_are_not_known(server: Server):
+def test_tokens_that_were_not_reported_are_not_known(server: Server):
     chain = server.chain(says(GOOD), replies=Store())
     for _ in range(2):  # made, and kept
         cost = chain.invoke(REQUEST).cost
@@ -436,12 +436,19 @@ def test_tokens_that_nobody_told_are_not_known(server: Server):
         assert (cost.calls, cost.tokens_known) == (1, False)
 
 
-def test_tokens_told_of_one_answer_of_two_are_not_those_of_the_reply(server: Server):
+def test_tokens_of_one_answer_of_two_are_not_those_of_the_reply(server: Server):
     usage = {"prompt_tokens": 40, "completion_tokens": 7, "total_tokens": 47}
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": GOOD}}
-    told = {"id": "1", "object": "chat.completion", "created": 0, "model": "toy", "choices": [choice], "usage": usage}
+    completion = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "toy",
+        "choices": [choice],
+        "usage": usage,
+    }
     store = Store()
-    made = server.chain(says("%$ garbage }{"), sends(told), replies=store).invoke(REQUEST)
+    made = server.chain(says("%$ garbage }{"), sends(completion), replies=store).invoke(REQUEST)
     assert made.cost is not None
     assert (made.cost.input_tokens, made.cost.tokens_known) == (40, False)
     (reply,) = store.values()
@@ -546,8 +553,8 @@ def test_a_prompt_that_refines_must_use_the_history(tmp_path: Path):
 def test_the_schema_is_the_prompts_own(server: Server, tmp_path: Path):
     reply = asks_for(mood={"type": "string"}, description={"type": "string"})
     own_prompt(tmp_path, "mine", reply=reply)
-    said = json.dumps({"mood": "blue", "description": REPLY["description"]})
-    assert wrote(server.chain(says(said), prompt="mine", prompts=tmp_path).invoke(REQUEST))
+    text = json.dumps({"mood": "blue", "description": REPLY["description"]})
+    assert wrote(server.chain(says(text), prompt="mine", prompts=tmp_path).invoke(REQUEST))
     (body,) = server.bodies
     assert list(body["response_format"]["json_schema"]["schema"]["properties"]) == ["mood", "description"]
 
@@ -558,8 +565,8 @@ def test_a_description_may_stand_in_an_object_of_its_own(server: Server, tmp_pat
 
 
 def test_a_reply_may_reflect_before_it_describes(server: Server):
-    said = json.dumps({"seen": "a dress", "reflection": 'The "description": "is" blue.', **REPLY})
-    assert wrote(server.chain(says(said)).invoke(REQUEST))
+    text = json.dumps({"seen": "a dress", "reflection": 'The "description": "is" blue.', **REPLY})
+    assert wrote(server.chain(says(text)).invoke(REQUEST))
 
 
 def test_no_name_no_model():
@@ -572,14 +579,14 @@ def test_a_server_of_ones_own_needs_neither_provider_nor_key(server: Server, mon
     assert server.bodies[0]["model"] == "toy:8b"
 
 
-def test_models_that_prefer_the_responses_api_still_speak_chat_completions_to_ones_own_server(server: Server):
+def test_models_that_prefer_the_responses_api_still_use_chat_completions_with_ones_own_server(server: Server):
     server.handlers = [says(GOOD)]
     llm = load_llm(Settings(llm="gpt-5-pro", llm_base_url=server.http.url_for("/v1")))
     assert wrote(build_imagine_chain(llm, timeout=5).invoke(REQUEST))
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-4o-mini", "nothing-known", "foo:bar", "ollama:llama3"])
-def test_a_model_that_cannot_be_had_is_one_clear_line(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_model_that_is_not_available_is_one_clear_line(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ModelUnavailableError, match="IPCIR_LLM_BASE_URL") as caught:
         load_llm(Settings(llm=name))

@@ -123,9 +123,9 @@ def without_schema(handler: Handler) -> Handler:
 
 def grew(parts: list[Any]) -> bool:
     """Whether each description goes on from the one before, in several steps, and none but the last is finished."""
-    said = [part.target.description for part in parts]
-    longer = all(b.startswith(a) and len(b) > len(a) for a, b in pairwise(said[:-1]))
-    return len(said) > 3 and longer and all(part.form is None for part in parts[:-1])
+    descriptions = [part.target.description for part in parts]
+    longer = all(b.startswith(a) and len(b) > len(a) for a, b in pairwise(descriptions[:-1]))
+    return len(descriptions) > 3 and longer and all(part.form is None for part in parts[:-1])
 
 
 # ---- streaming ------------------------------------------------------------------------------------------------------
@@ -151,23 +151,23 @@ async def test_it_streams_in_a_loop_too(server: Server):
 def test_tokens_are_counted_in_a_stream(server: Server):
     usage = {"prompt_tokens": 40, "completion_tokens": 7, "total_tokens": 47}
     chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "toy", "choices": [], "usage": usage}
-    *said, end = events(GOOD)
-    told = [*said, f"data: {json.dumps(chunk)}\n\n", end]
-    *_, last = server.chain(lambda body: Response(told, content_type="text/event-stream")).stream(REQUEST)
+    *first, end = events(GOOD)
+    sent = [*first, f"data: {json.dumps(chunk)}\n\n", end]
+    *_, last = server.chain(lambda body: Response(sent, content_type="text/event-stream")).stream(REQUEST)
     assert (last.cost.calls, last.cost.input_tokens, last.cost.output_tokens) == (1, 40, 7)
 
 
-def told(events: Iterator[str]) -> Iterator[str]:
+def with_error(events: Iterator[str]) -> Iterator[str]:
     """A stream with its tokens before its end."""
     usage = {"prompt_tokens": 40, "completion_tokens": 7, "total_tokens": 47}
     chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "toy", "choices": [], "usage": usage}
-    *said, end = events
-    yield from (*said, f"data: {json.dumps(chunk)}\n\n", end)
+    *first, end = events
+    yield from (*first, f"data: {json.dumps(chunk)}\n\n", end)
 
 
 def tells_when_asked(body: dict[str, Any]) -> Response:
     wanted = (body.get("stream_options") or {}).get("include_usage")
-    return Response(told(events(GOOD)) if wanted else events(GOOD), content_type="text/event-stream")
+    return Response(with_error(events(GOOD)) if wanted else events(GOOD), content_type="text/event-stream")
 
 
 @pytest.mark.parametrize("prompt", ["imagine.structured", "imagine.simple"])
@@ -237,14 +237,14 @@ def test_a_server_that_rejects_the_schema_streams_without_it(server: Server):
     assert len(server.bodies) == before + 1
 
 
-def test_a_stream_that_breaks_off_is_asked_to_be_mended(server: Server):
+def test_a_stream_that_breaks_off_is_repaired(server: Server):
     half = GOOD[: GOOD.index("sleeves on")]
     server.handlers = [lambda body: Response(events(half, end="length"), content_type="text/event-stream")]
     parts = list(server.chain(*server.handlers, speaks(GOOD)).stream(REQUEST))
     assert parts[-1].target.description == DESCRIPTION
     assert (parts[-1].calls, parts[-1].repairs) == (2, 1)
-    said = [len(part.target.description) for part in parts]
-    assert said == sorted(said)
+    lengths = [len(part.target.description) for part in parts]
+    assert lengths == sorted(lengths)
 
 
 def test_a_stream_that_ends_without_its_end_is_not_taken_for_whole(server: Server):
@@ -287,7 +287,7 @@ def test_a_dripping_stream_is_bounded_and_then_left_alone(server: Server, over: 
     assert left.calls == 0
 
 
-def test_a_stream_that_nobody_reads_on_stands_in_nobodys_way(server: Server):
+def test_a_stream_that_is_no_longer_read_blocks_nothing(server: Server):
     chain = server.chain()
     begun = chain.stream(REQUEST)
     next(begun)
@@ -509,7 +509,7 @@ def blocks(server: Server) -> list[dict[str, Any]]:
     return list(server.bodies[-1]["messages"][-1]["content"])
 
 
-def test_a_prompt_that_sees_is_shown_the_reference(server: Server):
+def test_a_vision_prompt_gets_the_reference(server: Server):
     wanted: list[str] = []
 
     def pictures(id: str) -> str:
@@ -644,7 +644,7 @@ async def test_a_trace_names_each_question(server: Server, way: str):
 
 
 @WAYS
-async def test_a_trace_says_where_a_target_is_from_that_no_model_was_asked_for(server: Server, way: str):
+async def test_a_trace_has_the_origin_of_a_target_without_a_model_call(server: Server, way: str):
     chain = server.chain(replies=Store())
     chain.invoke(REQUEST)
     kept = await traced(chain, way)
@@ -677,8 +677,8 @@ def test_a_kept_reply_that_can_be_read_no_longer_is_asked_for_once_more_and_repl
 def test_what_langchains_own_cache_gives_costs_nothing(tmp_path: Path):
     with Catalog.open(tmp_path) as catalog:
         usage = {"input_tokens": 30, "output_tokens": 4, "total_tokens": 34}
-        said = {4: AIMessage(GOOD, usage_metadata=usage), 0: AIMessage(GOOD)}  # the second server counts nothing
-        for tokens, reply in said.items():
+        replies = {4: AIMessage(GOOD, usage_metadata=usage), 0: AIMessage(GOOD)}  # the second server counts nothing
+        for tokens, reply in replies.items():
             model = ScriptedChatModel(replies=[reply], cache=CatalogCache(catalog))
             spent = [build_imagine_chain(model).invoke(REQUEST).cost for _ in range(2)]
             assert model.calls == 1

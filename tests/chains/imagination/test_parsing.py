@@ -172,7 +172,7 @@ def test_of_cut_off_plain_text_only_whole_sentences_count():
         json.dumps({"description": "I'm sorry, I can't help with that."}),
     ],
 )
-def test_refusals_are_told_apart(text: str):
+def test_refusals_are_recognised(text: str):
     with pytest.raises(RefusedReplyError):
         parse_reply(text, plain=True)
 
@@ -187,7 +187,7 @@ def test_a_long_description_is_cut_at_a_sentence():
 
 
 @pytest.mark.parametrize(
-    ("said", "seen", "absent"),
+    ("description", "seen", "absent"),
     [
         ("A blue dress without a belt.", "A blue dress.", ("belt",)),
         ("A dress without any long sleeves, on a hanger", "A dress, on a hanger", ("long sleeves",)),
@@ -196,16 +196,16 @@ def test_a_long_description_is_cut_at_a_sentence():
         ("A room with nothing else", "A room with nothing else", ()),
     ],
 )
-def test_a_clear_absence_moves_from_the_description_to_remove(said: str, seen: str, absent: tuple[str, ...]):
-    target = parse_reply(json.dumps({"description": said})).target
+def test_a_clear_absence_moves_from_the_description_to_remove(description: str, seen: str, absent: tuple[str, ...]):
+    target = parse_reply(json.dumps({"description": description})).target
     assert (target.description, target.remove) == (seen, absent)
 
 
 def test_ten_readings_are_read_each_once_and_without_what_is_absent():
-    said = [f"A blue dress with {n} buttons." for n in range(10)]
-    others = [*said[:5], REPLY["description"], *said[4:], "A blue dress without a belt.", ", with no belt"]
+    variants = [f"A blue dress with {n} buttons." for n in range(10)]
+    others = [*variants[:5], REPLY["description"], *variants[4:], "A blue dress without a belt.", ", with no belt"]
     target = parse_reply(json.dumps({**REPLY, "alternatives": others[:6] + others[7:]})).target
-    assert target.alternatives == (*said, "A blue dress.")
+    assert target.alternatives == (*variants, "A blue dress.")
 
 
 def test_other_fields_are_not_read():
@@ -237,7 +237,7 @@ def test_any_beginning_of_a_reply_is_a_description_or_none(text: str, plain: boo
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("A blue dress", ""),
         ("A blue dress with long", "A blue dress with long"),
@@ -250,8 +250,8 @@ def test_any_beginning_of_a_reply_is_a_description_or_none(text: str, plain: boo
         ("一件长袖的", "一件长袖的"),
     ],
 )
-def test_plain_text_is_shown_once_it_is_clear_what_it_is(text: str, said: str):
-    assert description_so_far(text, plain=True) == said
+def test_plain_text_is_shown_once_it_is_clear_what_it_is(text: str, expected: str):
+    assert description_so_far(text, plain=True) == expected
 
 
 @given(st.text(), st.booleans(), st.booleans())

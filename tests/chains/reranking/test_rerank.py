@@ -1,4 +1,4 @@
-"""Hits put into order by a model that sees: what it is shown, what is read of its reply, and that it can do no harm."""
+"""Hits put into order by a vision model: what it receives, what is read of its reply, and that it can do no harm."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_no_text_breaks_the_reader(text):
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("reason", "read"),
     [
         ("<b>blue</b>\n\tand [red]\x1b[31m \u202efits", "<b>blue</b> and [red][31m fits"),
         (None, ""),
@@ -141,8 +141,8 @@ def test_no_text_breaks_the_reader(text):
         ("\ud800 half", "half"),
     ],
 )
-def test_a_reason_is_one_line_that_can_be_printed(said, read):
-    assert read_judgements(reply(entry(1, reason=said)), THREE).by_number[1].reason == read
+def test_a_reason_is_one_line_that_can_be_printed(reason, read):
+    assert read_judgements(reply(entry(1, reason=reason)), THREE).by_number[1].reason == read
 
 
 def test_a_long_reason_is_cut():
@@ -151,7 +151,7 @@ def test_a_long_reason_is_cut():
     assert reason.endswith("word…")
 
 
-def test_without_a_reference_nobody_asks_for_preservation():
+def test_without_a_reference_preservation_is_not_requested():
     found = read_judgements('{"pictures": [{"number": 1, "edit": 4, "reason": "x"}]}', THREE, preservation=False)
     assert found.by_number == {1: Judgement(edit=4, preservation=10, reason="x")}
 
@@ -257,7 +257,7 @@ def test_a_reply_that_judges_nothing_is_repaired_once():
     assert "All of them are nice!" in model.received[1][-2].content
 
 
-def test_what_fits_no_hit_is_told():
+def test_what_fits_no_hit_is_reported():
     model = ScriptedChatModel(replies=[reply(entry(1, 0, 0), entry(3, 9, 9), entry(4), entry(3, 0, 0))])
     result = build_rerank_chain(model).invoke(request())
     assert [hit.id for hit in result.hits] == ["h3", "h2", "h1"]
@@ -290,7 +290,7 @@ def test_trouble_with_the_model_leaves_the_order_as_it_was(case, monkeypatch):
     assert store == {}, "a failure is not kept"
 
 
-def test_without_a_model_or_without_eyes_nobody_is_asked():
+def test_without_a_vision_model_no_call_is_made():
     assert build_rerank_chain(None).invoke(request()).hits == hits(3)
     blind = ScriptedChatModel(replies=[], profile={"image_inputs": False})
     result = build_rerank_chain(blind).invoke(request())
@@ -306,7 +306,7 @@ def test_one_hit_needs_no_order(n):
         assert (result.hits, result.warnings) == (hits(n), ())
 
 
-def test_pictures_that_cannot_be_opened_keep_their_places_and_are_told():
+def test_pictures_that_cannot_be_opened_keep_their_places_and_are_reported():
     def see(id_: str) -> Image.Image | str:
         return "does not exist" if id_ == "h2" else Image.new("RGB", (9, 9))
 
@@ -318,7 +318,7 @@ def test_pictures_that_cannot_be_opened_keep_their_places_and_are_told():
 
 
 @pytest.mark.parametrize("gone", [{"h1", "h2"}, {"ref"}])
-def test_where_too_little_can_be_seen_nobody_is_asked(gone):
+def test_where_too_few_pictures_can_be_opened_no_call_is_made(gone):
     def see(id_: str) -> Image.Image | str:
         return "does not exist" if id_ in gone else Image.new("RGB", (9, 9))
 
@@ -471,16 +471,16 @@ class Seer:
         http.expect_request("/v1/chat/completions").respond_with_handler(self._respond)
 
     def _respond(self, request: Request) -> Response:
-        said = [message["content"] for message in json.loads(request.data)["messages"]]
-        (blocks,) = [content for content in said if isinstance(content, list)]  # a repair comes behind it
+        contents = [message["content"] for message in json.loads(request.data)["messages"]]
+        (blocks,) = [content for content in contents if isinstance(content, list)]  # a repair comes behind it
         pictures = [seen(block) for block in blocks if block["type"] == "image_url"]
         self.words.append("".join(block["text"] for block in blocks if block["type"] == "text"))
         self.sheets.append(on_sheet(pictures[-1]))
         self.references.append(nearest_colour(pictures[0], 5, 20) if len(pictures) > 1 else None)
         if self.answer is not None:
             return self.answer(request)
-        said = self.eyes(self.sheets[-1], self.references[-1])
-        return says(said if isinstance(said, str) else json.dumps(said))
+        answer = self.eyes(self.sheets[-1], self.references[-1])
+        return says(answer if isinstance(answer, str) else json.dumps(answer))
 
     @property
     def calls(self) -> int:
@@ -661,7 +661,7 @@ def test_no_other_model_is_shown_the_pictures_of_a_replay(home, seer, monkeypatc
     assert difference.now == "reranker: (none)"
 
 
-def test_a_model_that_judges_otherwise_is_told(home, seer):
+def test_a_model_that_judges_otherwise_is_reported(home, seer):
     with opened(home) as engine:
         turn = engine.search(red(home), "in blue", k=5, rerank=5).turn
         engine.catalog.forget_replies("rerank")
@@ -718,7 +718,7 @@ def test_a_server_that_hangs_is_given_up(home, seer):
 
 
 @pytest.mark.parametrize(("named", "why"), [(None, "no vision model"), ("nobody:x", "nobody:x is not available")])
-def test_where_no_model_can_be_had_the_order_stays(home, seer, monkeypatch, named, why):
+def test_where_no_model_is_available_the_order_stays(home, seer, monkeypatch, named, why):
     monkeypatch.delenv("IPCIR_RERANK_LLM")
     monkeypatch.delenv("IPCIR_LLM_BASE_URL")
     with opened(home, rerank_llm=named) as engine:

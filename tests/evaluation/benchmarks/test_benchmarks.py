@@ -392,7 +392,7 @@ def test_a_benchmark_without_its_pictures_says_where_to_get_them(tmp_path):
             found.file(found.gallery[0])
 
 
-def test_a_request_that_says_nothing_is_kept_and_told_apart_by_every_loader(tmp_path):
+def test_a_blank_request_is_kept_and_recognised_by_every_loader(tmp_path):
     folder = make_fashioniq(tmp_path / "fashioniq", SMALL, {"shirt": (1,)})
     item = [{"candidate": "DRESS000000", "target": "DRESS000001", "captions": ["", " . "]}]
     written(folder / "captions/cap.dress.val.json", item)
@@ -587,7 +587,7 @@ def test_a_line_that_is_no_query_is_named_and_counted(pictures, wrong, why):
     assert found.notes[-1].startswith("1 lines left out: line 2")
 
 
-def test_a_file_in_the_place_of_the_folder_of_pictures_is_told_so(pictures, tmp_path):
+def test_a_file_in_the_place_of_the_folder_of_pictures_is_an_error(pictures, tmp_path):
     file = pictures / "a.jpg"
     for load in (
         lambda: load_jsonl(lines(pictures, line()), file),

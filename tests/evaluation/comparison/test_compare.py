@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from colour_folder import CAPTIONER, ENCODER, Tags, draw, run, said
+from colour_folder import CAPTIONER, ENCODER, Tags, caption_of, draw, run
 from langchain_core.runnables import RunnableLambda
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -107,7 +107,7 @@ def server(monkeypatch) -> Iterator[Server]:
 def folder(tmp_path, monkeypatch) -> Path:
     """Six queries over eighteen drawn pictures: the colour is the words' part, the layout the picture's."""
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER))
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
     monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
     monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
     draw(tmp_path / "mine")
@@ -173,7 +173,7 @@ def test_two_prompts_on_a_good_server(folder, server):
     assert simple.latency.replies == N
     assert 0 < simple.latency.p50 <= simple.latency.p95
     assert simple.figures["R@1"].mean == 100.0
-    assert found.disagreements == (), "they said the same"
+    assert found.disagreements == (), "their targets are the same"
 
 
 def test_the_same_again_pays_for_nothing_and_finds_the_same(folder, server):
@@ -223,7 +223,7 @@ def test_queries_that_cannot_be_scored_count_for_every_arm(folder, server):
     adds_up(found)
     assert found.queries == N + 2
     assert [(arm.scored, arm.failed) for arm in found.arms] == [(N, 2)] * 2
-    assert [each.arm for each in found.failures] == [None, None], "each is told once"
+    assert [each.arm for each in found.failures] == [None, None], "each is listed once"
     assert found.arms[0].figures["R@1"].mean == pytest.approx(100 * N / (N + 2))
 
 
@@ -307,7 +307,7 @@ def test_a_model_that_answers_badly_is_counted_and_stops_nothing(folder, server,
     assert "why" in expected or not arm.replies.fallbacks
 
 
-def test_a_repair_is_told(folder, server):
+def test_a_repair_is_reported(folder, server):
     first = set[str]()
 
     def answer(text: str, in_json: bool) -> str:
@@ -336,7 +336,7 @@ def test_a_server_that_is_too_slow_is_left_alone(folder, server):
     assert arm.latency is None
 
 
-def test_nobody_there(folder, server, monkeypatch):
+def test_no_server_answers(folder, server, monkeypatch):
     monkeypatch.setenv("IPCIR_LLM_BASE_URL", "http://127.0.0.1:9/v1")
     found = compared(folder, "imagine.simple", prices={"openai:m": Price(input=1, output=1)})
     (arm,) = found.arms
@@ -365,7 +365,7 @@ def test_no_arm_goes_without_requests_because_of_another(folder, server):
     assert set(structured.against_baseline) == set(structured.figures)
 
 
-def test_an_arm_that_was_never_asked_says_so_and_shows_no_difference(folder, server, monkeypatch, capsys):
+def test_an_arm_without_calls_has_a_note_and_no_difference(folder, server, monkeypatch, capsys):
     monkeypatch.setattr(budget, "BREAK_FOR", 1000.0)
     server.answer = hangs_on_text
     waited: list[float] = []
@@ -377,7 +377,7 @@ def test_an_arm_that_was_never_asked_says_so_and_shows_no_difference(folder, ser
     assert all(900 < seconds <= 1000 for seconds in waited)
     assert (structured.this_run.held_back, structured.this_run.calls) == (N, 0)
     assert (structured.mostly_unsent, structured.against_baseline) == (True, {})
-    assert structured.cost.unpriced == "it was never asked"
+    assert structured.cost.unpriced == "no request was sent to it"
     (note,) = [note for note in found.notes if note.startswith("imagine.structured: ")]
     assert f"{N} of {N} questions were never sent" in note
     assert "too few requests" in comparison_html(found, lambda name: None)
@@ -414,7 +414,7 @@ def test_tokens_that_no_server_tells_are_not_none(folder, server):
     assert cost_cells(arm)[3:6] == ["-", "-", "-"]
 
 
-def test_failures_are_told_by_their_first_fault(folder, server):
+def test_failures_are_counted_by_their_first_fault(folder, server):
     seconds = iter([(403, "no"), "", GARBAGE, (404, "gone"), "[]", '{"colour": "red"}'])
     first = set[str]()
     lock = threading.Lock()
@@ -444,10 +444,10 @@ def test_requests_calls_and_hits_of_failures_that_are_shared():
 
     cost = Paid("key", 1, 0, 0)
     answers = {
-        "asked": fallback(1, cost),
+        "called": fallback(1, cost),
         "shared": fallback(0, cost),
         "held back": fallback(0, Paid("other", 0, 0, 0), retry_after=5.0),
-        "unseen": fallback(0, None),
+        "not called": fallback(0, None),
     }
     recorder = ImaginationRecorder(RunnableLambda(lambda request: answers[request.modification]))
     for text in answers:
@@ -503,12 +503,12 @@ def test_equal_questions_are_one(folder, server):
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
-from colour_folder import CAPTIONER, said
+from colour_folder import CAPTIONER, caption_of
 from ipcir_tools.cli import main
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.models import loading
 loading.load_encoder = lambda name, **_: FakeEncoder(name)
-loading.load_captioner = lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER)
+loading.load_captioner = lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER)
 sys.argv = ["ipcir", *sys.argv[1:]]
 main.main()
 """
@@ -614,7 +614,7 @@ def test_at_the_command_line(folder, server, tmp_path, monkeypatch, capsys):
     assert "where they differ most" in words
 
 
-def test_without_a_model_the_rules_run_once_and_it_is_said(folder, monkeypatch, capsys):
+def test_without_a_model_the_rules_run_once_with_a_note(folder, monkeypatch, capsys):
     arguments = ("prompts", "compare", *PROMPTS, "--benchmark", folder / "queries.jsonl", "--queries", 4)
     status, out, err = run(monkeypatch, capsys, *arguments, "--json")
     assert status == 0, err
@@ -686,7 +686,7 @@ def test_prompts_are_compared_on_captions_alone(server, tmp_path, monkeypatch, c
     assert "a green shirt" in Path("page.html").read_text(encoding="utf-8")
 
 
-def test_a_prompt_that_sees_gets_the_reference(folder, server, monkeypatch):
+def test_a_vision_prompt_gets_the_reference(folder, server, monkeypatch):
     seen: list[Any] = []
 
     def respond(request: Request) -> Response:

@@ -157,7 +157,7 @@ def imagined(origin: str, calls: int = 0) -> Imagination:
     return Imagination(target, prompt=None, warnings=(), calls=calls, cached=False)
 
 
-def test_the_table_says_who_wrote_and_what_it_cost(engine):
+def test_the_table_names_the_author_and_the_cost(engine):
     engine.components.settings = engine.settings.model_copy(update={"llm": "toy"})
     kept = set()
 

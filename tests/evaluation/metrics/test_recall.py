@@ -306,7 +306,7 @@ def test_a_method_does_not_differ_from_itself():
     assert (found.mean, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
-def test_a_gain_on_every_tenth_query_is_told_from_chance():
+def test_a_gain_on_every_tenth_query_is_distinguished_from_chance():
     better = [100.0 if i % 10 == 0 else value for i, value in enumerate(HITS)]
     found = difference(better, HITS, samples=20_000)
     assert (found.mean, found.better, found.worse) == (7, 7, 0)

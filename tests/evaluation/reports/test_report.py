@@ -145,7 +145,7 @@ def test_texts_stay_texts():
     text = report_html(report(), no_picture)
     assert "<script" not in text
     words = " ".join(Page(text).words)
-    assert words.count('<script>alert("x")</script>') >= 8, "title, request, reasons, rules, models: all told as it is"
+    assert words.count('<script>alert("x")</script>') >= 8, "title, request, reasons, rules, models: all shown as it is"
     labels = [value for name, value in Page(text).attributes if name == "aria-label"]
     assert any(value and '<script>alert("x")' in value for value in labels)
 
@@ -153,14 +153,14 @@ def test_texts_stay_texts():
 @pytest.mark.parametrize("write", [lambda each: report_html(each, no_picture), report_markdown], ids=["html", "md"])
 def test_nothing_turns_the_reading_order_or_hides(write):
     """A name such as ``cod<RLO>gnp.exe`` reads as ``codexe.png``."""
-    unseen = "\u202e\u2066\u2069\u200f\u200b\ufeff\x00\x07\x1b\x7f\x9b\udcff"
-    text = write(report_of(f"cod{unseen}gnp.exe\u2028next"))
+    invisible = "\u202e\u2066\u2069\u200f\u200b\ufeff\x00\x07\x1b\x7f\x9b\udcff"
+    text = write(report_of(f"cod{invisible}gnp.exe\u2028next"))
     assert [c for c in text if not c.isprintable() and c != "\n"] == []
-    assert text.count("u202e") >= 6, "it is told what was there"
+    assert text.count("u202e") >= 6, "escapes show what was there"
     assert "next" in text
 
 
-def test_what_this_run_made_is_told():
+def test_what_this_run_made_is_reported():
     for text in (report_html(report(), no_picture), report_markdown(report())):
         assert "3 calls, 1,200 captions, 4 drawings" in text
     assert "made by this run: nothing" in report_markdown(report(this_run={"pictures": 2.0}))
@@ -169,7 +169,7 @@ def test_what_this_run_made_is_told():
 def test_the_page_shows_the_table_the_curve_and_the_queries():
     page = Page(report_html(report(), no_picture))
     words = " ".join(page.words)
-    for told in (
+    for fact in (
         "60.0",
         "55.0 to 65.0",
         "\N{MINUS SIGN}20.0",
@@ -180,7 +180,7 @@ def test_the_page_shows_the_table_the_curve_and_the_queries():
         "one of 2",
         "#1",
     ):
-        assert told in words
+        assert fact in words
     assert (page.tags.count("article"), page.tags.count("polyline")) == (1, 3)
 
 
@@ -193,7 +193,7 @@ def failing() -> Report:
     return report(rows=tuple(rows), failures=(*everywhere, *own))
 
 
-def test_failures_are_told_by_composer():
+def test_failures_are_listed_by_composer():
     made = failing()
     assert failed_where(made) == "19 under every composer, 5 more under sum"
     assert failure_lines(made) == ["19 x no such picture", "5 x sum: no such picture"]
@@ -214,7 +214,7 @@ def test_a_page_says_under_which_composer_queries_failed():
     assert "5 x sum: no such picture" in report_markdown(made)
 
 
-def test_a_person_is_told_under_which_composer_queries_failed(capsys):
+def test_the_output_names_the_composer_under_which_queries_failed(capsys):
     show_report(failing())
     shown = capsys.readouterr().out
     assert "queries that failed: 19 under every composer, 5 more under sum\n" in shown

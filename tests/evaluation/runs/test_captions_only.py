@@ -80,15 +80,15 @@ from test_captions_only import Words
 
 
 def gallery_lines(seed: int = 0) -> list[JsonLine]:
-    """Every thing in every colour and place, told one to four times; two entries say the very same."""
+    """Every thing in every colour and place, described one to four times; two entries have the very same captions."""
     chance = random.Random(seed)
     lines = []
     for colour in COLOURS:
         for thing in THINGS:
             for place in PLACES:
-                told = [f"a {colour} {thing} {place}", f"{thing} {place} , {colour}", f"one {colour} {thing}"]
-                told.append(f"a photo of a {thing} {chance.choice(['at night', 'by day', 'seen from afar'])}")
-                lines.append({"id": f"{colour}-{thing}-{place[-4:]}", "captions": told[: chance.randint(1, 4)]})
+                variants = [f"a {colour} {thing} {place}", f"{thing} {place} , {colour}", f"one {colour} {thing}"]
+                variants.append(f"a photo of a {thing} {chance.choice(['at night', 'by day', 'seen from afar'])}")
+                lines.append({"id": f"{colour}-{thing}-{place[-4:]}", "captions": variants[: chance.randint(1, 4)]})
     return [*lines, {"id": "twin", "captions": lines[5]["captions"]}]
 
 
@@ -99,9 +99,9 @@ def query_lines(seed: int = 1, n: int = 60) -> list[JsonLine]:
     lines = []
     for number in range(n):
         reference, *targets = chance.sample(names, chance.randint(2, 4))
-        said = chance.choice(["in {}", "make it {}", "change the colour to {}", "is {} and more elegant"])
+        template = chance.choice(["in {}", "make it {}", "change the colour to {}", "is {} and more elegant"])
         lines.append(
-            {"reference": reference, "modification": said.format(chance.choice(COLOURS)), "targets": targets}
+            {"reference": reference, "modification": template.format(chance.choice(COLOURS)), "targets": targets}
             | ({"id": f"q{number}"} if number % 2 else {})
         )
     return lines
@@ -256,12 +256,12 @@ def test_the_order_of_the_gallery_decides_nothing(permutable, data):
 
 
 def test_the_first_caption_of_an_entry_is_what_is_known_of_it(folder, catalog):
-    """A reference whose imagination is given is not captioned: what is known of it is said with the modification."""
+    """A reference whose imagination is given is not captioned: what is known of it is in the modification."""
     benchmark = loaded(folder)
     components = components_over(benchmark, catalog, Words(), folder)
-    said = {entry_id(captions): captions[0] for captions in benchmark.captions.values()}
-    assert components.features.known_captions([*said, "captions:of-no-entry"]) == said
-    assert components.features.captions(list(said)) == said
+    first = {entry_id(captions): captions[0] for captions in benchmark.captions.values()}
+    assert components.features.known_captions([*first, "captions:of-no-entry"]) == first
+    assert components.features.captions(list(first)) == first
 
 
 # --- nothing is encoded twice
@@ -374,7 +374,7 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
 
 
 @pytest.mark.parametrize(
-    ("gallery", "queries", "told"),
+    ("gallery", "queries", "expected"),
     [
         ("", "[]", "gallery.jsonl holds no entry with a caption .it is empty."),
         ('{"id": "a", "captions": []}', "[]", "holds no entry with a caption"),
@@ -382,10 +382,10 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
         ('{"id": "a", "captions": ["x"]}', "\n", "queries.jsonl holds no query .it is empty"),
     ],
 )
-def test_files_without_anything_to_measure_are_refused(folder, gallery, queries, told):
+def test_files_without_anything_to_measure_are_refused(folder, gallery, queries, expected):
     write(folder / "gallery.jsonl", gallery)
     write(folder / "queries.jsonl", queries)
-    with pytest.raises(InvalidRequestError, match=told):
+    with pytest.raises(InvalidRequestError, match=expected):
         loaded(folder)
 
 
@@ -451,7 +451,7 @@ Numbers = given(lambda texts: [1.0 for _ in texts])
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("own_faulty", "is not a name of embeddings: write MODULE:NAME"),
         ("own_faulty:", "is not a name of embeddings"),
@@ -478,13 +478,13 @@ Numbers = given(lambda texts: [1.0 for _ in texts])
         ("own_faulty:Numbers", "vectors of no numbers"),
     ],
 )
-def test_embeddings_that_cannot_be_used_are_told_in_one_line(folder, catalog, name, told):
+def test_embeddings_that_cannot_be_used_are_reported_in_one_line(folder, catalog, name, expected):
     write(folder / "own_faulty.py", MODULE + FAULTY)
     write(folder / "own_needy.py", "import not_there_at_all")
     write(folder / "own_broken.py", "def (")
-    with pytest.raises((InvalidRequestError, ModelUnavailableError), match=told) as refused:
+    with pytest.raises((InvalidRequestError, ModelUnavailableError), match=expected) as caught:
         load_text_encoder(name, catalog)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_class_a_function_and_an_instance_are_all_embeddings(folder):
@@ -537,7 +537,7 @@ def test_the_command_shows_a_table(folder, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--embeddings", "own_words:Nothing"], "There is no Nothing"),
         (["--embeddings", "own_words:Words", "--composers", "best"], "no composer is called 'best'"),
@@ -546,11 +546,11 @@ def test_the_command_shows_a_table(folder, monkeypatch, capsys):
         (["--embeddings", "own_words:Words", "--llm", "openai:m", "--prompt", "imagine.onestage"], "has no pictures"),
     ],
 )
-def test_what_a_user_can_mend_is_one_line(folder, monkeypatch, capsys, arguments, told):
+def test_what_a_user_can_fix_is_one_line(folder, monkeypatch, capsys, arguments, expected):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     status, out, err = ipcir(monkeypatch, capsys, *arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert told in err
+    assert expected in err
 
 
 # --- with a language model
@@ -616,9 +616,9 @@ def test_a_prompt_of_ones_own_is_asked_with_the_first_caption(folder, imaginer, 
     document = json.loads(out)
     assert document["imaginer"]["queries"] == {"llm": 60}, err
     assert document["imaginer"]["prompts"][0].startswith("imagine.mine@3#")
-    said = {line["id"]: line["captions"][0] for line in gallery_lines()}
+    first = {line["id"]: line["captions"][0] for line in gallery_lines()}
     for line in query_lines():
-        assert any(said[line["reference"]] in each and line["modification"] in each for each in imaginer.asked)
+        assert any(first[line["reference"]] in each and line["modification"] in each for each in imaginer.asked)
     assert len(imaginer.asked) == len(set(imaginer.asked))
     imaginer.asked.clear()
     assert json.loads(ipcir(monkeypatch, capsys, *arguments)[1])["rows"] == document["rows"]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, chat_completion, draw, run, said
+from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, caption_of, chat_completion, draw, run
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from stand_ins import FlatImageGenerator, equipped
@@ -68,7 +68,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def folder(tmp_path, monkeypatch) -> Path:
     """A user's own pictures with a file of queries beside them."""
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER))
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
     monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
     monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
     draw(tmp_path / "mine")
@@ -192,8 +192,8 @@ def test_every_wording_of_a_query_is_composed(engine, folder):
     asked = Query("a", "red-0.png", "in blue", ("blue-0.png",), paraphrases=("in green",))
     made = dataclasses.replace(mine(folder), queries=(asked,))
     ((_, composed),) = run_on(engine, made, ["modification"]).compose([asked], "modification")
-    said = engine.components.encoder.embed_texts(["in blue", "in green"])
-    assert np.stack([each.probe.vector for each in composed]) == pytest.approx(said, abs=1e-6)
+    texts = engine.components.encoder.embed_texts(["in blue", "in green"])
+    assert np.stack([each.probe.vector for each in composed]) == pytest.approx(texts, abs=1e-6)
 
 
 def test_parts_of_pictures_are_cut_out(engine, tmp_path):
@@ -210,7 +210,7 @@ def test_parts_of_pictures_are_cut_out(engine, tmp_path):
     assert gallery.matrix.shape == (2, 64)
 
 
-def test_a_box_outside_of_its_picture_is_told_and_not_cut_to_a_pixel(engine, tmp_path):
+def test_a_box_outside_of_its_picture_is_reported_and_not_cut_to_a_pixel(engine, tmp_path):
     Image.new("RGB", (120, 60), COLOURS["red"]).save(tmp_path / "one.png")
     box = {"inside": (0.0, 0.0, 9.0, 9.0), "right": (500.0, 0.0, 9.0, 9.0), "below": (0.0, 500.0, 9.0, 9.0)}
     made = Benchmark("parts", (), tuple(box), dict.fromkeys(box, "one.png"), True, (), (), tmp_path, box)
@@ -230,7 +230,7 @@ def test_what_cannot_be_read_stands_behind_everything(engine):
 # --- queries to look at
 
 
-def test_the_queries_to_look_at_are_told_by_the_logarithm_of_the_rank(monkeypatch):
+def test_the_queries_to_look_at_are_chosen_by_the_logarithm_of_the_rank(monkeypatch):
     """From 1 to 64 is further than from 1,000 to 1,900."""
     ranks = {"easy": (1, 1), "near": (1, 64), "far": (1_000, 1_900), "hard": (5_000, 5_000)}
     queries = tuple(Query(name, "a", "in blue", ("b",)) for name in ranks)
@@ -252,7 +252,7 @@ def test_the_queries_to_look_at_are_told_by_the_logarithm_of_the_rank(monkeypatc
 # --- what fails
 
 
-def test_what_fails_is_told_and_counts_as_a_miss(engine, folder):
+def test_what_fails_is_reported_and_counts_as_a_miss(engine, folder):
     (folder / "broken.png").write_bytes(b"no picture")
     more = [
         {"reference": "broken.png", "modification": "in blue", "targets": ["blue-0.png"]},
@@ -275,7 +275,7 @@ def test_what_fails_is_told_and_counts_as_a_miss(engine, folder):
 
 
 @pytest.mark.parametrize("said_of_it", ["", " \t\n", "\u200b\u202e"], ids=ascii)
-def test_a_query_that_says_nothing_fails_in_its_own_group(engine, folder, said_of_it):
+def test_a_blank_query_fails_in_its_own_group(engine, folder, said_of_it):
     names = tuple(sorted(path.name for path in folder.glob("*.png")))
     queries = (
         Query("a", "red-0.png", "in blue", ("blue-0.png",), group="one"),
@@ -299,7 +299,7 @@ def test_a_picture_that_goes_while_it_runs_fails_its_own_query_alone(engine, fol
     def nervous(picture: Image.Image) -> str:
         if np.asarray(picture).tobytes() == np.asarray(Image.open(folder / "red-1.png")).tobytes():
             raise RuntimeError("out of\nmemory")
-        return said(picture)
+        return caption_of(picture)
 
     engine.components.captioner = ScriptedCaptioner(nervous, id=CAPTIONER)
     report = evaluate(engine, mine(folder), ["sum", "imagined"])
@@ -410,12 +410,12 @@ def test_the_account_of_the_language_model(engine, folder, imaginer, tmp_path):
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
-from colour_folder import CAPTIONER, said
+from colour_folder import CAPTIONER, caption_of
 from ipcir_tools.cli import main
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.models import loading
 loading.load_encoder = lambda name, **_: FakeEncoder(name)
-loading.load_captioner = lambda name, **_: ScriptedCaptioner(said, id=CAPTIONER)
+loading.load_captioner = lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER)
 sys.argv = ["ipcir", *sys.argv[1:]]
 main.main()
 """
@@ -695,9 +695,9 @@ def test_a_benchmark_without_its_pictures_says_how_to_name_them_and_where_to_get
     (tmp_path / "val.json").write_text(json.dumps(items))
     status, _, err = run(monkeypatch, capsys, "eval", "circo", "--folder", tmp_path, "--home", tmp_path / "home")
     assert status == 2
-    told = " ".join(err.split())
-    assert "name the folder with --pictures" in told
-    assert "get them from cocodataset.org" in told
+    line = " ".join(err.split())
+    assert "name the folder with --pictures" in line
+    assert "get them from cocodataset.org" in line
 
 
 @pytest.mark.parametrize(
@@ -875,7 +875,7 @@ def test_captions_of_a_chat_model_are_paid_once_whatever_is_killed(folder, descr
     assert (made["captioner_input_tokens"], made["captioner_output_tokens"]) == (100 * calls, 20 * calls)
     _, out, _ = run(monkeypatch, capsys, *arguments)
     made = json.loads(out)["this_run"]
-    assert [made[name] for name in report_module.CAPTIONER_MADE] == [0, 0, 0], "nothing was asked, and that is told"
+    assert [made[name] for name in report_module.CAPTIONER_MADE] == [0, 0, 0], "no call was made, and the report has it"
 
 
 def test_a_captioner_on_this_machine_costs_no_calls(engine, folder):

@@ -760,7 +760,7 @@ n/a ~> dog, couch
 change nothing => a dog laying on a couch
 keep it as it is => a dog laying on a couch
 """,
-    "said in passing": """
+    "in passing": """
 a dog laying on a couch
 there are three cats instead of a dog and a rug instead of a couch => three cats laying on a rug
 close the curtains behind the dog ~> dog, couch, closed curtains ! close-up
@@ -814,7 +814,7 @@ Two siringes instead of one, one has its cap ~> two, syringes/siringes, one with
 two syringes instead of one, one has its cap => two syringes, one with its cap
 three syringes instead of one, all of them are blue => three blue syringes
 """,
-    "counts told": """
+    "counts stated": """
 three dogs
 Three dogs have become one => one dog
 Three dogs have become one big dog in the grass ~> one, big dog, grass ! three

@@ -603,10 +603,10 @@ TABLES = (
     *(T_SHIRT, DRESS, SKIRT, TROUSERS, WORN, DOGS, DOG, STILL_LIFE),
     *(SCENES, TALKED_ABOUT, FOUR_GOATS, HUT, HERD, GLASS, TOWN, TYPED, BLACK),
 )
-UNSEEN = re.compile(
+INVISIBLE = re.compile(
     r"\b(instead|rather|without|not|no|remove|replace|change|make|target|image|photo|picture|more|less|than|another)\b"
 )
-"""Words that say nothing of what is to be seen, or that CLIP hears the wrong way round."""
+"""Words that describe nothing visible, or that CLIP takes for their opposite."""
 
 
 def rows(table: str) -> list[tuple[str, str, str]]:
@@ -625,13 +625,13 @@ CASES = [row for table in TABLES for row in rows(table)]
 
 
 @pytest.mark.parametrize(("caption", "modification", "expected"), CASES)
-def test_the_target_is_said_as_the_captioner_would_say_it(caption, modification, expected):
+def test_the_target_is_worded_as_a_caption(caption, modification, expected):
     assert imagine_by_rules(caption, modification).description == expected
 
 
 def test_descriptions_say_only_what_is_to_be_seen():
-    said = [imagine_by_rules(caption, modification).description for caption, modification, _ in CASES]
-    assert [text for text in said if UNSEEN.search(text)] == []
+    descriptions = [imagine_by_rules(caption, modification).description for caption, modification, _ in CASES]
+    assert [text for text in descriptions if INVISIBLE.search(text)] == []
 
 
 @pytest.mark.parametrize(
@@ -653,7 +653,7 @@ def test_absences_and_what_gave_way_stand_in_remove(modification, removed):
     assert imagine_by_rules(caption, modification).remove == removed
 
 
-def test_what_is_new_and_what_stays_are_told_apart():
+def test_what_is_new_and_what_stays_are_distinguished():
     target = imagine_by_rules("a red striped t-shirt with short sleeves", "in blue, with a collar")
     assert target.add == ("blue", "collar")
     assert target.keep == ("striped", "t-shirt", "short sleeves")

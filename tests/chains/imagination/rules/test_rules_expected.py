@@ -88,16 +88,16 @@ def cases(tables: dict[str, str]) -> Iterator[tuple[str, Case]]:
             caption, *lines = block.replace("|\n    ", "| ").splitlines()
             turns: tuple[str, ...] = ()
             for line in lines:
-                said, arrow, wanted = re.split(r" ([=~])> ", line, maxsplit=1)
-                turns = (*turns, said[2:]) if said.startswith("> ") else (said,)
+                modification, arrow, wanted = re.split(r" ([=~])> ", line, maxsplit=1)
+                turns = (*turns, modification[2:]) if modification.startswith("> ") else (modification,)
                 yield kind, Case(caption, turns, arrow + wanted)
 
 
 def target_of(case: Case) -> ImaginedTarget:
     """What the rules make of the turns."""
     target = None
-    for said in case.turns:
-        target = imagine_by_rules(case.caption, said, target)
+    for modification in case.turns:
+        target = imagine_by_rules(case.caption, modification, target)
     assert target
     return target
 
@@ -114,17 +114,19 @@ def listed(text: str) -> list[str]:
 def disappoints(case: Case) -> str | None:
     """What falls short of the expectation; None where nothing does."""
     target, (wanted, _, parts) = target_of(case), case.wanted.partition(" [")
-    said = target.description
+    description = target.description
     if wanted[0] == "=":
-        good = said in wanted[1:].split(" | ")
+        good = description in wanted[1:].split(" | ")
     else:
         there, _, out = wanted[1:].partition(" ! ")
-        good = all(holds(said, words) for words in listed(there)) and not any(holds(said, word) for word in listed(out))
+        good = all(holds(description, words) for words in listed(there)) and not any(
+            holds(description, word) for word in listed(out)
+        )
     for part in parts.rstrip("]").split(";") if parts else []:
         name, words = part.strip().split(": ")
         good = good and holds(", ".join(getattr(target, name)), words)
     good = good and not any(map(absent, target.add))
-    return None if good and not faults(said) else f"{said!r} {faults(said) or ''} {target!r}"
+    return None if good and not faults(description) else f"{description!r} {faults(description) or ''} {target!r}"
 
 
 CASES = list(cases(EXPECTED))
