@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,14 +44,14 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
+def paths() -> list[Path]:
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
 def modules() -> list[str]:
-    found = []
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            parts = parts if folder == "ipcir_tools" else ("ipcir_tools", *parts)
-            found.append(".".join(parts).removesuffix(".__init__"))
-    return found
+    """The names of :func:`paths` in their order."""
+    names = [path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in paths()]
+    return [f"ipcir_tools.{name.removeprefix('ipcir_tools.')}".removesuffix(".__init__") for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,7 @@ def test_every_contract_is_kept(tree):
             "chains.composition.chain -> ipcir_tools.engine.engine",
         ),
         ("engine/replay.py", "from ipcir_tools import fakes", "engine.replay -> ipcir_tools.fakes"),
+        ("images/pixels.py", "from chains.imagination import rules", "images.pixels -> chains"),
         (
             "images/pixels.py",
             "def late():\n    from ipcir_tools.images import reading",
@@ -109,6 +113,27 @@ def test_an_import_that_runs_back_up_is_seen(tree, module, line, broken):
         assert broken in " ".join(done.stdout.split())
     finally:
         path.write_text(text, encoding="utf-8")
+
+
+NAMED = re.compile(r"ipcir_tools(?:\.[a-z0-9_]+)+(?=:[A-Za-z_]\w*$)")
+"""A text that names something to import later: ``ipcir_tools.models.open_clip:OpenClipEncoder``."""
+BY_NAME = {f"ipcir_tools.composers.{name}" for name in ("aligned", "pic2word", "searle")}
+"""Trained composers name the class that trains them, which only ``ipcir train`` imports."""
+
+
+def test_no_text_names_a_module_of_a_room_above():
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".importlinter")
+    layers = config["importlinter:contract:rooms"]["layers"].split("\n")
+    floors = {name.strip(): len(layers) - i for i, layer in enumerate(layers) for name in layer.split("|")}
+    upward = [
+        (module, named)
+        for module, path in zip(modules(), paths(), strict=True)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and (found := NAMED.match(node.value))
+        if floors[(named := found[0]).split(".")[1]] > floors.get([*module.split("."), ""][1], len(layers))
+    ]
+    assert {module for module, _ in upward} == BY_NAME
 
 
 def test_heavy_libraries_are_imported_when_they_are_used():
