@@ -93,7 +93,7 @@ class Imaginer:
             return replace(result, calls=0, cached=result.target.origin == "llm", repairs=0, seconds=None)
         try:
             own.set_result(imagine())
-        except BaseException as error:
+        except BaseException as error:  # an interrupt, too: it is passed on
             own.set_exception(error)
             raise
         finally:

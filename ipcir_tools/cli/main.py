@@ -43,7 +43,7 @@ def main() -> None:
         app()
     except IPCIRError as error:
         _fail(str(error), 2)
-    except Exception as error:
+    except Exception as error:  # broad, because a user never sees a traceback
         if os.environ.get("IPCIR_DEBUG"):
             raise
         _fail(f"{type(error).__name__}: {error} (this is a fault of ipcir; IPCIR_DEBUG=1 shows where)", 1)

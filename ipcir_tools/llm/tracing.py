@@ -40,7 +40,7 @@ def trace_step(name: str, config: RunnableConfig | None = None, **metadata: Any)
     token = var_child_runnable_config.set(child)
     try:
         yield child
-    except BaseException as error:
+    except BaseException as error:  # an interrupt, too: it is passed on
         run.on_chain_error(error)
         raise
     else:

@@ -34,7 +34,7 @@ def test_a_better_hit_is_never_less_unusual(cosines, a, b):
     assert 0 <= surprise(high, background) <= surprise(low, background) <= 1
 
 
-class Stock:
+class CaptionedFeatures:
     """A catalog and features in one: each caption fits its picture by a cosine; counts what is asked."""
 
     space = "hand/2d"
@@ -60,34 +60,34 @@ class Stock:
         return np.array([[int(text) / 300, 0] for text in texts], np.float32)
 
 
-def background_of(stock: Stock) -> Background:
-    return Background(stock, stock)
+def background_of(captioned: CaptionedFeatures) -> Background:
+    return Background(captioned, captioned)
 
 
 def test_a_background_needs_enough_captions_and_is_made_when_they_are_there():
-    stock = Stock(LEAST - 1)
-    background = background_of(stock)
+    captioned = CaptionedFeatures(LEAST - 1)
+    background = background_of(captioned)
     assert background.surprise([0.9]) is None
-    stock.captioned = LEAST
+    captioned.captioned = LEAST
     assert background.surprise([0.9]) is None, "nothing says that a caption was written"
-    stock.made["captions"] += 1
+    captioned.made["captions"] += 1
     assert background.surprise([0.9]) == 0
 
 
 def test_a_background_is_made_once_for_a_gallery_and_counted():
-    stock, tally = Stock(300), Counter()
-    background = background_of(stock)
+    captioned, tally = CaptionedFeatures(300), Counter()
+    background = background_of(captioned)
     assert [background.surprise([best, None], tally) for best in (0.0, 0.9)] == [1, 0]
-    assert stock.encoded == tally["text_encodes"] == MOST
-    stock.version += 1
+    assert captioned.encoded == tally["text_encodes"] == MOST
+    captioned.version += 1
     background.surprise([0.5])
-    assert stock.encoded == 2 * MOST
+    assert captioned.encoded == 2 * MOST
 
 
 def test_without_text_scores_nothing_is_known_and_nothing_is_made():
-    stock = Stock(300)
-    assert background_of(stock).surprise([None, None]) is None
-    assert stock.encoded == 0
+    captioned = CaptionedFeatures(300)
+    assert background_of(captioned).surprise([None, None]) is None
+    assert captioned.encoded == 0
 
 
 def result(surprise: float | None) -> SearchResult:
@@ -167,14 +167,14 @@ def test_a_search_tells_its_surprise(found):
 
 
 def test_a_later_turn_encodes_nothing_for_it():
-    stock = Stock(MOST)
-    stock.features = lambda ids, space: {
+    captioned = CaptionedFeatures(MOST)
+    captioned.features = lambda ids, space: {
         id_: np.array([1, 0], np.float32) for id_ in ids if not id_.startswith("text:")
     }
-    background = background_of(stock)
+    background = background_of(captioned)
     assert background.surprise([0.9], encode=False) is None
-    assert stock.encoded == 0
+    assert captioned.encoded == 0
     assert background.surprise([0.9]) is not None
-    encoded = stock.encoded
+    encoded = captioned.encoded
     assert background.surprise([0.9], encode=False) is not None
-    assert stock.encoded == encoded == MOST
+    assert captioned.encoded == encoded == MOST

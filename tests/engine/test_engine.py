@@ -472,11 +472,11 @@ def test_a_damaged_index_answers_the_same_and_nothing_is_encoded(engine, home, d
     before = engine.search(shirt_id("red"), "in blue", k=15).turn
     engine.close()
     damage(home / "index")
-    with opened(home) as mended:
-        turn, made = made_by(mended, lambda: mended.search(shirt_id("red"), "in blue", k=15).turn)
+    with opened(home) as repaired:
+        turn, made = made_by(repaired, lambda: repaired.search(shirt_id("red"), "in blue", k=15).turn)
         assert turn.hits == before.hits
         assert not made
-        assert (mended.components.encoder.images_encoded, mended.components.encoder.texts_encoded) == (0, 0)
+        assert (repaired.components.encoder.images_encoded, repaired.components.encoder.texts_encoded) == (0, 0)
 
 
 def test_a_home_remembers_the_models_that_made_it(tmp_path, pictures):

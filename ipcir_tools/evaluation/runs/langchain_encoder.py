@@ -54,7 +54,7 @@ def load_embeddings(name: str) -> Embeddings:
             found = found()
         except IPCIRError:
             raise
-        except Exception as error:
+        except Exception as error:  # broad, because a user's own class raises anything
             raise ModelUnavailableError(f"Cannot make the embeddings {name}: {_why(error)} {_WAY_OUT}") from error
     if not isinstance(found, Embeddings):
         raise ModelUnavailableError(
@@ -76,7 +76,7 @@ def _import_named(name: str) -> Any:
         sys.path.insert(0, here)  # and it stays there: the module may import its neighbours later
     try:
         loaded = importlib.import_module(module)
-    except Exception as error:
+    except Exception as error:  # broad, because a user's own module raises anything
         raise ModelUnavailableError(_no_module(module, error)) from error
     if not hasattr(loaded, attribute):
         raise ModelUnavailableError(f"There is no {attribute} in {loaded.__file__ or module}{_instead(loaded)}.")
@@ -159,7 +159,7 @@ def _vectors(embeddings: Embeddings, name: str, texts: Sequence[str]) -> FloatAr
     """One row ``[n, d]`` a text, its largest number 1; zeros where the model gave zeros, NaN or infinity."""
     try:
         rows = embeddings.embed_documents(list(texts))
-    except Exception as error:
+    except Exception as error:  # broad, because a user's own module raises anything
         raise ModelUnavailableError(
             f"The embeddings {name} failed: {_why(error)} What was encoded is kept: fix it and run again."
         ) from error

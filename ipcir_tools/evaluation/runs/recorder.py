@@ -96,7 +96,7 @@ class ImaginationRecorder:
             return known.result()
         try:
             mine.set_result(self._record(self._resolved().invoke(request, self._counted(config))))
-        except BaseException as error:
+        except BaseException as error:  # an interrupt, too: it is passed on
             with self._lock:
                 del self._known[key]  # what was interrupted may be requested again
             mine.set_exception(error)
