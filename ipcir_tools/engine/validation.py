@@ -68,19 +68,18 @@ def check_options(options: SearchOptions) -> None:
         check_k(options.k)
     if options.weight is not None:
         _check_type(options.weight, (int, float), "The weight", "a number from 0 to 1")
+        if not 0.0 <= options.weight <= 1.0:
+            raise InvalidRequestError(
+                f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."
+            )
     if options.rerank is not None:
         _check_type(options.rerank, int, "rerank", "a whole number")
+        if not 0 <= options.rerank <= MAX_RERANKED:
+            raise InvalidRequestError(
+                f"rerank is {options.rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none."
+            )
     if options.composer is not None:
         _check_type(options.composer, str, "The composer", "a name, such as 'sum' or 'discount:b=0.5'")
-    if options.weight is not None and not 0.0 <= options.weight <= 1.0:
-        raise InvalidRequestError(
-            f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."
-        )
-    if options.rerank is not None and not 0 <= options.rerank <= MAX_RERANKED:
-        raise InvalidRequestError(
-            f"rerank is {options.rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none."
-        )
-    if options.composer is not None:
         composer_named(options.composer)
     if options.where:
         condition(options.where)  # a wrong filter is refused before any model is called
