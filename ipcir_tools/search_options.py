@@ -16,6 +16,7 @@ class SearchKeywords(TypedDict, total=False):
     weight: float | None
     where: Where | None
     composer: str | None
+    verify: int | str | None
     rerank: int | None
 
 
@@ -31,6 +32,9 @@ class SearchOptions:
     """A filter on the gallery's metadata; an empty one removes the filter of the turn that a search refines."""
     composer: str | None = None
     """A composer's name, with its parameters where they differ from the defaults: ``discount:b=0.5``."""
+    verify: int | str | None = None
+    """How many of the first hits the captioner scores again: a number, ``auto`` (where it is cheap), ``off``; or
+    ``llm:5`` for a chat model's true/false checks."""
     rerank: int | None = None
     """How many of the best candidates a vision model puts into its own order; 0: none, and no image leaves the machine.
     None: what the settings say, for a refinement as well."""

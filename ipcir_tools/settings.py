@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
 
 class Settings(BaseSettings):
@@ -66,7 +67,11 @@ class Settings(BaseSettings):
     """Folder of trained networks, each in a folder of its composer's name, or the folder of a single one. None:
     ``networks`` in ``home``, then those of the chosen set of models."""
 
-    composer: str = "imagined+reference"
+    composer: str = DEFAULT_COMPOSER
+    verify: Verify = "auto"
+    """How many of the first hits are scored again by what they show: a number, by the captioner; ``llm:5``, by a vision
+    model's true/false checks; ``auto``, by the captioner where a measurement shows that it takes less than about a
+    second; ``off``."""
     weight: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of the text in the fusion. None: the composer's default."""
     k: int = Field(default=10, ge=1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ipcir_tools.text import printable_line
 
@@ -23,6 +23,33 @@ place of a configured model that failed for good."""
 Where = dict[str, Any]
 """A filter on the gallery's metadata in Chroma's grammar: ``{"format": "jpeg"}``, ``{"width": {"$gte": 800}}``,
 ``{"$and": [..., ...]}``."""
+
+
+DEFAULT_COMPOSER = "imagined+reference"
+"""How a search composes where nothing else is asked for; see the README for what it was chosen by."""
+
+MOST_VERIFIED = 100
+"""Hits that a captioner scores again at most."""
+MOST_CHECKED = 20
+"""Hits that a chat model checks at most."""
+
+
+def parse_verify(value: object) -> int | str:
+    """``"50"`` as 50, ``"off"`` as 0. Raises ValueError for what is no verification."""
+    text = "0" if value in ("off", "none") else str(value).strip().lower()
+    kind, _, number = text.rpartition(":")
+    limit = {"": MOST_VERIFIED, "llm": MOST_CHECKED}.get(kind, -1)
+    if text != "auto" and not (number.isdecimal() and int(number) <= limit):
+        raise ValueError(
+            f"verify is {text[:40]!r}: it takes auto, off, a number of hits up to {MOST_VERIFIED}, "
+            f"or llm:N with N up to {MOST_CHECKED}"
+        )
+    return int(text) if text.isdecimal() else text
+
+
+Verify = Annotated[int | str, BeforeValidator(parse_verify)]
+"""How many of the first hits are scored again: a number, by the captioner; ``llm:5``, by a chat model's true/false
+checks; ``auto``, by the captioner where that is cheap; 0, none."""
 
 
 class Value(BaseModel):
@@ -93,11 +120,23 @@ class Reply(Value):
     """UTC time, ISO 8601; empty: not known."""
 
 
+class NotedReference(Value):
+    """One reference of several, and what is meant of it."""
+
+    id: str
+    note: str = ""
+    """What is meant of it, such as "its collar"; empty: the picture as a whole."""
+
+
 class ComposedQuery(Value):
-    """A reference picture, a modification text and how to search with them."""
+    """Reference pictures, a modification text and how to search with them."""
 
     reference: str | None = None
-    """Id of the reference picture, already resolved. None: the words alone are searched for."""
+    """Id of the first reference, already resolved. None: the words alone are searched for."""
+    note: str = ""
+    """What is meant of the first reference; empty: the picture as a whole."""
+    others: tuple[NotedReference, ...] = ()
+    """Further references, in order."""
     modification: str = ""
     """What should be different. Empty where a turn only chooses another reference or gives feedback."""
     liked: tuple[str, ...] = ()
@@ -107,8 +146,9 @@ class ComposedQuery(Value):
     k: int = Field(default=10, ge=1)
     weight: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of the text in the fusion; the picture's is ``1 - weight``. None: the composer's default."""
-    composer: str = "imagined+reference"
+    composer: str = DEFAULT_COMPOSER
     where: Where | None = None
+    verify: Verify = 0
     rerank: int = Field(default=0, ge=0, le=20)
     """How many of the first hits a vision model was to put into its own order."""
 
@@ -131,11 +171,14 @@ class Hit(Value):
     rank: int
     """From 1."""
     score: float
-    """What the hits are ranked by, unless a vision model reranked them."""
+    """What the hits are ranked by, unless they were verified or reranked."""
     image_score: float | None = None
     """Cosine with the reference picture's feature; None where the composer did not use the picture."""
     text_score: float | None = None
     """Cosine with the text's feature; None where the composer used no text."""
+    verified: float | None = None
+    """How well the picture fits the imagined description: its log-likelihood under the captioner, in nats, or the
+    share of a chat model's checks that hold, 0 to 1. None where the hit was not verified."""
     source: str
     caption: str | None = None
     """The caption if the catalog has one already; none is made for a hit."""

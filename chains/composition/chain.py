@@ -34,6 +34,7 @@ from ipcir_tools.chains.composition.target_texts import (
 )
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pool
@@ -150,6 +151,7 @@ def _parts(
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     return Parts(
         weight=own if request.weight is None else request.weight,
+        calibration=UNCALIBRATED,
         reference=images.get(request.reference or "") if "reference" in composer.needs else None,
         **features,
     )

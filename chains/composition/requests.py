@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import COMPOSERS, Composer, composer_named
-from ipcir_tools.types import ComposedQuery, ImaginedTarget, Turn
+from ipcir_tools.types import DEFAULT_COMPOSER, ComposedQuery, ImaginedTarget, NotedReference, Turn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,10 +35,14 @@ class ComposeRequest:
 
     reference: str | None
     modification: str
-    composer: str = "imagined+reference"
+    composer: str = DEFAULT_COMPOSER
     """A composer's name, with its parameters where they are not its own: ``discount:b=0.5``."""
     weight: float | None = None
     """Weight of the text; None: the composer's own."""
+    others: tuple[NotedReference, ...] = ()
+    """Further references, and what is meant of each."""
+    note: str = ""
+    """What is meant of ``reference``."""
     history: tuple[Step, ...] = ()
     """The turns before, root first."""
     picked: int = 0
@@ -94,6 +98,8 @@ def request_of(
     return ComposeRequest(
         reference=query.reference,
         modification=query.modification,
+        others=query.others,
+        note=query.note,
         composer=query.composer,
         weight=query.weight,
         history=tuple(history),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, ValidationError
 
+from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import FloatArray, Probe, Value
 
@@ -41,6 +42,8 @@ class Parts:
 
     weight: float
     """Weight of the text in a fusion, 0 to 1."""
+    calibration: Calibration = UNCALIBRATED
+    """What is known of the encoder and the gallery; weights are in its units."""
     reference: FloatArray | None = None
     """``[d]``, the reference picture."""
     modification: FloatArray | None = None

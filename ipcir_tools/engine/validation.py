@@ -10,7 +10,7 @@ from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 from ipcir_tools.text import one_line
-from ipcir_tools.types import ComposedQuery
+from ipcir_tools.types import ComposedQuery, parse_verify
 
 MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
@@ -78,6 +78,12 @@ def check_options(options: SearchOptions) -> None:
             raise InvalidRequestError(
                 f"rerank is {options.rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none."
             )
+    if options.verify is not None:
+        _check_type(options.verify, (int, str), "verify", "a number of hits, auto, off or llm:N")
+        try:
+            parse_verify(options.verify)
+        except ValueError as error:
+            raise InvalidRequestError(f"{error}.") from None
     if options.composer is not None:
         _check_type(options.composer, str, "The composer", "a name, such as 'sum' or 'discount:b=0.5'")
         composer_named(options.composer)
@@ -107,11 +113,22 @@ def checked_query(
 
 def default_options(settings: Settings) -> SearchOptions:
     """The options of a new search, as the settings have them."""
-    return SearchOptions(k=settings.k, weight=settings.weight, composer=settings.composer, rerank=settings.rerank)
+    return SearchOptions(
+        k=settings.k,
+        weight=settings.weight,
+        composer=settings.composer,
+        verify=settings.verify,
+        rerank=settings.rerank,
+    )
 
 
 def refined_options(query: ComposedQuery, settings: Settings) -> SearchOptions:
-    """The options of a search that refines ``query``. Reranking is never inherited: it sends images to a model."""
+    """The options of a search that refines ``query``. What sends images to a model is never inherited."""
     return SearchOptions(
-        k=query.k, weight=query.weight, where=query.where, composer=query.composer, rerank=settings.rerank
+        k=query.k,
+        weight=query.weight,
+        where=query.where,
+        composer=query.composer,
+        verify=settings.verify if str(query.verify).startswith("llm:") else query.verify,
+        rerank=settings.rerank,
     )

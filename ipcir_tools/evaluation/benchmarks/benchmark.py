@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.evaluation.metrics.metrics import Measure
+from ipcir_tools.types import NotedReference
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels of the whole picture."""
@@ -34,6 +35,16 @@ class Query:
     """Queries of a group are averaged before the groups are averaged."""
     paraphrases: tuple[str, ...] = ()
     """The modification in other words: each is composed, and a picture's score is the mean over all of them."""
+    others: tuple[NotedReference, ...] = ()
+    """Further references, by name, and what is meant of each."""
+    note: str = ""
+    """What is meant of the reference, where there are others."""
+    wordings: tuple[str, ...] = ()
+    """The modification in other words, each of which is measured by itself: how robust a method is."""
+    negatives: tuple[str, ...] = ()
+    """Pictures that are known to be wrong: they break the edit, or lose what should stay."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of the edit, such as "add" or "compare": figures are also given for each."""
     left_out: frozenset[str] = frozenset()
     """Pictures that are not ranked, besides the reference; the targets always are."""
 
