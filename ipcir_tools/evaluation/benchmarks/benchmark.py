@@ -88,6 +88,8 @@ class Benchmark:
     """The server that has the truth and scores a submission file."""
     is_test: bool = False
     """Whether final figures are measured on it, so that no parameter may be fitted on it."""
+    kind_measure: Measure | None = None
+    """What figures by kind of edit are measured in, see :attr:`Query.kinds`; None: the first of ``measures``."""
 
     @property
     def hidden(self) -> bool:

@@ -1,7 +1,8 @@
 """CIRCO (Baldrati et al., ICCV 2023, arXiv 2303.15247): open-domain pictures, several targets a query.
 
 Protocol: mAP@K over all targets; Recall@K counts ``target_img_id`` alone. The gallery is COCO's unlabeled2017 with
-123,403 pictures, and officially the reference stays in the ranking. The truth of ``test`` is hidden.
+123,403 pictures, and officially the reference stays in the ranking. The truth of ``test`` is hidden. Since 2024 the
+official scorer also gives mAP@10 for each of the nine semantic aspects that the queries are annotated with.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from ipcir_tools.evaluation.benchmarks.annotations import (
     unknown,
 )
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.metrics.metrics import measures
+from ipcir_tools.evaluation.metrics.metrics import Measure, measures
 
 SOURCE = "github.com/miccunifi/CIRCO"
 PICTURES = "cocodataset.org (2017 unlabeled images and their image info)"
 Split = Literal["val", "test"]
+ASPECT_MEASURE = Measure("mAP", 10)
+"""What the official scorer measures each semantic aspect in."""
 FULL = 123_403
 """Pictures of unlabeled2017."""
 _INFO = "annotations/image_info_unlabeled2017.json"
@@ -39,6 +42,7 @@ class _Item(Item):
     relative_caption: str
     target_img_id: int | None = None
     gt_img_ids: tuple[int, ...] = ()
+    semantic_aspects: tuple[str, ...] = ()
 
 
 class _Picture(Item):
@@ -78,11 +82,13 @@ def load_circo(
             if keep_reference
             else "the reference is left out of the ranking (not the official rule)",
             "mAP counts all targets, R@K the one that the caption was written for",
+            *_aspect_notes(items),
         ),
         folder=root,
         source=PICTURES,
         server="CIRCO" if split == "test" else None,
         is_test=split == "test",
+        kind_measure=None if split == "test" else ASPECT_MEASURE,
     )
 
 
@@ -93,6 +99,18 @@ def _query(item: _Item) -> Query:
         modification=item.relative_caption.strip(),
         targets=tuple(str(each) for each in item.gt_img_ids),
         main=str(item.target_img_id) if item.gt_img_ids else "",
+        kinds=tuple(dict.fromkeys(item.semantic_aspects)),
+    )
+
+
+def _aspect_notes(items: list[_Item]) -> tuple[str, ...]:
+    annotated = sum(bool(item.semantic_aspects and item.gt_img_ids) for item in items)
+    if not annotated:
+        return ()
+    aspects = {aspect for item in items for aspect in item.semantic_aspects}
+    return (
+        f"{len(aspects)} semantic aspects, of {annotated:,} queries, are reported by {ASPECT_MEASURE.name}, as by the "
+        "official scorer; a query counts for each of its own",
     )
 
 

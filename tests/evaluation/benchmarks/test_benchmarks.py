@@ -17,6 +17,7 @@ import pytest
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import crop_of, load_circo, load_cirr, load_fashioniq, load_genecis, load_jsonl
+from ipcir_tools.evaluation.metrics.metrics import Measure
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
 from ipcir_tools.evaluation.runs.ranking import Ranker
 from ipcir_tools.evaluation.runs.submissions import circo_submission, cirr_submission, write_submission
@@ -347,6 +348,23 @@ def change_circo(folder: Path, i: int, **change: Any) -> Path:
     items[i] |= change
     written(path, items)
     return folder
+
+
+def test_the_semantic_aspects_of_circo_are_its_kinds_of_queries(tmp_path):
+    aspects = ["negation", "viewpoint", "negation"]
+    found = load_circo(change_circo(tmp_path, 2, semantic_aspects=aspects))
+    assert (found.queries[2].kinds, found.queries[3].kinds) == (("negation", "viewpoint"), ("cardinality",))
+    assert found.kind_measure == Measure("mAP", 10)
+    assert any(note.startswith("3 semantic aspects, of 6 queries, are reported by mAP@10") for note in found.notes)
+
+
+def test_circo_without_semantic_aspects_or_truth_has_no_figures_by_kind(tmp_path):
+    plain = {name: value for name, value in circo_item(0, 60).items() if name != "semantic_aspects"}
+    written(tmp_path / "older/annotations/val.json", [plain])
+    older = load_circo(tmp_path / "older")
+    hidden = load_circo(make_circo(tmp_path / "test", split="test"), split="test")
+    assert hidden.kind_measure is None
+    assert not [note for each in (older, hidden) for note in each.notes if "aspects" in note]
 
 
 def test_recall_on_circo_counts_the_target_that_the_caption_was_written_for(tmp_path):
