@@ -32,7 +32,7 @@ def photo(tmp_path) -> Path:
     return tmp_path / "pictures" / "red.png"
 
 
-@pytest.mark.parametrize("wrong", [3, b"red", ["red"], 2.5])
+@pytest.mark.parametrize("wrong", [3, b"red", {"red"}, 2.5])
 def test_a_reference_of_another_type(engine, wrong):
     with pytest.raises(InvalidRequestError, match=f"a string, a Path or a PIL image, not {type(wrong).__name__}"):
         engine.search(wrong, "in blue")
@@ -65,7 +65,11 @@ def test_a_modification_that_is_no_text(engine, photo, wrong):
         ("weight", "x", "The weight must be a number from 0 to 1, not str"),
         ("rerank", "5", "rerank must be a whole number, not str"),
         ("composer", 3, "The composer must be a name, such as 'sum' or 'discount:b=0.5', not int"),
-        ("colour", "red", "There is no option 'colour' of a search: there are k, weight, where, composer, verify, rerank"),
+        (
+            "colour",
+            "red",
+            "There is no option 'colour' of a search: there are k, weight, where, composer, verify, rerank",
+        ),
     ],
 )
 def test_an_option_of_another_type(engine, photo, option, wrong, expected):
