@@ -32,9 +32,13 @@ def _values(option: str) -> str:
     return "; ".join(f"{name}: {', '.join(values)}" for name, values in entries.items())
 
 
-LINE_FIELDS = "reference, modification and targets a line; also id, negatives, wordings and kinds"
-"""What a line of a user's own file of queries may hold, for help texts."""
-Bench = Annotated[str, typer.Argument(help=f"{NAMES}: {LINE_FIELDS}.", metavar="BENCH")]
+Bench = Annotated[
+    str,
+    typer.Argument(
+        help=f"{NAMES}: reference, modification and targets a line; also id, negatives, wordings and kinds.",
+        metavar="BENCH",
+    ),
+]
 
 
 Folder = Annotated[Path | None, typer.Option("--folder", help="Where the annotation files of the benchmark are.")]
