@@ -25,7 +25,7 @@ Where = dict[str, Any]
 ``{"$and": [..., ...]}``."""
 
 
-DEFAULT_COMPOSER = "imagined+reference"
+DEFAULT_COMPOSER = "edit"
 """How a search composes where nothing else is asked for; see the README for what it was chosen by."""
 
 MOST_VERIFIED = 100
