@@ -65,7 +65,11 @@ def test_a_modification_that_is_no_text(engine, photo, wrong):
         ("weight", "x", "The weight must be a number from 0 to 1, not str"),
         ("rerank", "5", "rerank must be a whole number, not str"),
         ("composer", 3, "The composer must be a name, such as 'sum' or 'discount:b=0.5', not int"),
-        ("colour", "red", "There is no option 'colour' of a search: there are k, weight, where, composer, verify, rerank"),
+        (
+            "colour",
+            "red",
+            "There is no option 'colour' of a search: there are k, weight, where, composer, verify, rerank",
+        ),
     ],
 )
 def test_an_option_of_another_type(engine, photo, option, wrong, expected):
