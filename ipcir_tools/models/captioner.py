@@ -6,11 +6,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.text import one_line
+from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,6 +39,9 @@ class Captioner(ABC):
     ``id`` identifies all that decides the captions: the weights and the settings of the generation. ``spent`` counts
     the cost of a chat model, "calls", "input_tokens" and "output_tokens"; it stays empty for a local model.
     """
+
+    gives_likelihoods: ClassVar[bool] = False
+    """Whether it can say how likely a text is, given an image: see :meth:`log_likelihood`."""
 
     def __init__(self, *, id: str, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> None:
         self.id = id
@@ -70,6 +76,36 @@ class Captioner(ABC):
                 captions[index] += made
         return captions
 
+    def encode_images(self, images: Sequence[Image.Image]) -> list[FloatArray]:
+        """What texts are scored against, ``[l, d]`` float32 for each image: the expensive part, worth keeping.
+
+        Raises InvalidRequestError for a captioner without likelihoods, and so do the two methods below.
+        """
+        raise no_likelihoods(self.id)
+
+    def pair_log_likelihood(self, features: Sequence[FloatArray], texts: Sequence[str]) -> FloatArray:
+        """``[p]`` float32, in nats: how likely each text is, given the image whose ``features`` are in its place.
+
+        The sum of the log-probabilities of the text's tokens and of the end that follows them, by teacher forcing. A
+        text longer than the model takes loses its last words. Batches and padding change nothing beyond rounding.
+        """
+        raise no_likelihoods(self.id)
+
+    def log_likelihood(self, images: Sequence[Image.Image], texts: Sequence[str]) -> FloatArray:
+        """``[n, m]`` float32, in nats: how likely each text is, given each image; see :meth:`pair_log_likelihood`.
+
+        Images are to be compared under one text, down a column: how likely the text is on its own, P(text), is the
+        same for all of them. VisualGPTScore (Lin et al., arXiv 2306.01879) takes it out to compare texts for an image.
+        """
+        if not self.gives_likelihoods:
+            raise no_likelihoods(self.id)
+        rows = [np.zeros((0, len(texts)), np.float32)]
+        for start in range(0, len(images), self.batch_size):
+            features = self.encode_images(images[start : start + self.batch_size])
+            pairs = [each for each in features for _ in texts]
+            rows.append(self.pair_log_likelihood(pairs, list(texts) * len(features)).reshape(len(features), len(texts)))
+        return np.concatenate(rows)
+
 
 class BatchCaptioner(Captioner):
     """A captioner that takes many images at a time. A subclass writes one batch; one batch runs at a time."""
@@ -89,6 +125,14 @@ class BatchCaptioner(Captioner):
             with self._lock:
                 raw = self._caption_batch(batch, n)
             yield [(start + i, [clean(text) for text in texts]) for i, texts in enumerate(raw)]
+
+
+def no_likelihoods(id: str) -> InvalidRequestError:
+    """The error of a captioner without likelihoods."""
+    return InvalidRequestError(
+        f"The captioner {id} gives no likelihoods, so that hits cannot be verified by it: "
+        "use --verify off, or a local captioner such as --captioner transformers:Salesforce/blip-image-captioning-base."
+    )
 
 
 def clean(text: str) -> str:

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
+from ipcir_tools.models.likelihood import TextDecoder, score_pairs, text_decoder, token_ids
 from ipcir_tools.text import json_digest
+from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
     from ipcir_tools.settings import Settings
 
@@ -35,6 +39,7 @@ class LoadedCaptioner:
     model: Any
     image_processor: Any
     tokenizer: Any
+    decoder: TextDecoder
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -46,6 +51,8 @@ class TransformersCaptioner(BatchCaptioner):
 
     More than one caption are the best beams: alike, but the same on every run and in every batch.
     """
+
+    gives_likelihoods = True
 
     def __init__(self, name: str, settings: Settings) -> None:
         device = pick_device(settings.device)
@@ -67,14 +74,38 @@ class TransformersCaptioner(BatchCaptioner):
         import torch
 
         beams = max(n, GENERATION["num_beams"])
-        pixels = self._loaded.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             rows = self._loaded.model.generate(
-                pixel_values=pixels.to(self.device, self._torch_dtype),
+                pixel_values=self._pixels(images),
                 **(GENERATION | {"num_beams": beams, "num_return_sequences": n}),
             )
         texts = self._decoded(rows.tolist())
         return [texts[start : start + n] for start in range(0, len(texts), n)]
+
+    def encode_images(self, images: Sequence[Image.Image]) -> list[FloatArray]:
+        """The vision model's features ``[l, d]`` float32 of each image; BLIP-base's are 577 patches of 768."""
+        import torch
+
+        features: list[FloatArray] = []
+        for start in range(0, len(images), self.batch_size):
+            pixels = self._pixels([crop_extreme(image) for image in images[start : start + self.batch_size]])
+            with self._lock, torch.inference_mode():
+                features.extend(self._loaded.decoder.image_features(pixels).float().cpu().numpy())
+        return features
+
+    def pair_log_likelihood(self, features: Sequence[FloatArray], texts: Sequence[str]) -> FloatArray:
+        """``[p]`` float32, in nats: how likely each text is, given the features in its place."""
+        import torch
+
+        decoder, to = self._loaded.decoder, torch.empty(0, device=self.device, dtype=self._torch_dtype)
+        rows = token_ids(decoder, self._loaded.tokenizer, texts)
+        with self._lock:
+            return score_pairs(decoder, features, rows, self.batch_size, to)
+
+    def _pixels(self, images: Sequence[Image.Image]) -> Tensor:
+        """``[n, 3, h, w]`` as the model takes them."""
+        pixels: Tensor = self._loaded.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return pixels.to(self.device, self._torch_dtype)
 
     def _decoded(self, rows: list[list[int]]) -> list[str]:
         # BLIP-2 returns the image tokens of its prompt, and the tokenizers of older checkpoints do not know them.
@@ -133,7 +164,8 @@ def _create(source: str, device: str, dtype: DType, *, local_files_only: bool) -
         source, dtype=torch_dtype(dtype), output_loading_info=True, **options
     )
     _require_weights(model, report["missing_keys"])
-    return LoadedCaptioner(model.to(device).eval(), images, tokenizer)
+    model = model.to(device).eval()
+    return LoadedCaptioner(model, images, tokenizer, text_decoder(model))
 
 
 def _require_weights(model: Any, missing: Collection[str]) -> None:
