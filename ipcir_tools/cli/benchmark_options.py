@@ -32,7 +32,13 @@ def _values(option: str) -> str:
     return "; ".join(f"{name}: {', '.join(values)}" for name, values in entries.items())
 
 
-Bench = Annotated[str, typer.Argument(help=f"{NAMES}: reference, modification, targets a line.", metavar="BENCH")]
+Bench = Annotated[
+    str,
+    typer.Argument(
+        help=f"{NAMES}: reference, modification and targets a line; also id, negatives, wordings and kinds.",
+        metavar="BENCH",
+    ),
+]
 
 
 Folder = Annotated[Path | None, typer.Option("--folder", help="Where the annotation files of the benchmark are.")]

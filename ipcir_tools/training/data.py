@@ -132,7 +132,8 @@ def read_triplets(
     files = {name: root / place for name, place in benchmark.paths.items()}
     pictures = _read(components, list(files.values()), progress)
     ids = {name: pictures.ids[file] for name, file in files.items() if file in pictures.ids}
-    queries = [q for q in benchmark.queries if q.reference in ids and any(target in ids for target in q.targets)]
+    single = [q for q in benchmark.queries if not q.others]
+    queries = [q for q in single if q.reference in ids and any(target in ids for target in q.targets)]
     if not queries:
         raise InvalidRequestError(f"{path} has no triplet whose pictures can be read: check the folder (--pictures).")
     weight = components.settings.weight if weight is None else weight
@@ -147,11 +148,12 @@ def read_triplets(
         for target in query.targets
         if target in ids
     ]
-    missing = [f"query {q.id}: its pictures cannot be read" for q in benchmark.queries if q not in queries]
+    several = [f"query {q.id}: it has several references" for q in benchmark.queries if q.others]
+    missing = [f"query {q.id}: its pictures cannot be read" for q in single if q not in queries]
     return Triplets(
         proxies=np.stack([proxy for proxy, _ in pairs]),
         targets=np.stack([target for _, target in pairs]),
         gallery=pictures.matrix,
-        left_out=(*benchmark.left_out, *missing),
+        left_out=(*benchmark.left_out, *several, *missing),
         origins=dict(Counter(each.imagination.target.origin for each in composed if each.imagination)),
     )

@@ -231,6 +231,16 @@ def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
     assert triplets.proxies[0] @ triplets.targets[0] == pytest.approx(target.score, abs=1e-5)
 
 
+def test_a_query_with_two_references_is_no_triplet_and_is_named(engine, shop, tmp_path):
+    first, second = map(json.loads, (shop / "triplets.jsonl").read_text().splitlines()[:2])
+    file = tmp_path / "several.jsonl"
+    both = second | {"reference": [second["reference"], "twin.jpg"], "id": "both"}
+    file.write_text("\n".join(map(json.dumps, [first, both])))
+    triplets = read_triplets(engine.components, file, shop, silent)
+    assert len(triplets.targets) == 1
+    assert triplets.left_out == ("query both: it has several references",)
+
+
 def test_a_query_with_two_targets_is_two_triplets(engine, shop, tmp_path):
     asked = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
     other = next(path.name for path in sorted(shop.glob("*.jpg")) if path.name not in (*asked["targets"], "broken.jpg"))

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 _GALLERY = 'A JSONL file, {"id": "a", "captions": ["a red dress"]} a line: each stands for a picture.'
-_QUERIES = 'A JSONL file, {"reference": "a", "modification": "in blue", "targets": ["b"]} a line.'
+_QUERIES = (
+    'A JSONL file, {"reference": "a", "modification": "in blue", "targets": ["b"]} a line; also id, negatives, '
+    "wordings, kinds, and a list of several references."
+)
 _EMBEDDINGS = (
     "LangChain Embeddings as MODULE:NAME, from the working directory or installed; a class or function "
     "without arguments, or an instance."

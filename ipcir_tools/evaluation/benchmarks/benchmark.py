@@ -46,7 +46,12 @@ class Query:
     kinds: tuple[str, ...] = ()
     """Kinds of the edit, such as "add" or "compare": figures are also given for each."""
     left_out: frozenset[str] = frozenset()
-    """Pictures that are not ranked, besides the reference; the targets always are."""
+    """Pictures that are not ranked, besides the references; the targets always are."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All its references, the main one first."""
+        return (self.reference, *(each.id for each in self.others))
 
     @property
     def is_blank(self) -> bool:
@@ -71,7 +76,7 @@ class Benchmark:
     paths: Mapping[str, str]
     """The file of every picture of the gallery and of every reference, relative to the folder of pictures."""
     keeps_reference: bool
-    """Whether a query's reference stays in its ranking."""
+    """Whether a query's references stay in its ranking."""
     measures: tuple[Measure, ...]
     """Empty where the truth is hidden."""
     notes: tuple[str, ...]

@@ -2,8 +2,9 @@
 
 The gallery holds one entry a line, ``{"id": "a", "captions": ["a red dress", "a woman in red"]}``, which stands for a
 picture; the queries are those of a user's own benchmark, ``{"reference": "a", "modification": "in blue",
-"targets": ["b"]}``, with an optional ``id``. The reference is left out of the ranking. Lines that cannot be used and
-captions that are blank are listed; an entry without a caption is never found, and a query that needs it fails.
+"targets": ["b"]}``, with more fields as :mod:`.query_lines` lists them. The reference is left out of the ranking.
+Lines that cannot be used and captions that are blank are listed; an entry without a caption is never found, and a query
+that needs it fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from pydantic import ValidationError
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks.annotations import Item, field_errors
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.benchmarks.jsonl import Name, count_note, measures_for, numbered_lines, read_queries
+from ipcir_tools.evaluation.benchmarks.query_lines import (
+    Name,
+    count_note,
+    kind_measure_for,
+    measures_for,
+    numbered_lines,
+    query_notes,
+    read_queries,
+)
 from ipcir_tools.text import excerpt
 
 _ENTRY = '{"id": "a", "captions": ["a red dress"]}'
@@ -85,6 +94,7 @@ def load_captions(gallery: Path, queries: Path) -> CaptionBenchmark:
         measures=measures_for(found),
         notes=_notes(gallery, entries, found, bad),
         left_out=tuple(bad),
+        kind_measure=kind_measure_for(found),
         captions=entries.captions,
         unusable=_unusable(gallery, entries),
     )
@@ -122,7 +132,7 @@ def _unusable_message(path: Path, what: str, bad: Sequence[str], line: str) -> s
 def _notes(path: Path, entries: _Gallery, queries: Sequence[Query], bad: Sequence[str]) -> tuple[str, ...]:
     captions = sum(map(len, entries.captions.values()))
     return (
-        f"{len(queries):,} queries with {sum(len(query.targets) for query in queries):,} targets",
+        *query_notes(queries),
         f"no picture is used: {len(entries.captions):,} entries with {captions:,} captions stand for pictures, each "
         "by the mean of its captions' unit vectors, normalised",
         "the first caption of the reference stands for the captioner's, and its entry is its feature",

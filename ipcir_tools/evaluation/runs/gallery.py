@@ -57,8 +57,9 @@ class BenchmarkGallery:
         """Why a query cannot be scored; None where nothing is missing."""
         if query.is_blank:
             return "the modification is empty"
-        if query.reference not in self.ids:
-            return f"the reference cannot be used: {self._why(query.reference)}"
+        for reference in query.references:
+            if reference not in self.ids:
+                return f"the reference cannot be used: {self._why(reference)}"
         among = benchmark.gallery if query.gallery is None else query.gallery
         for target in query.targets:
             if target not in self.ids or target not in among:

@@ -86,7 +86,7 @@ class Ranker:
 
     def _left_out(self, queries: Sequence[Query], group: _GalleryGroup) -> list[list[int]]:
         keeps = self.benchmark.keeps_reference
-        names = [each.left_out if keeps else {each.reference, *each.left_out} for each in queries]
+        names = [each.left_out if keeps else {*each.references, *each.left_out} for each in queries]
         return [[group.place[name] for name in some if name in group.place] for some in names]
 
     def _of_subset(self, queries: Sequence[Query], scores: FloatArray) -> FloatArray:

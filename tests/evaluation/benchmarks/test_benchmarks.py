@@ -21,6 +21,7 @@ from ipcir_tools.evaluation.metrics.metrics import Measure
 from ipcir_tools.evaluation.metrics.statistics import grouped_mean
 from ipcir_tools.evaluation.runs.ranking import Ranker
 from ipcir_tools.evaluation.runs.submissions import circo_submission, cirr_submission, write_submission
+from ipcir_tools.types import NotedReference
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
 
@@ -594,6 +595,17 @@ def test_the_file_may_lie_elsewhere_and_one_target_each_needs_no_hits(pictures, 
         (line(id=1), "line 2: the id 1 is already used"),
         (line(id=True), "line 2: id: input should be a valid string"),
         (line(reference=True), "line 2: reference: input should be a valid string"),
+        (line(reference=[]), "line 2: reference: input should be a valid string"),
+        (line(reference=["a.jpg", {"note": "its collar"}]), r"line 2: others\.0\.reference: field required"),
+        (line(reference=[{"note": "its collar"}, "a.jpg"]), "line 2: reference: input should be a valid string"),
+        (line(reference=["a.jpg", "./a.jpg"]), "line 2: reference: a picture is named twice"),
+        (line(reference=["a.jpg", "b.jpg"]), "line 2: the reference is a target"),
+        (line(reference=["a.jpg", "no.jpg"]), r"line 2: no such picture in the folder: no\.jpg"),
+        (line(negatives=["no.jpg"]), r"line 2: no such picture in the folder: no\.jpg"),
+        (line(negatives=["more/c.png", "b.jpg"]), r"line 2: negatives: a target is among them: b\.jpg"),
+        (line(negatives="b.jpg"), "line 2: negatives: .*array"),
+        (line(wordings=["in azure", " "]), r"line 2: wordings\.1: .*at least 1"),
+        (line(kinds=[1]), r"line 2: kinds\.0: input should be a valid string"),
     ],
     ids=str,
 )
@@ -603,6 +615,41 @@ def test_a_line_that_is_no_query_is_named_and_counted(pictures, wrong, why):
     assert len(found.left_out) == 1
     assert re.match(why, found.left_out[0])
     assert found.notes[-1].startswith("1 lines left out: line 2")
+
+
+def test_a_line_may_hold_all_that_is_known_of_a_query(pictures):
+    references = [{"reference": "./a.jpg", "note": "its collar "}, "more/c.png"]
+    told = line(reference=references, negatives=["a.jpg", "a.jpg"], wordings=["blue, please", "in blue"], kinds=["add"])
+    found = load_jsonl(lines(pictures, told, line(paraphrases=["make it blue"])))
+    first, second = found.queries
+    assert (first.reference, first.note, first.others) == ("a.jpg", "its collar", (NotedReference(id="more/c.png"),))
+    assert first.references == ("a.jpg", "more/c.png")
+    assert (first.negatives, first.kinds) == (("a.jpg",), ("add",))
+    assert (first.wordings, second.wordings) == (("blue, please",), ("make it blue",))
+    assert (first.paraphrases, second.paraphrases) == ((), ())  # those would be averaged, not measured one by one
+    assert [note for note in found.notes if note.startswith("1 queries have")] == [
+        "1 queries have several references: what is said of the reference holds for each of them",
+        "1 queries have negatives, pictures that are known to be wrong",
+        "1 queries have kinds of their edit",
+    ]
+
+
+def test_a_reference_may_carry_its_note_without_a_list(pictures):
+    query = load_jsonl(lines(pictures, line(reference={"reference": "a.jpg", "note": "its cut"}))).queries[0]
+    assert (query.reference, query.note, query.others) == ("a.jpg", "its cut", ())
+
+
+def test_kinds_of_edits_are_measured_over_all_answers_where_there_are_several(pictures):
+    one, several = lines(pictures, line()), lines(pictures.parent, line(targets=["b.jpg", "more/c.png"]))
+    assert load_jsonl(one).kind_measure is None
+    assert load_jsonl(several, pictures).kind_measure == Measure("mAP", 10)
+
+
+def test_no_reference_of_several_is_ranked(pictures):
+    found = load_jsonl(lines(pictures, line(reference=["a.jpg", "more/c.png"])))
+    scores = np.array([[3.0, 1.0, 2.0]], np.float32)  # both references score higher than the target
+    assert Ranker(found).rank(found.queries, scores)[0].ranks == (1,)
+    assert Ranker(found).top(found.queries, scores, 3) == [("b.jpg",)]
 
 
 def test_a_file_in_the_place_of_the_folder_of_pictures_is_an_error(pictures, tmp_path):

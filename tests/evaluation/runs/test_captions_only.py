@@ -373,6 +373,27 @@ def test_faulty_lines_are_counted_and_named(folder, catalog):
     assert any("ignored: 17; blank" in rule for rule in report.rules)
 
 
+def test_queries_over_captions_hold_what_those_over_pictures_hold(folder, catalog):
+    write(folder / "gallery.jsonl", [*gallery_lines(), {"id": "silent", "captions": []}])
+    names = [line["id"] for line in gallery_lines()]
+    query = {"modification": "in red", "targets": [names[3]], "negatives": [names[4]], "wordings": ["red, please"]}
+    write(
+        folder / "queries.jsonl",
+        [
+            query | {"reference": [names[0], {"reference": names[1], "note": "its colour"}], "kinds": ["replace"]},
+            query | {"reference": [names[0], "silent"]},
+        ],
+    )
+    benchmark = loaded(folder)
+    first = benchmark.queries[0]
+    assert (first.references, first.others[0].note) == ((names[0], names[1]), "its colour")
+    assert (first.negatives, first.wordings, first.kinds) == ((names[4],), ("red, please",), ("replace",))
+    report = evaluate_captions(components_over(benchmark, catalog, Words(), folder), benchmark, ["sum"])
+    assert [failure.reason for failure in report.failures] == [
+        "the reference cannot be used: silent has no caption",
+    ]
+
+
 @pytest.mark.parametrize(
     ("gallery", "queries", "expected"),
     [
