@@ -25,7 +25,7 @@ Where = dict[str, Any]
 ``{"$and": [..., ...]}``."""
 
 
-DEFAULT_COMPOSER = "imagined+reference"
+DEFAULT_COMPOSER = "edit"
 """How a search composes where nothing else is asked for; see the README for what it was chosen by."""
 
 MOST_VERIFIED = 100
@@ -317,6 +317,20 @@ class Skip(Value):
     reason: str
 
 
+class CaptionReport(Value):
+    """What captioning the pictures of an index run did; ``made + known + len(skipped)`` is their number."""
+
+    captioner: str
+    made: int
+    known: int
+    """Pictures that had a caption before."""
+    skipped: tuple[Skip, ...]
+    """Pictures without a caption, and why; the next run tries them again."""
+    spent: dict[str, int] = Field(default_factory=dict)
+    """What a chat model took: ``calls``, ``input_tokens`` and ``output_tokens``; empty for a local captioner."""
+    seconds: float
+
+
 class IndexReport(Value):
     """What a run did. ``seen == added + unchanged + moved + len(skipped)``, counted in files.
 
@@ -337,3 +351,5 @@ class IndexReport(Value):
     space: str
     """The encoder space of the gallery; empty while nothing was ever encoded."""
     seconds: float
+    captions: CaptionReport | None = None
+    """None where no captions were asked for."""

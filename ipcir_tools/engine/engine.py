@@ -22,9 +22,20 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
+from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import index_folders
-from ipcir_tools.types import Caption, ComposedQuery, Hit, ImageRecord, IndexReport, SearchResult, Turn, Where
+from ipcir_tools.types import (
+    Caption,
+    CaptionReport,
+    ComposedQuery,
+    Hit,
+    ImageRecord,
+    IndexReport,
+    SearchResult,
+    Turn,
+    Where,
+)
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -83,8 +94,14 @@ class Engine:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def index(self, paths: Sequence[Path], progress: Progress | None = None) -> IndexReport:
-        """Put the images in files and folders into the gallery; see :func:`index_folders`."""
+    def index(
+        self, paths: Sequence[Path], progress: Progress | None = None, *, captions: bool | None = None
+    ) -> IndexReport:
+        """Put the images in files and folders into the gallery; see :func:`index_folders`.
+
+        With ``captions`` (None: as the settings say) each of them gets a caption, too. A run that was killed, or whose
+        captioner failed, goes on where it ended when it is run again.
+        """
         if isinstance(paths, str | Path):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.components.check_space()
@@ -94,11 +111,16 @@ class Engine:
             gallery=self.gallery,
             encoder=self.components.noted_encoder,
             settings=self.settings,
+            captioning=self._caption_pictures if (self.settings.captions if captions is None else captions) else None,
             progress=progress,
         )
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
+
+    def _caption_pictures(self, ids: Sequence[str], progress: Progress) -> CaptionReport:
+        self.components.note_models()  # before the first caption: a run may be killed at any moment
+        return caption_pictures(ids, self.catalog, self.components.features, self.components.captioner_id, progress)
 
     # --- searches: each is stored as a turn
 
