@@ -23,10 +23,17 @@ SEVERAL = (
 """Part of the description of an argument that takes several references."""
 
 
+def read_rank(value: Any) -> Any:
+    """A rank that was written as 3.0, as 3; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class NotedPicture(Arguments):
     """A picture, and what is meant of it."""
 
-    reference: str = Field(description="The picture, as a single reference is named.")
+    reference: Annotated[str, BeforeValidator(read_rank)] = Field(
+        description="The picture, as a single reference is named."
+    )
     note: str = Field(default="", max_length=MAX_NOTE, description="What is meant of it, such as 'its collar'.")
 
 
@@ -38,11 +45,6 @@ def _read(value: Any) -> Any:
     if isinstance(value, dict):
         value = [value]
     return [read_rank(each) for each in value] if isinstance(value, list | tuple) else read_rank(value)
-
-
-def read_rank(value: Any) -> Any:
-    """A rank that was written as 3.0, as 3; anything else as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 ReferenceArgument = Annotated[str | list[str | NotedPicture], BeforeValidator(_read)]
