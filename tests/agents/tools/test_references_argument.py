@@ -85,7 +85,7 @@ def test_only_the_form_that_was_written_is_corrected(written, says):
         TOOLS["compose_search"].arguments.model_validate({"reference": written, "modification": "in blue"})
     message = validation_message(caught.value)
     assert says in message
-    assert "reference: " not in message
+    assert "again. reference: " not in message
 
 
 def test_the_answer_names_them_as_the_next_search_may(engine):
