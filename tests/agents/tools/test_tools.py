@@ -168,7 +168,7 @@ WORST = st.text(st.sampled_from('"\\é猫🐈 a\n\u202e\x01'), min_size=300, max
 IDS = [f"{i:016x}" for i in range(50)]
 
 
-def worst_turn(text: str, named: str, hits: int, number: int) -> Turn:
+def worst_turn(text: str, named: str, hits: int, number: int, note: str = "") -> Turn:
     found = (
         Hit(id=IDS[i], rank=i + 1, score=-0.1234, source="/" + named.replace("/", ""), caption=text)
         for i in range(hits)
@@ -178,8 +178,8 @@ def worst_turn(text: str, named: str, hits: int, number: int) -> Turn:
         parent=f"t{number - 1:011x}" if number else None,
         query=ComposedQuery(
             reference=IDS[0],
-            note=text[:200],
-            others=tuple(NotedReference(id=id_, note=text[:200]) for id_ in IDS[1:4]),
+            note=note,
+            others=tuple(NotedReference(id=id_, note=note) for id_ in IDS[1:4] if note),
             modification=text,
             liked=tuple(IDS[:25]),
             disliked=tuple(IDS[25:]),
@@ -193,9 +193,9 @@ def worst_turn(text: str, named: str, hits: int, number: int) -> Turn:
 class Worst:
     """An engine, and its catalog, in which every text is as bad as can be."""
 
-    def __init__(self, text: str, named: str, hits: int) -> None:
+    def __init__(self, text: str, named: str, hits: int, note: str = "") -> None:
         self.text = text
-        self.walk = [worst_turn(text, named, hits, number) for number in range(50)]
+        self.walk = [worst_turn(text, named, hits, number, note) for number in range(50)]
         self.catalog = self
 
     def turn(self, id: str) -> Turn:
@@ -227,7 +227,7 @@ class Worst:
 @settings(max_examples=25)
 @given(WORST, WORST, st.sampled_from([1, 10, 11, 50]))
 def test_an_answer_is_small_whatever_the_captions_are(text, named, hits):
-    worst = Worst(text, named, hits)
+    worst = Worst(text, named, hits, note=text[:200])
     answers = [
         do(worst, "find_images", text="x"),
         do(worst, "fused_search", vectors=[{"handle": "x"}]),
@@ -244,7 +244,7 @@ def test_an_answer_is_small_whatever_the_captions_are(text, named, hits):
 def test_short_texts_are_shown_whole():
     usual = "a woman in a long red dress with short sleeves and a belt"
     answer = do(Worst(usual, "dress-0123.png", 10), "find_images", text="x")
-    assert answer.text.count(usual) == 10 + 4  # as the words, the target and two warnings, too; notes are shorter
+    assert answer.text.count(usual) == 10 + 4  # as the words, the target and two warnings, too
     assert [hit.caption for hit in answer.brief.hits] == [usual] * 10
 
 
