@@ -18,9 +18,10 @@ class DialogueInput(TypedDict, total=False):
     """The input of a round; everything but the message may be left out."""
 
     messages: Annotated[list[AnyMessage], add_messages]
-    """A user's message last: words, a line of ``ipcir chat`` ("more like 3", "undo"), an image block."""
-    reference: str | None
-    """The picture to start from, or to go on from: an id, a rank in the turn's hits, an allowed path, a data: URI."""
+    """A user's message last: words, a line of ``ipcir chat`` ("more like 3", "undo"), image blocks."""
+    reference: str | list[str | dict[str, str]] | None
+    """The picture to start from, or to go on from: an id, a rank in the turn's hits, an allowed path, a data: URI. Or
+    several, where something is meant of one as ``{"reference": ID, "note": "its collar"}``."""
     liked: list[str]
     disliked: list[str]
     """Ids or ranks, for programs; people type "more like 3"."""
