@@ -19,6 +19,7 @@ from ipcir_tools.chains.imagination.results import Imagination, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.composers.aligned import move_proxies
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import pool
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
@@ -66,6 +67,7 @@ class Bench:
             self.ids[colour] = record.id
         self.imagined_requests = []
         self.imagine = RunnableLambda(self._imagine)
+        self.calibration = UNCALIBRATED
         self.image_generator = FlatImageGenerator()
         self.restart()
 
