@@ -89,7 +89,8 @@ def compose_all(
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
     ``imagine`` replaces the imagination of ``models``. A trace shows each part by its name, then each composer.
-    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available.
+    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available, and
+    EmptyGalleryError where the captions of the gallery are.
     """
     work, features = _Work(config), models.features
     composers = [effective_composer(request) for request in requests]
@@ -170,7 +171,10 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
-    return made
+    lookup = context.models.features.gallery_captions
+    return [
+        job.with_part("gallery_captions", lookup) if "gallery_captions" in job.composer.needs else job for job in made
+    ]
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:
