@@ -13,6 +13,7 @@ from ipcir_tools.composers.baselines import Imagined, ImaginedReference, Modific
 from ipcir_tools.composers.caption_fusion import CaptionFusion
 from ipcir_tools.composers.composer import Composer, Part, Parts
 from ipcir_tools.composers.discount import Discount
+from ipcir_tools.composers.edit import Edit
 from ipcir_tools.composers.ensemble import Ensemble
 from ipcir_tools.composers.pic2word import Pic2Word
 from ipcir_tools.composers.proxy_image import ProxyImage
@@ -29,6 +30,7 @@ COMPOSERS = ComposerRegistry(
     Sum,
     Imagined,
     ImaginedReference,
+    Edit,
     ProxyImage,
     Ensemble,
     SemanticDelta,
@@ -40,7 +42,7 @@ COMPOSERS = ComposerRegistry(
     Searle,
     Aligned,
 )
-"""Every composer by its name: the ablation of the IP-CIR paper in its order, other methods, the trained ones."""
+"""Every composer by its name: the IP-CIR paper's ablation in its order, the default, other methods, trained ones."""
 
 ABLATION: tuple[str, ...] = tuple(
     each.name for each in (ModificationOnly, ReferenceOnly, Sum, Imagined, ImaginedReference)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ipcir_tools.composers import fusion
+from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.types import FloatArray, Probe
 
 GAIN = 0.5
@@ -16,24 +17,29 @@ LOSS = 0.25
 
 
 def with_feedback(
-    probe: Probe, liked: Sequence[tuple[FloatArray, float]], disliked: Sequence[tuple[FloatArray, float]]
+    probe: Probe,
+    liked: Sequence[tuple[FloatArray, float]],
+    disliked: Sequence[tuple[FloatArray, float]],
+    calibration: Calibration = UNCALIBRATED,
 ) -> Probe:
     """The probe moved towards the liked and away from the disliked features, each ``[d]`` with its weight.
 
     ``q' = q + GAIN * mean(liked) - LOSS * mean(disliked)`` (Rocchio, in Salton's SMART, 1971), the means weighted; for
-    a rule that is not linear the same is added to its scores. Without feedback the probe is as it was.
+    a rule that is not linear the same is added to its scores. Both means are in units of the probe's own spread.
+    Without feedback the probe is as it was.
     """
     if not liked and not disliked:
         return probe
     more, less = _mean(liked, len(probe.vector)), _mean(disliked, len(probe.vector))
-    vector = fusion.rocchio(probe.vector, more, less, GAIN, LOSS)
+    unit = calibration.spread(probe) / calibration.image_spread
+    vector = fusion.rocchio(probe.vector, more, less, unit * GAIN, unit * LOSS)
     rescore = probe.rescore
     if rescore is None:
         return replace(probe, vector=vector)
     return replace(
         probe,
         vector=vector,
-        rescore=lambda features: np.asarray(rescore(features) + features @ (GAIN * more - LOSS * less)),
+        rescore=lambda features: np.asarray(rescore(features) + unit * features @ (GAIN * more - LOSS * less)),
     )
 
 
