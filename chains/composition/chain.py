@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -158,7 +158,9 @@ def _parts(
 ) -> Parts:
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
-    features = {part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()}
+    features: dict[str, Any] = {
+        part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()
+    }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     weight = own if request.weight is None else request.weight
     return Parts(
@@ -184,9 +186,8 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
     lookup = context.models.features.gallery_captions
-    return [
-        job.with_part("gallery_captions", lookup) if "gallery_captions" in job.composer.needs else job for job in made
-    ]
+    needing = {i for i, job in enumerate(made) if "gallery_captions" in job.composer.needs}
+    return [job.with_part("gallery_captions", lookup) if i in needing else job for i, job in enumerate(made)]
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from ipcir_tools.composers.baselines import ImaginedReference
 from ipcir_tools.composers.composer import Composer, Part, Parts
+from ipcir_tools.composers.edit import Edit
 from ipcir_tools.types import FloatArray, Probe
 
-PICTURE_SIDE: Composer = ImaginedReference()
+PICTURE_SIDE: Composer = Edit()
 """The composer whose scores are those of the candidates as pictures."""
 K = 60
 """Of reciprocal rank fusion (Cormack et al., SIGIR 2009): how little the first ranks stand out."""
@@ -27,12 +27,17 @@ class CaptionFusion(Composer):
     ``(1 - share) * z(S_picture) + share * z(S_caption)``. ``rule=ranks`` (XR) adds reciprocal ranks:
     ``(1 - share) / (60 + rank_picture) + share / (60 + rank_caption)``; XR has a share of 0.15 and a pool of 100.
 
+    On the wardrobe's validation part (516 queries, rules, R@1 / R@5 / R@10): the edit alone 59.7 / 99.0 / 100; weighted
+    with a share of 0.15 63.2 / 98.6 / 100, of 0.3 65.3 / 96.7 / 99.4, of 0.5 68.0 / 95.7 / 98.3; by ranks with 0.15
+    59.3 / 98.1 / 100, with 0.3 65.3 / 97.3 / 99.2. So captions help to decide for the first place and, weighed more,
+    lose what a wrong caption hides.
+
     A picture without a caption keeps its picture's score, or rank, in the place of the other. Pictures outside of the
     pool come after it, in their order. It needs a gallery with captions: ``ipcir index --captions``.
     """
 
     name = "caption-fusion"
-    needs: frozenset[Part] = PICTURE_SIDE.needs | {"imagined", "gallery_captions"}
+    needs: ClassVar[frozenset[Part]] = PICTURE_SIDE.needs | {"imagined", "gallery_captions"}
     rule: Literal["weighted", "ranks"] = "weighted"
     share: float = Field(default=0.3, ge=0.0, le=1.0)
     """The caption's share."""
@@ -61,7 +66,7 @@ def first_places(scores: FloatArray, n: int) -> list[int]:
 
 
 def in_front(scores: FloatArray, places: Sequence[int], better: FloatArray) -> FloatArray:
-    """``scores`` ``[n]`` with those at ``places`` replaced by ``better``, and all others below these, in their order."""
+    """``scores`` ``[n]`` with those at ``places`` replaced by ``better``, all others below them, in order."""
     if not len(places):
         return scores
     moved = np.asarray(scores - (scores[places].max() - better.min() + 1.0), np.float32)
