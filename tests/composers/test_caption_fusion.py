@@ -102,9 +102,7 @@ def engine(tmp_path):
 
 
 def test_a_gallery_without_captions_is_told_how_to_get_them(engine, tmp_path):
-    with pytest.raises(
-        EmptyGalleryError, match="0 of the gallery's 30 pictures have one: run `ipcir index"
-    ):
+    with pytest.raises(EmptyGalleryError, match="0 of the gallery's 30 pictures have one: run `ipcir index"):
         engine.search(tmp_path / "shirts" / "red-0.png", "make it blue", composer="caption-fusion")
 
 
