@@ -37,14 +37,16 @@ class HitRanker:
     def __init__(self, components: Components, gallery: Gallery) -> None:
         self._components, self._gallery = components, gallery
 
-    def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[tuple[Hit, ...], int]:
-        """The hits without the reference, its near copies and what was just judged; and the number of copies."""
+    def hits(
+        self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int
+    ) -> tuple[tuple[Hit, ...], int]:
+        """``amount`` hits without the reference, its near copies and what was just judged; and the number of copies."""
         image = composed.image  # one that was not needed is not made for this
         if image is None and query.reference is not None:
             image = self._known([query.reference]).get(query.reference)
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
-        k, threshold = max(query.k, query.rerank), self._components.settings.duplicates
-        ranking, copies = without_copies(rank, self._known, k, image, threshold)
+        threshold = self._components.settings.duplicates
+        ranking, copies = without_copies(rank, self._known, amount, image, threshold)
         return self._described(ranking, composed.image, composed.text), copies
 
     def fused_hits(self, weights: Mapping[str, float], k: int | None, where: Where | None) -> tuple[Hit, ...]:
