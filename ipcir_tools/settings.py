@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     name: ``ipcir models`` lists them."""
     captioner: str | None = None
     """``transformers:ORG/NAME``, ``transformers:PATH``, ``chat:PROVIDER:MODEL`` or ``auto``."""
+    captions: bool = False
+    """Whether pictures get captions when they are indexed: for agents to read, for ``caption-fusion``, and so that
+    a search can say that nothing is a good match. With ``chat:`` captioners every picture is sent to that provider."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -13,6 +13,7 @@ from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
+from ipcir_tools.engine.reference_list import References
 from ipcir_tools.engine.references import Reference, local_reference
 from ipcir_tools.engine.turn import TurnMaker
 from ipcir_tools.engine.validation import check_turn_id, checked_text
@@ -21,9 +22,20 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
+from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import index_folders
-from ipcir_tools.types import Caption, ComposedQuery, Hit, ImageRecord, IndexReport, SearchResult, Turn, Where
+from ipcir_tools.types import (
+    Caption,
+    CaptionReport,
+    ComposedQuery,
+    Hit,
+    ImageRecord,
+    IndexReport,
+    SearchResult,
+    Turn,
+    Where,
+)
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -82,8 +94,14 @@ class Engine:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def index(self, paths: Sequence[Path], progress: Progress | None = None) -> IndexReport:
-        """Put the images in files and folders into the gallery; see :func:`index_folders`."""
+    def index(
+        self, paths: Sequence[Path], progress: Progress | None = None, *, captions: bool | None = None
+    ) -> IndexReport:
+        """Put the images in files and folders into the gallery; see :func:`index_folders`.
+
+        With ``captions`` (None: as the settings say) each of them gets a caption, too. A run that was killed, or whose
+        captioner failed, goes on where it ended when it is run again.
+        """
         if isinstance(paths, str | Path):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.components.check_space()
@@ -93,18 +111,23 @@ class Engine:
             gallery=self.gallery,
             encoder=self.components.noted_encoder,
             settings=self.settings,
+            captioning=self._caption_pictures if (self.settings.captions if captions is None else captions) else None,
             progress=progress,
         )
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
 
+    def _caption_pictures(self, ids: Sequence[str], progress: Progress) -> CaptionReport:
+        self.components.note_models()  # before the first caption: a run may be killed at any moment
+        return caption_pictures(ids, self.catalog, self.components.features, self.components.captioner_id, progress)
+
     # --- searches: each is stored as a turn
 
     def search(
         self,
-        reference: Reference,
-        modification: str,
+        reference: References,
+        modification: str = "",
         options: SearchOptions | None = None,
         *,
         config: RunnableConfig | None = None,
@@ -112,6 +135,8 @@ class Engine:
     ) -> SearchResult:
         """Find images like the reference, but as the modification describes; the root of a dialogue.
 
+        Of several references each may have a note on what is meant of it:
+        ``engine.search([photo, (other, "its collar")], "in red")``. Notes that say it all need no modification.
         ``options`` and ``keywords`` say how to search: :class:`SearchOptions`; a keyword replaces the option's field.
         """
         return self.take_turn(None, TurnRequest(modification, _updated(options, keywords), reference), config)
@@ -133,7 +158,7 @@ class Engine:
         modification: str = "",
         options: SearchOptions | None = None,
         *,
-        reference: Reference | None = None,
+        reference: References | None = None,
         liked: Sequence[Reference | int] = (),
         disliked: Sequence[Reference | int] = (),
         config: RunnableConfig | None = None,
@@ -141,7 +166,8 @@ class Engine:
     ) -> SearchResult:
         """Build on an earlier turn: a further modification, another reference, feedback, or all at once.
 
-        ``reference``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). Options that are not
+        ``reference``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). ``reference`` may be a
+        list, as in :meth:`search`; it replaces all references of that turn, which stay without it. Options that are not
         given are that turn's, except ``rerank``. Refining one turn twice makes a branch. (It has many parameters, for a
         program or a notebook writes them here; everything below passes a :class:`TurnRequest`.)
         """
@@ -165,7 +191,9 @@ class Engine:
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
         """The query of the turn after ``path``, or of a new search where it is empty."""
-        return prepare_query(path, request, self.catalog, self.settings)
+        prepared = prepare_query(path, request, self.catalog, self.settings)
+        self._turns.check(prepared[0])
+        return prepared
 
     def answer(
         self,

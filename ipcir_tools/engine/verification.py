@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -105,16 +106,21 @@ class HitVerifier:
         except (ModelUnavailableError, InvalidRequestError) as error:
             verifier.set_unavailable()
             return _unchanged(first, str(error))
-        composed = first.composed
-        spread = composed.parts.calibration.spread(composed.probe)
+        spread = self._components.calibration.spread(first.composed.probe)
         missing = values.count(None)
         gone = f"{missing} of {len(values)} hits could not be opened to be verified, and kept their places"
         return VerifiedHits(
             reordered(first.hits, values, spread),
-            f"{self._components.captioner_id} ({len(values)})",
+            f"{self._components.captioner_id} ({len(values)} hits)",
             (gone,) if missing else (),
             {"verified": len(values) - missing},
         )
+
+
+def verified_amount(verifier: str | None) -> int:
+    """How many hits a turn's ``verifier`` scored, by its name in ``Turn.models``; 0 for None."""
+    found = re.search(r"\((\d+) hits\)$", verifier or "")
+    return int(found[1]) if found else 0
 
 
 def reordered(hits: tuple[Hit, ...], values: list[float | None], spread: float) -> tuple[Hit, ...]:

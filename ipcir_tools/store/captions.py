@@ -6,13 +6,14 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.errors import ModelUnavailableError, NotFoundError
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.failure_limit import FailureLimit
+from ipcir_tools.store.failure_limit import OUTAGES, FailureLimit
+from ipcir_tools.text import error_line, error_sentence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _BLOCK = 256
 """Pictures opened at a time, so that memory stays bounded."""
+
+NOT_TRIED = f"not captioned: the captioner failed {OUTAGES} times in a row"
+"""Why a picture has no caption that was never given to a captioner."""
 
 OpenImage = Callable[[str], "Image.Image"]
 """Opens a picture by its id."""
@@ -70,6 +74,65 @@ class Captioning:
                         progress("captioning", made, len(missing))
         return {id_: (text,) if n == 1 else tuple(json.loads(text)) for id_, text in known.items()}
 
+    def each(
+        self, ids: Sequence[str], open_image: OpenImage, progress: Progress, tally: Counter[str]
+    ) -> dict[str, str]:
+        """Caption the pictures that have no caption; by id, why some have none still.
+
+        A picture that cannot be opened or captioned does not stop the others. After ``OUTAGES`` failures of a chat
+        model in a row nothing more is sent. Raises ModelUnavailableError where the captioner cannot be loaded, or a
+        local one fails on every picture of the first batch.
+        """
+        failed: dict[str, str] = {}
+        with self._making, self.failures.shared():
+            known = self.known(ids)
+            missing, done = [id_ for id_ in dict.fromkeys(ids) if id_ not in known], 0
+            captioner = self._noting_errors(self._captioner) if missing else None
+            for block in chunked(missing, captioner.batch_size if captioner else 1):
+                assert captioner is not None
+                images = {} if self.failures.reached else _opened(block, open_image, failed)
+                with self._spending(captioner, tally):
+                    for batch in self._outcomes(captioner, images, proven=bool(known) or done > len(failed)):
+                        made = {id_: texts for id_, texts in batch.items() if isinstance(texts, list)}
+                        self._store(made, {id_: [] for id_ in made}, 1, tally)
+                        failed |= {id_: why for id_, why in batch.items() if isinstance(why, str)}
+                if self.failures.reached:
+                    failed |= {id_: NOT_TRIED for id_ in block if id_ not in failed | self.known(block)}
+                done += len(block)
+                progress("captioning", done, len(missing))
+        return failed
+
+    def _outcomes(
+        self, captioner: Captioner, images: Mapping[str, Image.Image], *, proven: bool
+    ) -> Iterator[dict[str, list[str] | str]]:
+        """By id, the caption or the reason why there is none, batch by batch.
+
+        Pictures of a batch that fails are captioned one by one. Raises ModelUnavailableError where all fail, unless
+        the captioner is ``proven`` by other pictures.
+        """
+        left, ids = dict(images), list(images)
+        try:
+            with closing(captioner.captions(list(images.values()))) as batches:
+                for batch in batches:
+                    outcomes = {ids[place]: self._text_or_reason(outcome) for place, outcome in batch}
+                    left = {id_: image for id_, image in left.items() if id_ not in outcomes}
+                    yield outcomes
+                    if self.failures.reached:
+                        return
+            return
+        except Exception as error:  # noqa: BLE001 - a model raises anything on a picture that it cannot take
+            whole = error
+        outcomes = {id_: _alone(captioner, image) for id_, image in left.items()}
+        if not proven and len(left) == len(images) and not any(isinstance(each, list) for each in outcomes.values()):
+            raise ModelUnavailableError(
+                f"The captioner {captioner.id} fails on every picture: {error_sentence(whole)}"
+            ) from whole
+        yield outcomes
+
+    def _text_or_reason(self, outcome: list[str] | ModelUnavailableError) -> list[str] | str:
+        failures: list[ModelUnavailableError] = []
+        return self._checked(outcome, failures) or str(failures[0])
+
     def _make(
         self,
         missing: Sequence[str],
@@ -98,13 +161,18 @@ class Captioning:
         tally: Counter[str] | None,
     ) -> Iterator[dict[str, list[str]]]:
         captioner, images = self._noting_errors(self._captioner), [open_image(id_) for id_ in ids]
+        with self._spending(captioner, tally), closing(captioner.captions(images, n)) as batches:
+            for batch in batches:
+                yield {ids[place]: self._checked(outcome, failures) for place, outcome in batch}
+                if self.failures.reached:
+                    return
+
+    @contextmanager
+    def _spending(self, captioner: Captioner, tally: Counter[str] | None) -> Iterator[None]:
+        """Count what a chat model takes within the block."""
         before = Counter(captioner.spent)
         try:
-            with closing(captioner.captions(images, n)) as batches:
-                for batch in batches:
-                    yield {ids[place]: self._checked(outcome, failures) for place, outcome in batch}
-                    if self.failures.reached:
-                        return
+            yield
         finally:
             for what, number in (captioner.spent - before).items():
                 self._count(f"captioner_{what}", number, tally)
@@ -147,6 +215,24 @@ class Captioning:
         except ModelUnavailableError as error:
             self.error = str(error)
             raise
+
+
+def _alone(captioner: Captioner, image: Image.Image) -> list[str] | str:
+    try:
+        return captioner.caption([image])[0]
+    except Exception as error:  # noqa: BLE001 - as for a batch
+        return f"cannot be captioned ({error_line(error, 80)})"
+
+
+def _opened(ids: Sequence[str], open_image: OpenImage, failed: dict[str, str]) -> dict[str, Image.Image]:
+    """The pictures that can be opened; why the others cannot goes into ``failed``."""
+    images: dict[str, Image.Image] = {}
+    for id_ in ids:
+        try:
+            images[id_] = open_image(id_)
+        except NotFoundError as error:
+            failed[id_] = str(error)
+    return images
 
 
 def _several(captioner: str, n: int) -> str:

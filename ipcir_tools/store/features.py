@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ipcir_tools.batches import Progress, chunked
+from ipcir_tools.batches import Progress, chunked, no_progress
 from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images import files, reading
 from ipcir_tools.settings import Settings
@@ -96,6 +96,14 @@ class Features:
         """The gallery's space; the encoder's where the gallery has none yet."""
         return self._catalog.space() or self._encoder().space
 
+    def sample(self, n: int) -> list[str]:
+        """Ids of up to ``n`` pictures of the gallery, the same until it changes."""
+        return self._catalog.sample_ids(n)
+
+    def revision(self) -> str:
+        """What the gallery holds, as a text that changes with it."""
+        return str(self._catalog.revision())
+
     def texts(self, texts: Sequence[str], tally: Counter[str] | None = None) -> FloatArray:
         """Features ``[n, d]`` of texts, unit norm."""
         keys = [text_key(text) for text in texts]
@@ -169,6 +177,13 @@ class Features:
     ) -> dict[str, tuple[str, ...]]:
         """``n`` captions a picture, by id, the best first; they may repeat. Each ``n`` is stored apart."""
         return self._captioning.several(ids, n, partial(self._open, pixels=pixels), progress, tally)
+
+    def caption_each(
+        self, ids: Sequence[str], progress: Progress = no_progress, tally: Counter[str] | None = None
+    ) -> dict[str, str]:
+        """Caption the pictures that have no caption; by id, why some have none still. See :meth:`Captioning.each`."""
+        open_image = partial(self._open, pixels=None)
+        return self._captioning.each(ids, open_image, progress, Counter() if tally is None else tally)
 
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
         """The stored captions; none is made."""

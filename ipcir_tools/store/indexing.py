@@ -24,7 +24,7 @@ from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.encoding import encode_each
-from ipcir_tools.types import FloatArray, IndexReport, Skip
+from ipcir_tools.types import CaptionReport, FloatArray, IndexReport, Skip
 
 if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder
@@ -36,6 +36,9 @@ MAX_WORKERS = 32
 Status = tuple[int, int]
 """(size, mtime_ns) of a file."""
 
+CaptionPictures = Callable[[Sequence[str], Progress], CaptionReport]
+"""Captions the pictures with these ids."""
+
 _GONE: Status = (-1, -1)
 
 
@@ -46,12 +49,14 @@ def index_folders(
     gallery: Gallery,
     encoder: Callable[[], Encoder],
     settings: Settings,
+    captioning: CaptionPictures | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
     """Update the gallery to the pictures in ``paths``, folders or files; its pictures from elsewhere stay.
 
     ``encoder`` is called only if a picture must be encoded. Files whose size and time are as before are not read;
-    content that has a feature in the gallery's space is not encoded again.
+    content that has a feature in the gallery's space is not encoded again. With ``captioning`` every picture in
+    ``paths`` gets a caption, once all are in the gallery.
 
     Raises NotFoundError if one of ``paths`` does not exist, before anything is changed; SpaceMismatchError if the
     encoder is not the gallery's; ModelUnavailableError if it is not available or fails on every picture.
@@ -62,7 +67,8 @@ def index_folders(
     run.add_changed()
     run.forget()
     gallery.sync(progress)
-    return run.report(time.perf_counter() - started)
+    captions = captioning(run.ids(), progress or no_progress) if captioning else None
+    return run.report(captions, time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,13 @@ class _Run:
         if leaving := gone | bad | self._left:
             self._catalog.forget(leaving)
 
-    def report(self, seconds: float) -> IndexReport:
+    def ids(self) -> list[str]:
+        """The pictures of the gallery that the listed files hold, sorted."""
+        stamps = self._catalog.stamps()
+        return sorted({stamps[text].image_id for text in self._files if text in stamps})
+
+    def report(self, captions: CaptionReport | None, seconds: float) -> IndexReport:
+        """What was counted."""
         return IndexReport(
             seen=len(self._files),
             added=self._counts["added"],
@@ -225,6 +237,7 @@ class _Run:
             skipped=tuple(self._skipped),
             space=self._catalog.space() or "",
             seconds=seconds,
+            captions=captions,
         )
 
 

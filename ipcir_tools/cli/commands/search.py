@@ -26,13 +26,16 @@ from ipcir_tools.errors import InvalidRequestError
 def index(
     folders: Annotated[list[Path], typer.Argument(help="Folders and picture files.", metavar="FOLDER...")],
     options: ModelOptions,
+    captions: Annotated[
+        bool | None, typer.Option("--captions/--no-captions", help="Caption every picture, too (default: no).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the pictures in folders into the gallery; run again, it only reads what changed."""
+    """Put the pictures in folders into the gallery; run again, it only reads, and captions, what is new."""
     from ipcir_tools.cli.output import results
 
     with engine_for(options) as (engine, progress):
-        report = engine.index(folders, progress)
+        report = engine.index(folders, progress, captions=captions)
     print_result(as_json, lambda: report.model_dump(mode="json"), lambda: results.show_index(report))
 
 
