@@ -17,7 +17,7 @@ from ipcir_tools.demo.experiments import likeness, play_dialogues
 from ipcir_tools.demo.world.garments import Garment, Scene
 from ipcir_tools.demo.world.wardrobe import Drawn
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.evaluation.experiments.dialogues import DialogueCase, report_json, run_dialogues
+from ipcir_tools.evaluation.experiments.dialogues import report_json, run_dialogues, session_of
 from ipcir_tools.evaluation.runs import run
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import FileStamp
@@ -50,7 +50,7 @@ def engine(tmp_path):
         yield opened
 
 
-ONE = DialogueCase("ref", (("one", "near"), ("two", "goal")))
+ONE = session_of("ref", [("one", "near"), ("two", "goal")])
 LIKE_GOAL = {"near": 0.5, "far": 0.0, "goal": 1.0}
 
 
@@ -73,7 +73,7 @@ def test_the_user_judges_what_is_shown_but_never_the_target(engine, monkeypatch)
 
 
 def test_a_dialogue_that_ended_keeps_its_last_rank(engine):
-    short = DialogueCase("ref", (("one", "goal"),))
+    short = session_of("ref", [("one", "goal")])
     report = run_dialogues(engine, [ONE, short], lambda id_, _: LIKE_GOAL[id_])
     assert [each.hits[1] for each in report.final.plain] == [0.0, 50.0]
 
