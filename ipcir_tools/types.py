@@ -25,7 +25,7 @@ Where = dict[str, Any]
 ``{"$and": [..., ...]}``."""
 
 
-DEFAULT_COMPOSER = "imagined+reference"
+DEFAULT_COMPOSER = "edit"
 """How a search composes where nothing else is asked for; see the README for what it was chosen by."""
 
 MOST_VERIFIED = 100
@@ -152,6 +152,12 @@ class ComposedQuery(Value):
     rerank: int = Field(default=0, ge=0, le=20)
     """How many of the first hits a vision model was to put into its own order."""
 
+    @property
+    def references(self) -> tuple[NotedReference, ...]:
+        """All references in order, with their notes; none where the words alone are searched for."""
+        first = () if self.reference is None else (NotedReference(id=self.reference, note=self.note),)
+        return (*first, *self.others)
+
 
 class Judgement(Value):
     """The judgement of one hit by a vision model."""
@@ -194,6 +200,8 @@ class Turn(Value):
     query: ComposedQuery
     reference_source: str | None = None
     """The file or another origin of the reference; None where there is no reference."""
+    other_sources: tuple[str, ...] = ()
+    """The same of the query's other references."""
     caption: str | None = None
     """The caption that the imagination was made from."""
     imagined: ImaginedTarget | None = None
@@ -212,11 +220,17 @@ class Turn(Value):
         return [f"{len(ids)} {word}" for ids, word in feedback if ids]
 
     @property
+    def sourced_references(self) -> list[tuple[NotedReference, str]]:
+        """All references in order, each with its file or another origin."""
+        sources = dict(enumerate((self.reference_source or "", *self.other_sources)))
+        return [(each, sources.get(i, "")) for i, each in enumerate(self.query.references)]
+
+    @property
     def query_line(self) -> str:
-        """The reference, the modification and the feedback on one line."""
-        reference = [] if self.query.reference is None else [f"reference {self.query.reference}"]
+        """The references with their notes, the modification and the feedback on one line."""
+        names = [f"reference {each.id}{_note_behind(each)}" for each in self.query.references]
         modification = [f'"{printable_line(self.query.modification)}"'] if self.query.modification else []
-        return ", ".join([*reference, *modification, *self.feedback_counts])
+        return ", ".join([*names, *modification, *self.feedback_counts])
 
     @property
     def imagined_line(self) -> str:
@@ -238,6 +252,10 @@ class Turn(Value):
 MAX_SHOWN = 20
 """Hits of a turn in a terminal or a notebook."""
 _CAPTION_LIMIT = 60
+
+
+def _note_behind(reference: NotedReference) -> str:
+    return f" ({printable_line(reference.note)})" if reference.note else ""
 
 
 def _hit_line(hit: Hit) -> str:

@@ -9,12 +9,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from ipcir_tools.chains.composition.caption_change import kept_share
 from ipcir_tools.chains.composition.derived_parts import (
     CompositionModels,
     DerivationContext,
@@ -34,7 +35,7 @@ from ipcir_tools.chains.composition.target_texts import (
 )
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
-from ipcir_tools.composers.calibration import UNCALIBRATED
+from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pool
@@ -103,8 +104,11 @@ def compose_all(
         captions = caption_references(imagining, features, pixels, progress, work.tally)
     with work.timed("imagine", bool(imagining)):
         texts_by_request = imagine_targets(imagining, captions, imagine or models.imagine, config) if imagining else {}
+    mixing = any(composer.mixes for composer in composers) or any(r.liked or r.disliked for r in requests)
+    with work.part("calibrate", requests=mixing):
+        calibration = models.calibration if mixing else UNCALIBRATED
     with work.part("encode_text", requests=sum(bool(c.needs & TEXTS) for c in composers)):
-        jobs = _with_texts(requests, composers, texts_by_request, images, features, work.tally)
+        jobs = _with_texts(requests, composers, texts_by_request, images, calibration, features, work.tally)
     jobs = _with_derived(jobs, DerivationContext(models, pixels, progress, work.tally), work)
     counts = work.counts(each for one in texts_by_request.values() for each in one.different)
     return _all_composed(jobs, images, work, counts)
@@ -122,6 +126,7 @@ def _with_texts(
     composers: Sequence[Composer],
     texts_by_request: Mapping[int, TargetTexts],
     images: Mapping[str, FloatArray],
+    calibration: Calibration,
     features: Features,
     tally: Counter[str],
 ) -> list[Job]:
@@ -132,10 +137,14 @@ def _with_texts(
     ]
     ordered = sorted({text for parts in texts for several in parts.values() for text in several})
     known = dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
-    return [
-        Job(request, composer, texts_by_request.get(i), _parts(request, composer, texts[i], known, images))
-        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
-    ]
+
+    def job(i: int, request: ComposeRequest, composer: Composer) -> Job:
+        imagined = texts_by_request.get(i)
+        kept = kept_share(imagined.caption or "", imagined.first.target) if imagined else 1.0
+        parts = _parts(request, composer, texts[i], known, images, calibration)
+        return Job(request, composer, imagined, replace(parts, kept=kept))
+
+    return [job(i, *pair) for i, pair in enumerate(zip(requests, composers, strict=True))]
 
 
 def _parts(
@@ -144,14 +153,17 @@ def _parts(
     texts: Mapping[Part, Sequence[str]],
     known: Mapping[str, FloatArray],
     images: Mapping[str, FloatArray],
+    calibration: Calibration,
 ) -> Parts:
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
     features = {part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()}
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
+    weight = own if request.weight is None else request.weight
     return Parts(
-        weight=own if request.weight is None else request.weight,
-        calibration=UNCALIBRATED,
+        weight=weight,
+        calibration=calibration,
+        kept=1.0,
         reference=images.get(request.reference or "") if "reference" in composer.needs else None,
         **features,
     )
@@ -202,7 +214,7 @@ def _composed(
         for judged in (job.request.liked, job.request.disliked)
     )
     return Composed(
-        probe=with_feedback(job.composer.compose(job.parts), liked, disliked),
+        probe=with_feedback(job.composer.compose(job.parts), liked, disliked, job.parts.calibration),
         weight=job.parts.weight,
         image=job.parts.reference,
         text=_text(job),

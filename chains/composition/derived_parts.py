@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ipcir_tools.batches import Progress
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+    from ipcir_tools.composers.calibration import Calibration
     from ipcir_tools.models.image_generator import ImageGenerator
     from ipcir_tools.models.trained_networks import TrainedNetwork
     from ipcir_tools.store.features import Features
@@ -50,6 +51,11 @@ class CompositionModels(Protocol):
     @property
     def imagine(self) -> Runnable[ImagineRequest, Imagination]:
         """The imagination."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration:
+        """The units of the composers' weights on the gallery as it is."""
         ...
 
     @property

@@ -63,9 +63,10 @@ class ComposeRequest:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """Pictures that are no hits: the reference, and what was judged since the last edit."""
+        """Pictures that are no hits: the references, and what was judged since the last edit."""
         judged = {id_ for weights in (self.liked, self.disliked) for id_, weight in weights.items() if weight == 1.0}
-        return frozenset(judged | ({self.reference} if self.reference is not None else set()))
+        first = {self.reference} if self.reference is not None else set()
+        return frozenset({*judged, *first, *(each.id for each in self.others)})
 
     @property
     def text(self) -> str:
@@ -79,15 +80,18 @@ def request_of(
     pixels: Mapping[str, Image.Image] | None = None,
     imagination: Imagination | None = None,
 ) -> ComposeRequest:
-    """The request of a query that builds on the turns of ``path``, root first."""
+    """The request of a query that builds on the turns of ``path``, root first.
+
+    What was said of other references is history: a change of any of them, or of a note, counts as a new start.
+    """
     history: list[Step] = []
     picked = 0
-    reference = path[0].query.reference if path else query.reference
+    references = path[0].query.references if path else query.references
     liked: dict[str, float] = {}
     disliked: dict[str, float] = {}
     for each, imagined in [*((turn.query, turn.imagined) for turn in path), (query, None)]:
-        if each.reference != reference:
-            reference, picked = each.reference, len(history)
+        if each.references != references:
+            references, picked = each.references, len(history)
             liked, disliked = {}, {}
         if each.modification:
             liked, disliked = _fade(liked), _fade(disliked)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from ipcir_tools.chains.composition.caption_change import completed_caption
 from ipcir_tools.chains.composition.requests import ComposeRequest, imagine_request
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part
@@ -26,7 +27,7 @@ CONCURRENCY = 8
 
 ROWS: frozenset[Part] = frozenset({"captions", "edits"})
 """Parts that are several features."""
-TEXTS: frozenset[Part] = ROWS.union({"modification", "imagined", "caption", "add", "keep", "remove"})
+TEXTS: frozenset[Part] = ROWS.union({"modification", "imagined", "caption", "before", "add", "keep", "remove"})
 """Parts that are features of texts."""
 
 Requests = Mapping[int, tuple[ComposeRequest, Composer]]
@@ -79,7 +80,7 @@ def caption_references(
     given: list[int] = []
     for i, (request, composer) in requests.items():
         if request.reference is not None:
-            if request.imagination is None or composer.needs & {"caption", "captions"}:
+            if request.imagination is None or composer.needs & {"caption", "before", "captions"}:
                 wanted[_breadth(request, composer)].append(i)
             else:
                 given.append(i)
@@ -140,4 +141,6 @@ def part_texts(part: Part, request: ComposeRequest, target_texts: TargetTexts | 
         return [", ".join(lists[part])] if lists[part] else []
     if part in ROWS:
         return [pair[part == "edits"] for pair in target_texts.edits]
+    if part == "before":
+        return [completed_caption(target_texts.caption, target)] if target_texts.caption else []
     return [{"imagined": target.description, "caption": target_texts.caption or ""}[part]]

@@ -12,6 +12,7 @@ from ipcir_tools.composers.aligned import Aligned
 from ipcir_tools.composers.baselines import Imagined, ImaginedReference, ModificationOnly, ReferenceOnly, Sum
 from ipcir_tools.composers.composer import Composer, Part, Parts
 from ipcir_tools.composers.discount import Discount
+from ipcir_tools.composers.edit import Edit
 from ipcir_tools.composers.ensemble import Ensemble
 from ipcir_tools.composers.pic2word import Pic2Word
 from ipcir_tools.composers.proxy_image import ProxyImage
@@ -28,6 +29,7 @@ COMPOSERS = ComposerRegistry(
     Sum,
     Imagined,
     ImaginedReference,
+    Edit,
     ProxyImage,
     Ensemble,
     SemanticDelta,
@@ -38,7 +40,7 @@ COMPOSERS = ComposerRegistry(
     Searle,
     Aligned,
 )
-"""Every composer by its name: the ablation of the IP-CIR paper in its order, other methods, the trained ones."""
+"""Every composer by its name: the IP-CIR paper's ablation in its order, the default, other methods, trained ones."""
 
 ABLATION: tuple[str, ...] = tuple(
     each.name for each in (ModificationOnly, ReferenceOnly, Sum, Imagined, ImaginedReference)

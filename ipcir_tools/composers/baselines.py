@@ -1,4 +1,7 @@
-"""The baselines of one feature: the modification alone, the reference alone, the imagined text alone."""
+"""The paper's ablation: the modification, the reference and the imagined text, each alone and fused.
+
+In a fusion ``r`` brings the reference to the spread of a text's cosines (:mod:`ipcir_tools.composers.calibration`).
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,9 @@ class Sum(Composer):
     weight: float = Field(default=0.5, ge=0.0, le=1.0)
 
     def compose(self, parts: Parts) -> Probe:
-        """``q = w * m + (1 - w) * v``."""
-        return Probe(fusion.fuse(parts.need("modification"), parts.need("reference"), parts.weight))
+        """``q = w * m + (1 - w) * v / r``."""
+        scale = parts.calibration.image_scale
+        return Probe(fusion.fuse(parts.need("modification"), parts.need("reference"), parts.weight, scale))
 
 
 class ImaginedReference(Composer):
@@ -64,5 +68,6 @@ class ImaginedReference(Composer):
     CIRCO, 0.8 FashionIQ)."""
 
     def compose(self, parts: Parts) -> Probe:
-        """``q = w * t + (1 - w) * v``."""
-        return Probe(fusion.fuse(parts.need("imagined"), parts.need("reference"), parts.weight))
+        """``q = w * t + (1 - w) * v / r``."""
+        scale = parts.calibration.image_scale
+        return Probe(fusion.fuse(parts.need("imagined"), parts.need("reference"), parts.weight, scale))

@@ -18,6 +18,7 @@ Part = Literal[
     "modification",
     "imagined",
     "caption",
+    "before",
     "captions",
     "edits",
     "add",
@@ -30,7 +31,9 @@ Part = Literal[
 ``drawn`` of ``imagined``, and ``network`` of what the composer's own network reads.
 """
 
-_IMAGINED: frozenset[Part] = frozenset({"imagined", "caption", "captions", "edits", "add", "keep", "remove", "drawn"})
+_IMAGINED: frozenset[Part] = frozenset(
+    {"imagined", "caption", "before", "captions", "edits", "add", "keep", "remove", "drawn"}
+)
 _TEXTS: tuple[Part, ...] = ("imagined", "edits", "modification", "network")
 DEFAULT_WEIGHT = 0.5
 """The weight of composers that have none of their own; they ignore it."""
@@ -52,6 +55,10 @@ class Parts:
     """``[d]``, the imagined target's description."""
     caption: FloatArray | None = None
     """``[d]``, the reference's caption."""
+    before: FloatArray | None = None
+    """``[d]``, the caption, completed by what the modification removes; zeros without a caption."""
+    kept: float = 1.0
+    """The share of the caption's words that the description still has, 0 to 1; 1 without a caption."""
     captions: FloatArray | None = None
     """``[m, d]``, the caption that the edit in the same row was imagined from; one with two edits is there twice."""
     edits: FloatArray | None = None
@@ -126,6 +133,11 @@ class Composer(Value, ABC):
     def imagines(self) -> bool:
         """Whether a target is imagined for it."""
         return bool(_IMAGINED & self.needs)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it weighs features against each other, so that its weights need the calibration."""
+        return "reference" in self.needs and len(self.needs) > 1
 
     @property
     def text(self) -> Part | None:

@@ -13,7 +13,7 @@ from ipcir_tools.types import Probe
 class Discount(Composer):
     """SDR-CIR's rule (its ``a`` is ``1 - weight``).
 
-    ``S = (1 + b) * S_q - b * (S_t - S_m)`` with ``q = weight * t + (1 - weight) * v``: the description t says again
+    ``S = (1 + b) * S_q - b * (S_t - S_m)`` with ``q = weight * t + (1 - weight) * v / r``: the description t says again
     what the modification m does not ask for, and the picture v represents that better.
 
     The rule is linear, so it is one vector, ``(1 + b) * q - b * t + b * m``, and normalised it ranks the same. SDR-CIR
@@ -30,5 +30,5 @@ class Discount(Composer):
     def compose(self, parts: Parts) -> Probe:
         """``(1 + b) * q - b * t + b * m``."""
         t, m, v = parts.need("imagined"), parts.need("modification"), parts.need("reference")
-        q = fusion.fuse(t, v, parts.weight)
+        q = fusion.fuse(t, v, parts.weight, parts.calibration.image_scale)
         return Probe(combine(q, (1.0 + self.b, q), (-self.b, t), (self.b, m)))

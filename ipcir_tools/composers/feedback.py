@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ipcir_tools.composers import fusion
+from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.types import FloatArray, Probe
 
 GAIN = 0.5
@@ -15,21 +16,26 @@ LOSS = 0.25
 
 
 def with_feedback(
-    probe: Probe, liked: Sequence[tuple[FloatArray, float]], disliked: Sequence[tuple[FloatArray, float]]
+    probe: Probe,
+    liked: Sequence[tuple[FloatArray, float]],
+    disliked: Sequence[tuple[FloatArray, float]],
+    calibration: Calibration = UNCALIBRATED,
 ) -> Probe:
     """The probe moved towards the liked and away from the disliked features, each ``[d]`` with its weight.
 
     ``q' = q + GAIN * mean(liked) - LOSS * mean(disliked)`` (Rocchio, in Salton's SMART, 1971), the means weighted; for
-    a rule that is not linear the same is added to its scores. Without feedback the probe is as it was.
+    a rule that is not linear the same is added to its scores. Both means are in units of the probe's own spread.
+    Without feedback the probe is as it was.
     """
     if not liked and not disliked:
         return probe
     more, less = _mean(liked, len(probe.vector)), _mean(disliked, len(probe.vector))
-    vector = fusion.rocchio(probe.vector, more, less, GAIN, LOSS)
+    unit = calibration.spread(probe) / calibration.image_spread
+    vector = fusion.rocchio(probe.vector, more, less, unit * GAIN, unit * LOSS)
     rescore = probe.rescore
     if rescore is None:
         return Probe(vector)
-    return Probe(vector, lambda features: np.asarray(rescore(features) + features @ (GAIN * more - LOSS * less)))
+    return Probe(vector, lambda features: np.asarray(rescore(features) + unit * features @ (GAIN * more - LOSS * less)))
 
 
 def _mean(judged: Sequence[tuple[FloatArray, float]], d: int) -> FloatArray:

@@ -13,14 +13,15 @@ def normalise(vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
-def fuse(text: FloatArray, image: FloatArray, weight: float) -> FloatArray:
-    """``weight * text + (1 - weight) * image``, normalised: IP-CIR's weighted fusion (arXiv 2411.16752).
+def fuse(text: FloatArray, image: FloatArray, weight: float, image_scale: float = 1.0) -> FloatArray:
+    """``weight * text + (1 - weight) * image_scale * image``, normalised: IP-CIR's weighted fusion (arXiv 2411.16752).
 
-    ``text`` and ``image`` are ``[..., d]`` of unit norm. They are normalised before the sum, so that ``weight`` means
-    the same for every encoder, and the sum afterwards, so that scores are cosines. At 1 the result is the text, at 0
-    the image. Opposite vectors of equal weight leave no direction: the text decides then.
+    ``text`` and ``image`` are ``[..., d]`` of unit norm. They are normalised before the sum, and ``image_scale`` (of
+    the calibration) gives both cosines one spread, so that ``weight`` means the same for every encoder. The sum is
+    normalised afterwards, so that scores are cosines. At 1 the result is the text, at 0 the image. Opposite vectors of
+    equal weight leave no direction: the text decides then.
     """
-    fused = weight * normalise(text) + (1.0 - weight) * normalise(image)
+    fused = weight * normalise(text) + (1.0 - weight) * image_scale * normalise(image)
     left = np.linalg.norm(fused, axis=-1, keepdims=True) >= 1e-6
     return normalise(np.where(left, fused, text))
 

@@ -12,7 +12,7 @@ from ipcir_tools.types import FloatArray, Probe
 class Signed(Composer):
     """Signed roles, after MulVec, with one vector a role.
 
-    ``S = whole * S_t + desired * S_add + preserve * (S_keep + S_v) / 2 - forbidden * S_remove``: t the imagined
+    ``S = whole * S_t + desired * S_add + preserve * (S_keep + S_v / r) / 2 - forbidden * S_remove``: t the imagined
     description, v the reference picture, and the roles from the imagination's lists. A role whose list is empty drops
     out, that of the picture with ``keep``; without any the description decides alone.
 
@@ -28,13 +28,13 @@ class Signed(Composer):
     forbidden: float = Field(default=0.5, ge=0.0)
 
     def compose(self, parts: Parts) -> Probe:
-        """``whole * t + desired * add + preserve * (keep + v) / 2 - forbidden * remove``."""
+        """``whole * t + desired * add + preserve * (keep + v / r) / 2 - forbidden * remove``."""
         t, keep = parts.need("imagined"), parts.need("keep")
         terms: list[tuple[float, FloatArray]] = [
             (self.whole, t),
             (self.desired, parts.need("add")),
             (self.preserve / 2, keep),
-            (self.preserve / 2 if keep.any() else 0.0, parts.need("reference")),
+            (self.preserve / 2 * parts.calibration.image_scale if keep.any() else 0.0, parts.need("reference")),
             (-self.forbidden, parts.need("remove")),
         ]
         return Probe(combine(t, *terms))

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from PIL import Image
 
+    from ipcir_tools.chains.composition.calibrator import Calibrator
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.composition.requests import ComposeRequest
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
     from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
+    from ipcir_tools.composers.calibration import Calibration
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
@@ -148,6 +150,18 @@ class Components:
         """An image, from ``pixels`` where it is open already; or why it is not available."""
         record = self.catalog.records([id]).get(id)
         return pixels.get(id) or (read_pixels(record.source, self.settings, id) if record else "it is not known")
+
+    @locked_property
+    def calibrator(self) -> Calibrator:
+        """Measures the encoder on the gallery and keeps the result."""
+        from ipcir_tools.chains.composition.calibrator import Calibrator
+
+        return Calibrator(self.catalog, lambda: self.features, lambda: True)
+
+    @property
+    def calibration(self) -> Calibration:
+        """The units of the composers' weights on the gallery as it is."""
+        return self.calibrator.current()
 
     @locked_property
     def compose(self) -> Runnable[ComposeRequest, Composed]:

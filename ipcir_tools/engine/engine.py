@@ -13,6 +13,7 @@ from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
+from ipcir_tools.engine.reference_list import References
 from ipcir_tools.engine.references import Reference, local_reference
 from ipcir_tools.engine.turn import TurnMaker
 from ipcir_tools.engine.validation import check_turn_id, checked_text
@@ -125,8 +126,8 @@ class Engine:
 
     def search(
         self,
-        reference: Reference,
-        modification: str,
+        reference: References,
+        modification: str = "",
         options: SearchOptions | None = None,
         *,
         config: RunnableConfig | None = None,
@@ -134,6 +135,8 @@ class Engine:
     ) -> SearchResult:
         """Find images like the reference, but as the modification describes; the root of a dialogue.
 
+        Of several references each may have a note on what is meant of it:
+        ``engine.search([photo, (other, "its collar")], "in red")``. Notes that say it all need no modification.
         ``options`` and ``keywords`` say how to search: :class:`SearchOptions`; a keyword replaces the option's field.
         """
         return self.take_turn(None, TurnRequest(modification, _updated(options, keywords), reference), config)
@@ -155,7 +158,7 @@ class Engine:
         modification: str = "",
         options: SearchOptions | None = None,
         *,
-        reference: Reference | None = None,
+        reference: References | None = None,
         liked: Sequence[Reference | int] = (),
         disliked: Sequence[Reference | int] = (),
         config: RunnableConfig | None = None,
@@ -163,7 +166,8 @@ class Engine:
     ) -> SearchResult:
         """Build on an earlier turn: a further modification, another reference, feedback, or all at once.
 
-        ``reference``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). Options that are not
+        ``reference``, ``liked`` and ``disliked`` are ids, or ranks in that turn's hits ("3"). ``reference`` may be a
+        list, as in :meth:`search`; it replaces all references of that turn, which stay without it. Options that are not
         given are that turn's, except ``rerank``. Refining one turn twice makes a branch. (It has many parameters, for a
         program or a notebook writes them here; everything below passes a :class:`TurnRequest`.)
         """

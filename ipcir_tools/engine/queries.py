@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from ipcir_tools.engine.reference_list import References, check_different, named_references, words_of_notes
 from ipcir_tools.engine.references import Reference, hit_id, resolve
 from ipcir_tools.engine.validation import check_judged, checked_query, checked_text, default_options, refined_options
 from ipcir_tools.errors import InvalidRequestError
@@ -13,7 +14,7 @@ from ipcir_tools.images.reading import LoadedImage
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.types import ComposedQuery, ImageRecord, Turn
+from ipcir_tools.types import ComposedQuery, ImageRecord, NotedReference, Turn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 class TurnRequest:
     """What a caller wants of the next turn.
 
-    ``reference``, ``liked`` and ``disliked`` name images: after an earlier turn ranks in its hits ("3") as well.
+    ``reference``, ``liked`` and ``disliked`` name images: after an earlier turn ranks in its hits ("3") as well. A
+    refinement without ``reference`` keeps the references of the turn before.
     """
 
     modification: str
     options: SearchOptions
-    reference: Reference | None = None
+    reference: References | None = None
     liked: Sequence[Reference | int] = ()
     disliked: Sequence[Reference | int] = ()
 
@@ -52,49 +54,102 @@ def prepare_query(path: Sequence[Turn], request: TurnRequest, catalog: Catalog, 
 
     Raises what :func:`resolve` raises, and InvalidRequestError for a request that makes no query.
     """
+    names = _Names(catalog, settings, path[-1] if path else None)
     if path:
-        return _prepare_refinement(path[-1], request, catalog, settings)
-    if request.liked or request.disliked:
+        query = _refinement(path[-1], request, names, settings)
+    elif request.liked or request.disliked:
         raise InvalidRequestError(
             "Only an earlier answer can be judged: search first, then pass its `turn` beside what is liked or not."
         )
-    return _prepare_search(request, catalog, settings)
+    else:
+        query = _search(request, names, settings)
+    catalog.remember(names.records)
+    return query, names.pixels
 
 
-def _prepare_search(request: TurnRequest, catalog: Catalog, settings: Settings) -> PreparedQuery:
-    text, reference = checked_text(request.modification), request.reference
-    record, pixels = resolve_reference(reference, catalog, settings) if reference is not None else (None, {})
-    query = checked_query(record.id if record else None, text, request.options.or_else(default_options(settings)))
-    catalog.remember([record] if record else [])
-    return query, pixels
+class _Names:
+    """Resolves the names of one request, after ``parent`` ranks in its hits too, and collects what they name."""
+
+    def __init__(self, catalog: Catalog, settings: Settings, parent: Turn | None) -> None:
+        self._catalog, self._settings, self._parent = catalog, settings, parent
+        self.records: list[ImageRecord] = []
+        self.pixels: dict[str, Image.Image] = {}
+
+    def id_of(self, name: Reference | int) -> str:
+        reference = hit_id(name, self._parent) if self._parent else cast("Reference", name)  # a number is refused
+        record, opened = resolve_reference(reference, self._catalog, self._settings)
+        self.records.append(record)
+        self.pixels.update(opened)
+        return record.id
+
+    def ids_of(self, names: Sequence[Reference | int]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(self.id_of, names)))
+
+    def references(self, references: References) -> tuple[NotedReference, ...]:
+        """The references of a request, in order. Raises InvalidRequestError for one that is there twice."""
+        resolved = tuple(
+            NotedReference(id=self.id_of(each.picture), note=each.note) for each in named_references(references)
+        )
+        check_different(resolved)
+        return resolved
 
 
-def _prepare_refinement(parent: Turn, request: TurnRequest, catalog: Catalog, settings: Settings) -> PreparedQuery:
-    reference, liked, disliked = request.reference, request.liked, request.disliked
-    has_words = not isinstance(request.modification, str) or bool(request.modification.strip())
-    check_judged(liked, disliked)
-    if not (has_words or reference or liked or disliked):
+def _search(request: TurnRequest, names: _Names, settings: Settings) -> ComposedQuery:
+    text = _flat(request.modification)
+    references = names.references(request.reference) if request.reference is not None else ()
+    return _query(
+        references,
+        checked_text(text or words_of_notes(references)),
+        request.options.or_else(default_options(settings)),
+    )
+
+
+def _refinement(parent: Turn, request: TurnRequest, names: _Names, settings: Settings) -> ComposedQuery:
+    text, last = _flat(request.modification), parent.query
+    given = request.reference if request.reference != "" else None
+    is_judged = bool(request.liked or request.disliked)
+    check_judged(request.liked, request.disliked)
+    if not (text or given is not None or is_judged):
         raise InvalidRequestError(
             "The modification is empty, and nothing else is given to refine by: say what should be different, "
             'such as "make it blue", or name a reference, or what is liked or disliked.'
         )
-    last, pixels, records = parent.query, dict[str, "Image.Image"](), list[ImageRecord]()
-
-    def resolved_id(name: Reference | int) -> str:
-        record, opened = resolve_reference(hit_id(name, parent), catalog, settings)
-        records.append(record)
-        pixels.update(opened)
-        return record.id
-
-    chosen = resolved_id(reference) if reference else last.reference
-    if reference and chosen == last.reference and not (has_words or liked or disliked):
-        raise InvalidRequestError(f"{chosen} is the reference already: start over from it with a new search.")
-    query = checked_query(
-        chosen,
-        checked_text(request.modification) if has_words else "",
+    references = names.references(given) if given is not None else last.references
+    if given is not None and references == last.references and not (text or is_judged):
+        ids = ", ".join(each.id for each in references)
+        raise InvalidRequestError(
+            f"The turn starts from {ids} already: say what should be different, or start over with a new search."
+        )
+    text = text or (words_of_notes(references) if given is not None else "")
+    return _query(
+        references,
+        checked_text(text) if text else "",
         request.options.or_else(refined_options(last, settings)),
-        liked=tuple(dict.fromkeys(map(resolved_id, liked))),
-        disliked=tuple(dict.fromkeys(map(resolved_id, disliked))),
+        liked=names.ids_of(request.liked),
+        disliked=names.ids_of(request.disliked),
     )
-    catalog.remember(records)
-    return query, pixels
+
+
+def _flat(modification: str) -> str:
+    """The modification on one line; empty where it has no words. Raises InvalidRequestError for what is no text."""
+    is_empty = isinstance(modification, str) and not modification.strip()
+    return "" if is_empty else checked_text(modification)
+
+
+def _query(
+    references: Sequence[NotedReference],
+    modification: str,
+    options: SearchOptions,
+    liked: tuple[str, ...] = (),
+    disliked: tuple[str, ...] = (),
+) -> ComposedQuery:
+    first = references[0] if references else None
+    return checked_query(
+        first.id if first else None,
+        modification,
+        options,
+        note=first.note if first else "",
+        others=tuple(references[1:]),
+        liked=liked,
+        disliked=disliked,
+    )

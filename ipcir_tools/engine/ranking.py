@@ -1,6 +1,6 @@
 """The hits of a query: the gallery's ranking without the reference and its near copies, each hit with its scores.
 
-A near copy is the reference saved again, resized or cropped a little: it answers no modification.
+A near copy is a reference saved again, resized or cropped a little: it answers no modification.
 """
 
 from __future__ import annotations
@@ -38,13 +38,11 @@ class HitRanker:
         self._components, self._gallery = components, gallery
 
     def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[tuple[Hit, ...], int]:
-        """The hits without the reference, its near copies and what was just judged; and the number of copies."""
-        image = composed.image  # one that was not needed is not made for this
-        if image is None and query.reference is not None:
-            image = self._known([query.reference]).get(query.reference)
+        """The hits without the references, their near copies and what was just judged; and the number of copies."""
+        references = self._known([each.id for each in query.references])  # one that was not needed is not made here
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
         k, threshold = max(query.k, query.rerank), self._components.settings.duplicates
-        ranking, copies = without_copies(rank, self._known, k, image, threshold)
+        ranking, copies = without_copies(rank, self._known, k, [*references.values()], threshold)
         return self._described(ranking, composed.image, composed.text), copies
 
     def fused_hits(self, weights: Mapping[str, float], k: int | None, where: Where | None) -> tuple[Hit, ...]:
@@ -94,21 +92,22 @@ def without_copies(
     rank: Callable[[int], Ranking],
     features: Callable[[Sequence[str]], Mapping[str, FloatArray]],
     k: int,
-    reference: FloatArray | None,
+    references: Sequence[FloatArray],
     threshold: float | None,
 ) -> tuple[Ranking, int]:
-    """The ``k`` best of a ranking that are no near copies of ``reference`` ``[d]``, and how many copies they passed.
+    """The ``k`` best of a ranking that are no near copies of ``references``, and how many copies they passed.
 
-    ``rank`` gives the first n of the ranking, ``features`` their unit-norm features ``[d]`` by id. A copy is an image
-    whose cosine with the reference is at least ``threshold``; where either is None, none is.
+    ``rank`` gives the first n of the ranking, ``features`` their unit-norm features ``[d]`` by id, as ``references``
+    are. A copy is an image whose cosine with a reference is at least ``threshold``; where there is neither, none is.
     """
-    if reference is None or threshold is None:
+    if not references or threshold is None:
         return rank(k), 0
+    originals = np.stack(references)
     breadth = k
     while True:
         ranking = rank(breadth)
         vectors = features([id_ for id_, _ in ranking])
-        places = [i for i, (id_, _) in enumerate(ranking) if vectors[id_] @ reference < threshold]
+        places = [i for i, (id_, _) in enumerate(ranking) if (originals @ vectors[id_]).max() < threshold]
         if len(places) >= k or len(ranking) < breadth:
             break
         breadth *= WIDER

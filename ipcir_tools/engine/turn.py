@@ -62,11 +62,13 @@ class TurnMaker:
         surprise = None
         if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
             surprise = self._background.surprise([hit.text_score for hit in judged.hits], counts, encode=not path)
+        sources = self._sources(query)
         turn = Turn(
             id="t" + uuid4().hex[:11],
             parent=path[-1].id if path else None,
             query=query,
-            reference_source=self._source(query.reference),
+            reference_source=(sources[0] or None) if sources else None,
+            other_sources=sources[1:],
             caption=composed.caption,
             imagined=imagined.target if imagined else None,
             hits=judged.hits,
@@ -82,9 +84,11 @@ class TurnMaker:
             turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
         )
 
-    def _source(self, reference: str | None) -> str | None:
-        record = self._components.catalog.records([reference]).get(reference) if reference else None
-        return record.source if record else None
+    def _sources(self, query: ComposedQuery) -> tuple[str, ...]:
+        """The files, or other origins, of the references in order."""
+        ids = [each.id for each in query.references]
+        records = self._components.catalog.records(ids)
+        return tuple(records[id_].source if id_ in records else "" for id_ in ids)
 
     def _reranked(
         self,

@@ -10,10 +10,12 @@ from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 from ipcir_tools.text import one_line
-from ipcir_tools.types import ComposedQuery, parse_verify
+from ipcir_tools.types import ComposedQuery, NotedReference, parse_verify
 
 MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
+MAX_NOTE = 200
+"""Characters of a note on a reference."""
 MAX_HITS = 1_000
 MAX_RERANKED = 20
 """Pictures on the sheet of a model that judges them."""
@@ -23,14 +25,24 @@ MAX_JUDGED = 50
 
 def checked_text(text: str, what: str = "modification") -> str:
     """The text on one line. Raises InvalidRequestError where it is empty, too long or no text at all."""
-    _check_type(text, str, f"The {what}", "a text")
-    flat = one_line(text)
+    flat = _checked_line(text, f"The {what}", MAX_TEXT)
     if not flat:
         raise InvalidRequestError(f'The {what} is empty: say what the picture should show, such as "make it blue".')
+    return flat
+
+
+def checked_note(note: str) -> str:
+    """The note on a reference, on one line; it may be empty. Raises InvalidRequestError as ``checked_text`` does."""
+    return _checked_line(note, "The note on a reference", MAX_NOTE)
+
+
+def _checked_line(text: str, what: str, limit: int) -> str:
+    _check_type(text, str, what, "a text")
+    flat = one_line(text)
     if not flat.isascii() and flat != flat.encode("utf-8", "replace").decode():
-        raise InvalidRequestError(f"The {what} holds bytes that are no UTF-8: type it again.")
-    if len(flat) > MAX_TEXT:
-        raise InvalidRequestError(f"The {what} has {len(flat)} characters: say it in {MAX_TEXT} at most.")
+        raise InvalidRequestError(f"{what} holds bytes that are no UTF-8: type it again.")
+    if len(flat) > limit:
+        raise InvalidRequestError(f"{what} has {len(flat)} characters: say it in {limit} at most.")
     return flat
 
 
@@ -96,19 +108,29 @@ def checked_query(
     modification: str,
     options: SearchOptions,
     *,
+    note: str = "",
+    others: tuple[NotedReference, ...] = (),
     liked: tuple[str, ...] = (),
     disliked: tuple[str, ...] = (),
 ) -> ComposedQuery:
     """A valid query; every search goes through here. ``reference``: the id of an image, None for words alone.
 
-    Raises InvalidRequestError.
+    ``note`` and ``others`` are those of :class:`ComposedQuery`. Raises InvalidRequestError.
     """
     check_options(options)
     check_judged(liked, disliked)
     if both := set(liked) & set(disliked):
         raise InvalidRequestError(f"The image {min(both)} is both liked and disliked: decide for one.")
     chosen = {name: value for name, value in vars(options).items() if value is not None and value != {}}
-    return ComposedQuery(reference=reference, modification=modification, liked=liked, disliked=disliked, **chosen)
+    return ComposedQuery(
+        reference=reference,
+        note=note,
+        others=others,
+        modification=modification,
+        liked=liked,
+        disliked=disliked,
+        **chosen,
+    )
 
 
 def default_options(settings: Settings) -> SearchOptions:

@@ -126,6 +126,11 @@ class Catalog(StoredReplies, StoredTurns):
         with self._read() as connection:
             return sorted(connection.scalars(select(files.c.image_id).distinct()))
 
+    def sample_ids(self, n: int) -> list[str]:
+        """The first ``n`` of :meth:`gallery_ids`: an id is a digest, so that they are a fair sample."""
+        with self._read() as connection:
+            return list(connection.scalars(select(files.c.image_id).distinct().order_by(files.c.image_id).limit(n)))
+
     def matching(self, where: Where) -> list[str]:
         """Ids of the gallery's pictures that pass a filter, sorted. Raises InvalidRequestError for a wrong filter."""
         passing = select(pictures.c.id).where(condition(where), pictures.c.id.in_(select(files.c.image_id)))

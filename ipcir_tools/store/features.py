@@ -96,6 +96,14 @@ class Features:
         """The gallery's space; the encoder's where the gallery has none yet."""
         return self._catalog.space() or self._encoder().space
 
+    def sample(self, n: int) -> list[str]:
+        """Ids of up to ``n`` pictures of the gallery, the same until it changes."""
+        return self._catalog.sample_ids(n)
+
+    def revision(self) -> str:
+        """What the gallery holds, as a text that changes with it."""
+        return str(self._catalog.revision())
+
     def texts(self, texts: Sequence[str], tally: Counter[str] | None = None) -> FloatArray:
         """Features ``[n, d]`` of texts, unit norm."""
         keys = [text_key(text) for text in texts]

@@ -18,7 +18,7 @@ from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.store.features import text_key
 from ipcir_tools.types import ImageRecord
 
-REFERENCE = np.array([1, 0], np.float32)
+REFERENCES = [np.array([1, 0], np.float32)]
 
 
 def at(cosine: float) -> np.ndarray:
@@ -36,7 +36,7 @@ def ranked(k: int, threshold: float = 0.998, cosines: dict[str, float] = COSINES
         asked.append(n)
         return [(name, 1.0) for name in list(cosines)[:n]]
 
-    found, passed = without_copies(rank, lambda ids: {id_: at(cosines[id_]) for id_ in ids}, k, REFERENCE, threshold)
+    found, passed = without_copies(rank, lambda ids: {id_: at(cosines[id_]) for id_ in ids}, k, REFERENCES, threshold)
     return [name for name, _ in found], passed, asked
 
 

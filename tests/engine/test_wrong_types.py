@@ -32,7 +32,7 @@ def photo(tmp_path) -> Path:
     return tmp_path / "pictures" / "red.png"
 
 
-@pytest.mark.parametrize("wrong", [3, b"red", ["red"], 2.5])
+@pytest.mark.parametrize("wrong", [3, b"red", {"red"}, 2.5])
 def test_a_reference_of_another_type(engine, wrong):
     with pytest.raises(InvalidRequestError, match=f"a string, a Path or a PIL image, not {type(wrong).__name__}"):
         engine.search(wrong, "in blue")

@@ -71,6 +71,14 @@ class CaptionFeatures(Features):
         """The embeddings' own, whatever pictures the catalog holds besides."""
         return self._space
 
+    def sample(self, n: int) -> list[str]:
+        """The first ``n`` entries by id."""
+        return sorted(self._captions_of)[:n]
+
+    def revision(self) -> str:
+        """A digest over all entries."""
+        return json_digest(sorted(self._captions_of))
+
     def several_captions(
         self,
         ids: Sequence[str],

@@ -27,13 +27,18 @@ class Curve:
         self._ranks: dict[float, list[int]] = {weight: [] for weight in WEIGHTS}
 
     def add(
-        self, queries: Sequence[Query], texts: Sequence[FloatArray], images: Sequence[FloatArray], rank: Rank
+        self,
+        queries: Sequence[Query],
+        texts: Sequence[FloatArray],
+        images: Sequence[FloatArray],
+        image_scale: float,
+        rank: Rank,
     ) -> None:
-        """One block: the features of the imagined text and of the reference, ``[d]`` each."""
+        """One block: the features of the imagined text and of the reference, ``[d]`` each, and their scale."""
         self._groups += [query.group for query in queries]
         stacked = np.stack(texts), np.stack(images)
         for weight in WEIGHTS:
-            probes = [Probe(vector) for vector in fuse(*stacked, weight)]
+            probes = [Probe(vector) for vector in fuse(*stacked, weight, image_scale)]
             self._ranks[weight] += [scored.main for scored in rank(probes)]
 
     def points(self, failed: Sequence[str]) -> tuple[dict[str, float], ...]:

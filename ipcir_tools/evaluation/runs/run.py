@@ -280,7 +280,7 @@ class Run:
             each = iter(probes)
             return self.ranker.rank(queries, self.scores([[next(each) for _ in range(n)] for n in counts]))
 
-        curve.add(queries, texts, images, rank)
+        curve.add(queries, texts, images, flat[0].parts.calibration.image_scale, rank)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:

@@ -1,0 +1,156 @@
+"""Measures an encoder on a gallery, without labels: the units of the composers' weights.
+
+From the features of up to :data:`SAMPLE` pictures and :data:`TEXTS` captions of the gallery; where too few captions are
+known, and making them is not cheap, :data:`STOCK_TEXTS` stand for them. The figures are kept in the catalog until the
+gallery changes, so that a ranking does not depend on what was searched for before.
+
+How well a modification is understood is read off the captions: a part of one ("with a dog") is a modification in
+small. ``heard`` is the correlation, over the sample, of the part's cosines with those of its own caption, less that
+with other captions. Measured: 0.02 to 0.06 for the demo's CLIP on the wardrobe, which has only ever read whole
+captions; 0.45 to 0.55 for a sentence encoder on CIRR's captions, 0.50 there with the stock texts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    from ipcir_tools.store.catalog import Catalog
+    from ipcir_tools.store.features import Features
+
+
+SAMPLE = 512
+"""Pictures of the sample at most."""
+LEAST_PICTURES = 4
+"""Pictures without which nothing is measured."""
+TEXTS, LEAST_TEXTS = 64, 20
+"""Captions at most, and those without which stock texts are taken."""
+STOCK_TEXTS = (
+    "a dog running on the grass",
+    "a red car parked on a street",
+    "two people sitting at a table with food",
+    "a woman in a black dress with long sleeves",
+    "a man riding a bicycle in a city",
+    "a white cat lying on a sofa",
+    "a bowl of fruit on a wooden table",
+    "a mountain lake under a blue sky with clouds",
+    "a child with a yellow umbrella in the rain",
+    "a pair of brown leather shoes with laces",
+    "a bird on a branch with green leaves",
+    "a kitchen with white cabinets and a window",
+    "a train at a station at night",
+    "a blue shirt with long sleeves and a collar",
+    "a laptop and a cup of coffee on a desk",
+    "a group of people on a beach with umbrellas",
+    "a small boat on a river near a bridge",
+    "a plate with a slice of chocolate cake",
+    "a brown horse in a field with a fence",
+    "a tall building with glass windows",
+    "a striped sweater with a round neck",
+    "a bottle of water beside a glass",
+    "a vase with pink flowers on a table",
+    "a snowy road in a forest",
+)
+
+_BORDER = re.compile(r"\s*(?:[,;:]|\band\b|(?=\b(?:with|in|on|at|near|under|beside|holding|wearing)\b))\s*")
+
+
+class Calibrator:
+    """The calibration of one encoder on one gallery. Safe for many threads."""
+
+    def __init__(
+        self, catalog: Catalog, features: Callable[[], Features], captions_are_cheap: Callable[[], bool]
+    ) -> None:
+        """``captions_are_cheap`` says whether captions of the sample may be made where too few are known."""
+        self._catalog, self._features, self._cheap = catalog, features, captions_are_cheap
+        self._lock = threading.Lock()
+        self._known: tuple[str, Calibration] | None = None
+
+    def current(self) -> Calibration:
+        """The calibration of the gallery as it is; measured where it has changed."""
+        features = self._features()
+        revision = features.revision()
+        with self._lock:
+            if self._known is None or self._known[0] != revision:
+                self._known = revision, self._stored(features, revision) or self._measured(features, revision)
+            return self._known[1]
+
+    def forget(self) -> None:
+        """Measure again at the next use, as after captions were made."""
+        with self._lock:
+            self._known = None
+            self._catalog.set_note(_note(self._features()), "")
+
+    def _stored(self, features: Features, revision: str) -> Calibration | None:
+        found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
+        if found.pop("revision", None) != revision:
+            return None
+        return Calibration(**found, sample=_sample(features)[1])
+
+    def _measured(self, features: Features, revision: str) -> Calibration:
+        ids, pictures = _sample(features)
+        if len(ids) < LEAST_PICTURES:
+            return UNCALIBRATED
+        captions = features.known_captions(ids)
+        if len(captions) < LEAST_TEXTS and len(ids) >= LEAST_TEXTS and self._cheap():
+            captions = features.captions(ids[:TEXTS])
+        own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
+        found = measure(pictures, own if len(own) >= LEAST_TEXTS else STOCK_TEXTS, features.texts)
+        source = f"{len(own)} captions" if len(own) >= LEAST_TEXTS else f"{len(STOCK_TEXTS)} stock texts"
+        figures: dict[str, Any] = {**found, "source": f"{source} and {len(ids)} pictures of the gallery"}
+        self._catalog.set_note(_note(features), json.dumps({"revision": revision, **figures}))
+        return Calibration(**figures, sample=pictures)
+
+
+def measure(
+    pictures: FloatArray, texts: Sequence[str], encode: Callable[[Sequence[str]], FloatArray]
+) -> dict[str, float]:
+    """``image_spread``, ``text_spread`` and ``heard``, from features ``[n, d]`` of pictures and texts as captions."""
+    pairs = [(i, part) for i, text in enumerate(texts) for part in parts_of(text)]
+    whole = encode(texts) @ pictures.T
+    among = pictures @ pictures.T
+    np.fill_diagonal(among, np.nan)  # a picture's cosine with itself is no part of the spread
+    return {
+        "image_spread": float(np.nanstd(among, axis=1).mean()),
+        "text_spread": float(whole.std(axis=1).mean()),
+        "heard": _heard(encode([part for _, part in pairs]) @ pictures.T, whole, [i for i, _ in pairs])
+        if pairs
+        else 0.0,
+    }
+
+
+def parts_of(caption: str) -> list[str]:
+    """The parts of a caption after its first, of two words and more: what a modification could add."""
+    return [part for part in _BORDER.split(caption.lower().rstrip(" ."))[1:] if len(part.split()) > 1]
+
+
+def _heard(parts: FloatArray, whole: FloatArray, own: Sequence[int]) -> float:
+    """Mean correlation of ``parts`` ``[p, n]`` with their own row of ``whole`` ``[t, n]``, less that with others."""
+    found = _standardised(parts) @ _standardised(whole).T
+    with_own = found[np.arange(len(own)), own]
+    others = (found.sum(axis=1) - with_own) / max(found.shape[1] - 1, 1)
+    return float((with_own - others).mean())
+
+
+def _standardised(rows: FloatArray) -> FloatArray:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def _sample(features: Features) -> tuple[list[str], FloatArray]:
+    ids = features.sample(SAMPLE)
+    known = features.images(ids)
+    return ids, np.stack([known[id_] for id_ in ids]) if ids else np.zeros((0, 0), np.float32)
+
+
+def _note(features: Features) -> str:
+    return f"calibration:{features.space}"
