@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.chains.composition import chain
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.cli import main
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.demo.experiments import likeness, play_dialogues
 from ipcir_tools.demo.world.garments import Garment, Scene
@@ -41,6 +43,7 @@ def engine(tmp_path):
         texts = {text_key(text): normalise(np.array(row, np.float32)) for text, row in TEXTS.items()}
         opened.catalog.put_features(texts, "hand/3d")
         opened.components.captioner_id = "hand"
+        opened.components.calibrator = SimpleNamespace(current=lambda: UNCALIBRATED)  # features by hand as they are
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a thing"), "hand")
         opened.components.imagine = RunnableLambda(
             lambda asked: Imagination(
