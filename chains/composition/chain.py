@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -93,7 +93,8 @@ def compose_all(
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
     ``imagine`` replaces the imagination of ``models``. A trace shows each part by its name, then each composer.
-    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available.
+    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available, and
+    EmptyGalleryError where the captions of the gallery are.
     """
     work, features = _Work(config), models.features
     composers = [effective_composer(request) for request in requests]
@@ -161,7 +162,9 @@ def _parts(
 ) -> Parts:
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
-    features = {part: np.stack(rows) if part in ROWS else _mean(rows, nothing) for part, rows in made.items()}
+    features: dict[str, Any] = {
+        part: np.stack(rows) if part in ROWS else _mean(rows, nothing) for part, rows in made.items()
+    }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     weight = own if request.weight is None else request.weight
     return Parts(
@@ -191,7 +194,9 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
-    return made
+    lookup = context.models.features.gallery_captions
+    needing = {i for i, job in enumerate(made) if "gallery_captions" in job.composer.needs}
+    return [job.with_part("gallery_captions", lookup) if i in needing else job for i, job in enumerate(made)]
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:
