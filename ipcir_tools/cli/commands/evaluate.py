@@ -63,7 +63,7 @@ def benchmark(
 
     Pictures and what is made of them are kept in ~/.ipcir/eval/NAME, unless --home names another folder.
     """
-    choice = part.choose(bench)
+    choice = part.choose(bench, dialogues=True)
     names = composers_of(shown.composers)
     from ipcir_tools.files import check_outputs
 
@@ -72,7 +72,7 @@ def benchmark(
     with engine_for(options, home=home, models=options.models or choice.entry.models) as (engine, progress):
         from ipcir_tools.evaluation.reports.html import report_html
         from ipcir_tools.evaluation.reports.page import thumbnails
-        from ipcir_tools.evaluation.runs.evaluate import summarise
+        from ipcir_tools.evaluation.runs.evaluate import measure, summarise
         from ipcir_tools.evaluation.runs.run import run_on
         from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 
@@ -80,7 +80,7 @@ def benchmark(
         if submission:
             check_submission(loaded)
         run = run_on(engine, loaded, names, top=DEPTH if submission else shown.k, progress=progress)
-        measured = run.measure()
+        measured = measure(run)
         report = summarise(run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
         written = shown.write(report, lambda: report_html(report, small))
