@@ -106,7 +106,7 @@ class DialogueNodes:
     # --- the search
 
     def caption(self, state: DialogueState, config: RunnableConfig) -> Update:
-        """The query, its pictures by id, and the caption of the reference where the imagination will need it."""
+        """The query, its pictures by id, and the captions of the references where the imagination will need them."""
         query, pixels = self._prepare(state)
         features, tally = self._engine.components.features, Counter[str]()
         began = time.perf_counter()
@@ -116,9 +116,11 @@ class DialogueNodes:
         update |= {"liked": [*query.liked], "disliked": [*query.disliked]}
         update |= {"reference": (references_json(query) or query.reference) if state.get("reference") else None}
         needed = "imagined" in effective_composer(request_of(query, self._turns(state))).needs
-        if query.reference and (needed or query.reference in pixels):
+        references = [each.id for each in query.references]
+        if references and (needed or pixels.keys() & references):
             _report("caption", reference=query.reference)
-            update["caption"] = features.captions([query.reference], pixels, tally=tally)[query.reference]
+            captions = features.captions(references, pixels, tally=tally)
+            update["caption"], *update["other_captions"] = [captions[id_] for id_ in references]
         counts = {"image_encodes": tally["images"], "captions_made": tally["captions"]}
         return update | {"work": add_work(state, counts, caption=time.perf_counter() - began)}
 
@@ -148,7 +150,7 @@ class DialogueNodes:
         request = request_of(query, self._turns(state))
         if "imagined" not in effective_composer(request).needs:
             return {"start": ANYTHING} if query.modification and query.reference is None else {}
-        to_do = imagine_request(request, state.get("caption") or "")
+        to_do = imagine_request(request, state.get("caption") or "", state.get("other_captions") or ())
         if not isinstance(to_do, ImagineRequest):
             return {}
         _report("imagine", caption=to_do.caption, modification=to_do.modification)

@@ -39,6 +39,8 @@ class DialogueState(DialogueInput, total=False):
     modification: str
     query: dict[str, Any] | None
     caption: str | None
+    other_captions: list[str]
+    """Captions of the further references, in order."""
     imagined: dict[str, Any] | None
     start: str | None
     """What the words change: the caption, or the target before. None where there are no new words."""
@@ -61,6 +63,7 @@ NEW_ROUND: dict[str, Any] = {
     "modification": "",
     "query": None,
     "caption": None,
+    "other_captions": [],
     "imagined": None,
     "start": None,
     "work": {"seconds": {}, "counts": {}},

@@ -181,7 +181,8 @@ def test_it_understands_the_lines_of_the_chat(engine, dialogue, line, base, like
          "with the colour of the second picture, longer"),
     ],
 )  # fmt: skip
-def test_lines_combine_pictures(engine, dialogue, line, named, words):
+def test_lines_combine_pictures(engine, line, named, words):
+    dialogue = build_dialogue(engine, ask=False, checkpointer=InMemorySaver())
     first = dialogue.invoke(says("in blue", reference=RED), THREAD)
     ids = {hit["rank"]: hit["id"] for hit in first["result"]["hits"]} | {None: RED}
     state = dialogue.invoke(says(line), THREAD)
@@ -192,7 +193,8 @@ def test_lines_combine_pictures(engine, dialogue, line, named, words):
     assert json.loads(json.dumps(plain)) == plain
 
 
-def test_ranks_that_no_hit_has_stay_words(engine, dialogue):
+def test_ranks_that_no_hit_has_stay_words(engine):
+    dialogue = build_dialogue(engine, ask=False, checkpointer=InMemorySaver())
     line = "with the collar of 90"
     for given in ({"reference": RED}, {}):  # before the first search, and after it
         state = dialogue.invoke(says(line, **given), THREAD)
@@ -208,7 +210,8 @@ def test_a_part_of_a_picture_needs_another_picture(dialogue):
     )
 
 
-def test_several_pictures_may_come_in_the_message(engine, dialogue):
+def test_several_pictures_may_come_in_the_message(engine):
+    dialogue = build_dialogue(engine, ask=False, checkpointer=InMemorySaver())
     blocks = [
         {"type": "image", "base64": base64.b64encode(png(colour, 7)).decode(), "mime_type": "image/png"}
         for colour in ("pink", "blue")
@@ -528,8 +531,12 @@ async def test_many_dialogues_run_at_a_time(dialogue):
         ({"messages": []}, "send a user message"),
         ({"messages": [AIMessage("hello")]}, "send a user message"),
         (
-            {"messages": [HumanMessage([{"type": "image", "base64": "AAAA", "mime_type": "image/png"}] * 2)]},
-            "2 pictures",
+            {
+                "messages": [
+                    HumanMessage(["in blue", *[{"type": "image", "base64": "AAAA", "mime_type": "image/png"}] * 5])
+                ]
+            },
+            "4 references at most, not 5",
         ),
         (
             {"messages": [HumanMessage(["in blue", {"type": "image", "url": "https://example.com/a.png"}])]},
