@@ -1,6 +1,9 @@
 """Reference + modification (+ the turns before) -> the probe: caption, imagine, encode, compose.
 
 Many requests are composed as cheaply as one: captions, imaginations and features are each made in one batch.
+
+Of several references every composer is given the mean of their features, and of their captions' features, normalised;
+what a note singles out of one reference is the imagination's to read.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -90,7 +93,8 @@ def compose_all(
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
     ``imagine`` replaces the imagination of ``models``. A trace shows each part by its name, then each composer.
-    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available.
+    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available, and
+    EmptyGalleryError where the captions of the gallery are.
     """
     work, features = _Work(config), models.features
     composers = [effective_composer(request) for request in requests]
@@ -116,9 +120,10 @@ def compose_all(
 
 def _needed_images(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
     """The pictures whose features are needed: references, and what was liked or disliked."""
-    wanted = [r.reference for r, c in zip(requests, composers, strict=True) if "reference" in c.needs]
+    pairs = zip(requests, composers, strict=True)
+    wanted = [id_ for request, composer in pairs if "reference" in composer.needs for id_ in request.references]
     judged = [id_ for request in requests for id_ in (*request.liked, *request.disliked)]
-    return [id_ for id_ in dict.fromkeys([*wanted, *judged]) if id_ is not None]
+    return list(dict.fromkeys([*wanted, *judged]))
 
 
 def _with_texts(
@@ -157,16 +162,23 @@ def _parts(
 ) -> Parts:
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
-    features = {part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()}
+    features: dict[str, Any] = {
+        part: np.stack(rows) if part in ROWS else _mean(rows, nothing) for part, rows in made.items()
+    }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     weight = own if request.weight is None else request.weight
     return Parts(
         weight=weight,
         calibration=calibration,
         kept=1.0,
-        reference=images.get(request.reference or "") if "reference" in composer.needs else None,
+        reference=_mean([images[id_] for id_ in request.references]) if "reference" in composer.needs else None,
         **features,
     )
+
+
+def _mean(rows: Sequence[FloatArray], otherwise: FloatArray | None = None) -> FloatArray | None:
+    """One feature as it is, several as their normalised mean."""
+    return pool(np.stack(rows)) if rows[1:] else rows[0] if rows else otherwise
 
 
 def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) -> list[Job]:
@@ -182,7 +194,9 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
-    return made
+    lookup = context.models.features.gallery_captions
+    needing = {i for i, job in enumerate(made) if "gallery_captions" in job.composer.needs}
+    return [job.with_part("gallery_captions", lookup) if i in needing else job for i, job in enumerate(made)]
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:

@@ -19,7 +19,7 @@ class Row(Value):
     """One composer's line. ``scored + failed`` is the number of queries, unless it was not run."""
 
     composer: str
-    parameters: dict[str, int | float]
+    parameters: dict[str, int | float | str]
     """As they were set, by name; empty where it has none."""
     weight: float | None
     """Weight of the text; None where nothing is fused by it."""
