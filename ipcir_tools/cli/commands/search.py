@@ -63,7 +63,7 @@ def search(
     """
     named = [reference, *(references or ())]
     if not (modification.strip() or references):
-        raise InvalidRequestError("The modification is missing: say what should be different, such as 'in blue'.")
+        raise InvalidRequestError("The modification is empty: say what should be different, such as 'in blue'.")
     with engine_for(options) as (engine, _):
         check_sheet_of(engine, sheet, *reference_names(named))
         result = engine.search(noted_references(engine, named), modification, flags.options())
