@@ -67,6 +67,8 @@ class DialogueReport(Value):
     dialogues: int
     gallery: int
     composer: str
+    verified: int
+    """How many first hits of each round the captioner scored again."""
     imaginer: str
     fallbacks: int
     """Imaginations that the rules made because the model failed."""
@@ -105,6 +107,7 @@ def run_dialogues(
         dialogues=len(cases),
         gallery=engine.catalog.size(),
         composer=engine.settings.composer,
+        verified=simulation.verified,
         imaginer=(engine.settings.llm or "rules"),
         fallbacks=origins.count("fallback"),
     )
@@ -118,6 +121,7 @@ def report_json(report: DialogueReport) -> dict[str, Any]:
         "gallery": report.gallery,
         "edits_so_far": _rounds_json(report.so_far),
         "composer": report.composer,
+        "verified": report.verified,
         "imaginer": report.imaginer,
         "fallbacks": report.fallbacks,
     }
@@ -149,7 +153,12 @@ class _Simulation:
     def __init__(self, engine: Engine, likeness: Likeness) -> None:
         self._settings = engine.settings
         self._likeness = likeness
-        self._run = catalog_run(engine.components)
+        self._run = catalog_run(engine.components, verify=engine.settings.verify)
+
+    @property
+    def verified(self) -> int:
+        """How many first hits of each round are verified."""
+        return self._run.verified
 
     def run(self, cases: Sequence[DialogueCase], *, feedback: bool, progress: Progress | None) -> list[_State]:
         states = [_State(case) for case in cases]
@@ -206,7 +215,14 @@ class _Simulation:
             parent = each.path[-1].id if each.path else None
             imagined = made.imagination.target if made.imagination else None
             each.path.append(Turn(id=f"t{len(each.path)}", parent=parent, query=query, imagined=imagined, created=""))
-        return self._run.scores([[made.probe] for made in composed])
+        scores = self._run.scores([[made.probe] for made in composed])
+        if not self._run.verified:
+            return scores
+        asked = [
+            Query("", query.reference or "", query.modification, (), left_out=request.left_out)
+            for query, request in zip(queries, requests, strict=True)
+        ]
+        return self._run.verified_scores(asked, composed, scores)
 
     def _ranks(self, active: Sequence[_State], scores: FloatArray, number: int) -> list[int]:
         return [scored.main for scored in self._run.ranker.rank([each.query(number) for each in active], scores)]
