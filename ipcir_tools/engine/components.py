@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
     from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
     from ipcir_tools.composers.calibration import Calibration
+    from ipcir_tools.engine.verifier import Verifier
     from ipcir_tools.models.captioner import Captioner
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.models.image_generator import ImageGenerator
@@ -92,6 +93,18 @@ class Components:
         from ipcir_tools.models.loading import captioner_id
 
         return captioner_id(self.models.captioner, self.settings)
+
+    @property
+    def loaded_captioner(self) -> Captioner | None:
+        """The captioner where it is loaded already."""
+        return vars(self).get("captioner")
+
+    @locked_property
+    def verifier(self) -> Verifier:
+        """Verification by the captioner: for the hits of a turn, and for many candidates at once."""
+        from ipcir_tools.engine.verifier import Verifier
+
+        return Verifier(self)
 
     @locked_property
     def imagine(self) -> Runnable[ImagineRequest, Imagination]:

@@ -191,7 +191,9 @@ class Engine:
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
         """The query of the turn after ``path``, or of a new search where it is empty."""
-        return prepare_query(path, request, self.catalog, self.settings)
+        prepared = prepare_query(path, request, self.catalog, self.settings)
+        self._turns.check(prepared[0])
+        return prepared
 
     def answer(
         self,

@@ -37,12 +37,14 @@ class HitRanker:
     def __init__(self, components: Components, gallery: Gallery) -> None:
         self._components, self._gallery = components, gallery
 
-    def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> tuple[tuple[Hit, ...], int]:
-        """The hits without the references, their near copies and what was just judged; and the number of copies."""
+    def hits(
+        self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int
+    ) -> tuple[tuple[Hit, ...], int]:
+        """``amount`` hits without references, near copies and what was just judged; and the number of copies."""
         references = self._known([each.id for each in query.references])  # one that was not needed is not made here
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
-        k, threshold = max(query.k, query.rerank), self._components.settings.duplicates
-        ranking, copies = without_copies(rank, self._known, k, [*references.values()], threshold)
+        threshold = self._components.settings.duplicates
+        ranking, copies = without_copies(rank, self._known, amount, [*references.values()], threshold)
         return self._described(ranking, composed.image, composed.text), copies
 
     def fused_hits(self, weights: Mapping[str, float], k: int | None, where: Where | None) -> tuple[Hit, ...]:

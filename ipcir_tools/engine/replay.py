@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ipcir_tools.engine.verification import verified_amount
 from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -84,9 +85,12 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
 
 
 def _query_again(components: Components, stored: Turn) -> ComposedQuery:
-    """The stored query; reranked only where the turn was, and by the same model."""
+    """The stored query; reranked only where the turn was, and by the same model; as many hits verified as there."""
     same = stored.models.get("reranker", "").startswith(f"{components.reranker} (")
-    return stored.query if same else stored.query.model_copy(update={"rerank": 0})
+    changed: dict[str, Any] = {} if same else {"rerank": 0}
+    if stored.query.verify == "auto":
+        changed["verify"] = verified_amount(stored.models.get("verifier"))
+    return stored.query.model_copy(update=changed)
 
 
 def differing(stored: Turn, again: Turn, members: Collection[str]) -> list[TurnDifference]:

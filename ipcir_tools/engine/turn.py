@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ipcir_tools.engine.verification import HitVerifier, VerifiedHits
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
@@ -28,10 +29,15 @@ if TYPE_CHECKING:
 
 
 class TurnMaker:
-    """Answers queries: composes, ranks, reranks, and describes how the answer was made."""
+    """Answers queries: composes, ranks, verifies, reranks, and describes how the answer was made."""
 
     def __init__(self, components: Components, ranker: HitRanker, background: Background) -> None:
         self._components, self._ranker, self._background = components, ranker, background
+        self._verification = HitVerifier(components)
+
+    def check(self, query: ComposedQuery) -> None:
+        """Raises InvalidRequestError where the query asks for what these models can never do."""
+        self._verification.check(query)
 
     def answer(
         self,
@@ -54,11 +60,14 @@ class TurnMaker:
         request = request_of(query, path, pixels)
         composed = composed or self._components.compose.invoke(request, config)
         searching = time.perf_counter()
-        found, copies = self._ranker.hits(query, request, composed)
+        amount = self._verification.amount(query, request, composed)
+        found, copies = self._ranker.hits(query, request, composed, max(query.k, amount, query.rerank))
+        verifying = time.perf_counter()
+        verified = self._verification.verify(query, amount, found, request, composed, config)
         judging = time.perf_counter()
         imagined = composed.imagination
-        judged = self._reranked(query, found, request, imagined, config)
-        ended, counts = time.perf_counter(), Counter(composed.counts)
+        judged = self._reranked(query, verified.hits, request, imagined, config)
+        ended, counts = time.perf_counter(), Counter({**composed.counts, **verified.counts})
         surprise = None
         if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
             surprise = self._background.surprise([hit.text_score for hit in judged.hits], counts, encode=not path)
@@ -73,13 +82,15 @@ class TurnMaker:
             imagined=imagined.target if imagined else None,
             hits=judged.hits,
             prompt=prompt_behind(imagined, path),
-            models=self._models_used(composed, judged),
+            models=self._models_used(composed, verified, judged),
             created=datetime.now(UTC).isoformat(),
         )
-        timings = {**composed.timings, "search": judging - searching, "total": time.perf_counter() - began}
+        timings = {**composed.timings, "search": verifying - searching, "total": time.perf_counter() - began}
+        if amount:
+            timings["verify"] = judging - verifying
         if query.rerank:
             timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
-        warnings = (*(imagined.warnings if imagined else ()), *judged.warnings)
+        warnings = (*(imagined.warnings if imagined else ()), *verified.warnings, *judged.warnings)
         return SearchResult(
             turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
         )
@@ -103,7 +114,7 @@ class TurnMaker:
         from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
 
         if not query.rerank:
-            return RerankResult(hits)
+            return RerankResult(hits[: query.k])
         words = request.words
         to_judge = RerankRequest(
             hits=hits[: query.rerank],
@@ -119,12 +130,14 @@ class TurnMaker:
             judged = RerankResult(to_judge.hits, warnings=(f"{error}; {ORDER_UNCHANGED}",))
         return replace(judged, hits=(*judged.hits, *hits[query.rerank :])[: query.k])
 
-    def _models_used(self, composed: Composed, judged: RerankResult) -> dict[str, str]:
+    def _models_used(self, composed: Composed, verified: VerifiedHits, judged: RerankResult) -> dict[str, str]:
         """The models behind one composition and the order of its hits, by part."""
         used = {"encoder": self._components.features.space}
         if composed.imagination is not None:
             used["captioner"] = self._components.captioner_id
             used["imaginer"] = self._imaginer_of(composed.imagination)
+        if verified.verifier is not None:
+            used["verifier"] = verified.verifier
         if judged.prompt is not None:
             used["reranker"] = f"{self._components.reranker} ({judged.prompt})"
         return used

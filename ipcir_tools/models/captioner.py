@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.pixels import crop_extreme
@@ -28,6 +29,9 @@ MAX_CHARS = 400
 EMPTY = "a picture"
 """In place of an empty caption: later steps need some text, and this one is never false."""
 
+
+VisionFeatures = NDArray[np.floating[Any]]
+"""What texts are scored against: ``[l, d]`` for one image, float32 as made, or float16 where it is kept."""
 
 CaptionBatch = list[tuple[int, list[str] | ModelUnavailableError]]
 """Captions that were made together: the index of an image with its captions, or the error in their place."""
@@ -76,14 +80,14 @@ class Captioner(ABC):
                 captions[index] += made
         return captions
 
-    def encode_images(self, images: Sequence[Image.Image]) -> list[FloatArray]:
+    def encode_images(self, images: Sequence[Image.Image]) -> list[VisionFeatures]:
         """What texts are scored against, ``[l, d]`` float32 for each image: the expensive part, worth keeping.
 
         Raises InvalidRequestError for a captioner without likelihoods, and so do the two methods below.
         """
         raise no_likelihoods(self.id)
 
-    def pair_log_likelihood(self, features: Sequence[FloatArray], texts: Sequence[str]) -> FloatArray:
+    def pair_log_likelihood(self, features: Sequence[VisionFeatures], texts: Sequence[str]) -> FloatArray:
         """``[p]`` float32, in nats: how likely each text is, given the image whose ``features`` are in its place.
 
         The sum of the log-probabilities of the text's tokens and of the end that follows them, by teacher forcing. A

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ipcir_tools.models.captioner import VisionFeatures
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def token_ids(decoder: TextDecoder, tokenizer: Any, texts: Sequence[str]) -> lis
 
 
 def score_pairs(
-    decoder: TextDecoder, features: Sequence[FloatArray], rows: Sequence[Sequence[int]], batch_size: int, to: Any
+    decoder: TextDecoder, features: Sequence[VisionFeatures], rows: Sequence[Sequence[int]], batch_size: int, to: Any
 ) -> FloatArray:
     """The log-likelihood ``[p]`` in nats of each row of tokens, from start to end, given the features beside it.
 

@@ -23,10 +23,11 @@ identity and a slash; a captioner's ``id`` is its identity.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
-from ipcir_tools.models.registry import ModelKind, Provider
+from ipcir_tools.models.registry import OWN, ModelKind, Provider
 from ipcir_tools.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -166,6 +167,18 @@ def captioner_id(name: str, settings: Settings | None = None) -> str:
     model.
     """
     return CAPTIONERS.identity(name, settings or load_settings())
+
+
+def captioner_factory(name: str) -> Any:
+    """What makes a captioner of this package, not called; None for one of another package, which is not imported."""
+    provider, _ = CAPTIONERS.find(name)
+    return provider.load_factory() if provider.distribution == OWN else None
+
+
+def is_local_captioner(name: str) -> bool:
+    """Whether the name is a folder of a saved model on this machine."""
+    prefix, _, rest = name.partition(":")
+    return prefix == "transformers" and Path(rest).expanduser().is_dir()
 
 
 def load_encoder(

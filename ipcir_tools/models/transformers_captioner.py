@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
-from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner
+from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner, VisionFeatures
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.likelihood import TextDecoder, score_pairs, text_decoder, token_ids
 from ipcir_tools.text import json_digest
@@ -82,18 +82,18 @@ class TransformersCaptioner(BatchCaptioner):
         texts = self._decoded(rows.tolist())
         return [texts[start : start + n] for start in range(0, len(texts), n)]
 
-    def encode_images(self, images: Sequence[Image.Image]) -> list[FloatArray]:
+    def encode_images(self, images: Sequence[Image.Image]) -> list[VisionFeatures]:
         """The vision model's features ``[l, d]`` float32 of each image; BLIP-base's are 577 patches of 768."""
         import torch
 
-        features: list[FloatArray] = []
+        features: list[VisionFeatures] = []
         for start in range(0, len(images), self.batch_size):
             pixels = self._pixels([crop_extreme(image) for image in images[start : start + self.batch_size]])
             with self._lock, torch.inference_mode():
                 features.extend(self._loaded.decoder.image_features(pixels).float().cpu().numpy())
         return features
 
-    def pair_log_likelihood(self, features: Sequence[FloatArray], texts: Sequence[str]) -> FloatArray:
+    def pair_log_likelihood(self, features: Sequence[VisionFeatures], texts: Sequence[str]) -> FloatArray:
         """``[p]`` float32, in nats: how likely each text is, given the features in its place."""
         import torch
 

@@ -1,0 +1,139 @@
+"""The step of a turn that scores its first hits again by what they show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ipcir_tools.engine.verified_order import verified_order
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.types import ComposedQuery, Hit
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from PIL import Image
+
+    from ipcir_tools.chains.composition.chain import Composed
+    from ipcir_tools.chains.composition.requests import ComposeRequest
+    from ipcir_tools.engine.components import Components
+
+
+BY_CHAT_MODEL = "llm:"
+"""How a verification by a chat model's checks is written: ``llm:5``."""
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """The first hits of a search, best first, and how the search was made."""
+
+    hits: tuple[Hit, ...]
+    request: ComposeRequest
+    composed: Composed
+    asked: bool = True
+    """Whether the query names the number of hits; what ``auto`` cannot do is no warning."""
+
+    @property
+    def description(self) -> str:
+        """The text that describes the target: the imagined one, or the words of a search by words; else empty."""
+        if self.composed.imagination is not None:
+            return self.composed.imagination.target.description
+        return self.request.text if self.request.reference is None else ""
+
+
+@dataclass(frozen=True)
+class VerifiedHits:
+    """The same hits in their new order with ``verified``, or unchanged, and how the order was made."""
+
+    hits: tuple[Hit, ...]
+    verifier: str | None = None
+    """What verified the hits; None where they are unchanged."""
+    warnings: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class HitVerifier:
+    """Verifies the hits of a query as it asks: by the captioner, or by a chat model."""
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+
+    def check(self, query: ComposedQuery) -> None:
+        """Raises InvalidRequestError for a captioner without likelihoods, where the query asks for them."""
+        if isinstance(query.verify, int) and query.verify:
+            try:
+                self._components.verifier.require()
+            except ModelUnavailableError:
+                return  # the search itself says so, or goes on without it
+
+    def amount(self, query: ComposedQuery, request: ComposeRequest, composed: Composed) -> int:
+        """How many of the first hits are verified."""
+        if query.verify == "auto":
+            described = VerifyRequest((), request, composed).description
+            return self._components.verifier.auto_amount() if described else 0
+        return int(str(query.verify).removeprefix(BY_CHAT_MODEL))
+
+    def verify(
+        self,
+        query: ComposedQuery,
+        amount: int,
+        hits: tuple[Hit, ...],
+        request: ComposeRequest,
+        composed: Composed,
+        config: RunnableConfig | None = None,
+    ) -> VerifiedHits:
+        """All ``hits``, the first ``amount`` of them in their new order."""
+        if not amount or not hits:
+            return VerifiedHits(hits)
+        first = VerifyRequest(hits[:amount], request, composed, asked=query.verify != "auto")
+        by_chat_model = str(query.verify).startswith(BY_CHAT_MODEL)
+        found = self._checked(first, config) if by_chat_model else self._by_captioner(first)
+        return replace(found, hits=(*found.hits, *hits[amount:]))
+
+    def _checked(self, first: VerifyRequest, config: RunnableConfig | None) -> VerifiedHits:
+        """The hits ordered by a chat model's true/false checks."""
+        return _unchanged(first, "verification by a chat model is not available")
+
+    def _by_captioner(self, first: VerifyRequest) -> VerifiedHits:
+        """The hits ordered by the likelihood of the description under the captioner."""
+        text, verifier = first.description, self._components.verifier
+        if not text:
+            return _unchanged(first, "no text describes the target, so that the hits were not verified")
+        pixels: Mapping[str, Image.Image] = first.request.pixels
+        try:
+            values = verifier.log_likelihoods([(hit.id, text) for hit in first.hits], pixels)
+        except (ModelUnavailableError, InvalidRequestError) as error:
+            verifier.set_unavailable()
+            return _unchanged(first, str(error))
+        spread = self._components.calibration.spread(first.composed.probe)
+        missing = values.count(None)
+        gone = f"{missing} of {len(values)} hits could not be opened to be verified, and kept their places"
+        return VerifiedHits(
+            reordered(first.hits, values, spread),
+            f"{self._components.captioner_id} ({len(values)} hits)",
+            (gone,) if missing else (),
+            {"verified": len(values) - missing},
+        )
+
+
+def verified_amount(verifier: str | None) -> int:
+    """How many hits a turn's ``verifier`` scored, by its name in ``Turn.models``; 0 for None."""
+    found = re.search(r"\((\d+) hits\)$", verifier or "")
+    return int(found[1]) if found else 0
+
+
+def reordered(hits: tuple[Hit, ...], values: list[float | None], spread: float) -> tuple[Hit, ...]:
+    """Hits in the order of their scores and log-likelihoods, with new ranks; see :func:`verified_order`."""
+    order = verified_order([hit.score for hit in hits], values, spread)
+    return tuple(
+        hits[place].model_copy(update={"rank": hit.rank, "verified": values[place]})
+        for hit, place in zip(hits, order, strict=True)
+    )
+
+
+def _unchanged(first: VerifyRequest, reason: str) -> VerifiedHits:
+    """The hits as they were, with the reason as a warning where the query asked for it."""
+    from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
+
+    return VerifiedHits(first.hits, warnings=(f"{reason}; {ORDER_UNCHANGED}",) if first.asked else ())
