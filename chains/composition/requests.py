@@ -82,7 +82,7 @@ def request_of(
 ) -> ComposeRequest:
     """The request of a query that builds on the turns of ``path``, root first.
 
-    What was said of other references is history: a change of any of them, or of a note, counts as a new start.
+    Where one of the references changes, or its note, what was said before is history; further ones only add to it.
     """
     history: list[Step] = []
     picked = 0
@@ -90,9 +90,10 @@ def request_of(
     liked: dict[str, float] = {}
     disliked: dict[str, float] = {}
     for each, imagined in [*((turn.query, turn.imagined) for turn in path), (query, None)]:
-        if each.references != references:
-            references, picked = each.references, len(history)
+        if each.references != references and not _are_more(each.references, references):
+            picked = len(history)
             liked, disliked = {}, {}
+        references = each.references
         if each.modification:
             liked, disliked = _fade(liked), _fade(disliked)
             history.append(Step(each.modification, imagined))
@@ -113,6 +114,11 @@ def request_of(
         pixels=pixels or {},
         imagination=imagination,
     )
+
+
+def _are_more(references: Sequence[NotedReference], before: Sequence[NotedReference]) -> bool:
+    """Whether all references of before are still there, and others after them."""
+    return bool(before) and tuple(references[: len(before)]) == tuple(before)
 
 
 def _fade(weights: dict[str, float]) -> dict[str, float]:

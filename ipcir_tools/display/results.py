@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ipcir_tools.engine.confidence import is_poor
 from ipcir_tools.text import TEXT_LIMIT, quote
-from ipcir_tools.types import Hit, ImaginedTarget, Judgement, SearchResult, Turn
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn
 
 CAPTION_LIMIT = 90
 NAME_LIMIT = 40
@@ -68,12 +68,17 @@ def imagined_json(imagined: ImaginedTarget | None) -> dict[str, Any] | None:
 def result_json(result: SearchResult) -> dict[str, Any]:
     """A search result as plain JSON values, in the shape that the command line and the tools share.
 
-    ``liked`` and ``disliked`` are there with feedback, ``near_copies`` where some were left out, and ``unusual``, the
-    surprise of the result, where no hit is a good match.
+    ``references``, with what is meant of each, is there where they are several or noted, ``liked`` and ``disliked``
+    with feedback, ``near_copies`` where some were left out, and ``unusual``, the surprise of the result, where no hit
+    is a good match.
     """
     turn = result.turn
     unusual = round(result.surprise, 3) if result.surprise is not None and is_poor(result.surprise) else None
-    feedback = {"liked": list(turn.query.liked), "disliked": list(turn.query.disliked)}
+    lists = {
+        "references": references_json(turn.query),
+        "liked": list(turn.query.liked),
+        "disliked": list(turn.query.disliked),
+    }
     return {
         "turn": turn.id,
         "parent": turn.parent,
@@ -84,10 +89,17 @@ def result_json(result: SearchResult) -> dict[str, Any]:
         "hits": [hit_json(hit) for hit in turn.hits],
         "timings": {part: round(seconds, 4) for part, seconds in result.timings.items()} | result.counts,
         "warnings": list(result.warnings),
-        **{name: ids for name, ids in feedback.items() if ids},
+        **{name: items for name, items in lists.items() if items},
         **({"near_copies": result.near_copies} if result.near_copies else {}),
         **({} if unusual is None else {"unusual": unusual}),
     }
+
+
+def references_json(query: ComposedQuery) -> list[dict[str, str]]:
+    """The references as plain JSON values, as a search takes them; none where a single one is meant as a whole."""
+    if not (query.others or query.note):
+        return []
+    return [{"reference": each.id, "note": each.note} for each in query.references]
 
 
 def result_from_json(document: Mapping[str, Any], turn: Turn) -> SearchResult:
@@ -108,7 +120,8 @@ def result_notes(result: SearchResult) -> list[str]:
             f"no good match: {result.surprise:.0%} of known captions fit their picture better than any hit fits"
         )
     if n := result.near_copies:
-        notes.append(f"{n} near-{'copy' if n == 1 else 'copies'} of the reference left out")
+        of = "s" if result.turn.query.others else ""
+        notes.append(f"{n} near-{'copy' if n == 1 else 'copies'} of the reference{of} left out")
     return notes
 
 
@@ -156,8 +169,9 @@ def _query_parts(turn: Turn, limits: TextLimits) -> list[str]:
     """The query of a turn, part by part."""
     query = turn.query
     parts = [f"after {turn.parent}"] if turn.parent else []
-    if query.reference is not None:
-        parts.append(f"reference {query.reference}")
+    for each in query.references:
+        note = f" note {quote(each.note, limits.name)}" if each.note else ""
+        parts.append(f"reference {each.id}{note}")
     if query.modification:
         parts.append(f"{'modification' if query.reference else 'text'} {quote(query.modification, limits.text // 2)}")
     feedback = (("liked", query.liked), ("disliked", query.disliked))

@@ -120,7 +120,7 @@ def _refinement(parent: Turn, request: TurnRequest, names: _Names, settings: Set
         raise InvalidRequestError(
             f"The turn starts from {ids} already: say what should be different, or start over with a new search."
         )
-    text = text or (words_of_notes(references) if given is not None else "")
+    text = text or words_of_notes(references, before=last.references)
     return _query(
         references,
         checked_text(text) if text else "",

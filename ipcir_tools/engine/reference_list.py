@@ -7,21 +7,21 @@ collar"}]``. Both are understood everywhere, and a single reference needs no lis
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from ipcir_tools.engine.references import Reference
 from ipcir_tools.engine.validation import checked_note
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import NotedReference
 
-References = Reference | Mapping[str, Any] | Sequence[Reference | tuple[Reference, str] | Mapping[str, Any]]
-"""A reference, or up to :data:`MAX_REFERENCES` of them, each with a note where it is written as ``(reference, note)``
-or ``{"reference": ..., "note": ...}``."""
+Item = Reference | tuple[Reference, str] | Mapping[str, Any] | NotedReference
+"""A reference, with a note where it is written as ``(reference, note)`` or ``{"reference": ..., "note": ...}``, or as
+an earlier turn has it."""
+
+References = Reference | Mapping[str, Any] | Sequence[Item]
+"""A reference, or a list of up to :data:`MAX_REFERENCES`."""
 
 MAX_REFERENCES = 4
 """Pictures that one search may start from."""
@@ -55,11 +55,9 @@ def named_references(references: References) -> tuple[NamedReference, ...]:
     return tuple(map(_named, references))
 
 
-def _named(item: Reference | tuple[Reference, str] | Mapping[str, Any]) -> NamedReference:
-    if isinstance(item, NamedReference):
-        return item
-    if isinstance(item, str | Path | Image.Image):
-        return NamedReference(item)
+def _named(item: Item) -> NamedReference:
+    if isinstance(item, NotedReference):
+        return NamedReference(item.id, item.note)
     if isinstance(item, Mapping):
         if "reference" not in item or set(item) - _FIELDS:
             raise InvalidRequestError(
@@ -69,14 +67,10 @@ def _named(item: Reference | tuple[Reference, str] | Mapping[str, Any]) -> Named
     if isinstance(item, tuple | list):
         if len(item) != 2:
             raise InvalidRequestError(
-                f"A reference with a note is a pair (reference, note), not {len(item)} things in a {_kind(item)}."
+                f"A reference with a note is a pair (reference, note), not a {type(item).__name__} of {len(item)}."
             )
         return NamedReference(item[0], checked_note(item[1]))
     return NamedReference(item)  # of a wrong type: refused where it is opened, as a single one is
-
-
-def _kind(item: object) -> str:
-    return type(item).__name__
 
 
 def check_different(references: Sequence[NotedReference]) -> None:
@@ -88,12 +82,15 @@ def check_different(references: Sequence[NotedReference]) -> None:
         )
 
 
-def words_of_notes(references: Sequence[NotedReference]) -> str:
+def words_of_notes(references: Sequence[NotedReference], before: Collection[NotedReference] = ()) -> str:
     """The notes as a modification, where no other is given: ``with the collar of the second picture``.
 
-    Empty where no reference has a note.
+    Those of the references ``before`` were heard already. Empty where no other reference has a note.
     """
     names = [f"the {nth} picture" for nth in _ORDINALS] if len(references) > 1 else ["the picture"]
-    noted = [(each.note, name) for each, name in zip(references, names, strict=False) if each.note]
-    parts = [f"{_OWNER.sub('the ', note, count=1)} of {name}" for note, name in noted]
+    parts = [
+        f"{_OWNER.sub('the ', each.note, count=1)} of {name}"
+        for each, name in zip(references, names, strict=False)
+        if each.note and each not in before
+    ]
     return f"with {' and '.join(parts)}" if parts else ""

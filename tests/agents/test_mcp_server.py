@@ -212,6 +212,20 @@ async def test_some_clients_write_lists_and_objects_as_json_in_a_string(engine):
     )
 
 
+async def test_a_search_starts_from_several_pictures(engine):
+    async with connected(engine) as client:
+        found = (await client.call_tool("find_images", {"text": "red", "k": 3})).structured_content
+        ids = [hit["id"] for hit in found["hits"]]
+        several = [ids[0], {"reference": ids[1], "note": "its collar"}]
+        for written in (several, json.dumps(several)):
+            result = await client.call_tool("compose_search", {"reference": written, "modification": "in blue"})
+            assert result.structured_content["reference"] == ids[0]
+            assert result.structured_content["references"] == [
+                {"reference": ids[0], "note": ""},
+                {"reference": ids[1], "note": "its collar"},
+            ]
+
+
 # --- what goes wrong
 
 

@@ -80,7 +80,7 @@ def test_each_reference_is_resolved_by_its_own_type(engine, ids, tmp_path):
         (["a", "b", "c", "d", "e"], "A search starts from 4 references at most, not 5: name fewer"),
         ([("a", "x" * 201)], "The note on a reference has 201 characters: say it in 200 at most"),
         ([("a", 3)], "The note on a reference must be a text, not int"),
-        ([("a", "b", "c")], r"A reference with a note is a pair \(reference, note\), not 3 things in a tuple"),
+        ([("a", "b", "c")], r"A reference with a note is a pair \(reference, note\), not a tuple of 3"),
         ([{"picture": "a"}], "not an object with other fields"),
         ([{"reference": "a", "notes": "b"}], "not an object with other fields"),
         ([3], "A reference is a string, a Path or a PIL image, not int"),
@@ -202,6 +202,13 @@ def test_a_change_of_any_reference_makes_what_was_said_history(engine, ids, late
     assert request_of(changed.query, [root]).words == ("and larger",)
     kept = engine.refine(root.id, "and larger").turn
     assert request_of(kept.query, [root]).words == ("in green", "and larger")
+
+
+def test_a_further_reference_adds_to_what_was_said(engine, ids):
+    root = engine.search([ids["red"], (ids["blue"], "its collar")], "in pink").turn
+    more = engine.refine(root.id, reference=[*root.query.references, (ids["green"], "its sleeves")]).turn
+    assert more.query.modification == "with the sleeves of the third picture"
+    assert request_of(more.query, [root]).words == ("in pink", "with the sleeves of the third picture")
 
 
 def test_a_replay_searches_with_all_of_them(engine, ids):

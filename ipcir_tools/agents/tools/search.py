@@ -5,9 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.references import (
+    SEVERAL,
+    ReferenceArgument,
+    ReferenceBrief,
+    brief_references,
+    named,
+    read_rank,
+)
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
 from ipcir_tools.store.filters import GRAMMAR
@@ -29,11 +37,12 @@ K = "How many pictures to return."
 class ComposeSearchArguments(Arguments):
     """Arguments of ``compose_search``."""
 
-    reference: str = Field(
-        description="The picture to start from: a picture id from an earlier hit, or an allowed file path."
+    reference: ReferenceArgument = Field(
+        description="The picture to start from: a picture id from an earlier hit, or an allowed file path." + SEVERAL
     )
     modification: str = Field(
-        description="What should be different, in plain words, such as 'in blue with long sleeves'."
+        description="What should be different, in plain words, such as 'in blue with long sleeves'. Empty only where "
+        "the notes on several references say it all."
     )
     k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
     weight: float | None = Field(
@@ -52,8 +61,10 @@ class RefineSearchArguments(Arguments):
     modification: str = Field(
         default="", description="A further edit, in plain words: 'and shorter'. The edits before still hold."
     )
-    reference: str | None = Field(
-        default=None, description="Another picture as the new reference: a picture id, or a hit's rank in that turn."
+    reference: ReferenceArgument | None = Field(
+        default=None,
+        description="Another picture as the new reference: a picture id, or a hit's rank in that turn. It replaces "
+        "the references so far." + SEVERAL,
     )
     liked: list[str] = Field(
         default_factory=list, description="Pictures to find more like: ids, or ranks in that turn."
@@ -63,19 +74,19 @@ class RefineSearchArguments(Arguments):
     )
     k: int | None = Field(default=None, ge=1, le=MAX_AGENT_K, description=K + " Leave out for as many as before.")
 
-    @field_validator("reference", "liked", "disliked", mode="before")
+    @field_validator("reference", mode="before")
     @classmethod
-    def _read_ranks(cls, value: Any, info: ValidationInfo) -> Any:
+    def _read_nothing(cls, value: Any) -> Any:
+        """Accept an empty list for no other reference."""
+        return None if value in ([], "[]") else value
+
+    @field_validator("liked", "disliked", mode="before")
+    @classmethod
+    def _read_ranks(cls, value: Any) -> Any:
         """Accept a rank as 3.0, and a single picture without its list; a list written as text is left as it is."""
-        if info.field_name == "reference":
-            return _read_rank(value)
         if isinstance(value, str) and value.lstrip().startswith("["):
             return value
-        return [_read_rank(each) for each in (value if isinstance(value, list | tuple) else [value])]
-
-
-def _read_rank(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+        return [read_rank(each) for each in (value if isinstance(value, list | tuple) else [value])]
 
 
 class FindImagesArguments(Arguments):
@@ -92,6 +103,7 @@ class SearchBrief(Brief):
     turn: str
     parent: str | None
     reference: str | None
+    references: list[ReferenceBrief]
     note: str = DATA_NOTICE
     imagined: str | None
     imagined_by: str | None
@@ -110,6 +122,7 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
+        references=brief_references(turn.query, limits.name),
         imagined=shorten_json(turn.imagined.description, limits.text) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
         hits=brief_hits(turn.hits, limits),
@@ -121,7 +134,11 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
 def _compose_search(engine: Engine, arguments: ComposeSearchArguments) -> Answer:
     return search_answer(
         engine.search(
-            arguments.reference, arguments.modification, k=arguments.k, weight=arguments.weight, where=arguments.where
+            named(arguments.reference),
+            arguments.modification,
+            k=arguments.k,
+            weight=arguments.weight,
+            where=arguments.where,
         )
     )
 
@@ -132,7 +149,7 @@ def _refine_search(engine: Engine, arguments: RefineSearchArguments) -> Answer:
         engine.refine(
             turn,
             arguments.modification,
-            reference=arguments.reference,
+            reference=None if arguments.reference is None else named(arguments.reference),
             liked=arguments.liked,
             disliked=arguments.disliked,
             k=arguments.k,
@@ -148,7 +165,8 @@ COMPOSE_SEARCH = Tool(
     name="compose_search",
     title="Search with a picture and a change",
     description=(
-        "Find pictures that are like a reference picture, but changed as a text describes: 'this one, but in blue'. "
+        "Find pictures that are like a reference picture, but changed as a text describes: 'this one, but in blue'; or "
+        "like parts of several: 'the pattern of this one on the cut of that one'. "
         "Returns a turn id and ranked picture ids; a picture id can be the reference of the next search."
     ),
     arguments=ComposeSearchArguments,

@@ -114,10 +114,27 @@ class Tool(Generic[A]):
 
 def validation_message(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating their values."""
-    problems = [_problem(each["loc"], each["msg"]) for each in error.errors(include_input=False)[:8]]
+    errors = [(each["loc"], each["msg"]) for each in error.errors(include_input=False)]
+    problems = [_problem(*each) for each in _nearest(errors)[:8]]
     return shorten_json("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
 
 
-def _problem(location: tuple[int | str, ...], message: str) -> str:
-    where = shorten_json(".".join(map(str, location)), 60) or "arguments"
+Location = tuple[int | str, ...]
+
+
+def _nearest(errors: list[tuple[Location, str]]) -> list[tuple[Location, str]]:
+    """Of an argument with several forms, only what is wrong with the form that was written: the deepest errors."""
+    forms = {location[0] for location, _ in errors if any(map(_is_form, location[1:]))}
+    deepest = {name: max(len(location) for location, _ in errors if location[:1] == (name,)) for name in forms}
+    return [each for each in errors if not each[0] or len(each[0]) == deepest.get(each[0][0], len(each[0]))]
+
+
+def _is_form(part: int | str) -> bool:
+    """Whether a part of pydantic's location names a member of a union: ``str``, ``list[...]``, ``NotedPicture``."""
+    return isinstance(part, str) and (part == "str" or "[" in part or part[:1].isupper())
+
+
+def _problem(location: Location, message: str) -> str:
+    named = location[:1] + tuple(part for part in location[1:] if not _is_form(part))
+    where = shorten_json(".".join(map(str, named)), 60) or "arguments"
     return f"{where}: {message.removeprefix('Value error, ')}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.references import ReferenceBrief, brief_references
 from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
 from ipcir_tools.display.results import (
     DATA_NOTICE,
@@ -62,6 +63,7 @@ class TurnBrief(Brief):
     turn: str
     parent: str | None
     reference: str | None
+    references: list[ReferenceBrief]
     note: str = DATA_NOTICE
     request: str
     liked: list[str]
@@ -103,6 +105,7 @@ def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
         turn=turn.id,
         parent=turn.parent,
         reference=turn.query.reference,
+        references=brief_references(turn.query, limits.name),
         request=shorten_json(request_text(turn), limits.text // 2),
         liked=first_few(turn.query.liked, MAX_FEEDBACK),
         disliked=first_few(turn.query.disliked, MAX_FEEDBACK),
