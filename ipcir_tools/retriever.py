@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import PurePath
 from typing import Any, Unpack
 
@@ -51,6 +52,7 @@ class ComposedImageRetriever(BaseRetriever):
     weight: float | None = None
     where: Where | None = None
     composer: str | None = None
+    verify: int | str | None = None
     rerank: int | None = None
 
     def _get_relevant_documents(
@@ -87,15 +89,15 @@ class ComposedImageRetriever(BaseRetriever):
         return self.engine.take_turn(turn, TurnRequest(query, options, reference, liked, disliked), config)
 
     def _options(self) -> SearchOptions:
-        return SearchOptions(k=self.k, weight=self.weight, where=self.where, composer=self.composer, rerank=self.rerank)
+        return SearchOptions(**{field.name: getattr(self, field.name) for field in fields(SearchOptions)})
 
 
 def documents_of(result: SearchResult) -> list[Document]:
     """A document for each hit, best first.
 
     Its id is the picture's; its text the caption if one is known, else the file's name, capped and on one line; its
-    metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``, and
-    ``judged`` where a vision model judged the hit.
+    metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``,
+    ``verified`` where the hit was verified, and ``judged`` where a vision model judged it.
     """
     for warning in result.warnings:
         log.warning("%s", warning)
@@ -104,5 +106,10 @@ def documents_of(result: SearchResult) -> list[Document]:
 
 def _document(hit: Hit, turn: str) -> Document:
     text = shorten_json(hit.caption or PurePath(hit.source).name, CONTENT_CAP)
-    metadata = hit.model_dump(mode="json", exclude={"id", "caption"} | (set() if hit.judged else {"judged"}))
+    metadata = hit.model_dump(mode="json", exclude={"id", "caption", *_missing(hit)})
     return Document(id=hit.id, page_content=text, metadata={**metadata, "turn": turn})
+
+
+def _missing(hit: Hit) -> set[str]:
+    """What is in the metadata only where there is one."""
+    return {name for name in ("verified", "judged") if getattr(hit, name) is None}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks.registry import ANY, BENCHMARKS, BenchmarkChoice, BenchmarkEntry, choose
 
 if TYPE_CHECKING:
@@ -94,9 +95,14 @@ class BenchmarkOptions:
     families: Families = None
     keep_reference: KeepReference = None
 
-    def choose(self, name: str, *, tuning: bool = False) -> BenchmarkChoice:
-        """The benchmark of this name; for ``tuning`` its validation part is the default. Raises InvalidRequestError."""
+    def choose(self, name: str, *, tuning: bool = False, dialogues: bool = False) -> BenchmarkChoice:
+        """The benchmark of this name; for ``tuning`` its validation part is the default.
+
+        Raises InvalidRequestError, also for one of dialogues, unless ``dialogues`` are what is measured.
+        """
         entry = KNOWN.get(name)
+        if entry is not None and entry.dialogues and not dialogues:
+            raise InvalidRequestError(f"{name} holds dialogues, which only `ipcir eval {name}` measures.")
         default = entry.tuning if tuning and entry is not None and "split" in entry.options else None
         return choose(
             name,

@@ -53,6 +53,13 @@ ComposerName = Annotated[
     typer.Option("--composer", help="A method, its parameters behind it: signed, discount:b=0.5 ..."),
 ]
 Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
+Verify = Annotated[
+    str | None,
+    typer.Option(
+        help="Score this many of the first hits again by what they show: a number (by the captioner), auto (where that "
+        "takes less than about a second), off, or llm:N (by a vision model's true/false checks; default: auto)."
+    ),
+]
 Rerank = Annotated[
     int | None,
     typer.Option(
@@ -96,6 +103,7 @@ class SearchFlags:
     weight: Weight = None
     composer: ComposerName = None
     where: Filter = None
+    verify: Verify = None
     rerank: Rerank = None
 
     def options(self) -> SearchOptions:

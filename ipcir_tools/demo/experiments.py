@@ -12,7 +12,7 @@ from ipcir_tools.demo.world.garments import Garment, Part
 from ipcir_tools.demo.world.wardrobe import Drawn
 from ipcir_tools.evaluation.benchmarks import Query
 from ipcir_tools.evaluation.experiments.absence import Absence, AbsentCase, measure_absence
-from ipcir_tools.evaluation.experiments.dialogues import DialogueCase, DialogueReport, run_dialogues
+from ipcir_tools.evaluation.experiments.dialogues import DialogueReport, run_dialogues, session_of
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -61,11 +61,11 @@ def play_dialogues(
     made = wardrobe.wardrobe(part, families=0, dialogues=dialogues)
     _, ids = index_drawn(engine, made.pictures, folder / "pictures", progress)
     drawn = {ids[picture.name]: picture for picture in made.pictures}
-    cases = [
-        DialogueCase(ids[dialogue.reference], tuple((text, ids[target]) for text, target in dialogue.turns))
+    sessions = [
+        session_of(ids[dialogue.reference], [(text, ids[target]) for text, target in dialogue.turns])
         for dialogue in made.dialogues
     ]
-    return run_dialogues(engine, cases, lambda a, b: likeness(drawn[a], drawn[b]), progress)
+    return run_dialogues(engine, sessions, lambda a, b: likeness(drawn[a], drawn[b]), progress)
 
 
 def likeness(a: Drawn, b: Drawn) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from ipcir_tools.display.results import verified_text
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.settings import load_settings
@@ -63,7 +64,8 @@ def _reference_cell(turn: Turn) -> Markup:
 
 
 def _hit_cell(hit: Hit) -> Markup:
-    score = _FAINT.format(f"{hit.score:.3f} {_file_name(hit.source)}")
+    verified = "" if hit.verified is None else f"verified {verified_text(hit)} "
+    score = _FAINT.format(f"{hit.score:.3f} {verified}{_file_name(hit.source)}")
     lines: list[str] = [Markup("<b>{}</b> {}").format(hit.rank, score)]
     lines += [printable_line(hit.caption)] if hit.caption else []
     if hit.judged is not None:

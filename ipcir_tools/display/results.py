@@ -126,7 +126,7 @@ def result_notes(result: SearchResult) -> list[str]:
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit as plain JSON values, with ``judged`` where a vision model judged it."""
+    """A hit as plain JSON values, with ``verified`` where it was, and ``judged`` where a vision model judged it."""
     return {
         "id": hit.id,
         "rank": hit.rank,
@@ -135,6 +135,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "text_score": _rounded(hit.text_score),
         "source": hit.source,
         "caption": hit.caption,
+        **({} if hit.verified is None else {"verified": _rounded(hit.verified)}),
         **({"judged": hit.judged.model_dump(mode="json")} if hit.judged else {}),
     }
 
@@ -209,9 +210,15 @@ def hit_lines(hits: Sequence[Hit], limits: TextLimits) -> list[str]:
 
 def _hit_line(hit: Hit, limits: TextLimits) -> str:
     caption = f" caption {quote(hit.caption, limits.caption)}" if hit.caption else ""
+    verified = "" if hit.verified is None else f" verified {verified_text(hit)}"
     judged = f" judged {judgement_text(hit.judged, limits)}" if hit.judged else ""
     name = quote(PurePath(hit.source).name, limits.name)
-    return f"{hit.rank}. {hit.id} score {hit.score:.3f} file {name}{caption}{judged}"
+    return f"{hit.rank}. {hit.id} score {hit.score:.3f}{verified} file {name}{caption}{judged}"
+
+
+def verified_text(hit: Hit) -> str:
+    """A hit's log-likelihood, or the share of the checks that hold, for people; empty where it was not verified."""
+    return "" if hit.verified is None else f"{hit.verified:.2f}"
 
 
 def judgement_text(judged: Judgement, limits: TextLimits) -> str:

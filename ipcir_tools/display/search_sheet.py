@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from ipcir_tools.display.results import request_text
+from ipcir_tools.display.results import request_text, verified_text
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.files import check_writable, output
 from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, tile
@@ -96,9 +96,10 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
 
 
 def _score_label(hit: Hit) -> str:
-    """A hit's score, and its judgement or else the beginning of its id."""
+    """A hit's score, and its judgement, else how it was verified, else the beginning of its id."""
     judged = hit.judged
-    return f"{hit.score:.3f}  " + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else hit.id[:8])
+    verified = hit.id[:8] if hit.verified is None else f"verified {verified_text(hit)}"
+    return f"{hit.score:.3f}  " + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else verified)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ BUDGET = 1.0
 """Seconds that ``auto`` may add to a search whose hits were never verified before: the limit of what feels direct."""
 AMOUNTS = (50, 20, 10)
 """What ``auto`` chooses from; ``verified_order.WEIGHT`` has what each of them finds."""
-SAMPLE = 4
+SAMPLE = 2
 """Pictures that a measurement reads."""
-REPEATS = 3
+REPEATS = 6
 """Each part is measured so often and the fastest counts, so that a busy machine is not taken for a slow one."""
 SLOW = 3 * BUDGET / min(AMOUNTS)
 """A picture that takes so long needs no closer look."""
@@ -73,7 +73,8 @@ def measure_cost(captioner: Captioner, open_pictures: Callable[[int], Sequence[I
         picture, features = _fastest(lambda: captioner.encode_images(open_pictures(SAMPLE)), REPEATS)
         picture /= len(features)
     pairs = 1 if slow else min(AMOUNTS)
-    text, _ = _fastest(lambda: captioner.pair_log_likelihood(features[:1] * pairs, [TEXT] * pairs), REPEATS)
+    repeats = 2 if slow else REPEATS
+    text, _ = _fastest(lambda: captioner.pair_log_likelihood(features[:1] * pairs, [TEXT] * pairs), repeats)
     return VerifierCost(captioner.id, captioner.device, captioner.dtype, picture, text / pairs)
 
 

@@ -10,7 +10,10 @@ from rich.console import Console
 
 from ipcir_tools.cli import main
 from ipcir_tools.cli.output import models as models_output
+from ipcir_tools.engine.components import Components
 from ipcir_tools.models.presets import SETS
+from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog
 
 
 @pytest.fixture
@@ -74,3 +77,32 @@ def test_a_missing_package_is_named(run, monkeypatch):
     providers = {each["provider"]: each for each in json.loads(run("--json"))["providers"]}
     assert (providers["diffusers"]["installed"], providers["diffusers"]["missing"]) == (False, ["diffusers"])
     assert "image generator diffusers needs diffusers\n" in run()
+
+
+# ---- what verification costs -------------------------------------------------------------------------
+def test_the_cost_of_verification_is_measured_with_the_demo_models_and_kept(run, tmp_path):
+    found = json.loads(run("--cost", "--models", "demo", "--home", str(tmp_path), "--json"))
+    assert found["captioner"].startswith("transformers:blip@")
+    assert (found["device"], found["dtype"], found["auto"] in (0, 10, 20, 50)) == ("cpu", "float32", True)
+    expected = 10 * (found["seconds_per_picture"] + found["seconds_per_text"])
+    assert found["seconds_to_verify_10"] == pytest.approx(expected, abs=0.002)
+    with Catalog.open(tmp_path) as catalog:
+        components = Components(Settings(home=tmp_path, models="demo"), catalog)
+        assert components.verifier.auto_amount() == found["auto"]
+        assert components.loaded_captioner is None, "a later search reads the note"
+
+
+def test_the_cost_is_a_table_that_says_what_auto_does(run, tmp_path):
+    lines = [" ".join(line.split()) for line in run("--cost", "--models", "demo", "--home", str(tmp_path)).splitlines()]
+    assert [line.split(" ")[0] for line in lines] == ["captioner", "runs", "a", "a", "--verify", "--verify"]
+    assert lines[1] == "runs on cpu, float32"
+    assert "hits" in lines[-1]
+
+
+def test_a_captioner_without_likelihoods_costs_one_line(monkeypatch, capsys, tmp_path):
+    arguments = ["--cost", "--captioner", "chat:openai:gpt-4o", "--home", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["ipcir", "models", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code
+    assert "--verify off" in capsys.readouterr().err

@@ -160,7 +160,9 @@ class DialogueNodes:
         if clarification is None:
             clarification = self._clarifier.check_turn(result.turn, state, config, tally)
         counts = {**result.counts, "text_encodes": result.counts["text_encodes"] + tally.pop("texts", 0), **tally}
-        work = add_work(state, counts, compose=composing, search=result.timings["total"])
+        verifying = result.timings.get("verify", 0.0)
+        seconds = {"compose": composing, "search": result.timings["total"] - verifying}
+        work = add_work(state, counts, **seconds, **({"verify": verifying} if verifying else {}))
         timed = {
             "timings": {**work["seconds"], "total": sum(work["seconds"].values())},
             "counts": {name: int(n) for name, n in work["counts"].items()},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli.options import AsJson, Home, ModelOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import AsJson, Home, ModelOptions, Verify, engine_for, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def chat(
     script: Annotated[
         Path | None, typer.Option(help="Take the lines from a file; # begins a comment. Exit status 1 if one failed.")
     ] = None,
+    verify: Verify = None,
     sheets: Annotated[Path | None, typer.Option(help="Draw each turn as a contact sheet into this folder.")] = None,
 ) -> None:
     """Hold a dialogue: edits, picks such as 'more like 3', undo, branches. Type help for more.
@@ -68,7 +69,7 @@ def chat(
     the lines come from standard input, as from a script.
     """
     lines = None if script is None else _script(script)
-    with _open_engine(options) as engine:
+    with _open_engine(options, verify) as engine:
         failed = _chat(engine, reference, lines, sheets)
     raise typer.Exit(1 if failed else 0)
 
@@ -80,11 +81,11 @@ def _script(file: Path) -> list[str]:
         raise InvalidRequestError(f"The script {file} cannot be read ({error}): name a text file.") from error
 
 
-def _open_engine(options: ModelOptions) -> Engine:
+def _open_engine(options: ModelOptions, verify: str | None) -> Engine:
     """The engine, with progress bars that are gone before the first line is typed."""
     from ipcir_tools.cli.output.console import progress_bars
 
-    settings = options.settings()
+    settings = options.settings(verify=verify)
     with progress_bars() as progress:
         progress("starting", 0, 1)
         from ipcir_tools.engine.engine import Engine

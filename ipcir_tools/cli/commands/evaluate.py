@@ -70,7 +70,7 @@ def benchmark(
 
     Pictures and what is made of them are kept in ~/.ipcir/eval/NAME, unless --home names another folder.
     """
-    choice = part.choose(bench)
+    choice = part.choose(bench, dialogues=True)
     names = composers_of(shown.composers)
     from ipcir_tools.files import check_outputs
 
@@ -80,7 +80,7 @@ def benchmark(
     with engine_for(options, home=home, models=models, verify=verify) as (engine, progress):
         from ipcir_tools.evaluation.reports.html import report_html
         from ipcir_tools.evaluation.reports.page import thumbnails
-        from ipcir_tools.evaluation.runs.evaluate import summarise
+        from ipcir_tools.evaluation.runs.evaluate import measure, summarise
         from ipcir_tools.evaluation.runs.run import run_on
         from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 
@@ -89,7 +89,7 @@ def benchmark(
             check_submission(loaded)
         top, hits = DEPTH if submission else shown.k, engine.settings.verify
         run = run_on(engine, loaded, names, top=top, progress=progress, verify=hits)
-        measured = run.measure()
+        measured = measure(run)
         report = summarise(run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
         written = shown.write(report, lambda: report_html(report, small))

@@ -40,6 +40,8 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         out.print(
             f"  [yellow]{escape(row.composer)} was not run:[/] {escape(visible_line(row.not_run))}", soft_wrap=True
         )
+    if report.rounds:
+        _show_rounds(report)
     by = ", ".join(f"{origin} {n:,}" for origin, n in report.imaginer.queries.items()) or "no model"
     out.print(
         f"  [dim]{report.queries:,} queries, {report.gallery:,} {report.entries}, imagined by {by}; "
@@ -47,7 +49,7 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
         soft_wrap=True,
     )
     out.print(f"  [dim]made by this run: {made_now(report)}[/]", soft_wrap=True)
-    if not report.curve:
+    if not report.curve and not report.rounds:
         out.print("  [dim]no fusion curve: it is that of imagined+reference, which was not run[/]", soft_wrap=True)
     _show_failures(report)
     for path in written:
@@ -71,6 +73,24 @@ def _table(report: Report) -> Table:
         if not row.not_run:
             table.add_row(row.label, *_cells(row, report.best, report.measures[:1]))
     return table
+
+
+def _show_rounds(report: Report) -> None:
+    from ipcir_tools.evaluation.reports.report import ROUNDS_NOTE
+
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for name in ("round", "sessions"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("composer", no_wrap=True)
+    for name in report.measures:
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in report.rounds:
+        for composer, figures in each.figures.items():
+            cells = [f"{figures[name].mean:.1f}" for name in report.measures]
+            table.add_row(str(each.round), f"{each.sessions:,}", composer, *cells)
+    out.print("[bold]after each round[/]")
+    print_whole(table)
+    out.print(f"  [dim]{ROUNDS_NOTE}[/]")
 
 
 def print_whole(table: Table) -> None:

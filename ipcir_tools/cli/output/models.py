@@ -12,6 +12,7 @@ from ipcir_tools.cli.output.console import out
 from ipcir_tools.text import visible_line
 
 if TYPE_CHECKING:
+    from ipcir_tools.engine.verifier_cost import VerifierCost
     from ipcir_tools.models.loading import ListedProvider
     from ipcir_tools.models.presets import ModelNames
 
@@ -33,6 +34,24 @@ def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelName
         named = {"encoder": preset.encoder, "captioner": preset.captioner, "image generator": preset.image_generator}
         for kind, name in named.items():
             table.add_row(*map(_text, (preset.models, kind, name or "-")))
+    out.print(table)
+
+
+def show_cost(cost: VerifierCost) -> None:
+    """What verification by the captioner costs, and what ``auto`` makes of it."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    decided = f"verifies {cost.amount} hits" if cost.amount else "is off: 10 hits take more than about a second"
+    for name, value in {
+        "captioner": cost.captioner,
+        "runs on": f"{cost.device}, {cost.dtype}",
+        "a picture": f"{cost.picture:.4f} s",
+        "a text": f"{cost.text:.4f} s",
+        "--verify 10": f"{cost.seconds(10):.2f} s for hits that are new, {10 * cost.text:.2f} s for known ones",
+        "--verify auto": decided,
+    }.items():
+        table.add_row(name, _text(value))
     out.print(table)
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ipcir_tools.cli.output.console import out, show_note
 from ipcir_tools.cli.output.turn_tree import Branch, branches, request_line, root_line
-from ipcir_tools.display.results import result_notes
+from ipcir_tools.display.results import result_notes, verified_text
 from ipcir_tools.text import visible
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def show_result(
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
     judged = any(hit.judged for hit in turn.hits[:most])
-    for name in ("rank", "score", "image", "text", *(("edit", "keep") if judged else ())):
+    verified = any(hit.verified is not None for hit in turn.hits[:most])
+    more = (*(("verified",) if verified else ()), *(("edit", "keep") if judged else ()))
+    for name in ("rank", "score", "image", "text", *more):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True, min_width=16)
     table.add_column("picture")  # the only one that may shrink, so that a long name does not push the scores out
@@ -98,6 +100,7 @@ def show_result(
             overflow="ellipsis",
         )
         scores = [f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score)]
+        scores += [verified_text(hit)] if verified else []
         table.add_row(str(hit.rank), *scores, *(_judgement(hit) if judged else ()), hit.id, file)
     out.print(table)
     for hit in turn.hits[:most]:
@@ -141,6 +144,8 @@ def show_hit(hit: Hit) -> None:
     out.print(f"  [dim]file   [/] {escape(visible(hit.source))}", soft_wrap=True)
     if hit.caption is not None:
         out.print(f"  [dim]caption[/] {escape(visible(hit.caption))}", soft_wrap=True)
+    if hit.verified is not None:
+        out.print(f"  [dim]verified[/] {verified_text(hit)}")
     if hit.judged is not None:
         edit, keep = _judgement(hit)
         out.print(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ipcir_tools._lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query
+    from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Box, Query, Session, SessionBenchmark
     from ipcir_tools.evaluation.benchmarks.captions import CaptionBenchmark, load_captions
+    from ipcir_tools.evaluation.benchmarks.circled import load_circled
     from ipcir_tools.evaluation.benchmarks.circo import load_circo
     from ipcir_tools.evaluation.benchmarks.cirr import load_cirr
     from ipcir_tools.evaluation.benchmarks.fashioniq import load_fashioniq
@@ -20,8 +21,11 @@ _MODULES = {
     "Box": "benchmark",
     "CaptionBenchmark": "captions",
     "Query": "benchmark",
+    "Session": "benchmark",
+    "SessionBenchmark": "benchmark",
     "crop_of": "genecis",
     "load_captions": "captions",
+    "load_circled": "circled",
     "load_circo": "circo",
     "load_cirr": "cirr",
     "load_fashioniq": "fashioniq",
@@ -34,8 +38,11 @@ __all__ = [
     "Box",
     "CaptionBenchmark",
     "Query",
+    "Session",
+    "SessionBenchmark",
     "crop_of",
     "load_captions",
+    "load_circled",
     "load_circo",
     "load_cirr",
     "load_fashioniq",

@@ -45,8 +45,11 @@ def read_json(path: Path, source: str) -> Any:
         raise InvalidRequestError(f"{path} cannot be read as JSON ({error}): get it again from {source}.") from error
 
 
-def read_items(path: Path, kind: type[ItemT], source: str) -> list[ItemT]:
-    """The entries of a JSON list. Raises InvalidRequestError, which names the first wrong entry and its fields."""
+def read_items(path: Path, kind: type[ItemT], source: str, name: str = "id") -> list[ItemT]:
+    """The entries of a JSON list.
+
+    Raises InvalidRequestError, which names the first wrong entry, by its place and its field ``name``, and its fields.
+    """
     content = read_json(path, source)
     if not isinstance(content, list) or not content:
         raise InvalidRequestError(f"{path} should be a list of queries: get it again from {source}.")
@@ -55,7 +58,8 @@ def read_items(path: Path, kind: type[ItemT], source: str) -> list[ItemT]:
         try:
             items.append(kind.model_validate(each))
         except ValidationError as error:
-            wrong.append(f"item {i}: {field_errors(error)}")
+            named = f" ({each[name]})" if isinstance(each, dict) and name in each else ""
+            wrong.append(f"item {i}{named}: {field_errors(error)}")
     check_none(path, wrong, source)
     return items
 

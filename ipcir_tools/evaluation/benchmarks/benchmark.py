@@ -63,6 +63,10 @@ class Query:
             object.__setattr__(self, "main", self.targets[0])
 
 
+Session = tuple[Query, ...]
+"""The rounds of a dialogue, in order; each names its own reference and builds on those before."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """Queries, the gallery they search, and the protocol."""
@@ -107,3 +111,11 @@ class Benchmark:
             get = f" (get them from {self.source})" if self.source else ""
             raise NotFoundError(f"The pictures of {self.name} are not available: name the folder with --pictures{get}.")
         return self.folder / self.paths[name]
+
+
+@dataclass(frozen=True)
+class SessionBenchmark(Benchmark):
+    """A benchmark of dialogues: its queries are the last round of each, which goes by the name of the session."""
+
+    sessions: Mapping[str, Session] = field(default_factory=dict)
+    """By the ids of the queries."""

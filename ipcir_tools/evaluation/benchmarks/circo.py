@@ -7,6 +7,7 @@ official scorer also gives mAP@10 for each of the nine semantic aspects that the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,8 @@ ASPECT_MEASURE = Measure("mAP", 10)
 """What the official scorer measures each semantic aspect in."""
 FULL = 123_403
 """Pictures of unlabeled2017."""
+FOLDERS = ("COCO2017_unlabeled/unlabeled2017", "unlabeled2017")
+"""Where the pictures are below the folder of annotation files."""
 _INFO = "annotations/image_info_unlabeled2017.json"
 
 
@@ -65,8 +68,9 @@ def load_circo(
     """
     path = find_annotation(folder, (f"annotations/{split}.json", f"{split}.json"), SOURCE)
     items = read_items(path, _Item, SOURCE)
-    root = pictures_or(folder, pictures, "COCO2017_unlabeled/unlabeled2017", "unlabeled2017")
-    gallery, note = _gallery(folder, root, items)
+    root = pictures_or(folder, pictures, *FOLDERS)
+    named = {each for item in items for each in (item.reference_img_id, *item.gt_img_ids)}
+    gallery, note = gallery_files(folder, root, named)
     _check(path, items, gallery, split)
     return Benchmark(
         name=f"CIRCO {split}",
@@ -114,8 +118,11 @@ def _aspect_notes(items: list[_Item]) -> tuple[str, ...]:
     )
 
 
-def _gallery(folder: Path, root: Path | None, items: list[_Item]) -> tuple[dict[str, str], str]:
-    """File names by picture, and the report's note on this gallery."""
+def gallery_files(folder: Path, root: Path | None, named: Iterable[int]) -> tuple[dict[str, str], str]:
+    """File names by picture, and the report's note on this gallery.
+
+    It is what COCO's image info lists, else what the folder of pictures ``root`` holds, else the ``named`` pictures.
+    """
     info = next((each for each in (folder / "COCO2017_unlabeled" / _INFO, folder / _INFO) if each.is_file()), None)
     if info:
         listed = read_as(info, TypeAdapter(_Info), PICTURES)
@@ -125,7 +132,6 @@ def _gallery(folder: Path, root: Path | None, items: list[_Item]) -> tuple[dict[
         files = sorted(each.name for each in root.glob("*.jpg") if each.stem.isdigit())
         gallery = {str(int(Path(name).stem)): name for name in files}
         return gallery, _gallery_note(gallery, "the files in the folder of pictures")
-    named = {each for item in items for each in (item.reference_img_id, *item.gt_img_ids)}
     gallery = {str(each): f"{each:012d}.jpg" for each in sorted(named)}
     return gallery, _gallery_note(gallery, "only those that the annotations name")
 

@@ -26,6 +26,8 @@ from ipcir_tools.evaluation.metrics.metrics import measures
 
 SOURCE = "github.com/Cuberick-Orion/CIRR (branch cirr_dataset)"
 PICTURES = "NLVR2, lil.nlp.cornell.edu/nlvr"
+FOLDERS = ("img_raw", "cirr/img_raw")
+"""Where the pictures are below the folder of annotation files."""
 Split = Literal["val", "test1"]
 
 
@@ -48,11 +50,10 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
     Raises NotFoundError where a file is missing and InvalidRequestError where one is wrong.
     """
     captions = find_annotation(folder, _paths("captions", f"cap.rc2.{split}.json"), SOURCE)
-    images = find_annotation(folder, _paths("image_splits", f"split.rc2.{split}.json"), SOURCE)
-    items, paths = read_items(captions, _Item, SOURCE), read_as(images, PATHS, SOURCE)
-    _check(captions, items, paths, split)
-    relative = {name: path.removeprefix("./") for name, path in paths.items()}
-    root = pictures_or(folder, pictures, "img_raw", "cirr/img_raw")
+    relative = split_paths(folder, split)
+    items = read_items(captions, _Item, SOURCE)
+    _check(captions, items, relative, split)
+    root = pictures_or(folder, pictures, *FOLDERS)
     return Benchmark(
         name=f"CIRR {split}",
         queries=tuple(_query(item) for item in items),
@@ -66,6 +67,12 @@ def load_cirr(folder: Path, pictures: Path | None = None, *, split: Split = "val
         server="CIRR" if split == "test1" else None,
         is_test=split == "test1",
     )
+
+
+def split_paths(folder: Path, split: str) -> dict[str, str]:
+    """The pictures of a split with their relative paths. Raises as :func:`load_cirr`."""
+    path = find_annotation(folder, _paths("image_splits", f"split.rc2.{split}.json"), SOURCE)
+    return {name: each.removeprefix("./") for name, each in read_as(path, PATHS, SOURCE).items()}
 
 
 def _paths(part: str, name: str) -> tuple[str, ...]:

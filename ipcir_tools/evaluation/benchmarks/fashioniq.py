@@ -64,7 +64,7 @@ def load_fashioniq(
         name=f"FashionIQ val ({gallery})",
         queries=tuple(query for part in parts for query in part.queries),
         gallery=union,
-        paths=locate(union, lambda name: (f"{name}.png", f"{name}.jpg"), root, PICTURES),
+        paths=locate(union, possible_paths, root, PICTURES),
         keeps_reference=True,
         measures=measures("R", 10, 50),
         notes=_notes(parts, gallery, captions),
@@ -72,6 +72,18 @@ def load_fashioniq(
         source=PICTURES,
         is_test=True,  # the only part whose truth is public
     )
+
+
+def split_names(folder: Path, category: str, part: str) -> tuple[str, ...]:
+    """The pictures of a category's part. Raises as :func:`load_fashioniq`."""
+    path = find_annotation(folder, _paths("image_splits", f"split.{category}.{part}.json"), SOURCE)
+    names = read_as(path, NAMES, SOURCE)
+    return tuple(dict.fromkeys(names))
+
+
+def possible_paths(name: str) -> tuple[str, str]:
+    """The files that a picture may have."""
+    return f"{name}.png", f"{name}.jpg"
 
 
 @dataclass(frozen=True)
@@ -87,10 +99,9 @@ class _Part:
 
 def _load_part(folder: Path, category: str, gallery: Gallery, captions: Captions) -> _Part:
     path = find_annotation(folder, _paths("captions", f"cap.{category}.val.json"), SOURCE)
-    split = find_annotation(folder, _paths("image_splits", f"split.{category}.val.json"), SOURCE)
-    items, names = read_items(path, _Item, SOURCE), read_as(split, NAMES, SOURCE)
-    known = dict.fromkeys(names)
-    _check(path, items, known, split.name)
+    known = dict.fromkeys(split_names(folder, category, "val"))
+    items = read_items(path, _Item, SOURCE)
+    _check(path, items, known, f"split.{category}.val.json")
     union = dict.fromkeys(name for item in items for name in (item.candidate, item.target))
     own = tuple(known) if gallery == "original" else tuple(union)
     ids = [f"{category}/{i}" for i in range(len(items))]

@@ -36,6 +36,8 @@ class BenchmarkEntry:
     generated: bool = False
     """Whether it makes its own pictures, in a folder below the home, and takes ``progress`` in place of ``pictures``;
     else it needs a folder of annotation files."""
+    dialogues: bool = False
+    """Whether its queries are dialogues, which only an evaluation can play."""
     models: str | None = None
     """The preset of models that it is measured with where none is named."""
 
@@ -46,6 +48,17 @@ BENCHMARKS: Mapping[str, BenchmarkEntry] = {
     "fashioniq": BenchmarkEntry(
         f"{__package__}.fashioniq:load_fashioniq",
         {"gallery": ("original", "VAL"), "captions": ("joined", "both orders")},
+    ),
+    "circled": BenchmarkEntry(
+        f"{__package__}.circled:load_circled",
+        {
+            "split": (
+                *("cirr_val", "cirr_train", "circo_val"),
+                *("fashioniq_dress_val", "fashioniq_shirt_val", "fashioniq_toptee_val"),
+                *("fashioniq_dress_train", "fashioniq_shirt_train", "fashioniq_toptee_train"),
+            )
+        },
+        dialogues=True,
     ),
     "genecis": BenchmarkEntry(f"{__package__}.genecis:load_genecis"),
 }

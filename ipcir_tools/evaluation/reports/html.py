@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from ipcir_tools.composers import composer_named
 from ipcir_tools.evaluation.reports.charts import bar_svg, curve_svg
 from ipcir_tools.evaluation.reports.page import Images, Thumbnail, render
-from ipcir_tools.evaluation.reports.report import FUSED, Example, Report, failed_where, failure_counts, made_now
+from ipcir_tools.evaluation.reports.report import (
+    FUSED,
+    ROUNDS_NOTE,
+    Example,
+    Report,
+    failed_where,
+    failure_counts,
+    made_now,
+)
 
 _GROUPS = {
     "disputed": ("Most disputed", "The ranks of the target differ most between the composers."),
@@ -30,6 +38,7 @@ def report_html(report: Report, thumbnail: Thumbnail, captions: Mapping[str, str
         facts=_facts(report),
         imagined_by=", ".join(origins) or "none",
         bar=bar_svg,
+        rounds_note=ROUNDS_NOTE,
         curve=curve_svg(report.curve, weight) if report.curve else None,
         fused=FUSED,
         example_groups=_example_groups(report),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ipcir_tools.evaluation.reports.report import Report, Row, failure_lines, made_now
+from ipcir_tools.evaluation.reports.report import ROUNDS_NOTE, Report, Row, failure_lines, made_now
 from ipcir_tools.text import visible_line
 
 
 def report_markdown(report: Report) -> str:
     """The report. No text of a file or a model can end its cell."""
     parts = [f"# {_plain(report.benchmark)}", _summary(report), _table(report), _not_run(report)]
-    parts += [_curve(report), _failures(report)]
+    parts += [_rounds(report), _curve(report), _failures(report)]
     parts += [_list("How the figures were made", report.rules), _list("Models and versions", _versions(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -50,6 +50,18 @@ def _row(report: Report, row: Row) -> list[str]:
 
 def _not_run(report: Report) -> str:
     return _list("Not run", [f"{row.composer}: {row.not_run}" for row in report.rows if row.not_run])
+
+
+def _rounds(report: Report) -> str:
+    if not report.rounds:
+        return ""
+    rows = [
+        [str(each.round), f"{each.sessions:,}", composer, *(f"{figures[name].mean:.1f}" for name in report.measures)]
+        for each in report.rounds
+        for composer, figures in each.figures.items()
+    ]
+    grid = _grid(["round", "sessions with it", "composer", *report.measures], rows)
+    return f"## After each round\n\n{ROUNDS_NOTE}\n\n{grid}"
 
 
 def _curve(report: Report) -> str:

@@ -21,7 +21,7 @@ class Row(Value):
     composer: str
     verified: int = 0
     """How many first hits of each query the captioner scored again; 0: none."""
-    parameters: dict[str, int | float]
+    parameters: dict[str, int | float | str]
     """As they were set, by name; empty where it has none."""
     weight: float | None
     """Weight of the text; None where nothing is fused by it."""
@@ -109,6 +109,16 @@ class Example(QueryExample):
     rankings: tuple[ComposerRanking, ...]
 
 
+class Round(Value):
+    """A round of dialogues: the figures over all of them, of which those that have ended keep their last ranks."""
+
+    round: int
+    sessions: int
+    """How many have this round."""
+    figures: dict[str, dict[str, Estimate]]
+    """By composer, then by the name of the measure."""
+
+
 class Report(Value):
     """An evaluation. All but ``this_run`` is the same however often it was interrupted."""
 
@@ -125,6 +135,8 @@ class Report(Value):
     baseline: str | None
     """The composer that the others are compared with; None where none ranked a query."""
     rows: tuple[Row, ...]
+    rounds: tuple[Round, ...] = ()
+    """Where the queries are dialogues; ``rows`` are then of the last round of each."""
     failures: tuple[Failure, ...]
     unreadable: dict[str, str]
     """Images without a feature, and why: they are never found."""
@@ -199,3 +211,5 @@ def made_now(report: Report) -> str:
 
 FUSED = "imagined+reference"
 """The composer whose weight is varied: IP-CIR's text proxy."""
+ROUNDS_NOTE = "Percent of all sessions; one that has ended keeps its last ranks."
+"""What the figures after each round are."""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import COMPOSERS, Composer, TrainedComposer, composer_named
-from ipcir_tools.evaluation.benchmarks import Benchmark
+from ipcir_tools.evaluation.benchmarks import Benchmark, SessionBenchmark
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES, Difference, Estimate
 from ipcir_tools.evaluation.reports.report import Failure, Imaginer, Report, Row
 from ipcir_tools.evaluation.runs.examples import examples
 from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates, interval_rule, query_count
 from ipcir_tools.evaluation.runs.recorder import general_reason
 from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run, run_on
+from ipcir_tools.evaluation.runs.sessions import play_sessions
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 
 LIBRARIES = ("ipcir-tools", "torch", "open_clip_torch", "transformers", "langchain-core", "Pillow", "numpy")
+
+
+def measure(run: Run, samples: int = SAMPLES) -> Measured:
+    """Everything that the run's benchmark asks for: its queries, or its dialogues."""
+    if isinstance(run.benchmark, SessionBenchmark):
+        return play_sessions(run, run.benchmark, samples)
+    return run.measure()
 
 
 def summarise(run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
@@ -42,6 +50,7 @@ def summarise(run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
         measures=tuple(measure.name for measure in benchmark.measures),
         baseline=baseline.composer if baseline else None,
         rows=tuple(_row(benchmark, outcome, baseline, samples) for outcome in measured.outcomes),
+        rounds=measured.rounds,
         failures=_failures(measured),
         unreadable=dict(sorted(run.gallery.unreadable.items())),
         imaginer=_imaginer(run.recorder.imaginations, run.components.settings.llm, measured.origins),
@@ -182,4 +191,4 @@ def evaluate(
     """
     names = tuple(COMPOSERS) if composers is None else composers
     run = run_on(engine, benchmark, names, top=top, progress=progress, verify=verify)
-    return summarise(run, run.measure(), samples)
+    return summarise(run, measure(run, samples), samples)

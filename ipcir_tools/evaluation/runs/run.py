@@ -30,10 +30,16 @@ from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import CatalogError, InvalidRequestError, ModelUnavailableError, SpaceMismatchError
+from ipcir_tools.errors import (
+    CatalogError,
+    EmptyGalleryError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    SpaceMismatchError,
+)
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
-from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, row_label
+from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, Round, row_label
 from ipcir_tools.evaluation.runs.fusion_curve import Curve
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.ranking import Ranker
@@ -87,6 +93,8 @@ class Measured:
     imagined: dict[str, tuple[str | None, Imagination]] = field(default_factory=dict)
     """The reference's caption and the imagination, by query."""
     curve: Curve = field(default_factory=Curve)
+    rounds: tuple[Round, ...] = ()
+    """Where the queries are dialogues."""
 
     @property
     def origins(self) -> Counter[str]:
@@ -126,12 +134,13 @@ class Run:
         self.fused = next(fused, None)
         """The composer that the fusion curve belongs to."""
         self.recorder = ImaginationRecorder(lambda: components.imagine)
-        self._top, self._progress = top, progress or no_progress
+        self.top, self.progress = top, progress or no_progress
         self.verified = verified_amount(components, verify)
         """How many first hits are verified."""
         self.ranker = Ranker(benchmark)
         self._before = Counter(components.features.made)
         self.gallery = gallery
+        self._ids = [gallery.ids.get(name, "") for name in benchmark.gallery]
         problems = {query.id: self.gallery.problem(query, benchmark) for query in benchmark.queries}
         self.unusable = {id_: why for id_, why in problems.items() if why}
         """Why queries cannot be scored, by id."""
@@ -162,7 +171,7 @@ class Run:
         """Compose, score and rank every query under every composer; ``recorder`` imagines instead."""
         self.recorder = recorder or self.recorder
         outcomes = [
-            Outcome(name, verified, not_run=self._missing_need(name) or (self._missing_verifier() if verified else ""))
+            Outcome(name, verified, not_run=self.missing_need(name) or (self._missing_verifier() if verified else ""))
             for name in self.composers
             for verified in ((0, self.verified) if name in self._verified_composers() else (0,))
         ]
@@ -173,7 +182,7 @@ class Run:
                     if not outcome.not_run and not outcome.verified:
                         self._block(block, outcome, found)
         for outcome in outcomes:
-            self._without_captioner(outcome)
+            self.without_captioner(outcome)
         return found
 
     def _missing_verifier(self) -> str:
@@ -200,41 +209,41 @@ class Run:
         for block in chunked(self.queries, BLOCK):
             yield block
             done += len(block)
-            self._progress("composing", done, len(self.queries))
+            self.progress("composing", done, len(self.queries))
 
-    def _missing_need(self, composer: str) -> str:
+    def missing_need(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.components, [composer_named(composer)])
-        except (ModelUnavailableError, SpaceMismatchError) as error:
+        except (EmptyGalleryError, ModelUnavailableError, SpaceMismatchError) as error:
             return str(error)
         return ""
 
-    def _without_captioner(self, outcome: Outcome) -> None:
+    def without_captioner(self, outcome: Outcome) -> None:
         """Not run, where every query needed a captioner that is not available. It is loaded only when needed."""
         why = self.components.features.captioner_error
         if why and outcome.failed and not outcome.top and composer_named(outcome.composer).imagines:
             outcome.not_run, outcome.failed = why, {}
 
     def _block(self, block: Sequence[Query], outcome: Outcome, found: Measured) -> None:
-        with self._timed("composing"):
+        with self.timed("composing"):
             done = self._composed(block, outcome)
         if not done:
             return
         queries, composed = [query for query, _ in done], [each for _, each in done]
         verified = next((each for each in found.outcomes if each.verified and each.composer == outcome.composer), None)
         self._note(done, outcome, found)
-        with self._timed("ranking"):
+        with self.timed("ranking"):
             scores = self.scores([[each.probe for each in paraphrases] for paraphrases in composed])
             self._ranked(queries, scores, outcome)
         if verified is not None and not verified.not_run:
             verified.weight, verified.failed = outcome.weight, outcome.failed
-            with self._timed("verifying"):
+            with self.timed("verifying"):
                 self._ranked(
                     queries, self.verified_scores(queries, [first for first, *_ in composed], scores), verified
                 )
         if outcome.composer == self.fused and not self.benchmark.hidden:
-            with self._timed("curve"):
+            with self.timed("curve"):
                 self._curve(queries, composed, found.curve)
 
     # --- composing
@@ -291,7 +300,7 @@ class Run:
         some = scores if len(known) == len(queries) else scores[known]
         for scored in self.ranker.rank([queries[i] for i in known], some):
             outcome.scored[scored.query] = scored
-        for query, names in zip(queries, self.ranker.top(queries, scores, self._top), strict=True):
+        for query, names in zip(queries, self.ranker.top(queries, scores, self.top), strict=True):
             outcome.top[query.id] = tuple(name for name in names if name in self.gallery.ids)
         if all(query.subset for query in queries):
             for query, names in zip(queries, self.ranker.top_of_subset(queries, scores, 3), strict=True):
@@ -307,10 +316,14 @@ class Run:
         for i, probe in enumerate(flat):
             if probe.rescore is not None:
                 rows[i] = probe.score(self.gallery.matrix)
+        rows = self.gallery.scores(rows)
+        for i, probe in enumerate(flat):
+            if probe.rescore_by_id is not None:
+                rows[i] = probe.rescore_by_id(rows[i], self._ids)
         if len(flat) > len(probes):
             ends = np.cumsum([0, *(len(paraphrases) for paraphrases in probes)])
             rows = np.stack([rows[a:b].mean(axis=0) for a, b in itertools.pairwise(ends)])
-        return self.gallery.scores(rows)
+        return rows
 
     def _curve(self, queries: Sequence[Query], composed: Sequence[Sequence[Composed]], curve: Curve) -> None:
         counts = [len(paraphrases) for paraphrases in composed]
@@ -325,7 +338,8 @@ class Run:
         curve.add(queries, texts, images, flat[0].parts.calibration.image_scale, rank)
 
     @contextmanager
-    def _timed(self, part: str) -> Iterator[None]:
+    def timed(self, part: str) -> Iterator[None]:
+        """Counts the seconds of what is done in it as those of ``part``."""
         began = time.perf_counter()
         yield
         self.seconds[part] += time.perf_counter() - began  # type: ignore[assignment]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.chains.composition import chain
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.cli import main
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.demo.experiments import likeness, play_dialogues
 from ipcir_tools.demo.world.garments import Garment, Scene
 from ipcir_tools.demo.world.wardrobe import Drawn
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.evaluation.experiments.dialogues import DialogueCase, report_json, run_dialogues
+from ipcir_tools.evaluation.experiments.dialogues import report_json, run_dialogues, session_of
 from ipcir_tools.evaluation.runs import run
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import FileStamp
@@ -41,6 +43,7 @@ def engine(tmp_path):
         texts = {text_key(text): normalise(np.array(row, np.float32)) for text, row in TEXTS.items()}
         opened.catalog.put_features(texts, "hand/3d")
         opened.components.captioner_id = "hand"
+        opened.components.calibrator = SimpleNamespace(current=lambda: UNCALIBRATED)  # features by hand as they are
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a thing"), "hand")
         opened.components.imagine = RunnableLambda(
             lambda asked: Imagination(
@@ -50,7 +53,7 @@ def engine(tmp_path):
         yield opened
 
 
-ONE = DialogueCase("ref", (("one", "near"), ("two", "goal")))
+ONE = session_of("ref", [("one", "near"), ("two", "goal")])
 LIKE_GOAL = {"near": 0.5, "far": 0.0, "goal": 1.0}
 
 
@@ -73,7 +76,7 @@ def test_the_user_judges_what_is_shown_but_never_the_target(engine, monkeypatch)
 
 
 def test_a_dialogue_that_ended_keeps_its_last_rank(engine):
-    short = DialogueCase("ref", (("one", "goal"),))
+    short = session_of("ref", [("one", "goal")])
     report = run_dialogues(engine, [ONE, short], lambda id_, _: LIKE_GOAL[id_])
     assert [each.hits[1] for each in report.final.plain] == [0.0, 50.0]
 
