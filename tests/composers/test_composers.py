@@ -23,6 +23,7 @@ EXPECTED = {
 """What each needs, and its vector at a weight of 4/7: 4 parts of text to 3 of picture are 0.8 and 0.6 at unit norm."""
 
 NEEDS = {name: needs for name, (needs, _) in EXPECTED.items()} | {
+    "edit": {"reference", "imagined", "before", "modification"},
     "proxy-image": {"reference", "imagined", "captions", "edits", "drawn"},
     "ensemble": {"captions", "edits", "reference"},
     "semantic-delta": {"captions", "edits"},
@@ -85,6 +86,7 @@ def test_the_text_score_is_taken_against_the_text_that_the_composer_used():
         "semantic-delta": "edits",
         "discount": "imagined",
         "signed": "imagined",
+        "edit": "imagined",
         "ast": "imagined",
         "caption-fusion": "imagined",
         "pic2word": "network",
@@ -126,6 +128,7 @@ def test_parameters_have_the_published_defaults():
         "semantic-delta": {"captions": 15, "neg": 2.1, "pos": 0.13},
         "discount": {"weight": 0.85, "b": 0.35},
         "signed": {"whole": 1.0, "desired": 0.5, "preserve": 0.5, "forbidden": 0.5},
+        "edit": {"weight": 0.5, "direction": 1.0, "imagined": 0.5, "modification": 4.0},
         "ast": {"beta": 0.25, "lam": 4.0, "mu": 0.1},
         "caption-fusion": {"rule": "weighted", "share": 0.3, "pool": 100, "weight": 0.5},
         "aligned": {"weight": 0.8},

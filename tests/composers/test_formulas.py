@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ipcir_tools.composers import COMPOSERS, Parts, composer_named, fusion
+from ipcir_tools.composers import COMPOSERS, Part, Parts, composer_named, fusion
 from ipcir_tools.composers.adast import nearest_step
 from ipcir_tools.composers.fusion import combine, pool, softmax
 
@@ -343,14 +344,21 @@ def features(rows: int):
 
 
 def parts_from(rows: np.ndarray, several: np.ndarray, weight: float) -> Parts:
-    single = [part for part in Parts.__dataclass_fields__ if part not in {"weight", "captions", "edits", "drawn"}]
+    single = [part for part in get_args(Part) if part not in {"captions", "edits", "drawn", "gallery_captions"}]
     vectors = dict(zip(single, fusion.normalise(rows), strict=True))
     many = fusion.normalise(several).reshape(3, -1, 6)
-    return Parts(weight=weight, captions=many[0], edits=many[1], drawn=many[2], **vectors)
+    return Parts(
+        weight=weight,
+        captions=many[0],
+        edits=many[1],
+        drawn=many[2],
+        gallery_captions=lambda ids: {},
+        **vectors,
+    )
 
 
 @pytest.mark.parametrize("name", COMPOSERS)
-@given(rows=features(8), several=st.integers(0, 3).flatmap(lambda n: features(3 * n)), weight=st.floats(0, 1))
+@given(rows=features(9), several=st.integers(0, 3).flatmap(lambda n: features(3 * n)), weight=st.floats(0, 1))
 def test_every_score_is_finite_whatever_the_features_are(name, rows, several, weight):
     """Zeros, opposites and empty lists among them."""
     probe = COMPOSERS[name].compose(parts_from(rows, several, weight))
@@ -388,7 +396,7 @@ def test_the_candidates_of_a_rule_that_is_not_linear_hold_its_best(name):
 @pytest.mark.parametrize("name", [name for name in COMPOSERS if name not in RESCORING])
 def test_a_linear_rule_is_one_query(name):
     rng = np.random.default_rng(1)
-    rows, several = rng.standard_normal((8, 6)), rng.standard_normal((6, 6))
+    rows, several = rng.standard_normal((9, 6)), rng.standard_normal((6, 6))
     assert COMPOSERS[name].compose(parts_from(rows, several, 0.5)).rescore is None
 
 
