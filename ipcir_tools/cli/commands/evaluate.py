@@ -57,6 +57,9 @@ def benchmark(
     submission: Annotated[
         Path | None, typer.Option(help="cirr, circo: write the file for the server, of the first of --composers.")
     ] = None,
+    wordings: Annotated[
+        bool, typer.Option("--wordings", help="Measure the queries' other wordings, too; each costs a composition.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure composers on BENCH. A run that was killed continues where it was, with the same report in the end.
@@ -75,12 +78,15 @@ def benchmark(
         from ipcir_tools.evaluation.runs.evaluate import measure, summarise
         from ipcir_tools.evaluation.runs.run import run_on
         from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
+        from ipcir_tools.evaluation.runs.wordings import measure_wordings
 
         loaded = choice.load(home, progress)
         if submission:
             check_submission(loaded)
         run = run_on(engine, loaded, names, top=DEPTH if submission else shown.k, progress=progress)
         measured = measure(run)
+        if wordings:
+            measured.wordings = measure_wordings(run, measured)
         report = summarise(run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
         written = shown.write(report, lambda: report_html(report, small))
