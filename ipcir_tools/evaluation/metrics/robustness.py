@@ -13,6 +13,7 @@ class Robustness(Value):
     """One method's figure under several wordings of the same queries, in percent."""
 
     composer: str
+    """Its label in the report: a verified row is another than an unverified one."""
     measure: str
     queries: int
     """Those that have every wording."""

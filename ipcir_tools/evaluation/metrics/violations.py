@@ -15,6 +15,7 @@ class Violations(Value):
     """One method's wrong pictures among the first :data:`FIRST` hits, in percent of these."""
 
     composer: str
+    """Its label in the report: a verified row is another than an unverified one."""
     queries: int
     """Those whose truth is known, and which were ranked."""
     share: float

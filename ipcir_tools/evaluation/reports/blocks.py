@@ -30,7 +30,7 @@ def _kinds(report: Report) -> Iterator[Block]:
         return
     names = list(report.kinds)
     rows = tuple(
-        (row.composer, *(f"{row.by_kind[name].mean:.1f}" if name in row.by_kind else "" for name in names))
+        (row.label, *(f"{row.by_kind[name].mean:.1f}" if name in row.by_kind else "" for name in names))
         for row in report.rows
         if row.by_kind
     )

@@ -28,7 +28,7 @@ def measure_wordings(run: Run, measured: Measured) -> tuple[Robustness, ...]:
 
     ran = [outcome for outcome in measured.outcomes if not outcome.not_run]
     return tuple(
-        robustness(outcome.composer, measure.name, [values(_same(outcome, each).scored) for each in passes])
+        robustness(outcome.label, measure.name, [values(_same(outcome, each).scored) for each in passes])
         for outcome in ran
     )
 
@@ -38,9 +38,11 @@ def _pass(run: Run, slot: int) -> Measured:
     worded = [query for query in run.queries if len(query.wordings) > slot]
     queries = tuple(replace(query, modification=query.wordings[slot]) for query in worded)
     benchmark = replace(run.benchmark, queries=queries, left_out=())
-    again = Run(run.components, benchmark, run.composers, run.gallery, progress=run.progress, curve=False)
+    again = Run(
+        run.components, benchmark, run.composers, run.gallery, progress=run.progress, curve=False, verify=run.verified
+    )
     return again.measure()
 
 
 def _same(outcome: Outcome, measured: Measured) -> Outcome:
-    return next(each for each in measured.outcomes if each.composer == outcome.composer)
+    return next(each for each in measured.outcomes if each.label == outcome.label)

@@ -618,6 +618,19 @@ def test_trained_models_doubt_what_the_gallery_does_not_have(wardrobe_home):
     assert {state["clarification"]["why"] for state in doubted} == {"no match"}
 
 
+def test_the_graph_verifies_as_it_was_built_to(wardrobe_home):
+    query = wardrobe("test", families=1).queries[0]
+    with Engine.open(Settings(home=wardrobe_home, models="demo")) as engine:
+        ids = {Path(path).name: stamp.image_id for path, stamp in engine.catalog.stamps().items()}
+        asked = says(query.modification, reference=ids[query.reference])
+        result = build_dialogue(engine, verify=3).invoke(asked)["result"]
+        assert ["verified" in hit for hit in result["hits"][:4]] == [True, True, True, False]
+        assert result["timings"]["verified"] == 3
+        assert result["timings"]["verify"] > 0
+        same = engine.search(ids[query.reference], query.modification, verify=3)
+        assert [hit["id"] for hit in result["hits"]] == [hit.id for hit in same.hits]
+
+
 async def test_langgraph_dev_finds_the_graph_and_its_gallery(wardrobe_home, monkeypatch):
     config = json.loads((ROOT / ".langgraph.json").read_text(encoding="utf-8"))
     assert config == {"dependencies": ["."], "graphs": {"dialogue": f"{module.__name__}:{make_dialogue.__name__}"}}
