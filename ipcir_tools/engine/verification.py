@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ipcir_tools.engine.verified_order import verified_order
-from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.text import error_line
 from ipcir_tools.types import ComposedQuery, Hit
 
 if TYPE_CHECKING:
@@ -103,9 +104,9 @@ class HitVerifier:
         pixels: Mapping[str, Image.Image] = first.request.pixels
         try:
             values = verifier.log_likelihoods([(hit.id, text) for hit in first.hits], pixels)
-        except (ModelUnavailableError, InvalidRequestError) as error:
+        except Exception as error:  # noqa: BLE001 - a captioner may raise anything, and the search is done already
             verifier.set_unavailable()
-            return _unchanged(first, str(error))
+            return _unchanged(first, error_line(error, 300))
         spread = self._components.calibration.spread(first.composed.probe)
         missing = values.count(None)
         gone = f"{missing} of {len(values)} hits could not be opened to be verified, and kept their places"
