@@ -60,6 +60,8 @@ class Composed:
     """A probe and what it was made from. Features are ``[d]`` float32 of unit norm, None where not needed."""
 
     probe: Probe
+    verification_probe: Probe
+    """Its scores stand beside the likelihood of the description, where hits are verified."""
     weight: float
     image: FloatArray | None
     text: FloatArray | None
@@ -233,8 +235,10 @@ def _composed(
         [(images[id_], weight) for id_, weight in judged.items()]
         for judged in (job.request.liked, job.request.disliked)
     )
+    probe, beside = job.composer.compose(job.parts), job.composer.compose_for_verification(job.parts)
     return Composed(
-        probe=with_feedback(job.composer.compose(job.parts), liked, disliked, job.parts.calibration),
+        probe=with_feedback(probe, liked, disliked, job.parts.calibration),
+        verification_probe=with_feedback(beside, liked, disliked, job.parts.calibration),
         weight=job.parts.weight,
         image=job.parts.reference,
         text=_text(job),

@@ -114,6 +114,13 @@ class Composer(Value, ABC):
     def compose(self, parts: Parts) -> Probe:
         """The probe for the gallery. Its scores are finite for any features."""
 
+    def compose_for_verification(self, parts: Parts) -> Probe:
+        """The probe whose scores stand beside the likelihood of the description, where hits are verified.
+
+        It is that of :meth:`compose`, unless the likelihood says the same as one of its terms, only better.
+        """
+        return self.compose(parts)
+
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters by name: numbers, and names of rules."""

@@ -77,6 +77,8 @@ def _play(run: Run, outcome: Outcome, sessions: Mapping[str, Session], measured:
 class _Sessions(Simulation):
     """Fixed sessions: one that fails does so alone, and the first hits of the last round are kept."""
 
+    verifies = False
+
     def compose(self, active: Sequence[Dialogue], requests: Sequence[ComposeRequest]) -> Sequence[Composed | None]:
         """The requests composed; None for each that fails, whose dialogue then says why. Raises CatalogError."""
         try:

@@ -49,6 +49,8 @@ class Simulation:
 
     label = "dialogues"
     """What progress is reported as."""
+    verifies = True
+    """Whether the first hits are verified where the run verifies, whose gallery names its pictures by their ids."""
 
     def __init__(self, run: Run, composer: str, weight: float | None = None) -> None:
         """``run`` has the gallery and its rules; ``weight`` is that of the text, None: the composer's own."""
@@ -85,7 +87,14 @@ class Simulation:
         for each, query, request, made in zip(active, queries, requests, composed, strict=True):
             if made is not None:
                 _add_turn(each, query, request, made)
-        return self.run.scores([[made.probe] for made in composed if made is not None])
+        going_on = [(each, query, made) for each, query, made in zip(active, queries, composed, strict=True) if made]
+        scores = self.run.scores([[made.probe] for _, _, made in going_on])
+        if not (self.verifies and self.run.verified):
+            return scores
+        asked = [
+            Query("", query.reference or "", query.modification, (), left_out=e.left_out) for e, query, _ in going_on
+        ]
+        return self.run.verified_scores(asked, [made for _, _, made in going_on], scores)
 
     def compose(self, active: Sequence[Dialogue], requests: Sequence[ComposeRequest]) -> Sequence[Composed | None]:
         """The requests of the active dialogues, composed; None for a dialogue that fails here."""
