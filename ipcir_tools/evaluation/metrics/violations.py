@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
-from ipcir_tools.evaluation.benchmarks.benchmark import BREAKS, LOSES, Benchmark, Query
 from ipcir_tools.types import Value
 
+Violation = Literal["breaks the edit", "loses what should stay", "wrong"]
+"""What is wrong with a picture as the answer to a query; ``wrong`` where no more is known than that."""
+BREAKS: Violation = "breaks the edit"
+LOSES: Violation = "loses what should stay"
+WRONG: Violation = "wrong"
 FIRST = 10
 """Hits of each query that are looked at."""
 
@@ -26,43 +31,17 @@ class Violations(Value):
     """What loses what should stay; a picture may do both."""
 
 
-def truth_is_known(benchmark: Benchmark) -> bool:
-    """Whether anything is known of what is wrong."""
-    return benchmark.violations is not None or any(query.negatives for query in benchmark.queries)
+def violations(composer: str, wrong: Sequence[Sequence[Sequence[Violation]]], split: bool) -> Violations | None:
+    """From what is wrong with the hits of each query; None where there are no hits.
 
-
-def violations(composer: str, benchmark: Benchmark, hits: Mapping[str, Sequence[str]]) -> Violations | None:
-    """From the first hits of each query by its id, best first, by name; None where nothing is known of any query."""
-    known = [query for query in benchmark.queries if query.id in hits and (benchmark.violations or query.negatives)]
-    found = [_wrong(benchmark, query, name) for query in known for name in hits[query.id][:FIRST]]
+    ``split`` says whether both kinds are known.
+    """
+    found = [each for hits in wrong for each in hits[:FIRST]]
     if not found:
         return None
 
-    def percent(kind: str) -> float | None:
-        return 100.0 * sum(kind in each for each in found) / len(found) if benchmark.violations else None
+    def percent(kind: Violation) -> float | None:
+        return 100.0 * sum(kind in each for each in found) / len(found) if split else None
 
     share = 100.0 * sum(bool(each) for each in found) / len(found)
-    return Violations(composer=composer, queries=len(known), share=share, breaks=percent(BREAKS), loses=percent(LOSES))
-
-
-def least_violations(benchmark: Benchmark) -> float | None:
-    """What no method can go below, in percent: the gallery may hold fewer pictures that fit than are looked at.
-
-    None where the benchmark does not know of every picture whether it fits.
-    """
-    if benchmark.violations is None:
-        return None
-    places = fitting = 0
-    for query in benchmark.queries:
-        ranked = [name for name in benchmark.gallery if name not in query.references or benchmark.keeps_reference]
-        places += min(FIRST, len(ranked))
-        fitting += min(FIRST, sum(not benchmark.violations(query, name) for name in ranked))
-    return 100.0 * (places - fitting) / places if places else None
-
-
-def _wrong(benchmark: Benchmark, query: Query, name: str) -> tuple[str, ...]:
-    if name in query.targets:
-        return ()
-    if benchmark.violations is not None:
-        return benchmark.violations(query, name)
-    return ("wrong",) if name in query.negatives else ()
+    return Violations(composer=composer, queries=len(wrong), share=share, breaks=percent(BREAKS), loses=percent(LOSES))

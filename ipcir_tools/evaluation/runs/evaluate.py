@@ -12,7 +12,6 @@ from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import COMPOSERS, Composer, TrainedComposer, composer_named
 from ipcir_tools.evaluation.benchmarks import Benchmark, SessionBenchmark
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES, Difference, Estimate
-from ipcir_tools.evaluation.metrics.violations import least_violations, violations
 from ipcir_tools.evaluation.reports.report import Failure, Imaginer, Report, Row
 from ipcir_tools.evaluation.runs.examples import examples
 from ipcir_tools.evaluation.runs.figures import (
@@ -28,6 +27,7 @@ from ipcir_tools.evaluation.runs.figures import (
 from ipcir_tools.evaluation.runs.recorder import general_reason
 from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run, run_on
 from ipcir_tools.evaluation.runs.sessions import play_sessions
+from ipcir_tools.evaluation.runs.violations import least_violations, violations_of
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def summarise(run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
         this_run={**run.seconds, **run.made},
         kinds=kinds_of(benchmark),
         kind_measure=by_kind.name if by_kind else "",
-        violations=tuple(filter(None, (violations(each.label, benchmark, each.first) for each in ran))),
+        violations=tuple(filter(None, (violations_of(each.label, benchmark, each.first) for each in ran))),
         least_violations=least_violations(benchmark),
         wordings=measured.wordings,
     )

@@ -40,13 +40,14 @@ from ipcir_tools.errors import (
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
 from ipcir_tools.evaluation.metrics.robustness import Robustness
-from ipcir_tools.evaluation.metrics.violations import FIRST, truth_is_known
+from ipcir_tools.evaluation.metrics.violations import FIRST
 from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, Round, row_label
 from ipcir_tools.evaluation.runs.fusion_curve import Curve
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.ranking import Ranker
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.evaluation.runs.verifying import verified_amount, verified_scores
+from ipcir_tools.evaluation.runs.violations import truth_is_known
 from ipcir_tools.text import one_line
 from ipcir_tools.types import DEFAULT_COMPOSER, FloatArray, Probe, Verify
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
-from ipcir_tools.evaluation.benchmarks.benchmark import BREAKS, LOSES
 from ipcir_tools.evaluation.metrics.metrics import measures
 from ipcir_tools.evaluation.metrics.robustness import robustness
-from ipcir_tools.evaluation.metrics.violations import least_violations, truth_is_known, violations
+from ipcir_tools.evaluation.metrics.violations import BREAKS, LOSES
+from ipcir_tools.evaluation.runs.violations import least_violations, truth_is_known, violations_of
 
 GALLERY = tuple(f"{i}.jpg" for i in range(12))
 
@@ -37,7 +37,7 @@ def test_a_method_that_finds_nothing_is_robust_and_without_wordings_there_is_non
 
 def test_negatives_are_violations_of_an_unknown_kind():
     toy = benchmark(query(negatives=("2.jpg", "3.jpg")), query("2"))
-    found = violations("edit", toy, {"1": ("2.jpg", "1.jpg", "5.jpg", "3.jpg"), "2": ("2.jpg",)})
+    found = violations_of("edit", toy, {"1": ("2.jpg", "1.jpg", "5.jpg", "3.jpg"), "2": ("2.jpg",)})
     assert (found.queries, found.share, found.breaks, found.loses) == (1, 50.0, None, None)
     assert least_violations(toy) is None
 
@@ -45,13 +45,13 @@ def test_negatives_are_violations_of_an_unknown_kind():
 def test_where_it_is_known_of_every_picture_both_kinds_are_counted():
     wrong = {"2.jpg": (BREAKS,), "3.jpg": (BREAKS, LOSES), "4.jpg": (LOSES,)}
     toy = benchmark(query(), violations=lambda _, name: wrong.get(name, ()))
-    found = violations("edit", toy, {"1": ("1.jpg", "2.jpg", "3.jpg", "7.jpg")})
+    found = violations_of("edit", toy, {"1": ("1.jpg", "2.jpg", "3.jpg", "7.jpg")})
     assert (found.share, found.breaks, found.loses) == (50.0, 50.0, 25.0)
 
 
 def test_only_the_first_ten_count():
     toy = benchmark(query(), violations=lambda _, name: (BREAKS,) if name == "11.jpg" else ())
-    assert violations("edit", toy, {"1": GALLERY}).share == 0.0
+    assert violations_of("edit", toy, {"1": GALLERY}).share == 0.0
 
 
 def test_the_least_possible_is_what_the_gallery_forces():
@@ -61,4 +61,4 @@ def test_the_least_possible_is_what_the_gallery_forces():
 
 def test_without_any_truth_there_is_nothing_to_tell():
     assert not truth_is_known(benchmark(query()))
-    assert violations("edit", benchmark(query()), {"1": GALLERY}) is None
+    assert violations_of("edit", benchmark(query()), {"1": GALLERY}) is None
