@@ -65,7 +65,7 @@ class ReportOptions:
     """What is measured, and where the report is written."""
 
     composers: Annotated[
-        str | None, typer.Option(help="Names with commas between, or all (default: the ablation of the paper).")
+        str | None, typer.Option(help="Names with commas between, or all (default: the paper's ablation and edit).")
     ] = None
     k: HitsShown = 6
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with pictures.")] = None

@@ -172,11 +172,12 @@ def filter_of(text: str | None, what: str = "--where") -> dict[str, Any] | None:
 
 
 def composers_of(text: str | None) -> tuple[str, ...]:
-    """The composers that are named; None: the ablation of the paper. Raises InvalidRequestError."""
+    """The composers that are named; None: the ablation of the paper and the default. Raises InvalidRequestError."""
     from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
+    from ipcir_tools.types import DEFAULT_COMPOSER
 
     if text is None:
-        return ABLATION
+        return (*ABLATION, DEFAULT_COMPOSER)
     parts = [name.strip() for name in text.split(",") if name.strip()]
     if not parts:
         raise InvalidRequestError("--composers names none: write names with commas between, or all.")

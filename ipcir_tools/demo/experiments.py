@@ -54,9 +54,11 @@ DIALOGUES = 200
 """The usual number: 18 pictures each on average."""
 
 
-def play_dialogues(engine: Engine, folder: Path, progress: Progress, dialogues: int = DIALOGUES) -> DialogueReport:
-    """Draw the dialogues of the test part into ``folder``, index them and simulate them."""
-    made = wardrobe.wardrobe("test", families=0, dialogues=dialogues)
+def play_dialogues(
+    engine: Engine, folder: Path, progress: Progress, dialogues: int = DIALOGUES, part: Part = "test"
+) -> DialogueReport:
+    """Draw the dialogues of a part into ``folder``, index them and simulate them."""
+    made = wardrobe.wardrobe(part, families=0, dialogues=dialogues)
     _, ids = index_drawn(engine, made.pictures, folder / "pictures", progress)
     drawn = {ids[picture.name]: picture for picture in made.pictures}
     sessions = [

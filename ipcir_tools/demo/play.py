@@ -92,6 +92,7 @@ def demo_json(result: DemoResult) -> dict[str, Any]:
         "ablation": [
             {
                 "composer": row.composer,
+                "verified": row.verified,
                 **{f"R@{k}": round(value, 2) for k, value in row.recall.items()},
                 "weight": row.weight,
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -57,6 +57,13 @@ def benchmark(
     submission: Annotated[
         Path | None, typer.Option(help="cirr, circo: write the file for the server, of the first of --composers.")
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure the default composer (or all, where it is not among them) also with this many first hits "
+            "verified by the captioner: a number, off, or auto (default)."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure composers on BENCH. A run that was killed continues where it was, with the same report in the end.
@@ -69,7 +76,8 @@ def benchmark(
 
     check_outputs(shown.html, shown.markdown, submission)
     home = choice.home(options.home)
-    with engine_for(options, home=home, models=options.models or choice.entry.models) as (engine, progress):
+    models = options.models or choice.entry.models
+    with engine_for(options, home=home, models=models, verify=verify) as (engine, progress):
         from ipcir_tools.evaluation.reports.html import report_html
         from ipcir_tools.evaluation.reports.page import thumbnails
         from ipcir_tools.evaluation.runs.evaluate import measure, summarise
@@ -79,7 +87,8 @@ def benchmark(
         loaded = choice.load(home, progress)
         if submission:
             check_submission(loaded)
-        run = run_on(engine, loaded, names, top=DEPTH if submission else shown.k, progress=progress)
+        top, hits = DEPTH if submission else shown.k, engine.settings.verify
+        run = run_on(engine, loaded, names, top=top, progress=progress, verify=hits)
         measured = measure(run)
         report = summarise(run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
@@ -105,15 +114,18 @@ eval_app.command("captions")(captions_command)
 def wardrobe_dialogues(
     options: ModelOptions,
     dialogues: Annotated[int, typer.Option(min=1, max=2000, help="How many dialogues, of two to five rounds.")] = 200,
+    part: Annotated[Literal["test", "val"], typer.Option(help="test, or val to choose parameters on.")] = "test",
+    verify: Annotated[str | None, typer.Option(help="First hits that the captioner verifies: auto, off, 20.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a user in the wardrobe's held-out dialogues: Hits@1 and Hits@10 after each round."""
-    with _own_gallery(f"wardrobe-dialogues-{dialogues}", options) as (engine, progress, folder):
+    name = f"wardrobe-dialogues-{dialogues}{'' if part == 'test' else f'-{part}'}"
+    with _own_gallery(name, options, verify=verify) as (engine, progress, folder):
         from ipcir_tools.cli.output import evaluation
         from ipcir_tools.demo.experiments import play_dialogues
         from ipcir_tools.evaluation.experiments.dialogues import report_json
 
-        report = play_dialogues(engine, folder, progress, dialogues)
+        report = play_dialogues(engine, folder, progress, dialogues, part)
     print_result(as_json, lambda: report_json(report), lambda: evaluation.show_dialogues(report))
 
 
@@ -141,11 +153,13 @@ def wardrobe_absent(
 
 
 @contextmanager
-def _own_gallery(name: str, options: ModelOptions) -> Iterator[tuple[Engine, Progress, Path]]:
+def _own_gallery(
+    name: str, options: ModelOptions, verify: str | None = None
+) -> Iterator[tuple[Engine, Progress, Path]]:
     """An engine on a folder of its own, with that folder.
 
     Other pictures in its gallery would be distractors, or right answers that the experiment does not know of.
     """
     folder = ((options.home or options.settings().home) / name).expanduser().absolute()
-    with engine_for(options, home=folder, models=options.models or "demo") as (engine, progress):
+    with engine_for(options, home=folder, models=options.models or "demo", verify=verify) as (engine, progress):
         yield engine, progress, folder

@@ -71,7 +71,7 @@ def _table(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in report.rows:
         if not row.not_run:
-            table.add_row(row.composer, *_cells(row, report.best, report.measures[:1]))
+            table.add_row(row.label, *_cells(row, report.best, report.measures[:1]))
     return table
 
 

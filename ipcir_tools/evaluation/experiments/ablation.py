@@ -1,4 +1,4 @@
-"""The seed paper's ablation: the same queries through every composer (arXiv 2411.16752, its ablation table).
+"""The seed paper's ablation (arXiv 2411.16752, its table), and the default, without and with verification.
 
 Protocol: the whole gallery is ranked exactly; the reference is left out of the ranking, as in CIRR; one target a
 query; ties count against the target.
@@ -16,7 +16,7 @@ from ipcir_tools.evaluation.benchmarks import Query
 from ipcir_tools.evaluation.metrics.metrics import recall_at
 from ipcir_tools.evaluation.runs.catalog_run import catalog_run, weighted_spec
 from ipcir_tools.evaluation.runs.run import Outcome
-from ipcir_tools.types import Value
+from ipcir_tools.types import DEFAULT_COMPOSER, Value, Verify
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -30,6 +30,8 @@ class Row(Value):
     """One composer's line: recall in percent at each of :data:`CUTS`."""
 
     composer: str
+    verified: int = 0
+    """How many first hits the captioner scored again; 0: none."""
     weight: float | None
     """Weight of the text; None where nothing is fused."""
     recall: dict[int, float]
@@ -48,20 +50,25 @@ class Ablation(Value):
 
 
 def run_ablation(
-    engine: Engine, queries: Sequence[Query], composers: Sequence[str] = ABLATION, progress: Progress | None = None
+    engine: Engine,
+    queries: Sequence[Query],
+    composers: Sequence[str] = (*ABLATION, DEFAULT_COMPOSER),
+    progress: Progress | None = None,
+    verify: Verify = "auto",
 ) -> Ablation:
     """Rank every query, its pictures named by their ids, under every composer with the settings' weight.
 
+    The default composer has a second row, with the first hits verified by the captioner.
     Raises LookupError if a target is not in the gallery, and ModelUnavailableError where a composer cannot be run or a
     query fails.
     """
     specs = [weighted_spec(name, engine.settings.weight) for name in composers]
-    run = catalog_run(engine.components, queries, specs, progress=progress)
+    run = catalog_run(engine.components, queries, specs, progress=progress, verify=verify)
     measured = run.measure()
     for outcome in measured.outcomes:
         _check(outcome)
     return Ablation(
-        rows=tuple(_row(name, outcome) for name, outcome in zip(composers, measured.outcomes, strict=True)),
+        rows=tuple(map(_row, measured.outcomes)),
         queries=len(queries),
         gallery=len(run.benchmark.gallery),
         imaginer=_imaginer(measured.origins, engine.settings.llm),
@@ -76,10 +83,15 @@ def _check(outcome: Outcome) -> None:
         raise ModelUnavailableError(f"{len(outcome.failed):,} queries failed under {outcome.composer}: {why}")
 
 
-def _row(name: str, outcome: Outcome) -> Row:
+def _row(outcome: Outcome) -> Row:
     ranks = [scored.main for scored in outcome.scored.values()]
-    fused = {"reference"} < composer_named(name).needs
-    return Row(composer=name, weight=outcome.weight if fused else None, recall={k: recall_at(ranks, k) for k in CUTS})
+    composer = composer_named(outcome.composer)
+    return Row(
+        composer=composer.name,
+        verified=outcome.verified,
+        weight=outcome.weight if composer.mixes else None,
+        recall={k: recall_at(ranks, k) for k in CUTS},
+    )
 
 
 def _imaginer(origins: Counter[str], llm: str | None) -> str:

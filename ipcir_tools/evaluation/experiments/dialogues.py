@@ -68,6 +68,8 @@ class DialogueReport(Value):
     dialogues: int
     gallery: int
     composer: str
+    verified: int
+    """How many first hits of each round the captioner scored again."""
     imaginer: str
     fallbacks: int
     """Imaginations that the rules made because the model failed."""
@@ -77,8 +79,9 @@ def run_dialogues(
     engine: Engine, sessions: Sequence[Session], likeness: Likeness, progress: Progress | None = None
 ) -> DialogueReport:
     """Simulate every dialogue, without and with feedback. KeyError if a target is not in the gallery."""
-    run, settings = catalog_run(engine.components), engine.settings
-    plain = Simulation(run, settings.composer, settings.weight)
+    settings = engine.settings
+    run = catalog_run(engine.components, verify=settings.verify)
+    plain = Simulation(run, settings.composer, settings.weight, verified=bool(run.verified))
     judged = _WithFeedback(run, settings.composer, settings.weight, likeness)
     final, so_far = (
         [simulation.play(some, progress) for simulation in (plain, judged)]
@@ -91,6 +94,7 @@ def run_dialogues(
         dialogues=len(sessions),
         gallery=engine.catalog.size(),
         composer=engine.settings.composer,
+        verified=run.verified,
         imaginer=(engine.settings.llm or "rules"),
         fallbacks=origins.count("fallback"),
     )
@@ -104,6 +108,7 @@ def report_json(report: DialogueReport) -> dict[str, Any]:
         "gallery": report.gallery,
         "edits_so_far": _rounds_json(report.so_far),
         "composer": report.composer,
+        "verified": report.verified,
         "imaginer": report.imaginer,
         "fallbacks": report.fallbacks,
     }
@@ -134,7 +139,7 @@ class _WithFeedback(Simulation):
     label = "with feedback"
 
     def __init__(self, run: Run, composer: str, weight: float | None, likeness: Likeness) -> None:
-        super().__init__(run, composer, weight)
+        super().__init__(run, composer, weight, verified=bool(run.verified))
         self._likeness = likeness
 
     def after_round(
@@ -145,7 +150,7 @@ class _WithFeedback(Simulation):
         judging = [active[i] for i in places]
         if not judging:
             return ranked
-        again = self.answer(judging, self._judgements(judging, scores[places], number))
+        again = self.answer(judging, self._judgements(judging, scores[places], number), number)
         better = dict(zip(places, self.rank(judging, again, number), strict=True))
         return [better.get(i, scored) for i, scored in enumerate(ranked)]
 

@@ -35,11 +35,11 @@ def _table(report: Report) -> str:
 
 def _row(report: Report, row: Row) -> list[str]:
     if row.not_run:
-        return [row.composer, "not run", *[""] * (len(report.measures) + 3)]
+        return [row.label, "not run", *[""] * (len(report.measures) + 3)]
     figures = [row.figures[name] for name in report.measures]
     lead = row.against_baseline.get(report.measures[0])
     return [
-        row.composer,
+        row.label,
         "" if row.weight is None else f"{row.weight:.2f}",
         *(f"{each.mean:.1f} ({each.low:.1f} to {each.high:.1f})" for each in figures),
         f"{lead.mean:+.1f} ({lead.low:+.1f} to {lead.high:+.1f})" if lead else "",

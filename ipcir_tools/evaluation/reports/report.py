@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
-from ipcir_tools.types import Value
+from ipcir_tools.types import DEFAULT_COMPOSER, Value
 
 MADE = ("calls", "captions", "image_encodes", "text_encodes", "drawings")
 """What a run may make: calls of the language model, captions, features of images and of texts, drawings."""
@@ -19,6 +19,8 @@ class Row(Value):
     """One composer's line. ``scored + failed`` is the number of queries, unless it was not run."""
 
     composer: str
+    verified: int = 0
+    """How many first hits of each query the captioner scored again; 0: none."""
     parameters: dict[str, int | float]
     """As they were set, by name; empty where it has none."""
     weight: float | None
@@ -30,6 +32,16 @@ class Row(Value):
     figures: dict[str, Estimate]
     """By the name of the measure. A failed query counts as a miss."""
     against_baseline: dict[str, Difference]
+
+    @property
+    def label(self) -> str:
+        """The composer, and how many hits were verified."""
+        return row_label(self.composer, self.verified)
+
+
+def row_label(composer: str, verified: int) -> str:
+    """How a table names a row: ``edit``, or ``edit, 20 verified``."""
+    return f"{composer}, {verified} verified" if verified else composer
 
 
 class Failure(Value):
@@ -104,7 +116,7 @@ class Round(Value):
     sessions: int
     """How many have this round."""
     figures: dict[str, dict[str, Estimate]]
-    """By composer, then by the name of the measure."""
+    """By row, as :func:`row_label` names it, then by the name of the measure."""
 
 
 class Report(Value):
@@ -118,6 +130,8 @@ class Report(Value):
     keeps_reference: bool
     measures: tuple[str, ...]
     """Empty where the truth is hidden."""
+    default: str = DEFAULT_COMPOSER
+    """The composer that a search takes where none is named."""
     baseline: str | None
     """The composer that the others are compared with; None where none ranked a query."""
     rows: tuple[Row, ...]

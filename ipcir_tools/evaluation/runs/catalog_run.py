@@ -11,6 +11,7 @@ from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Measure
 from ipcir_tools.evaluation.runs.gallery import catalog_gallery
 from ipcir_tools.evaluation.runs.run import Run
+from ipcir_tools.types import Verify
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -24,8 +25,10 @@ def catalog_run(
     *,
     measures: Sequence[Measure] = (),
     progress: Progress | None = None,
+    verify: Verify = 0,
 ) -> Run:
-    """A run of ``queries`` over the whole gallery; the reference is left out of the ranking.
+    """A run of ``queries`` over the whole gallery; the reference is left out of the ranking; ``verify`` as for
+    :class:`Run`.
 
     Raises LookupError where a reference or a target is not in the gallery.
     """
@@ -39,7 +42,7 @@ def catalog_run(
         measures=tuple(measures),
         notes=("gallery: every picture in the catalog", "the reference is left out of the ranking"),
     )
-    run = Run(components, benchmark, composers, gallery, progress=progress, curve=False)
+    run = Run(components, benchmark, composers, gallery, progress=progress, curve=False, verify=verify)
     for id_, why in run.unusable.items():
         raise LookupError(f"query {id_}: {why}")
     return run

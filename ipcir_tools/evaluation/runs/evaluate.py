@@ -18,7 +18,7 @@ from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates
 from ipcir_tools.evaluation.runs.recorder import general_reason
 from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run, run_on
 from ipcir_tools.evaluation.runs.sessions import play_sessions
-from ipcir_tools.settings import Settings
+from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -79,9 +79,8 @@ def versions() -> dict[str, str]:
 
 def _baseline(ran: Sequence[Outcome]) -> Outcome | None:
     """The default composer if it ranked any query, else the first that did; None where none did."""
-    default = Settings.model_fields["composer"].default
-    ranked = [outcome for outcome in ran if outcome.top]
-    named = [outcome for outcome in ranked if composer_named(outcome.composer).name == default]
+    ranked = [outcome for outcome in ran if outcome.top and not outcome.verified]
+    named = [outcome for outcome in ranked if composer_named(outcome.composer).name == DEFAULT_COMPOSER]
     return next(iter([*named, *ranked]), None)
 
 
@@ -95,6 +94,7 @@ def _row(benchmark: Benchmark, outcome: Outcome, baseline: Outcome | None, sampl
     scored = len(outcome.top)
     return Row(
         composer=outcome.composer,
+        verified=outcome.verified,
         parameters={**composer_named(outcome.composer).parameters},
         weight=outcome.weight,
         not_run=outcome.not_run,
@@ -119,6 +119,7 @@ def _failures(measured: Measured) -> tuple[Failure, ...]:
     own = [
         Failure(query=id_, composer=outcome.composer, reason=why)
         for outcome in measured.outcomes
+        if not outcome.verified  # it fails where its composer does
         for id_, why in outcome.failed.items()
     ]
     return (*left_out, *unusable, *own)
@@ -179,13 +180,15 @@ def evaluate(
     *,
     top: int = TOP,
     samples: int = SAMPLES,
+    verify: Verify = 0,
     progress: Progress | None = None,
 ) -> Report:
-    """Measure ``composers`` (None: all) on a benchmark whose pictures are available.
+    """Measure ``composers`` (None: all) on a benchmark whose pictures are available; ``verify`` as for :class:`Run`.
 
     ``top`` is how many hits are kept of the queries to look at. A composer that lacks what it needs is reported as not
     run. Raises InvalidRequestError for an unknown composer, NotFoundError where the folder of pictures is not
     available, and CatalogError.
     """
-    run = run_on(engine, benchmark, tuple(COMPOSERS) if composers is None else composers, top=top, progress=progress)
+    names = tuple(COMPOSERS) if composers is None else composers
+    run = run_on(engine, benchmark, names, top=top, progress=progress, verify=verify)
     return summarise(run, measure(run, samples), samples)

@@ -57,6 +57,6 @@ def _example(kind: str, id_: str, measured: Measured, columns: Sequence[Outcome]
         targets=query.targets,
         imagined=imagined[1].target.description if imagined else None,
         rankings=tuple(
-            ComposerRanking(composer=each.composer, rank=each.scored[id_].main, top=each.top[id_]) for each in columns
+            ComposerRanking(composer=each.label, rank=each.scored[id_].main, top=each.top[id_]) for each in columns
         ),
     )

@@ -30,16 +30,17 @@ from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import CatalogError, ModelUnavailableError, SpaceMismatchError
+from ipcir_tools.errors import CatalogError, InvalidRequestError, ModelUnavailableError, SpaceMismatchError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
-from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, Round
+from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, Round, row_label
 from ipcir_tools.evaluation.runs.fusion_curve import Curve
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.ranking import Ranker
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
+from ipcir_tools.evaluation.runs.verifying import verified_amount, verified_scores
 from ipcir_tools.text import one_line
-from ipcir_tools.types import FloatArray, Probe
+from ipcir_tools.types import DEFAULT_COMPOSER, FloatArray, Probe, Verify
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -58,6 +59,8 @@ class Outcome:
     """The result of one composer, by the ids of queries."""
 
     composer: str
+    verified: int = 0
+    """How many first hits of each query the captioner scored again."""
     weight: float | None = None
     not_run: str = ""
     """Why the composer was not run; empty where it was."""
@@ -66,6 +69,11 @@ class Outcome:
     top_of_subset: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Why, of those that failed under this composer alone."""
+
+    @property
+    def label(self) -> str:
+        """The composer, and how many hits were verified."""
+        return row_label(self.composer, self.verified)
 
 
 @dataclass
@@ -101,9 +109,13 @@ class Run:
         top: int = TOP,
         progress: Progress | None = None,
         curve: bool = True,
+        verify: Verify = 0,
     ) -> None:
-        """``gallery`` holds what the benchmark can find: see :func:`load_gallery` and :func:`run_on`. (Eight
+        """``gallery`` holds what the benchmark can find: see :func:`load_gallery` and :func:`run_on`. (Nine
         parameters, of which most callers give four.)
+
+        With ``verify`` the default composer, or each that imagines where it is not among them, has a second outcome
+        with so many first hits verified by the captioner.
 
         ``top`` is how many hits of a query are kept, and ``curve`` whether the fusion curve is measured where
         ``imagined+reference`` is one of the composers. Raises InvalidRequestError for an unknown composer.
@@ -117,6 +129,8 @@ class Run:
         """The composer that the fusion curve belongs to."""
         self.recorder = ImaginationRecorder(lambda: components.imagine)
         self.top, self.progress = top, progress or no_progress
+        self.verified = verified_amount(components, verify)
+        """How many first hits are verified."""
         self.ranker = Ranker(benchmark)
         self._before = Counter(components.features.made)
         self.gallery = gallery
@@ -149,16 +163,38 @@ class Run:
     def measure(self, recorder: ImaginationRecorder | None = None) -> Measured:
         """Compose, score and rank every query under every composer; ``recorder`` imagines instead."""
         self.recorder = recorder or self.recorder
-        outcomes = [Outcome(name, not_run=self.missing_need(name)) for name in self.composers]
+        outcomes = self.outcomes()
         found = Measured(self.benchmark, outcomes, self.unusable)
         with self.components.features.shared_failures():
             for block in self._blocks():
                 for outcome in found.outcomes:
-                    if not outcome.not_run:
+                    if not outcome.not_run and not outcome.verified:
                         self._block(block, outcome, found)
         for outcome in outcomes:
             self.without_captioner(outcome)
         return found
+
+    def outcomes(self) -> list[Outcome]:
+        """One for each composer, and one more where its first hits are also verified; nothing is measured yet."""
+        return [
+            Outcome(name, verified, not_run=self._missing_need(name) or (self._missing_verifier() if verified else ""))
+            for name in self.composers
+            for verified in ((0, self.verified) if name in self._verified_composers() else (0,))
+        ]
+
+    def _missing_verifier(self) -> str:
+        try:
+            self.components.verifier.require()
+            _ = self.components.captioner
+        except (ModelUnavailableError, InvalidRequestError) as error:
+            return str(error)
+        return ""
+
+    def _verified_composers(self) -> Sequence[str]:
+        if not self.verified:
+            return ()
+        names = [name for name in self.composers if composer_named(name).imagines]
+        return [name for name in names if composer_named(name).name == DEFAULT_COMPOSER] or names
 
     def composed(self, composer: str) -> Iterator[list[tuple[Query, list[Composed]]]]:
         """Every query composed, block by block, as :meth:`compose`. Raises whatever the models raise."""
@@ -172,7 +208,7 @@ class Run:
             done += len(block)
             self.progress("composing", done, len(self.queries))
 
-    def missing_need(self, composer: str) -> str:
+    def _missing_need(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.components, [composer_named(composer)])
@@ -192,9 +228,17 @@ class Run:
         if not done:
             return
         queries, composed = [query for query, _ in done], [each for _, each in done]
+        verified = next((each for each in found.outcomes if each.verified and each.composer == outcome.composer), None)
         self._note(done, outcome, found)
         with self.timed("ranking"):
-            self._ranked(queries, composed, outcome)
+            scores = self.scores([[each.probe for each in paraphrases] for paraphrases in composed])
+            self._ranked(queries, scores, outcome)
+        if verified is not None and not verified.not_run:
+            verified.weight, verified.failed = outcome.weight, outcome.failed
+            with self.timed("verifying"):
+                self._ranked(
+                    queries, self.verified_scores(queries, [first for first, *_ in composed], scores), verified
+                )
         if outcome.composer == self.fused and not self.benchmark.hidden:
             with self.timed("curve"):
                 self._curve(queries, composed, found.curve)
@@ -243,8 +287,12 @@ class Run:
 
     # --- scoring
 
-    def _ranked(self, queries: Sequence[Query], composed: Sequence[Sequence[Composed]], outcome: Outcome) -> None:
-        scores = self.scores([[each.probe for each in paraphrases] for paraphrases in composed])
+    def verified_scores(self, queries: Sequence[Query], composed: Sequence[Composed], scores: FloatArray) -> FloatArray:
+        """``scores`` ``[queries, gallery]`` with the first hits of each query as the captioner orders them."""
+        verifier = self.components.verifier
+        return verified_scores(verifier, self.ranker, self.gallery, queries, composed, scores, self.verified)
+
+    def _ranked(self, queries: Sequence[Query], scores: FloatArray, outcome: Outcome) -> None:
         known = [i for i, query in enumerate(queries) if query.targets]
         some = scores if len(known) == len(queries) else scores[known]
         for scored in self.ranker.rank([queries[i] for i in known], some):
@@ -297,6 +345,7 @@ def run_on(
     *,
     top: int = TOP,
     progress: Progress | None = None,
+    verify: Verify = 0,
 ) -> Run:
     """A run over a benchmark's pictures, which are brought into the gallery of ``engine`` first.
 
@@ -305,4 +354,4 @@ def run_on(
     for name in composers:
         composer_named(name)
     gallery = load_gallery(engine, benchmark, progress or no_progress)
-    return Run(engine.components, benchmark, composers, gallery, top=top, progress=progress)
+    return Run(engine.components, benchmark, composers, gallery, top=top, progress=progress, verify=verify)
