@@ -7,7 +7,7 @@
     +-- NotFoundError                an id, a file or a turn that does not exist
     +-- NotAllowedError              a path outside the allowed folders, or a URL while URLs are off
     +-- BadImageError                bytes that are no readable picture, or more than the limits allow
-    +-- EmptyGalleryError            a search before anything was indexed
+    +-- EmptyGalleryError            a search before anything was indexed, or captioned where a method needs captions
     +-- SpaceMismatchError           the gallery was made by another encoder
     +-- ModelUnavailableError        weights, a model name or a provider that is not available
     +-- CatalogError            the catalog itself cannot be opened or written
@@ -39,7 +39,7 @@ class BadImageError(IPCIRError):
 
 
 class EmptyGalleryError(IPCIRError):
-    """A search in a gallery that holds nothing."""
+    """A search in a gallery that holds nothing, or no captions where a method scores by them."""
 
 
 class SpaceMismatchError(IPCIRError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -298,16 +298,30 @@ class Probe:
 
     ``vector`` is ``[d]`` float32 of unit norm: candidates are its nearest neighbours by cosine. ``rescore`` maps
     candidate features ``[n, d]`` to scores ``[n]`` where the rule is not linear; None means the cosine itself.
+    ``rescore_by_id`` maps these scores ``[n]`` and the candidates' ids to the final scores ``[n]``, where a rule uses
+    more of a picture than its feature, such as its caption.
     """
 
     vector: FloatArray
     rescore: Callable[[FloatArray], FloatArray] | None = None
+    rescore_by_id: Callable[[FloatArray, Sequence[str]], FloatArray] | None = None
 
-    def score(self, features: FloatArray) -> FloatArray:
-        """Scores ``[n]`` of unit-norm ``features`` ``[n, d]`` under this probe's rule."""
-        if self.rescore is not None:
-            return self.rescore(features)
-        return np.asarray(features @ self.vector, dtype=np.float32)
+    @property
+    def linear(self) -> bool:
+        """Whether the cosine is the score."""
+        return self.rescore is None and self.rescore_by_id is None
+
+    def score(self, features: FloatArray, ids: Sequence[str] | None = None) -> FloatArray:
+        """Scores ``[n]`` of unit-norm ``features`` ``[n, d]`` under this probe's rule; without ``ids`` by features
+        alone."""
+        scores = features @ self.vector if self.rescore is None else self.rescore(features)
+        if self.rescore_by_id is not None and ids is not None:
+            scores = self.rescore_by_id(scores, ids)
+        return np.asarray(scores, dtype=np.float32)
+
+
+Lookup = Callable[[Sequence[str]], Mapping[str, FloatArray]]
+"""Features ``[d]`` of what belongs to pictures, such as their captions, by the pictures' ids; those that are known."""
 
 
 class Skip(Value):

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -56,6 +56,8 @@ class Composed:
     """A probe and what it was made from. Features are ``[d]`` float32 of unit norm, None where not needed."""
 
     probe: Probe
+    verification_probe: Probe
+    """Its scores stand beside the likelihood of the description, where hits are verified."""
     weight: float
     image: FloatArray | None
     text: FloatArray | None
@@ -90,7 +92,8 @@ def compose_all(
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
     ``imagine`` replaces the imagination of ``models``. A trace shows each part by its name, then each composer.
-    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available.
+    Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available, and
+    EmptyGalleryError where the captions of the gallery are.
     """
     work, features = _Work(config), models.features
     composers = [effective_composer(request) for request in requests]
@@ -157,7 +160,9 @@ def _parts(
 ) -> Parts:
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
-    features = {part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()}
+    features: dict[str, Any] = {
+        part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()
+    }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     weight = own if request.weight is None else request.weight
     return Parts(
@@ -182,7 +187,9 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
-    return made
+    lookup = context.models.features.gallery_captions
+    needing = {i for i, job in enumerate(made) if "gallery_captions" in job.composer.needs}
+    return [job.with_part("gallery_captions", lookup) if i in needing else job for i, job in enumerate(made)]
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:
@@ -213,8 +220,10 @@ def _composed(
         [(images[id_], weight) for id_, weight in judged.items()]
         for judged in (job.request.liked, job.request.disliked)
     )
+    probe, beside = job.composer.compose(job.parts), job.composer.compose_for_verification(job.parts)
     return Composed(
-        probe=with_feedback(job.composer.compose(job.parts), liked, disliked, job.parts.calibration),
+        probe=with_feedback(probe, liked, disliked, job.parts.calibration),
+        verification_probe=with_feedback(beside, liked, disliked, job.parts.calibration),
         weight=job.parts.weight,
         image=job.parts.reference,
         text=_text(job),

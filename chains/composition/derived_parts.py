@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.chains.composition.target_texts import TargetTexts
 from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
-from ipcir_tools.types import FloatArray
+from ipcir_tools.types import FloatArray, Lookup
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -33,7 +33,7 @@ class Job:
     texts: TargetTexts | None
     parts: Parts
 
-    def with_part(self, part: Part, feature: FloatArray) -> Job:
+    def with_part(self, part: Part, feature: FloatArray | Lookup) -> Job:
         """The same job with one more part."""
         more: dict[str, Any] = {part: feature}
         return replace(self, parts=replace(self.parts, **more))
@@ -81,9 +81,12 @@ class DerivationContext:
 def require(models: CompositionModels, composers: Iterable[Composer]) -> None:
     """Load the models that some composer needs beyond encoder and captioner, before any model is called.
 
-    Raises ModelUnavailableError.
+    Raises ModelUnavailableError, and EmptyGalleryError where a composer scores by the captions of a gallery that has
+    hardly any.
     """
     for composer in composers:
+        if "gallery_captions" in composer.needs:
+            models.features.require_gallery_captions(composer.name)
         if "drawn" in composer.needs:
             _ = models.image_generator
         if isinstance(composer, TrainedComposer):

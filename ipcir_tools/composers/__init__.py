@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipcir_tools.composers.adast import AdaST
 from ipcir_tools.composers.aligned import Aligned
 from ipcir_tools.composers.baselines import Imagined, ImaginedReference, ModificationOnly, ReferenceOnly, Sum
+from ipcir_tools.composers.caption_fusion import CaptionFusion
 from ipcir_tools.composers.composer import Composer, Part, Parts
 from ipcir_tools.composers.discount import Discount
 from ipcir_tools.composers.edit import Edit
@@ -36,6 +37,7 @@ COMPOSERS = ComposerRegistry(
     Discount,
     Signed,
     AdaST,
+    CaptionFusion,
     Pic2Word,
     Searle,
     Aligned,

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, ValidationError
 
 from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.types import FloatArray, Probe, Value
+from ipcir_tools.types import FloatArray, Lookup, Probe, Value
 
 Part = Literal[
     "reference",
@@ -26,6 +26,7 @@ Part = Literal[
     "remove",
     "drawn",
     "network",
+    "gallery_captions",
 ]
 """The inputs of a composer; each is described in :class:`Parts`. Two are computed from others, which must be named too:
 ``drawn`` of ``imagined``, and ``network`` of what the composer's own network reads.
@@ -71,6 +72,8 @@ class Parts:
     """``[p, d]``, pictures drawn of the description."""
     network: FloatArray | None = None
     """``[d]``, what the composer's trained network makes of the request."""
+    gallery_captions: Lookup | None = None
+    """The captions of the gallery's pictures, by id."""
 
     def need(self, part: Part) -> FloatArray:
         """The named feature; LookupError where the engine did not compute what the composer declared."""
@@ -78,6 +81,13 @@ class Parts:
         if feature is None:
             raise LookupError(f"the composer was not given its part {part!r}")
         return feature
+
+    def need_lookup(self, part: Literal["gallery_captions"]) -> Lookup:
+        """The named lookup; LookupError as above."""
+        lookup: Lookup | None = getattr(self, part)
+        if lookup is None:
+            raise LookupError(f"the composer was not given its part {part!r}")
+        return lookup
 
 
 LARGEST = 1e6
@@ -101,9 +111,16 @@ class Composer(Value, ABC):
     def compose(self, parts: Parts) -> Probe:
         """The probe for the gallery. Its scores are finite for any features."""
 
+    def compose_for_verification(self, parts: Parts) -> Probe:
+        """The probe whose scores stand beside the likelihood of the description, where hits are verified.
+
+        It is that of :meth:`compose`, unless the likelihood says the same as one of its terms, only better.
+        """
+        return self.compose(parts)
+
     @property
-    def parameters(self) -> dict[str, float]:
-        """The parameters by name."""
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name: numbers, and names of rules."""
         return self.model_dump()
 
     @property
@@ -116,7 +133,8 @@ class Composer(Value, ABC):
         """The same method with other parameters. Raises InvalidRequestError that names those it has."""
         try:
             changed = type(self).model_validate({**self.parameters, **options})
-            if beyond := [key for key, value in changed.parameters.items() if abs(float(value)) > LARGEST]:
+            numbers = {key: value for key, value in changed.parameters.items() if not isinstance(value, str)}
+            if beyond := [key for key, value in numbers.items() if abs(float(value)) > LARGEST]:
                 raise InvalidRequestError(
                     f"{beyond[0]} of {self.name} is beyond {LARGEST:,.0f}, the largest value with finite scores."
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,8 +35,12 @@ def with_feedback(
     vector = fusion.rocchio(probe.vector, more, less, unit * GAIN, unit * LOSS)
     rescore = probe.rescore
     if rescore is None:
-        return Probe(vector)
-    return Probe(vector, lambda features: np.asarray(rescore(features) + unit * features @ (GAIN * more - LOSS * less)))
+        return replace(probe, vector=vector)
+    return replace(
+        probe,
+        vector=vector,
+        rescore=lambda features: np.asarray(rescore(features) + unit * features @ (GAIN * more - LOSS * less)),
+    )
 
 
 def _mean(judged: Sequence[tuple[FloatArray, float]], d: int) -> FloatArray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ipcir_tools.engine.verified_order import verified_order
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
@@ -106,11 +108,14 @@ class HitVerifier:
         except (ModelUnavailableError, InvalidRequestError) as error:
             verifier.set_unavailable()
             return _unchanged(first, str(error))
-        spread = self._components.calibration.spread(first.composed.probe)
+        probe, ids = first.composed.verification_probe, [hit.id for hit in first.hits]
+        features = self._components.catalog.features(ids, self._components.features.space)
+        scores = probe.score(np.stack([features[id_] for id_ in ids]))
+        order = verified_order(scores.tolist(), values, self._components.calibration.spread(probe))
         missing = values.count(None)
         gone = f"{missing} of {len(values)} hits could not be opened to be verified, and kept their places"
         return VerifiedHits(
-            reordered(first.hits, values, spread),
+            reordered(first.hits, values, order),
             f"{self._components.captioner_id} ({len(values)} hits)",
             (gone,) if missing else (),
             {"verified": len(values) - missing},
@@ -123,9 +128,8 @@ def verified_amount(verifier: str | None) -> int:
     return int(found[1]) if found else 0
 
 
-def reordered(hits: tuple[Hit, ...], values: list[float | None], spread: float) -> tuple[Hit, ...]:
-    """Hits in the order of their scores and log-likelihoods, with new ranks; see :func:`verified_order`."""
-    order = verified_order([hit.score for hit in hits], values, spread)
+def reordered(hits: tuple[Hit, ...], values: Sequence[float | None], order: Sequence[int]) -> tuple[Hit, ...]:
+    """Hits in a new ``order`` of their places, with new ranks and each its own of ``values`` as ``verified``."""
     return tuple(
         hits[place].model_copy(update={"rank": hit.rank, "verified": values[place]})
         for hit, place in zip(hits, order, strict=True)

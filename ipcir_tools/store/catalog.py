@@ -181,6 +181,14 @@ class Catalog(StoredReplies, StoredTurns):
         with self._read() as connection:
             return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
 
+    def count_captioned(self, captioner: str) -> int:
+        """How many pictures of the gallery have a caption by ``captioner``."""
+        rows = caption_rows.c
+        members = rows.image_id.in_(select(files.c.image_id))
+        with self._read() as connection:
+            count = select(func.count()).select_from(caption_rows).where(rows.captioner == captioner, members)
+            return connection.scalar(count) or 0
+
     def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
         """Store captions by picture; one that is stored already stays."""
         rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ipcir_tools.batches import Progress, chunked, no_progress
-from ipcir_tools.errors import BadImageError, NotFoundError
+from ipcir_tools.errors import BadImageError, EmptyGalleryError, NotFoundError
 from ipcir_tools.images import files, reading
 from ipcir_tools.settings import Settings
+from ipcir_tools.store.caption_lookup import CaptionLookup
 from ipcir_tools.store.captions import Captioning
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import Description, Drawings
 from ipcir_tools.store.failure_limit import FailureLimit
 from ipcir_tools.text import excerpt, json_digest
-from ipcir_tools.types import FloatArray
+from ipcir_tools.types import FloatArray, Lookup
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -67,6 +68,8 @@ class Features:
         self._catalog = catalog
         self._settings = settings
         self._encoder = encoder
+        self._captioner_id = captioner_id
+        self._caption_lookup = CaptionLookup(self.known_captions, self.texts)
         self._captioning = Captioning(catalog, captioner, captioner_id, self._count)
         self._drawings = Drawings(catalog, encoder, lambda: self.space, self._count)
         self._failures = FailureLimit()
@@ -184,6 +187,20 @@ class Features:
         """Caption the pictures that have no caption; by id, why some have none still. See :meth:`Captioning.each`."""
         open_image = partial(self._open, pixels=None)
         return self._captioning.each(ids, open_image, progress, Counter() if tally is None else tally)
+
+    @property
+    def gallery_captions(self) -> Lookup:
+        """The features of the captions of pictures, by id; only of captions that are stored."""
+        return self._caption_lookup
+
+    def require_gallery_captions(self, composer: str) -> None:
+        """Raises EmptyGalleryError where fewer than half of the gallery's pictures have captions."""
+        pictures, captioned = self._catalog.size(), self._catalog.count_captioned(self._captioner_id())
+        if 2 * captioned < pictures:
+            raise EmptyGalleryError(
+                f"{composer} scores pictures by their captions, and {captioned:,} of the gallery's {pictures:,} "
+                "pictures have one: run `ipcir index --captions FOLDER`, or set IPCIR_CAPTIONS=1 for an evaluation."
+            )
 
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
         """The stored captions; none is made."""

@@ -6,10 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from ipcir_tools.batches import Progress
+from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import Features
 from ipcir_tools.types import CaptionReport, Skip
+
+_BLOCK = 1_024
+"""Captions encoded at a time."""
 
 
 def caption_pictures(
@@ -23,6 +26,8 @@ def caption_pictures(
     began, tally = time.perf_counter(), Counter[str]()
     known = len(features.known_captions(ids))
     failed = features.caption_each(ids, progress, tally)
+    for block in chunked(ids, _BLOCK):
+        features.gallery_captions(block)  # a search should not have to encode them
     records = catalog.records(failed)
     return CaptionReport(
         captioner=captioner,

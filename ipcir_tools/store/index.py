@@ -136,7 +136,7 @@ class Gallery:
             raise BrokenIndexError(f"{len(found)} of {breadth} candidates, {len(vectors)} of {len(ids)} of them known")
         features = np.stack([vectors[id_] for id_ in ids])
         cosines = features @ probe.vector
-        if probe.rescore is None and np.partition(cosines, -k)[-k] <= cosines.min() + TIE:
+        if probe.linear and np.partition(cosines, -k)[-k] <= cosines.min() + TIE:
             return None  # more pictures tie for the last place than there are candidates
         return _best(probe, ids, features, k)
 
@@ -183,11 +183,11 @@ def _best(probe: Probe, ids: list[str], features: FloatArray, k: int) -> Ranking
     """
     if not ids:
         return []
-    scores = probe.score(features)
+    scores = probe.score(features, ids)
     likely: NDArray[np.intp] = np.arange(len(ids))
     if k < len(ids):
         likely = np.flatnonzero(scores >= np.partition(scores, -k)[-k] - TIE)
-    if probe.rescore is None:
+    if probe.linear:
         scores[likely] = features[likely].astype(np.float64) @ probe.vector.astype(np.float64)
     order = sorted(likely, key=lambda i: (-scores[i], ids[i]))[:k]
     return [(ids[i], float(scores[i])) for i in order]

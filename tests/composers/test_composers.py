@@ -29,6 +29,7 @@ NEEDS = {name: needs for name, (needs, _) in EXPECTED.items()} | {
     "discount": {"imagined", "modification", "reference"},
     "signed": {"imagined", "add", "keep", "remove", "reference"},
     "ast": {"imagined", "caption", "reference"},
+    "caption-fusion": {"reference", "imagined", "before", "modification", "gallery_captions"},
     "pic2word": {"reference", "network"},
     "searle": {"reference", "network"},
     "aligned": {"imagined", "reference", "network"},
@@ -46,6 +47,7 @@ def test_a_composer_says_what_it_needs_and_gets_along_with_it(name):
     assert composer_named(name).needs == NEEDS[name]
     parts = Parts(weight=0.5, **{part: np.eye(3, dtype=np.float32)[0] for part in NEEDS[name]})
     rows = {part: np.eye(3, dtype=np.float32) for part in NEEDS[name] & {"captions", "edits", "drawn"}}
+    rows |= {part: lambda ids: {} for part in NEEDS[name] & {"gallery_captions"}}
     probe = composer_named(name).compose(Parts(**(vars(parts) | rows)))
     assert probe.score(np.eye(3, dtype=np.float32)).shape == (3,)
 
@@ -84,6 +86,7 @@ def test_the_text_score_is_taken_against_the_text_that_the_composer_used():
         "discount": "imagined",
         "signed": "imagined",
         "ast": "imagined",
+        "caption-fusion": "imagined",
         "pic2word": "network",
         "searle": "network",
         "aligned": "imagined",
@@ -124,6 +127,7 @@ def test_parameters_have_the_published_defaults():
         "discount": {"weight": 0.85, "b": 0.35},
         "signed": {"whole": 1.0, "desired": 0.5, "preserve": 0.5, "forbidden": 0.5},
         "ast": {"beta": 0.25, "lam": 4.0, "mu": 0.1},
+        "caption-fusion": {"rule": "weighted", "share": 0.3, "pool": 100, "weight": 0.5},
         "aligned": {"weight": 0.8},
     }
 
@@ -164,6 +168,7 @@ def test_a_composer_is_read_back_from_its_spec(weight, b):
         ("ensemble:captions=1000", "captions: "),
         ("ensemble:temperature=0", "temperature: "),
         ("modification:weight=1", "parameters are none"),
+        ("caption-fusion:rule=best", "'weighted' or 'ranks'"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_refused_with_those_there_are(spec, expected):

@@ -164,7 +164,9 @@ def test_what_was_judged_is_no_hit_until_the_next_edit(engine, reds):
 
 
 @pytest.mark.parametrize("composer", COMPOSERS)
-def test_feedback_moves_every_composer_towards_what_is_liked(engine, ids, composer):
+def test_feedback_moves_every_composer_towards_what_is_liked(engine, pictures, ids, composer):
+    if "gallery_captions" in COMPOSERS[composer].needs:
+        engine.index([pictures], captions=True)
     turn = engine.search(ids["red-red-0"], "in green", composer=composer, k=EACH * len(FLAGS)).turn
     fed = engine.refine(turn.id, liked=[ids["blue-blue-0"]]).turn
 

@@ -97,12 +97,12 @@ def test_what_captions_give_to_a_search(folder, open_engine):
     engine = open_engine()
     reference = folder / "red-0.png"
     engine.index([folder])
-    before = engine.search(reference, "make it blue", k=3)
+    before = engine.search(reference, "make it blue", composer="imagined", k=3)
     assert [hit.caption for hit in before.hits] == [None] * 3
     assert before.surprise is None
 
     engine.index([folder], captions=True)
-    after = engine.search(reference, "make it blue", k=3)
+    after = engine.search(reference, "make it blue", composer="imagined", k=3)
     assert [hit.caption for hit in after.hits] == ["a blue shirt"] * 3
     assert after.surprise is not None
     (document, *_) = ComposedImageRetriever(engine=engine, reference=reference).invoke("make it blue")

@@ -21,7 +21,7 @@ class Row(Value):
     composer: str
     verified: int = 0
     """How many first hits of each query the captioner scored again; 0: none."""
-    parameters: dict[str, int | float]
+    parameters: dict[str, int | float | str]
     """As they were set, by name; empty where it has none."""
     weight: float | None
     """Weight of the text; None where nothing is fused by it."""

@@ -94,6 +94,9 @@ class CaptionFeatures(Features):
         """The first caption of each entry."""
         return {id_: self._captions_of[id_][0] for id_ in ids if id_ in self._captions_of}
 
+    def require_gallery_captions(self, composer: str) -> None:
+        """Every entry has captions."""
+
     def _make_images(
         self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
     ) -> dict[str, FloatArray]:

@@ -30,7 +30,13 @@ from ipcir_tools.chains.composition.derived_parts import require
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import composer_named
-from ipcir_tools.errors import CatalogError, InvalidRequestError, ModelUnavailableError, SpaceMismatchError
+from ipcir_tools.errors import (
+    CatalogError,
+    EmptyGalleryError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    SpaceMismatchError,
+)
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
 from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, Round, row_label
@@ -134,6 +140,7 @@ class Run:
         self.ranker = Ranker(benchmark)
         self._before = Counter(components.features.made)
         self.gallery = gallery
+        self._ids = [gallery.ids.get(name, "") for name in benchmark.gallery]
         problems = {query.id: self.gallery.problem(query, benchmark) for query in benchmark.queries}
         self.unusable = {id_: why for id_, why in problems.items() if why}
         """Why queries cannot be scored, by id."""
@@ -212,7 +219,7 @@ class Run:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.components, [composer_named(composer)])
-        except (ModelUnavailableError, SpaceMismatchError) as error:
+        except (EmptyGalleryError, ModelUnavailableError, SpaceMismatchError) as error:
             return str(error)
         return ""
 
@@ -313,10 +320,14 @@ class Run:
         for i, probe in enumerate(flat):
             if probe.rescore is not None:
                 rows[i] = probe.score(self.gallery.matrix)
+        rows = self.gallery.scores(rows)
+        for i, probe in enumerate(flat):
+            if probe.rescore_by_id is not None:
+                rows[i] = probe.rescore_by_id(rows[i], self._ids)
         if len(flat) > len(probes):
             ends = np.cumsum([0, *(len(paraphrases) for paraphrases in probes)])
             rows = np.stack([rows[a:b].mean(axis=0) for a, b in itertools.pairwise(ends)])
-        return self.gallery.scores(rows)
+        return rows
 
     def _curve(self, queries: Sequence[Query], composed: Sequence[Sequence[Composed]], curve: Curve) -> None:
         counts = [len(paraphrases) for paraphrases in composed]

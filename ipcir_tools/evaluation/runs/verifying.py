@@ -54,9 +54,9 @@ def verified_scores(
     found = iter(verifier.log_likelihoods(pairs))
     verified = scores.copy()
     for row, (names, each) in enumerate(zip(hits, composed, strict=True)):
-        places = [columns[name] for name in names]
-        given = scores[row, places].tolist()
-        order = verified_order(given, [next(found) for _ in names], each.parts.calibration.spread(each.probe))
+        places, probe = [columns[name] for name in names], each.verification_probe
+        given = gallery.scores(probe.score(gallery.matrix)[None])[0, places].tolist() if places else []
+        order = verified_order(given, [next(found) for _ in names], each.parts.calibration.spread(probe))
         top = float(np.max(scores[row])) + 1.0
         for rank, place in enumerate(order):
             verified[row, places[place]] = top + len(order) - rank

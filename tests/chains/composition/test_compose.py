@@ -41,6 +41,7 @@ MADE = {
     # "a blue square", and by role "blue", "square" and "red".
     "signed": {"images": 1, "captions": 1, "texts": 4},
     "ast": {"images": 1, "captions": 1, "texts": 2},
+    "caption-fusion": {"images": 1, "captions": 1, "texts": 2},
     "pic2word": {"images": 1, "texts": 1},
     "searle": {"images": 1, "texts": 1},
     "aligned": {"images": 1, "captions": 1, "texts": 1},

@@ -99,6 +99,7 @@ def lasting(report: Report) -> dict[str, Any]:
 
 
 def test_every_composer_on_a_folder_of_ones_own(engine, folder):
+    engine.index([folder], captions=True)
     report = evaluate(equipped(engine), mine(folder))
     assert [each.composer for each in report.rows] == list(COMPOSERS)
     assert all((each.scored, each.failed, each.not_run) == (len(ASKED), 0, "") for each in report.rows)
@@ -724,6 +725,7 @@ def test_what_the_command_line_refuses(monkeypatch, capsys, arguments, why):
 
 def test_the_wardrobe_with_every_composer(tmp_path, monkeypatch, capsys):
     page = tmp_path / "wardrobe.html"
+    monkeypatch.setenv("IPCIR_CAPTIONS", "1")
     status, out, err = run(
         monkeypatch, capsys, "eval", "wardrobe", "--families", 1, "--composers", "all", "--json", "--html", page,
         "--home", tmp_path / "home",
