@@ -6,6 +6,8 @@ HISTORY_TURNS = 6
 """The last turns of a dialogue that a prompt shows."""
 HISTORY_CHARS = 300
 """Characters of each text in these turns."""
+NOTE_CHARS = 100
+"""Characters of a note on a reference."""
 REFERENCE_SIDE = 512
 """Pixels of the longer side of the reference image."""
 QUOTED_REPLY_CHARS = 2_000

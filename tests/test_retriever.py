@@ -15,6 +15,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_tests.integration_tests import RetrieversIntegrationTests
+from likelihood_judge import LikelihoodJudge
 from PIL import Image
 
 from ipcir_tools.demo.drawing.render import render
@@ -175,9 +176,10 @@ def test_without_a_reference_the_words_are_searched_for(engine):
 
 def test_what_is_passed_goes_before_what_was_bound(engine, bound, red):
     blue = id_of(engine, "blue-0.png")
-    documents = bound.invoke("in green", reference=blue, k=2, weight=0.25, composer="sum", where={"format": "png"})
+    other = {"k": 2, "weight": 0.25, "composer": "sum", "where": {"format": "png"}, "verify": "off"}
+    documents = bound.invoke("in green", reference=blue, **other)
     query = engine.catalog.turn(documents[0].metadata["turn"]).query
-    assert (query.reference, query.k, query.weight, query.composer) == (blue, 2, 0.25, "sum")
+    assert (query.reference, query.k, query.weight, query.composer, query.verify) == (blue, 2, 0.25, "sum", 0)
     assert query.where == {"format": "png"}
     assert engine.catalog.turn(bound.invoke("in green")[0].metadata["turn"]).query.reference == red
 
@@ -188,6 +190,15 @@ def test_choices_made_once_hold_for_every_call(engine, red):
     )
     query = engine.catalog.turn(retriever.invoke("in blue")[0].metadata["turn"]).query
     assert (query.k, query.weight, query.composer, query.where) == (4, 0.1, "sum", {"width": {"$gte": 8}})
+
+
+def test_verified_hits_say_so_in_their_metadata(pictures, tmp_path):
+    with opened(tmp_path / "home") as engine:
+        engine.index([pictures])
+        engine.components.captioner = LikelihoodJudge(id=engine.components.captioner_id)
+        red = id_of(engine, "red-0.png")
+        documents = ComposedImageRetriever(engine=engine, reference=red, verify=2).invoke("in blue")
+        assert ["verified" in each.metadata for each in documents[:3]] == [True, True, False]
 
 
 def test_what_no_argument_sets_is_as_in_the_settings(pictures, tmp_path):

@@ -1,6 +1,9 @@
 """Reference + modification (+ the turns before) -> the probe: caption, imagine, encode, compose.
 
 Many requests are composed as cheaply as one: captions, imaginations and features are each made in one batch.
+
+Of several references every composer is given the mean of their features, and of their captions' features, normalised;
+what a note singles out of one reference is the imagination's to read.
 """
 
 from __future__ import annotations
@@ -119,9 +122,10 @@ def compose_all(
 
 def _needed_images(requests: Sequence[ComposeRequest], composers: Sequence[Composer]) -> list[str]:
     """The pictures whose features are needed: references, and what was liked or disliked."""
-    wanted = [r.reference for r, c in zip(requests, composers, strict=True) if "reference" in c.needs]
+    pairs = zip(requests, composers, strict=True)
+    wanted = [id_ for request, composer in pairs if "reference" in composer.needs for id_ in request.references]
     judged = [id_ for request in requests for id_ in (*request.liked, *request.disliked)]
-    return [id_ for id_ in dict.fromkeys([*wanted, *judged]) if id_ is not None]
+    return list(dict.fromkeys([*wanted, *judged]))
 
 
 def _with_texts(
@@ -161,7 +165,7 @@ def _parts(
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
     features: dict[str, Any] = {
-        part: np.stack(rows) if part in ROWS else rows[0] if rows else nothing for part, rows in made.items()
+        part: np.stack(rows) if part in ROWS else _mean(rows, nothing) for part, rows in made.items()
     }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     weight = own if request.weight is None else request.weight
@@ -169,9 +173,14 @@ def _parts(
         weight=weight,
         calibration=calibration,
         kept=1.0,
-        reference=images.get(request.reference or "") if "reference" in composer.needs else None,
+        reference=_mean([images[id_] for id_ in request.references]) if "reference" in composer.needs else None,
         **features,
     )
+
+
+def _mean(rows: Sequence[FloatArray], otherwise: FloatArray | None = None) -> FloatArray | None:
+    """One feature as it is, several as their normalised mean."""
+    return pool(np.stack(rows)) if rows[1:] else rows[0] if rows else otherwise
 
 
 def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) -> list[Job]:

@@ -122,7 +122,7 @@ def from_network(jobs: Sequence[Job], context: DerivationContext) -> list[FloatA
     composer = jobs[0].composer
     assert isinstance(composer, TrainedComposer)
     network = context.models.trained_network(composer.name)
-    requests = [(job.request.reference or "", job.request.text) for job in jobs]
+    requests = [(" ".join(job.request.references), job.request.text) for job in jobs]
 
     def make(positions: Sequence[int]) -> FloatArray:
         return composer.apply(network, [jobs[i].parts for i in positions], [requests[i][1] for i in positions])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest, NotedCaption
 from ipcir_tools.composers import COMPOSERS, Composer, composer_named
 from ipcir_tools.types import DEFAULT_COMPOSER, ComposedQuery, ImaginedTarget, NotedReference, Turn
 
@@ -65,8 +65,13 @@ class ComposeRequest:
     def left_out(self) -> frozenset[str]:
         """Pictures that are no hits: the references, and what was judged since the last edit."""
         judged = {id_ for weights in (self.liked, self.disliked) for id_, weight in weights.items() if weight == 1.0}
-        first = {self.reference} if self.reference is not None else set()
-        return frozenset({*judged, *first, *(each.id for each in self.others)})
+        return frozenset({*judged, *self.references})
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All references, the first one first; none where the words alone are searched for."""
+        first = () if self.reference is None else (self.reference,)
+        return (*first, *(each.id for each in self.others))
 
     @property
     def text(self) -> str:
@@ -144,11 +149,14 @@ def effective_composer(request: ComposeRequest) -> Composer:
     return composer if request.words else COMPOSERS["reference"]
 
 
-def imagine_request(request: ComposeRequest, caption: str) -> ImagineRequest | ImaginedTarget:
+def imagine_request(
+    request: ComposeRequest, caption: str, others: Sequence[str] = ()
+) -> ImagineRequest | ImaginedTarget:
     """The request to the imagination, or the target so far where this request adds no words to it.
 
     Turns that imagined nothing (another composer answered them) hand their words on to the next that does. Where there
-    is no reference, the first words stand for its caption.
+    is no reference, the first words stand for its caption. ``others`` are the captions of further references; the
+    notes on all of them hold for the first target, which later turns go on from.
     """
     history, picked = request.history, request.picked
     if request.reference is None and history:
@@ -157,7 +165,17 @@ def imagine_request(request: ComposeRequest, caption: str) -> ImagineRequest | I
     text = ", ".join([*waiting, *([request.modification] if request.modification else [])])
     if not text:
         return steps[-1][1]
-    return ImagineRequest(caption, text, tuple(steps), request.reference, request.pixels.get(request.reference or ""))
+    applied = any(step.imagined is not None for step in request.history[request.picked :])
+    noted = zip(others, request.others, strict=False)
+    return ImagineRequest(
+        caption,
+        text,
+        tuple(steps),
+        request.reference,
+        request.pixels.get(request.reference or ""),
+        note="" if applied else request.note,
+        others=tuple(NotedCaption(text, "" if applied else other.note) for text, other in noted),
+    )
 
 
 def _imagined_steps(

@@ -32,8 +32,16 @@ TEXTS: frozenset[Part] = ROWS.union({"modification", "imagined", "caption", "bef
 
 Requests = Mapping[int, tuple[ComposeRequest, Composer]]
 """Requests by their position among all, each with its composer."""
-Captions = Mapping[int, tuple[str, ...]]
-"""The captions of each request's reference; none where there is no reference, or where no composer needs one."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Captions of one request's references."""
+
+    first: tuple[str, ...] = ()
+    """Of the first reference, the best one first; none where there is no reference, or where none is needed."""
+    others: tuple[str, ...] = ()
+    """One of each further reference, in order."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class TargetTexts:
 
     captions: tuple[str, ...]
     imaginations: tuple[Imagination, ...]
+    others: tuple[str, ...] = ()
+    """Captions of the other references."""
 
     @property
     def first(self) -> Imagination:
@@ -74,22 +84,27 @@ def caption_references(
     pixels: Mapping[str, Image.Image],
     progress: Progress | None,
     tally: Counter[str],
-) -> Captions:
-    """The captions of the references; where a target is there already, what is known or what a composer needs."""
-    wanted: dict[int, list[int]] = defaultdict(list)
-    given: list[int] = []
-    for i, (request, composer) in requests.items():
-        if request.reference is not None:
-            if request.imagination is None or composer.needs & {"caption", "before", "captions"}:
-                wanted[_breadth(request, composer)].append(i)
-            else:
-                given.append(i)
-    found: dict[int, tuple[str, ...]] = {}
-    for n, positions in wanted.items():
-        made = features.several_captions([_reference(requests, i) for i in positions], n, pixels, progress, tally)
-        found |= {i: made[_reference(requests, i)] for i in positions}
-    known = features.known_captions([_reference(requests, i) for i in given]) if given else {}
-    return found | {i: (known[_reference(requests, i)],) for i in given if _reference(requests, i) in known}
+) -> dict[int, Captions]:
+    """The captions of all references; where a target is there already, what is known or what a composer needs."""
+    wanted: dict[int, list[str]] = defaultdict(list)
+    given: list[str] = []
+    for request, composer in requests.values():
+        if request.imagination is None or composer.needs & {"caption", "before", "captions"}:
+            wanted[_breadth(request, composer)] += request.references[:1]
+            wanted[1] += request.references[1:]
+        else:
+            given += request.references
+    made = {n: features.several_captions(ids, n, pixels, progress, tally) for n, ids in wanted.items() if ids}
+    known = {id_: (caption,) for id_, caption in features.known_captions(given).items()} if given else {}
+
+    def captions(request: ComposeRequest, composer: Composer) -> Captions:
+        one = known | made.get(1, {})
+        first = made.get(_breadth(request, composer), {}) if request.imagination is None else one
+        return Captions(
+            first.get(request.reference or "", ()), tuple(one[each.id][0] for each in request.others if each.id in one)
+        )
+
+    return {i: captions(*pair) for i, pair in requests.items()}
 
 
 def _breadth(request: ComposeRequest, composer: Composer) -> int:
@@ -97,13 +112,9 @@ def _breadth(request: ComposeRequest, composer: Composer) -> int:
     return int(composer.parameters.get("captions", 1)) if request.imagination is None else 1
 
 
-def _reference(requests: Requests, i: int) -> str:
-    return requests[i][0].reference or ""
-
-
 def imagine_targets(
     requests: Requests,
-    captions: Captions,
+    captions: Mapping[int, Captions],
     imagine: Runnable[ImagineRequest, Imagination],
     config: RunnableConfig | None,
 ) -> dict[int, TargetTexts]:
@@ -111,8 +122,8 @@ def imagine_targets(
     found: dict[tuple[int, str], Imagination] = {}
     new: dict[tuple[int, str], ImagineRequest] = {}
     for i, (request, _) in requests.items():
-        for caption in dict.fromkeys(captions.get(i) or ("",)):
-            wanted = request.imagination or imagine_request(request, caption)
+        for caption in dict.fromkeys(captions[i].first or ("",)):
+            wanted = request.imagination or imagine_request(request, caption, captions[i].others)
             if isinstance(wanted, ImagineRequest):
                 new[i, caption] = wanted
             else:
@@ -120,8 +131,8 @@ def imagine_targets(
     settings: RunnableConfig = {**(config or {}), "max_concurrency": CONCURRENCY}
     found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
     return {
-        i: TargetTexts(captions.get(i, ()), tuple(found[i, caption] for caption in captions.get(i) or ("",)))
-        for i in requests
+        i: TargetTexts(each.first, tuple(found[i, caption] for caption in each.first or ("",)), each.others)
+        for i, each in captions.items()
     }
 
 
@@ -132,7 +143,7 @@ def _as_imagination(target: Imagination | ImaginedTarget) -> Imagination:
 
 
 def part_texts(part: Part, request: ComposeRequest, target_texts: TargetTexts | None) -> Sequence[str]:
-    """The texts whose features a part is; none where the part is nothing."""
+    """The texts whose features a part is, several where it is their mean; none where the part is nothing."""
     if part == "modification" or target_texts is None:
         return [request.text] if part == "modification" else []
     target = target_texts.first.target
@@ -141,6 +152,9 @@ def part_texts(part: Part, request: ComposeRequest, target_texts: TargetTexts | 
         return [", ".join(lists[part])] if lists[part] else []
     if part in ROWS:
         return [pair[part == "edits"] for pair in target_texts.edits]
+    if part == "imagined":
+        return [target.description]
+    first = target_texts.caption or ""
     if part == "before":
-        return [completed_caption(target_texts.caption, target)] if target_texts.caption else []
-    return [{"imagined": target.description, "caption": target_texts.caption or ""}[part]]
+        return [completed_caption(first, target), *target_texts.others] if first else []
+    return [first, *target_texts.others]

@@ -194,5 +194,8 @@ class Imaginer:
 def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> ImaginedTarget:
     previous = request.history[-1][1] if request.history else None
     with trace_step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
-        target = rules.imagine_by_rules(request.caption, request.modification, previous)
+        others = [(each.caption, each.note) for each in request.others]
+        target = rules.imagine_by_rules(
+            request.caption, request.modification, previous, note=request.note, others=others
+        )
     return target.model_copy(update={"origin": origin})

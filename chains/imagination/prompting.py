@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ipcir_tools.chains.imagination.results import ImagineRequest
+from ipcir_tools.chains.imagination.results import ImagineRequest, NotedCaption
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.prompts import Prompt
-from ipcir_tools.prompts.limits import HISTORY_CHARS, HISTORY_TURNS, REFERENCE_SIDE
-from ipcir_tools.text import error_line, sanitize
+from ipcir_tools.prompts.limits import HISTORY_CHARS, HISTORY_TURNS, NOTE_CHARS, REFERENCE_SIDE
+from ipcir_tools.text import error_line, one_line, sanitize
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -69,9 +69,22 @@ def render(prompt: Prompt, request: ImagineRequest, load_reference: Callable[[st
         f"- request: {sanitize(modification, HISTORY_CHARS)}\n  picture: {sanitize(target.description, HISTORY_CHARS)}"
         for modification, target in request.history[-HISTORY_TURNS:]
     )
-    values = {"caption": request.caption, "modification": request.modification, "history": history or "(none)"}
+    values = {"caption": _captions(request), "modification": request.modification, "history": history or "(none)"}
+    if request.others and "caption" not in prompt.variables:
+        values["modification"] += f"\n{values['caption']}"
     pictures = {"reference": _reference_uri(prompt, request, load_reference)} if prompt.pictures else None
     return prompt.render(pictures, **{name: values[name] for name in prompt.variables})
+
+
+def _captions(request: ImagineRequest) -> str:
+    """The reference's caption; of several references a numbered line each, with the note on it."""
+    if not request.others:
+        return request.caption
+    every = [NotedCaption(request.caption, request.note), *request.others]
+    return "\n".join(
+        f"reference {i}{f' ({sanitize(each.note, NOTE_CHARS)})' if each.note else ''}: {one_line(each.caption)}"
+        for i, each in enumerate(every, start=1)
+    )
 
 
 def _reference_uri(prompt: Prompt, request: ImagineRequest, load_reference: Callable[[str], str] | None) -> str:

@@ -14,6 +14,14 @@ ReplyForm = Literal["json", "parts", "text"]
 
 
 @dataclass(frozen=True)
+class NotedCaption:
+    """The caption of a further reference, and what is meant of it; no note: the picture as a whole."""
+
+    caption: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class ImagineRequest:
     """What to imagine. ``history``: (modification, imagined target) of the turns before, root first."""
 
@@ -24,6 +32,10 @@ class ImagineRequest:
     """The reference's id in the catalog, for prompts that take an image."""
     pixels: SkipJsonSchema[Any] = field(default=None, compare=False, repr=False)
     """The reference as a PIL image where it is open already; without it the reference is opened by its id."""
+    note: str = ""
+    """What is meant of the reference, where there are others."""
+    others: tuple[NotedCaption, ...] = ()
+    """Further references, in order."""
 
 
 @dataclass(frozen=True)

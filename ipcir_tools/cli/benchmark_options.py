@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,8 @@ WARDROBE = BenchmarkEntry(
     generated=True,
     models="demo",
 )
-KNOWN = {"wardrobe": WARDROBE, **BENCHMARKS}
+WARDROBE_REFERENCES = replace(WARDROBE, loader="ipcir_tools.demo.gallery:wardrobe_references_benchmark")
+KNOWN = {"wardrobe": WARDROBE, "wardrobe-references": WARDROBE_REFERENCES, **BENCHMARKS}
 """The registry's benchmarks, and the demo's, which the registry cannot name because the demo is built on it."""
 NAMES = f"{', '.join(KNOWN)}, or a JSONL file"
 
@@ -51,7 +52,11 @@ GalleryRule = Annotated[str | None, typer.Option("--gallery", help=f"{_values('g
 CaptionRule = Annotated[str | None, typer.Option("--captions", help=f"{_values('captions')}.")]
 Families = Annotated[
     int | None,
-    typer.Option(help="wardrobe: how many families of 6 queries and 30 pictures (default: 86).", min=1, max=500),
+    typer.Option(
+        help="How many families: wardrobe of 6 queries (default: 86), wardrobe-references of 2 (default: 100).",
+        min=1,
+        max=500,
+    ),
 ]
 KeepReference = Annotated[
     bool | None, typer.Option("--keep-reference", help="JSONL: leave the reference in the ranking.")

@@ -7,9 +7,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipcir_tools.demo.world import wardrobe
+from ipcir_tools.demo.world import references, wardrobe
 from ipcir_tools.demo.world.garments import Part
-from ipcir_tools.demo.world.wardrobe import Drawn
+from ipcir_tools.demo.world.truth import violations_in
+from ipcir_tools.demo.world.wardrobe import Drawn, Wardrobe
 from ipcir_tools.evaluation.benchmarks import Benchmark
 from ipcir_tools.evaluation.metrics.metrics import measures
 from ipcir_tools.files import replaced
@@ -63,25 +64,52 @@ def wardrobe_benchmark(
 
     6 queries and 30 pictures a family, one target a query.
     """
-    made = wardrobe.wardrobe(split, families)
-    pictures = folder / f"wardrobe-{split}-{families}"
+    notes = (f"{families} families, no garment of which was seen in training",)
+    return _benchmark("wardrobe", wardrobe.wardrobe(split, families), folder, split, families, notes, progress)
+
+
+def wardrobe_references_benchmark(
+    folder: Path, split: Part = "test", families: int = references.FAMILIES, progress: Progress | None = None
+) -> Benchmark:
+    """A split of the wardrobe's queries of two references, with pictures of its own; drawn as the wardrobe's are.
+
+    2 queries a family, one target a query: an attribute of the second reference on the first.
+    """
+    made = references.wardrobe_references(split, families)
+    notes = ("the baseline is sum: the mean of both references and the modification",)
+    return _benchmark("wardrobe-references", made, folder, split, families, notes, progress)
+
+
+def _benchmark(
+    name: str,
+    made: Wardrobe,
+    folder: Path,
+    split: Part,
+    families: int,
+    notes: tuple[str, ...],
+    progress: Progress | None,
+) -> Benchmark:
+    """Queries and pictures as a benchmark, the pictures drawn. (Seven parameters, called from two places.)"""
+    pictures = folder / f"{name}-{split}-{families}"
     for done in draw(made.pictures, pictures):
         if progress:
             progress("drawing", done, len(made.pictures))
     names = tuple(picture.name for picture in made.pictures)
+    several = any(query.others for query in made.queries)
     return Benchmark(
-        name=f"wardrobe {split}",
+        name=f"{name} {split}",
         queries=tuple(made.queries),
         gallery=names,
         paths={name: name for name in names},
         keeps_reference=False,
         measures=measures("R", 1, 5, 10, 50),
         notes=(
-            f"{len(made.queries):,} queries of the wardrobe's {split} part, drawn by the package: {families} families, "
-            "no garment of which was seen in training",
+            f"{len(made.queries):,} queries of the wardrobe's {split} part, drawn by the package",
+            *notes,
             f"gallery: all {len(names):,} pictures, hard distractors of every query among them",
-            "the reference is left out of the ranking",
+            "all references are left out of the ranking" if several else "the reference is left out of the ranking",
         ),
         folder=pictures,
         is_test=split == "test",
+        violations=violations_in(made.pictures),
     )

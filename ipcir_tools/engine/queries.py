@@ -120,7 +120,9 @@ def _refinement(parent: Turn, request: TurnRequest, names: _Names, settings: Set
         raise InvalidRequestError(
             f"The turn starts from {ids} already: say what should be different, or start over with a new search."
         )
-    text = text or words_of_notes(references, before=last.references)
+    goes_on = bool(last.references) and references[: len(last.references)] == last.references
+    if goes_on or not text:  # what is meant of those that are added to what was said is part of what is said now
+        text = ", ".join(filter(None, [words_of_notes(references, before=last.references), text]))
     return _query(
         references,
         checked_text(text) if text else "",

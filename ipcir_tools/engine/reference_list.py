@@ -27,7 +27,7 @@ MAX_REFERENCES = 4
 """Pictures that one search may start from."""
 
 _FIELDS = {"reference", "note"}
-_OWNER = re.compile(r"(?:its|the|their|his|her)\s+", re.IGNORECASE)
+_OWNER = re.compile(r"^(?:its|the|their|his|her)\s+", re.IGNORECASE)
 _ORDINALS = ("first", "second", "third", "fourth")
 
 
@@ -82,6 +82,11 @@ def check_different(references: Sequence[NotedReference]) -> None:
         )
 
 
+def plain_note(note: str) -> str:
+    """The note as it is said beside the name of the picture: "the collar" of "its collar"."""
+    return _OWNER.sub("the ", note, count=1)
+
+
 def words_of_notes(references: Sequence[NotedReference], before: Collection[NotedReference] = ()) -> str:
     """The notes as a modification, where no other is given: ``with the collar of the second picture``.
 
@@ -89,7 +94,7 @@ def words_of_notes(references: Sequence[NotedReference], before: Collection[Note
     """
     names = [f"the {nth} picture" for nth in _ORDINALS] if len(references) > 1 else ["the picture"]
     parts = [
-        f"{_OWNER.sub('the ', each.note, count=1)} of {name}"
+        f"{plain_note(each.note)} of {name}"
         for each, name in zip(references, names, strict=False)
         if each.note and each not in before
     ]

@@ -144,9 +144,7 @@ class Verifier:
         opened = {id_: self._models.load_image(pixels, id_) for id_ in ids if id_ not in known}
         images = {id_: image for id_, image in opened.items() if not isinstance(image, str)}
         made = self._models.captioner.encode_images(list(images.values())) if images else []
-        halves: dict[str, VisionFeatures] = {
-            id_: each.astype(np.float16) for id_, each in zip(images, made, strict=True)
-        }
+        halves = {id_: _halved(each) for id_, each in zip(images, made, strict=True)}
         self.images_encoded += len(halves)
         self._kept.put(halves)
         return known | halves
@@ -212,3 +210,8 @@ class Verifier:
         if gives is None and load:
             return self._models.captioner.gives_likelihoods
         return gives is not False
+
+
+def _halved(features: VisionFeatures) -> VisionFeatures:
+    """The features in half precision, where their values allow it."""
+    return features.astype(np.float16) if np.abs(features).max(initial=0) < np.finfo(np.float16).max else features

@@ -57,6 +57,13 @@ def test_a_notebook_shows_the_pictures_in_their_order(tmp_path: Path):
     assert blue[2] > 200 > blue[0]
 
 
+def test_a_verified_hit_says_so(tmp_path: Path):
+    turn = result_of(tmp_path).turn
+    hits = (turn.hits[0].model_copy(update={"verified": -3.2}), turn.hits[1])
+    html = turn_html(turn.model_copy(update={"hits": hits}))
+    assert html.count("verified") == html.count("1.000 verified -3.20 red.png") == 1
+
+
 def test_what_cannot_be_opened_is_an_empty_box_with_its_name(tmp_path: Path):
     result = result_of(tmp_path)
     (tmp_path / "red.png").unlink()

@@ -141,3 +141,11 @@ def test_many_hits_tighten_their_texts_until_they_fit():
     assert caption[: CAPTION_LIMIT - 1] in few
     assert caption[: CAPTION_LIMIT - 1] not in many
     assert len(many) < 2_000
+
+
+def test_a_verified_hit_says_so_in_both():
+    shown = result(hits=(HIT.model_copy(update={"verified": -3.14159}), HIT.model_copy(update={"rank": 2})))
+    assert [hit.get("verified") for hit in result_json(shown)["hits"]] == [-3.1416, None]
+    lines = result_text(shown).splitlines()
+    assert "score 0.123 verified -3.14 file" in lines[-2]
+    assert "verified" not in lines[-1]

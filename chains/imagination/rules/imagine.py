@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.actions import apply
 from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot, parse_caption
 from ipcir_tools.chains.imagination.rules.cleaning import clean
 from ipcir_tools.chains.imagination.rules.edits import Draft
 from ipcir_tools.chains.imagination.rules.grammar import read_edits
+from ipcir_tools.chains.imagination.rules.references import as_one_reference
 from ipcir_tools.chains.imagination.rules.text import (
     WORD_LIMIT,
     normalise,
@@ -19,15 +22,26 @@ from ipcir_tools.chains.imagination.rules.text import (
 from ipcir_tools.types import ImaginedTarget
 
 
-def imagine_by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
+def imagine_by_rules(
+    caption: str,
+    modification: str,
+    previous: ImaginedTarget | None = None,
+    *,
+    note: str = "",
+    others: Sequence[tuple[str, str]] = (),
+) -> ImaginedTarget:
     """The imagined target of a modification, by rules.
 
     ``caption`` describes the reference. With ``previous``, the imagination of the turn before, its description is
-    edited instead, and its ``remove`` stays in force except for things that are added again. Absences are in
-    ``remove`` only; the description has at most 60 words and is never empty. A pure function that never raises.
+    edited instead, and its ``remove`` stays in force except for things that are added again. ``others`` are (caption,
+    note) of further references, and ``note`` what is meant of the first. Absences are in ``remove`` only; the
+    description has at most 60 words and is never empty. A pure function that never raises.
     """
+    start = previous.description if previous else caption
+    if others:
+        start, modification = as_one_reference(start, modification, note, others)
     modification_text = normalise(modification)
-    original = parse_caption(normalise(previous.description if previous else caption))
+    original = parse_caption(normalise(start))
     draft = Draft(original, original)
     for edit in read_edits(modification_text, original):
         apply(edit, draft)

@@ -63,7 +63,7 @@ REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"unchanged)?", "the same"),
         (r"\b(?:something |anything |one |it is )?(?:just |exactly )?like (?:this|it|that)(?: one)?,? but ", "but "),
         # absences
-        (r"\b(?:anymore|any more|any longer)(?=$|[,.;])", ""),
+        (r"\b(?:anymore|any more|any longer)(?=$|[,.;]| and | but )", ""),
         (r"^(?:there (?:is|are) )?(?:no ?body|no one|no people|no persons?)(?: else)?(?: is| are)?(?: there| in "
          r".*| on .*)?$",
          "without people"),

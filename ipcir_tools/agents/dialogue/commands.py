@@ -7,6 +7,17 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class Combination:
+    """Pictures and what is meant of each: *3 with the collar of 5* is ``(("3", ""), ("5", "the collar"))``."""
+
+    pictures: tuple[tuple[str, str], ...]
+    is_addition: bool = False
+    """Whether they come beside the references so far: *with the collar of 5*."""
+    line: str = ""
+    """The whole line: its words, where it turns out that there are no such pictures."""
+
+
+@dataclass(frozen=True)
 class Refine:
     """An edit, picks, or both. Pictures are ranks (``3``) or ids, as ``Engine.refine`` takes them."""
 
@@ -14,6 +25,8 @@ class Refine:
     reference: str | None = None
     liked: tuple[str, ...] = ()
     disliked: tuple[str, ...] = ()
+    combination: Combination | None = None
+    """Several references, in the place of ``reference``."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +94,23 @@ ParsedLine = Refine | Undo | Goto | Find | New | Show | Sheet | Setting | Comman
 def format_refinement(refinement: Refine) -> str:
     """A refinement as a line with the same meaning: ``take 3, in green, less like 1``."""
     parts = [f"take {refinement.reference}"] if refinement.reference else []
+    parts += [format_combination(refinement.combination)] if refinement.combination else []
     parts += [refinement.modification] if refinement.modification else []
     judged = (("more like", refinement.liked), ("less like", refinement.disliked))
     return ", ".join(parts + [f"{words} {_join(names)}" for words, names in judged if names])
+
+
+def format_combination(combination: Combination) -> str:
+    """A combination as a line with the same meaning, where a line can say it: ``3 with the collar of 5``."""
+    names = [f"{note} of {picture}" if note else picture for picture, note in combination.pictures]
+    if combination.is_addition:
+        return f"with {_join(tuple(names))}"
+    (_, first_note), *others = combination.pictures
+    if not all(note for _, note in others):
+        return f"take {_join(tuple(names))}"
+    if first_note:
+        return f"{_join(tuple(names[1:]))} on {names[0]}"
+    return f"{names[0]} with {_join(tuple(names[1:]))}"
 
 
 def _join(names: tuple[str, ...]) -> str:

@@ -10,6 +10,8 @@ The rules, first match wins; case and spaces do not matter:
 - ``more like 3``, ``I like 3``, ``less like 4``, ``not 2`` **judge**: the reference stays, the search leans.
 - ``3``, ``take 3``, ``like 3 but in green`` **choose**: the picture is the new reference. One picture can be; where
   several are named (``like 2 and 5``), they are liked.
+- ``3 with the collar of 5``, ``the pattern of 2 on 4`` **combine**: a picture, and a part of another; ``with the collar
+  of 5`` alone adds that part to the references so far.
 - A bare number chooses only if the line ends there or goes on with *but*, so *3 buttons* is an edit.
 - Everything else, and what stands beside a pick, is an **edit**, as it was typed. So is a whole line in double quotes.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import re
 
+from ipcir_tools.agents.dialogue.combinations import parse_combination
 from ipcir_tools.agents.dialogue.commands import (
     Command,
     Find,
@@ -30,9 +33,9 @@ from ipcir_tools.agents.dialogue.commands import (
     Show,
     Undo,
 )
+from ipcir_tools.agents.dialogue.picture_names import ENDS, ID, LEAD, MANY, ONE, TAKE, parse_names
 from ipcir_tools.text import one_line
 
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _COMMANDS: dict[str, Command] = {
     "": Command("nothing"),
@@ -41,32 +44,22 @@ _COMMANDS: dict[str, Command] = {
     **dict.fromkeys(("quit", "exit", "q", "bye"), Command("quit")),
 }
 
-_HEX_ID = r"[a-f]*[0-9][0-9a-f]*"  # with a digit, as "facade" and "beaded" are words
-_ID = rf"(?=[0-9a-f]{{6,16}}(?!\w)){_HEX_ID}|[0-9a-f]{{16}}"
-_RANK = r"(?:(?:number|picture|image|hit) )?(?:[0-9]{1,3}|#[0-9]{1,4})"
-_NTH = rf"the (?a:{'|'.join(_ORDINALS)})(?: (?:one|picture|image|hit))?"
-_ONE = rf"(?<![\w#.])(?:{_ID}|{_RANK}|{_NTH})(?![\w%'\u2019-]|\.[0-9])"
-_MANY = rf"{_ONE}(?:(?:,? (?:and|or|nor) |, ?| ?& ?| ){_ONE})*"
-
-_LEAD = r"(?:(?:(?:yes|no),|(?:ok|okay|now|and|but|then|also|please),?) )*+"
 _JOINT = r"(?:(?<![,;.!])[,;.!]++ ?(?:(?:and|but|then|also) )*+| (?:(?:and|but|then|also) )++)"
-_ENDS = r"(?=$|[,;:.!?]| (?:but|and|then|than|please|instead|too|in|with|without)\b)"
 _MUCH = r"(?:(?:much|far|a lot|a bit|a little|even|rather|something|one) )*+"
-_TAKE = r"(?:i(?:'ll| will) )?(?:take|use|pick|choose|select|go with|go on with|continue with|start from)"
 
 _CHOSEN = re.compile(
-    rf"{_LEAD}(?:{_TAKE}|(?:(?:something|one) )?(?:just )?(?:like|similar to)) (?P<many>{_MANY}){_ENDS}"
-    rf"|(?P<bare>{_MANY})(?=[.!?]*$|,? but )"
-    rf"|(?P<sure>(?=#|[0-9a-f]{{6}}){_ONE}){_ENDS}",
+    rf"{LEAD}(?:{TAKE}|(?:(?:something|one) )?(?:just )?(?:like|similar to)) (?P<many>{MANY}){ENDS}"
+    rf"|(?P<bare>{MANY})(?=[.!?]*$|,? but )"
+    rf"|(?P<sure>(?=#|[0-9a-f]{{6}}){ONE}){ENDS}",
     re.IGNORECASE,
 )
 _JUDGED = re.compile(
-    rf"(?:^{_LEAD}|{_JOINT})(?:"
-    rf"{_MUCH}(?:more like|closer to|i (?:really )?(?:like|love|prefer)) (?P<liked>{_MANY})"
-    rf"(?:(?: rather)? than(?: like)? (?P<than>{_MANY}))?{_ENDS}"
+    rf"(?:^{LEAD}|{_JOINT})(?:"
+    rf"{_MUCH}(?:more like|closer to|i (?:really )?(?:like|love|prefer)) (?P<liked>{MANY})"
+    rf"(?:(?: rather)? than(?: like)? (?P<than>{MANY}))?{ENDS}"
     rf"|{_MUCH}(?:less like|not like|nothing like|unlike|(?:i )?(?:do not|don['\u2019]t) like|(?:i )?dislike) "
-    rf"(?P<disliked>{_MANY}){_ENDS}"
-    rf"|not (?P<not>{_MANY})(?=$|[;:.!?]|,(?! ?[0-9])| (?:but|and|please)\b))",
+    rf"(?P<disliked>{MANY}){ENDS}"
+    rf"|not (?P<not>{MANY})(?=$|[;:.!?]|,(?! ?[0-9])| (?:but|and|please)\b))",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"^[ ,;:.!?]*(?:(?:but|and|then|also)\b[ ,]*)*", re.IGNORECASE)
@@ -92,12 +85,12 @@ _POINTS_BACK = re.compile(
 )
 _NEW = re.compile(r"""new\s+(?:"(?P<quoted>[^"]+)"|(?P<word>\S+))(?:\s+(?P<text>.+))?""", re.IGNORECASE | re.DOTALL)
 _PICTURE = re.compile(
-    rf"(?:{_ID})|(?:data:|https?:|file:|[/~\\]|\.\.?[/\\]|[a-z]:\\).+"
+    rf"(?:{ID})|(?:data:|https?:|file:|[/~\\]|\.\.?[/\\]|[a-z]:\\).+"
     r"|.+\.(?:jpe?g|png|gif|webp|bmp|tiff?|avif|heic|ppm|tga|ico)",
     re.IGNORECASE,
 )
 _SHEET = re.compile(r"""sheet(?:\s+["']?(?P<file>.+\.(?:png|jpe?g|webp))["']?)?""", re.IGNORECASE)
-_SHOW = re.compile(rf"show(?: (?P<one>{_ONE}))?", re.IGNORECASE)
+_SHOW = re.compile(rf"show(?: (?P<one>{ONE}))?", re.IGNORECASE)
 _SETTING = re.compile(r"(?P<k>k) ?=? ?(?P<count>[0-9]+)|(?P<where>where) (?P<filter>\{.*|off|none)", re.IGNORECASE)
 _MAX_CHARS = 2_000
 """Characters of a line that may be more than an edit; the patterns need time that grows with its square."""
@@ -148,7 +141,7 @@ def _parse_find(flat: str) -> Find | None:
 
 def _parse_show(flat: str) -> Show | None:
     found = _SHOW.fullmatch(flat)
-    return Show(_parse_names(found["one"])[0] if found["one"] else None) if found else None
+    return Show(parse_names(found["one"])[0] if found["one"] else None) if found else None
 
 
 def _parse_sheet(line: str) -> Sheet | None:
@@ -166,19 +159,24 @@ def _parse_new(line: str) -> New | None:
 
 def _parse_picks(flat: str) -> Refine | None:
     """The picks of a line with the words beside them; None where nothing is picked."""
-    chosen = _CHOSEN.match(flat)
-    names = _parse_names(chosen["many"] or chosen["bare"] or chosen["sure"]) if chosen else ()
+    combination, end = parse_combination(flat) or (None, 0)
+    chosen = None if combination else _CHOSEN.match(flat)
+    names = parse_names(chosen["many"] or chosen["bare"] or chosen["sure"]) if chosen else ()
     reference, liked, disliked = (names[0], [], []) if len(names) == 1 else (None, [*names], list[str]())
-    end, words = chosen.end() if chosen else 0, list[str]()
+    end, words = chosen.end() if chosen else end, list[str]()
     for judged in _JUDGED.finditer(flat, end):
         words.append(flat[end : judged.start()])
         end = judged.end()
-        liked += _parse_names(judged["liked"])
-        disliked += _parse_names(judged["than"]) + _parse_names(judged["disliked"]) + _parse_names(judged["not"])
-    if not (reference or liked or disliked):
+        liked += parse_names(judged["liked"])
+        disliked += parse_names(judged["than"]) + parse_names(judged["disliked"]) + parse_names(judged["not"])
+    if not (combination or reference or liked or disliked):
         return None
     return Refine(
-        _join_words([*words, flat[end:]]), reference, tuple(dict.fromkeys(liked)), tuple(dict.fromkeys(disliked))
+        _join_words([*words, flat[end:]]),
+        reference,
+        tuple(dict.fromkeys(liked)),
+        tuple(dict.fromkeys(disliked)),
+        combination,
     )
 
 
@@ -186,17 +184,3 @@ def _join_words(pieces: list[str]) -> str:
     """The words around the picks, without what joined them."""
     words = [_OPENING.sub("", piece).rstrip(" ,;") for piece in pieces]
     return ", ".join(piece for piece in words if not _POLITE.fullmatch(piece))
-
-
-def _parse_names(many: str | None) -> tuple[str, ...]:
-    """The pictures of a list, ranks as plain numbers."""
-    return tuple(map(_parse_name, re.findall(_ONE, many or "", re.IGNORECASE)))
-
-
-def _parse_name(one: str) -> str:
-    last = one.lower().removesuffix(" one").split()
-    nth = [word for word in last if word in _ORDINALS]
-    if nth:
-        return str(_ORDINALS.index(nth[0]) + 1)
-    rank = last[-1].removeprefix("#")
-    return str(int(rank)) if len(rank) <= 4 else rank

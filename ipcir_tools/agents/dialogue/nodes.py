@@ -16,6 +16,7 @@ from langgraph.types import interrupt
 
 from ipcir_tools.agents.dialogue.clarifier import Clarifier
 from ipcir_tools.agents.dialogue.clarify import ANYTHING, classify_reply
+from ipcir_tools.agents.dialogue.combinations import combined_references
 from ipcir_tools.agents.dialogue.state import (
     NEW_ROUND,
     NO_INPUT,
@@ -29,9 +30,10 @@ from ipcir_tools.agents.dialogue.state import (
 from ipcir_tools.agents.dialogue.user_input import DialogueRequest, last_input, named_reference, read_request
 from ipcir_tools.chains.composition.requests import effective_composer, imagine_request, request_of
 from ipcir_tools.chains.imagination.results import ImagineRequest
-from ipcir_tools.display.results import result_json, result_text
+from ipcir_tools.display.results import references_json, result_json, result_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest
+from ipcir_tools.engine.reference_list import References, named_references
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, IPCIRError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.types import ComposedQuery, SearchResult, Turn
@@ -69,7 +71,9 @@ class DialogueNodes:
         update |= self._apply(request, given, user_input.reference)
         return update if update["result"] else update | self._check_request(update, config)
 
-    def _apply(self, request: DialogueRequest, given: Mapping[str, Any], reference: str | None = None) -> Update:
+    def _apply(
+        self, request: DialogueRequest, given: Mapping[str, Any], reference: str | list[str] | None = None
+    ) -> Update:
         """A request, with what else was given for it, as changes of the state."""
         turn = self._engine.catalog.turn(request.turn).id if request.turn else None
         if request.show and turn:
@@ -77,10 +81,14 @@ class DialogueNodes:
             if len(path) <= request.back:
                 raise InvalidRequestError(f"There are only {len(path)} turns here: nothing is left to go back to.")
             return _result_update(SearchResult(turn=path[-1 - request.back]))
+        modification, named = request.modification, request.reference or reference or given.get("reference")
+        if request.combination:
+            combined = combined_references(request.combination, self._path(turn)[-1] if turn else None, named)
+            modification, named = (modification, combined) if combined else (request.combination.line, named)
         return {
             "turn": turn,
-            "modification": request.modification,
-            "reference": request.reference or reference or given.get("reference"),
+            "modification": modification,
+            "reference": named,
             "liked": [*(given.get("liked") or ()), *request.liked],
             "disliked": [*(given.get("disliked") or ()), *request.disliked],
         }
@@ -98,18 +106,21 @@ class DialogueNodes:
     # --- the search
 
     def caption(self, state: DialogueState, config: RunnableConfig) -> Update:
-        """The query, its pictures by id, and the caption of the reference where the imagination will need it."""
+        """The query, its pictures by id, and the captions of the references where the imagination will need them."""
         query, pixels = self._prepare(state)
         features, tally = self._engine.components.features, Counter[str]()
         began = time.perf_counter()
         if pixels:  # pictures of a message cannot be opened again, and pixels do not go into the state
             features.images(list(pixels), pixels, tally)
-        update: Update = {"query": query.model_dump(mode="json"), "liked": [*query.liked]}
-        update |= {"disliked": [*query.disliked], "reference": query.reference if state.get("reference") else None}
+        update: Update = {"query": query.model_dump(mode="json"), "modification": query.modification}
+        update |= {"liked": [*query.liked], "disliked": [*query.disliked]}
+        update |= {"reference": (references_json(query) or query.reference) if state.get("reference") else None}
         needed = "imagined" in effective_composer(request_of(query, self._turns(state))).needs
-        if query.reference and (needed or query.reference in pixels):
+        references = [each.id for each in query.references]
+        if references and (needed or pixels.keys() & references):
             _report("caption", reference=query.reference)
-            update["caption"] = features.captions([query.reference], pixels, tally=tally)[query.reference]
+            captions = features.captions(references, pixels, tally=tally)
+            update["caption"], *update["other_captions"] = [captions[id_] for id_ in references]
         counts = {"image_encodes": tally["images"], "captions_made": tally["captions"]}
         return update | {"work": add_work(state, counts, caption=time.perf_counter() - began)}
 
@@ -119,14 +130,19 @@ class DialogueNodes:
         request = TurnRequest(
             state["modification"],
             options,
-            reference=self._local_reference(reference) if reference else None,
+            reference=self._named(reference) if reference else None,
             liked=[*map(self._local_reference, liked)],
             disliked=[*map(self._local_reference, disliked)],
         )
         return self._engine.prepare(self._turns(state), request)
 
-    def _local_reference(self, reference: str) -> str | Path:
-        return self._engine.local_reference(reference) if self._trusted else reference
+    def _named(self, reference: Any) -> References:
+        """The references of the state as the engine takes them."""
+        return [(self._local_reference(each.picture), each.note) for each in named_references(reference)]
+
+    def _local_reference(self, reference: Any) -> str | Path:
+        is_text = self._trusted and isinstance(reference, str)
+        return self._engine.local_reference(reference) if is_text else reference
 
     def imagine(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The target in words; nothing where the round adds no words, or searches with them as they are."""
@@ -134,7 +150,7 @@ class DialogueNodes:
         request = request_of(query, self._turns(state))
         if "imagined" not in effective_composer(request).needs:
             return {"start": ANYTHING} if query.modification and query.reference is None else {}
-        to_do = imagine_request(request, state.get("caption") or "")
+        to_do = imagine_request(request, state.get("caption") or "", state.get("other_captions") or ())
         if not isinstance(to_do, ImagineRequest):
             return {}
         _report("imagine", caption=to_do.caption, modification=to_do.modification)
@@ -177,8 +193,9 @@ class DialogueNodes:
         reply = interrupt({name: clarification[name] for name in ("question", "why", "turn")})
         fields = reply if isinstance(reply, dict) else {"text": str(reply or "")}
         text, why = str(fields.get("text") or "").strip(), clarification["why"]
-        reference = str(fields.get("reference") or "") or (named_reference(text) if why == "no reference" else None)
-        messages = [AIMessage(clarification["question"]), HumanMessage(text or reference or "")]
+        reference = fields.get("reference") or (named_reference(text) if why == "no reference" else None)
+        named = reference if isinstance(reference, str) else ""
+        messages = [AIMessage(clarification["question"]), HumanMessage(text or named)]
         update: Update = {"messages": messages, "question_asked": True, "clarification": None}
         meaning = classify_reply(text, why)
         if meaning == "keep" and not reference:

@@ -18,9 +18,10 @@ class DialogueInput(TypedDict, total=False):
     """The input of a round; everything but the message may be left out."""
 
     messages: Annotated[list[AnyMessage], add_messages]
-    """A user's message last: words, a line of ``ipcir chat`` ("more like 3", "undo"), an image block."""
-    reference: str | None
-    """The picture to start from, or to go on from: an id, a rank in the turn's hits, an allowed path, a data: URI."""
+    """A user's message last: words, a line of ``ipcir chat`` ("more like 3", "undo"), image blocks."""
+    reference: str | list[str | dict[str, str]] | None
+    """The picture to start from, or to go on from: an id, a rank in the turn's hits, an allowed path, a data: URI. Or
+    several, where something is meant of one as ``{"reference": ID, "note": "its collar"}``."""
     liked: list[str]
     disliked: list[str]
     """Ids or ranks, for programs; people type "more like 3"."""
@@ -38,6 +39,8 @@ class DialogueState(DialogueInput, total=False):
     modification: str
     query: dict[str, Any] | None
     caption: str | None
+    other_captions: list[str]
+    """Captions of the further references, in order."""
     imagined: dict[str, Any] | None
     start: str | None
     """What the words change: the caption, or the target before. None where there are no new words."""
@@ -60,6 +63,7 @@ NEW_ROUND: dict[str, Any] = {
     "modification": "",
     "query": None,
     "caption": None,
+    "other_captions": [],
     "imagined": None,
     "start": None,
     "work": {"seconds": {}, "counts": {}},

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from ipcir_tools.agents.dialogue.commands import Command, Find, Goto, New, ParsedLine, Refine, Show, Undo
+from ipcir_tools.agents.dialogue.commands import Combination, Command, Find, Goto, New, ParsedLine, Refine, Show, Undo
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.errors import InvalidRequestError
 
@@ -18,8 +18,8 @@ class UserInput:
     """A message in parts."""
 
     text: str
-    reference: str | None
-    """A picture in the message, as a reference: a ``data:`` URI or a URL."""
+    reference: str | list[str] | None
+    """The picture in the message, or the pictures, as references: ``data:`` URIs or URLs."""
     message: HumanMessage
     """The message as the dialogue keeps it: a picture in it is replaced by a mention."""
 
@@ -34,6 +34,8 @@ class DialogueRequest:
     reference: str | None = None
     liked: tuple[str, ...] = ()
     disliked: tuple[str, ...] = ()
+    combination: Combination | None = None
+    """Several references, in the place of ``reference``; where ``turn`` has no such hits its words are an edit."""
     back: int = 0
     """How many turns before ``turn`` is meant."""
     show: bool = False
@@ -42,23 +44,20 @@ class DialogueRequest:
 
 
 def last_input(messages: Sequence[AnyMessage]) -> UserInput:
-    """The words and the picture of the last message.
-
-    Raises InvalidRequestError where it is no user's message, or has several pictures.
-    """
+    """The words and the pictures of the last message. Raises InvalidRequestError where it is no user's message."""
     last = messages[-1] if messages else None
     if not isinstance(last, HumanMessage):
         raise InvalidRequestError(
             "There is nothing to answer: send a user message that says what the picture should show."
         )
     pictures = [block for block in last.content_blocks if block["type"] == "image"]
-    if len(pictures) > 1:
-        raise InvalidRequestError(f"The message shows {len(pictures)} pictures: send the one to start from.")
     text = last.text
     if not pictures:
         return UserInput(text, None, last)
-    mention = f"{text}\n[picture]".strip()
-    return UserInput(text, _uri(pictures[0]), last.model_copy(update={"content": mention}))
+    mention = "\n".join(filter(None, [text.strip(), *["[picture]"] * len(pictures)]))
+    references = [_uri(each) for each in pictures]
+    message = last.model_copy(update={"content": mention})
+    return UserInput(text, references if references[1:] else references[0], message)
 
 
 def _uri(block: Mapping[str, Any]) -> str:
@@ -82,8 +81,8 @@ def _request(line: ParsedLine, turn: str | None, last: str | None) -> DialogueRe
     match line:
         case Refine(_, reference, liked, disliked) if turn is None and (liked or disliked or _is_rank(reference)):
             raise InvalidRequestError("There are no hits to pick from: search first, say what the picture should show.")
-        case Refine(modification, reference, liked, disliked):
-            return DialogueRequest(turn, modification, reference, liked, disliked)
+        case Refine(modification, reference, liked, disliked, combination):
+            return DialogueRequest(turn, modification, reference, liked, disliked, combination)
         case Find(text):
             return DialogueRequest(None, text, new_dialogue=True)
         case New(reference, modification):

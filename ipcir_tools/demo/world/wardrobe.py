@@ -17,6 +17,7 @@ from typing import get_args
 from ipcir_tools.demo.world import edits, garments
 from ipcir_tools.demo.world.edits import Edit
 from ipcir_tools.demo.world.garments import Garment, Part, Scene
+from ipcir_tools.demo.world.wordings import kind_of, wordings
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks import Query
 
@@ -79,19 +80,29 @@ def wardrobe(part: Part = "test", families: int = FAMILIES, dialogues: int = 0, 
 def _add_family(made: Wardrobe, rng: random.Random, part: Part) -> None:
     base, changes = _base_and_edits(rng, part, 3)
     mixed = {key: _mixed(base, changes, key) for key in map("".join, product("01", repeat=3))}
-    scenes = _scenes(rng, _SCENES)
+    scenes = drawn_scenes(rng, _SCENES)
     names = {
-        (key, i): made.add(garment, _reseed(rng, scene))
+        (key, i): made.add(garment, reseeded(rng, scene))
         for key, garment in mixed.items()
         for i, scene in enumerate(scenes)
     }
     for i, (before, after) in enumerate(_MIXTURES):
         scene = i % _SCENES
-        made.add(mixed[before], _reseed(rng, scenes[scene]))
+        made.add(mixed[before], reseeded(rng, scenes[scene]))
         requested = [change for change, a, b in zip(changes, before, after, strict=True) if a != b]
         text = edits.write_modification(rng, mixed[before], rng.sample(requested, len(requested)))
         number = f"{len(made.queries):04d}"
-        made.queries.append(Query(number, names[before, scene], text, (names[after, scene],)))
+        garment = mixed[before]
+        made.queries.append(
+            Query(
+                number,
+                names[before, scene],
+                text,
+                (names[after, scene],),
+                wordings=wordings(garment, requested, text),
+                kinds=tuple(dict.fromkeys(kind_of(garment, change) for change in requested)),
+            )
+        )
 
 
 def _mixed(base: Garment, changes: list[Edit], key: str) -> Garment:
@@ -116,15 +127,15 @@ def _add_dialogue(made: Wardrobe, rng: random.Random, part: Part, turns: int) ->
 
 def add_dialogue(made: Wardrobe, rng: random.Random, steps: list[Garment], texts: list[str]) -> None:
     """Add a dialogue, with each of its garments in three other scenes as distractors."""
-    scene, *others = _scenes(rng, 4)
-    names = [made.add(garment, _reseed(rng, scene)) for garment in steps]
+    scene, *others = drawn_scenes(rng, 4)
+    names = [made.add(garment, reseeded(rng, scene)) for garment in steps]
     for garment in steps:
         for other in others:
-            made.add(garment, _reseed(rng, other))
+            made.add(garment, reseeded(rng, other))
     made.dialogues.append(Dialogue(names[0], tuple(zip(texts, names[1:], strict=True))))
 
 
-def _scenes(rng: random.Random, n: int) -> list[Scene]:
+def drawn_scenes(rng: random.Random, n: int) -> list[Scene]:
     """``n`` scenes that differ in more than their seed."""
     found: dict[Scene, Scene] = {}
     while len(found) < n:
@@ -133,7 +144,7 @@ def _scenes(rng: random.Random, n: int) -> list[Scene]:
     return list(found.values())
 
 
-def _reseed(rng: random.Random, scene: Scene) -> Scene:
+def reseeded(rng: random.Random, scene: Scene) -> Scene:
     """The same scene with another seed."""
     return replace(scene, seed=rng.randrange(1 << 30))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,6 +13,11 @@ from ipcir_tools.types import NotedReference
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels of the whole picture."""
+
+Violation = Literal["breaks the edit", "loses what should stay"]
+"""What is wrong with a picture as the answer to a query."""
+BREAKS: Violation = "breaks the edit"
+LOSES: Violation = "loses what should stay"
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,10 @@ class Benchmark:
     """Whether final figures are measured on it, so that no parameter may be fitted on it."""
     kind_measure: Measure | None = None
     """What figures by kind of edit are measured in, see :attr:`Query.kinds`; None: the first of ``measures``."""
+
+    violations: Callable[[Query, str], tuple[Violation, ...]] | None = field(default=None, compare=False)
+    """Tells what is wrong with a picture of the gallery as the answer to a query, nothing where it fits; None: no more
+    is known than each query's negatives."""
 
     @property
     def hidden(self) -> bool:

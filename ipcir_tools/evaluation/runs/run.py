@@ -277,9 +277,14 @@ class Run:
         """One :class:`Composed` for each query's modification and paraphrases. Raises whatever the models raise."""
         texts = [(query, text) for query in block for text in (query.modification, *query.paraphrases)]
         # No weight is given: it is a parameter of the composer, and the spec in the report must be the whole truth.
-        requests = [ComposeRequest(self.gallery.ids[query.reference], text, composer) for query, text in texts]
+        requests = [self._request(query, text, composer) for query, text in texts]
         composed = iter(self.compose_requests(requests))
         return [(query, [next(composed) for _ in (query.modification, *query.paraphrases)]) for query in block]
+
+    def _request(self, query: Query, text: str, composer: str) -> ComposeRequest:
+        ids = self.gallery.ids
+        others = tuple(each.model_copy(update={"id": ids[each.id]}) for each in query.others)
+        return ComposeRequest(ids[query.reference], text, composer, others=others, note=query.note)
 
     def compose_requests(self, requests: Sequence[ComposeRequest]) -> list[Composed]:
         """Requests in one batch, with the imaginations of this run. Raises whatever the models raise."""

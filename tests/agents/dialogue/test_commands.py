@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ipcir_tools.agents.dialogue.commands import (
+    Combination,
     Command,
     Find,
     Goto,
@@ -123,6 +125,85 @@ def test_picks(text, meant):
 
 
 @pytest.mark.parametrize(
+    ("text", "pictures"),
+    [
+        ("3 with the collar of 5", {"3": "", "5": "the collar"}),
+        ("like 3 but with the collar of 5", {"3": "", "5": "the collar"}),
+        ("take the third one with the same collar as #5, please", {"3": "", "5": "the collar"}),
+        ("3, but in the colour of the second", {"3": "", "2": "the colour"}),
+        ("4 in the colour of the second one", {"4": "", "2": "the colour"}),
+        ("3 with 5's collar", {"3": "", "5": "the collar"}),
+        ("3 with the sleeves of 5 and the long hem of 2", {"3": "", "5": "the sleeves", "2": "the long hem"}),
+        ("3 with the sleeves of 5 and the collar of 5", {"3": "", "5": "the sleeves and the collar"}),
+        ("the pattern of 2 on 4", {"4": "", "2": "the pattern"}),
+        ("put the pattern of 2 on the cut of 4", {"4": "the cut", "2": "the pattern"}),
+        ("the dress of 2 in the colour of 4", {"2": "the dress", "4": "the colour"}),
+        (f"{ID} with the collar of {ID[:7]}", {ID: "", ID[:7]: "the collar"}),
+    ],
+)
+def test_combinations(text, pictures):
+    combined = parse_line(text).combination
+    assert (dict(combined.pictures), list(dict(combined.pictures))) == (pictures, list(pictures))
+    assert not combined.is_addition
+
+
+@pytest.mark.parametrize(
+    ("text", "pictures"),
+    [
+        ("with the collar of 5", {"5": "the collar"}),
+        ("and now with the collar from the fifth", {"5": "the collar"}),
+        ("make it in the colour of 3", {"3": "the colour"}),
+        ("use the pattern of 2", {"2": "the pattern"}),
+        ("the collar of 5 and the sleeves of 2", {"5": "the collar", "2": "the sleeves"}),
+    ],
+)
+def test_parts_come_beside_the_references_so_far(text, pictures):
+    combined = parse_line(text).combination
+    assert dict(combined.pictures) == pictures
+    assert combined.is_addition
+    assert combined.line == text
+
+
+def test_a_combination_stands_beside_words_and_judgements():
+    line = "3 with the collar of 5, in red, less like 1"
+    assert parse_line(line) == Refine(
+        "in red", disliked=("1",), combination=Combination((("3", ""), ("5", "the collar")), line=line)
+    )
+    assert parse_line(f"at t12ab: {line}").then == parse_line(line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "with a pattern of 3 stripes",
+        "with the number 3 on it",
+        "with the collar of a shirt",
+        "the back of 3 rows",
+        "with the head of 3 dogs",
+        "in the style of the first century",
+        "3 with the collar of 3",
+        "with the tail of 2-3 birds",
+    ],
+)
+def test_numbers_in_an_edit_combine_nothing(text):
+    assert parse_line(text) == Refine(text)
+
+
+@pytest.mark.parametrize(
+    "combination",
+    [
+        Combination((("3", ""), ("5", "the collar"))),
+        Combination((("3", ""), ("5", "the collar"), ("2", "the sleeves"))),
+        Combination((("4", "the cut"), ("2", "the pattern"))),
+        Combination((("5", "the collar"), ("2", "the sleeves")), is_addition=True),
+    ],
+)
+def test_a_formatted_combination_has_the_same_meaning(combination):
+    line = format_refinement(Refine("in red", liked=("1",), combination=combination))
+    assert parse_line(line) == Refine("in red", liked=("1",), combination=replace(combination, line=line))
+
+
+@pytest.mark.parametrize(
     ("text", "meant"),
     [
         ("", Command("nothing")),
@@ -194,6 +275,7 @@ TYPED = [
         ".",
         "!",
     ),
+    *("with", "collar", "of", "on", "in", "the collar of 5", "5's collar"),
     *("undo", "back", "two", "goto", "t12ab", "show", "find", "f\u0131rst", "\u017fix"),
 ]
 
@@ -224,7 +306,9 @@ def test_a_formatted_refinement_has_the_same_meaning(text, reference, liked, dis
     assert parse_line(format_refinement(refinement)) == refinement
 
 
-@pytest.mark.parametrize("word", ["and ", ",", "1 ", "more like 1, ", "something ", "t", "0", "but "])
+@pytest.mark.parametrize(
+    "word", ["and ", ",", "1 ", "more like 1, ", "something ", "t", "0", "but ", "the x of 1 and "]
+)
 def test_an_endless_line_is_an_edit(word):
     endless = (word * 50_000).strip()
     assert parse_line(endless) == Refine(endless)

@@ -105,7 +105,7 @@ def test_a_round_is_a_search_that_reports_every_step(engine, dialogue):
         {"node": "caption", "reference": RED},
         {"node": "imagine", "caption": "a red shirt", "modification": "in blue"},
         {"node": "compose", "imagined": "a blue shirt"},
-        {"node": "search", "composer": "imagined+reference", "k": 3},
+        {"node": "search", "composer": engine.settings.composer, "k": 3},
         {"node": "answer", "turn": events[-1]["turn"]},
     ]
     state = dialogue.get_state(THREAD).values
@@ -169,6 +169,73 @@ def test_it_understands_the_lines_of_the_chat(engine, dialogue, line, base, like
     assert [*query.disliked] == [ids[rank] for rank in disliked]
     assert query.modification == words
     assert state["result"]["parent"] == first["turn"]
+
+
+@pytest.mark.parametrize(
+    ("line", "named", "words"),
+    [
+        ("3 with the collar of 2", [(3, ""), (2, "the collar")], "with the collar of the second picture"),
+        ("the pattern of 2 on 1, in green", [(1, ""), (2, "the pattern")], "in green"),
+        ("with the collar of 2", [(None, ""), (2, "the collar")], "with the collar of the second picture"),
+        ("in the colour of the third, longer", [(None, ""), (3, "the colour")],
+         "with the colour of the second picture, longer"),
+    ],
+)  # fmt: skip
+def test_lines_combine_pictures(engine, line, named, words):
+    dialogue = build_dialogue(engine, ask=False, checkpointer=InMemorySaver())
+    first = dialogue.invoke(says("in blue", reference=RED), THREAD)
+    ids = {hit["rank"]: hit["id"] for hit in first["result"]["hits"]} | {None: RED}
+    state = dialogue.invoke(says(line), THREAD)
+    query = engine.catalog.turn(state["turn"]).query
+    assert [(each.id, each.note) for each in query.references] == [(ids[rank], note) for rank, note in named]
+    assert query.modification == words
+    plain = {name: value for name, value in state.items() if name != "messages"}
+    assert json.loads(json.dumps(plain)) == plain
+
+
+def test_ranks_that_no_hit_has_stay_words(engine):
+    dialogue = build_dialogue(engine, ask=False, checkpointer=InMemorySaver())
+    line = "with the collar of 90"
+    for given in ({"reference": RED}, {}):  # before the first search, and after it
+        state = dialogue.invoke(says(line, **given), THREAD)
+        query = engine.catalog.turn(state["turn"]).query
+        assert (query.modification, query.others) == (line, ())
+
+
+def test_a_part_of_a_picture_needs_another_picture(dialogue):
+    dialogue.invoke(says("a red shirt"), THREAD)
+    state = dialogue.invoke(says("with the collar of 2"), THREAD)
+    assert last_text(state) == (
+        "\"with the collar of 2\" needs a picture to start from, too: name it first, such as '1 with the collar of 2'."
+    )
+
+
+def test_several_pictures_may_come_in_the_message(engine):
+    dialogue = build_dialogue(engine, ask=False, checkpointer=InMemorySaver())
+    blocks = [
+        {"type": "image", "base64": base64.b64encode(png(colour, 7)).decode(), "mime_type": "image/png"}
+        for colour in ("pink", "blue")
+    ]
+    content = [{"type": "text", "text": "the first in the colour of the second"}, *blocks]
+    state = dialogue.invoke({"messages": [HumanMessage(content)]}, THREAD)
+    query = engine.catalog.turn(state["turn"]).query
+    assert [each.id for each in query.references] == [image_id(png("pink", 7)), image_id(png("blue", 7))]
+    assert query.modification == "the first in the colour of the second"
+    assert state["messages"][0].text == "the first in the colour of the second\n[picture]\n[picture]"
+
+
+def test_a_program_may_hand_in_several_references(engine, dialogue):
+    first = dialogue.invoke(says("a blue shirt"), THREAD)
+    hits = first["result"]["hits"]
+    given = ["1", {"reference": "2", "note": "its collar"}]
+    state = dialogue.invoke(says("in green", reference=given), THREAD)
+    assert state["result"]["references"] == [
+        {"reference": hits[0]["id"], "note": ""},
+        {"reference": hits[1]["id"], "note": "its collar"},
+    ]
+    assert state["reference"] is None
+    state = dialogue.invoke(says("in green", reference=[{"picture": "1"}]), THREAD)
+    assert "not an object with other fields" in last_text(state)
 
 
 def test_programs_may_hand_in_judgements_and_filters(engine, dialogue):
@@ -464,8 +531,12 @@ async def test_many_dialogues_run_at_a_time(dialogue):
         ({"messages": []}, "send a user message"),
         ({"messages": [AIMessage("hello")]}, "send a user message"),
         (
-            {"messages": [HumanMessage([{"type": "image", "base64": "AAAA", "mime_type": "image/png"}] * 2)]},
-            "2 pictures",
+            {
+                "messages": [
+                    HumanMessage(["in blue", *[{"type": "image", "base64": "AAAA", "mime_type": "image/png"}] * 5])
+                ]
+            },
+            "4 references at most, not 5",
         ),
         (
             {"messages": [HumanMessage(["in blue", {"type": "image", "url": "https://example.com/a.png"}])]},
@@ -545,6 +616,19 @@ def test_trained_models_doubt_what_the_gallery_does_not_have(wardrobe_home):
     assert absent
     assert [state["clarification"] for state in answered] == [None] * len(asked)
     assert {state["clarification"]["why"] for state in doubted} == {"no match"}
+
+
+def test_the_graph_verifies_as_it_was_built_to(wardrobe_home):
+    query = wardrobe("test", families=1).queries[0]
+    with Engine.open(Settings(home=wardrobe_home, models="demo")) as engine:
+        ids = {Path(path).name: stamp.image_id for path, stamp in engine.catalog.stamps().items()}
+        asked = says(query.modification, reference=ids[query.reference])
+        result = build_dialogue(engine, verify=3).invoke(asked)["result"]
+        assert ["verified" in hit for hit in result["hits"][:4]] == [True, True, True, False]
+        assert result["timings"]["verified"] == 3
+        assert result["timings"]["verify"] > 0
+        same = engine.search(ids[query.reference], query.modification, verify=3)
+        assert [hit["id"] for hit in result["hits"]] == [hit.id for hit in same.hits]
 
 
 async def test_langgraph_dev_finds_the_graph_and_its_gallery(wardrobe_home, monkeypatch):

@@ -15,17 +15,19 @@ from stand_ins import FlatImageGenerator, StandInNetwork
 from ipcir_tools.chains.composition.chain import build_compose_chain, compose_all
 from ipcir_tools.chains.composition.requests import ComposeRequest, Step
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
-from ipcir_tools.chains.imagination.results import Imagination
+from ipcir_tools.chains.imagination.results import Imagination, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.composers.aligned import move_proxies
+from ipcir_tools.composers.calibration import UNCALIBRATED
+from ipcir_tools.composers.fusion import pool
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.images.reading import load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import Features
-from ipcir_tools.types import ImaginedTarget
+from ipcir_tools.types import ImaginedTarget, NotedReference
 
 MADE = {
     "modification": {"texts": 1},
@@ -66,6 +68,7 @@ class Bench:
             self.ids[colour] = record.id
         self.imagined_requests = []
         self.imagine = RunnableLambda(self._imagine)
+        self.calibration = UNCALIBRATED
         self.image_generator = FlatImageGenerator()
         self.restart()
 
@@ -480,3 +483,26 @@ def test_an_unknown_composer_is_refused_before_anything_is_made(bench):
 def test_an_unknown_reference_is_named(bench):
     with pytest.raises(NotFoundError, match="0123456789abcdef"):
         bench.compose(ComposeRequest("0123456789abcdef", "in blue"))
+
+
+# --- several references
+
+
+def test_of_several_references_a_composer_has_the_means_and_the_imagination_the_captions_with_their_notes(bench):
+    others = (NotedReference(id=bench.ids["green"], note="its colour"),)
+    composed = bench.compose(bench.request(modification="with the colour of 2", composer="edit", others=others))[0]
+    images = [bench.features.images([bench.ids[name]])[bench.ids[name]] for name in ("red", "green")]
+    assert np.allclose(composed.image, pool(np.stack(images)), atol=1e-6)
+    before = bench.encoder.embed_texts(["a red square", "a green square"])
+    assert np.allclose(composed.parts.before, pool(before), atol=1e-6)
+    (asked,) = bench.imagined_requests
+    assert (asked.caption, asked.others) == ("a red square", (NotedCaption("a green square", "its colour"),))
+    assert composed.caption == "a red square"
+
+
+def test_notes_hold_for_the_first_target_and_later_turns_go_on_from_it(bench):
+    others = (NotedReference(id=bench.ids["green"], note="its colour"),)
+    first = ImaginedTarget(description="a green square", origin="rules")
+    bench.compose(bench.request(others=others, note="its size", history=(Step("small", first),)))
+    (asked,) = bench.imagined_requests
+    assert (asked.note, asked.others) == ("", (NotedCaption("a green square"),))

@@ -91,7 +91,9 @@ def server(http: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Server:
     return Server(http)
 
 
-def by_rules(caption: str, modification: str, previous: ImaginedTarget | None = None) -> ImaginedTarget:
+def by_rules(
+    caption: str, modification: str, previous: ImaginedTarget | None = None, **_references: Any
+) -> ImaginedTarget:
     """Stands for the real rules, which have tests of their own."""
     parts = (caption, modification, *([previous.description] if previous else []))
     return ImaginedTarget(description=BY_RULES, keep=parts, origin="rules")

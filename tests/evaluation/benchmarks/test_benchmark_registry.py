@@ -63,7 +63,7 @@ def test_a_toy_benchmark_is_one_file_and_one_line(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("nothing", {}, "There is no benchmark 'nothing': name wardrobe, cirr, .*genecis, or a .jsonl file"),
+        ("nothing", {}, "There is no benchmark 'nothing': name wardrobe, .*cirr, .*genecis, or a .jsonl file"),
         ("cirr", {"folder": None}, "Name the folder with the annotation files of cirr: --folder FOLDER"),
         ("cirr", {"split": "train"}, "--split of cirr is 'val' or 'test1': there is no 'train'"),
         ("fashioniq", {"gallery": "all"}, "--gallery of fashioniq is 'original' or 'VAL'"),
