@@ -5,6 +5,7 @@
     retriever = ComposedImageRetriever(engine=engine, reference="0f3a9c11d2e47b58", k=3)
     retriever.invoke("in blue, with long sleeves")
     retriever.invoke("in blue", reference="77b0c1d2e3f4a596")         # another reference, this once
+    retriever.invoke("in blue", reference=["0f3a9c11d2e47b58", ("77b0c1d2e3f4a596", "its collar")])     # of several
     retriever.bind(reference="77b0c1d2e3f4a596", k=2)                 # a Runnable for a chain
     retriever.invoke("and shorter", turn=documents[0].metadata["turn"])     # goes on from an earlier answer
 """
@@ -25,6 +26,7 @@ from pydantic import Field
 
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import TurnRequest
+from ipcir_tools.engine.reference_list import References
 from ipcir_tools.engine.references import Reference
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.text import shorten_json
@@ -45,8 +47,9 @@ class ComposedImageRetriever(BaseRetriever):
     """
 
     engine: Engine = Field(repr=False)
-    reference: Reference | None = None
-    """The image to start from: an id, a Path, a PIL image, or whatever else :meth:`Engine.search` takes."""
+    reference: References | None = None
+    """The image to start from: an id, a Path, a PIL image, or whatever else :meth:`Engine.search` takes; or several,
+    each with a note on what is meant of it."""
     k: int | None = None
     """Documents wanted. None, here and below: as the engine's settings say, or the turn that is refined."""
     weight: float | None = None
@@ -73,7 +76,7 @@ class ComposedImageRetriever(BaseRetriever):
         query: str,
         config: RunnableConfig,
         *,
-        reference: Reference | None = None,
+        reference: References | None = None,
         turn: str | None = None,
         liked: Sequence[Reference] = (),
         disliked: Sequence[Reference] = (),

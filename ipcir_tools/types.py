@@ -103,7 +103,7 @@ class Reply(Value):
 
     text: str
     kind: str
-    """The caller: ``imagine``, ``ask``, ``rerank``, or ``llm`` for a user's model with this cache."""
+    """The caller: ``imagine``, ``ask``, ``rerank``, ``verify``, or ``llm`` for a user's model with this cache."""
     model: str = ""
     prompt: str = ""
     """``imagine.structured@1#HASH8``; empty where no prompt file was used."""

@@ -184,6 +184,18 @@ def test_what_is_passed_goes_before_what_was_bound(engine, bound, red):
     assert engine.catalog.turn(bound.invoke("in green")[0].metadata["turn"]).query.reference == red
 
 
+def test_several_references_may_be_bound_or_passed(engine, bound, red):
+    green = id_of(engine, "green-0.png")
+    several = [red, (green, "its collar")]
+    for documents in (
+        bound.invoke("in blue", reference=several),
+        bound.invoke("in blue", reference=[red, {"reference": green, "note": "its collar"}]),
+        ComposedImageRetriever(engine=engine, reference=several, k=3).invoke("in blue"),
+    ):
+        query = engine.catalog.turn(documents[0].metadata["turn"]).query
+        assert [(each.id, each.note) for each in query.references] == [(red, ""), (green, "its collar")]
+
+
 def test_choices_made_once_hold_for_every_call(engine, red):
     retriever = ComposedImageRetriever(
         engine=engine, reference=red, k=4, weight=0.1, composer="sum", where={"width": {"$gte": 8}}

@@ -1,166 +1,37 @@
-"""One prompt and the vision model that judges hits with it: images, messages, reply, repair."""
+"""Judging hits against a reference and a modification, each with two scores from 0 to 10."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs
-
-from ipcir_tools.chains.reranking.judgements import Judgements, judged_order, read_judgements
-from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
-from ipcir_tools.images.contact_sheet import draw_choices
-from ipcir_tools.images.thumbnails import image_uri
-from ipcir_tools.llm.budget import Budget, CircuitBreaker
-from ipcir_tools.llm.chat_model import model_name
-from ipcir_tools.llm.client import Answer, ChatClient
-from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.llm.reply_store import new_reply, reply_key
-from ipcir_tools.llm.reply_text import is_refusal, unwrap
-from ipcir_tools.llm.tracing import model_call_config
-from ipcir_tools.prompts import Prompt
-from ipcir_tools.prompts.limits import HISTORY_CHARS, HISTORY_TURNS, QUOTED_REPLY_CHARS, REFERENCE_SIDE
-from ipcir_tools.text import error_line, sanitize, unquote
-from ipcir_tools.types import Reply
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-    from PIL import Image
-
-    from ipcir_tools.llm.reply_store import ReplyStore
+from ipcir_tools.chains.reranking.judgements import Numbered, judged_order, read_judgements
+from ipcir_tools.chains.reranking.results import RerankRequest
+from ipcir_tools.chains.reranking.sheet_reader import SheetReader
+from ipcir_tools.prompts.limits import HISTORY_CHARS, HISTORY_TURNS
+from ipcir_tools.text import sanitize
+from ipcir_tools.types import Hit, Judgement
 
 
-ORDER_UNCHANGED = "the order of the hits stayed as it was"
-QUOTED_REFUSAL_CHARS = 120
-"""Characters of a refusal in a warning."""
-LAYOUT = 1
-"""Version of the layout of the sheets, a part of the reply key: raise it when sheets are drawn differently."""
+class Judge(SheetReader[RerankRequest, Judgement]):
+    """Judges hits by one of the prompts ``rerank`` and ``rerank.words``."""
 
-_REPAIR = "That reply cannot be used: it holds no judgement of the numbered pictures. Answer again with only the JSON."
+    kind = "rerank"
+    answer = "judgement"
 
-
-class Judge:
-    """One prompt, the model that answers it, and its stored replies. Thread-safe."""
-
-    def __init__(
-        self, llm: BaseChatModel, breaker: CircuitBreaker, prompt: Prompt, timeout: float, replies: ReplyStore | None
-    ) -> None:
-        self._llm = llm
-        self._prompt = prompt
-        self._timeout = timeout
-        self._replies = replies
-        self._client = ChatClient(llm, prompt.reply_schema, breaker)
-        self._has_reference = prompt.id == "rerank"
-
-    def rerank(self, request: RerankRequest, config: RunnableConfig) -> RerankResult:
-        """The hits in the order of their judgements, or unchanged with a warning."""
-        if len(request.hits) < 2:
-            return RerankResult(request.hits)
-        key = self._key(request)
-        stored = self._replies.reply(key) if self._replies is not None else None
-        if stored is not None:
-            judgements = self._parse(stored.text, range(1, len(request.hits) + 1))
-            if judgements.by_number:  # else it was stored by a version that parsed replies differently
-                return self._result(request, judgements, stored)
-        budget = Budget(self._timeout)
-        try:
-            return self._judge(request, key, budget, config)
-        except NoReplyError as failure:
-            return unchanged(request, str(failure), budget.calls)
-
-    def _judge(self, request: RerankRequest, key: str, budget: Budget, config: RunnableConfig) -> RerankResult:
-        """The hits as the model judges them. Raises ``NoReplyError``."""
-        if (getattr(self._llm, "profile", None) or {}).get("image_inputs") is False:
-            raise NoReplyError("the language model takes no pictures, so it cannot judge the hits")
-        images = [_load_image(request, hit.id) for hit in request.hits]
-        available = [number for number, image in enumerate(images, start=1) if not isinstance(image, str)]
-        missing = len(images) - len(available)
-        if len(available) < 2:
-            raise NoReplyError(f"{missing} of {len(images)} hits cannot be opened to be judged")
-        pictures = {"reference": self._reference_uri(request), "sheet": image_uri(draw_choices(images))}
-        config = model_call_config("rerank", config, self._prompt)
-        answer, judgements = self._answer(self._render(request, pictures), available, config, budget)
-        reply = new_reply(answer.text, "rerank", model_name(self._llm), self._prompt, budget)
-        if self._replies is not None and not answer.cut_off and not missing:
-            self._replies.put_reply(key, reply)  # with an image missing, the next request calls the model again
-        return self._result(request, judgements, reply, calls=budget.calls, missing=missing)
-
-    def _reference_uri(self, request: RerankRequest) -> str:
-        """The reference as a data URI, empty where the prompt does not take it. Raises ``NoReplyError``."""
-        if request.reference is None or "reference" not in self._prompt.pictures:
-            return ""
-        image = _load_image(request, request.reference)
-        if isinstance(image, str):
-            raise NoReplyError(f"the reference cannot be opened to judge the hits against it ({image})")
-        return image_uri(image, REFERENCE_SIDE)
-
-    def _answer(
-        self, messages: list[BaseMessage], numbers: Sequence[int], config: RunnableConfig, budget: Budget
-    ) -> tuple[Answer, Judgements]:
-        """The model's answer and its judgements, after one repair request if needed. Raises ``NoReplyError``."""
-        first = self._client.ask(messages, config, budget)
-        if (judgements := self._parse(first.text, numbers)).by_number:
-            return first, judgements
-        if is_refusal(text := unwrap(first.text)):
-            raise NoReplyError(f"the language model declined ({sanitize(unquote(text), QUOTED_REFUSAL_CHARS)})")
-        quoted = AIMessage(sanitize(first.text, QUOTED_REPLY_CHARS) or "(nothing)")
-        config = merge_configs(config, {"run_name": "rerank.repair"})
-        second = self._client.ask([*messages, quoted, HumanMessage(_REPAIR)], config, budget)
-        if (judgements := self._parse(second.text, numbers)).by_number:
-            return second, judgements
-        raise NoReplyError("the language model's reply holds no judgement of the hits, at the second try neither")
-
-    def _parse(self, text: str, numbers: Iterable[int]) -> Judgements:
-        return read_judgements(text, numbers, preservation=self._has_reference)
-
-    def _render(self, request: RerankRequest, pictures: Mapping[str, str]) -> list[BaseMessage]:
+    def values(self, request: RerankRequest) -> dict[str, str]:
+        """The request and the turns before, as the prompt's variables."""
         turns = request.history[-HISTORY_TURNS:]
-        values = {
+        return {
             "history": "\n".join(f"- {sanitize(turn, HISTORY_CHARS)}" for turn in turns) or "(none)",
             "modification": request.modification or "(none: a picture like the reference)",
             "description": request.description or "(none)",
             "count": str(len(request.hits)),
         }
-        return self._prompt.render(
-            {name: pictures[name] for name in self._prompt.pictures},
-            **{name: values[name] for name in self._prompt.variables},
-        )
 
-    def _key(self, request: RerankRequest) -> str:
-        """A hash of all that the reply depends on; an image's id is the hash of its content, so it replaces it."""
-        ids = {"reference": request.reference or "", "sheet": f"{LAYOUT} {' '.join(hit.id for hit in request.hits)}"}
-        uris = {name: f"data:image/x-id;base64,{b64encode(id_.encode()).decode()}" for name, id_ in ids.items()}
-        return reply_key(self._render(request, uris), self._llm, self._prompt)
+    def parse(self, text: str, numbers: Iterable[int], request: RerankRequest) -> Numbered[Judgement]:
+        """The judgements in a reply; without a reference none of preservation."""
+        return read_judgements(text, numbers, preservation=self._prompt.id == "rerank")
 
-    def _result(
-        self, request: RerankRequest, judgements: Judgements, reply: Reply, *, calls: int = 0, missing: int = 0
-    ) -> RerankResult:
-        hits = judged_order(request.hits, judgements.by_number)
-        skipped = len(hits) - len(judgements.by_number) - missing
-        ignored = judgements.ignored
-        warnings = [
-            (missing, f"{missing} of {len(hits)} hits could not be opened to be judged, and kept their places"),
-            (skipped, f"the language model did not judge {skipped} of {len(hits)} hits; they kept their places"),
-            (ignored, f"{ignored} judgements of the language model matched no hit and were ignored"),
-        ]
-        return RerankResult(hits, self._prompt.tag, tuple(text for n, text in warnings if n), calls, reply)
-
-
-def unchanged(request: RerankRequest, reason: str, calls: int = 0) -> RerankResult:
-    """The hits in their order before, with the reason as a warning where there is an order."""
-    warnings = (f"{reason}; {ORDER_UNCHANGED}",) if len(request.hits) > 1 else ()
-    return RerankResult(request.hits, warnings=warnings, calls=calls)
-
-
-def _load_image(request: RerankRequest, id: str) -> Image.Image | str:
-    """The image with its pixels read, or the reason why it is not available."""
-    try:
-        image = request.load_image(id)
-        if not isinstance(image, str):
-            image.load()  # a truncated file fails only here
-    except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
-        return error_line(error)
-    return image
+    def ordered(self, hits: Sequence[Hit], by_number: Mapping[int, Judgement]) -> tuple[Hit, ...]:
+        """By :func:`judged_order`."""
+        return judged_order(hits, by_number)

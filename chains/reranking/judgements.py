@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ipcir_tools.llm.reply_text import json_objects, unwrap
 from ipcir_tools.text import one_line, remove_unprintable, shorten
@@ -19,50 +19,67 @@ _ENTRIES = "pictures"
 _NUMBER = re.compile(r"#?\s*(\d{1,3}(?:\.\d{1,6})?)(?:\s*/\s*10)?")
 
 
-@dataclass(frozen=True)
-class Judgements:
-    """The judgements in a reply."""
+T = TypeVar("T")
 
-    by_number: Mapping[int, Judgement]
+
+@dataclass(frozen=True)
+class Numbered(Generic[T]):
+    """What a reply says of numbered pictures."""
+
+    by_number: Mapping[int, T]
     """By the picture's number, from 1."""
     ignored: int = 0
-    """Entries for unknown pictures, for one picture a second time, or without scores from 0 to 10."""
+    """Entries for unknown pictures, for one picture a second time, or that say nothing usable."""
 
 
-def read_judgements(text: str, numbers: Iterable[int], *, preservation: bool = True) -> Judgements:
+def read_judgements(text: str, numbers: Iterable[int], *, preservation: bool = True) -> Numbered[Judgement]:
     """The judgements in a model's reply for the pictures with these ``numbers``; empty where it holds none.
 
+    Numbers may be text (``"7"``, ``"7/10"``). With ``preservation`` False it is not read, and is
+    ``FULL_PRESERVATION``.
+    """
+    return read_numbered(text, numbers, lambda entry: _judgement(entry, preservation))
+
+
+def read_numbered(text: str, numbers: Iterable[int], read: Callable[[Mapping[str, Any]], T | None]) -> Numbered[T]:
+    """What a model's reply says of the pictures with these ``numbers``; ``read`` gives None for an unusable entry.
+
     Reasoning is dropped. The last complete object with entries counts, for models may write a form or a draft before
-    their answer; of a broken object, its complete entries. The first entry for a picture counts. Numbers may be text
-    (``"7"``, ``"7/10"``). With ``preservation`` False it is not read, and is ``FULL_PRESERVATION``.
+    their answer; of a broken object, its complete entries. The first entry for a picture counts.
     """
     known = set(numbers)
-    found: dict[int, Judgement] = {}
+    found: dict[int, T] = {}
     ignored = 0
     for entry in _entries(unwrap(text)):
-        number, judgement = _number(entry.get("number")), _judgement(entry, preservation)
-        if judgement is None or number not in known or number in found:
+        number, value = _number(entry.get("number")), read(entry)
+        if value is None or number not in known or number in found:
             ignored += 1
         else:
-            found[int(number)] = judgement
-    return Judgements(found, ignored)
+            found[int(number)] = value
+    return Numbered(found, ignored)
+
+
+def sorted_places(n: int, scores: Mapping[int, float]) -> list[int]:
+    """For each of ``n`` places, from 1, the place of the hit that comes there: the best of ``scores`` first.
+
+    Equal scores keep their order. A hit without a score keeps its place; the others are sorted over what remains.
+    """
+    places = sorted(scores)
+    after = dict(zip(places, sorted(places, key=lambda place: -scores[place]), strict=True))
+    return [after.get(place, place) for place in range(1, n + 1)]
 
 
 def judged_order(hits: Sequence[Hit], judgements: Mapping[int, Judgement]) -> tuple[Hit, ...]:
     """The hits in the order of their judgements, with new ranks; ``judgements`` are by the place in ``hits``, from 1.
 
-    The best sum of edit and preservation comes first, and equal sums keep their order: the rule of LM-CIR's critic,
-    which judges one candidate at a time; SQUARE has shown that one numbered sheet does as well. A hit without a
-    judgement keeps its place, and the others are sorted over the remaining places. Scores stay those of the search.
+    The best sum of edit and preservation comes first: the rule of LM-CIR's critic, which judges one candidate at a
+    time; SQUARE has shown that one numbered sheet does as well. Hits without a judgement keep their places, as in
+    :func:`sorted_places`. Scores stay those of the search.
     """
-    places = sorted(judgements)
-    best = sorted(places, key=lambda place: -(judgements[place].edit + judgements[place].preservation))
-    after = dict(zip(places, best, strict=True))
+    sums = {place: each.edit + each.preservation for place, each in judgements.items()}
     return tuple(
-        hits[after.get(place, place) - 1].model_copy(
-            update={"rank": rank, "judged": judgements.get(after.get(place, place))}
-        )
-        for place, rank in enumerate((hit.rank for hit in hits), start=1)
+        hits[place - 1].model_copy(update={"rank": hit.rank, "judged": judgements.get(place)})
+        for hit, place in zip(hits, sorted_places(len(hits), sums), strict=True)
     )
 
 

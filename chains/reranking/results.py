@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ipcir_tools.types import Hit, Reply
@@ -13,17 +13,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RerankRequest:
-    """What to judge: the first hits of a search, best first, and the query."""
+class SheetRequest:
+    """The first hits of a search, best first, to be shown on a numbered sheet."""
 
     hits: tuple[Hit, ...]
     load_image: Callable[[str], Image.Image | str]
     """Gives an image by its id, or a short reason why it is not available; it may raise, too. Not called where the
     reply is stored."""
+    reference: str | None = field(default=None, kw_only=True)
+    """The reference's id. None: the hits are judged by text alone, and preservation is always 10."""
+
+
+@dataclass(frozen=True)
+class RerankRequest(SheetRequest):
+    """The hits to judge, and the query."""
+
     modification: str = ""
     """The modification; empty for a query of the reference alone."""
-    reference: str | None = None
-    """The reference's id. None: the hits are judged by the text alone, and preservation is always 10."""
     description: str = ""
     """The description of the imagined target; empty without an imagination."""
     history: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
@@ -111,6 +111,33 @@ class SearchFlags:
         from ipcir_tools.search_options import SearchOptions
 
         return SearchOptions(**{**asdict(self), "where": filter_of(self.where)})
+
+
+def noted_references(engine: Engine, texts: Sequence[str]) -> list[tuple[str | Path, str]]:
+    """References as a person typed them, each with what is meant of it behind an equals sign: ``b.png=its collar``.
+
+    What is the name of a file, an equals sign in it or not, is that file; a URL has no note.
+    """
+    pairs = (_split_note(text) for text in texts)
+    return [(engine.local_reference(name), note) for name, note in pairs]
+
+
+def reference_names(texts: Sequence[str]) -> list[str]:
+    """The same without the notes."""
+    return [_split_note(text)[0] for text in texts]
+
+
+def _split_note(text: str) -> tuple[str, str]:
+    name, sign, note = text.rpartition("=")
+    whole = not sign or text.lower().startswith(("data:", "http:", "https:")) or _is_file(text)
+    return (text, "") if whole else (name, note)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # no file name can be written so
+        return False
 
 
 def option_parameters(group: type[Any]) -> list[inspect.Parameter]:

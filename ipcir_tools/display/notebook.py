@@ -39,8 +39,7 @@ def _turn_markup(turn: Turn) -> Markup:
     if turn.imagined is not None:
         head += Markup("<br>{}").format(turn.imagined_line)
     cells = [_hit_cell(hit) for hit in turn.hits[:MAX_SHOWN]] or [_FAINT.format("no hits")]
-    if turn.query.reference is not None:
-        cells.insert(0, _reference_cell(turn))
+    cells[:0] = [_reference_cell(turn, i) for i in range(len(turn.query.references))]
     return Markup("<div style='{}'><div style='margin-bottom:6px'>{}</div>{}</div>").format(
         _STYLE, head, Markup().join(cells)
     )
@@ -57,10 +56,12 @@ def _file_name(source: str) -> str:
     return printable_line(PurePath(source).name)
 
 
-def _reference_cell(turn: Turn) -> Markup:
-    source = turn.reference_source or ""
+def _reference_cell(turn: Turn, i: int) -> Markup:
+    """The reference at place ``i``: its file, what is meant of it, and of the first its caption."""
+    reference, source = turn.sourced_references[i]
     lines = [Markup("<b>reference</b> {}").format(_FAINT.format(_file_name(source)))]
-    return _cell(source, [*lines, *([printable_line(turn.caption)] if turn.caption else [])])
+    lines += [Markup("<i>{}</i>").format(printable_line(reference.note))] if reference.note else []
+    return _cell(source, [*lines, *([printable_line(turn.caption)] if turn.caption and not i else [])])
 
 
 def _hit_cell(hit: Hit) -> Markup:

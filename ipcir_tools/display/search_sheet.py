@@ -16,12 +16,15 @@ from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER
 from ipcir_tools.images.files import located
 from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import Hit, SearchResult
+from ipcir_tools.types import Hit, SearchResult, Turn
 
 _SIDE = 224
 """Width of the column with the reference."""
 _ADVICE = "name a .png file in a folder of yours"
 _LEADING = 6
+_SMALL = 96
+"""Pixels of the side of each of several references."""
+_NOTE_SIZE, _NOTE_LINES = 12, 2
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _GREEN = (30, 140, 80)
 
@@ -76,11 +79,12 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
     rows = max(1, -(-len(hits) // columns))
     text_height = sum(line.size + _LEADING for line in lines)
     width = _SIDE + columns * (CELL + GAP) + 2 * GAP
-    picture = Image.new("RGB", (width, max(rows * (CELL + LABEL), CELL + GAP + text_height) + 2 * GAP), PAPER)
+    references = _references(turn, settings)
+    height = max(rows * (CELL + LABEL), references.height + GAP + text_height) + 2 * GAP
+    picture = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(picture)
-    reference = read_pixels(turn.reference_source, settings) if turn.reference_source else "words alone"
-    picture.paste(tile(reference), (GAP, GAP))
-    y = GAP + CELL + GAP
+    picture.paste(references, (GAP, GAP))
+    y = GAP + references.height + GAP
     for line in lines:
         draw.text((GAP, y), line.text, font=font(line.size), fill=line.ink)
         y += line.size + _LEADING
@@ -93,6 +97,23 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
         label(draw, x, y, hit.rank, _score_label(hit), _GREEN if marked else INK)
     draw.line((0, picture.height - 1, width, picture.height - 1), fill=(226, 224, 218))
     return picture
+
+
+def _references(turn: Turn, settings: Settings) -> Image.Image:
+    """The reference as a tile; several as smaller ones, two in a row, each above its note."""
+    if not (turn.query.others or turn.query.note):
+        return tile(read_pixels(turn.reference_source, settings) if turn.reference_source else "words alone")
+    shown = turn.sourced_references
+    step = _SMALL + GAP // 2
+    line = _SMALL + _NOTE_LINES * (_NOTE_SIZE + 3) + GAP // 2
+    block = Image.new("RGB", (2 * step, -(-len(shown) // 2) * line), PAPER)
+    draw = ImageDraw.Draw(block)
+    for i, (reference, source) in enumerate(shown):
+        x, y = (i % 2) * step, (i // 2) * line
+        block.paste(tile(read_pixels(source, settings), _SMALL), (x, y))
+        for n, words in enumerate(textwrap.wrap(reference.note, 15)[:_NOTE_LINES]):
+            draw.text((x, y + _SMALL + 2 + n * (_NOTE_SIZE + 3)), words, font=font(_NOTE_SIZE), fill=INK)
+    return block
 
 
 def _score_label(hit: Hit) -> str:

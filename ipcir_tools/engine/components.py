@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.composition.requests import ComposeRequest
     from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
+    from ipcir_tools.chains.reranking.checks import CheckRequest
     from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
     from ipcir_tools.composers.calibration import Calibration
     from ipcir_tools.engine.verifier import Verifier
@@ -148,11 +149,26 @@ class Components:
         from ipcir_tools.chains.reranking.chain import build_rerank_chain
         from ipcir_tools.models.loading import load_llm
 
-        chosen = {"llm": self.reranker, "llm_timeout": 2 * self.settings.llm_timeout}
-        settings = self.settings.model_copy(update=chosen)
+        settings = self._vision_settings
         return build_rerank_chain(
             load_llm(settings), prompts=settings.prompts, replies=self.catalog, timeout=settings.llm_timeout
         )
+
+    @locked_property
+    def check(self) -> Runnable[CheckRequest, RerankResult]:
+        """True/false checks of hits, by the model that reranks and in its time. Raises ModelUnavailableError."""
+        from ipcir_tools.chains.reranking.chain import build_check_chain
+        from ipcir_tools.models.loading import load_llm
+
+        settings = self._vision_settings
+        return build_check_chain(
+            load_llm(settings), prompts=settings.prompts, replies=self.catalog, timeout=settings.llm_timeout
+        )
+
+    @property
+    def _vision_settings(self) -> Settings:
+        chosen = {"llm": self.reranker, "llm_timeout": 2 * self.settings.llm_timeout}
+        return self.settings.model_copy(update=chosen)
 
     @property
     def reranker(self) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipcir_tools.engine.verification import verified_amount
+from ipcir_tools.engine.verification import BY_CHAT_MODEL, verified_amount
 from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -85,11 +85,14 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
 
 
 def _query_again(components: Components, stored: Turn) -> ComposedQuery:
-    """The stored query; reranked only where the turn was, and by the same model; as many hits verified as there."""
+    """The stored query: no other model is shown its hits than then, and as many are verified as there."""
     same = stored.models.get("reranker", "").startswith(f"{components.reranker} (")
     changed: dict[str, Any] = {} if same else {"rerank": 0}
     if stored.query.verify == "auto":
         changed["verify"] = verified_amount(stored.models.get("verifier"))
+    elif str(stored.query.verify).startswith(BY_CHAT_MODEL):
+        same = stored.models.get("verifier", "").startswith(f"{components.reranker} (")
+        changed |= {} if same else {"verify": 0}
     return stored.query.model_copy(update=changed)
 
 

@@ -110,8 +110,8 @@ class TurnMaker:
         config: RunnableConfig | None,
     ) -> RerankResult:
         """The ``query.k`` best hits, reordered by a vision model where the query wants that."""
-        from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
         from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
+        from ipcir_tools.chains.reranking.sheet_reader import ORDER_UNCHANGED
 
         if not query.rerank:
             return RerankResult(hits[: query.k])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ipcir_tools.engine.verified_order import verified_order
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.types import ComposedQuery, Hit
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BY_CHAT_MODEL = "llm:"
 """How a verification by a chat model's checks is written: ``llm:5``."""
+NO_DESCRIPTION = "no text describes the target, so that the hits were not verified"
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,28 @@ class HitVerifier:
 
     def _checked(self, first: VerifyRequest, config: RunnableConfig | None) -> VerifiedHits:
         """The hits ordered by a chat model's true/false checks."""
-        return _unchanged(first, "verification by a chat model is not available")
+        from ipcir_tools.chains.reranking.checks import CheckRequest, checks_of
+
+        if not first.description:
+            return _unchanged(first, NO_DESCRIPTION)
+        imagination = first.composed.imagination
+        described = ImaginedTarget(description=first.description, origin="rules")
+        checks = checks_of(imagination.target if imagination else described)
+        load_image = partial(self._components.load_image, first.request.pixels)
+        try:
+            checked = self._components.check.invoke(CheckRequest(first.hits, load_image, checks=checks), config)
+        except ModelUnavailableError as error:
+            return _unchanged(first, str(error))
+        verified = sum(hit.verified is not None for hit in checked.hits)
+        verifier = f"{self._components.reranker} ({checked.prompt}) ({len(checked.hits)} hits)"
+        counts = {"verified": verified, "verify_calls": checked.calls}
+        return VerifiedHits(checked.hits, verifier if checked.prompt else None, checked.warnings, counts)
 
     def _by_captioner(self, first: VerifyRequest) -> VerifiedHits:
         """The hits ordered by the likelihood of the description under the captioner."""
         text, verifier = first.description, self._components.verifier
         if not text:
-            return _unchanged(first, "no text describes the target, so that the hits were not verified")
+            return _unchanged(first, NO_DESCRIPTION)
         pixels: Mapping[str, Image.Image] = first.request.pixels
         try:
             values = verifier.log_likelihoods([(hit.id, text) for hit in first.hits], pixels)
@@ -138,6 +155,6 @@ def reordered(hits: tuple[Hit, ...], values: Sequence[float | None], order: Sequ
 
 def _unchanged(first: VerifyRequest, reason: str) -> VerifiedHits:
     """The hits as they were, with the reason as a warning where the query asked for it."""
-    from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
+    from ipcir_tools.chains.reranking.sheet_reader import ORDER_UNCHANGED
 
     return VerifiedHits(first.hits, warnings=(f"{reason}; {ORDER_UNCHANGED}",) if first.asked else ())

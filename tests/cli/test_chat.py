@@ -110,6 +110,22 @@ def test_picks_are_ranks_in_the_last_answer(chat):
     assert chat.place.turn.query.reference not in {first.query.reference, *chat.place.turn.query.liked}
 
 
+def test_hits_are_combined(chat, capsys):
+    chat.handle("in blue")
+    first = chat.place.turn
+    chat.handle("2 with the colour of 1")
+    turn = chat.place.turn
+    assert [(each.id, each.note) for each in turn.query.references] == [
+        (first.hits[1].id, ""),
+        (first.hits[0].id, "the colour"),
+    ]
+    assert turn.parent == first.id
+    assert "2 with the colour of 1" in capsys.readouterr().out
+    chat.handle("with the colour of 40")
+    assert chat.place.turn.query.modification == "with the colour of 40"
+    assert chat.place.turn.query.references == turn.query.references
+
+
 def test_undo_goes_step_by_step_to_the_start(chat, engine):
     for line in ("in blue", "in green", "in black"):
         chat.handle(line)
@@ -504,6 +520,12 @@ def test_turns_in_words(engine, chat, pictures):
         chat.handle(line)
         parent = engine.catalog.turn(chat.place.turn.parent)
         assert request_line(chat.place.turn, parent) == line
+    for line in ("2 with the collar of 3", "1 with the collar of 2, in green", "with the sleeves of 2", "take 1"):
+        chat.handle(line)
+        parent = engine.catalog.turn(chat.place.turn.parent)
+        assert request_line(chat.place.turn, parent) == line
+    both = engine.search([pictures / "red-0.png", (pictures / "blue-0.png", "its collar")]).turn
+    assert root_line(both) == ("with the collar of the second picture", "red-0.png, blue-0.png (its collar)")
     stranger = engine.resolve(pictures / "white-0.png")[0].id
     turn = engine.refine(root.id, liked=[stranger]).turn
     assert request_line(turn, root) == f"more like {stranger[:8]}"
@@ -552,6 +574,36 @@ def test_find_and_refine_with_picks(ipcir, engine, pictures):
     assert ipcir("refine", root["turn"], "--liked", 1, "--disliked", 2)[1].startswith(
         "more like 1, less like 2  turn t"
     )
+
+
+def test_several_references_on_the_command_line(ipcir, engine, pictures):
+    red, blue = (pictures / f"{name}-0.png" for name in ("red", "blue"))
+    ids = [engine.resolve(path)[0].id for path in (red, blue)]
+    ended = ipcir("search", red, "--reference", f"{blue}=its collar", "--json")
+    listed = [{"reference": ids[0], "note": ""}, {"reference": ids[1], "note": "its collar"}]
+    assert found(ended)["references"] == listed
+    assert found(ended)["modification"] == "with the collar of the second picture"
+    both = found(ipcir("search", f"{red}=the cut", "in green", "--reference", ids[1], "--json"))
+    assert both["references"] == [{"reference": ids[0], "note": "the cut"}, {"reference": ids[1], "note": ""}]
+    refined = found(ipcir("refine", both["turn"], "--reference", 2, "--reference", "1=the collar", "--json"))
+    hits = [hit["id"] for hit in both["hits"]]
+    assert [each["reference"] for each in refined["references"]] == [hits[1], hits[0]]
+    kept = found(ipcir("refine", both["turn"], "longer", "--json"))
+    assert kept["references"] == both["references"]
+    shown = ipcir("search", red, "--reference", f"{blue}=its collar")[1]
+    assert "from      red-0.png" in shown
+    assert "from      blue-0.png: its collar" in shown
+    status, _, error = ipcir("search", red, "--reference", blue)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "The modification is empty" in error
+
+
+def test_an_equals_sign_in_the_name_of_a_file_is_no_note(ipcir, engine, pictures, tmp_path):
+    named = tmp_path / "a=b.png"
+    named.write_bytes((pictures / "blue-0.png").read_bytes())
+    both = found(ipcir("search", named, "in green", "--reference", f"{pictures / 'red-0.png'}=its collar", "--json"))
+    assert [each["note"] for each in both["references"]] == ["", "its collar"]
+    assert both["reference"] == engine.resolve(named)[0].id
 
 
 def test_turns_lists_the_last_ones(ipcir, engine, monkeypatch):

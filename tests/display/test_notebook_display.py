@@ -11,7 +11,7 @@ from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from ipcir_tools.display.notebook import SIDE, register, result_html, turn_html
-from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, NotedReference, SearchResult, Turn
 
 HOSTILE = "</div><script>alert('x')</script>\n\x1b[31m\u202ered"
 
@@ -55,6 +55,18 @@ def test_a_notebook_shows_the_pictures_in_their_order(tmp_path: Path):
     red, blue = (picture.convert("RGB").getpixel((40, 40)) for picture in shown)
     assert red[0] > 200 > red[2]
     assert blue[2] > 200 > blue[0]
+
+
+def test_several_references_are_shown_with_what_is_meant_of_each(tmp_path: Path):
+    result = result_of(tmp_path)
+    query = result.turn.query.model_copy(update={"others": (NotedReference(id="e" * 16, note=HOSTILE),)})
+    turn = result.turn.model_copy(update={"query": query, "other_sources": (str(tmp_path / "red.png"),)})
+    html = turn_html(turn)
+    assert len(pictures_in(html)) == 3
+    assert html.count("<b>reference</b>") == 2
+    assert "&lt;script" in html
+    assert "<script" not in html
+    assert repr(turn).splitlines()[0].startswith(f"turn t1: reference {'f' * 16}, reference {'e' * 16} (</div>")
 
 
 def test_a_verified_hit_says_so(tmp_path: Path):

@@ -10,7 +10,7 @@ from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_numbered
 from ipcir_tools.images.reading import image_id, read_pixels
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, SearchResult, Turn
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, NotedReference, SearchResult, Turn
 
 SETTINGS = Settings()
 RED, BLUE, GREEN_FRAME = (255, 0, 0), (0, 0, 255), (30, 140, 80)
@@ -43,6 +43,25 @@ def count(sheet: Image.Image, colour: tuple[int, int, int]) -> int:
 def test_the_reference_is_there_once_and_each_hit_once(pictures):
     sheet = draw_sheet([strip(pictures, 3)], SETTINGS)
     assert count(sheet, BLUE) == 3 * count(sheet, RED) > 0
+
+
+def test_several_references_stand_there_smaller_with_what_is_meant_of_each(pictures):
+    one = strip(pictures, 0)
+    others = tuple(NotedReference(id=f"o{i}", note="its long collar") for i in range(3))
+    turn = one.result.turn
+    several = turn.model_copy(
+        update={
+            "query": turn.query.model_copy(update={"others": others}),
+            "other_sources": (str(pictures / "blue.png"),) * 3,
+        }
+    )
+    sheet = draw_sheet([Strip(SearchResult(turn=several))], SETTINGS)
+    assert count(sheet, BLUE) == 3 * count(sheet, RED) > 0
+    assert sheet.width == draw_sheet([one], SETTINGS).width
+    unnoted = several.query.model_copy(update={"others": tuple(NotedReference(id=each.id) for each in others)})
+    plain = draw_sheet([Strip(SearchResult(turn=several.model_copy(update={"query": unnoted})))], SETTINGS)
+    assert plain.size == sheet.size
+    assert plain.tobytes() != sheet.tobytes(), "the notes are drawn"
 
 
 def test_the_reference_stands_left_of_the_hits(pictures):

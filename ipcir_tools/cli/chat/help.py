@@ -4,6 +4,7 @@ HELP = (
     ("in blue with long sleeves", "any edit; the edits before it still hold"),
     ("more like 3, less like 1", "lean towards a hit, away from another"),
     ("3", "take a hit as the new reference"),
+    ("3 with the collar of 5", "a hit, and a part of another; or: the pattern of 2 on 4"),
     ("3 but shorter, less like 1", "all at once"),
     ("undo", "to the turn before, or: go back two"),
     ("goto t12ab", "to any turn; going on makes a branch"),

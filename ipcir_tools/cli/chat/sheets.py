@@ -22,10 +22,7 @@ def save_turns(engine: Engine, path: list[Turn], file: Path) -> None:
     from ipcir_tools.display.search_sheet import Strip, save_sheet
 
     check_sheet_of(engine, file)
-    picked = [{later.query.reference, *later.query.liked} for _, later in pairwise(path)] + [set()]
-    strips = [
-        Strip(SearchResult(turn=turn), {id_ for id_ in marked if id_})
-        for turn, marked in zip(path, picked, strict=True)
-    ]
+    picked = [{*(each.id for each in later.query.references), *later.query.liked} for _, later in pairwise(path)]
+    strips = [Strip(SearchResult(turn=turn), marked) for turn, marked in zip(path, [*picked, set()], strict=True)]
     save_sheet(strips, file, engine.settings)
     console.show_note("as pictures", str(file))

@@ -25,9 +25,9 @@ cache_app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}
 
 Kind = Annotated[
     str | None,
-    typer.Option(help="Kind of request: imagine, ask, rerank, or llm for a model of yours (default: all)."),
+    typer.Option(help="Kind of request: imagine, ask, rerank, verify, or llm for a model of yours (default: all)."),
 ]
-_KINDS = ("imagine", "ask", "rerank", "llm")
+_KINDS = ("imagine", "ask", "rerank", "verify", "llm")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

@@ -14,7 +14,9 @@ from ipcir_tools.cli.options import (
     Sheet,
     check_sheet_of,
     engine_for,
+    noted_references,
     print_result,
+    reference_names,
     save_sheet_of,
     show_search,
     with_options,
@@ -42,16 +44,29 @@ def index(
 @with_options
 def search(
     reference: Annotated[str, typer.Argument(help="A picture file, or the id of a picture in the gallery.")],
-    modification: Annotated[str, typer.Argument(help="What should be different: 'in blue with long sleeves'.")],
     flags: SearchFlags,
     options: ModelOptions,
+    modification: Annotated[str, typer.Argument(help="What should be different: 'in blue with long sleeves'.")] = "",
+    references: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference",
+            help="A further picture, what is meant of it behind =: 'b.png=its collar'; repeat it for several.",
+        ),
+    ] = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find pictures that are like the reference, but changed as the modification describes."""
+    """Find pictures that are like the reference, but changed as the modification describes.
+
+    With --reference also like parts of others; where notes on them say it all, the modification may be left out.
+    """
+    named = [reference, *(references or ())]
+    if not (modification.strip() or references):
+        raise InvalidRequestError("The modification is empty: say what should be different, such as 'in blue'.")
     with engine_for(options) as (engine, _):
-        check_sheet_of(engine, sheet, reference)
-        result = engine.search(engine.local_reference(reference), modification, flags.options())
+        check_sheet_of(engine, sheet, *reference_names(named))
+        result = engine.search(noted_references(engine, named), modification, flags.options())
     show_search(result, as_json)
     save_sheet_of(engine.settings, result, sheet, as_json)
 
@@ -62,8 +77,13 @@ def refine(
     flags: SearchFlags,
     options: ModelOptions,
     modification: Annotated[str, typer.Argument(help="What should be different in addition.")] = "",
-    reference: Annotated[
-        str | None, typer.Option(help="Another picture as the reference: a hit's rank, an id, or a file.")
+    references: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference",
+            help="Another picture as the reference: a hit's rank, an id, or a file; repeat it for several, with what "
+            "is meant of one behind =: '5=its collar'.",
+        ),
     ] = None,
     liked: Annotated[list[str] | None, typer.Option(help="A hit to find more like, by rank or id; repeat it.")] = None,
     disliked: Annotated[list[str] | None, typer.Option(help="A hit to find less like; repeat it for several.")] = None,
@@ -72,12 +92,12 @@ def refine(
 ) -> None:
     """Go on from an earlier turn: an edit, picks, or both. Going on from one turn twice makes a branch."""
     with engine_for(options) as (engine, _):
-        check_sheet_of(engine, sheet, *filter(None, [reference]))
+        check_sheet_of(engine, sheet, *reference_names(references or ()))
         result = engine.refine(
             turn,
             modification,
             flags.options(),
-            reference=engine.local_reference(reference) if reference else None,
+            reference=noted_references(engine, references) if references else None,
             liked=[engine.local_reference(each) for each in liked or ()],
             disliked=[engine.local_reference(each) for each in disliked or ()],
         )

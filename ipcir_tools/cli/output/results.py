@@ -72,6 +72,9 @@ def show_result(
     details.add_column(overflow="fold")
     if turn.caption is not None:
         details.add_row("  [dim]reference[/]", escape(visible(turn.caption)))
+    for reference, source in turn.sourced_references if turn.query.others else ():
+        name = PurePath(source or reference.id).name + (f": {reference.note}" if reference.note else "")
+        details.add_row("  [dim]from[/]", escape(visible(name)))
     if turn.imagined is not None:
         by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
             turn.imagined.origin

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ipcir_tools.agents.dialogue.commands import Refine, format_refinement
-from ipcir_tools.types import Turn
+from ipcir_tools.agents.dialogue.commands import Combination, Refine, format_refinement
+from ipcir_tools.engine.reference_list import plain_note, words_of_notes
+from ipcir_tools.types import NotedReference, Turn
 
 SHORT_ID = 8
 """Digits of a picture's id that are shown if it has no rank."""
@@ -32,19 +33,39 @@ def request_line(turn: Turn, parent: Turn | None = None) -> str:
     def name_of(id_: str) -> str:
         return ranks.get(id_, id_[:SHORT_ID])
 
-    changed = query.reference if parent and query.reference != parent.query.reference else None
-    liked, disliked = tuple(map(name_of, query.liked)), tuple(map(name_of, query.disliked))
-    return (
-        format_refinement(Refine(query.modification, name_of(changed) if changed else None, liked, disliked))
-        or "another reference"
+    changed, added = _new_references(turn, parent) if parent else ((), False)
+    said = words_of_notes(query.references, before=parent.query.references if parent and added else ())
+    words = query.modification.removeprefix(said).removeprefix(", ") if changed else query.modification
+    pictures = tuple((name_of(each.id), plain_note(each.note)) for each in changed)
+    is_single = len(pictures) == 1 and not pictures[0][1]
+    refinement = Refine(
+        words,
+        pictures[0][0] if is_single else None,
+        tuple(map(name_of, query.liked)),
+        tuple(map(name_of, query.disliked)),
+        Combination(pictures, added) if pictures and not is_single else None,
     )
+    return format_refinement(refinement) or "another reference"
+
+
+def _new_references(turn: Turn, parent: Turn) -> tuple[tuple[NotedReference, ...], bool]:
+    """The references that a turn chose, and whether they came beside those of its parent."""
+    now, before = turn.query.references, parent.query.references
+    if now == before:
+        return (), False
+    added = bool(before) and now[: len(before)] == before
+    return now[len(before) :] if added else now, added
 
 
 def root_line(turn: Turn) -> tuple[str, str]:
-    """The first request of a dialogue, and the name of its reference; empty for a search by words alone."""
+    """The first request of a dialogue, and the names of its references; empty for a search by words alone."""
     if turn.query.reference is None:
         return f"find {turn.query.modification}", ""
-    return turn.query.modification, PurePath(turn.reference_source or turn.query.reference).name
+    names = [
+        PurePath(source or reference.id).name + (f" ({reference.note})" if reference.note else "")
+        for reference, source in turn.sourced_references
+    ]
+    return turn.query.modification, ", ".join(names)
 
 
 def branches(turns: Sequence[Turn]) -> Iterator[Branch]:

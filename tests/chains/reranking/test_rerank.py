@@ -24,9 +24,9 @@ from werkzeug import Request, Response
 
 from ipcir_tools.agents.tools.search import search_answer
 from ipcir_tools.chains.reranking.chain import build_rerank_chain
-from ipcir_tools.chains.reranking.judge import ORDER_UNCHANGED
 from ipcir_tools.chains.reranking.judgements import MAX_REASON_CHARS, judged_order, read_judgements
 from ipcir_tools.chains.reranking.results import RerankRequest
+from ipcir_tools.chains.reranking.sheet_reader import ORDER_UNCHANGED
 from ipcir_tools.cli import main
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
