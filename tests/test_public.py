@@ -186,6 +186,6 @@ def test_this_machine_may_be_reached():
 
 
 def test_nothing_of_the_developers_own_settings_is_left(home):
-    ours = {"IPCIR_DUPLICATES"}  # switched off for the fakes, whose pictures in one colour are near-copies
+    ours = {"IPCIR_DUPLICATES", "IPCIR_VERIFY"}  # switched off for the tests: see conftest.py
     assert not [name for name in os.environ if name.startswith(("IPCIR_", "OPENAI_")) and name not in ours]
     assert Path("~/.ipcir").expanduser() == home / ".ipcir"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipcir_tools.engine.verified_order import verified_order
-from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.text import error_line
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget
 
 if TYPE_CHECKING:
@@ -122,9 +123,9 @@ class HitVerifier:
         pixels: Mapping[str, Image.Image] = first.request.pixels
         try:
             values = verifier.log_likelihoods([(hit.id, text) for hit in first.hits], pixels)
-        except (ModelUnavailableError, InvalidRequestError) as error:
+        except Exception as error:  # noqa: BLE001 - a captioner may raise anything, and the search is done already
             verifier.set_unavailable()
-            return _unchanged(first, str(error))
+            return _unchanged(first, error_line(error, 300))
         probe, ids = first.composed.verification_probe, [hit.id for hit in first.hits]
         features = self._components.catalog.features(ids, self._components.features.space)
         scores = probe.score(np.stack([features[id_] for id_ in ids]))

@@ -15,7 +15,6 @@ from PIL import Image
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.engine.verifier_cost import VerifierCost, measure_cost, read_cost
-from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models.captioner import VisionFeatures, no_likelihoods
 from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.loading import captioner_factory, is_local_captioner
@@ -155,7 +154,7 @@ class Verifier:
         """How many hits ``verify=auto`` verifies; 0 where that is too slow, or no captioner is at hand.
 
         The first time it measures, if the captioner is loaded or its files are on this machine: nothing is downloaded
-        for it. Never raises ModelUnavailableError, and tries a model that was not available no second time.
+        for it. Nothing that the captioner raises is raised here, and a captioner that failed is tried no second time.
         """
         if self._unavailable:
             return 0
@@ -164,7 +163,7 @@ class Verifier:
                 return 0
             measurable = self._models.loaded_captioner is not None or is_local_captioner(self._models.models.captioner)
             cost = self._known_cost() or (self.cost() if measurable and self._gives_likelihoods() else None)
-        except ModelUnavailableError:
+        except Exception:  # noqa: BLE001 - a captioner may raise anything, and auto must not fail a search
             self.set_unavailable()
             return 0
         return cost.amount if cost else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ipcir_tools.composers import COMPOSERS, Part, Parts, composer_named, fusion
+from ipcir_tools.composers import COMPOSERS, Parts, composer_named, fusion
 from ipcir_tools.composers.adast import nearest_step
 from ipcir_tools.composers.fusion import combine, pool, softmax
 
@@ -344,17 +343,11 @@ def features(rows: int):
 
 
 def parts_from(rows: np.ndarray, several: np.ndarray, weight: float) -> Parts:
-    single = [part for part in get_args(Part) if part not in {"captions", "edits", "drawn", "gallery_captions"}]
+    single = ("reference", "modification", "imagined", "caption", "before", "add", "keep", "remove", "network")
     vectors = dict(zip(single, fusion.normalise(rows), strict=True))
     many = fusion.normalise(several).reshape(3, -1, 6)
-    return Parts(
-        weight=weight,
-        captions=many[0],
-        edits=many[1],
-        drawn=many[2],
-        gallery_captions=lambda ids: {},
-        **vectors,
-    )
+    lookups = dict.fromkeys(("gallery_captions", "counterparts"), lambda ids: {})
+    return Parts(weight=weight, captions=many[0], edits=many[1], drawn=many[2], **vectors, **lookups)
 
 
 @pytest.mark.parametrize("name", COMPOSERS)

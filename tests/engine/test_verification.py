@@ -155,7 +155,7 @@ def test_a_picture_that_cannot_be_opened_keeps_its_place(engine, pictures):
 
 def test_a_captioner_without_likelihoods_is_refused_before_any_work(pictures, tmp_path):
     captioner = ScriptedCaptioner(id=CAPTIONER)
-    with opened(tmp_path / "other", captioner) as engine:
+    with opened(tmp_path / "other", captioner, verify="auto") as engine:
         engine.index([pictures])
         with pytest.raises(InvalidRequestError, match=r"gives no likelihoods.*--verify off"):
             engine.search(pictures / "red.png", "in blue", verify=5)
