@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.chains.composition.requests import ComposeRequest, Step
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import ABLATION
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.evaluation.benchmarks import Query
@@ -105,6 +108,7 @@ def engine(tmp_path):
         opened.catalog.put_features({text_key(text): normalise(row) for text, row in TEXTS.items()}, "hand/4d")
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a red dress"), "hand")
         opened.components.captioner_id = "hand"
+        opened.components.calibrator = SimpleNamespace(current=lambda: UNCALIBRATED)  # features by hand as they are
         yield opened
 
 
