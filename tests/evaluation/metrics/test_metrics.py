@@ -114,7 +114,7 @@ def engine(tmp_path):
 
 def test_the_table_of_five_pictures(engine):
     """Text alone leans to THERE and misses HERE; the reference alone finds its own kind; together they are right."""
-    table = run_ablation(engine, QUERIES)
+    table = run_ablation(engine, QUERIES, ABLATION)
     assert {row.composer: [row.recall[k] for k in CUTS] for row in table.rows} == {
         "modification": [50, 100, 100],
         "reference": [0, 100, 100],
@@ -146,7 +146,7 @@ def test_the_turns_before_are_part_of_the_request(engine):
     asked = []
     engine.components.imagine = RunnableLambda(lambda request: asked.append(request) or imagined("rules"))
     target = ImaginedTarget(description="a red dress over there", origin="rules")
-    request = ComposeRequest("red-here", "in blue", history=(Step("over there", target),))
+    request = ComposeRequest("red-here", "in blue", "imagined+reference", history=(Step("over there", target),))
     rank_in_gallery(engine.components, request, "blue-here")
     assert asked[0].history == (("over there", target),)
 
