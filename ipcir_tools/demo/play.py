@@ -111,7 +111,7 @@ def _dialogue(engine: Engine, made: Wardrobe, ids: dict[str, str]) -> tuple[Demo
     results = _kept_turns(engine) or _make_turns(engine, ids[dialogue.reference], [text for text, _ in dialogue.turns])
     path = [result.turn for result in results]
     ranks = [
-        rank_in_gallery(engine.components, request_of(turn.query, path[:i]), ids[target])
+        rank_in_gallery(engine.components, request_of(turn.query, path[:i]), ids[target], turn.query.verify)
         for i, (turn, (_, target)) in enumerate(zip(path, dialogue.turns, strict=True))
     ]
     targets = [ids[target] for _, target in dialogue.turns]

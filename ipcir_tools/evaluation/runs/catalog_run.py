@@ -48,12 +48,18 @@ def catalog_run(
     return run
 
 
-def rank_in_gallery(components: Components, request: ComposeRequest, target: str) -> int:
-    """The rank of one picture in the whole gallery for a request. LookupError where it is not in the gallery."""
+def rank_in_gallery(components: Components, request: ComposeRequest, target: str, verify: Verify = 0) -> int:
+    """The rank of one picture in the whole gallery for a request; with ``verify`` after the first hits were verified.
+
+    Raises LookupError where it is not in the gallery.
+    """
     query = Query("1", request.reference or "", request.modification, (target,), left_out=request.left_out)
-    run = catalog_run(components, [query])
+    run = catalog_run(components, [query], verify=verify)
     (composed,) = run.compose_requests([request])
-    return run.ranker.rank([query], run.scores([[composed.probe]]))[0].main
+    scores = run.scores([[composed.probe]])
+    if run.verified:
+        scores = run.verified_scores([query], [composed], scores)
+    return run.ranker.rank([query], scores)[0].main
 
 
 def weighted_spec(name: str, weight: float | None) -> str:
