@@ -23,6 +23,7 @@ from ipcir_tools.chains.composition.derived_parts import (
     CompositionModels,
     DerivationContext,
     Job,
+    counterparts,
     drawn,
     from_network,
     require,
@@ -196,9 +197,14 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
-    lookup = context.models.features.gallery_captions
-    needing = {i for i, job in enumerate(made) if "gallery_captions" in job.composer.needs}
-    return [job.with_part("gallery_captions", lookup) if i in needing else job for i, job in enumerate(made)]
+    for part, lookup in (
+        ("gallery_captions", context.models.features.gallery_captions),
+        ("counterparts", counterparts(context)),
+    ):
+        for i, job in enumerate(made):
+            if part in job.composer.needs:
+                made[i] = job.with_part(part, lookup)
+    return made
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:

@@ -44,6 +44,7 @@ MADE = {
     "signed": {"images": 1, "captions": 1, "texts": 4},
     "ast": {"images": 1, "captions": 1, "texts": 2},
     "caption-fusion": {"images": 1, "captions": 1, "texts": 2},
+    "paracosm": {"captions": 1, "texts": 2, "drawings": 1},
     "pic2word": {"images": 1, "texts": 1},
     "searle": {"images": 1, "texts": 1},
     "aligned": {"images": 1, "captions": 1, "texts": 1},
