@@ -116,7 +116,7 @@ class Round(Value):
     sessions: int
     """How many have this round."""
     figures: dict[str, dict[str, Estimate]]
-    """By composer, then by the name of the measure."""
+    """By row, as :func:`row_label` names it, then by the name of the measure."""
 
 
 class Report(Value):

@@ -170,11 +170,7 @@ class Run:
     def measure(self, recorder: ImaginationRecorder | None = None) -> Measured:
         """Compose, score and rank every query under every composer; ``recorder`` imagines instead."""
         self.recorder = recorder or self.recorder
-        outcomes = [
-            Outcome(name, verified, not_run=self.missing_need(name) or (self._missing_verifier() if verified else ""))
-            for name in self.composers
-            for verified in ((0, self.verified) if name in self._verified_composers() else (0,))
-        ]
+        outcomes = self.outcomes()
         found = Measured(self.benchmark, outcomes, self.unusable)
         with self.components.features.shared_failures():
             for block in self._blocks():
@@ -184,6 +180,14 @@ class Run:
         for outcome in outcomes:
             self.without_captioner(outcome)
         return found
+
+    def outcomes(self) -> list[Outcome]:
+        """One for each composer, and one more where its first hits are also verified; nothing is measured yet."""
+        return [
+            Outcome(name, verified, not_run=self._missing_need(name) or (self._missing_verifier() if verified else ""))
+            for name in self.composers
+            for verified in ((0, self.verified) if name in self._verified_composers() else (0,))
+        ]
 
     def _missing_verifier(self) -> str:
         try:
@@ -211,7 +215,7 @@ class Run:
             done += len(block)
             self.progress("composing", done, len(self.queries))
 
-    def missing_need(self, composer: str) -> str:
+    def _missing_need(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.components, [composer_named(composer)])
