@@ -32,8 +32,9 @@ SAMPLE = 512
 """Pictures of the sample at most."""
 LEAST_PICTURES = 4
 """Pictures without which nothing is measured."""
-TEXTS, LEAST_TEXTS = 64, 20
-"""Captions at most, and those without which stock texts are taken."""
+TEXTS, ENOUGH_TEXTS, LEAST_TEXTS = 64, 20, 4
+"""Captions at most, those below which more are made where that is cheap, and those below which stock texts are taken:
+few captions of the gallery itself tell more than texts about other things."""
 STOCK_TEXTS = (
     "a dog running on the grass",
     "a red car parked on a street",
@@ -101,7 +102,7 @@ class Calibrator:
         if len(ids) < LEAST_PICTURES:
             return UNCALIBRATED
         captions = features.known_captions(ids)
-        if len(captions) < LEAST_TEXTS and len(ids) >= LEAST_TEXTS and self._cheap():
+        if len(captions) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
             captions = features.captions(ids[:TEXTS])
         own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
         found = measure(pictures, own if len(own) >= LEAST_TEXTS else STOCK_TEXTS, features.texts)

@@ -37,11 +37,12 @@ from ipcir_tools.evaluation.reports.markdown import report_markdown
 from ipcir_tools.evaluation.reports.report import MADE, Report, failed_where, report_json
 from ipcir_tools.evaluation.runs import examples
 from ipcir_tools.evaluation.runs import run as measuring
-from ipcir_tools.evaluation.runs.evaluate import evaluate
+from ipcir_tools.evaluation.runs.evaluate import evaluate, summarise
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run, run_on
 from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.runs.tune import fitted, grid, refuse_shared, tune
+from ipcir_tools.evaluation.runs.wordings import measure_wordings
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
@@ -887,3 +888,44 @@ def test_captions_of_a_chat_model_are_paid_once_whatever_is_killed(folder, descr
 def test_a_captioner_on_this_machine_costs_no_calls(engine, folder):
     made = evaluate(engine, mine(folder), ["imagined"]).this_run
     assert not set(report_module.CAPTIONER_MADE) & set(made)
+
+
+# --- wordings, negatives, kinds and several references
+
+
+def test_a_users_own_wordings_negatives_and_kinds_are_reported(engine, folder):
+    rows = [
+        {
+            **line,
+            "negatives": [f"{old}-1.png"],
+            "kinds": ["replace"],
+            "wordings": [f"make it {new}", f"I want it {new}"],
+        }
+        for line, (old, new) in zip(lines(), ASKED, strict=True)
+    ]
+    write(folder / "queries.jsonl", rows)
+    run = run_on(engine, mine(folder), ["imagined", "reference"])
+    measured = run.measure()
+    measured.wordings = measure_wordings(run, measured)
+    report = summarise(run, measured, samples=50)
+    assert report.kinds == {"replace": len(ASKED)}
+    imagined = row(report, "imagined")
+    assert imagined.by_kind["replace"].mean == imagined.figures["R@1"].mean
+    shares = {each.composer: each for each in report.violations}
+    assert shares["reference"].share == 10.0, "of ten hits one is known to be wrong: the same colour again"
+    assert shares["imagined"].share <= 10.0
+    assert (shares["reference"].breaks, report.least_violations) == (None, None)
+    assert [(each.composer, len(each.figures)) for each in report.wordings] == [("imagined", 3), ("reference", 3)]
+    assert report.wordings[1].spread == 0.0, "the reference alone hears no wording"
+
+
+def test_several_references_are_composed_together_and_all_left_out(engine, folder):
+    other = {"reference": "blue-0.png", "note": "its colour"}
+    query = {"reference": ["red-0.png", other], "modification": "in the colour of 2", "targets": ["blue-1.png"]}
+    write(folder / "queries.jsonl", [query])
+    run = run_on(engine, mine(folder), ["imagined+reference", "sum"], top=50)
+    measured = run.measure()
+    (imagined,) = measured.imagined.values()
+    assert "blue" in imagined[1].target.description
+    for outcome in measured.outcomes:
+        assert not {"red-0.png", "blue-0.png"} & set(*outcome.top.values())
