@@ -90,7 +90,7 @@ def _fastest(run: Callable[[], T], repeats: int, own: bool) -> tuple[float, T]:
     best, result = float("inf"), run()  # the first run prepares what later ones reuse
     by_core, by_clock = (repeats, min(2, repeats)) if own else (0, repeats)
     for clock, times in ((time.thread_time, by_core), (time.perf_counter, by_clock)):
-        with one_core() if clock is time.thread_time else nullcontext():
+        with one_core() if own and clock is time.thread_time else nullcontext():
             for _ in range(times):
                 began = clock()
                 result = run()

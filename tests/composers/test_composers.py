@@ -132,7 +132,7 @@ def test_parameters_have_the_published_defaults():
         "discount": {"weight": 0.85, "b": 0.35},
         "signed": {"whole": 1.0, "desired": 0.5, "preserve": 0.5, "forbidden": 0.5},
         "ast": {"beta": 0.25, "lam": 4.0, "mu": 0.1},
-        "caption-fusion": {"rule": "weighted", "share": 0.3, "pool": 100, "weight": 0.5},
+        "caption-fusion": {"rule": "weighted", "share": 0.15, "pool": 100, "weight": 0.5},
         "paracosm": {"target": 0.3, "drawings": 1, "counterparts": 0},
         "aligned": {"weight": 0.8},
     }

@@ -13,7 +13,7 @@ from PIL import Image
 from stand_ins import FlatImageGenerator, StandInNetwork
 
 from ipcir_tools.chains.composition.chain import build_compose_chain, compose_all
-from ipcir_tools.chains.composition.requests import ComposeRequest, Step
+from ipcir_tools.chains.composition.requests import PART_OF_IT, ComposeRequest, Step
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
@@ -505,9 +505,10 @@ def test_of_several_references_a_composer_has_the_means_and_the_imagination_the_
     others = (NotedReference(id=bench.ids["green"], note="its colour"),)
     composed = bench.compose(bench.request(modification="with the colour of 2", composer="edit", others=others))[0]
     images = [bench.features.images([bench.ids[name]])[bench.ids[name]] for name in ("red", "green")]
-    assert np.allclose(composed.image, pool(np.stack(images)), atol=1e-6)
+    weights = np.array([1.0, PART_OF_IT], np.float32)
+    assert np.allclose(composed.image, pool(np.stack(images), weights), atol=1e-6)
     before = bench.encoder.embed_texts(["a red square", "a green square"])
-    assert np.allclose(composed.parts.before, pool(before), atol=1e-6)
+    assert np.allclose(composed.parts.before, pool(before, weights), atol=1e-6)
     (asked,) = bench.imagined_requests
     assert (asked.caption, asked.others) == ("a red square", (NotedCaption("a green square", "its colour"),))
     assert composed.caption == "a red square"
