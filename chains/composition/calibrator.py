@@ -1,8 +1,8 @@
 """Measures an encoder on a gallery, without labels: the units of the composers' weights.
 
-From the features of up to :data:`SAMPLE` pictures and :data:`TEXTS` captions of the gallery; where too few captions are
-known, and making them is not cheap, :data:`STOCK_TEXTS` stand for them. The figures are kept in the catalog until the
-gallery changes, so that a ranking does not depend on what was searched for before.
+From the features of up to :data:`SAMPLE` pictures of the gallery and the captions of the first :data:`TEXTS` of them,
+which are made where that is cheap; where too few are known, :data:`STOCK_TEXTS` stand for them. The figures are kept in
+the catalog until the gallery changes, so that a ranking does not depend on what was searched for before.
 
 How well a modification is understood is read off the captions: a part of one ("with a dog") is a modification in
 small. ``heard`` is the correlation, over the sample, of the part's cosines with those of its own caption, less that
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -70,13 +71,16 @@ class Calibrator:
     def __init__(
         self, catalog: Catalog, features: Callable[[], Features], captions_are_cheap: Callable[[], bool]
     ) -> None:
-        """``captions_are_cheap`` says whether captions of the sample may be made where too few are known."""
+        """``captions_are_cheap`` says whether captions of the sample may be made; it is asked when they are wanted."""
         self._catalog, self._features, self._cheap = catalog, features, captions_are_cheap
         self._lock = threading.Lock()
         self._known: tuple[str, Calibration] | None = None
 
     def current(self) -> Calibration:
-        """The calibration of the gallery as it is; measured where it has changed."""
+        """The calibration of the gallery as it is; measured where it has changed, else one look at its revision.
+
+        A captioner that is missing or fails is no error: stock texts are taken then.
+        """
         features = self._features()
         revision = features.revision()
         with self._lock:
@@ -91,24 +95,38 @@ class Calibrator:
             self._catalog.set_note(_note(self._features()), "")
 
     def _stored(self, features: Features, revision: str) -> Calibration | None:
-        found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
-        if found.pop("revision", None) != revision:
+        try:
+            found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
+            if found.pop("revision", None) != revision:
+                return None
+            return Calibration(**found, sample=_sample(features)[1])
+        except (ValueError, TypeError):  # written by another version
             return None
-        return Calibration(**found, sample=_sample(features)[1])
 
     def _measured(self, features: Features, revision: str) -> Calibration:
         ids, pictures = _sample(features)
         if len(ids) < LEAST_PICTURES:
             return UNCALIBRATED
-        captions = features.known_captions(ids)
-        if len(captions) < LEAST_TEXTS and len(ids) >= LEAST_TEXTS and self._cheap():
-            captions = features.captions(ids[:TEXTS])
-        own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
-        found = measure(pictures, own if len(own) >= LEAST_TEXTS else STOCK_TEXTS, features.texts)
-        source = f"{len(own)} captions" if len(own) >= LEAST_TEXTS else f"{len(STOCK_TEXTS)} stock texts"
+        own = self._captions(features, ids)
+        found = measure(pictures, own or STOCK_TEXTS, features.texts)
+        source = f"{len(own)} captions" if own else f"{len(STOCK_TEXTS)} stock texts"
         figures: dict[str, Any] = {**found, "source": f"{source} and {len(ids)} pictures of the gallery"}
         self._catalog.set_note(_note(features), json.dumps({"revision": revision, **figures}))
         return Calibration(**figures, sample=pictures)
+
+    def _captions(self, features: Features, ids: Sequence[str]) -> list[str]:
+        """Different captions of pictures of the gallery, up to :data:`TEXTS`; none where there are too few."""
+        if len(ids) < LEAST_TEXTS:
+            return []
+        first = ids[:TEXTS]
+        try:
+            if len(features.known_captions(first)) < len(first) and self._cheap():
+                features.caption_each(first)
+            known = features.known_captions(ids)
+        except (InvalidRequestError, ModelUnavailableError):  # of the captioner, which a search may not need at all
+            return []
+        own = list(dict.fromkeys(known[id_] for id_ in ids if id_ in known))[:TEXTS]
+        return own if len(own) >= LEAST_TEXTS else []
 
 
 def measure(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ipcir_tools.composers import fusion
 from ipcir_tools.composers.composer import Composer, Parts
 from ipcir_tools.composers.fusion import combine
 from ipcir_tools.types import Probe
@@ -28,7 +27,8 @@ class Discount(Composer):
     b: float = Field(default=0.35, ge=0.0)
 
     def compose(self, parts: Parts) -> Probe:
-        """``(1 + b) * q - b * t + b * m``."""
+        """``(1 + b) * q - b * t + b * m``, in which q is the plain sum: its norm would differ by encoder."""
         t, m, v = parts.need("imagined"), parts.need("modification"), parts.need("reference")
-        q = fusion.fuse(t, v, parts.weight, parts.calibration.image_scale)
-        return Probe(combine(q, (1.0 + self.b, q), (-self.b, t), (self.b, m)))
+        share, w = 1.0 + self.b, parts.weight
+        scale = parts.calibration.image_scale
+        return Probe(combine(t, (share * w - self.b, t), (share * (1.0 - w) * scale, v), (self.b, m)))

@@ -182,10 +182,13 @@ class Components:
 
     @locked_property
     def calibrator(self) -> Calibrator:
-        """Measures the encoder on the gallery and keeps the result."""
+        """Measures the encoder on the gallery and keeps the result.
+
+        It has pictures captioned where their verification would be cheap, which was measured.
+        """
         from ipcir_tools.chains.composition.calibrator import Calibrator
 
-        return Calibrator(self.catalog, lambda: self.features, lambda: True)
+        return Calibrator(self.catalog, lambda: self.features, lambda: self.verifier.auto_amount() > 0)
 
     @property
     def calibration(self) -> Calibration:

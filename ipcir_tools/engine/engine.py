@@ -120,7 +120,11 @@ class Engine:
 
     def _caption_pictures(self, ids: Sequence[str], progress: Progress) -> CaptionReport:
         self.components.note_models()  # before the first caption: a run may be killed at any moment
-        return caption_pictures(ids, self.catalog, self.components.features, self.components.captioner_id, progress)
+        components = self.components
+        report = caption_pictures(ids, self.catalog, components.features, components.captioner_id, progress)
+        if report.made:
+            components.calibrator.forget()
+        return report
 
     # --- searches: each is stored as a turn
 
