@@ -209,7 +209,7 @@ class Turn(Value):
     prompt: str | None = None
     """Id, version and hash of the imagination's prompt; None where no prompt was used."""
     models: dict[str, str] = Field(default_factory=dict)
-    """The encoder's space, the captioner and the language model (or "rules") by part."""
+    """The encoder's space, the captioner, the language model (or "rules"), and what verified and reranked, by part."""
     created: str
     """UTC time, ISO 8601."""
 

@@ -356,7 +356,8 @@ async def test_callers_see_what_happens_inside(bound):
             "imagine": "compose",
             "imagine.rules": "imagine",
             "encode_text": "compose",
-            "compose.imagined+reference": "compose",
+            "calibrate": "compose",
+            "compose.edit": "compose",
         }
 
 

@@ -1,7 +1,7 @@
 """Measures an encoder on a gallery, without labels: the units of the composers' weights.
 
-From the features of up to :data:`SAMPLE` pictures of the gallery and the captions of the first :data:`TEXTS` of them,
-which are made where that is cheap; where too few are known, :data:`STOCK_TEXTS` stand for them. The figures are kept in
+From the features of up to :data:`SAMPLE` pictures and :data:`TEXTS` captions of the gallery, which are made where that
+is cheap; where too few are known, :data:`STOCK_TEXTS` stand for them. The figures are kept in
 the catalog until the gallery changes, so that a ranking does not depend on what was searched for before.
 
 How well a modification is understood is read off the captions: a part of one ("with a dog") is a modification in
@@ -33,8 +33,9 @@ SAMPLE = 512
 """Pictures of the sample at most."""
 LEAST_PICTURES = 4
 """Pictures without which nothing is measured."""
-TEXTS, LEAST_TEXTS = 64, 20
-"""Captions at most, and those without which stock texts are taken."""
+TEXTS, ENOUGH_TEXTS, LEAST_TEXTS = 64, 20, 4
+"""Captions at most, those below which more are made where that is cheap, and those below which stock texts are taken:
+few captions of the gallery itself tell more than texts about other things."""
 STOCK_TEXTS = (
     "a dog running on the grass",
     "a red car parked on a street",
@@ -116,13 +117,11 @@ class Calibrator:
 
     def _captions(self, features: Features, ids: Sequence[str]) -> list[str]:
         """Different captions of pictures of the gallery, up to :data:`TEXTS`; none where there are too few."""
-        if len(ids) < LEAST_TEXTS:
-            return []
-        first = ids[:TEXTS]
         try:
-            if len(features.known_captions(first)) < len(first) and self._cheap():
-                features.caption_each(first)
             known = features.known_captions(ids)
+            if len(known) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
+                features.caption_each(ids[:TEXTS])
+                known = features.known_captions(ids)
         except (InvalidRequestError, ModelUnavailableError):  # of the captioner, which a search may not need at all
             return []
         own = list(dict.fromkeys(known[id_] for id_ in ids if id_ in known))[:TEXTS]

@@ -2,8 +2,8 @@
 
 Many requests are composed as cheaply as one: captions, imaginations and features are each made in one batch.
 
-Of several references every composer is given the mean of their features, and of their captions' features, normalised;
-what a note singles out of one reference is the imagination's to read.
+Of several references every composer is given the mean of their features, and of their captions' features, normalised.
+One that is meant in part ("its collar") has a smaller weight in both: what is meant of it is in the imagined text.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from ipcir_tools.chains.composition.derived_parts import (
     CompositionModels,
     DerivationContext,
     Job,
+    counterparts,
     drawn,
     from_network,
     require,
 )
-from ipcir_tools.chains.composition.requests import ComposeRequest, effective_composer
+from ipcir_tools.chains.composition.requests import ComposeRequest, effective_composer, reference_weights
 from ipcir_tools.chains.composition.target_texts import (
     ROWS,
     TEXTS,
@@ -165,7 +166,7 @@ def _parts(
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
     features: dict[str, Any] = {
-        part: np.stack(rows) if part in ROWS else _mean(rows, nothing) for part, rows in made.items()
+        part: np.stack(rows) if part in ROWS else _mean(rows, request, nothing) for part, rows in made.items()
     }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
     weight = own if request.weight is None else request.weight
@@ -173,14 +174,21 @@ def _parts(
         weight=weight,
         calibration=calibration,
         kept=1.0,
-        reference=_mean([images[id_] for id_ in request.references]) if "reference" in composer.needs else None,
+        reference=(
+            _mean([images[id_] for id_ in request.references], request) if "reference" in composer.needs else None
+        ),
         **features,
     )
 
 
-def _mean(rows: Sequence[FloatArray], otherwise: FloatArray | None = None) -> FloatArray | None:
-    """One feature as it is, several as their normalised mean."""
-    return pool(np.stack(rows)) if rows[1:] else rows[0] if rows else otherwise
+def _mean(
+    rows: Sequence[FloatArray], request: ComposeRequest, otherwise: FloatArray | None = None
+) -> FloatArray | None:
+    """One feature as it is; several, one of each reference, as their weighted mean, normalised."""
+    if len(rows) < 2:
+        return rows[0] if rows else otherwise
+    weights = reference_weights(request)
+    return pool(np.stack(rows), weights if len(weights) == len(rows) else None)
 
 
 def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) -> list[Job]:
@@ -196,9 +204,14 @@ def _with_derived(jobs: Sequence[Job], context: DerivationContext, work: _Work) 
     for places in groups.values():
         with work.part(jobs[places[0]].composer.name, requests=len(places)):
             _add_part(made, places, "network", from_network, context)
-    lookup = context.models.features.gallery_captions
-    needing = {i for i, job in enumerate(made) if "gallery_captions" in job.composer.needs}
-    return [job.with_part("gallery_captions", lookup) if i in needing else job for i, job in enumerate(made)]
+    for part, lookup in (
+        ("gallery_captions", context.models.features.gallery_captions),
+        ("counterparts", counterparts(context)),
+    ):
+        for i, job in enumerate(made):
+            if part in job.composer.needs:
+                made[i] = job.with_part(part, lookup)
+    return made
 
 
 def _add_part(jobs: list[Job], places: Sequence[int], part: Part, make: MakePart, context: DerivationContext) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.chains.composition.target_texts import TargetTexts
 from ipcir_tools.composers import Composer, Part, Parts, TrainedComposer
+from ipcir_tools.composers.fusion import normalise
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import FloatArray, Lookup
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def require(models: CompositionModels, composers: Iterable[Composer]) -> None:
     hardly any.
     """
     for composer in composers:
-        if "gallery_captions" in composer.needs:
+        if composer.scores_captions:
             models.features.require_gallery_captions(composer.name)
         if "drawn" in composer.needs:
             _ = models.image_generator
@@ -111,6 +113,29 @@ def drawn(jobs: Sequence[Job], context: DerivationContext) -> list[FloatArray]:
         for n in dict.fromkeys(n for _, _, n in drawings)
     }
     return [found[n][text, reference] for text, reference, n in drawings]
+
+
+def counterparts(context: DerivationContext) -> Lookup:
+    """Pictures of the gallery by id, each normalised with one that is drawn of its caption.
+
+    Those without a caption, or with one that cannot be drawn, are left out. Both are pictures, so that they are added
+    as they are. Drawn when they are looked up, and kept.
+    """
+    models, features = context.models, context.models.features
+
+    def draw(described: Sequence[tuple[str, str]]) -> dict[tuple[str, str], FloatArray]:
+        try:
+            return features.drawn(models.image_generator, described, 1, context.pixels, context.progress, context.tally)
+        except InvalidRequestError:  # of one caption; those that could be drawn are kept
+            return {} if len(described) == 1 else {key: row for one in described for key, row in draw([one]).items()}
+
+    def look_up(ids: Sequence[str]) -> dict[str, FloatArray]:
+        described = [(caption, id_) for id_, caption in features.known_captions(ids).items()]
+        drawings = draw(described)
+        pictures = features.images([id_ for _, id_ in drawings])
+        return {id_: normalise(pictures[id_] + drawn[0]) for (_, id_), drawn in drawings.items()}
+
+    return look_up
 
 
 def _drawings(job: Job) -> int:

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest, NotedCaption
+from ipcir_tools.chains.imagination.rules.references import meant_as_a_whole
 from ipcir_tools.composers import COMPOSERS, Composer, composer_named
-from ipcir_tools.types import DEFAULT_COMPOSER, ComposedQuery, ImaginedTarget, NotedReference, Turn
+from ipcir_tools.types import DEFAULT_COMPOSER, ComposedQuery, FloatArray, ImaginedTarget, NotedReference, Turn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -138,6 +141,19 @@ def _judge(query: ComposedQuery, liked: dict[str, float], disliked: dict[str, fl
     for id_ in query.disliked:
         liked.pop(id_, None)
         disliked[id_] = 1.0
+
+
+PART_OF_IT = 0.25
+"""The weight of a reference that is meant in part ("its collar") beside one that is meant as a whole: what is meant of
+it is in the imagined text. Measured on the wardrobe's validation part (``wardrobe-references``, ``edit``), R@1: 38.0
+at 1, 62.5 at 0.5, 66.5 at 0.25, 68.5 at 0."""
+
+
+def reference_weights(request: ComposeRequest) -> FloatArray:
+    """The weight of each reference's feature ``[references]``, and of its caption's, in their mean."""
+    notes = [request.note, *(each.note for each in request.others)]
+    whole = meant_as_a_whole(request.text, notes)
+    return np.array([1.0 if each else PART_OF_IT for each in whole], np.float32)
 
 
 def effective_composer(request: ComposeRequest) -> Composer:

@@ -22,6 +22,8 @@ class SheetRequest:
     reply is stored."""
     reference: str | None = field(default=None, kw_only=True)
     """The reference's id. None: the hits are judged by text alone, and preservation is always 10."""
+    others: tuple[str, ...] = field(default=(), kw_only=True)
+    """Ids of further references, shown beside the first, all of them numbered from 1."""
 
 
 @dataclass(frozen=True)

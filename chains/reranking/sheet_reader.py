@@ -110,13 +110,18 @@ class SheetReader(ABC, Generic[R, T]):
         return self._result(request, found, reply, calls=budget.calls, missing=missing)
 
     def _reference_uri(self, request: R) -> str:
-        """The reference as a data URI, empty where the prompt does not take it. Raises ``NoReplyError``."""
+        """The reference as a data URI, several as one numbered sheet, empty where the prompt does not take it.
+
+        Raises ``NoReplyError``.
+        """
         if request.reference is None or "reference" not in self._prompt.pictures:
             return ""
-        image = _load_image(request, request.reference)
-        if isinstance(image, str):
-            raise NoReplyError(f"the reference cannot be opened to judge the hits against it ({image})")
-        return image_uri(image, REFERENCE_SIDE)
+        loaded = [_load_image(request, id_) for id_ in (request.reference, *request.others)]
+        images = [image for image in loaded if not isinstance(image, str)]
+        if len(images) < len(loaded):
+            reason = next(image for image in loaded if isinstance(image, str))
+            raise NoReplyError(f"the reference cannot be opened to judge the hits against it ({reason})")
+        return image_uri(images[0], REFERENCE_SIDE) if len(images) == 1 else image_uri(draw_choices(images))
 
     def _answer(
         self,
@@ -152,7 +157,8 @@ class SheetReader(ABC, Generic[R, T]):
 
     def _key(self, request: R) -> str:
         """A hash of all that the reply depends on; an image's id is the hash of its content, so it replaces it."""
-        ids = {"reference": request.reference or "", "sheet": f"{LAYOUT} {' '.join(hit.id for hit in request.hits)}"}
+        references = " ".join([request.reference or "", *request.others])
+        ids = {"reference": references, "sheet": f"{LAYOUT} {' '.join(hit.id for hit in request.hits)}"}
         uris = {name: f"data:image/x-id;base64,{b64encode(id_.encode()).decode()}" for name, id_ in ids.items()}
         return reply_key(self._render(request, uris), self._llm, self._prompt)
 

@@ -15,6 +15,7 @@ from ipcir_tools.composers.composer import Composer, Part, Parts
 from ipcir_tools.composers.discount import Discount
 from ipcir_tools.composers.edit import Edit
 from ipcir_tools.composers.ensemble import Ensemble
+from ipcir_tools.composers.paracosm import Paracosm
 from ipcir_tools.composers.pic2word import Pic2Word
 from ipcir_tools.composers.proxy_image import ProxyImage
 from ipcir_tools.composers.registry import ComposerRegistry, parse_options
@@ -38,6 +39,7 @@ COMPOSERS = ComposerRegistry(
     Signed,
     AdaST,
     CaptionFusion,
+    Paracosm,
     Pic2Word,
     Searle,
     Aligned,

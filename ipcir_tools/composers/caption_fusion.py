@@ -39,8 +39,9 @@ class CaptionFusion(Composer):
     name = "caption-fusion"
     needs: ClassVar[frozenset[Part]] = PICTURE_SIDE.needs | {"imagined", "gallery_captions"}
     rule: Literal["weighted", "ranks"] = "weighted"
-    share: float = Field(default=0.3, ge=0.0, le=1.0)
-    """The caption's share."""
+    share: float = Field(default=0.15, ge=0.0, le=1.0)
+    """The caption's share. On the development half of CIRR's captions R@1 / R@10 are 17.6 / 54.5 for the edit alone,
+    17.8 / 54.4 with 0.15 and 16.9 / 54.0 with 0.3."""
     pool: int = Field(default=100, ge=2, le=1000)
     """How many pictures are compared by their captions."""
     weight: float = Field(default=PICTURE_SIDE.parameters["weight"], ge=0.0, le=1.0)

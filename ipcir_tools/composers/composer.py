@@ -27,6 +27,7 @@ Part = Literal[
     "drawn",
     "network",
     "gallery_captions",
+    "counterparts",
 ]
 """The inputs of a composer; each is described in :class:`Parts`. Two are computed from others, which must be named too:
 ``drawn`` of ``imagined``, and ``network`` of what the composer's own network reads.
@@ -74,6 +75,8 @@ class Parts:
     """``[d]``, what the composer's trained network makes of the request."""
     gallery_captions: Lookup | None = None
     """The captions of the gallery's pictures, by id."""
+    counterparts: Lookup | None = None
+    """Pictures of the gallery, each together with one drawn of its caption, by id; drawn when they are looked up."""
 
     def need(self, part: Part) -> FloatArray:
         """The named feature; LookupError where the engine did not compute what the composer declared."""
@@ -82,7 +85,7 @@ class Parts:
             raise LookupError(f"the composer was not given its part {part!r}")
         return feature
 
-    def need_lookup(self, part: Literal["gallery_captions"]) -> Lookup:
+    def need_lookup(self, part: Literal["gallery_captions", "counterparts"]) -> Lookup:
         """The named lookup; LookupError as above."""
         lookup: Lookup | None = getattr(self, part)
         if lookup is None:
@@ -155,7 +158,12 @@ class Composer(Value, ABC):
     @property
     def mixes(self) -> bool:
         """Whether it weighs features against each other, so that its weights need the calibration."""
-        return "reference" in self.needs and len(self.needs) > 1
+        return bool({"reference", "drawn"} & self.needs) and len(self.needs) > 1
+
+    @property
+    def scores_captions(self) -> bool:
+        """Whether it scores pictures by their own captions, so that the gallery must have some."""
+        return "gallery_captions" in self.needs
 
     @property
     def text(self) -> Part | None:

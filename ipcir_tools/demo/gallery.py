@@ -76,7 +76,7 @@ def wardrobe_references_benchmark(
     2 queries a family, one target a query: an attribute of the second reference on the first.
     """
     made = references.wardrobe_references(split, families)
-    notes = ("the baseline is sum: the mean of both references and the modification",)
+    notes = ("the baseline is sum: the modification and both references, weighted by what is meant of each",)
     return _benchmark("wardrobe-references", made, folder, split, families, notes, progress)
 
 

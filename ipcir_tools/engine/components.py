@@ -184,11 +184,17 @@ class Components:
     def calibrator(self) -> Calibrator:
         """Measures the encoder on the gallery and keeps the result.
 
-        It has pictures captioned where their verification would be cheap, which was measured.
+        It has pictures captioned where their verification would be cheap, which is measured.
         """
         from ipcir_tools.chains.composition.calibrator import Calibrator
+        from ipcir_tools.models.loading import is_local_captioner
 
-        return Calibrator(self.catalog, lambda: self.features, lambda: self.verifier.auto_amount() > 0)
+        # captions of the sample are made by a model on this machine alone: no picture is sent, none is paid for
+        return Calibrator(
+            self.catalog,
+            lambda: self.features,
+            lambda: is_local_captioner(self.models.captioner) and self.verifier.auto_amount() > 0,
+        )
 
     @property
     def calibration(self) -> Calibration:

@@ -123,7 +123,7 @@ class Engine:
         components = self.components
         report = caption_pictures(ids, self.catalog, components.features, components.captioner_id, progress)
         if report.made:
-            components.calibrator.forget()
+            components.calibrator.forget()  # captions of the gallery take the place of stock texts
         return report
 
     # --- searches: each is stored as a turn

@@ -119,8 +119,9 @@ class TurnMaker:
         to_judge = RerankRequest(
             hits=hits[: query.rerank],
             load_image=partial(self._components.load_image, request.pixels),
-            modification=words[-1] if words else "",
+            modification=" ".join([*words[-1:], *_notes(query)]),
             reference=request.reference,
+            others=tuple(each.id for each in request.others),
             description=imagination.target.description if imagination else "",
             history=words[:-1],
         )
@@ -146,6 +147,12 @@ class TurnMaker:
         if imagination.target.origin != "llm":
             return "rules"
         return imagination.model or self._components.settings.llm or "rules"
+
+
+def _notes(query: ComposedQuery) -> list[str]:
+    """What is meant of each of several references, for a model that sees them by number."""
+    noted = [f"{i}: {each.note}" for i, each in enumerate(query.references, start=1) if each.note]
+    return [f"(of reference {'; of reference '.join(noted)})"] if noted and query.others else []
 
 
 def prompt_behind(imagined: Imagination | None, path: Sequence[Turn]) -> str | None:

@@ -23,6 +23,7 @@ EXPECTED = {
 """What each needs, and its vector at a weight of 4/7: 4 parts of text to 3 of picture are 0.8 and 0.6 at unit norm."""
 
 NEEDS = {name: needs for name, (needs, _) in EXPECTED.items()} | {
+    "edit": {"reference", "imagined", "before", "modification"},
     "proxy-image": {"reference", "imagined", "captions", "edits", "drawn"},
     "ensemble": {"captions", "edits", "reference"},
     "semantic-delta": {"captions", "edits"},
@@ -30,6 +31,7 @@ NEEDS = {name: needs for name, (needs, _) in EXPECTED.items()} | {
     "signed": {"imagined", "add", "keep", "remove", "reference"},
     "ast": {"imagined", "caption", "reference"},
     "caption-fusion": {"reference", "imagined", "before", "modification", "gallery_captions"},
+    "paracosm": {"modification", "imagined", "drawn", "counterparts"},
     "pic2word": {"reference", "network"},
     "searle": {"reference", "network"},
     "aligned": {"imagined", "reference", "network"},
@@ -47,7 +49,7 @@ def test_a_composer_says_what_it_needs_and_gets_along_with_it(name):
     assert composer_named(name).needs == NEEDS[name]
     parts = Parts(weight=0.5, **{part: np.eye(3, dtype=np.float32)[0] for part in NEEDS[name]})
     rows = {part: np.eye(3, dtype=np.float32) for part in NEEDS[name] & {"captions", "edits", "drawn"}}
-    rows |= {part: lambda ids: {} for part in NEEDS[name] & {"gallery_captions"}}
+    rows |= {part: lambda ids: {} for part in NEEDS[name] & {"gallery_captions", "counterparts"}}
     probe = composer_named(name).compose(Parts(**(vars(parts) | rows)))
     assert probe.score(np.eye(3, dtype=np.float32)).shape == (3,)
 
@@ -80,6 +82,7 @@ def test_the_text_score_is_taken_against_the_text_that_the_composer_used():
         "sum": "modification",
         "imagined": "imagined",
         "imagined+reference": "imagined",
+        "edit": "imagined",
         "proxy-image": "imagined",
         "ensemble": "edits",
         "semantic-delta": "edits",
@@ -87,6 +90,7 @@ def test_the_text_score_is_taken_against_the_text_that_the_composer_used():
         "signed": "imagined",
         "ast": "imagined",
         "caption-fusion": "imagined",
+        "paracosm": "imagined",
         "pic2word": "network",
         "searle": "network",
         "aligned": "imagined",
@@ -121,13 +125,15 @@ def test_parameters_have_the_published_defaults():
     assert {name: composer.parameters for name, composer in COMPOSERS.items() if composer.parameters} == {
         "sum": {"weight": 0.5},
         "imagined+reference": {"weight": 0.8},
+        "edit": {"weight": 0.5, "direction": 1.0, "imagined": 0.5, "modification": 4.0},
         "proxy-image": {"captions": 15, "drawings": 4, "s": 1.0, "t": 1.0, "a": 1.0, "lam": 0.65},
         "ensemble": {"captions": 15, "temperature": 0.04},
         "semantic-delta": {"captions": 15, "neg": 2.1, "pos": 0.13},
         "discount": {"weight": 0.85, "b": 0.35},
         "signed": {"whole": 1.0, "desired": 0.5, "preserve": 0.5, "forbidden": 0.5},
         "ast": {"beta": 0.25, "lam": 4.0, "mu": 0.1},
-        "caption-fusion": {"rule": "weighted", "share": 0.3, "pool": 100, "weight": 0.5},
+        "caption-fusion": {"rule": "weighted", "share": 0.15, "pool": 100, "weight": 0.5},
+        "paracosm": {"target": 0.3, "drawings": 1, "counterparts": 0},
         "aligned": {"weight": 0.8},
     }
 

@@ -116,10 +116,10 @@ def test_the_deltas_candidates_are_those_of_a_bound_that_the_score_never_exceeds
 
 
 def test_the_discount_is_one_vector():
-    # w = 4/7 makes q = (0.8, 0, 0.6) of t = X and v = Z; (1 + 0.5) q - 0.5 X + 0.5 Y = (0.7, 0.5, 0.9).
+    # w = 4/7 makes q = (4, 0, 3) / 7 of t = X and v = Z; (1 + 0.5) q - 0.5 X + 0.5 Y = (5, 7, 9) / 14.
     probe = compose("discount:b=0.5", weight=4 / 7, imagined=X, modification=Y, reference=Z)
     assert probe.rescore is None
-    assert probe.vector == pytest.approx(unit(0.7, 0.5, 0.9, 0), abs=1e-6)
+    assert probe.vector == pytest.approx(unit(5, 7, 9, 0), abs=1e-6)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
@@ -343,14 +343,15 @@ def features(rows: int):
 
 
 def parts_from(rows: np.ndarray, several: np.ndarray, weight: float) -> Parts:
-    single = [part for part in Parts.__dataclass_fields__ if part not in {"weight", "captions", "edits", "drawn"}]
+    single = ("reference", "modification", "imagined", "caption", "before", "add", "keep", "remove", "network")
     vectors = dict(zip(single, fusion.normalise(rows), strict=True))
     many = fusion.normalise(several).reshape(3, -1, 6)
-    return Parts(weight=weight, captions=many[0], edits=many[1], drawn=many[2], **vectors)
+    lookups = dict.fromkeys(("gallery_captions", "counterparts"), lambda ids: {})
+    return Parts(weight=weight, captions=many[0], edits=many[1], drawn=many[2], **vectors, **lookups)
 
 
 @pytest.mark.parametrize("name", COMPOSERS)
-@given(rows=features(8), several=st.integers(0, 3).flatmap(lambda n: features(3 * n)), weight=st.floats(0, 1))
+@given(rows=features(9), several=st.integers(0, 3).flatmap(lambda n: features(3 * n)), weight=st.floats(0, 1))
 def test_every_score_is_finite_whatever_the_features_are(name, rows, several, weight):
     """Zeros, opposites and empty lists among them."""
     probe = COMPOSERS[name].compose(parts_from(rows, several, weight))
@@ -388,7 +389,7 @@ def test_the_candidates_of_a_rule_that_is_not_linear_hold_its_best(name):
 @pytest.mark.parametrize("name", [name for name in COMPOSERS if name not in RESCORING])
 def test_a_linear_rule_is_one_query(name):
     rng = np.random.default_rng(1)
-    rows, several = rng.standard_normal((8, 6)), rng.standard_normal((6, 6))
+    rows, several = rng.standard_normal((9, 6)), rng.standard_normal((6, 6))
     assert COMPOSERS[name].compose(parts_from(rows, several, 0.5)).rescore is None
 
 

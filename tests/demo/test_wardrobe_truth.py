@@ -12,7 +12,7 @@ from ipcir_tools.demo.world.garments import Garment, part_of
 from ipcir_tools.demo.world.references import wardrobe_references
 from ipcir_tools.demo.world.truth import violations_in
 from ipcir_tools.demo.world.wardrobe import wardrobe
-from ipcir_tools.evaluation.benchmarks.benchmark import BREAKS, LOSES
+from ipcir_tools.evaluation.metrics.violations import BREAKS, LOSES
 
 MADE, REFERENCES = wardrobe("val", families=30), wardrobe_references("val", families=30)
 DRAWN = {id(made): {picture.name: picture for picture in made.pictures} for made in (MADE, REFERENCES)}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from PIL import Image
 
 from ipcir_tools import Engine, InvalidRequestError, NotAllowedError, NotFoundError, Settings, Turn
 from ipcir_tools.chains.composition.requests import request_of
+from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
 from ipcir_tools.engine.reference_list import MAX_REFERENCES, named_references, words_of_notes
 from ipcir_tools.engine.replay import replay
 from ipcir_tools.engine.validation import MAX_NOTE
@@ -157,6 +159,21 @@ def test_the_query_line_names_them_all(engine, ids):
         NotedReference(id=ids["blue"], note="its collar"),
         engine.catalog.records([ids["blue"]])[ids["blue"]].source,
     )
+
+
+def test_a_vision_model_sees_them_all_and_reads_their_notes(engine, ids):
+    asked: list[RerankRequest] = []
+
+    def judge(request: RerankRequest) -> RerankResult:
+        asked.append(request)
+        return RerankResult(request.hits)
+
+    engine.components.rerank = RunnableLambda(judge)
+    engine.search([ids["red"], (ids["blue"], "its collar")], "in green", rerank=2)
+    assert (asked[0].reference, asked[0].others) == (ids["red"], (ids["blue"],))
+    assert asked[0].modification == "in green (of reference 2: its collar)"
+    engine.search(ids["red"], "in green", rerank=2)
+    assert (asked[1].others, asked[1].modification) == ((), "in green")
 
 
 # --- further turns

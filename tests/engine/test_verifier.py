@@ -17,6 +17,7 @@ from ipcir_tools.engine.verifier_cost import VerifierCost, measure_cost, read_co
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import ScriptedCaptioner
 from ipcir_tools.models import hub
+from ipcir_tools.models.devices import one_core
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 
@@ -136,6 +137,15 @@ def test_measuring_reads_pictures_and_scores_texts():
     assert cost.picture > 0
     assert cost.text > 0
     assert captioner.images_encoded == sum(asked)
+
+
+def test_one_core_is_one_thread_for_as_long_as_it_lasts():
+    import torch
+
+    before = torch.get_num_threads()
+    with one_core():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
 
 
 def test_a_gallery_without_pictures_is_measured_on_drawn_ones(components):

@@ -201,6 +201,28 @@ def test_a_chat_model_is_not_called_again_after_a_few_failures_in_a_row(folder, 
     assert open_engine().index([folder], captions=True).captions.made == PICTURES - 6
 
 
+def test_a_search_sends_no_picture_of_the_gallery_to_a_chat_model_to_measure_the_encoder(folder, open_engine):
+    remote = Remote(lambda call: True)
+    engine = open_engine(remote)
+    engine.index([folder])
+    engine.search(folder / "red-0.png", "make it blue", composer="edit")
+    assert remote.spent["calls"] == 1, "the reference alone"
+
+
+def test_captions_of_the_gallery_take_the_place_of_stock_texts(folder, open_engine):
+    seen: list[Image.Image] = []
+
+    def caption(image: Image.Image) -> str:
+        seen.append(image)
+        return f"{caption_of(image)} with {len(seen)} buttons"
+
+    engine = open_engine(caption)
+    engine.index([folder])
+    assert "stock texts" in engine.components.calibration.source
+    engine.index([folder], captions=True)
+    assert engine.components.calibration.source == f"{PICTURES} captions and {PICTURES} pictures of the gallery"
+
+
 def test_the_command_line(folder, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(encoder_id(name)))
     monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))

@@ -61,8 +61,24 @@ def as_one_reference(caption: str, modification: str, note: str, others: Sequenc
     ``others`` are (caption, note) of the references after the first, in order. The caption that is changed is that of
     the first reference, unless the modification or the notes say otherwise: "the pattern of the first on the second".
     """
-    text = re.sub(r"\b(of|on|onto|from|like) ([A-D])\b", r"\1 picture \2", modification).lower()
-    return _Reading([caption, *(each for each, _ in others)], [note, *(each for _, each in others)]).read(text)
+    reading = _Reading([caption, *(each for each, _ in others)], [note, *(each for _, each in others)])
+    return reading.read(_lettered(modification))
+
+
+def meant_as_a_whole(modification: str, notes: Sequence[str]) -> tuple[bool, ...]:
+    """Whether each reference is meant as a whole, in order: not where a note or the words take a part of it.
+
+    The one that is changed always is.
+    """
+    reading = _Reading([""] * len(notes), notes)
+    reading.read(_lettered(modification))
+    parts = [bool(items) or i in reading.mentioned for i, items in enumerate(reading.notes)]
+    return tuple(i == reading.base or not part for i, part in enumerate(parts))
+
+
+def _lettered(modification: str) -> str:
+    """In lower case, with "picture" before the letter of one: "on the cut of A"."""
+    return re.sub(r"\b(of|on|onto|from|like) ([A-D])\b", r"\1 picture \2", modification).lower()
 
 
 class _Reading:
@@ -73,11 +89,12 @@ class _Reading:
         self.phrases = [parse_caption(normalise(caption)) for caption in captions]
         self.notes = [_items(note.lower()) for note in notes]
         self.mentioned: set[int] = set()
+        self.base = self._base_by_notes()
+        """The reference that is changed; the words may name another."""
 
     def read(self, text: str) -> tuple[str, str]:
-        base = self._base_by_notes()
         text, named = self._base_by_words(text)
-        base = base if named is None else named
+        self.base = base = self.base if named is None else named
         for pattern in (_OWNED, _TAKEN):
             text = pattern.sub(self._taking(base), text)
         clauses = [text] if re.search(r"\w", text) else []

@@ -57,6 +57,9 @@ def benchmark(
     submission: Annotated[
         Path | None, typer.Option(help="cirr, circo: write the file for the server, of the first of --composers.")
     ] = None,
+    wordings: Annotated[
+        bool, typer.Option("--wordings", help="Measure the queries' other wordings, too; each costs a composition.")
+    ] = False,
     verify: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +86,7 @@ def benchmark(
         from ipcir_tools.evaluation.runs.evaluate import measure, summarise
         from ipcir_tools.evaluation.runs.run import run_on
         from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
+        from ipcir_tools.evaluation.runs.wordings import measure_wordings
 
         loaded = choice.load(home, progress)
         if submission:
@@ -90,6 +94,8 @@ def benchmark(
         top, hits = DEPTH if submission else shown.k, engine.settings.verify
         run = run_on(engine, loaded, names, top=top, progress=progress, verify=hits)
         measured = measure(run)
+        if wordings:
+            measured.wordings = measure_wordings(run, measured)
         report = summarise(run, measured)
         small = thumbnails(run.gallery.files, engine.settings)
         written = shown.write(report, lambda: report_html(report, small))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ipcir_tools.evaluation.experiments.ablation import Ablation
     from ipcir_tools.evaluation.experiments.absence import Absence
     from ipcir_tools.evaluation.experiments.dialogues import DialogueReport
+    from ipcir_tools.evaluation.reports.blocks import Block
     from ipcir_tools.evaluation.reports.report import Report, Row
     from ipcir_tools.evaluation.runs.tune import Tuned
 
@@ -31,6 +32,7 @@ _MOST = 8
 
 def show_report(report: Report, written: Sequence[Path] = ()) -> None:
     """The table, what failed, and how it was made."""
+    from ipcir_tools.evaluation.reports.blocks import blocks
     from ipcir_tools.evaluation.reports.report import made_now
     from ipcir_tools.text import visible_line
 
@@ -51,9 +53,22 @@ def show_report(report: Report, written: Sequence[Path] = ()) -> None:
     out.print(f"  [dim]made by this run: {made_now(report)}[/]", soft_wrap=True)
     if not report.curve and not report.rounds:
         out.print("  [dim]no fusion curve: it is that of imagined+reference, which was not run[/]", soft_wrap=True)
+    for block in blocks(report):
+        _show_block(block)
     _show_failures(report)
     for path in written:
         out.print(f"written: {path}", markup=False, soft_wrap=True)
+
+
+def _show_block(block: Block) -> None:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for i, name in enumerate(block.head):
+        table.add_column(escape(name), justify="right" if i else "left", no_wrap=True)
+    for name, *figures in block.rows:
+        table.add_row(escape(name), *figures)
+    out.print(f"\n[bold]{block.title}[/]")
+    print_whole(table)
+    out.print(f"  [dim]{escape(block.lead)}[/]", soft_wrap=True)
 
 
 def _figures_note(report: Report) -> str:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from ipcir_tools.demo.world.garments import Garment
 from ipcir_tools.demo.world.wardrobe import Drawn
 from ipcir_tools.evaluation.benchmarks import Query
-from ipcir_tools.evaluation.benchmarks.benchmark import BREAKS, LOSES, Violation
+from ipcir_tools.evaluation.metrics.violations import BREAKS, LOSES, Violation
 
 SLOTS = tuple(each.name for each in fields(Garment))
 

@@ -9,15 +9,11 @@ from typing import ClassVar, Literal
 
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.evaluation.metrics.metrics import Measure
+from ipcir_tools.evaluation.metrics.violations import Violation
 from ipcir_tools.types import NotedReference
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels of the whole picture."""
-
-Violation = Literal["breaks the edit", "loses what should stay"]
-"""What is wrong with a picture as the answer to a query."""
-BREAKS: Violation = "breaks the edit"
-LOSES: Violation = "loses what should stay"
 
 
 @dataclass(frozen=True)

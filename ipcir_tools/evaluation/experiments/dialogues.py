@@ -81,7 +81,7 @@ def run_dialogues(
     """Simulate every dialogue, without and with feedback. KeyError if a target is not in the gallery."""
     settings = engine.settings
     run = catalog_run(engine.components, verify=settings.verify)
-    plain = Simulation(run, settings.composer, settings.weight)
+    plain = Simulation(run, settings.composer, settings.weight, verified=bool(run.verified))
     judged = _WithFeedback(run, settings.composer, settings.weight, likeness)
     final, so_far = (
         [simulation.play(some, progress) for simulation in (plain, judged)]
@@ -139,7 +139,7 @@ class _WithFeedback(Simulation):
     label = "with feedback"
 
     def __init__(self, run: Run, composer: str, weight: float | None, likeness: Likeness) -> None:
-        super().__init__(run, composer, weight)
+        super().__init__(run, composer, weight, verified=bool(run.verified))
         self._likeness = likeness
 
     def after_round(
@@ -150,7 +150,7 @@ class _WithFeedback(Simulation):
         judging = [active[i] for i in places]
         if not judging:
             return ranked
-        again = self.answer(judging, self._judgements(judging, scores[places], number))
+        again = self.answer(judging, self._judgements(judging, scores[places], number), number)
         better = dict(zip(places, self.rank(judging, again, number), strict=True))
         return [better.get(i, scored) for i, scored in enumerate(ranked)]
 

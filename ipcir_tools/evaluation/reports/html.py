@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ipcir_tools.composers import composer_named
+from ipcir_tools.evaluation.reports.blocks import blocks
 from ipcir_tools.evaluation.reports.charts import bar_svg, curve_svg
 from ipcir_tools.evaluation.reports.page import Images, Thumbnail, render
 from ipcir_tools.evaluation.reports.report import (
@@ -36,6 +37,7 @@ def report_html(report: Report, thumbnail: Thumbnail, captions: Mapping[str, str
         report=report,
         best=report.best,
         facts=_facts(report),
+        blocks=blocks(report),
         imagined_by=", ".join(origins) or "none",
         bar=bar_svg,
         rounds_note=ROUNDS_NOTE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ipcir_tools.evaluation.reports.blocks import blocks
 from ipcir_tools.evaluation.reports.report import ROUNDS_NOTE, Report, Row, failure_lines, made_now
 from ipcir_tools.text import visible_line
 
@@ -12,6 +13,7 @@ from ipcir_tools.text import visible_line
 def report_markdown(report: Report) -> str:
     """The report. No text of a file or a model can end its cell."""
     parts = [f"# {_plain(report.benchmark)}", _summary(report), _table(report), _not_run(report)]
+    parts += [f"## {each.title}\n\n{_plain(each.lead)}\n\n{_grid(each.head, each.rows)}" for each in blocks(report)]
     parts += [_rounds(report), _curve(report), _failures(report)]
     parts += [_list("How the figures were made", report.rules), _list("Models and versions", _versions(report))]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import Field
+
+from ipcir_tools.evaluation.metrics.robustness import Robustness
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
+from ipcir_tools.evaluation.metrics.violations import Violations
 from ipcir_tools.types import DEFAULT_COMPOSER, Value
 
 MADE = ("calls", "captions", "image_encodes", "text_encodes", "drawings")
@@ -32,6 +36,8 @@ class Row(Value):
     figures: dict[str, Estimate]
     """By the name of the measure. A failed query counts as a miss."""
     against_baseline: dict[str, Difference]
+    by_kind: dict[str, Estimate] = Field(default_factory=dict)
+    """By the kind of edit, in the report's ``kind_measure``."""
 
     @property
     def label(self) -> str:
@@ -116,7 +122,7 @@ class Round(Value):
     sessions: int
     """How many have this round."""
     figures: dict[str, dict[str, Estimate]]
-    """By composer, then by the name of the measure."""
+    """By row, as :func:`row_label` names it, then by the name of the measure."""
 
 
 class Report(Value):
@@ -150,6 +156,16 @@ class Report(Value):
     versions: dict[str, str]
     this_run: dict[str, float]
     """Seconds by part, and the counts of :data:`MADE`; where a chat model captions, of :data:`CAPTIONER_MADE` too."""
+
+    kinds: dict[str, int] = Field(default_factory=dict)
+    """How many queries are of each kind of edit; empty where no kinds are known."""
+    kind_measure: str = ""
+    violations: tuple[Violations, ...] = ()
+    """Of each composer, where it is known what is wrong."""
+    least_violations: float | None = None
+    """The share that no composer can go below, in percent; None where that is not known."""
+    wordings: tuple[Robustness, ...] = ()
+    """Of each composer, where other wordings were measured."""
 
     @property
     def best(self) -> dict[str, float]:

@@ -14,10 +14,20 @@ from ipcir_tools.evaluation.benchmarks import Benchmark, SessionBenchmark
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES, Difference, Estimate
 from ipcir_tools.evaluation.reports.report import Failure, Imaginer, Report, Row
 from ipcir_tools.evaluation.runs.examples import examples
-from ipcir_tools.evaluation.runs.figures import PROTOCOL, differences, estimates, interval_rule, query_count
+from ipcir_tools.evaluation.runs.figures import (
+    PROTOCOL,
+    differences,
+    estimates,
+    interval_rule,
+    kind_estimates,
+    kinds_of,
+    measure_of_kinds,
+    query_count,
+)
 from ipcir_tools.evaluation.runs.recorder import general_reason
 from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run, run_on
 from ipcir_tools.evaluation.runs.sessions import play_sessions
+from ipcir_tools.evaluation.runs.violations import least_violations, violations_of
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
 if TYPE_CHECKING:
@@ -41,6 +51,7 @@ def summarise(run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
     benchmark = measured.benchmark
     ran = [outcome for outcome in measured.outcomes if not outcome.not_run]
     baseline = _baseline(ran)
+    by_kind = measure_of_kinds(benchmark)
     return Report(
         benchmark=benchmark.name,
         queries=query_count(benchmark),
@@ -60,6 +71,11 @@ def summarise(run: Run, measured: Measured, samples: int = SAMPLES) -> Report:
         models=_models(run.components, [composer_named(outcome.composer) for outcome in ran]),
         versions=versions(),
         this_run={**run.seconds, **run.made},
+        kinds=kinds_of(benchmark),
+        kind_measure=by_kind.name if by_kind else "",
+        violations=tuple(filter(None, (violations_of(each.label, benchmark, each.first) for each in ran))),
+        least_violations=least_violations(benchmark),
+        wordings=measured.wordings,
     )
 
 
@@ -102,6 +118,7 @@ def _row(benchmark: Benchmark, outcome: Outcome, baseline: Outcome | None, sampl
         failed=0 if outcome.not_run else query_count(benchmark) - scored,
         figures=figures,
         against_baseline=against,
+        by_kind={} if outcome.not_run else kind_estimates(benchmark, outcome.scored, samples),
     )
 
 

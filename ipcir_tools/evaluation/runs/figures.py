@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,31 @@ def differences(benchmark: Benchmark, ranks: Ranks, baseline: Ranks, samples: in
             _values(benchmark, ranks, measure), _values(benchmark, baseline, measure), groups, samples=samples
         )
         for measure in benchmark.measures
+    }
+
+
+def kinds_of(benchmark: Benchmark) -> dict[str, int]:
+    """How many queries with known targets are of each kind of edit, most first."""
+    return dict(Counter(kind for query in benchmark.queries if query.targets for kind in query.kinds).most_common())
+
+
+def measure_of_kinds(benchmark: Benchmark) -> Measure | None:
+    """What figures by kind of edit are measured in; None where there is nothing to measure."""
+    return benchmark.kind_measure or next(iter(benchmark.measures), None)
+
+
+def kind_estimates(benchmark: Benchmark, ranks: Ranks, samples: int) -> dict[str, Estimate]:
+    """The mean over the queries of each kind of edit."""
+    measure = measure_of_kinds(benchmark)
+    if measure is None:
+        return {}
+    some = {
+        kind: [each for each in benchmark.queries if kind in each.kinds and each.targets]
+        for kind in kinds_of(benchmark)
+    }
+    return {
+        kind: estimate(_values(replace(benchmark, queries=tuple(each), left_out=()), ranks, measure), samples=samples)
+        for kind, each in some.items()
     }
 
 

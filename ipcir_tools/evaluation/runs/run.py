@@ -39,12 +39,15 @@ from ipcir_tools.errors import (
 )
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query
 from ipcir_tools.evaluation.metrics.metrics import Scored
+from ipcir_tools.evaluation.metrics.robustness import Robustness
+from ipcir_tools.evaluation.metrics.violations import FIRST
 from ipcir_tools.evaluation.reports.report import CAPTIONER_MADE, FUSED, MADE, Round, row_label
 from ipcir_tools.evaluation.runs.fusion_curve import Curve
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.ranking import Ranker
 from ipcir_tools.evaluation.runs.recorder import ImaginationRecorder
 from ipcir_tools.evaluation.runs.verifying import verified_amount, verified_scores
+from ipcir_tools.evaluation.runs.violations import truth_is_known
 from ipcir_tools.text import one_line
 from ipcir_tools.types import DEFAULT_COMPOSER, FloatArray, Probe, Verify
 
@@ -72,6 +75,8 @@ class Outcome:
     """Why the composer was not run; empty where it was."""
     scored: dict[str, Scored] = field(default_factory=dict)
     top: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    first: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The first hits, where it is known which pictures are wrong."""
     top_of_subset: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Why, of those that failed under this composer alone."""
@@ -95,6 +100,8 @@ class Measured:
     curve: Curve = field(default_factory=Curve)
     rounds: tuple[Round, ...] = ()
     """Where the queries are dialogues."""
+    wordings: tuple[Robustness, ...] = ()
+    """Where other wordings were measured."""
 
     @property
     def origins(self) -> Counter[str]:
@@ -170,11 +177,7 @@ class Run:
     def measure(self, recorder: ImaginationRecorder | None = None) -> Measured:
         """Compose, score and rank every query under every composer; ``recorder`` imagines instead."""
         self.recorder = recorder or self.recorder
-        outcomes = [
-            Outcome(name, verified, not_run=self.missing_need(name) or (self._missing_verifier() if verified else ""))
-            for name in self.composers
-            for verified in ((0, self.verified) if name in self._verified_composers() else (0,))
-        ]
+        outcomes = self.outcomes()
         found = Measured(self.benchmark, outcomes, self.unusable)
         with self.components.features.shared_failures():
             for block in self._blocks():
@@ -184,6 +187,14 @@ class Run:
         for outcome in outcomes:
             self.without_captioner(outcome)
         return found
+
+    def outcomes(self) -> list[Outcome]:
+        """One for each composer, and one more where its first hits are also verified; nothing is measured yet."""
+        return [
+            Outcome(name, verified, not_run=self._missing_need(name) or (self._missing_verifier() if verified else ""))
+            for name in self.composers
+            for verified in ((0, self.verified) if name in self._verified_composers() else (0,))
+        ]
 
     def _missing_verifier(self) -> str:
         try:
@@ -211,7 +222,7 @@ class Run:
             done += len(block)
             self.progress("composing", done, len(self.queries))
 
-    def missing_need(self, composer: str) -> str:
+    def _missing_need(self, composer: str) -> str:
         """What a composer needs and is not available, before anything is composed; empty where nothing is missing."""
         try:
             require(self.components, [composer_named(composer)])
@@ -305,8 +316,13 @@ class Run:
         some = scores if len(known) == len(queries) else scores[known]
         for scored in self.ranker.rank([queries[i] for i in known], some):
             outcome.scored[scored.query] = scored
-        for query, names in zip(queries, self.ranker.top(queries, scores, self.top), strict=True):
-            outcome.top[query.id] = tuple(name for name in names if name in self.gallery.ids)
+        judged = truth_is_known(self.benchmark)
+        for query, names in zip(
+            queries, self.ranker.top(queries, scores, max(self.top, FIRST) if judged else self.top), strict=True
+        ):
+            readable = tuple(name for name in names if name in self.gallery.ids)
+            outcome.top[query.id] = readable[: self.top]
+            outcome.first |= {query.id: readable[:FIRST]} if judged else {}
         if all(query.subset for query in queries):
             for query, names in zip(queries, self.ranker.top_of_subset(queries, scores, 3), strict=True):
                 outcome.top_of_subset[query.id] = names

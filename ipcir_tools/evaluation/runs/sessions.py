@@ -31,15 +31,15 @@ def play_sessions(run: Run, benchmark: SessionBenchmark, samples: int = SAMPLES)
     """Play every session under every composer of ``run``, which is over ``benchmark``."""
     unusable = _unusable(run.gallery, benchmark)
     sessions = {id_: session for id_, session in benchmark.sessions.items() if id_ not in unusable}
-    measured = Measured(benchmark, [Outcome(name, not_run=run.missing_need(name)) for name in run.composers], unusable)
+    measured = Measured(benchmark, run.outcomes(), unusable)
     played: dict[str, dict[str, Dialogue]] = {}
     with run.components.features.shared_failures(), run.timed("dialogues"):
         for outcome in measured.outcomes:
             if not outcome.not_run:
-                played[outcome.composer] = _play(run, outcome, sessions, measured)
+                played[outcome.label] = _play(run, outcome, sessions, measured)
     for outcome in measured.outcomes:
         run.without_captioner(outcome)
-    ran = {outcome.composer: played[outcome.composer] for outcome in measured.outcomes if not outcome.not_run}
+    ran = {outcome.label: played[outcome.label] for outcome in measured.outcomes if not outcome.not_run}
     measured.rounds = _rounds(benchmark, ran, samples)
     return measured
 
@@ -57,11 +57,11 @@ def _unusable(gallery: BenchmarkGallery, benchmark: SessionBenchmark) -> dict[st
 
 def _play(run: Run, outcome: Outcome, sessions: Mapping[str, Session], measured: Measured) -> dict[str, Dialogue]:
     """All sessions under one composer, in blocks; their last rounds become the outcome."""
-    simulation = _Sessions(run, outcome.composer)
+    simulation = _Sessions(run, outcome.composer, verified=bool(outcome.verified))
     played: dict[str, Dialogue] = {}
     for ids in chunked(list(sessions), BLOCK):
         played |= zip(ids, simulation.play([sessions[id_] for id_ in ids]), strict=True)
-        run.progress(f"{outcome.composer}: sessions", len(played), len(sessions))
+        run.progress(f"{outcome.label}: sessions", len(played), len(sessions))
     fuses = "weight" in composer_named(outcome.composer).parameters
     for id_, dialogue in played.items():
         if dialogue.failed:
@@ -76,8 +76,6 @@ def _play(run: Run, outcome: Outcome, sessions: Mapping[str, Session], measured:
 
 class _Sessions(Simulation):
     """Fixed sessions: one that fails does so alone, and the first hits of the last round are kept."""
-
-    verifies = False
 
     def compose(self, active: Sequence[Dialogue], requests: Sequence[ComposeRequest]) -> Sequence[Composed | None]:
         """The requests composed; None for each that fails, whose dialogue then says why. Raises CatalogError."""

@@ -49,12 +49,13 @@ class Simulation:
 
     label = "dialogues"
     """What progress is reported as."""
-    verifies = True
-    """Whether the first hits are verified where the run verifies, whose gallery names its pictures by their ids."""
 
-    def __init__(self, run: Run, composer: str, weight: float | None = None) -> None:
-        """``run`` has the gallery and its rules; ``weight`` is that of the text, None: the composer's own."""
-        self.run, self._composer, self._weight = run, composer, weight
+    def __init__(self, run: Run, composer: str, weight: float | None = None, *, verified: bool = False) -> None:
+        """``run`` has the gallery and its rules; ``weight`` is that of the text, None: the composer's own.
+
+        With ``verified`` the first hits of every turn are verified, as many as ``run`` says.
+        """
+        self.run, self._composer, self._weight, self._verified = run, composer, weight, verified
 
     def play(self, sessions: Sequence[Session], progress: Progress | None = None) -> list[Dialogue]:
         """Every session to its end. Raises whatever the models raise."""
@@ -62,7 +63,7 @@ class Simulation:
         longest = max(map(len, sessions), default=0)
         for number in range(longest):
             active = [each for each in dialogues if len(each.session) > number and not each.failed]
-            scores = self.answer(active, [self._edit(each.session[number]) for each in active])
+            scores = self.answer(active, [self._edit(each.session[number]) for each in active], number)
             active = [each for each in active if not each.failed]
             ranked = self.rank(active, scores, number) if active else []
             for each, scored in zip(active, self.after_round(active, scores, ranked, number), strict=True):
@@ -77,24 +78,22 @@ class Simulation:
         """The ranks that count for the round; a user who does more than edit changes them here."""
         return ranked
 
-    def answer(self, active: Sequence[Dialogue], queries: Sequence[ComposedQuery]) -> FloatArray:
-        """One query of each dialogue: adds the turns to their paths.
+    def answer(self, active: Sequence[Dialogue], queries: Sequence[ComposedQuery], number: int) -> FloatArray:
+        """One query of each dialogue in round ``number``: adds the turns to their paths.
 
         Gives the scores ``[dialogues, gallery]`` of those that have not failed.
         """
         requests = [request_of(query, each.path) for each, query in zip(active, queries, strict=True)]
+        done: list[tuple[Dialogue, Composed]] = []
         composed = self.compose(active, requests)
         for each, query, request, made in zip(active, queries, requests, composed, strict=True):
             if made is not None:
                 _add_turn(each, query, request, made)
-        going_on = [(each, query, made) for each, query, made in zip(active, queries, composed, strict=True) if made]
-        scores = self.run.scores([[made.probe] for _, _, made in going_on])
-        if not (self.verifies and self.run.verified):
+                done.append((each, made))
+        scores = self.run.scores([[made.probe] for _, made in done])
+        if not (done and self._verified):
             return scores
-        asked = [
-            Query("", query.reference or "", query.modification, (), left_out=e.left_out) for e, query, _ in going_on
-        ]
-        return self.run.verified_scores(asked, [made for _, _, made in going_on], scores)
+        return self.run.verified_scores([each.query(number) for each, _ in done], [made for _, made in done], scores)
 
     def compose(self, active: Sequence[Dialogue], requests: Sequence[ComposeRequest]) -> Sequence[Composed | None]:
         """The requests of the active dialogues, composed; None for a dialogue that fails here."""

@@ -90,7 +90,10 @@ def test_a_gallery_of_hardly_any_pictures_is_not_measured(pictures):
 
 
 def test_captions_are_made_where_that_is_cheap_and_stock_texts_taken_where_it_is_not():
-    assert calibrator(Gallery(captions=LEAST_TEXTS)).current().source == "20 captions and 40 pictures of the gallery"
+    assert (
+        calibrator(Gallery(captions=LEAST_TEXTS)).current().source
+        == f"{LEAST_TEXTS} captions and 40 pictures of the gallery"
+    )
     assert calibrator(Gallery(), cheap=True).current().source == "40 captions and 40 pictures of the gallery"
     stock = f"{len(STOCK_TEXTS)} stock texts and 40 pictures of the gallery"
     assert calibrator(Gallery(captions=LEAST_TEXTS - 1)).current().source == stock

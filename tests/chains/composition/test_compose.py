@@ -13,7 +13,7 @@ from PIL import Image
 from stand_ins import FlatImageGenerator, StandInNetwork
 
 from ipcir_tools.chains.composition.chain import build_compose_chain, compose_all
-from ipcir_tools.chains.composition.requests import ComposeRequest, Step
+from ipcir_tools.chains.composition.requests import PART_OF_IT, ComposeRequest, Step
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
@@ -35,6 +35,8 @@ MADE = {
     "sum": {"images": 1, "texts": 1},
     "imagined": {"captions": 1, "texts": 1},
     "imagined+reference": {"images": 1, "captions": 1, "texts": 1},
+    # "a red square", "a blue square" and "in blue".
+    "edit": {"images": 1, "captions": 1, "texts": 3},
     # The caption and its only edit, which all fifteen captions of a plain square share.
     "proxy-image": {"images": 1, "captions": 15, "texts": 2, "drawings": 4},
     "ensemble": {"images": 1, "captions": 15, "texts": 2},
@@ -43,7 +45,8 @@ MADE = {
     # "a blue square", and by role "blue", "square" and "red".
     "signed": {"images": 1, "captions": 1, "texts": 4},
     "ast": {"images": 1, "captions": 1, "texts": 2},
-    "caption-fusion": {"images": 1, "captions": 1, "texts": 2},
+    "caption-fusion": {"images": 1, "captions": 1, "texts": 3},
+    "paracosm": {"captions": 1, "texts": 2, "drawings": 1},
     "pic2word": {"images": 1, "texts": 1},
     "searle": {"images": 1, "texts": 1},
     "aligned": {"images": 1, "captions": 1, "texts": 1},
@@ -122,11 +125,11 @@ def test_what_was_not_needed_is_none(bench, composer):
         ("a red square", True) if COMPOSERS[composer].imagines else (None, False)
     )
     made = {part for part, value in vars(composed.parts).items() if value is not None}
-    assert made == needs | {"weight"}
+    assert made == needs | {"weight", "kept", "calibration"}
 
 
 def test_the_same_request_many_times_is_made_once(bench):
-    several = bench.compose(*[bench.request()] * 3)
+    several = bench.compose(*[bench.request(composer="imagined+reference")] * 3)
     assert bench.features.made == {"images": 1, "captions": 1, "texts": 1}
     assert (bench.encoder.images_encoded, bench.captioner.images_captioned, bench.encoder.texts_encoded) == (1, 1, 1)
     assert len({composed.probe.vector.tobytes() for composed in several}) == 1
@@ -144,7 +147,8 @@ def test_a_batch_gives_what_its_requests_give_one_by_one(bench, tmp_path):
     for request, composed in zip(requests, together, strict=True):
         single = alone.compose(request)[0]
         assert np.allclose(composed.probe.vector, single.probe.vector, atol=1e-6)
-        bare = {"probe": None, "image": None, "text": None, "parts": None, "timings": {}, "counts": {}}
+        none = dict.fromkeys(("probe", "verification_probe", "image", "text", "parts"))
+        bare = {**none, "timings": {}, "counts": {}}
         assert replace(composed, **bare) == replace(single, **bare)
     alone.catalog.close()
 
@@ -166,7 +170,7 @@ def test_a_picture_that_is_open_already_is_not_opened_again(bench, tmp_path):
 
 
 def test_the_probe_is_the_fusion_of_the_imagined_text_with_the_picture(bench):
-    composed = bench.compose(bench.request(weight=0.5))[0]
+    composed = bench.compose(bench.request(weight=0.5, composer="imagined+reference"))[0]
     assert composed.imagination.target.description == "a blue square"
     assert np.allclose(composed.text, bench.encoder.embed_texts(["a blue square"])[0], atol=1e-6)
     middle = composed.text + composed.image
@@ -174,7 +178,8 @@ def test_the_probe_is_the_fusion_of_the_imagined_text_with_the_picture(bench):
 
 
 def test_the_weight_is_the_composers_until_the_user_names_one(bench):
-    requests = [bench.request(), bench.request(composer="sum"), bench.request(weight=0.3), bench.request(weight=0.0)]
+    fusion = bench.request(composer="imagined+reference")
+    requests = [fusion, bench.request(composer="sum"), bench.request(weight=0.3), bench.request(weight=0.0)]
     composed = bench.compose(*requests)
     assert [each.weight for each in composed] == [0.8, 0.5, 0.3, 0.0]
     assert np.allclose(composed[3].probe.vector, composed[3].image, atol=1e-6)
@@ -185,7 +190,7 @@ def test_timings_name_the_parts_that_ran(bench, composer):
     needs = COMPOSERS[composer].needs
     expected = {"encode_image"} if "reference" in needs else set()
     expected |= {"caption", "imagine"} if COMPOSERS[composer].imagines else set()
-    expected |= (needs | {composer}) & TIMED
+    expected |= (needs | {composer}) & TIMED | ({"calibrate"} if COMPOSERS[composer].mixes else set())
     timings = bench.compose(bench.request(composer=composer))[0].timings
     assert set(timings) - {"encode_text"} == expected
     assert ("encode_text" in timings) == (composer not in {"reference", "pic2word", "searle"})
@@ -242,7 +247,7 @@ def test_several_captions_are_kept_by_how_many_and_apart_from_the_one(bench):
 
 
 def test_one_caption_is_the_one_that_is_known(bench):
-    bench.compose(bench.request())
+    bench.compose(bench.request(composer="imagined+reference"))
     bench.restart()
     bench.compose(bench.request(composer="ensemble:captions=1"))
     assert bench.features.made == {"texts": 1}, "of the caption itself"
@@ -352,7 +357,7 @@ def test_the_proxy_that_is_aligned_is_the_fusion(bench):
 @pytest.mark.parametrize("composer", ["proxy-image", "pic2word", "searle", "aligned"])
 def test_what_is_not_available_is_reported_before_anything_is_made(bench, composer):
     class Bare:
-        features, imagine = bench.features, bench.imagine
+        features, imagine, calibration = bench.features, bench.imagine, UNCALIBRATED
 
         def trained_network(self, name):
             raise ModelUnavailableError(f"no {name} network")
@@ -394,7 +399,15 @@ class Tree(BaseCallbackHandler):
     on_chain_error = on_chain_end
 
 
-STEPS = ["encode_image", "caption", "imagine", "imagine > imagine.rules", "encode_text", "compose.imagined+reference"]
+STEPS = [
+    "encode_image",
+    "caption",
+    "imagine",
+    "imagine > imagine.rules",
+    "calibrate",
+    "encode_text",
+    "compose.imagined+reference",
+]
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
@@ -402,7 +415,7 @@ async def test_a_trace_shows_every_step_by_its_name(bench, way):
     tree, bench.imagine = Tree(), build_imagine_chain(None)
     chain, request, config = (
         build_compose_chain(bench),
-        bench.request(weight=0.3),
+        bench.request(weight=0.3, composer="imagined+reference"),
         {"callbacks": [tree], "tags": ["my"]},
     )
     chain.invoke(request, config) if way == "invoke" else await chain.ainvoke(request, config)
@@ -428,7 +441,7 @@ def test_requests_of_one_composer_are_one_step(bench):
     requests = [bench.request(composer=name) for name in ("sum", "modification", "sum", "sum:weight=0.3")]
     together = compose_all(requests, bench, {"callbacks": [tree]})
     assert [each.weight for each in together] == [0.5, 0.5, 0.5, 0.3]
-    assert {"encode_image", "encode_text", "compose.sum", "compose.modification"} == set(tree.runs)
+    assert {"encode_image", "calibrate", "encode_text", "compose.sum", "compose.modification"} == set(tree.runs)
 
 
 def test_a_model_inside_a_part_is_traced_in_its_place(bench):
@@ -492,9 +505,10 @@ def test_of_several_references_a_composer_has_the_means_and_the_imagination_the_
     others = (NotedReference(id=bench.ids["green"], note="its colour"),)
     composed = bench.compose(bench.request(modification="with the colour of 2", composer="edit", others=others))[0]
     images = [bench.features.images([bench.ids[name]])[bench.ids[name]] for name in ("red", "green")]
-    assert np.allclose(composed.image, pool(np.stack(images)), atol=1e-6)
+    weights = np.array([1.0, PART_OF_IT], np.float32)
+    assert np.allclose(composed.image, pool(np.stack(images), weights), atol=1e-6)
     before = bench.encoder.embed_texts(["a red square", "a green square"])
-    assert np.allclose(composed.parts.before, pool(before), atol=1e-6)
+    assert np.allclose(composed.parts.before, pool(before, weights), atol=1e-6)
     (asked,) = bench.imagined_requests
     assert (asked.caption, asked.others) == ("a red square", (NotedCaption("a green square", "its colour"),))
     assert composed.caption == "a red square"

@@ -228,7 +228,7 @@ def test_the_model_sees_reference_and_sheet_and_reads_the_request():
     result = build_rerank_chain(model).invoke(asked)
     assert [hit.id for hit in result.hits] == ["h2", "h3", "h1"]
     assert (result.calls, result.warnings) == (1, ())
-    assert result.prompt.startswith("rerank@1#")
+    assert result.prompt.startswith("rerank@2#")
     ((system, user),) = model.received
     words, *pictures = user.content
     assert [block["type"] for block in (words, *pictures)] == ["text", "image", "image"]
@@ -237,6 +237,22 @@ def test_the_model_sees_reference_and_sheet_and_reads_the_request():
     assert "a blue shirt" in words["text"]
     assert '"preservation"' in system.content
     assert model.schemas[0]["title"] == "rerank"
+
+
+def test_several_references_are_one_numbered_sheet_and_a_part_of_the_key():
+    model, replies = ScriptedChatModel(replies=[GOOD] * 3), Store()
+    chain = build_rerank_chain(model, replies=replies)
+    chain.invoke(request(others=("b", "c")))
+    shown = Image.open(io.BytesIO(base64.b64decode(model.received[0][-1].content[1]["base64"])))
+    assert shown.size == draw_choices([Image.new("RGB", (40, 30), "red")] * 3).size
+    chain.invoke(request(others=("b", "c")))
+    assert len(model.received) == 1
+    chain.invoke(request(others=("b", "d")))
+    assert len(model.received) == 2
+    failed = chain.invoke(
+        request(others=("e",), load_image=lambda id_: Image.new("RGB", (4, 4)) if id_ != "e" else "gone")
+    )
+    assert "the reference cannot be opened to judge the hits against it (gone)" in failed.warnings[0]
 
 
 def test_words_alone_are_judged_by_one_picture():
@@ -575,7 +591,7 @@ def test_the_sheet_shows_the_hits_in_order_and_the_judgement_puts_them_anew(home
     assert turn.hits[0].judged == Judgement(edit=9, preservation=5, reason=f"it is {before[4]}")
     assert (result.warnings, result.counts["rerank_calls"], turn.query.rerank) == ((), 1, 6)
     assert result.timings["rerank"] > 0
-    assert turn.models["reranker"].startswith("openai:eyes (rerank@1#")
+    assert turn.models["reranker"].startswith("openai:eyes (rerank@2#")
 
 
 def test_more_than_k_can_be_judged_so_that_one_comes_up(home, seer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from langchain_core.runnables import RunnableLambda
 from ipcir_tools.chains.composition.requests import ComposeRequest, Step
 from ipcir_tools.chains.imagination.results import Imagination
 from ipcir_tools.composers import ABLATION
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.evaluation.benchmarks import Query
@@ -105,12 +108,13 @@ def engine(tmp_path):
         opened.catalog.put_features({text_key(text): normalise(row) for text, row in TEXTS.items()}, "hand/4d")
         opened.catalog.put_captions(dict.fromkeys(PICTURES, "a red dress"), "hand")
         opened.components.captioner_id = "hand"
+        opened.components.calibrator = SimpleNamespace(current=lambda: UNCALIBRATED)  # features by hand as they are
         yield opened
 
 
 def test_the_table_of_five_pictures(engine):
     """Text alone leans to THERE and misses HERE; the reference alone finds its own kind; together they are right."""
-    table = run_ablation(engine, QUERIES)
+    table = run_ablation(engine, QUERIES, ABLATION)
     assert {row.composer: [row.recall[k] for k in CUTS] for row in table.rows} == {
         "modification": [50, 100, 100],
         "reference": [0, 100, 100],
@@ -142,7 +146,7 @@ def test_the_turns_before_are_part_of_the_request(engine):
     asked = []
     engine.components.imagine = RunnableLambda(lambda request: asked.append(request) or imagined("rules"))
     target = ImaginedTarget(description="a red dress over there", origin="rules")
-    request = ComposeRequest("red-here", "in blue", history=(Step("over there", target),))
+    request = ComposeRequest("red-here", "in blue", "imagined+reference", history=(Step("over there", target),))
     rank_in_gallery(engine.components, request, "blue-here")
     assert asked[0].history == (("over there", target),)
 

@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 from ipcir_tools.cli.output.evaluation import show_report
+from ipcir_tools.evaluation.metrics.robustness import robustness
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
+from ipcir_tools.evaluation.metrics.violations import Violations
+from ipcir_tools.evaluation.reports.blocks import blocks
 from ipcir_tools.evaluation.reports.charts import bar_svg, curve_svg
 from ipcir_tools.evaluation.reports.html import report_html
 from ipcir_tools.evaluation.reports.markdown import report_markdown
@@ -313,3 +316,35 @@ def test_markdown_keeps_its_columns():
     assert "| sum |  | 40.1 (35.1 to 45.1) |" in text
     assert "<script" not in text.replace("\\<script", "")
     assert "2 x \\<script\\>" in text
+
+
+# --- kinds of edits, violations, wordings
+
+
+HONEST = {
+    "rows": (row("sum", 40.0).model_copy(update={"by_kind": {EVIL: figure(41.5)}}),),
+    "kinds": {EVIL: 5},
+    "kind_measure": "R@1",
+    "violations": (Violations(composer="sum", queries=8, share=72.25, breaks=30.0, loses=None),),
+    "least_violations": 60.3,
+    "wordings": (robustness("sum, 20 verified", "R@1", [[100.0, 0.0], [100.0, 100.0]]),),
+}
+
+
+def test_what_there_is_beside_the_main_table_is_told_in_every_form(capsys):
+    made = report(**HONEST)
+    cells = ("41.5", "72.2", "0.500", "sum, 20 verified")
+    show_report(made)
+    texts = [report_markdown(made), capsys.readouterr().out]
+    page = Page(report_html(made, no_picture))
+    assert ["sum, 20 verified", "50.0", "100.0", "75.0", "25.0", "50.0", "100.0", "0.500", "50.0"] in page.rows
+    for text in texts:
+        assert all(cell in text for cell in cells)
+        assert "The least possible is 60.3" in text
+    found = report_json(made)
+    assert (found["violations"][0]["share"], found["wordings"][0]["worst"]) == (72.25, 50.0)
+    assert found["rows"][0]["by_kind"][EVIL]["mean"] == 41.5
+
+
+def test_what_is_not_known_has_no_table():
+    assert blocks(report()) == []

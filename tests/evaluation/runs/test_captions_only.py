@@ -44,7 +44,7 @@ from ipcir_tools.store.catalog import Catalog
 COLOURS = ("red", "blue", "green", "black", "white", "yellow")
 THINGS = ("dress", "shirt", "dog", "car")
 PLACES = ("on a beach", "in a kitchen", "on a street")
-BLIND = ("proxy-image", "pic2word", "searle", "aligned")
+BLIND = ("proxy-image", "paracosm", "pic2word", "searle", "aligned")
 """The composers that need a picture."""
 JsonLine = dict[str, Any]
 

@@ -24,7 +24,9 @@ from pytest_httpserver import HTTPServer
 from stand_ins import FlatImageGenerator, equipped
 from werkzeug import Request, Response
 
+from ipcir_tools.chains.composition.calibrator import Calibrator
 from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.evaluation.benchmarks import Benchmark, Query, load_jsonl
@@ -35,18 +37,19 @@ from ipcir_tools.evaluation.reports.markdown import report_markdown
 from ipcir_tools.evaluation.reports.report import MADE, Report, failed_where, report_json
 from ipcir_tools.evaluation.runs import examples
 from ipcir_tools.evaluation.runs import run as measuring
-from ipcir_tools.evaluation.runs.evaluate import evaluate
+from ipcir_tools.evaluation.runs.evaluate import evaluate, summarise
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
 from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run, run_on
 from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.runs.tune import fitted, grid, refuse_shared, tune
+from ipcir_tools.evaluation.runs.wordings import measure_wordings
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.failure_limit import OUTAGES
-from ipcir_tools.types import Probe
+from ipcir_tools.types import DEFAULT_COMPOSER, Probe
 
 LOAD_CAPTIONER = loading.load_captioner
 """The real one."""
@@ -77,7 +80,9 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def engine(folder, tmp_path):
+def engine(folder, tmp_path, monkeypatch):
+    # The fake encoder has one scale for texts and pictures: weights mean what they say.
+    monkeypatch.setattr(Calibrator, "current", lambda self: UNCALIBRATED)
     with Engine.open(Settings(home=tmp_path / "home")) as opened:
         yield opened
 
@@ -105,7 +110,7 @@ def test_every_composer_on_a_folder_of_ones_own(engine, folder):
     assert all((each.scored, each.failed, each.not_run) == (len(ASKED), 0, "") for each in report.rows)
     assert row(report, "imagined+reference").figures["R@1"].mean == 100.0
     assert row(report, "reference").figures["R@1"].mean < 50.0
-    assert report.baseline == "imagined+reference"
+    assert report.baseline == DEFAULT_COMPOSER
     assert report.imaginer.queries == {"rules": len(ASKED)}
     assert report.models["encoder"].startswith(ENCODER)
     assert {"numpy", "torch", "ipcir-tools", "python"} <= set(report.versions)
@@ -148,12 +153,12 @@ def test_what_was_really_made_is_counted_once(engine, folder):
 
 
 def test_differences_are_paired_with_the_default(engine, folder):
-    report = evaluate(engine, mine(folder), ["imagined", "imagined+reference"])
+    report = evaluate(engine, mine(folder), ["imagined", DEFAULT_COMPOSER])
     lead = row(report, "imagined").against_baseline["R@1"]
-    figures = [row(report, name).figures["R@1"].mean for name in ("imagined", "imagined+reference")]
+    figures = [row(report, name).figures["R@1"].mean for name in ("imagined", DEFAULT_COMPOSER)]
     assert lead.mean == pytest.approx(figures[0] - figures[1])
     assert lead.worse == round(-lead.mean / 100 * len(ASKED))
-    assert row(report, "imagined+reference").against_baseline == {}
+    assert row(report, DEFAULT_COMPOSER).against_baseline == {}
 
 
 def test_a_picture_as_good_as_the_target_costs_it_a_rank(engine, folder):
@@ -639,7 +644,7 @@ def test_a_file_of_ones_own_at_the_command_line(folder, tmp_path, monkeypatch, c
     status, out, err = run(monkeypatch, capsys, "eval", file, "--json", "--html", page, "--markdown", text)
     assert status == 0, err
     document = json.loads(out)
-    assert [each["composer"] for each in document["rows"]] == list(ABLATION)
+    assert [each["composer"] for each in document["rows"]] == [*ABLATION, DEFAULT_COMPOSER]
     assert {"curve", "examples", "failures", "rules", "versions", "this_run"} <= set(document)
     assert any(kept.name.startswith("queries-") for kept in (home / ".ipcir" / "eval").iterdir())
     tags = Tags()
@@ -883,3 +888,44 @@ def test_captions_of_a_chat_model_are_paid_once_whatever_is_killed(folder, descr
 def test_a_captioner_on_this_machine_costs_no_calls(engine, folder):
     made = evaluate(engine, mine(folder), ["imagined"]).this_run
     assert not set(report_module.CAPTIONER_MADE) & set(made)
+
+
+# --- wordings, negatives, kinds and several references
+
+
+def test_a_users_own_wordings_negatives_and_kinds_are_reported(engine, folder):
+    rows = [
+        {
+            **line,
+            "negatives": [f"{old}-1.png"],
+            "kinds": ["replace"],
+            "wordings": [f"make it {new}", f"I want it {new}"],
+        }
+        for line, (old, new) in zip(lines(), ASKED, strict=True)
+    ]
+    write(folder / "queries.jsonl", rows)
+    run = run_on(engine, mine(folder), ["imagined", "reference"])
+    measured = run.measure()
+    measured.wordings = measure_wordings(run, measured)
+    report = summarise(run, measured, samples=50)
+    assert report.kinds == {"replace": len(ASKED)}
+    imagined = row(report, "imagined")
+    assert imagined.by_kind["replace"].mean == imagined.figures["R@1"].mean
+    shares = {each.composer: each for each in report.violations}
+    assert shares["reference"].share == 10.0, "of ten hits one is known to be wrong: the same colour again"
+    assert shares["imagined"].share <= 10.0
+    assert (shares["reference"].breaks, report.least_violations) == (None, None)
+    assert [(each.composer, len(each.figures)) for each in report.wordings] == [("imagined", 3), ("reference", 3)]
+    assert report.wordings[1].spread == 0.0, "the reference alone hears no wording"
+
+
+def test_several_references_are_composed_together_and_all_left_out(engine, folder):
+    other = {"reference": "blue-0.png", "note": "its colour"}
+    query = {"reference": ["red-0.png", other], "modification": "in the colour of 2", "targets": ["blue-1.png"]}
+    write(folder / "queries.jsonl", [query])
+    run = run_on(engine, mine(folder), ["imagined+reference", "sum"], top=50)
+    measured = run.measure()
+    (imagined,) = measured.imagined.values()
+    assert "blue" in imagined[1].target.description
+    for outcome in measured.outcomes:
+        assert not {"red-0.png", "blue-0.png"} & set(*outcome.top.values())

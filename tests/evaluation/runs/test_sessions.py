@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from colour_folder import CAPTIONER, ENCODER, Tags, caption_of, draw, run
+from likelihood_judge import LikelihoodJudge
 
 from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.engine.engine import Engine
@@ -87,6 +88,16 @@ def test_a_round_builds_on_those_before_until_another_reference_is_picked(engine
     assert words == {"in yellow": ("in blue", "in green", "in yellow")}
     picked = next(request for request in asked if request.picked)
     assert (picked.words, [step.modification for step in picked.history]) == (("in green",), ["in blue"])
+
+
+def test_verified_sessions_are_rows_of_their_own(folder, monkeypatch):
+    judge = LikelihoodJudge(id=CAPTIONER)
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: judge)
+    with Engine.open(Settings(home=folder / "verifying")) as engine:
+        report = evaluate(engine, load_circled(folder), [COMPOSER], verify=3)
+    assert [row.label for row in report.rows] == [COMPOSER, f"{COMPOSER}, 3 verified"]
+    assert all(list(each.figures) == [row.label for row in report.rows] for each in report.rounds)
+    assert judge.pairs_scored == 3 * 6  # the first hits of every round of the three sessions
 
 
 def test_a_session_that_fails_does_so_alone_and_is_a_miss_in_every_round(engine, folder, monkeypatch):

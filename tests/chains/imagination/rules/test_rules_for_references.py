@@ -7,6 +7,7 @@ import pytest
 from ipcir_tools.chains.imagination.prompting import render
 from ipcir_tools.chains.imagination.results import ImagineRequest, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
+from ipcir_tools.chains.imagination.rules.references import meant_as_a_whole
 from ipcir_tools.prompts import load_prompt
 
 DRESS = "a red plain dress with long sleeves and a round neck"
@@ -80,3 +81,19 @@ def test_a_language_model_reads_every_caption_with_its_number_and_note():
     assert f"<caption>\nreference 1: {DRESS}\nreference 2 (its collar): {SHIRT}\n</caption>" in text
     alone = str(render(load_prompt("imagine.structured"), ImagineRequest(DRESS, "in green"), None)[-1].content)
     assert f"<caption>\n{DRESS}\n</caption>" in alone
+
+
+@pytest.mark.parametrize(
+    ("modification", "notes", "expected"),
+    [
+        ("in green", ("", ""), (True, True)),
+        ("in green", ("", "its collar"), (True, False)),
+        ("in green", ("the garment", "its collar"), (True, False)),
+        ("with the collar of the second", ("", ""), (True, False)),
+        ("the pattern of the first on the second", ("", ""), (False, True)),
+        ("in green", ("its pattern", "its shape"), (False, True)),
+        ("in green", ("its pattern", "its collar"), (True, False)),
+    ],
+)
+def test_a_reference_is_meant_in_part_where_a_note_or_the_words_take_a_part_of_it(modification, notes, expected):
+    assert meant_as_a_whole(modification, notes) == expected
