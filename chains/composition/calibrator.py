@@ -1,8 +1,8 @@
 """Measures an encoder on a gallery, without labels: the units of the composers' weights.
 
-From the features of up to :data:`SAMPLE` pictures and :data:`TEXTS` captions of the gallery, which are made where that
-is cheap; where too few are known, :data:`STOCK_TEXTS` stand for them. The figures are kept in
-the catalog until the gallery changes, so that a ranking does not depend on what was searched for before.
+From the features of up to :data:`SAMPLE` pictures and :data:`TEXTS` captions of the gallery; where too few captions are
+known, and making them is not cheap, :data:`STOCK_TEXTS` stand for them. The figures are kept in the catalog until the
+gallery changes, so that a ranking does not depend on what was searched for before.
 
 How well a modification is understood is read off the captions: a part of one ("with a dog") is a modification in
 small. ``heard`` is the correlation, over the sample, of the part's cosines with those of its own caption, less that
@@ -72,21 +72,18 @@ class Calibrator:
     def __init__(
         self, catalog: Catalog, features: Callable[[], Features], captions_are_cheap: Callable[[], bool]
     ) -> None:
-        """``captions_are_cheap`` says whether captions of the sample may be made; it is asked when they are wanted."""
+        """``captions_are_cheap`` says whether captions of the sample may be made where too few are known."""
         self._catalog, self._features, self._cheap = catalog, features, captions_are_cheap
         self._lock = threading.Lock()
         self._known: tuple[str, Calibration] | None = None
 
     def current(self) -> Calibration:
-        """The calibration of the gallery as it is; measured where it has changed, else one look at its revision.
-
-        A captioner that is missing or fails is no error: stock texts are taken then.
-        """
+        """The calibration of the gallery as it is; measured where it has changed, else one look at its revision."""
         features = self._features()
         revision = features.revision()
         with self._lock:
             if self._known is None or self._known[0] != revision:
-                self._known = revision, self._stored(features, revision) or self._measured(features, revision)
+                self._known = revision, self._found(features, revision)
             return self._known[1]
 
     def forget(self) -> None:
@@ -95,19 +92,24 @@ class Calibrator:
             self._known = None
             self._catalog.set_note(_note(self._features()), "")
 
-    def _stored(self, features: Features, revision: str) -> Calibration | None:
+    def _found(self, features: Features, revision: str) -> Calibration:
+        """What the catalog holds of this revision, else measured and stored there."""
+        ids = features.sample(SAMPLE)
+        if len(ids) < LEAST_PICTURES:
+            return UNCALIBRATED
+        known = features.images(ids)
+        pictures = np.stack([known[id_] for id_ in ids])
+        stored = self._stored(features, revision, pictures)
+        return stored or self._measured(features, revision, ids, pictures)
+
+    def _stored(self, features: Features, revision: str, pictures: FloatArray) -> Calibration | None:
         try:
             found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
-            if found.pop("revision", None) != revision:
-                return None
-            return Calibration(**found, sample=_sample(features)[1])
+            return Calibration(**found, sample=pictures) if found.pop("revision", None) == revision else None
         except (ValueError, TypeError):  # written by another version
             return None
 
-    def _measured(self, features: Features, revision: str) -> Calibration:
-        ids, pictures = _sample(features)
-        if len(ids) < LEAST_PICTURES:
-            return UNCALIBRATED
+    def _measured(self, features: Features, revision: str, ids: Sequence[str], pictures: FloatArray) -> Calibration:
         own = self._captions(features, ids)
         found = measure(pictures, own or STOCK_TEXTS, features.texts)
         source = f"{len(own)} captions" if own else f"{len(STOCK_TEXTS)} stock texts"
@@ -116,15 +118,18 @@ class Calibrator:
         return Calibration(**figures, sample=pictures)
 
     def _captions(self, features: Features, ids: Sequence[str]) -> list[str]:
-        """Different captions of pictures of the gallery, up to :data:`TEXTS`; none where there are too few."""
+        """Different captions of these pictures, up to :data:`TEXTS`; none where there are too few.
+
+        A picture that cannot be opened is left out.
+        """
         try:
-            known = features.known_captions(ids)
-            if len(known) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
+            captions = features.known_captions(ids)
+            if len(captions) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
                 features.caption_each(ids[:TEXTS])
-                known = features.known_captions(ids)
-        except (InvalidRequestError, ModelUnavailableError):  # of the captioner, which a search may not need at all
+                captions = features.known_captions(ids)
+        except (InvalidRequestError, ModelUnavailableError):  # of the captioner, which the search itself may not need
             return []
-        own = list(dict.fromkeys(known[id_] for id_ in ids if id_ in known))[:TEXTS]
+        own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
         return own if len(own) >= LEAST_TEXTS else []
 
 
@@ -161,12 +166,6 @@ def _heard(parts: FloatArray, whole: FloatArray, own: Sequence[int]) -> float:
 def _standardised(rows: FloatArray) -> FloatArray:
     centred = rows - rows.mean(axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9), np.float32)
-
-
-def _sample(features: Features) -> tuple[list[str], FloatArray]:
-    ids = features.sample(SAMPLE)
-    known = features.images(ids)
-    return ids, np.stack([known[id_] for id_ in ids]) if ids else np.zeros((0, 0), np.float32)
 
 
 def _note(features: Features) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ipcir_tools.composers import fusion
 from ipcir_tools.composers.composer import Composer, Parts
 from ipcir_tools.composers.fusion import combine
 from ipcir_tools.types import Probe
@@ -15,8 +16,9 @@ class Discount(Composer):
     ``S = (1 + b) * S_q - b * (S_t - S_m)`` with ``q = weight * t + (1 - weight) * v / r``: the description t says again
     what the modification m does not ask for, and the picture v represents that better.
 
-    The rule is linear, so it is one vector, ``(1 + b) * q - b * t + b * m``, and normalised it ranks the same. SDR-CIR
-    has a model read the modification for m; here it is the text as it was typed.
+    The rule is linear, so it is one vector, ``(1 + b) * q - b * t + b * m``, and normalised it ranks the same; the
+    scores of q are given the spread of a text's, whatever the encoder. SDR-CIR has a model read the modification for m;
+    here it is the text as it was typed.
     """
 
     name = "discount"
@@ -27,8 +29,8 @@ class Discount(Composer):
     b: float = Field(default=0.35, ge=0.0)
 
     def compose(self, parts: Parts) -> Probe:
-        """``(1 + b) * q - b * t + b * m``, in which q is the plain sum: its norm would differ by encoder."""
+        """``(1 + b) * q - b * t + b * m``."""
         t, m, v = parts.need("imagined"), parts.need("modification"), parts.need("reference")
-        share, w = 1.0 + self.b, parts.weight
-        scale = parts.calibration.image_scale
-        return Probe(combine(t, (share * w - self.b, t), (share * (1.0 - w) * scale, v), (self.b, m)))
+        q = fusion.fuse(t, v, parts.weight, parts.calibration.image_scale)
+        unit = parts.calibration.text_spread / parts.calibration.spread(Probe(q))
+        return Probe(combine(q, ((1.0 + self.b) * unit, q), (-self.b, t), (self.b, m)))

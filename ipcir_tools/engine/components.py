@@ -182,19 +182,12 @@ class Components:
 
     @locked_property
     def calibrator(self) -> Calibrator:
-        """Measures the encoder on the gallery and keeps the result.
-
-        It has pictures captioned where their verification would be cheap, which is measured.
-        """
+        """Measures the encoder on the gallery and keeps the result."""
         from ipcir_tools.chains.composition.calibrator import Calibrator
         from ipcir_tools.models.loading import is_local_captioner
 
         # captions of the sample are made by a model on this machine alone: no picture is sent, none is paid for
-        return Calibrator(
-            self.catalog,
-            lambda: self.features,
-            lambda: is_local_captioner(self.models.captioner) and self.verifier.auto_amount() > 0,
-        )
+        return Calibrator(self.catalog, lambda: self.features, lambda: is_local_captioner(self.models.captioner))
 
     @property
     def calibration(self) -> Calibration:

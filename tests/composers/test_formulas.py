@@ -116,10 +116,10 @@ def test_the_deltas_candidates_are_those_of_a_bound_that_the_score_never_exceeds
 
 
 def test_the_discount_is_one_vector():
-    # w = 4/7 makes q = (4, 0, 3) / 7 of t = X and v = Z; (1 + 0.5) q - 0.5 X + 0.5 Y = (5, 7, 9) / 14.
+    # w = 4/7 makes q = (0.8, 0, 0.6) of t = X and v = Z; (1 + 0.5) q - 0.5 X + 0.5 Y = (0.7, 0.5, 0.9).
     probe = compose("discount:b=0.5", weight=4 / 7, imagined=X, modification=Y, reference=Z)
     assert probe.rescore is None
-    assert probe.vector == pytest.approx(unit(5, 7, 9, 0), abs=1e-6)
+    assert probe.vector == pytest.approx(unit(0.7, 0.5, 0.9, 0), abs=1e-6)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
