@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -77,12 +78,12 @@ class Calibrator:
         self._known: tuple[str, Calibration] | None = None
 
     def current(self) -> Calibration:
-        """The calibration of the gallery as it is; measured where it has changed."""
+        """The calibration of the gallery as it is; measured where it has changed, else one look at its revision."""
         features = self._features()
         revision = features.revision()
         with self._lock:
             if self._known is None or self._known[0] != revision:
-                self._known = revision, self._stored(features, revision) or self._measured(features, revision)
+                self._known = revision, self._found(features, revision)
             return self._known[1]
 
     def forget(self) -> None:
@@ -91,25 +92,45 @@ class Calibrator:
             self._known = None
             self._catalog.set_note(_note(self._features()), "")
 
-    def _stored(self, features: Features, revision: str) -> Calibration | None:
-        found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
-        if found.pop("revision", None) != revision:
-            return None
-        return Calibration(**found, sample=_sample(features)[1])
-
-    def _measured(self, features: Features, revision: str) -> Calibration:
-        ids, pictures = _sample(features)
+    def _found(self, features: Features, revision: str) -> Calibration:
+        """What the catalog holds of this revision, else measured and stored there."""
+        ids = features.sample(SAMPLE)
         if len(ids) < LEAST_PICTURES:
             return UNCALIBRATED
-        captions = features.known_captions(ids)
-        if len(captions) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
-            captions = features.captions(ids[:TEXTS])
-        own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
-        found = measure(pictures, own if len(own) >= LEAST_TEXTS else STOCK_TEXTS, features.texts)
-        source = f"{len(own)} captions" if len(own) >= LEAST_TEXTS else f"{len(STOCK_TEXTS)} stock texts"
+        known = features.images(ids)
+        pictures = np.stack([known[id_] for id_ in ids])
+        stored = self._stored(features, revision, pictures)
+        return stored or self._measured(features, revision, ids, pictures)
+
+    def _stored(self, features: Features, revision: str, pictures: FloatArray) -> Calibration | None:
+        try:
+            found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
+            return Calibration(**found, sample=pictures) if found.pop("revision", None) == revision else None
+        except (ValueError, TypeError):  # written by another version
+            return None
+
+    def _measured(self, features: Features, revision: str, ids: Sequence[str], pictures: FloatArray) -> Calibration:
+        own = self._captions(features, ids)
+        found = measure(pictures, own or STOCK_TEXTS, features.texts)
+        source = f"{len(own)} captions" if own else f"{len(STOCK_TEXTS)} stock texts"
         figures: dict[str, Any] = {**found, "source": f"{source} and {len(ids)} pictures of the gallery"}
         self._catalog.set_note(_note(features), json.dumps({"revision": revision, **figures}))
         return Calibration(**figures, sample=pictures)
+
+    def _captions(self, features: Features, ids: Sequence[str]) -> list[str]:
+        """Different captions of these pictures, up to :data:`TEXTS`; none where there are too few.
+
+        A picture that cannot be opened is left out.
+        """
+        try:
+            captions = features.known_captions(ids)
+            if len(captions) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
+                features.caption_each(ids[:TEXTS])
+                captions = features.known_captions(ids)
+        except (InvalidRequestError, ModelUnavailableError):  # of the captioner, which the search itself may not need
+            return []
+        own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
+        return own if len(own) >= LEAST_TEXTS else []
 
 
 def measure(
@@ -145,12 +166,6 @@ def _heard(parts: FloatArray, whole: FloatArray, own: Sequence[int]) -> float:
 def _standardised(rows: FloatArray) -> FloatArray:
     centred = rows - rows.mean(axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9), np.float32)
-
-
-def _sample(features: Features) -> tuple[list[str], FloatArray]:
-    ids = features.sample(SAMPLE)
-    known = features.images(ids)
-    return ids, np.stack([known[id_] for id_ in ids]) if ids else np.zeros((0, 0), np.float32)
 
 
 def _note(features: Features) -> str:

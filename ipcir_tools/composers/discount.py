@@ -16,8 +16,9 @@ class Discount(Composer):
     ``S = (1 + b) * S_q - b * (S_t - S_m)`` with ``q = weight * t + (1 - weight) * v / r``: the description t says again
     what the modification m does not ask for, and the picture v represents that better.
 
-    The rule is linear, so it is one vector, ``(1 + b) * q - b * t + b * m``, and normalised it ranks the same. SDR-CIR
-    has a model read the modification for m; here it is the text as it was typed.
+    The rule is linear, so it is one vector, ``(1 + b) * q - b * t + b * m``, and normalised it ranks the same; the
+    scores of q are given the spread of a text's, whatever the encoder. SDR-CIR has a model read the modification for m;
+    here it is the text as it was typed.
     """
 
     name = "discount"
@@ -31,4 +32,5 @@ class Discount(Composer):
         """``(1 + b) * q - b * t + b * m``."""
         t, m, v = parts.need("imagined"), parts.need("modification"), parts.need("reference")
         q = fusion.fuse(t, v, parts.weight, parts.calibration.image_scale)
-        return Probe(combine(q, (1.0 + self.b, q), (-self.b, t), (self.b, m)))
+        unit = parts.calibration.text_spread / parts.calibration.spread(Probe(q))
+        return Probe(combine(q, ((1.0 + self.b) * unit, q), (-self.b, t), (self.b, m)))

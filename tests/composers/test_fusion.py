@@ -71,7 +71,9 @@ def test_swapping_text_and_picture_is_swapping_the_weights(text, image, weight):
 def test_rows_are_normalised_one_by_one_and_zero_stays_zero(matrix):
     norms = np.linalg.norm(normalise(matrix), axis=-1)
     for row, norm in zip(matrix, norms, strict=True):
-        assert norm == pytest.approx(1.0 if np.linalg.norm(row) > 1e-9 else 0.0, abs=1e-3) or np.linalg.norm(row) < 1e-9
+        assert (
+            norm == pytest.approx(1.0 if np.linalg.norm(row) >= 1e-9 else 0.0, abs=1e-3) or np.linalg.norm(row) < 1e-9
+        )
 
 
 def test_zero_is_not_divided_by():

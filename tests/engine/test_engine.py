@@ -95,6 +95,7 @@ def indexed(pictures, tmp_path_factory) -> Path:
     with opened(home) as engine:
         report = engine.index([pictures])
         assert report.added == engine.catalog.size() == EACH * len(COLOURS) > CANDIDATES + 1
+        assert engine.components.calibration.sample.shape[0], "measured once, and kept in the home"
     return home
 
 
@@ -140,7 +141,7 @@ def test_a_search_finds_what_the_text_asks_for_and_keeps_a_turn(engine):
     assert turn.models == {"encoder": engine.components.encoder.space, "captioner": CAPTIONER, "imaginer": "rules"}
     assert engine.catalog.turn(turn.id) == turn
     assert result.warnings == ()
-    assert set(result.timings) == {"encode_image", "caption", "imagine", "encode_text", "search", "total"}
+    assert set(result.timings) == {"encode_image", "caption", "imagine", "calibrate", "encode_text", "search", "total"}
 
 
 def test_refining_carries_the_edits_so_far(engine):
@@ -336,7 +337,7 @@ def test_every_score_can_be_recomputed_from_the_catalog(engine, weight, colours,
     vectors = engine.catalog.features([reference, *(hit.id for hit in turn.hits)], engine.components.features.space)
     v, t = vectors[reference].astype(float), FakeEncoder().embed_texts([words])[0].astype(float)
     w = COMPOSERS[composer].weight if weight is None else weight
-    q = w * t + (1 - w) * v
+    q = w * t + (1 - w) * engine.components.calibration.image_scale * v
     q /= np.linalg.norm(q)
     assert turn.query.weight == weight, "a turn keeps what was asked, so that refining by another composer uses its own"
     for hit in turn.hits:
@@ -540,7 +541,7 @@ def test_a_callers_callbacks_see_the_chains(engine):
 
     names = Names()
     engine.search(shirt_id("red"), "in blue", config={"callbacks": [names]})
-    steps = ["encode_image", "caption", "imagine", "imagine.rules", "encode_text", "compose.imagined+reference"]
+    steps = ["encode_image", "caption", "imagine", "imagine.rules", "calibrate", "encode_text", "compose.edit"]
     assert names.seen == ["compose", *steps]
 
 
