@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 def index_drawn(
     engine: Engine, drawn: Sequence[Drawn], folder: Path, progress: Progress
 ) -> tuple[IndexReport, dict[str, str]]:
-    """Draw into ``folder`` what is missing there and index it: the report, and the pictures' ids by file name."""
-    for done in draw(list(drawn), folder):
-        progress("drawing", done, len(drawn))
+    """Draw into ``folder`` what is missing there and index it: the report, and the pictures' ids by file name.
+
+    The models are loaded while the pictures are drawn, once the drawing processes have started.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        for chunk, done in enumerate(draw(list(drawn), folder)):
+            progress("drawing", done, len(drawn))
+            if chunk == 1:
+                pool.submit(lambda: (engine.components.encoder, engine.components.captioner))
     report = engine.index([folder], progress)
     stamps = {Path(path): stamp for path, stamp in engine.catalog.stamps().items()}
     place = located(folder)

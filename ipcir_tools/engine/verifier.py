@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 256 * 2**20
 """Vision features that are kept in memory at most: those of about 290 images with BLIP-base, 0.9 MB each."""
-BLOCK = 32
+BLOCK = 64
 """Images opened at a time."""
 
 Pair = tuple[str, str]
@@ -128,8 +130,7 @@ class Verifier:
         places: dict[str, list[int]] = {}
         for place, (id_, _) in enumerate(pairs):
             places.setdefault(id_, []).append(place)
-        for ids in chunked(places, BLOCK):
-            features = self._features(ids, pixels or {})
+        for ids, features in self._feature_blocks(list(places), pixels or {}):
             block = [(place, features[id_]) for id_ in ids if id_ in features for place in places[id_]]
             given, texts = [each for _, each in block], [pairs[place][1] for place, _ in block]
             found = self._models.captioner.pair_log_likelihood(given, texts) if block else np.zeros(0, np.float32)
@@ -137,16 +138,37 @@ class Verifier:
                 scores[place] = score
         return scores
 
-    def _features(self, ids: Sequence[str], pixels: Mapping[str, Image.Image]) -> dict[str, VisionFeatures]:
-        """Vision features by id; those of images that cannot be opened are missing."""
+    def _feature_blocks(
+        self, ids: Sequence[str], pixels: Mapping[str, Image.Image]
+    ) -> Iterator[tuple[Sequence[str], dict[str, VisionFeatures]]]:
+        """Vision features block by block; those of images that cannot be opened are missing.
+
+        The images of the next block are opened while one is encoded.
+        """
+        blocks = list(chunked(ids, BLOCK))
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(self._open, blocks[0], pixels) if blocks else None
+            for block, later in zip_longest(blocks, blocks[1:]):
+                assert opening is not None
+                known, images = opening.result()
+                opening = pool.submit(self._open, later, pixels) if later else None
+                yield block, known | self._encoded(images)
+
+    def _open(
+        self, ids: Sequence[str], pixels: Mapping[str, Image.Image]
+    ) -> tuple[dict[str, VisionFeatures], dict[str, Image.Image]]:
+        """The features that are kept, and the images of the others, by id."""
         known = self._kept.get(ids)
         opened = {id_: self._models.load_image(pixels, id_) for id_ in ids if id_ not in known}
-        images = {id_: image for id_, image in opened.items() if not isinstance(image, str)}
+        return known, {id_: image for id_, image in opened.items() if not isinstance(image, str)}
+
+    def _encoded(self, images: Mapping[str, Image.Image]) -> dict[str, VisionFeatures]:
+        """The features of images by id, made and kept."""
         made = self._models.captioner.encode_images(list(images.values())) if images else []
         halves = {id_: _halved(each) for id_, each in zip(images, made, strict=True)}
         self.images_encoded += len(halves)
         self._kept.put(halves)
-        return known | halves
+        return halves
 
     # --- what it costs
 

@@ -211,7 +211,7 @@ def load_captioner(
     settings: Settings | None = None,
     device: str | None = None,
     dtype: str | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Captioner:
     """The captioner of that name; weights are loaded at most once per process for each device and dtype.
 

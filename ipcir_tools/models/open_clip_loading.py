@@ -102,6 +102,7 @@ def _near(word: str, choices: Sequence[str]) -> str:
 
 def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, quick_gelu: bool) -> LoadedEncoder:
     import open_clip
+    import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     location = {"tag": source.model, "hf-hub": f"hf-hub:{source.model}", "local-dir": f"local-dir:{source.folder}"}[
@@ -118,6 +119,7 @@ def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, qu
         require_pretrained=True,
         weights_only=True,
     ).eval()
+    model.to(memory_format=torch.channels_last)  # convolutions on a CPU are a fifth faster so
     model.requires_grad_(False)  # only pseudo words are trained: gradients pass through it
     tokenizer = open_clip.get_tokenizer(location)
     settings = model.visual.preprocess_cfg

@@ -32,6 +32,11 @@ ON_ACCELERATOR = "Salesforce/blip2-opt-2.7b"
 ON_CPU = "Salesforce/blip-image-captioning-base"
 
 
+LARGE, LARGE_BATCH = 50_000_000, 16
+"""Parameters of a large model, and the images that it captions at a time: the states of beams over 16 images
+take about 2 GB in BLIP-base."""
+
+
 @dataclass(frozen=True)
 class LoadedCaptioner:
     """The model and its processors, shared by all captioners of the same id, device and dtype."""
@@ -41,6 +46,11 @@ class LoadedCaptioner:
     tokenizer: Any
     decoder: TextDecoder
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its batches must be small to fit into memory."""
+        return bool(sum(weights.numel() for weights in self.model.parameters()) > LARGE)
 
 
 LOADED: hub.ModelCache[LoadedCaptioner] = hub.ModelCache()
@@ -59,7 +69,8 @@ class TransformersCaptioner(BatchCaptioner):
         dtype = pick_dtype(settings.dtype, device)
         id = TransformersCaptioner.identify(name, settings)
         self._loaded = LOADED.get((id, device, dtype), lambda: load_model(name, device, dtype))
-        super().__init__(id=id, device=device, dtype=dtype, batch_size=settings.batch_size, lock=self._loaded.lock)
+        size = min(settings.batch_size, LARGE_BATCH if self._loaded.is_large else settings.batch_size)
+        super().__init__(id=id, device=device, dtype=dtype, batch_size=size, lock=self._loaded.lock)
         self._torch_dtype = torch_dtype(dtype)
 
     @staticmethod

@@ -109,10 +109,9 @@ def _unique(items: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.strip(" ,.;") for item in items if item.strip(" ,.;")))
 
 
+_FUNCTION_WORDS = lexicon.STOPS | lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.GENERIC
+
+
 def content_words(text: str) -> str:
     """The content words of a text, for a text that no rule can read."""
-    return " ".join(
-        word
-        for word in words_in(text)
-        if word not in lexicon.STOPS | lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.GENERIC
-    )
+    return " ".join(word for word in words_in(text) if word not in _FUNCTION_WORDS)
