@@ -169,7 +169,9 @@ _LIGHTS: dict[str, tuple[float, float, float]] = {
 
 def lit(picture: Image.Image, light: str) -> Image.Image:
     """The picture under one of :data:`garments.LIGHTS`."""
-    if light == "neutral":
-        return picture
-    table = [min(255, round(value * gain)) for gain in _LIGHTS[light] for value in range(256)]
-    return picture.point(table)
+    return picture if light == "neutral" else picture.point(_light_table(light))
+
+
+@lru_cache
+def _light_table(light: str) -> list[int]:
+    return [min(255, round(value * gain)) for gain in _LIGHTS[light] for value in range(256)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import lru_cache
+from math import ceil
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -55,14 +56,31 @@ def _draw_cloth(picture: Image.Image, view: View, garment: Garment, tone: RGB) -
     masked = ImageDraw.Draw(mask)
     for shape in shapes:
         masked.polygon(shape, fill=255)
-    shadow = ImageChops.offset(mask, size // 70, size // 50).filter(ImageFilter.BoxBlur(size / 70))
-    picture.paste((30, 26, 34), mask=shadow.point([round(v * 0.30) for v in range(256)]))
+    _paste_shadow(picture, ImageChops.offset(mask, size // 70, size // 50))
     woven = cloth.cloth(garment.pattern, tone, cloth.accent_of(garment.colour, tone), size)
     woven = ImageChops.offset(woven, round(view.x), round(view.y))
-    picture.paste(ImageChops.multiply(woven, _folds(size)), mask=mask)
+    if box := mask.getbbox():
+        folded = ImageChops.multiply(woven.crop(box), _folds(size).crop(box))
+        picture.paste(folded, box, mask.crop(box))
     draw = ImageDraw.Draw(picture)
     for shape in shapes:
         draw.line([*shape, shape[0]], fill=mix(tone, (20, 18, 26), 0.5), width=3, joint="curve")
+
+
+def _paste_shadow(picture: Image.Image, mask: Image.Image) -> None:
+    """Darken the picture under the blurred mask; only around it, because the blur takes most of the time."""
+    radius, box = picture.width / 70, mask.getbbox()
+    if box is None:
+        return
+    margin = 2 * ceil(radius)
+    box = (
+        max(box[0] - margin, 0),
+        max(box[1] - margin, 0),
+        min(box[2] + margin, picture.width),
+        min(box[3] + margin, picture.height),
+    )
+    shadow = mask.crop(box).filter(ImageFilter.BoxBlur(radius))
+    picture.paste((30, 26, 34), box, shadow.point([round(v * 0.30) for v in range(256)]))
 
 
 @lru_cache(maxsize=4)
