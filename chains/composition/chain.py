@@ -62,6 +62,10 @@ class Composed:
     probe: Probe
     verification_probe: Probe
     """Its scores stand beside the likelihood of the description, where hits are verified."""
+    left_out: frozenset[str]
+    """Pictures that are no hits: :attr:`ComposeRequest.left_out`, and where the words change nothing in the description
+    the first hit of the turn before, because the user saw it and asked for another: "without the belt", of which
+    neither caption nor description knows."""
     weight: float
     image: FloatArray | None
     text: FloatArray | None
@@ -246,6 +250,7 @@ def _composed(
     return Composed(
         probe=with_feedback(probe, liked, disliked, job.parts.calibration),
         verification_probe=with_feedback(beside, liked, disliked, job.parts.calibration),
+        left_out=job.request.left_out | ({job.request.shown} if job.request.shown and _is_unchanged(job) else set()),
         weight=job.parts.weight,
         image=job.parts.reference,
         text=_text(job),
@@ -255,6 +260,12 @@ def _composed(
         timings=timings,
         counts=counts,
     )
+
+
+def _is_unchanged(job: Job) -> bool:
+    """Whether the description is that of the turn before."""
+    last = job.request.history[-1].imagined if job.request.history else None
+    return bool(job.texts and last and job.texts.first.target.description == last.description)
 
 
 def _text(job: Job) -> FloatArray | None:

@@ -57,6 +57,8 @@ class ComposeRequest:
     """Pictures that are open already, by id."""
     imagination: Imagination | None = None
     """The imagined target, where a caller has it already."""
+    shown: str | None = None
+    """The first hit of the turn before, where this request edits further and nobody liked it."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ def request_of(
         _judge(each, liked, disliked)
     if query.modification:
         history.pop()
+    first = path[-1].hits[0].id if path and path[-1].hits else None
     return ComposeRequest(
         reference=query.reference,
         modification=query.modification,
@@ -121,6 +124,7 @@ def request_of(
         disliked=disliked,
         pixels=pixels or {},
         imagination=imagination,
+        shown=first if query.modification and len(history) > picked and first not in liked else None,
     )
 
 

@@ -42,7 +42,7 @@ class HitRanker:
     ) -> tuple[tuple[Hit, ...], int]:
         """``amount`` hits without references, near copies and what was just judged; and the number of copies."""
         references = self._known([each.id for each in query.references])  # one that was not needed is not made here
-        rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=request.left_out)
+        rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=composed.left_out)
         threshold = self._components.settings.duplicates
         ranking, copies = without_copies(rank, self._known, amount, [*references.values()], threshold)
         return self._described(ranking, composed.image, composed.text), copies

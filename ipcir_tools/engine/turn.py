@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.ranking import HitRanker
 
 
+SAME_DESCRIPTION = "the edit left the description as it was, so that the first hit of the turn before is left out"
+
+
 class TurnMaker:
     """Answers queries: composes, ranks, verifies, reranks, and describes how the answer was made."""
 
@@ -90,7 +93,8 @@ class TurnMaker:
             timings["verify"] = judging - verifying
         if query.rerank:
             timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
-        warnings = (*(imagined.warnings if imagined else ()), *verified.warnings, *judged.warnings)
+        repeated = (SAME_DESCRIPTION,) if composed.left_out - request.left_out else ()
+        warnings = (*(imagined.warnings if imagined else ()), *repeated, *verified.warnings, *judged.warnings)
         return SearchResult(
             turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
         )

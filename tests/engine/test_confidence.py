@@ -140,7 +140,15 @@ def test_the_reference_is_no_hit_whether_or_not_something_is_taken_away():
     matrix = np.array([[each, np.sqrt(1 - each**2)] for each in fit], np.float32)
     text = np.array([1, 0], np.float32)
     composed = Composed(
-        Probe(text), Probe(text), 0.5, image=None, text=text, caption=None, imagination=None, parts=Parts(weight=0.5)
+        Probe(text),
+        Probe(text),
+        frozenset(),
+        0.5,
+        image=None,
+        text=text,
+        caption=None,
+        imagination=None,
+        parts=Parts(weight=0.5),
     )
     case = AbsentCase("reference", "in blue", frozenset({"target"}))
     assert absence._bests(case, composed, ids, matrix) == (pytest.approx(0.8), pytest.approx(0.5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ipcir_tools.chains.composition.requests import ComposeRequest
@@ -53,9 +54,10 @@ def rank_in_gallery(components: Components, request: ComposeRequest, target: str
 
     Raises LookupError where it is not in the gallery.
     """
-    query = Query("1", request.reference or "", request.modification, (target,), left_out=request.left_out)
+    query = Query("1", request.reference or "", request.modification, (target,))
     run = catalog_run(components, [query], verify=verify)
     (composed,) = run.compose_requests([request])
+    query = replace(query, left_out=composed.left_out)
     scores = run.scores([[composed.probe]])
     if run.verified:
         scores = run.verified_scores([query], [composed], scores)

@@ -13,7 +13,7 @@ from PIL import Image
 from stand_ins import FlatImageGenerator, StandInNetwork
 
 from ipcir_tools.chains.composition.chain import build_compose_chain, compose_all
-from ipcir_tools.chains.composition.requests import PART_OF_IT, ComposeRequest, Step
+from ipcir_tools.chains.composition.requests import PART_OF_IT, ComposeRequest, Step, request_of
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
@@ -27,7 +27,7 @@ from ipcir_tools.images.reading import load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import Features
-from ipcir_tools.types import ImaginedTarget, NotedReference
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, NotedReference, Turn
 
 MADE = {
     "modification": {"texts": 1},
@@ -520,3 +520,23 @@ def test_notes_hold_for_the_first_target_and_later_turns_go_on_from_it(bench):
     bench.compose(bench.request(others=others, note="its size", history=(Step("small", first),)))
     (asked,) = bench.imagined_requests
     assert (asked.note, asked.others) == ("", (NotedCaption("a green square"),))
+
+
+@pytest.mark.parametrize(("modification", "repeated"), [("without the belt", True), ("in green", False)])
+def test_an_edit_that_leaves_the_description_as_it_was_does_not_show_the_same_hit_again(bench, modification, repeated):
+    before = ImaginedTarget(description="a blue square", origin="rules")
+    history = (Step("in blue", before),)
+    composed = bench.compose(bench.request(modification=modification, history=history, shown="seen"))[0]
+    assert (composed.imagination.target.description == "a blue square") == repeated
+    assert composed.left_out == {bench.ids["red"]} | ({"seen"} if repeated else set())
+
+
+def test_the_first_hit_of_the_turn_before_counts_unless_it_was_liked():
+    hit = Hit(id="first", rank=1, score=1.0, source="first.png")
+    turn = Turn(id="t1", query=ComposedQuery(reference="a", modification="in blue"), hits=(hit,), created="")
+    again = ComposedQuery(reference="a", modification="without the belt")
+    assert request_of(again, [turn]).shown == "first"
+    assert request_of(again.model_copy(update={"liked": ("first",)}), [turn]).shown is None
+    assert request_of(again.model_copy(update={"reference": "b"}), [turn]).shown is None
+    assert request_of(again.model_copy(update={"modification": ""}), [turn]).shown is None
+    assert request_of(again, []).shown is None
