@@ -165,7 +165,9 @@ def show_tuned(tuned: Tuned) -> None:
 
 
 def show_ablation(ablation: Ablation) -> None:
-    """The table of the seed paper."""
+    """The table of the seed paper, and the default's rows."""
+    from ipcir_tools.evaluation.reports.report import row_label
+
     table = Table(box=None, padding=(0, 2), header_style="dim")
     table.add_column("composer")
     for name in ("text weight", "R@1", "R@5", "R@10"):
@@ -173,7 +175,8 @@ def show_ablation(ablation: Ablation) -> None:
     best = {k: max(row.recall[k] for row in ablation.rows) for k in (1, 5, 10)}
     for row in ablation.rows:
         cells = [f"[bold]{value:.1f}[/]" if value == best[k] else f"{value:.1f}" for k, value in row.recall.items()]
-        table.add_row(row.composer, "" if row.weight is None else f"{row.weight:.2f}", *cells)
+        name = row_label(row.composer, row.verified)
+        table.add_row(name, "" if row.weight is None else f"{row.weight:.2f}", *cells)
     out.print(table)
     out.print(
         f"  [dim]{ablation.queries} held-out queries, {ablation.gallery:,} pictures, exact ranking, reference left out;"
