@@ -186,8 +186,11 @@ class Components:
         from ipcir_tools.chains.composition.calibrator import Calibrator
         from ipcir_tools.models.loading import is_local_captioner
 
-        # captions of the sample are made by a model on this machine alone: no picture is sent, none is paid for
-        return Calibrator(self.catalog, lambda: self.features, lambda: is_local_captioner(self.models.captioner))
+        def captions_are_cheap() -> bool:
+            """By a model on this machine, so that no picture is sent or paid for, and one that is quick."""
+            return is_local_captioner(self.models.captioner) and self.verifier.auto_amount() > 0
+
+        return Calibrator(self.catalog, lambda: self.features, captions_are_cheap)
 
     @property
     def calibration(self) -> Calibration:
