@@ -13,6 +13,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from ipcir_tools.composers import COMPOSERS
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
@@ -125,8 +127,9 @@ def test_methods(run):
     )
     queries, rows, recall = (ran.values[name] for name in ("queries", "rows", "recall"))
     assert queries == 48
-    assert len(rows) == 14
-    assert all(row == [48, 0, ""] for row in rows.values())
+    assert len(rows) == len(COMPOSERS) == 17
+    assert "ipcir index --captions" in rows["caption-fusion"][2]
+    assert all(row == [48, 0, ""] for name, row in rows.items() if name != "caption-fusion")
     assert recall["modification"] < recall["imagined"] <= recall["imagined+reference"]
     assert recall["reference"] < recall["imagined+reference"]
     assert len(ran.values["weights"]) > 10

@@ -13,7 +13,7 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import ComposedQuery, Where
 
-GIVEN = SearchOptions(k=6, weight=0.25, where={"format": "png"}, composer="sum", rerank=4)
+GIVEN = SearchOptions(k=6, weight=0.25, where={"format": "png"}, composer="sum", verify=10, rerank=4)
 
 
 def test_keywords_and_options_are_the_same_names_and_types():
@@ -37,13 +37,15 @@ def test_a_field_that_is_none_comes_from_the_defaults():
 
 
 def test_the_settings_give_the_defaults_of_a_new_search():
-    settings = Settings(k=7, weight=0.3, composer="sum", rerank=5)
-    assert default_options(settings) == SearchOptions(k=7, weight=0.3, composer="sum", rerank=5)
+    chosen = {"k": 7, "weight": 0.3, "composer": "sum", "verify": 20, "rerank": 5}
+    assert default_options(Settings(**chosen)) == SearchOptions(**chosen)
 
 
-def test_a_refinement_inherits_all_but_reranking():
+def test_a_refinement_inherits_all_but_what_sends_pictures_to_a_model():
     query = checked_query(None, "a red square", GIVEN)
     assert refined_options(query, Settings(rerank=2)) == GIVEN.updated(rerank=2)
+    checked = checked_query(None, "a red square", GIVEN.updated(verify="llm:5"))
+    assert refined_options(checked, Settings(verify=0)).verify == 0
 
 
 def test_an_empty_filter_is_no_filter():
@@ -57,6 +59,9 @@ def test_an_empty_filter_is_no_filter():
         ({"weight": 1.5}, "weight is 1.5"),
         ({"weight": float("nan")}, "weight is nan"),
         ({"rerank": 21}, "rerank is 21"),
+        ({"verify": 101}, "verify is '101'"),
+        ({"verify": "llm:21"}, "verify is 'llm:21'"),
+        ({"verify": "often"}, "it takes auto, off, a number"),
         ({"composer": "magic"}, "magic"),
         ({"where": {"colour": "red"}}, "colour"),
     ],

@@ -97,9 +97,9 @@ def demo_json(result: DemoResult) -> dict[str, Any]:
         "ablation": [
             {
                 "composer": row.composer,
-                "verified": row.verified,
                 **{f"R@{k}": round(value, 2) for k, value in row.recall.items()},
                 "weight": row.weight,
+                "verified": row.verified,
             }
             for row in result.ablation.rows
         ],

@@ -86,7 +86,8 @@ def test_the_packages_prompts_are_listed(monkeypatch, capsys):
     assert (structured["tag"], structured["hash"], structured["own"]) == (prompt.tag, prompt.hash, False)
     assert structured["reply"] == "json"
     assert set(structured["variables"]) == {"caption", "modification"}
-    assert next(each for each in document["prompts"] if each["pictures"])["pictures"][0] == "reference"
+    pictures = {each["id"]: each["pictures"] for each in document["prompts"] if each["pictures"]}
+    assert (pictures["imagine.onestage"][0], pictures["checks"]) == ("reference", ["sheet"])
     _, out, _ = run(monkeypatch, capsys, "list")
     assert all(f"{id} " in out for id in prompt_ids())
     assert prompt.purpose in words(out)

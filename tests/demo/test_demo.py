@@ -107,13 +107,14 @@ def test_the_share_of_right_captions_is_counted_word_for_word(played):
 
 def test_the_ablation_is_the_seed_papers(played):
     shown = played.first
-    assert [row["composer"] for row in shown["ablation"]] == list(ABLATION)
+    rows = [(row["composer"], row["verified"]) for row in shown["ablation"]]
+    assert rows == [*((name, 0) for name in ABLATION), ("edit", 0), ("edit", play.VERIFIED)]
     assert shown["queries"] == 6 * FAMILIES
     assert shown["gallery"] == len(played.drawn) == shown["index"]["added"]
     assert shown["imaginer"] == "rules"
     for row in shown["ablation"]:
         assert 0 <= row["R@1"] <= row["R@5"] <= row["R@10"] <= 100
-        assert (row["weight"] is not None) == (row["composer"] in {"sum", "imagined+reference"})
+        assert (row["weight"] is not None) == (row["composer"] in {"sum", "imagined+reference", "edit"})
 
 
 def test_the_world_of_the_demo_is_held_out_and_large(monkeypatch):

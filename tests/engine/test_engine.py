@@ -209,7 +209,7 @@ def test_words_that_one_composer_took_reach_the_next_that_imagines(engine):
 def test_from_the_second_turn_on_only_one_text_is_encoded(engine, tmp_path):
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(png(shirt("red", 77)))
-    first, made = made_by(engine, lambda: engine.search(stranger, "in blue"))
+    first, made = made_by(engine, lambda: engine.search(stranger, "in blue", composer="imagined+reference"))
     assert made == {"images": 1, "captions": 1, "texts": 1}
     second, made = made_by(engine, lambda: engine.refine(first.turn.id, "with white dots"))
     assert made == {"texts": 1}
@@ -218,6 +218,13 @@ def test_from_the_second_turn_on_only_one_text_is_encoded(engine, tmp_path):
     _, made = made_by(engine, lambda: engine.refine(first.turn.id, "with white dots"))
     assert not made, "the same turn again costs nothing"
     assert (engine.components.encoder.images_encoded, engine.components.captioner.images_captioned) == (1, 1)
+
+
+def test_the_edit_composer_encodes_the_caption_once_and_two_texts_a_turn(engine):
+    first, made = made_by(engine, lambda: engine.search(shirt_id("red"), "in blue"))
+    assert made["texts"] <= 3, "the caption, the description and the modification, where they are new"
+    _, made = made_by(engine, lambda: engine.refine(first.turn.id, "with white dots"))
+    assert made == {"texts": 2}
 
 
 def test_a_gallery_picture_is_never_encoded_again_not_even_by_another_engine(engine, home):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
@@ -84,6 +86,7 @@ def open_engine(tmp_path):
         engine.catalog.remember(records)
         engine.catalog.put_features({text_key("blue"): normalise(np.array([1, 0.2, 0.2], np.float32))}, "hand/3d")
         engine.components.check_space = lambda: None
+        engine.components.calibrator = SimpleNamespace(current=lambda: UNCALIBRATED)  # features by hand as they are
         engines.append(engine)
         return engine
 

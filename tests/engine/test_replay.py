@@ -117,13 +117,13 @@ def test_a_reference_whose_file_is_gone_makes_no_difference(engine, pictures):
 
 
 def test_pictures_that_came_are_named(engine, pictures):
-    turn = engine.search(pictures / "red-0.png", "in blue", k=5).turn.id
+    turn = engine.search(pictures / "red-0.png", "in blue", k=5, composer="imagined").turn.id
     for seed in range(10, 14):
         draw(pictures, "blue", seed)
     engine.index([pictures])
     (difference,) = replay(engine, turn).differences
     assert (difference.turn, difference.what, difference.stored) == (turn, "gallery", "5 hits")
-    now = engine.search(pictures / "red-0.png", "in blue", k=5).turn
+    now = engine.search(pictures / "red-0.png", "in blue", k=5, composer="imagined").turn
     before = {hit.id for hit in engine.catalog.turn(turn).hits}
     new = [hit.id for hit in now.hits if hit.id not in before]
     assert new
@@ -133,7 +133,7 @@ def test_pictures_that_came_are_named(engine, pictures):
 
 
 def test_pictures_that_left_are_named(engine, pictures):
-    turn = engine.search(pictures / "red-0.png", "in blue", k=3).turn
+    turn = engine.search(pictures / "red-0.png", "in blue", k=3, composer="imagined").turn
     Path(turn.hits[0].source).unlink()
     engine.index([pictures])
     (difference,) = replay(engine, turn.id).differences

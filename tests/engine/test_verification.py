@@ -45,7 +45,7 @@ def gallery(tmp_path_factory) -> Iterator[tuple[Engine, Path]]:
         yield engine, root / "pictures"
 
 
-def test_the_right_picture_comes_first_where_the_search_alone_has_it_second(gallery):
+def test_the_right_picture_comes_first_where_the_search_alone_has_another_one_there(gallery):
     engine, pictures = gallery
     query = wardrobe("val", families=2).queries[6]
     assert query.modification == "without sleeves"
@@ -54,7 +54,7 @@ def test_the_right_picture_comes_first_where_the_search_alone_has_it_second(gall
         return engine.search(pictures / query.reference, query.modification, composer="edit", k=4, verify=verify)
 
     plain, verified = search("off"), search(10)
-    assert plain.hits[1].source.endswith(query.main)
+    assert query.main in [Path(hit.source).name for hit in plain.hits[1:]]
     assert verified.hits[0].source.endswith(query.main)
     assert [hit.rank for hit in verified.hits] == [1, 2, 3, 4]
     assert (verified.counts["verified"], verified.timings["verify"] > 0) == (10, True)
