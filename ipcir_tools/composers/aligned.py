@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Aligned(TrainedComposer):
     """IP-CIR's optional alignment (arXiv 2411.16752): a small network trained with a contrastive loss.
 
-    ``q = normalise(p + MLP(p))`` with the proxy ``p = w * t + (1 - w) * v``, which is the probe of
+    ``q = normalise(p + MLP(p))`` with the proxy ``p = w * t + (1 - w) * v / r``, which is the probe of
     ``imagined+reference``: t the imagined description, v the reference. A network fits proxies of the weight that it
     was trained with.
     """
@@ -35,7 +35,10 @@ class Aligned(TrainedComposer):
 
     def apply(self, network: TrainedNetwork, parts: Sequence[Parts], modifications: Sequence[str]) -> FloatArray:
         """The proxies, moved."""
-        proxies = [fusion.fuse(each.need("imagined"), each.need("reference"), each.weight) for each in parts]
+        proxies = [
+            fusion.fuse(each.need("imagined"), each.need("reference"), each.weight, each.calibration.image_scale)
+            for each in parts
+        ]
         return move_proxies(network, np.stack(proxies))
 
 

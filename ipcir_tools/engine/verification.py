@@ -123,9 +123,12 @@ class HitVerifier:
         pixels: Mapping[str, Image.Image] = first.request.pixels
         try:
             values = verifier.log_likelihoods([(hit.id, text) for hit in first.hits], pixels)
-        except Exception as error:  # noqa: BLE001 - a captioner may raise anything, and the search is done already
+        except ModelUnavailableError as error:
             verifier.set_unavailable()
-            return _unchanged(first, error_line(error, 300))
+            return _unchanged(first, str(error))
+        except Exception as error:  # noqa: BLE001 - a captioner may raise anything, and the search is done already
+            # one failure is no reason to leave the next search unverified, but to say so, under auto as well
+            return _unchanged(replace(first, asked=True), error_line(error, 300))
         probe, ids = first.composed.verification_probe, [hit.id for hit in first.hits]
         features = self._components.catalog.features(ids, self._components.features.space)
         scores = probe.score(np.stack([features[id_] for id_ in ids]))
@@ -135,7 +138,7 @@ class HitVerifier:
         return VerifiedHits(
             reordered(first.hits, values, order),
             f"{self._components.captioner_id} ({len(values)} hits)",
-            (gone,) if missing else (),
+            (gone,) if missing and first.asked else (),
             {"verified": len(values) - missing},
         )
 

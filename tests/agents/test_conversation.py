@@ -190,7 +190,7 @@ def test_a_refinement_costs_one_call_of_the_language_model_and_no_picture(server
     assert work["red"]["llm_calls"] == 1
     for name in ("striped", "shorter", "plain", "green", "black"):
         assert work[name]["image_encodes"] == 0
-        assert work[name]["captions_made"] == (1 if name == "shorter" else 0), "only a new reference needs a caption"
+        assert work[name]["captions_made"] == 0, "the first turn captioned the gallery's sample to calibrate by"
         assert work[name]["llm_calls"] == 1
         assert 1 <= work[name]["text_encodes"] <= 2
     assert len(server.imaginations) == 6

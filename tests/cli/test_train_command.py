@@ -219,10 +219,10 @@ def test_captions_are_spread_over_the_pictures(engine, shop, monkeypatch, most, 
 
 
 def test_the_proxy_is_the_probe_of_the_untrained_method(engine, shop):
+    engine.index([shop])
     triplets = read_triplets(engine.components, shop / "triplets.jsonl", None, silent)
     query = json.loads((shop / "triplets.jsonl").read_text().splitlines()[0])
-    engine.index([shop])
-    shown = engine.search(shop / query["reference"], query["modification"], k=80).turn
+    shown = engine.search(shop / query["reference"], query["modification"], composer="imagined+reference", k=80).turn
     target = next(hit for hit in shown.hits if hit.source.endswith(query["targets"][0]))
     assert (triplets.proxies.shape, triplets.gallery.shape) == (
         triplets.targets.shape,

@@ -47,11 +47,11 @@ def gallery(tmp_path_factory) -> Iterator[tuple[Engine, Path]]:
 
 def test_the_right_picture_comes_first_where_the_search_alone_has_another_one_there(gallery):
     engine, pictures = gallery
-    query = wardrobe("val", families=2).queries[6]
-    assert query.modification == "without sleeves"
+    query = wardrobe("val", families=2).queries[7]
+    assert query.modification == "has no buttons"
 
     def search(verify: int | str) -> SearchResult:
-        return engine.search(pictures / query.reference, query.modification, composer="edit", k=4, verify=verify)
+        return engine.search(pictures / query.reference, query.modification, composer="discount", k=4, verify=verify)
 
     plain, verified = search("off"), search(10)
     assert query.main in [Path(hit.source).name for hit in plain.hits[1:]]

@@ -32,10 +32,11 @@ _NO_NOUN = "|".join(sorted(lexicon.PREPOSITIONS | lexicon.STOPS | {"please", "in
 _NAME = r"(?:picture|image|photo|reference|number|item|one)"
 _REFERENCE = (
     rf"(?:the |that )?(?:(?P<nth>{'|'.join(_ORDINALS)}|last|other)(?: (?!(?:{_NO_NOUN})\b)[a-z-]+)?"
-    rf"|(?:{_NAME} )?(?P<number>[1-4])(?![\w-])|{_NAME} (?P<letter>[a-d])(?![\w-]))"
+    rf"|(?:{_NAME} )?(?P<number>[1-4])(?![\w-])(?! (?!(?:{_NO_NOUN})\b)[a-z])|{_NAME} (?P<letter>[a-d])(?![\w-]))"
 )
 _WORD = (
-    r"(?!(?:with|in|on|of|from|to|it|make|but|and|the|a|an|has|have|give|use|take|put|as|like|is|that|this)\b)[\w-]+"
+    r"(?!(?:no|not|without|with|in|on|of|from|to|it|make|but|and|the|a|an|has|have|give|use|take|put|as|like|is|that"
+    r"|this)\b)[\w-]+"
 )
 _ITEM = rf"(?:{_WORD} )?{_WORD}"
 _ITEMS = (
@@ -43,9 +44,11 @@ _ITEMS = (
 )
 _VERBS = "with|in|has|have|having|give|gives|it|use|using|take|wearing|but|combine|mix|put|apply|copy|add|should|to"
 _TAKEN = re.compile(
-    rf"(?:(?:{_VERBS}) )*(?:(?P<place>on|at|beside|near|under|behind) )?{_ITEMS} "
+    rf"\b(?:(?:{_VERBS}) )*(?:(?P<place>on|at|beside|near|under|behind) )?{_ITEMS} "
     rf"(?:of|from|as in|as on|as|like|like in|like on) {_REFERENCE}"
 )
+_NEGATED = re.compile(r"\b(?:no|not|without|remove|lose|drop)(?: (?:the|any|an?))* $")
+"""Before what is not to be taken: "without the collar of the second" removes a collar."""
 _OWNED = re.compile(rf"(?:(?:{_VERBS}) )*{_REFERENCE}(?: one| {_NAME})?'s (?P<items>{_ITEM})(?P<place>)")
 _BASE = re.compile(
     rf",?(?: but| and| put)* (?<!as )(?<!like )(?:on|onto|over|to|for)"
@@ -117,20 +120,26 @@ class _Reading:
             return text, None
         for pattern in (_LEADING_BASE, _BASE):
             if found := pattern.search(text):
-                return text[: found.start()] + text[found.end() :], self._index(found)
+                index = self._index(found)
+                return (text, None) if index is None else (text[: found.start()] + text[found.end() :], index)
         return text, None
 
-    def _index(self, found: re.Match[str]) -> int:
+    def _index(self, found: re.Match[str]) -> int | None:
+        """Which reference is named; None where there is none of that number: the words stay as they are."""
         names = found.groupdict()
         if names["nth"]:
             place = _ORDINALS.get(names["nth"], len(self.captions) - 1)
         else:
             place = int(names["number"]) - 1 if names["number"] else "abcd".index(names["letter"])
-        return min(place, len(self.captions) - 1)
+        return place if place < len(self.captions) else None
 
     def _taking(self, base: int) -> Callable[[re.Match[str]], str]:
         def taken(found: re.Match[str]) -> str:
             owner = self._index(found)
+            if owner is None:
+                return found[0]
+            if _NEGATED.search(found.string[: found.start()]):
+                return found["items"]
             self.mentioned.add(owner)
             items = [] if owner == base else _items(found["items"])
             return ", ".join(self._clause(item, owner, found["place"] or "") for item in items)

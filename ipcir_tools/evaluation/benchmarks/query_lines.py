@@ -8,7 +8,7 @@ and as much more of this as is known of the query:
 ``"reference"``            also several, each with a note on what is meant of it where it is not the whole picture:
                            ``["a", {"reference": "b", "note": "its collar"}]``
 ``"negatives"``            pictures that are known to be wrong: their share of the first hits is measured
-``"wordings"``             the modification in other words, each measured by itself (``"paraphrases"`` means the same)
+``"wordings"``             the modification in other words, for ``--wordings`` (``"paraphrases"`` means the same)
 ``"kinds"``                kinds of the edit, such as ``["add"]``: figures are also given for each
 ========================== ====================================================================================
 
@@ -176,7 +176,7 @@ def query_notes(queries: Sequence[Query]) -> tuple[str, ...]:
     counts = (
         ("several references: what is said of the reference holds for each of them", [q for q in queries if q.others]),
         ("negatives, pictures that are known to be wrong", [q for q in queries if q.negatives]),
-        ("other wordings, each measured by itself", [q for q in queries if q.wordings]),
+        ("other wordings, which --wordings measures each by itself", [q for q in queries if q.wordings]),
         ("kinds of their edit", [q for q in queries if q.kinds]),
     )
     return (

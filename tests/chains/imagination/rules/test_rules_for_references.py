@@ -7,7 +7,7 @@ import pytest
 from ipcir_tools.chains.imagination.prompting import render
 from ipcir_tools.chains.imagination.results import ImagineRequest, NotedCaption
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
-from ipcir_tools.chains.imagination.rules.references import meant_as_a_whole
+from ipcir_tools.chains.imagination.rules.references import as_one_reference, meant_as_a_whole
 from ipcir_tools.prompts import load_prompt
 
 DRESS = "a red plain dress with long sleeves and a round neck"
@@ -97,3 +97,18 @@ def test_a_language_model_reads_every_caption_with_its_number_and_note():
 )
 def test_a_reference_is_meant_in_part_where_a_note_or_the_words_take_a_part_of_it(modification, notes, expected):
     assert meant_as_a_whole(modification, notes) == expected
+
+
+@pytest.mark.parametrize(
+    ("modification", "left"),
+    [
+        ("no collar like the second", "no collar"),
+        ("without the collar of the second", "without collar"),
+        ("with the collar of the fourth", "with the collar of the fourth"),
+        ("with 3 buttons of 2 colours", "with 3 buttons of 2 colours"),
+        ("with the collar of the second", "with a collar"),
+    ],
+)
+def test_what_is_negated_or_names_no_reference_is_not_taken(modification, left):
+    others = [("a blue shirt with a collar and a pocket", "")]
+    assert as_one_reference("a red dress", modification, "", others) == ("a red dress", left)
