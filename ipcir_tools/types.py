@@ -32,6 +32,8 @@ MOST_VERIFIED = 100
 """Hits that a captioner scores again at most."""
 MOST_CHECKED = 20
 """Hits that a chat model checks at most."""
+BY_CHAT_MODEL = "llm:"
+"""Before the number of hits that a chat model checks."""
 
 
 def parse_verify(value: object) -> int | str:
@@ -45,6 +47,11 @@ def parse_verify(value: object) -> int | str:
             f"or llm:N with N up to {MOST_CHECKED}"
         )
     return int(text) if text.isdecimal() else text
+
+
+def is_by_chat_model(verify: int | str) -> bool:
+    """Whether hits are verified by a chat model's checks, ``llm:5``, which sends it the pictures."""
+    return str(verify).startswith(BY_CHAT_MODEL)
 
 
 Verify = Annotated[int | str, BeforeValidator(parse_verify)]

@@ -15,7 +15,8 @@ from PIL import Image
 from werkzeug import Response
 
 from ipcir_tools.cli import main
-from ipcir_tools.fakes import COLOURS, colour_name
+from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.models import loading
 
 ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
 SHAPES = 3
@@ -33,6 +34,14 @@ def draw(folder: Path, colours: tuple[str, ...] = ("red", "blue", "green", "yell
 
 def caption_of(picture: Image.Image) -> str:
     return f"a {colour_name(picture)} shirt"
+
+
+def use_fake_models(monkeypatch) -> None:
+    """Every engine that is opened has the fake encoder, and a captioner that names the colour."""
+    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
+    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
+    monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
+    monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
 
 
 def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:

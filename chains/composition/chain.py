@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,8 +153,7 @@ def _with_texts(
     def job(i: int, request: ComposeRequest, composer: Composer) -> Job:
         imagined = texts_by_request.get(i)
         kept = kept_share(imagined.caption or "", imagined.first.target) if imagined else 1.0
-        parts = _parts(request, composer, texts[i], known, images, calibration)
-        return Job(request, composer, imagined, replace(parts, kept=kept))
+        return Job(request, composer, imagined, _parts(request, composer, texts[i], known, images, calibration, kept))
 
     return [job(i, *pair) for i, pair in enumerate(zip(requests, composers, strict=True))]
 
@@ -166,6 +165,7 @@ def _parts(
     known: Mapping[str, FloatArray],
     images: Mapping[str, FloatArray],
     calibration: Calibration,
+    kept: float,
 ) -> Parts:
     made = {part: [known[text] for text in several] for part, several in texts.items()}
     nothing = np.zeros_like(next(iter(known.values()))) if known else None
@@ -173,11 +173,10 @@ def _parts(
         part: np.stack(rows) if part in ROWS else _mean(rows, request, nothing) for part, rows in made.items()
     }
     own = composer.parameters.get("weight", DEFAULT_WEIGHT)
-    weight = own if request.weight is None else request.weight
     return Parts(
-        weight=weight,
+        weight=own if request.weight is None else request.weight,
         calibration=calibration,
-        kept=1.0,
+        kept=kept,
         reference=(
             _mean([images[id_] for id_ in request.references], request) if "reference" in composer.needs else None
         ),

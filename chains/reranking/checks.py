@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ipcir_tools.chains.reranking.judgements import Numbered, read_numbered, sorted_places
+from ipcir_tools.chains.reranking.judgements import Numbered, hits_at, read_numbered, sorted_places
 from ipcir_tools.chains.reranking.results import SheetRequest
 from ipcir_tools.chains.reranking.sheet_reader import SheetReader
 from ipcir_tools.text import sanitize
@@ -66,10 +66,7 @@ class Checker(SheetReader[CheckRequest, float]):
 def checked_order(hits: Sequence[Hit], shares: Mapping[int, float]) -> tuple[Hit, ...]:
     """The hits by their ``shares``, by the place in ``hits`` from 1, with new ranks and ``verified``; see
     :func:`sorted_places`."""
-    return tuple(
-        hits[place - 1].model_copy(update={"rank": hit.rank, "verified": shares.get(place)})
-        for hit, place in zip(hits, sorted_places(len(hits), shares), strict=True)
-    )
+    return hits_at(hits, sorted_places(len(hits), shares), verified=shares)
 
 
 def _share(holds: Any, n: int) -> float | None:

@@ -77,9 +77,17 @@ def judged_order(hits: Sequence[Hit], judgements: Mapping[int, Judgement]) -> tu
     :func:`sorted_places`. Scores stay those of the search.
     """
     sums = {place: each.edit + each.preservation for place, each in judgements.items()}
+    return hits_at(hits, sorted_places(len(hits), sums), judged=judgements)
+
+
+def hits_at(hits: Sequence[Hit], places: Sequence[int], **by_place: Mapping[int, Any]) -> tuple[Hit, ...]:
+    """The hits of ``places``, from 1, in their order, with new ranks; each takes its own value of every field given,
+    ``verified={1: 0.5}``, or None."""
     return tuple(
-        hits[place - 1].model_copy(update={"rank": hit.rank, "judged": judgements.get(place)})
-        for hit, place in zip(hits, sorted_places(len(hits), sums), strict=True)
+        hits[place - 1].model_copy(
+            update={"rank": hit.rank, **{name: values.get(place) for name, values in by_place.items()}}
+        )
+        for hit, place in zip(hits, places, strict=True)
     )
 
 

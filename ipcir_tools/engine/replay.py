@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ipcir_tools.engine.verification import BY_CHAT_MODEL, verified_amount
-from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
+from ipcir_tools.engine.verification import verified_amount
+from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn, is_by_chat_model
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -90,7 +90,7 @@ def _query_again(components: Components, stored: Turn) -> ComposedQuery:
     changed: dict[str, Any] = {} if same else {"rerank": 0}
     if stored.query.verify == "auto":
         changed["verify"] = verified_amount(stored.models.get("verifier"))
-    elif str(stored.query.verify).startswith(BY_CHAT_MODEL):
+    elif is_by_chat_model(stored.query.verify):
         same = stored.models.get("verifier", "").startswith(f"{components.reranker} (")
         changed |= {} if same else {"verify": 0}
     return stored.query.model_copy(update=changed)

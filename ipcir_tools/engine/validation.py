@@ -10,7 +10,7 @@ from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 from ipcir_tools.text import one_line
-from ipcir_tools.types import ComposedQuery, NotedReference, parse_verify
+from ipcir_tools.types import ComposedQuery, NotedReference, is_by_chat_model, parse_verify
 
 MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
@@ -151,6 +151,6 @@ def refined_options(query: ComposedQuery, settings: Settings) -> SearchOptions:
         weight=query.weight,
         where=query.where,
         composer=query.composer,
-        verify=settings.verify if str(query.verify).startswith("llm:") else query.verify,
+        verify=settings.verify if is_by_chat_model(query.verify) else query.verify,
         rerank=settings.rerank,
     )

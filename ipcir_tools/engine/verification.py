@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ipcir_tools.chains.reranking.judgements import hits_at
 from ipcir_tools.engine.verified_order import verified_order
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.text import error_line
-from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget
+from ipcir_tools.types import BY_CHAT_MODEL, ComposedQuery, Hit, ImaginedTarget, is_by_chat_model
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.components import Components
 
 
-BY_CHAT_MODEL = "llm:"
-"""How a verification by a chat model's checks is written: ``llm:5``."""
 NO_DESCRIPTION = "no text describes the target, so that the hits were not verified"
 
 
@@ -92,8 +91,7 @@ class HitVerifier:
         if not amount or not hits:
             return VerifiedHits(hits)
         first = VerifyRequest(hits[:amount], request, composed, asked=query.verify != "auto")
-        by_chat_model = str(query.verify).startswith(BY_CHAT_MODEL)
-        found = self._checked(first, config) if by_chat_model else self._by_captioner(first)
+        found = self._checked(first, config) if is_by_chat_model(query.verify) else self._by_captioner(first)
         return replace(found, hits=(*found.hits, *hits[amount:]))
 
     def _checked(self, first: VerifyRequest, config: RunnableConfig | None) -> VerifiedHits:
@@ -136,7 +134,7 @@ class HitVerifier:
         missing = values.count(None)
         gone = f"{missing} of {len(values)} hits could not be opened to be verified, and kept their places"
         return VerifiedHits(
-            reordered(first.hits, values, order),
+            hits_at(first.hits, [place + 1 for place in order], verified=dict(enumerate(values, start=1))),
             f"{self._components.captioner_id} ({len(values)} hits)",
             (gone,) if missing and first.asked else (),
             {"verified": len(values) - missing},
@@ -147,14 +145,6 @@ def verified_amount(verifier: str | None) -> int:
     """How many hits a turn's ``verifier`` scored, by its name in ``Turn.models``; 0 for None."""
     found = re.search(r"\((\d+) hits\)$", verifier or "")
     return int(found[1]) if found else 0
-
-
-def reordered(hits: tuple[Hit, ...], values: Sequence[float | None], order: Sequence[int]) -> tuple[Hit, ...]:
-    """Hits in a new ``order`` of their places, with new ranks and each its own of ``values`` as ``verified``."""
-    return tuple(
-        hits[place].model_copy(update={"rank": hit.rank, "verified": values[place]})
-        for hit, place in zip(hits, order, strict=True)
-    )
 
 
 def _unchanged(first: VerifyRequest, reason: str) -> VerifiedHits:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ipcir_tools.chains.reranking.judgements import sorted_places
 from ipcir_tools.types import FloatArray
 
 WEIGHT = 0.02
@@ -56,12 +57,8 @@ def verified_order(
 
     A candidate without a likelihood keeps its place, and the others are sorted over the remaining places.
     """
-    known = [(place, value) for place, value in enumerate(log_likelihoods) if value is not None]
-    places = [place for place, _ in known]
-    given = np.array([scores[place] for place in places], np.float32)
-    combined = combined_scores(given, np.array([value for _, value in known], np.float32), spread, weight)
-    best = [places[i] for i in np.argsort(-combined, kind="stable")]
-    order = list(range(len(scores)))
-    for place, candidate in zip(places, best, strict=True):
-        order[place] = candidate
-    return order
+    places = [place for place, value in enumerate(log_likelihoods) if value is not None]
+    given, values = ([each[place] for place in places] for each in (scores, log_likelihoods))
+    combined = combined_scores(np.array(given, np.float32), np.array(values, np.float32), spread, weight).tolist()
+    by_place = {place + 1: score for place, score in zip(places, combined, strict=True)}
+    return [place - 1 for place in sorted_places(len(scores), by_place)]

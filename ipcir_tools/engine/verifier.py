@@ -220,7 +220,7 @@ class Verifier:
 
     def _sample(self, n: int) -> list[Image.Image]:
         """A few images of the gallery, opened; drawn ones where it has none."""
-        ids = self._models.catalog.gallery_ids()[:n]
+        ids = self._models.catalog.sample_ids(n)
         images = [image for id_ in ids if not isinstance(image := self._models.load_image({}, id_), str)]
         return images or [Image.new("RGB", (640, 480), "grey")] * n
 

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_folder import CAPTIONER, ENCODER, caption_of
+from colour_folder import use_fake_models
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ipcir_tools.cli import main
-from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner
+from ipcir_tools.fakes import COLOURS
 from ipcir_tools.llm import retries
-from ipcir_tools.models import loading
 from ipcir_tools.prompts import load_prompt, parse_prompt, prompt_ids
 
 OWN = """---
@@ -344,10 +343,7 @@ def test_a_prompt_of_ones_own_is_tried(own, server, monkeypatch, capsys):
 
 @pytest.fixture
 def picture(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
-    monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
-    monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
+    use_fake_models(monkeypatch)
     file = tmp_path / "red.png"
     Image.new("RGB", (24, 24), COLOURS["red"]).save(file)
     return file

@@ -15,7 +15,7 @@ from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.evaluation.benchmarks import Query
 from ipcir_tools.evaluation.metrics.metrics import recall_at
 from ipcir_tools.evaluation.runs.catalog_run import catalog_run, weighted_spec
-from ipcir_tools.evaluation.runs.run import Outcome
+from ipcir_tools.evaluation.runs.outcomes import Outcome
 from ipcir_tools.types import DEFAULT_COMPOSER, Value, Verify
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ from ipcir_tools.evaluation.runs.figures import (
     measure_of_kinds,
     query_count,
 )
+from ipcir_tools.evaluation.runs.outcomes import Measured, Outcome
 from ipcir_tools.evaluation.runs.recorder import general_reason
-from ipcir_tools.evaluation.runs.run import TOP, Measured, Outcome, Run, run_on
+from ipcir_tools.evaluation.runs.run import TOP, Run, run_on
 from ipcir_tools.evaluation.runs.sessions import play_sessions
 from ipcir_tools.evaluation.runs.violations import least_violations, violations_of
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipcir_tools.evaluation.reports.report import ComposerRanking, Example
-from ipcir_tools.evaluation.runs.run import Measured, Outcome
+from ipcir_tools.evaluation.runs.outcomes import Measured, Outcome
 
 EXAMPLES = 4
 """Queries of each kind that are shown."""

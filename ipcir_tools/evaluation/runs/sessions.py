@@ -21,7 +21,8 @@ from ipcir_tools.evaluation.metrics.statistics import SAMPLES
 from ipcir_tools.evaluation.reports.report import Round
 from ipcir_tools.evaluation.runs.figures import Ranks, estimates
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery
-from ipcir_tools.evaluation.runs.run import BLOCK, Measured, Outcome, Run
+from ipcir_tools.evaluation.runs.outcomes import Measured, Outcome
+from ipcir_tools.evaluation.runs.run import BLOCK, Run
 from ipcir_tools.evaluation.runs.simulation import Dialogue, Simulation
 from ipcir_tools.text import one_line
 from ipcir_tools.types import FloatArray

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.benchmarks.benchmark import Benchmark, Query
-from ipcir_tools.evaluation.runs.run import Measured
+from ipcir_tools.evaluation.runs.outcomes import Measured
 from ipcir_tools.files import write_text
 
 CIRR_SERVER = "cirr.cecs.anu.edu.au"

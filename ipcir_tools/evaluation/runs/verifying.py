@@ -55,7 +55,7 @@ def verified_scores(
     verified = scores.copy()
     for row, (names, each) in enumerate(zip(hits, composed, strict=True)):
         places, probe = [columns[name] for name in names], each.verification_probe
-        given = gallery.scores(probe.score(gallery.matrix)[None])[0, places].tolist() if places else []
+        given = probe.score(gallery.matrix[places]).tolist()
         order = verified_order(given, [next(found) for _ in names], each.parts.calibration.spread(probe))
         top = float(np.max(scores[row])) + 1.0
         for rank, place in enumerate(order):

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ipcir_tools.evaluation.metrics.metrics import Scored
 from ipcir_tools.evaluation.metrics.robustness import Robustness, robustness
-from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run
+from ipcir_tools.evaluation.runs.outcomes import Measured, Outcome
+from ipcir_tools.evaluation.runs.run import Run
 
 
 def measure_wordings(run: Run, measured: Measured) -> tuple[Robustness, ...]:

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from colour_folder import CAPTIONER, ENCODER, Tags, caption_of, draw, run
+from colour_folder import Tags, draw, run, use_fake_models
 from langchain_core.runnables import RunnableLambda
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -38,9 +38,7 @@ from ipcir_tools.evaluation.comparison.runner import ArmOutcome, ComparisonRunne
 from ipcir_tools.evaluation.runs.evaluate import evaluate
 from ipcir_tools.evaluation.runs.gallery import load_gallery
 from ipcir_tools.evaluation.runs.recorder import BREAKS, ImaginationRecorder
-from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.llm import budget, retries
-from ipcir_tools.models import loading
 from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import load_settings
 from ipcir_tools.types import ImaginedTarget
@@ -106,10 +104,7 @@ def server(monkeypatch) -> Iterator[Server]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """Six queries over eighteen drawn pictures: the colour is the words' part, the layout the picture's."""
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
-    monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
-    monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
+    use_fake_models(monkeypatch)
     draw(tmp_path / "mine")
     rows = [{"reference": f"{a}-0.png", "modification": f"in {b}", "targets": [f"{b}-0.png"]} for a, b in ASKED]
     write(tmp_path / "mine" / "queries.jsonl", rows)

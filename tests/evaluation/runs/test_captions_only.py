@@ -37,7 +37,8 @@ from ipcir_tools.evaluation.runs.captions_only import (
     load_caption_gallery,
 )
 from ipcir_tools.evaluation.runs.langchain_encoder import PROBES, encoder_of, load_embeddings, load_text_encoder
-from ipcir_tools.evaluation.runs.run import Measured, Run
+from ipcir_tools.evaluation.runs.outcomes import Measured
+from ipcir_tools.evaluation.runs.run import Run
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 

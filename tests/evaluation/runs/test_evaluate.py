@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, caption_of, chat_completion, draw, run
+from colour_folder import CAPTIONER, ENCODER, SHAPES, Tags, caption_of, chat_completion, draw, run, use_fake_models
 from PIL import Image
 from pytest_httpserver import HTTPServer
 from stand_ins import FlatImageGenerator, equipped
@@ -39,11 +39,12 @@ from ipcir_tools.evaluation.runs import examples
 from ipcir_tools.evaluation.runs import run as measuring
 from ipcir_tools.evaluation.runs.evaluate import evaluate, summarise
 from ipcir_tools.evaluation.runs.gallery import BenchmarkGallery, load_gallery
-from ipcir_tools.evaluation.runs.run import Measured, Outcome, Run, run_on
+from ipcir_tools.evaluation.runs.outcomes import Measured, Outcome
+from ipcir_tools.evaluation.runs.run import Run, run_on
 from ipcir_tools.evaluation.runs.submissions import DEPTH, check_submission, submit
 from ipcir_tools.evaluation.runs.tune import fitted, grid, refuse_shared, tune
 from ipcir_tools.evaluation.runs.wordings import measure_wordings
-from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.fakes import COLOURS, ScriptedCaptioner, colour_name
 from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
 from ipcir_tools.settings import Settings
@@ -70,10 +71,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """A user's own pictures with a file of queries beside them."""
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
-    monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
-    monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
+    use_fake_models(monkeypatch)
     draw(tmp_path / "mine")
     write(tmp_path / "mine" / "queries.jsonl", lines())
     return tmp_path / "mine"

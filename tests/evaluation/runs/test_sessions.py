@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_folder import CAPTIONER, ENCODER, Tags, caption_of, draw, run
+from colour_folder import CAPTIONER, Tags, draw, run, use_fake_models
 from likelihood_judge import LikelihoodJudge
 
 from ipcir_tools.chains.composition.requests import ComposeRequest
@@ -16,7 +16,6 @@ from ipcir_tools.evaluation.benchmarks import SessionBenchmark, load_circled
 from ipcir_tools.evaluation.reports.report import Report
 from ipcir_tools.evaluation.runs import run as running
 from ipcir_tools.evaluation.runs.evaluate import evaluate
-from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.models import loading
 from ipcir_tools.settings import Settings
 
@@ -45,10 +44,7 @@ SESSIONS = [
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: FakeEncoder(name))
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: ScriptedCaptioner(caption_of, id=CAPTIONER))
-    monkeypatch.setenv("IPCIR_ENCODER", ENCODER)
-    monkeypatch.setenv("IPCIR_CAPTIONER", CAPTIONER)
+    use_fake_models(monkeypatch)
     draw(tmp_path / "img_raw")
     paths = {path.stem: f"./{path.name}" for path in sorted((tmp_path / "img_raw").iterdir())}
     (tmp_path / "split.rc2.val.json").write_text(json.dumps(paths))
