@@ -80,6 +80,15 @@ class ImageRecord(Value):
     height: int
     format: str
     """Pillow's format name in lower case: ``jpeg``, ``png``, ``gif``, ..."""
+    taken: str | None = None
+    """When the picture was taken, by its EXIF, else the time of its file: local time, ISO 8601, to the second."""
+    camera: str | None = None
+    """Maker and model by EXIF."""
+    latitude: float | None = None
+    longitude: float | None = None
+    """Where it was taken by EXIF, in degrees, north and east positive."""
+    damaged: bool = False
+    """Whether the file lacks its last bytes, so that a part of the picture is missing."""
 
 
 class Caption(Value):
@@ -193,6 +202,10 @@ class Hit(Value):
     """How well the picture fits the imagined description: its log-likelihood under the captioner, in nats, or the
     share of a chat model's checks that hold, 0 to 1. None where the hit was not verified."""
     source: str
+    gone: bool = False
+    """Whether the file was not there any more when the hit was found."""
+    alike: tuple[str, ...] = ()
+    """Ids of the pictures that look the same and were folded into this hit."""
     caption: str | None = None
     """The caption if the catalog has one already; none is made for a hit."""
     judged: Judgement | None = None

@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.batches import chunked
@@ -86,8 +87,11 @@ class Database:
             yield connection
 
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of these tables, stored in ``meta`` under ``schema``."""
+
+EXTENDED = ("2",)
+"""Earlier versions that differ from this one only by tables and columns that it adds."""
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
@@ -124,6 +128,7 @@ def open_engine(url: str | URL) -> Engine:
             connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
         _check_version(connection)
         metadata.create_all(connection)
+        _add_columns(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
     return engine
 
@@ -195,11 +200,25 @@ def _check_version(connection: Connection) -> None:
     if not inspect(connection).has_table("meta"):
         return
     found = get_meta(connection, "schema")
-    if found not in (None, str(SCHEMA)):
+    if found in EXTENDED:
+        set_meta(connection, "schema", str(SCHEMA))
+    elif found not in (None, str(SCHEMA)):
         raise CatalogError(
             f"The catalog {connection.engine.url} has the schema {found}, and this ipcir-tools has {SCHEMA}: use the "
             f"version of ipcir-tools that made it, or {CHOOSE}."
         )
+
+
+def _add_columns(connection: Connection) -> None:
+    """Add to the tables of an earlier version what this one has in addition."""
+    quote = connection.dialect.identifier_preparer.quote
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in (each for each in table.columns if each.name not in there):
+            clause = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} ADD COLUMN {clause}")
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def get_meta(connection: Connection, key: str) -> str | None:

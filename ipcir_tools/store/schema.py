@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 metadata = MetaData()
 
@@ -19,8 +32,14 @@ pictures = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("format", String, nullable=False),
+    Column("taken", String, nullable=True, index=True),
+    Column("camera", Text, nullable=True),
+    Column("latitude", Float, nullable=True),
+    Column("longitude", Float, nullable=True),
+    Column("damaged", Boolean, nullable=False, server_default=false()),
 )
-"""Every picture with a record. ``name`` and ``folder`` are the two parts of ``source``, for filters."""
+"""Every picture with a record, :class:`ipcir_tools.types.ImageRecord`. ``name`` and ``folder`` are the two parts of
+``source``, for filters."""
 
 files = Table(
     "files",
@@ -31,6 +50,16 @@ files = Table(
     Column("mtime_ns", BigInteger, nullable=False),
 )
 """The gallery: a picture belongs to it while a file here has its id."""
+
+folders = Table(
+    "folders",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("exclude", Text, nullable=False, server_default="[]"),
+    Column("seen", String, nullable=False),
+)
+"""The folders and files that were indexed by name, each with its own patterns of what to leave out, as a JSON list, and
+when it was last indexed: UTC time, ISO 8601."""
 
 features = Table(
     "features",
@@ -74,5 +103,6 @@ turns = Table(
     Column("parent", ForeignKey("turns.id"), nullable=True),
     Column("created", String, nullable=False),
     Column("body", Text, nullable=False),
+    Column("conversation", String, nullable=True, index=True),
 )
-"""``serial`` orders turns of the same second."""
+"""``serial`` orders turns of the same second. ``conversation`` is the thread or session that took the turn, if any."""

@@ -107,9 +107,29 @@ def test_a_catalog_of_another_version_is_left_alone(tmp_path, version):
     with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [version])
     for _ in range(2):
-        with pytest.raises(CatalogError, match=f"has the schema {version}, and this ipcir-tools has 2") as error:
+        with pytest.raises(CatalogError, match=f"has the schema {version}, and this ipcir-tools has 3") as error:
             Catalog.open(tmp_path)
         assert is_one_line_with_the_way_out(error)
+
+
+def test_a_catalog_of_the_version_before_is_extended_and_keeps_what_it_has(tmp_path):
+    added = {"pictures": ("taken", "camera", "latitude", "longitude", "damaged"), "turns": ("conversation",)}
+    with Catalog.open(tmp_path) as catalog:
+        catalog.remember([record("ab" * 8)])
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
+        for index in ("ix_pictures_taken", "ix_turns_conversation"):
+            connection.execute(f"DROP INDEX {index}")
+        for table, column in ((table, column) for table, columns in added.items() for column in columns):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("DROP TABLE folders")
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    for _ in range(2):
+        with Catalog.open(tmp_path) as catalog:
+            found = catalog.records(["ab" * 8])["ab" * 8]
+            assert (found, found.taken, found.damaged) == (record("ab" * 8), None, False)
+            catalog.remember([found.model_copy(update={"taken": "2024-05-01T10:00:00"})])
+            assert catalog.records([found.id])[found.id].taken == "2024-05-01T10:00:00"
+            catalog.remember([found])
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysterydb://host/x"])
