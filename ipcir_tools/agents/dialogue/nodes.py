@@ -171,7 +171,7 @@ class DialogueNodes:
         composing = time.perf_counter() - began
         _report("search", composer=query.composer, k=query.k)
         result = self._engine.answer(query, path, composed=composed, config=config)
-        self._engine.catalog.put_turn(result.turn)
+        self._engine.store(result.turn, config)
         tally, clarification = Counter[str](), state.get("clarification")
         if clarification is None:
             clarification = self._clarifier.check_turn(result.turn, state, config, tally)
