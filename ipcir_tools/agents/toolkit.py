@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, BaseToolkit, ToolException
 from langgraph.config import get_stream_writer
 from pydantic import Field, ValidationError
 
 from ipcir_tools.agents.tools import TOOLS, Answer, CallContext, Tool, ToolCallError, validation_message
 from ipcir_tools.batches import Progress, no_progress
+from ipcir_tools.engine.conversation import thread_of
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -59,6 +61,7 @@ def langchain_tool(tool: Tool[Any], engine: Engine) -> EngineTool:
         name=tool.name,
         description=tool.description,
         args_schema=tool.arguments,
+        definition=tool,
         engine=engine,
         response_format="content_and_artifact",
         handle_tool_error=True,
@@ -73,18 +76,21 @@ class EngineTool(BaseTool):
     engine, which is opened again from its settings.
     """
 
+    definition: Any = Field(repr=False)
     engine: Any = Field(repr=False)
 
     @property
     def tool_call_schema(self) -> dict[str, Any]:
         """The schema that a model reads: short, and fit for ``bind_tools(tools, strict=True)``."""
-        return TOOLS[self.name].schema | {"description": self.description}
+        tool: Tool[Any] = self.definition
+        return tool.schema | {"description": self.description}
 
     def _run(self, *whole: str, **values: Any) -> tuple[Content, dict[str, Any]]:
         """The content and the artifact. ``whole``: a program's text in place of named arguments."""
-        tool = TOOLS[self.name]
+        tool: Tool[Any] = self.definition
         try:
-            answer = tool.call(self.engine, tool.read(whole[0] if whole else values), CallContext(_stream_progress()))
+            own = self.engine.in_conversation(thread_of(ensure_config()))
+            answer = tool.call(own, tool.read(whole[0] if whole else values), CallContext(_stream_progress()))
         except ToolCallError as error:
             raise ToolException(str(error)) from error
         return _content(answer), answer.artifact

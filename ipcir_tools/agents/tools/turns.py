@@ -124,7 +124,7 @@ def _list_turns(engine: Engine, arguments: ListTurnsArguments, context: CallCont
             : arguments.limit
         ]
     else:
-        turns = engine.catalog.turns(arguments.limit)
+        turns = engine.turns(arguments.limit)
     brief = ListTurnsBrief(turns=[_turn_line(turn) for turn in turns])
     text = _turns_text(brief.turns) if turns else _NO_TURN_BELOW if arguments.under else _NO_TURN
     return Answer(text, brief, brief.model_dump(mode="json"))
@@ -176,7 +176,7 @@ SHOW_TURN = Tool(
 LIST_TURNS = Tool(
     name="list_turns",
     title="List turns",
-    description="List the last turns, newest first: request and first hit of each. Use it to go back to one.",
+    description="List this conversation's last turns, newest first, with their first hits. Use it to go back to one.",
     arguments=ListTurnsArguments,
     brief=ListTurnsBrief,
     run=_list_turns,
