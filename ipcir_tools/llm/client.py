@@ -181,9 +181,10 @@ class ChatClient:
 
     @contextmanager
     def _turn(self, budget: Budget) -> Iterator[Slot]:
-        """A slot at the server. Raises ``NoReplyError`` where the circuit breaker opened while waiting for it."""
+        """A slot at the server. Raises ``NoReplyError`` where the circuit breaker opened before the first call."""
         with self._slots.slot(budget) as slot:
-            self._breaker.check()
+            if not budget.calls:
+                self._breaker.check()
             yield slot
 
     def _log_wait(self, error: BaseException, budget: Budget) -> None:

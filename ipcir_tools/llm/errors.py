@@ -33,7 +33,7 @@ TRANSIENT_STATUS = {408, 409, 425, 429}
 UNAUTHORIZED_STATUS = {401, 403}
 BUSY_STATUS = {429, 503, 529}
 """The server has no room, or still loads its model: it may be waited for."""
-_PROXY_STATUS = {407, 502, 503, 504}
+PROXY_STATUS = {407, 502, 503, 504}
 """What a proxy may answer in the server's place."""
 REJECTED_STATUS = {400, 422}
 """The server does not take a request of this form."""
@@ -78,7 +78,7 @@ def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address
         return f"the language model's server did not accept the API key, check {names} ({line})"
     if isinstance(error, _NO_COMPLETION):
         return "the language model's server sent something that is no chat completion"
-    through = proxy if status_code(error) in _PROXY_STATUS else ""
+    through = proxy if status_code(error) in PROXY_STATUS else ""
     if is_busy(error):
         return f"the language model's server had no time{through}, and was waited for in vain ({line})"
     return f"the language model's server reported an error{through} ({line})"

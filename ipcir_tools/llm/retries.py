@@ -47,5 +47,5 @@ def _error(state: RetryCallState) -> BaseException:
 
 def _pause(state: RetryCallState) -> float:
     requested = retry_after(_error(state))
-    pause = min(FIRST_PAUSE * 2 ** min(state.attempt_number - 1, 16), LONGEST_PAUSE) * random.uniform(0.5, 1.5)
+    pause: float = min(FIRST_PAUSE * 2 ** min(state.attempt_number - 1, 16), LONGEST_PAUSE) * random.uniform(0.5, 1.5)
     return max(requested, pause)

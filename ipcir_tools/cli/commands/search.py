@@ -9,6 +9,7 @@ import typer
 
 from ipcir_tools.cli.options import (
     AsJson,
+    ManyRequestsOptions,
     ModelOptions,
     SearchFlags,
     Sheet,
@@ -27,7 +28,7 @@ from ipcir_tools.errors import InvalidRequestError
 @with_options
 def index(
     folders: Annotated[list[Path], typer.Argument(help="Folders and picture files.", metavar="FOLDER...")],
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     captions: Annotated[
         bool | None, typer.Option("--captions/--no-captions", help="Caption every picture, too (default: no).")
     ] = None,
