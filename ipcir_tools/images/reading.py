@@ -38,8 +38,8 @@ LEAST_THERE = 2 / 3
 the bytes of its pixels."""
 
 _CUT_OFF = "cut off: the file ends early"
-_ENDS = ("truncated", "end of file", "no 'meta' box")
-"""What libraries say of such a file; of the third, libheif, where its header breaks off."""
+_ENDS = ("truncated", "end of file", "no 'meta' box", "insufficient input")
+"""What libraries say of such a file; the last three are libheif's."""
 
 
 @dataclass(frozen=True)
