@@ -43,6 +43,7 @@ _DANGLING = re.compile(
 )
 _OBJECTS = word_set("it the this them that")
 """What an order speaks of: "make it blue", "remove the belt"."""
+_POLITE = word_set("instead please")
 _ARTICLES = word_set("a an the")
 _WHOLE_PICTURE = 4
 """Content words of a request that may describe a whole picture, where the grammar keeps some of the reference."""
@@ -137,8 +138,12 @@ def _is_request(text: str, asked: RequestWords) -> bool:
     if words[0] in COMMANDS and (words == request or not _OBJECTS.isdisjoint(words[1:2])):
         return True
     own, wanted = stems(content(text)), stems(content(asked.modification))
-    if not own <= wanted or not stems(content(asked.by_rules.description)) - wanted:
-        return False  # in the second case the grammar sees a whole picture in the request, too
+    if not own <= wanted:
+        return False
+    if not _POLITE.isdisjoint(words):
+        return True
+    if not asked.by_rules.keep or not stems(content(asked.by_rules.description)) - wanted:
+        return False  # for the grammar, too, the request describes a whole picture
     if len(content(text)) >= _WHOLE_PICTURE and request[0] not in COMMANDS and "it" not in request:
         return False
     repeated = holds(_without_articles(asked.modification), _without_articles(text)) and request[0] not in _ARTICLES

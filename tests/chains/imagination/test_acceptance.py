@@ -76,6 +76,8 @@ GOOD = [
     ("a light switched off", "turn it on", "a light turned on"),
     ("a dress", "longer", "a floor-length dress"),
     ("two dogs", "only one", "a dog"),
+    ("a plate of pasta", "a salad instead", "a salad"),
+    ("a plate of pasta", "a salad instead", "a plate of salad"),
     ("a red dress with a red belt", "make the dress blue", "a dress in blue"),
     ("a red dress on a hanger", "a blue dress", "a blue dress"),
 ]
@@ -110,6 +112,7 @@ BAD = [
     ("a red dress", "with long sleeves", "with long sleeves", "the request again"),
     ("a red dress", "longer sleeves", "longer sleeves", "the request again"),
     ("a red dress", "blue", "blue", "the request again"),
+    ("a plate of pasta", "a salad instead", "a salad instead", "the request again"),
     ("a dress with short sleeves", "longer sleeves", "longer sleeves", "the request again"),
     ("a red dress with a belt", "make the dress blue", "the dress blue", "the request again"),
     ("a dress", "a collar and long sleeves", "a collar and long sleeves", "the request again"),
