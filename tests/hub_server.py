@@ -38,7 +38,7 @@ class Manners:
     silent: bool = False
     """Never answers anything."""
     silent_after: int | None = None
-    """Sends nothing more after so many bytes of a large file, and holds the line."""
+    """Sends nothing behind this byte of a large file, and holds the line."""
     status: int | None = None
     """Answers everything with this status ..."""
     failures: int = 10**6
@@ -193,29 +193,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, file: Path, begin: int) -> None:
         """The bytes from ``begin`` on, as the manners have it."""
         manners, sent = self.hub.manners, 0
+        limit = manners.drop_after if manners.drops > 0 else None
+        if manners.silent_after is not None:
+            limit = manners.silent_after - begin
         step = max(1, manners.pace // 20) if manners.pace else 1 << 20
-        drop = manners.drop_after if manners.drops > 0 else None
         with file.open("rb") as content:
             content.seek(begin)
-            while block := content.read(min(step, *(each for each in (drop, manners.silent_after) if each), 1 << 20)):
-                if manners.corrupt:
-                    block = bytes([block[0] ^ 1]) + block[1:]
-                try:
-                    self.wfile.write(block)
-                except OSError:
-                    break
+            while limit is None or sent < limit:
+                block = content.read(step if limit is None else min(step, limit - sent))
+                if not block:
+                    return
                 sent += len(block)
+                try:
+                    self.wfile.write(bytes([block[0] ^ 1]) + block[1:] if manners.corrupt else block)
+                except OSError:
+                    return
                 self.request_noted.sent = sent
-                if drop is not None and sent >= drop:
-                    manners.drops -= 1
-                    self.close_connection = True
-                    break
-                if manners.silent_after is not None and sent >= manners.silent_after:
-                    self.hub.ended.wait(30)
-                    self.close_connection = True
-                    break
                 if manners.pace:
                     time.sleep(1 / 20)
+        self.close_connection = True
+        if manners.silent_after is None:
+            manners.drops -= 1
+        else:
+            self.hub.ended.wait(30)
 
     def _plain(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
