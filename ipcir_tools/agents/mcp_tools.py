@@ -35,8 +35,15 @@ class _RawArguments(ArgModelBase):
         return {"values": dict(self.model_extra or {})}
 
 
-def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float) -> tools.Tool:
-    """A tool over an engine as an MCP tool. It runs in a worker thread and reports progress in that interval."""
+SESSION_HEADER = "mcp-session-id"
+"""The header of streamable HTTP that names a client's session."""
+
+
+def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float, session: str) -> tools.Tool:
+    """A tool over an engine as an MCP tool. It runs in a worker thread and reports progress in that interval.
+
+    Turns belong to the client's session; over stdio, which has one client, ``session`` is its name.
+    """
 
     async def call(values: dict[str, Any], ctx: Context[Any, Any]) -> CallToolResult:
         try:
@@ -45,7 +52,8 @@ def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float) -> tools
             return _error_result(validation_message(error))
         async with _progress(ctx, tool.title, progress_interval):
             try:
-                answer = await anyio.to_thread.run_sync(tool.call, engine, arguments)
+                own = engine.in_conversation(_session(ctx, session))
+                answer = await anyio.to_thread.run_sync(tool.call, own, arguments)
             except ToolCallError as error:
                 return _error_result(str(error))
         return _result(tool, answer)
@@ -68,6 +76,10 @@ def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float) -> tools
             open_world_hint=engine.settings.allow_urls,
         ),
     )
+
+
+def _session(ctx: Context[Any, Any], otherwise: str) -> str | None:
+    return otherwise if ctx.headers is None else ctx.headers.get(SESSION_HEADER)
 
 
 def _validate(model: type[Arguments], values: dict[str, Any]) -> Arguments:

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import Field, ValidationError
 
 from ipcir_tools.agents.tools import TOOLS, Answer, Tool, ToolCallError, validation_message
+from ipcir_tools.engine.conversation import thread_of
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -59,7 +61,8 @@ def langchain_tool(tool: Tool[Any], engine: Engine) -> StructuredTool:
 
     def call(**values: Any) -> tuple[Content, dict[str, Any]]:
         try:
-            answer = tool.call(engine, tool.arguments.model_validate(values))
+            own = engine.in_conversation(thread_of(ensure_config()))
+            answer = tool.call(own, tool.arguments.model_validate(values))
         except ToolCallError as error:
             raise ToolException(str(error)) from error
         return _content(answer), answer.artifact

@@ -18,6 +18,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from ipcir_tools.agents.dialogue.clarify import Clarification
+from ipcir_tools.chains.imagination.chain import LLM_FIELD
+from ipcir_tools.chains.imagination.resources import RULES
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import model_name
@@ -117,11 +119,11 @@ def build_question_chain(
 
 
 def question_chain_of(engine: Engine) -> Runnable[UnclearRequest, Question]:
-    """The question chain of a dialogue over ``engine``, with its language model; made for the first question."""
+    """The question chain of a dialogue over ``engine``, with its language model, or the one that a run chooses."""
 
     @cache
-    def chain() -> Runnable[UnclearRequest, Question]:
-        settings = engine.settings
+    def chain(name: str | None) -> Runnable[UnclearRequest, Question]:
+        settings = engine.settings.model_copy(update={"llm": None if name == RULES else name})
         try:
             llm = load_llm(settings)
         except ModelUnavailableError as error:  # the imagination reports it; a question needs no model
@@ -130,7 +132,11 @@ def question_chain_of(engine: Engine) -> Runnable[UnclearRequest, Question]:
         timeout = min(TIMEOUT, settings.llm_timeout)
         return build_question_chain(llm, prompts=settings.prompts, replies=engine.catalog, timeout=timeout)
 
-    return RunnableLambda(lambda request, config: chain().invoke(request, config), name="ask.question")
+    def invoke(request: UnclearRequest, config: RunnableConfig) -> Question:
+        name = config.get("configurable", {}).get(LLM_FIELD) or engine.settings.llm
+        return chain(name).invoke(request, config)
+
+    return RunnableLambda(invoke, name="ask.question")
 
 
 def describe_turn(turn: Turn) -> list[str]:

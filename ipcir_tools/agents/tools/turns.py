@@ -123,7 +123,7 @@ def _list_turns(engine: Engine, arguments: ListTurnsArguments) -> Answer:
             : arguments.limit
         ]
     else:
-        turns = engine.catalog.turns(arguments.limit)
+        turns = engine.turns(arguments.limit)
     brief = ListTurnsBrief(turns=[_turn_line(turn) for turn in turns])
     text = _turns_text(brief.turns) if turns else _NO_TURN_BELOW if arguments.under else _NO_TURN
     return Answer(text, brief, brief.model_dump(mode="json"))
@@ -176,8 +176,8 @@ LIST_TURNS = Tool(
     name="list_turns",
     title="List turns",
     description=(
-        "List the last turns of all searches, newest first: the request of each and its first hit. Use it to find a "
-        "turn to go back to."
+        "List the last turns of this conversation, newest first: the request of each and its first hit. Use it to "
+        "find a turn to go back to."
     ),
     arguments=ListTurnsArguments,
     brief=ListTurnsBrief,
