@@ -107,9 +107,9 @@ class _Downloader:
         missing = [(listing, file) for listing, file in files if not hub_cache.is_here(listing.repo, file)]
         self._fetch_all(missing or list(_damaged(files)))
         for listing, file in files:
-            hub_cache.show(listing.repo, listing.commit, file)
+            hub_cache.show(listing, file)
         for repo in needed:
-            hub_cache.set_main(repo, self.listings[repo].commit)
+            hub_cache.complete(self.listings[repo])
 
     def _listing(self, repo: str) -> Listing:
         if repo not in self.listings:
@@ -166,7 +166,7 @@ class _Downloader:
                     f"{file.digest[:12]}…) and was deleted: try again, or another mirror (HF_ENDPOINT)."
                 )
             part.replace(hub_cache.blob(repo, file))
-        hub_cache.show(repo, listing.commit, file)
+        hub_cache.show(listing, file)
 
     def _receive(self, listing: Listing, file: HubFile, part: Path, report: Callable[[int], None]) -> None:
         """All bytes into ``part``, after those that it has, in as many requests as it takes."""

@@ -4,6 +4,7 @@
 
     models--ORG--NAME/blobs/DIGEST           the bytes of a file; DIGEST.incomplete while they arrive
     models--ORG--NAME/snapshots/COMMIT/FILE  a link to them
+    models--ORG--NAME/.no_exist/COMMIT/FILE  a file that the repository does not have
     models--ORG--NAME/refs/main              the commit, written when everything is there
 """
 
@@ -16,7 +17,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ipcir_tools.models.hub_client import HubFile
+from ipcir_tools.models.hub_client import HubFile, Listing
+
+_OPTIONAL = (
+    *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("chat_template.jinja", "chat_template.json", "adapter_config.json", "video_preprocessor_config.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
+)
+"""Files that loaders look for and go without; unless it is noted that there is none, they would ask the hub."""
 
 
 def cache_folder() -> Path:
@@ -83,20 +92,26 @@ def matches(path: Path, digest: str) -> bool:
         return git.hexdigest() == digest
 
 
-def show(repo: str, commit: str, file: HubFile) -> None:
-    """Link a file, whose bytes are here, into the snapshot of ``commit``."""
-    shown = repo_folder(repo) / "snapshots" / commit / PurePosixPath(file.name)
+def show(listing: Listing, file: HubFile) -> None:
+    """Link a file, whose bytes are here, into the snapshot of its commit."""
+    shown = repo_folder(listing.repo) / "snapshots" / listing.commit / PurePosixPath(file.name)
     shown.parent.mkdir(parents=True, exist_ok=True)
     if not shown.exists():
-        _place(blob(repo, file), shown)
+        _place(blob(listing.repo, file), shown)
 
 
-def set_main(repo: str, commit: str) -> None:
-    """Make ``commit``, all of whose files are here, the one that loaders read."""
-    main = repo_folder(repo) / "refs" / "main"
+def complete(listing: Listing) -> None:
+    """Make a commit, all of whose needed files are here, the one that loaders read."""
+    folder = repo_folder(listing.repo)
+    none = folder / ".no_exist" / listing.commit
+    none.mkdir(parents=True, exist_ok=True)
+    for name in _OPTIONAL:
+        if name not in listing.files:
+            (none / name).touch()
+    main = folder / "refs" / "main"
     main.parent.mkdir(parents=True, exist_ok=True)
     written = main.with_name(f"main.{os.getpid()}.tmp")
-    written.write_text(commit, encoding="utf-8")
+    written.write_text(listing.commit, encoding="utf-8")
     written.replace(main)
 
 
