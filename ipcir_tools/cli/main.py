@@ -40,9 +40,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name must not end the output
-    report_downloads()
     try:
-        app()
+        with report_downloads():
+            app()
     except IPCIRError as error:
         _fail(str(error), 2)
     except Exception as error:  # broad, because a user never sees a traceback

@@ -48,14 +48,19 @@ def log_report(download: Download) -> Iterator[Callable[[int], None]]:
 _REPORTS: list[Report] = [log_report]
 
 
-def report_with(report: Report) -> None:
-    """Tell of the downloads of this process by ``report``."""
-    _REPORTS[0] = report
+@contextmanager
+def report_with(report: Report) -> Iterator[None]:
+    """Tell of this process's downloads by ``report`` while the block runs."""
+    _REPORTS.append(report)
+    try:
+        yield
+    finally:
+        _REPORTS.remove(report)
 
 
 def reporting(download: Download) -> AbstractContextManager[Callable[[int], None]]:
     """Tell of one download."""
-    return _REPORTS[0](download)
+    return _REPORTS[-1](download)
 
 
 def short_path(path: Path) -> str:

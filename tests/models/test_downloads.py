@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_server import COMMIT, HubServer, Manners, serving
+from hub_server import COMMIT, HubServer, Manners, digest, serving
 
 from ipcir_tools.models import downloads, hub_cache, hub_client
 from ipcir_tools.models.download_report import Download, report_with
@@ -85,11 +87,7 @@ def test_the_files_a_loader_reads_arrive_once_in_the_cache_of_the_hubs_own_clien
     assert local_copy(needed).size == SIZE + len('{"model_type": "blip"}')
 
 
-def test_what_arrives_is_told_before_the_first_byte_and_then_as_it_comes(hub, tmp_path, monkeypatch):
-    from contextlib import contextmanager
-
-    from ipcir_tools.models import download_report
-
+def test_what_arrives_is_told_before_the_first_byte_and_then_as_it_comes(hub, tmp_path):
     told: list[Any] = []
 
     @contextmanager
@@ -97,10 +95,8 @@ def test_what_arrives_is_told_before_the_first_byte_and_then_as_it_comes(hub, tm
         told.extend([download, hub.sent])
         yield told.append
 
-    monkeypatch.setattr(download_report, "_REPORTS", [])
-    download_report._REPORTS.append(download_report.log_report)
-    report_with(report)
-    get()
+    with report_with(report):
+        get()
     first, sent_before, *steps = told
     assert (first.name, first.host, first.here, sent_before) == ("transformers:org/model", hub.url, 0, 0)
     assert first.size == steps[-1] == SIZE + len('{"model_type": "blip"}')
@@ -141,7 +137,7 @@ def test_a_hub_without_ranges_sends_everything_again(hub, tmp_path):
 
 def test_left_bytes_of_another_file_are_thrown_away(hub, tmp_path):
     weights = hub.repos[REPO] / "model.safetensors"
-    file = hub_client.HubFile("model.safetensors", SIZE, __import__("hub_server").digest(weights))
+    file = hub_client.HubFile("model.safetensors", SIZE, digest(weights))
     left = hub_cache.incomplete(REPO, file)
     left.parent.mkdir(parents=True)
     left.write_bytes(b"x" * 1000)
@@ -164,8 +160,6 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(hub):
 # ---- a cache that is not whole -----------------------------------------------------------------------
 @pytest.mark.parametrize("gone", ["snapshots", "refs", "blobs"])
 def test_an_incomplete_cache_is_completed(hub, tmp_path, gone):
-    import shutil
-
     get()
     shutil.rmtree(tmp_path / "cache" / "models--org--model" / gone)
     assert local_copy(needed) is None

@@ -77,8 +77,8 @@ def _get(options: GalleryOptions, names: Sequence[str], as_json: bool) -> None:
     from ipcir_tools.models.local_models import fetch_model
 
     settings = options.settings()
-    report_downloads(bars=not as_json)
-    fetched = [fetch_model(name, settings) for name in dict.fromkeys(names or _gallery_models(settings))]
+    with report_downloads(bars=not as_json):
+        fetched = [fetch_model(name, settings) for name in dict.fromkeys(names or _gallery_models(settings))]
     print_result(as_json, lambda: {"models": [_local_json(each) for each in fetched]}, lambda: show_local(fetched))
 
 

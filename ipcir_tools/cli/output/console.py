@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -91,8 +91,8 @@ def _bars(shown: bool) -> Iterator[Bars]:
             _RUNNING.remove(bars)
 
 
-def report_downloads(bars: bool = True) -> None:
-    """Tell of downloads in one line on standard error, and with a bar where that is a terminal."""
+def report_downloads(bars: bool = True) -> AbstractContextManager[None]:
+    """While the block runs: one line on standard error for each download, and a bar where that is a terminal."""
 
     @contextmanager
     def report(download: Download) -> Iterator[Callable[[int], None]]:
@@ -102,7 +102,7 @@ def report_downloads(bars: bool = True) -> None:
             yield lambda here: shown.update(task, completed=here)
             shown.remove_task(task)
 
-    report_with(report)
+    return report_with(report)
 
 
 def show_error(text: str) -> None:
