@@ -252,8 +252,6 @@ class Engine:
     ) -> tuple[Hit, ...]:
         """Search with the weighted sum of features, by handle; weights may be negative. No turn is stored."""
         self._require_gallery()
-        if where:
-            self.gallery.check_filter(where)
         return self._ranker.fused_hits(weights, k, where)
 
     def _require_gallery(self) -> None:

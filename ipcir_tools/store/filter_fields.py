@@ -214,8 +214,8 @@ def _number(field: str, name: str, value: Any, known: Known) -> Condition:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) >= 2**63:
         raise ValueError("no number")
     column = pictures.c.width * pictures.c.height / 1e6 if field == "megapixels" else pictures.c[field]
-    condition: Condition = _COMPARE.get(name, operator.eq)(column, value)
-    return condition
+    compared: Callable[[Any, Any], Condition] = _COMPARE.get(name, operator.eq)
+    return compared(column, value)
 
 
 def _date(field: str, name: str, value: Any, known: Known) -> Condition:
