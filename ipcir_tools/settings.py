@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     85, 82% at 75 and 63% at 60, all that were resized to 75% and 99% of those to 50%, 92% of those cut by one pixel in
     224; of the wardrobe's second pictures of one garment in one scene it takes 9%, of its targets none (240)."""
 
+    default_excludes: bool = True
+    """Whether thumbnails, previews and bins that other programs keep beside pictures (``@eaDir``, ``#recycle``,
+    ``*.lrdata`` ...: :data:`ipcir_tools.images.excluding.DEFAULT_EXCLUDES`) are left out when folders are indexed."""
+
     allow_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the
     environment they are separated as in PATH."""

@@ -7,7 +7,7 @@ threads and processes at a time; each is one transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filters import condition
+from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
@@ -37,10 +38,13 @@ class FileStamp:
     image_id: str
     size: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    """When its content or its name was last changed, whatever time its content carries; None where that is not
+    known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredReplies, StoredTurns):
-    """The catalog in one database: pictures, files, features and captions, with the stored replies and turns."""
+class Catalog(StoredFolders, StoredReplies, StoredTurns):
+    """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes
 
@@ -93,13 +97,14 @@ class Catalog(StoredReplies, StoredTurns):
     ) -> None:
         """Add pictures to the gallery with their files and features ``[d]``: all of it, or nothing.
 
-        A feature that is stored already stays and may be left out. Raises SpaceMismatchError where the gallery has
-        another space, ValueError for a bad vector or a picture without a feature.
+        A record takes the place of an earlier one; a feature that is stored already stays and may be left out.
+        Raises SpaceMismatchError where the gallery has another space, ValueError for a bad vector or a picture without
+        a feature.
         """
         blobs = _feature_rows(vectors, space)
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
-            put(connection, pictures, [_row(record) for record in records])
+            put(connection, pictures, [_row(record) for record in records], replace=True)
             put(connection, features, blobs)
             touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
@@ -107,8 +112,9 @@ class Catalog(StoredReplies, StoredTurns):
 
     def stamps(self) -> dict[str, FileStamp]:
         """Every file of the gallery, by path."""
+        columns = [files.c[each.name] for each in fields(FileStamp)]
         with self._read() as connection:
-            rows = connection.execute(select(files.c.path, files.c.image_id, files.c.size, files.c.mtime_ns)).all()
+            rows = connection.execute(select(*columns)).all()
         return {row.path: FileStamp(*row) for row in rows}
 
     def forget(self, paths: Iterable[str]) -> list[str]:
