@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from ipcir_tools.agents.tools import TOOLS
 from ipcir_tools.errors import InvalidRequestError
@@ -42,12 +43,13 @@ def build_server(engine: Engine, *, progress_interval: float = PROGRESS_INTERVAL
     Calls run in worker threads, so that many are answered at once. While one runs, the client gets a progress report
     every ``progress_interval`` seconds.
     """
+    session = uuid4().hex
     server: MCPServer[Any] = MCPServer(
         "ipcir",
         title="Composed image search",
         instructions=_INSTRUCTIONS,
         version=version("ipcir-tools"),
-        tools=[mcp_tool(tool, engine, progress_interval) for tool in TOOLS.values()],
+        tools=[mcp_tool(tool, engine, progress_interval, session) for tool in TOOLS.values()],
         log_level="WARNING",
         subscriptions=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from ipcir_tools.batches import Progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
+from ipcir_tools.engine.conversation import conversation_id, thread_of
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
 from ipcir_tools.engine.reference_list import References
@@ -63,11 +65,14 @@ class Engine:
         self.background = Background(components.catalog, components.features)
         self._ranker = HitRanker(components, gallery)
         self._turns = TurnMaker(components, self._ranker, self.background)
+        self._conversation: str | None = None
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
         """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything."""
         settings = settings or Settings()
+        if not isinstance(settings, Settings):
+            raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)
         return cls(Components(settings, catalog), Gallery.open(catalog, home / "index", progress))
@@ -86,6 +91,24 @@ class Engine:
     def cache(self) -> CatalogCache:
         """LangChain's cache over this catalog: for ``set_llm_cache``, or for one model's ``cache=``."""
         return self.components.cache
+
+    def in_conversation(self, name: object) -> Self:
+        """This engine, whose turns belong to the conversation of that name: a thread, a session; None: to none.
+
+        Its models and its catalog are the same, and closing one closes both. Conversations order turns, they hide
+        none: any turn can be named by its id.
+        """
+        view = copy.copy(self)
+        view._conversation = conversation_id(name)
+        return view
+
+    def turns(self, limit: int = 20) -> list[Turn]:
+        """The last turns, newest first: of the engine's conversation where it has one, else of all."""
+        return self.catalog.turns(limit, self._conversation)
+
+    def store(self, turn: Turn, config: RunnableConfig | None = None) -> None:
+        """Store a turn as one of the engine's conversation, or else of the thread of ``config``."""
+        self.catalog.put_turn(turn, self._conversation or thread_of(config))
 
     def close(self) -> None:
         """Let go of the files."""
@@ -218,7 +241,7 @@ class Engine:
         path = self.catalog.path(turn) if turn is not None else ()
         query, pixels = self.prepare(path, request)
         result = self.answer(query, path, pixels=pixels, config=config, began=began)
-        self.catalog.put_turn(result.turn)
+        self.store(result.turn, config)
         return result
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:

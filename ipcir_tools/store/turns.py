@@ -13,10 +13,14 @@ from ipcir_tools.types import Turn
 class StoredTurns(Database):
     """The turns in a catalog; immutable, each naming its parent."""
 
-    def put_turn(self, turn: Turn) -> None:
-        """Store a turn. Raises CatalogError if another one has its id, NotFoundError if its parent is missing."""
+    def put_turn(self, turn: Turn, conversation: str | None = None) -> None:
+        """Store a turn, as one of a ``conversation`` where there is one.
+
+        Raises CatalogError if another one has its id, NotFoundError if its parent is missing.
+        """
         body = turn.model_dump_json()
         row = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
+        row["conversation"] = conversation
         with self._write() as connection:
             if turn.parent is not None and _body(connection, turn.parent) is None:
                 raise NotFoundError(f"There is no turn {turn.parent} to continue from.")
@@ -45,9 +49,11 @@ class StoredTurns(Database):
             f"There is no turn {id!r}: name one that a search printed, by its id or its first {MIN_PREFIX}+ characters."
         )
 
-    def turns(self, limit: int = 20) -> list[Turn]:
-        """The last turns, newest first."""
+    def turns(self, limit: int = 20, conversation: str | None = None) -> list[Turn]:
+        """The last turns, newest first; of one conversation, or of all."""
         newest = select(turn_rows.c.body).order_by(turn_rows.c.created.desc(), turn_rows.c.serial.desc()).limit(limit)
+        if conversation is not None:
+            newest = newest.where(turn_rows.c.conversation == conversation)
         with self._read() as connection:
             return [Turn.model_validate_json(body) for body in connection.scalars(newest)]
 

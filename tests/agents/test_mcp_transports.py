@@ -233,3 +233,21 @@ async def test_over_http_it_has_the_hits_that_it_has_through_langchain(wardrobe,
     with started(home, "--http", "--port", "0") as server:
         seen = await through_mcp("http://{}:{}/mcp".format(*address_of(server)))
     assert stored(home, seen) == by_langchain
+
+
+async def listed(client: Client) -> list[str]:
+    return [turn["turn"] for turn in (await client.call_tool("list_turns", {})).structured_content["turns"]]
+
+
+async def test_each_session_over_http_lists_its_own_turns(wardrobe, tmp_path):
+    home = shutil.copytree(wardrobe, tmp_path / "home")
+    with started(home, "--http", "--port", "0") as server:
+        url = "http://{}:{}/mcp".format(*address_of(server))
+        one, other = (Client(url, mode="legacy", read_timeout_seconds=TIMEOUT) for _ in range(2))
+        async with one, other:
+            found = [
+                (await each.call_tool("find_images", {"text": "a coat"})).structured_content for each in (one, other)
+            ]
+            assert [await listed(one), await listed(other)] == [[found[0]["turn"]], [found[1]["turn"]]]
+            shown = await one.call_tool("show_turn", {"turn": found[1]["turn"]})
+            assert not shown.is_error, "a turn of another session can be named"

@@ -72,7 +72,7 @@ def find_turn(engine: Engine, id: str) -> Turn:
             return engine.catalog.turn(name)
     except NotFoundError:
         pass
-    last = [turn.id for turn in engine.catalog.turns(_MAX_TURNS)]
+    last = [turn.id for turn in engine.turns(_MAX_TURNS)]
     if not last:
         raise NotFoundError("There is no turn yet: begin with find_images or compose_search.")
     near = get_close_matches(name[:_MAX_ID], last, n=3) or last[:3]
