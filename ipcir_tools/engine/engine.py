@@ -24,7 +24,7 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
-from ipcir_tools.store.folders import list_folders
+from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import IndexRequest, index_folders

@@ -1,29 +1,20 @@
-"""The folders and files that a gallery was made from: their table, their names, and a list of them with counts."""
+"""The folders and files that a gallery was made from: their table, and their names."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sqlalchemy import delete, select
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.images.excluding import folder_text
-from ipcir_tools.images.files import is_gone, located, path_text, text_path
+from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.store.database import CHUNK, Database, put
 from ipcir_tools.store.schema import folders
-from ipcir_tools.types import IndexedFolder
-
-if TYPE_CHECKING:
-    from ipcir_tools.store.catalog import Catalog
-
-MOST_GROUPS = 12
-"""Groups of files at most that belong to no known folder."""
 
 
 @dataclass(frozen=True)
@@ -87,46 +78,3 @@ def innermost(path: str, known: Collection[str]) -> str | None:
             return None
         path = parent
     return path
-
-
-# --- the list
-
-
-def list_folders(catalog: Catalog) -> tuple[IndexedFolder, ...]:
-    """What the gallery was made from, in the order of the paths."""
-    rows = catalog.folders()
-    files: dict[str, list[str]] = defaultdict(list)  # ids of the pictures in the files of each
-    strays: dict[str, list[str]] = defaultdict(list)  # the same of folders that belong to none
-    for text, stamp in catalog.stamps().items():
-        home = innermost(text, rows)
-        (strays[str(PurePath(text).parent)] if home is None else files[home]).append(stamp.image_id)
-    listed = [_listed(row.path, files[row.path], row) for row in rows.values()]
-    listed += [_listed(path, ids) for path, ids in _grouped(strays).items()]
-    return tuple(sorted(listed, key=lambda each: each.path))
-
-
-def _listed(path: str, ids: Collection[str], row: FolderRow | None = None) -> IndexedFolder:
-    return IndexedFolder(
-        path=path,
-        exclude=row.exclude if row else (),
-        pictures=len(set(ids)),
-        files=len(ids),
-        seen=row.seen if row else None,
-        gone=is_gone(text_path(path)),
-    )
-
-
-def _grouped(strays: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Folders put together with those around them, until there are few: the deepest first, never up to the root."""
-    groups = {path: list(ids) for path, ids in strays.items()}
-    for path in sorted(groups, key=len, reverse=True):
-        outer = innermost(os.path.dirname(path), groups)  # noqa: PTH120 - as above
-        if outer is not None and outer != path:
-            groups[outer] += groups.pop(path)
-    while len(groups) > MOST_GROUPS:
-        path = max(groups, key=lambda each: (len(PurePath(each).parts), each))
-        parent = str(PurePath(path).parent)
-        if len(PurePath(parent).parts) < 3:  # the root and its folders say nothing about where a picture is from
-            break
-        groups[parent] = groups.pop(path) + groups.get(parent, [])
-    return groups
