@@ -70,7 +70,8 @@ def read_files(
         try:
             data = read_file(file, settings)
             id_ = image_id(data)
-            loaded = None if id_ in known else decode(data, text, settings)
+            modified = status.mtime_ns / 1e9 if status else None
+            loaded = None if id_ in known else decode(data, text, settings, modified=modified)
         except (BadImageError, NotFoundError) as error:
             return Skip(source=text, reason=str(error))
         return ReadFile(FileStamp(text, id_, *(status or GONE)), loaded)

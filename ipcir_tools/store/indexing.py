@@ -99,6 +99,7 @@ class _Run:
         self._holders: dict[str, list[str]] = defaultdict(list)  # id -> its files before this run
         for stamp in self._before.values():
             self._holders[stamp.image_id].append(stamp.path)
+        self._undated = catalog.undated_ids()
         self._status: dict[str, FileStatus | None] = {}  # of the files by their text, the catalog's name for them
         self._counts: Counter[str] = Counter()
         self._new: set[str] = set()
@@ -122,24 +123,22 @@ class _Run:
         self._skipped += [Skip(source=text, reason=reason) for text, reason in scan.problems.items()]
         self._progress("scanning", len(scan.files), len(scan.files))
 
-    def _changed(self) -> list[str]:
-        changed = []
-        for text, status in self._status.items():
-            stamp = self._before.get(text)
-            if stamp is None or status is None or status.differs(stamp):
-                changed.append(text)
-        return changed
+    def _is_changed(self, text: str) -> bool:
+        """Whether a file is to be read: new, changed, or without the facts that this version records."""
+        stamp, status = self._before.get(text), self._status[text]
+        return stamp is None or status is None or status.differs(stamp) or stamp.image_id in self._undated
 
     # --- reading and encoding
 
     def add_changed(self, *, force: bool) -> None:
         """Read what changed, or with ``force`` everything; encode what is new, commit batch by batch."""
-        changed = list(self._status) if force else self._changed()
+        changed = [text for text in self._status if force or self._is_changed(text)]
         self._counts["unchanged"] = len(self._status) - len(changed)
         self._complete_stamps(set(changed))
         files = [(text, self._scan.files[text], self._status[text]) for text in changed]
         done = 0
-        with closing(read_files(files, () if force else self._holders, self._settings)) as read:
+        known = set() if force else self._holders.keys() - self._undated
+        with closing(read_files(files, known, self._settings)) as read:
             while batch := list(islice(read, self._settings.batch_size)):
                 self._skipped += [each for each in batch if isinstance(each, Skip)]
                 self._commit([each for each in batch if isinstance(each, ReadFile)])

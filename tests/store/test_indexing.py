@@ -431,10 +431,10 @@ def test_decoded_pictures_never_pile_up(bench, photos, monkeypatch):
         draw(photos / f"{seed:02}.png", seed)
     decode, opened, most = changed_files.decode, [0], [0]
 
-    def counting(*args):
+    def counting(*args, **options):
         opened[0] += 1
         most[0] = max(most[0], opened[0] - bench.encoder.images_encoded)
-        return decode(*args)
+        return decode(*args, **options)
 
     monkeypatch.setattr(changed_files, "decode", counting)
     bench.index(photos)
