@@ -97,9 +97,9 @@ class Catalog(StoredFolders, StoredReplies, StoredTurns):
     ) -> None:
         """Add pictures to the gallery with their files and features ``[d]``: all of it, or nothing.
 
-        A record takes the place of an earlier one; a feature that is stored already stays and may be left out.
-        Raises SpaceMismatchError where the gallery has another space, ValueError for a bad vector or a picture without
-        a feature.
+        A feature that is stored already stays and may be left out; a record takes the place of an earlier one. Raises
+        SpaceMismatchError where the gallery has another space, ValueError for a bad vector or a picture without a
+        feature.
         """
         blobs = _feature_rows(vectors, space)
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
@@ -127,16 +127,16 @@ class Catalog(StoredFolders, StoredReplies, StoredTurns):
                     connection.execute(delete(files).where(files.c.path.in_(some)))
             return sorted(held - members(connection, held))
 
+    def ids_without_facts(self) -> set[str]:
+        """The pictures of the gallery that were indexed before records had the time when a picture was taken."""
+        missing = select(pictures.c.id).where(pictures.c.taken.is_(None), pictures.c.id.in_(select(files.c.image_id)))
+        with self._read() as connection:
+            return set(connection.scalars(missing))
+
     def gallery_ids(self) -> list[str]:
         """Ids of the pictures in the gallery, sorted."""
         with self._read() as connection:
             return sorted(connection.scalars(select(files.c.image_id).distinct()))
-
-    def undated_ids(self) -> set[str]:
-        """Ids of the gallery's pictures without a date: those that an earlier version recorded, without their facts."""
-        members = pictures.c.id.in_(select(files.c.image_id))
-        with self._read() as connection:
-            return set(connection.scalars(select(pictures.c.id).where(pictures.c.taken.is_(None), members)))
 
     def sample_ids(self, n: int) -> list[str]:
         """The first ``n`` of :meth:`gallery_ids`: an id is a digest, so that they are a fair sample."""

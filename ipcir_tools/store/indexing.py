@@ -96,10 +96,10 @@ class _Run:
         self._encoder: Encoder | None = None
         self._encoded = 0
         self._before = catalog.stamps()
+        self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
         self._holders: dict[str, list[str]] = defaultdict(list)  # id -> its files before this run
         for stamp in self._before.values():
             self._holders[stamp.image_id].append(stamp.path)
-        self._undated = catalog.undated_ids()
         self._status: dict[str, FileStatus | None] = {}  # of the files by their text, the catalog's name for them
         self._counts: Counter[str] = Counter()
         self._new: set[str] = set()
@@ -126,7 +126,7 @@ class _Run:
     def _is_changed(self, text: str) -> bool:
         """Whether a file is to be read: new, changed, or without the facts that this version records."""
         stamp, status = self._before.get(text), self._status[text]
-        return stamp is None or status is None or status.differs(stamp) or stamp.image_id in self._undated
+        return stamp is None or status is None or status.differs(stamp) or stamp.image_id in self._factless
 
     # --- reading and encoding
 
@@ -137,7 +137,7 @@ class _Run:
         self._complete_stamps(set(changed))
         files = [(text, self._scan.files[text], self._status[text]) for text in changed]
         done = 0
-        known = set() if force else self._holders.keys() - self._undated
+        known = set() if force else self._holders.keys() - self._factless
         with closing(read_files(files, known, self._settings)) as read:
             while batch := list(islice(read, self._settings.batch_size)):
                 self._skipped += [each for each in batch if isinstance(each, Skip)]
@@ -168,6 +168,7 @@ class _Run:
                 self._skipped.append(Skip(source=each.stamp.path, reason=reason))
             else:
                 self._counts[self._verdict(each.stamp)] += 1
+                self._counts["damaged"] += each.loaded is not None and each.loaded.record.damaged
 
     def _encode_missing(self, fresh: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
         """Features of those of ``fresh`` that have none yet, and the reasons where encoding failed."""
@@ -258,6 +259,7 @@ class _Run:
             space=self._catalog.space() or "",
             seconds=seconds,
             captions=captions,
+            damaged=self._counts["damaged"],
         )
 
 

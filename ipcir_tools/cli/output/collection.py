@@ -34,6 +34,10 @@ def show_index(report: IndexReport) -> None:
     out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
     _show_missing(report)
     _show_skips(report.skipped, "skipped")
+    if report.damaged:
+        out.print(
+            f"[yellow]{report.damaged:,} damaged[/]: they lack their last bytes (IPCIR_DAMAGED=refuse skips such)"
+        )
     _show_passed_over(report)
     if report.captions is not None:
         _show_captions(report.captions)
