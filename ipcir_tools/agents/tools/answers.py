@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.agents.tools.tool import Brief
-from ipcir_tools.display.results import TextLimits, fit, judgement_text
+from ipcir_tools.display.results import TextLimits, fit, judgement_text, marks_text
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, shorten_json
 from ipcir_tools.types import Hit, Turn
@@ -31,6 +31,8 @@ class HitBrief(Brief):
     score: float
     file: str
     caption: str | None
+    marks: str | None = None
+    """That the file is gone, and how many pictures look the same, with the first of their ids."""
 
 
 class JudgedHitBrief(HitBrief):
@@ -60,6 +62,7 @@ def _brief_hit(hit: Hit, limits: TextLimits) -> HitBrief:
         score=round(hit.score, 3),
         file=shorten_json(PurePath(hit.source).name, limits.name),
         caption=shorten_json(hit.caption, limits.caption) if hit.caption else None,
+        marks=marks_text(hit, limits) or None,
     )
     return JudgedHitBrief(**brief.model_dump(), judged=judgement_text(hit.judged, limits)) if hit.judged else brief
 
