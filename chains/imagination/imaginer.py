@@ -105,7 +105,7 @@ class Imaginer:
         self, request: ImagineRequest, messages: list[BaseMessage], config: RunnableConfig, *, stream: bool
     ) -> ImaginationStream:
         """The imagination of the first model with a usable reply, or of the rules where there is none."""
-        about, start = f"{request.caption} {request.modification}", time.monotonic()
+        start = time.monotonic()
         failed: list[Cost] = []
         failures: list[NoReplyError] = []
         warnings: list[str] = []
@@ -114,7 +114,7 @@ class Imaginer:
             left = self._timeout - (time.monotonic() - start)
             budget = Budget(left / (len(self._models) - i))
             try:
-                reply = yield from self._reply(i, messages, about, config, budget, stream)
+                reply = yield from self._reply(i, messages, request, config, budget, stream)
             except NoReplyError as failure:
                 failed.append(cost_of(model.reply_key(messages), budget))
                 failures.append(failure)
@@ -135,17 +135,23 @@ class Imaginer:
         )
 
     def _reply(
-        self, place: int, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, stream: bool
+        self,
+        place: int,
+        messages: list[BaseMessage],
+        request: ImagineRequest,
+        config: RunnableConfig,
+        budget: Budget,
+        stream: bool,
     ) -> Generator[Imagination, None, PromptReply]:
         """The stored reply of the model in that place, or a new one. Raises ``NoReplyError``."""
         model = self._models[place]
         key = model.reply_key(messages)
-        if (stored := model.stored_reply(key, about)) is not None:
+        if (stored := model.stored_reply(key, request)) is not None:
             with trace_step("imagine.kept", config, origin="llm", reply=key):
                 return stored
         name = "imagine.fallback" if place else "imagine.model"
         of_model: RunnableConfig = {"run_name": name, "metadata": {"origin": "llm"}}
-        steps = model.generate(messages, about, merge_configs(config, of_model), budget, stream=stream)
+        steps = model.generate(messages, request, merge_configs(config, of_model), budget, stream=stream)
         return (yield from map_steps(self._longer_only(), steps))
 
     def _longer_only(self) -> Callable[[str], Imagination | None]:

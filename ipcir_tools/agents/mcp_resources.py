@@ -53,6 +53,6 @@ def _thumbnail(engine: Engine, id: str) -> bytes:
 def _call(name: str, engine: Engine, **arguments: Any) -> Answer:
     tool = TOOLS[name]
     try:
-        return tool.call(engine, tool.arguments(**arguments))
+        return tool.call(engine, tool.read(arguments))
     except ToolCallError as error:
         raise ResourceNotFoundError(str(error)) from error

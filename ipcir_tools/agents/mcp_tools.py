@@ -7,9 +7,8 @@ parts of mcp 2.3 that this needs; ``tests/agents/test_mcp_server.py`` fails wher
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,9 +16,9 @@ import anyio.to_thread
 from mcp.server.mcpserver import Context, tools
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
-from ipcir_tools.agents.tools import Answer, Arguments, Tool, ToolCallError, validation_message
+from ipcir_tools.agents.tools import Answer, CallContext, Tool, ToolCallError
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -47,24 +46,24 @@ def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float, session:
 
     async def call(values: dict[str, Any], ctx: Context[Any, Any]) -> CallToolResult:
         try:
-            arguments = _validate(tool.arguments, values)
-        except ValidationError as error:
-            return _error_result(validation_message(error))
-        async with _progress(ctx, tool.title, progress_interval):
+            arguments = tool.read(values)
+        except ToolCallError as error:
+            return _error_result(str(error))
+        async with _progress(ctx, tool.title, progress_interval) as context:
             try:
                 own = engine.in_conversation(_session(ctx, session))
-                answer = await anyio.to_thread.run_sync(tool.call, own, arguments)
+                answer = await anyio.to_thread.run_sync(tool.call, own, arguments, context)
             except ToolCallError as error:
                 return _error_result(str(error))
         return _result(tool, answer)
 
-    output_schema = None if tool.has_pictures else tool.brief.model_json_schema(mode="serialization")
+    output_schema = None if tool.has_pictures else tool.answer_schema
     return tools.Tool(
         fn=call,
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        parameters=tool.arguments.model_json_schema(),
+        parameters=tool.schema,
         fn_metadata=FuncMetadata(arg_model=_RawArguments, output_schema=output_schema),
         is_async=True,
         context_kwarg="ctx",
@@ -82,30 +81,17 @@ def _session(ctx: Context[Any, Any], otherwise: str) -> str | None:
     return otherwise if ctx.headers is None else ctx.headers.get(SESSION_HEADER)
 
 
-def _validate(model: type[Arguments], values: dict[str, Any]) -> Arguments:
-    """The arguments. Some clients write lists and objects as JSON in a string: those are parsed and tried again."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        invalid = {each["loc"][0] for each in error.errors() if each["loc"]}
-        with suppress(ValidationError):
-            return model.model_validate(values | {name: _parse(values[name]) for name in values if name in invalid})
-        raise
-
-
-def _parse(value: Any) -> Any:
-    with suppress(ValueError, RecursionError):
-        return json.loads(value) if isinstance(value, str) else value
-    return value
-
-
 @asynccontextmanager
-async def _progress(ctx: Context[Any, Any], message: str, interval: float) -> AsyncIterator[None]:
-    """Report the seconds since the start: at the start, at every interval and at the end, if the client wants it."""
-    began = anyio.current_time()
+async def _progress(ctx: Context[Any, Any], message: str, interval: float) -> AsyncIterator[CallContext]:
+    """Report the seconds since the start, with what the call itself says of how far it is: at the start, at every
+    interval and at the end, if the client wants it."""
+    began, said = anyio.current_time(), [message]
 
     async def report() -> None:
-        await ctx.report_progress(anyio.current_time() - began, None, message)
+        await ctx.report_progress(anyio.current_time() - began, None, said[-1])
+
+    def note(what: str, done: int, total: int) -> None:
+        said[:] = [f"{message}: {what}, {done} of {total}"]
 
     async def report_repeatedly() -> None:
         while True:
@@ -115,7 +101,7 @@ async def _progress(ctx: Context[Any, Any], message: str, interval: float) -> As
     await ctx.report_progress(0.0, None, message)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(report_repeatedly)
-        yield
+        yield CallContext(note)
         tasks.cancel_scope.cancel()
     await report()
 

@@ -15,10 +15,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import ensure_config
-from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
+from langchain_core.tools import BaseTool, BaseToolkit, ToolException
+from langgraph.config import get_stream_writer
 from pydantic import Field, ValidationError
 
-from ipcir_tools.agents.tools import TOOLS, Answer, Tool, ToolCallError, validation_message
+from ipcir_tools.agents.tools import TOOLS, Answer, CallContext, Tool, ToolCallError, validation_message
+from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.conversation import thread_of
 
 if TYPE_CHECKING:
@@ -48,34 +50,59 @@ class IPCIRToolkit(BaseToolkit):
         ]
 
 
-def compose_search_tool(engine: Engine) -> StructuredTool:
+def compose_search_tool(engine: Engine) -> EngineTool:
     """``compose_search`` alone, for agents that need no dialogue."""
     return langchain_tool(TOOLS["compose_search"], engine)
 
 
-def langchain_tool(tool: Tool[Any], engine: Engine) -> StructuredTool:
-    """A tool over an engine as a LangChain tool.
-
-    No arguments raise: a call that cannot be answered returns a message that says what to do.
-    """
-
-    def call(**values: Any) -> tuple[Content, dict[str, Any]]:
-        try:
-            own = engine.in_conversation(thread_of(ensure_config()))
-            answer = tool.call(own, tool.arguments.model_validate(values))
-        except ToolCallError as error:
-            raise ToolException(str(error)) from error
-        return _content(answer), answer.artifact
-
-    return StructuredTool.from_function(
-        call,
+def langchain_tool(tool: Tool[Any], engine: Engine) -> EngineTool:
+    """A tool over an engine as a LangChain tool."""
+    return EngineTool(
         name=tool.name,
         description=tool.description,
         args_schema=tool.arguments,
+        definition=tool,
+        engine=engine,
         response_format="content_and_artifact",
         handle_tool_error=True,
         handle_validation_error=_validation_message,
     )
+
+
+class EngineTool(BaseTool):
+    """A tool over an engine as a LangChain tool.
+
+    No arguments raise: a call that cannot be answered returns a message that says what to do. It pickles with its
+    engine, which is opened again from its settings.
+    """
+
+    definition: Any = Field(repr=False)
+    engine: Any = Field(repr=False)
+
+    @property
+    def tool_call_schema(self) -> dict[str, Any]:
+        """The schema that a model reads: short, and fit for ``bind_tools(tools, strict=True)``."""
+        tool: Tool[Any] = self.definition
+        return tool.schema | {"description": self.description}
+
+    def _run(self, *whole: str, **values: Any) -> tuple[Content, dict[str, Any]]:
+        """The content and the artifact. ``whole``: a program's text in place of named arguments."""
+        tool: Tool[Any] = self.definition
+        try:
+            own = self.engine.in_conversation(thread_of(ensure_config()))
+            answer = tool.call(own, tool.read(whole[0] if whole else values), CallContext(_stream_progress()))
+        except ToolCallError as error:
+            raise ToolException(str(error)) from error
+        return _content(answer), answer.artifact
+
+
+def _stream_progress() -> Progress:
+    """Reports to who streams the agent's run with ``stream_mode="custom"``; nothing outside of one."""
+    try:
+        write = get_stream_writer()
+    except (RuntimeError, KeyError):  # not in a graph
+        return no_progress
+    return lambda what, done, total: write({"progress": what, "done": done, "total": total})
 
 
 def _content(answer: Answer) -> Content:

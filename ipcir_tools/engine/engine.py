@@ -71,6 +71,8 @@ class Engine:
         One that cannot be written is searched exactly, and what a search stores is kept in the user's cache folder.
         """
         settings = settings or Settings()
+        if not isinstance(settings, Settings):
+            raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)
         components, index = Components(settings, catalog), (catalog.folder or home) / "index"

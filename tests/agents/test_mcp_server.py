@@ -98,7 +98,7 @@ async def test_the_tools_are_the_packages_own(engine, era):
     for tool in tools:
         defined = TOOLS[tool.name]
         assert (tool.title, tool.description) == (defined.title, defined.description)
-        assert tool.input_schema == defined.arguments.model_json_schema()
+        assert tool.input_schema == defined.schema
         assert tool.input_schema["additionalProperties"] is False
         assert (tool.output_schema is None) == defined.has_pictures
 
@@ -236,9 +236,12 @@ async def test_a_search_starts_from_several_pictures(engine):
         ({"reference": "red-0", "modification": "in blue"}, "take an id from earlier hits"),
         ({"reference": "/etc/passwd", "modification": "in blue"}, "is neither in the gallery nor in an allowed folder"),
         ({"reference": "red-0"}, "modification: Field required"),
-        ({"reference": "red-0", "modification": "in blue", "colour": "red"}, "colour: Extra inputs are not permitted"),
+        (
+            {"reference": "red-0", "modification": "in blue", "colour": "red"},
+            "no argument 'colour': there are reference, modification",
+        ),
         ({"reference": "red-0", "modification": "in blue", "k": "many"}, "k: Input should be a valid integer"),
-        ({"given": {}, "ctx": None, "self": 1}, "given: Extra inputs are not permitted"),
+        ({"given": {}, "ctx": None, "self": 1}, "no argument 'given', 'ctx', 'self': there are reference"),
     ],
 )
 async def test_a_wrong_call_is_answered_with_what_to_do(engine, era, asked, expected):

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config, get_stream_writer
 
 from ipcir_tools.agents.dialogue.clarify import Clarification, check_filter, check_hits, check_words
+from ipcir_tools.agents.dialogue.context import run_context, with_models
 from ipcir_tools.agents.dialogue.questions import Question, UnclearRequest, describe_turn, question_chain_of
 from ipcir_tools.agents.dialogue.state import DialogueState, Update
 from ipcir_tools.engine.engine import Engine
@@ -68,10 +69,13 @@ class Clarifier:
         """A clarification as the state holds it; its question is asked where the round may stop and has not yet."""
         if unclear is None:
             return None
-        ask = self._ask and not state.get("question_asked") and _has_checkpointer()
+        may_ask = run_context().get("ask", self._ask)
+        ask = may_ask and not state.get("question_asked") and _has_checkpointer()
         question = Question(unclear.question)
         if ask:
-            question = self._questions.invoke(UnclearRequest(state["modification"], unclear, found), config)
+            question = self._questions.invoke(
+                UnclearRequest(state["modification"], unclear, found), with_models(config)
+            )
             get_stream_writer()({"node": "ask", "why": unclear.why, **question.origin})
         if question.calls:
             tally["ask_calls"] += question.calls

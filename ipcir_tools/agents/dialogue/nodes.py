@@ -17,6 +17,7 @@ from langgraph.types import interrupt
 from ipcir_tools.agents.dialogue.clarifier import Clarifier
 from ipcir_tools.agents.dialogue.clarify import ANYTHING, classify_reply
 from ipcir_tools.agents.dialogue.combinations import combined_references
+from ipcir_tools.agents.dialogue.context import context_options, with_models
 from ipcir_tools.agents.dialogue.state import (
     NEW_ROUND,
     NO_INPUT,
@@ -26,11 +27,13 @@ from ipcir_tools.agents.dialogue.state import (
     imagination_json,
     imagination_of,
     last_turn,
+    open_question,
 )
 from ipcir_tools.agents.dialogue.user_input import DialogueRequest, last_input, named_reference, read_request
 from ipcir_tools.chains.composition.requests import effective_composer, imagine_request, request_of
 from ipcir_tools.chains.imagination.results import ImagineRequest
-from ipcir_tools.display.results import references_json, result_json, result_text
+from ipcir_tools.display.results import references_json, result_json
+from ipcir_tools.display.sentences import answer_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest
 from ipcir_tools.engine.reference_list import References, named_references
@@ -64,11 +67,11 @@ class DialogueNodes:
             raise EmptyGalleryError(
                 "The gallery is empty: put pictures into it with `ipcir index FOLDER`, then send the request again."
             )
+        if open_question(state):  # it was sent in the place of the answer to the question, so it is the answer
+            return {"messages": [user_input.message], **self._reply(state, user_input.text, user_input.reference)}
         request = read_request(user_input.text, state.get("turn"), last_turn(state))
-        given: Update = {name: state.get(name) for name in ("reference", "liked", "disliked")}
-        given = {} if request.new_dialogue else given
         update = {**NEW_ROUND, "messages": [user_input.message]}
-        update |= self._apply(request, given, user_input.reference)
+        update |= self._apply(request, state, user_input.reference)
         return update if update["result"] else update | self._check_request(update, config)
 
     def _apply(
@@ -81,6 +84,7 @@ class DialogueNodes:
             if len(path) <= request.back:
                 raise InvalidRequestError(f"There are only {len(path)} turns here: nothing is left to go back to.")
             return _result_update(SearchResult(turn=path[-1 - request.back]))
+        given = {} if request.new_dialogue else given
         modification, named = request.modification, request.reference or reference or given.get("reference")
         if request.combination:
             combined = combined_references(request.combination, self._path(turn)[-1] if turn else None, named)
@@ -125,7 +129,8 @@ class DialogueNodes:
         return update | {"work": add_work(state, counts, caption=time.perf_counter() - began)}
 
     def _prepare(self, state: DialogueState) -> PreparedQuery:
-        options = SearchOptions(k=state.get("k"), where=state.get("where")).or_else(self._options)
+        options = SearchOptions(k=state.get("k"), where=state.get("where"))
+        options = options.or_else(context_options().or_else(self._options))
         reference, liked, disliked = state.get("reference"), state.get("liked") or (), state.get("disliked") or ()
         request = TurnRequest(
             state["modification"],
@@ -155,7 +160,7 @@ class DialogueNodes:
             return {}
         _report("imagine", caption=to_do.caption, modification=to_do.modification)
         began = time.perf_counter()
-        imagination = self._engine.components.imagine.invoke(to_do, config)
+        imagination = self._engine.components.imagine.invoke(to_do, with_models(config))
         return {
             "imagined": imagination_json(imagination),
             "start": to_do.history[-1][1].description if to_do.history else to_do.caption,
@@ -187,16 +192,24 @@ class DialogueNodes:
 
     # --- the end of a round
 
+    def question(self, state: DialogueState, config: RunnableConfig) -> Update:
+        """The open question as a message, so that whoever reads the messages sees it."""
+        return {"messages": [AIMessage((state["clarification"] or {})["question"])]}
+
     def ask(self, state: DialogueState, config: RunnableConfig) -> Update:
         """Ask one question; the reply replaces the request, unless it keeps what was found."""
         clarification = state["clarification"] or {}
         reply = interrupt({name: clarification[name] for name in ("question", "why", "turn")})
         fields = reply if isinstance(reply, dict) else {"text": str(reply or "")}
-        text, why = str(fields.get("text") or "").strip(), clarification["why"]
-        reference = fields.get("reference") or (named_reference(text) if why == "no reference" else None)
-        named = reference if isinstance(reference, str) else ""
-        messages = [AIMessage(clarification["question"]), HumanMessage(text or named)]
-        update: Update = {"messages": messages, "question_asked": True, "clarification": None}
+        text, reference = str(fields.get("text") or "").strip(), fields.get("reference")
+        said = HumanMessage(text or (reference if isinstance(reference, str) else ""))
+        return {"messages": [said], **self._reply(state, text, reference)}
+
+    def _reply(self, state: DialogueState, text: str, reference: str | list[str] | None) -> Update:
+        """The changes of the state by a reply to its open question: words, and a picture where one came with them."""
+        why = (state["clarification"] or {})["why"]
+        reference = reference or (named_reference(text) if why == "no reference" else None)
+        update: Update = {"question_asked": True, "clarification": None}
         meaning = classify_reply(text, why)
         if meaning == "keep" and not reference:
             return update
@@ -236,7 +249,7 @@ def _query(state: DialogueState) -> ComposedQuery:
 
 
 def _result_update(result: SearchResult) -> Update:
-    return {"result": result_json(result), "text": result_text(result)}
+    return {"result": result_json(result), "text": answer_text(result)}
 
 
 def _report(node: str, **data: Any) -> None:

@@ -18,11 +18,14 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from ipcir_tools.agents.dialogue.clarify import Clarification
+from ipcir_tools.chains.imagination.chain import LLM_FIELD
+from ipcir_tools.chains.imagination.resources import RULES
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import model_name
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
+from ipcir_tools.llm.prompt_text import PromptText
 from ipcir_tools.llm.reply_store import new_reply, reply_key
 from ipcir_tools.llm.reply_text import is_refusal, unwrap
 from ipcir_tools.llm.tracing import model_call_config
@@ -117,11 +120,11 @@ def build_question_chain(
 
 
 def question_chain_of(engine: Engine) -> Runnable[UnclearRequest, Question]:
-    """The question chain of a dialogue over ``engine``, with its language model; made for the first question."""
+    """The question chain of a dialogue over ``engine``, with its language model, or the one that a run chooses."""
 
     @cache
-    def chain() -> Runnable[UnclearRequest, Question]:
-        settings = engine.settings
+    def chain(name: str | None) -> Runnable[UnclearRequest, Question]:
+        settings = engine.settings.model_copy(update={"llm": None if name == RULES else name})
         try:
             llm = load_llm(settings)
         except ModelUnavailableError as error:  # the imagination reports it; a question needs no model
@@ -130,7 +133,11 @@ def question_chain_of(engine: Engine) -> Runnable[UnclearRequest, Question]:
         timeout = min(TIMEOUT, settings.llm_timeout)
         return build_question_chain(llm, prompts=settings.prompts, replies=engine.catalog, timeout=timeout)
 
-    return RunnableLambda(lambda request, config: chain().invoke(request, config), name="ask.question")
+    def invoke(request: UnclearRequest, config: RunnableConfig) -> Question:
+        name = config.get("configurable", {}).get(LLM_FIELD) or engine.settings.llm
+        return chain(name).invoke(request, config)
+
+    return RunnableLambda(invoke, name="ask.question")
 
 
 def describe_turn(turn: Turn) -> list[str]:
@@ -165,6 +172,7 @@ class _QuestionWriter:
         self._replies = replies
         self._timeout = timeout
         self._client = ChatClient(llm, None)
+        self._own_text = PromptText(prompt)
 
     def write(self, request: UnclearRequest, config: RunnableConfig) -> Question:
         messages = self._render(request)
@@ -172,14 +180,20 @@ class _QuestionWriter:
         budget = Budget(self._timeout, attempts=1)
         try:
             if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
-                return Question(read_question(known.text), "llm")
+                return Question(self._read(known.text), "llm")
             answer = self._client.ask(messages, model_call_config("ask", config, self._prompt), budget)
-            question = read_question(answer.text)
+            question = self._read(answer.text)
         except (NoReplyError, NoQuestionError) as problem:
             return Question(request.clarification.question, problem=str(problem), calls=budget.calls)
         if self._replies is not None:
             self._replies.put_reply(key, new_reply(answer.text, "ask", model_name(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
+
+    def _read(self, text: str) -> str:
+        question = read_question(text)
+        if self._own_text.says(question):
+            raise NoQuestionError("the reply is copied from the instructions")
+        return question
 
     def _render(self, request: UnclearRequest) -> list[BaseMessage]:
         found = "\n".join(f"- {sanitize(one_line(text), FOUND_CHARS)}" for text in request.found[:FOUND])

@@ -57,6 +57,7 @@ class DialogueState(DialogueInput, total=False):
     result: dict[str, Any] | None
     """The result of the search, as every face shows it; None where something went wrong."""
     text: str | None
+    """The same in words for people."""
 
 
 NEW_ROUND: dict[str, Any] = {
@@ -81,10 +82,14 @@ Update = dict[str, Any]
 """The fields of the state that a node changes."""
 
 
+def open_question(state: DialogueState) -> bool:
+    """Whether the dialogue has asked a question and waits for its answer."""
+    return bool((state.get("clarification") or {}).get("ask"))
+
+
 def last_turn(state: DialogueState) -> str | None:
     """The turn that was found last, also where a question about it is still open."""
-    clarification = state.get("clarification") or {}
-    return clarification["turn"] if clarification.get("ask") else state.get("turn")
+    return (state.get("clarification") or {})["turn"] if open_question(state) else state.get("turn")
 
 
 def add_work(

@@ -6,17 +6,10 @@ from typing import Any
 
 from ipcir_tools.agents.tools.images import SHOW_IMAGES
 from ipcir_tools.agents.tools.search import COMPOSE_SEARCH, FIND_IMAGES, REFINE_SEARCH
-from ipcir_tools.agents.tools.tool import (
-    Answer,
-    Arguments,
-    Brief,
-    Picture,
-    Tool,
-    ToolCallError,
-    validation_message,
-)
+from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Picture, Tool, ToolCallError
 from ipcir_tools.agents.tools.turns import LIST_TURNS, SHOW_TURN
 from ipcir_tools.agents.tools.vectors import CAPTION_IMAGE, ENCODE, FUSED_SEARCH, IMAGINE_TARGET
+from ipcir_tools.arguments import Arguments, validation_message
 
 TOOLS: dict[str, Tool[Any]] = {
     tool.name: tool
@@ -40,6 +33,7 @@ __all__ = [
     "Answer",
     "Arguments",
     "Brief",
+    "CallContext",
     "Tool",
     "Picture",
     "ToolCallError",

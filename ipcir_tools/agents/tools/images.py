@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Picture, Tool
+from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Picture, Tool
+from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.contact_sheet import draw_numbered, tile
@@ -31,12 +32,9 @@ MAX_JPEG = 110_000
 class ShowImagesArguments(Arguments):
     """Arguments of ``show_images``."""
 
-    ids: list[str] = Field(
-        min_length=1, max_length=MAX_ON_SHEET, description="Picture ids from earlier hits, in the order to show."
-    )
+    ids: list[str] = Field(min_length=1, max_length=MAX_ON_SHEET, description="Ids of hits, in the order to show.")
     layout: Literal["sheet", "thumbnails"] = Field(
-        default="sheet",
-        description=f"sheet: all on one numbered sheet. thumbnails: larger, one by one, {MAX_THUMBNAILS} at most.",
+        default="sheet", description=f"sheet: all on one, numbered. thumbnails: larger, {MAX_THUMBNAILS} at most."
     )
 
 
@@ -59,7 +57,7 @@ class ShowImagesBrief(Brief):
 # --- pictures
 
 
-def _show_images(engine: Engine, arguments: ShowImagesArguments) -> Answer:
+def _show_images(engine: Engine, arguments: ShowImagesArguments, context: CallContext) -> Answer:
     if arguments.layout == "thumbnails" and len(arguments.ids) > MAX_THUMBNAILS:
         raise InvalidRequestError(
             f"{len(arguments.ids)} thumbnails are too many: show {MAX_THUMBNAILS} at a time, or take the layout sheet."
@@ -105,10 +103,7 @@ def _format_text(brief: ShowImagesBrief) -> str:
 SHOW_IMAGES = Tool(
     name="show_images",
     title="Look at pictures",
-    description=(
-        "See pictures by their ids, on one numbered contact sheet or as single thumbnails. Searches answer in words "
-        "alone: call this when you must judge by eye, with no more pictures than you need."
-    ),
+    description="See pictures. Searches answer in words alone: call this only when you must judge by eye.",
     arguments=ShowImagesArguments,
     brief=ShowImagesBrief,
     run=_show_images,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
 from ipcir_tools.agents.tools.references import (
@@ -14,11 +14,11 @@ from ipcir_tools.agents.tools.references import (
     ReferenceBrief,
     brief_references,
     named,
-    read_rank,
 )
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
+from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
+from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
-from ipcir_tools.store.filters import GRAMMAR
+from ipcir_tools.store.filters import CHOICE, EQUALITY, FIELDS, GRAMMAR, ORDER
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
 
@@ -30,70 +30,60 @@ AGENT_K = 5
 """Hits without a number given: enough to choose from, short to read."""
 MAX_AGENT_K = 50
 
-WHERE = 'Leave out unless asked for. Example: {"width": {"$gte": 800}}. ' + GRAMMAR
-K = "How many pictures to return."
+K = f"How many pictures, 1 to {MAX_AGENT_K}; {AGENT_K} unless asked."
+
+
+def _filter(value: Any) -> Any:
+    """Refuse what is no object, with the grammar of filters."""
+    if value is None or isinstance(value, dict):
+        return value
+    raise ValueError(f"Input should be a JSON object. {GRAMMAR}")
+
+
+WhereArgument = Annotated[dict[str, Any] | None, BeforeValidator(_filter), WithJsonSchema({"type": "string"})]
+"""A filter. Its schema is a text alone, JSON: strict APIs take no free-form object."""
+
+WHERE = (
+    'Filter as JSON, such as {"width": {"$gte": 800}}; only if asked for. '
+    f"Fields: {', '.join(FIELDS)}. Operators: {', '.join([*EQUALITY, *ORDER, *CHOICE])}, $and, $or."
+)
+SAME_WHERE = "Filter, as in find_images."
 
 
 class ComposeSearchArguments(Arguments):
     """Arguments of ``compose_search``."""
 
     reference: ReferenceArgument = Field(
-        description="The picture to start from: a picture id from an earlier hit, or an allowed file path." + SEVERAL
+        description=f"Picture to start from: id of a hit, or a file of the gallery. {SEVERAL}."
     )
     modification: str = Field(
-        description="What should be different, in plain words, such as 'in blue with long sleeves'. Empty only where "
-        "the notes on several references say it all."
+        description="What should be different: 'in blue with long sleeves'. Empty if notes say it all."
     )
     k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
     weight: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1.0,
-        description="0 follows only the reference picture, 1 only the text. Leave out for the default.",
+        default=None, ge=0.0, le=1.0, description="0: only the picture; 1: only the text. Usually null."
     )
-    where: dict[str, Any] | None = Field(default=None, description=WHERE)
+    where: WhereArgument = Field(default=None, description=SAME_WHERE)
 
 
 class RefineSearchArguments(Arguments):
     """Arguments of ``refine_search``."""
 
-    turn: str = Field(description="The turn id to build on. An earlier one undoes what came after it.")
-    modification: str = Field(
-        default="", description="A further edit, in plain words: 'and shorter'. The edits before still hold."
-    )
+    turn: str = Field(description="Turn id to go on from; an earlier one undoes what came after it.")
+    modification: str = Field(default="", description="A further edit: 'and shorter'. Earlier edits still hold.")
     reference: ReferenceArgument | None = Field(
-        default=None,
-        description="Another picture as the new reference: a picture id, or a hit's rank in that turn. It replaces "
-        "the references so far." + SEVERAL,
+        default=None, description="New reference(s): a hit's rank in that turn, or as in compose_search."
     )
-    liked: list[str] = Field(
-        default_factory=list, description="Pictures to find more like: ids, or ranks in that turn."
-    )
-    disliked: list[str] = Field(
-        default_factory=list, description="Pictures to find less like: ids, or ranks in that turn."
-    )
-    k: int | None = Field(default=None, ge=1, le=MAX_AGENT_K, description=K + " Leave out for as many as before.")
-
-    @field_validator("reference", mode="before")
-    @classmethod
-    def _read_nothing(cls, value: Any) -> Any:
-        """Accept an empty list for no other reference."""
-        return None if value in ([], "[]") else value
-
-    @field_validator("liked", "disliked", mode="before")
-    @classmethod
-    def _read_ranks(cls, value: Any) -> Any:
-        """Accept a rank as 3.0, and a single picture without its list; a list written as text is left as it is."""
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            return value
-        return [read_rank(each) for each in (value if isinstance(value, list | tuple) else [value])]
+    liked: list[str] = Field(default_factory=list, description="Find more like these: ids or ranks.")
+    disliked: list[str] = Field(default_factory=list, description="Find less like these: ids or ranks.")
+    k: int | None = Field(default=None, ge=1, le=MAX_AGENT_K, description="How many; null: as before.")
 
 
 class FindImagesArguments(Arguments):
     """Arguments of ``find_images``."""
 
-    text: str = Field(description="What the pictures should show, in plain words.")
-    where: dict[str, Any] | None = Field(default=None, description=WHERE)
+    text: str = Field(description="What the pictures should show.")
+    where: WhereArgument = Field(default=None, description=WHERE)
     k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
 
 
@@ -131,7 +121,7 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
     )
 
 
-def _compose_search(engine: Engine, arguments: ComposeSearchArguments) -> Answer:
+def _compose_search(engine: Engine, arguments: ComposeSearchArguments, context: CallContext) -> Answer:
     return search_answer(
         engine.search(
             named(arguments.reference),
@@ -143,7 +133,7 @@ def _compose_search(engine: Engine, arguments: ComposeSearchArguments) -> Answer
     )
 
 
-def _refine_search(engine: Engine, arguments: RefineSearchArguments) -> Answer:
+def _refine_search(engine: Engine, arguments: RefineSearchArguments, context: CallContext) -> Answer:
     turn = find_turn(engine, arguments.turn).id
     return search_answer(
         engine.refine(
@@ -157,7 +147,7 @@ def _refine_search(engine: Engine, arguments: RefineSearchArguments) -> Answer:
     )
 
 
-def _find_images(engine: Engine, arguments: FindImagesArguments) -> Answer:
+def _find_images(engine: Engine, arguments: FindImagesArguments, context: CallContext) -> Answer:
     return search_answer(engine.find(arguments.text, k=arguments.k, where=arguments.where))
 
 
@@ -165,9 +155,8 @@ COMPOSE_SEARCH = Tool(
     name="compose_search",
     title="Search with a picture and a change",
     description=(
-        "Find pictures that are like a reference picture, but changed as a text describes: 'this one, but in blue'; or "
-        "like parts of several: 'the pattern of this one on the cut of that one'. "
-        "Returns a turn id and ranked picture ids; a picture id can be the reference of the next search."
+        "Find pictures like a reference picture, but changed as a text says: 'this one, but in blue'; or like parts of "
+        "several. Returns a turn id and ranked hits; a hit's id can be the next reference."
     ),
     arguments=ComposeSearchArguments,
     brief=SearchBrief,
@@ -178,9 +167,8 @@ REFINE_SEARCH = Tool(
     name="refine_search",
     title="Go on from a search",
     description=(
-        "Go on from an earlier turn of any search: a further edit, another hit as the new `reference`, more like "
-        "some hits (`liked`), less like others (`disliked`), or all at once. Returns a new turn; earlier turns never "
-        "change, so refining an older turn is an undo, and refining one turn twice makes a branch."
+        "Go on from the turn of any search: a further edit, another reference, liked or disliked hits. Returns a new "
+        "turn. Turns never change: refine an earlier one to undo, refine one twice to branch."
     ),
     arguments=RefineSearchArguments,
     brief=SearchBrief,
@@ -190,10 +178,7 @@ REFINE_SEARCH = Tool(
 FIND_IMAGES = Tool(
     name="find_images",
     title="Search with words",
-    description=(
-        "Find pictures by words alone, for instance to get a first reference for compose_search. "
-        "Returns a turn id, which refine_search can go on from, and ranked picture ids."
-    ),
+    description="Find pictures by words alone, for instance a first reference. Returns a turn id and ranked hits.",
     arguments=FindImagesArguments,
     brief=SearchBrief,
     run=_find_images,

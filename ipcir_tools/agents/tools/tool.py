@@ -6,10 +6,14 @@ import logging
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ipcir_tools.agents.tools.schemas import answer_schema, argument_schema
+from ipcir_tools.arguments import ERROR_CAP, Arguments, validation_message
+from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.text import shorten_json
 
@@ -18,24 +22,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-
-ERROR_CAP = 600
-"""Characters of an error message."""
-
-
-class Arguments(BaseModel):
-    """Arguments of a tool. Unknown ones are an error, so that a misspelled name is reported to the model."""
-
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # a hit's rank may come as a number
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, values: Any) -> Any:
-        """Leave out optional arguments that are null: many clients send null for what they leave out."""
-        if not isinstance(values, dict):
-            return values
-        required = {name for name, field in cls.model_fields.items() if field.is_required()}
-        return {name: value for name, value in values.items() if value is not None or name in required}
 
 
 class Brief(BaseModel):
@@ -81,6 +67,17 @@ class ToolCallError(Exception):
 
 
 @dataclass(frozen=True)
+class CallContext:
+    """What a call comes with beside its arguments; a model cannot set it."""
+
+    progress: Progress = no_progress
+    """Called with what a long call is doing, how much of it is done and how much there is."""
+
+
+NO_CONTEXT = CallContext()
+
+
+@dataclass(frozen=True)
 class Tool(Generic[A]):
     """One tool: its name and description for the model, its arguments, its answer and what it does."""
 
@@ -90,7 +87,7 @@ class Tool(Generic[A]):
     description: str
     arguments: type[A]
     brief: type[Brief]
-    run: Callable[[Engine, A], Answer]
+    run: Callable[[Engine, A, CallContext], Answer]
     read_only: bool = False
     """Whether a call leaves the catalog as it is."""
     idempotent: bool = False
@@ -98,10 +95,27 @@ class Tool(Generic[A]):
     has_pictures: bool = False
     """Whether its answers have pictures: offered only to models that take images."""
 
-    def call(self, engine: Engine, arguments: A) -> Answer:
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the arguments, as a model reads it."""
+        return argument_schema(self.arguments)
+
+    @cached_property
+    def answer_schema(self) -> dict[str, Any]:
+        """The JSON schema of the answer as data."""
+        return answer_schema(self.brief)
+
+    def read(self, values: Any) -> A:
+        """The arguments of a call. Raises ToolCallError, which says what is wrong with them."""
+        try:
+            return self.arguments.model_validate(values)
+        except ValidationError as error:
+            raise ToolCallError(validation_message(error)) from error
+
+    def call(self, engine: Engine, arguments: A, context: CallContext = NO_CONTEXT) -> Answer:
         """The answer. Raises ToolCallError, and nothing else, whatever the arguments are."""
         try:
-            return self.run(engine, arguments)
+            return self.run(engine, arguments, context)
         except IPCIRError as error:
             raise ToolCallError(shorten_json(str(error), ERROR_CAP)) from error
         except Exception as error:  # broad: an agent's loop must survive an error in this package
@@ -110,31 +124,3 @@ class Tool(Generic[A]):
                 f"{self.name} failed inside ({type(error).__name__}): this is no fault of your arguments. "
                 "Try it once more, or go on without it and tell the user."
             ) from error
-
-
-def validation_message(error: ValidationError) -> str:
-    """What is wrong with the arguments of a call, for the model, without repeating their values."""
-    errors = [(each["loc"], each["msg"]) for each in error.errors(include_input=False)]
-    problems = [_problem(*each) for each in _nearest(errors)[:8]]
-    return shorten_json("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
-
-
-Location = tuple[int | str, ...]
-
-
-def _nearest(errors: list[tuple[Location, str]]) -> list[tuple[Location, str]]:
-    """Of an argument with several forms, only what is wrong with the form that was written: the deepest errors."""
-    forms = {location[0] for location, _ in errors if any(map(_is_form, location[1:]))}
-    deepest = {name: max(len(location) for location, _ in errors if location[:1] == (name,)) for name in forms}
-    return [each for each in errors if not each[0] or len(each[0]) == deepest.get(each[0][0], len(each[0]))]
-
-
-def _is_form(part: int | str) -> bool:
-    """Whether a part of pydantic's location names a member of a union: ``str``, ``list[...]``, ``NotedPicture``."""
-    return isinstance(part, str) and (part == "str" or "[" in part or part[:1].isupper())
-
-
-def _problem(location: Location, message: str) -> str:
-    named = location[:1] + tuple(part for part in location[1:] if not _is_form(part))
-    where = shorten_json(".".join(map(str, named)), 60) or "arguments"
-    return f"{where}: {message.removeprefix('Value error, ')}"

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
 from ipcir_tools.agents.tools.references import ReferenceBrief, brief_references
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
+from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
+from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import (
     DATA_NOTICE,
     MAX_FEEDBACK,
@@ -41,14 +42,14 @@ _NO_TURN_BELOW = "So far no turn goes on from that one: refine_search makes one.
 class ShowTurnArguments(Arguments):
     """Arguments of ``show_turn``."""
 
-    turn: str = Field(description="The turn id that a search returned.")
+    turn: str = Field(description="A turn id.")
 
 
 class ListTurnsArguments(Arguments):
     """Arguments of ``list_turns``."""
 
-    limit: int = Field(default=10, ge=1, le=50, description="How many turns to list, newest first.")
-    under: str | None = Field(default=None, description="Only turns that go on from this turn id. Leave out for all.")
+    limit: int = Field(default=10, ge=1, le=50, description="How many; 10 unless asked.")
+    under: str | None = Field(default=None, description="Only turns below this turn id.")
 
 
 class StepBrief(Brief):
@@ -93,7 +94,7 @@ class ListTurnsBrief(Brief):
     turns: list[TurnLineBrief]
 
 
-def _show_turn(engine: Engine, arguments: ShowTurnArguments) -> Answer:
+def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContext) -> Answer:
     path = engine.catalog.path(find_turn(engine, arguments.turn).id)
     path[-1] = as_they_are_now(path[-1], engine.catalog)
     result = SearchResult(turn=path[-1])
@@ -119,7 +120,7 @@ def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
     )
 
 
-def _list_turns(engine: Engine, arguments: ListTurnsArguments) -> Answer:
+def _list_turns(engine: Engine, arguments: ListTurnsArguments, context: CallContext) -> Answer:
     if arguments.under:
         turns = _turns_below(find_turn(engine, arguments.under).id, engine.catalog.turns(MAX_SCANNED))[
             : arguments.limit
@@ -166,7 +167,7 @@ def _line(turn: TurnLineBrief) -> str:
 SHOW_TURN = Tool(
     name="show_turn",
     title="Show a turn",
-    description="Read again the request and the hits of an earlier turn, and the path of turns that led to it.",
+    description="Read an earlier turn again: request, hits, and the turns that led to it.",
     arguments=ShowTurnArguments,
     brief=TurnBrief,
     run=_show_turn,
@@ -177,10 +178,7 @@ SHOW_TURN = Tool(
 LIST_TURNS = Tool(
     name="list_turns",
     title="List turns",
-    description=(
-        "List the last turns of this conversation, newest first: the request of each and its first hit. Use it to "
-        "find a turn to go back to."
-    ),
+    description="List this conversation's last turns, newest first, with their first hits. Use it to go back to one.",
     arguments=ListTurnsArguments,
     brief=ListTurnsBrief,
     run=_list_turns,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, fit_brief
-from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K, WHERE, K
-from ipcir_tools.agents.tools.tool import Answer, Arguments, Brief, Tool
+from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K, SAME_WHERE, K, WhereArgument
+from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
+from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, NO_HITS, TextLimits, fit, hit_json, hit_lines
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, quote, shorten_json
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ipcir_tools.types import ImaginedTarget
 
 
-_PICTURE = "A picture id from an earlier hit, or an allowed file path."
+_PICTURE = "A picture, as in compose_search."
 _TEXT_CAP, _WORD_CAP, _MAX_WORDS = 300, 36, 5
 
 
@@ -35,15 +36,9 @@ class CaptionImageArguments(Arguments):
 class ImagineTargetArguments(Arguments):
     """Arguments of ``imagine_target``."""
 
-    modification: str = Field(
-        description="What should be different, in plain words, such as 'in blue with long sleeves'."
-    )
-    reference: str | None = Field(
-        default=None, description="The picture to start from: " + _PICTURE + " Give this or caption."
-    )
-    caption: str | None = Field(
-        default=None, description="The reference in words, for instance a caption of your own. Give this or reference."
-    )
+    modification: str = Field(description="What should be different, as in compose_search.")
+    reference: str | None = Field(default=None, description="The picture to start from. Give this or caption.")
+    caption: str | None = Field(default=None, description="The reference in words. Give this or reference.")
 
     @model_validator(mode="after")
     def _one_reference(self) -> Self:
@@ -55,8 +50,8 @@ class ImagineTargetArguments(Arguments):
 class EncodeArguments(Arguments):
     """Arguments of ``encode``."""
 
-    text: str | None = Field(default=None, description="Words that say what a picture shows. Give this or reference.")
-    reference: str | None = Field(default=None, description=_PICTURE + " Give this or text.")
+    text: str | None = Field(default=None, description="Words. Give this or reference.")
+    reference: str | None = Field(default=None, description="A picture. Give this or text.")
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -68,9 +63,9 @@ class EncodeArguments(Arguments):
 class WeightedVector(Arguments):
     """A vector and how much of it."""
 
-    handle: str = Field(description="A handle that encode gave, or the id of a picture in the gallery.")
+    handle: str = Field(description="From encode, or a picture id.")
     weight: float = Field(
-        default=1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="A negative weight leads away from it."
+        default=1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="1 unless asked; negative leads away."
     )
 
 
@@ -80,11 +75,10 @@ class FusedSearchArguments(Arguments):
     vectors: list[WeightedVector] = Field(
         min_length=1,
         max_length=20,
-        description='What to add up. Example: [{"handle": "text:0f3a9c11d2e47b58", "weight": 0.7}, '
-        '{"handle": "9be13c5d7700aa21", "weight": 0.3}].',
+        description="What to add up.",
     )
     k: int = Field(default=AGENT_K, ge=1, le=MAX_AGENT_K, description=K)
-    where: dict[str, Any] | None = Field(default=None, description=WHERE)
+    where: WhereArgument = Field(default=None, description=SAME_WHERE)
 
 
 class CaptionBrief(Brief):
@@ -124,7 +118,7 @@ class FusedBrief(Brief):
     hits: HitBriefs
 
 
-def _caption_image(engine: Engine, arguments: CaptionImageArguments) -> Answer:
+def _caption_image(engine: Engine, arguments: CaptionImageArguments, context: CallContext) -> Answer:
     made = engine.caption(arguments.reference)
     return Answer(
         f"reference {made.id} ({DATA_NOTICE})\ncaption {quote(made.text, _TEXT_CAP)}",
@@ -133,7 +127,7 @@ def _caption_image(engine: Engine, arguments: CaptionImageArguments) -> Answer:
     )
 
 
-def _imagine_target(engine: Engine, arguments: ImagineTargetArguments) -> Answer:
+def _imagine_target(engine: Engine, arguments: ImagineTargetArguments, context: CallContext) -> Answer:
     made = engine.caption(arguments.reference) if arguments.reference else None
     caption = made.text if made else arguments.caption or ""
     imagined = engine.imagine_target(caption, arguments.modification, reference=made.id if made else None)
@@ -171,14 +165,14 @@ def _shorten(words: Sequence[str], cap: int = _WORD_CAP) -> list[str]:
     return [shorten_json(word, cap) for word in words[:_MAX_WORDS]]
 
 
-def _encode(engine: Engine, arguments: EncodeArguments) -> Answer:
+def _encode(engine: Engine, arguments: EncodeArguments, context: CallContext) -> Answer:
     of: Literal["text", "image"] = "text" if arguments.text else "image"
     handle = engine.encode_text(arguments.text) if arguments.text else engine.encode_image(arguments.reference or "")
     brief = VectorBrief(handle=handle, of=of)
     return Answer(f"handle {handle} (the vector of this {of}, for fused_search)", brief, brief.model_dump())
 
 
-def _fused_search(engine: Engine, arguments: FusedSearchArguments) -> Answer:
+def _fused_search(engine: Engine, arguments: FusedSearchArguments, context: CallContext) -> Answer:
     weights: defaultdict[str, float] = defaultdict(float)
     for vector in arguments.vectors:
         weights[_check_handle(vector.handle)] += vector.weight
@@ -207,7 +201,7 @@ def _fused_brief(hits: Sequence[Hit], limits: TextLimits) -> FusedBrief:
 CAPTION_IMAGE = Tool(
     name="caption_image",
     title="Describe a picture",
-    description="Caption a picture in one sentence. The same picture always has the same caption.",
+    description="Describe a picture in one sentence.",
     arguments=CaptionImageArguments,
     brief=CaptionBrief,
     run=_caption_image,
@@ -217,10 +211,7 @@ CAPTION_IMAGE = Tool(
 IMAGINE_TARGET = Tool(
     name="imagine_target",
     title="Imagine a changed picture",
-    description=(
-        "Say in words what a picture would show after a change, without searching. Takes a picture (its caption is "
-        "made first) or a caption. compose_search does this by itself: only call it to see or edit the words."
-    ),
+    description="Say what a picture would show after a change, without searching; compose_search does this by itself.",
     arguments=ImagineTargetArguments,
     brief=ImaginedBrief,
     run=_imagine_target,
@@ -230,10 +221,7 @@ IMAGINE_TARGET = Tool(
 ENCODE = Tool(
     name="encode",
     title="Make a vector",
-    description=(
-        "Turn a text or a picture into a vector for fused_search. Returns a stable handle, never numbers: the same "
-        "text or picture always has the same one. Pictures in the gallery have theirs already: it is their id."
-    ),
+    description="Make the vector of a text or a picture for fused_search. Returns its handle, never numbers.",
     arguments=EncodeArguments,
     brief=VectorBrief,
     run=_encode,
@@ -243,11 +231,7 @@ ENCODE = Tool(
 FUSED_SEARCH = Tool(
     name="fused_search",
     title="Search with weighted vectors",
-    description=(
-        "Find the pictures nearest to a weighted sum of vectors, to compose a search by hand; a negative weight leads "
-        "away from what it belongs to. The pictures that were added up are no hits. No turn is kept: go on with "
-        "compose_search from a hit, or with other weights."
-    ),
+    description="Find pictures near a weighted sum of vectors. Keeps no turn: go on from a hit by compose_search.",
     arguments=FusedSearchArguments,
     brief=FusedBrief,
     run=_fused_search,

@@ -112,8 +112,10 @@ def test_a_round_is_a_search_that_reports_every_step(engine, dialogue):
     turn = engine.catalog.turn(state["turn"])
     assert turn.hits == engine.search(RED, "in blue").turn.hits, "the graph finds what the engine finds"
     assert state["result"]["turn"] == turn.id
-    assert last_text(state).startswith(f"turn {turn.id} | reference {RED}")
-    assert all(hit.id in last_text(state) for hit in turn.hits)
+    assert last_text(state).startswith(
+        '3 pictures for "in blue", starting from red-0.png:\nLooked for: a blue shirt\n1. '
+    )
+    assert all(f"{hit.rank}. {Path(hit.source).name}\n" in last_text(state) + "\n" for hit in turn.hits)
 
 
 def test_the_state_is_plain_json_and_messages(dialogue):
@@ -446,7 +448,7 @@ def test_a_filter_that_leaves_nothing_may_be_dropped(engine, dialogue, reply, wo
 def test_a_filter_may_be_kept(dialogue):
     dialogue.invoke(says("in blue", reference=RED, where={"width": {"$gt": 5_000}}), THREAD)
     state = dialogue.invoke(Command(resume="no"), THREAD)
-    assert (state["result"]["hits"], "No picture matches" in last_text(state)) == ([], True)
+    assert (state["result"]["hits"], last_text(state).startswith("No picture")) == ([], True)
 
 
 def test_there_is_never_a_second_question_in_a_round(dialogue):
@@ -528,8 +530,6 @@ async def test_many_dialogues_run_at_a_time(dialogue):
         (says("more like 3"), "search first"),
         (says("undo"), "Nothing was searched yet"),
         (says("help"), "Only `ipcir chat` has that command"),
-        ({"messages": []}, "send a user message"),
-        ({"messages": [AIMessage("hello")]}, "send a user message"),
         (
             {
                 "messages": [
@@ -638,5 +638,5 @@ async def test_langgraph_dev_finds_the_graph_and_its_gallery(wardrobe_home, monk
     module._cached_dialogue.cache_clear()
     dialogue = await make_dialogue()
     assert dialogue is await make_dialogue(), "the models are loaded once"
-    assert last_text(await dialogue.ainvoke(says("a red dress"))).startswith("turn t")
+    assert last_text(await dialogue.ainvoke(says("a red dress"))).startswith('10 pictures for "a red dress":')
     module._cached_dialogue.cache_clear()

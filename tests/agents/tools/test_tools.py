@@ -98,10 +98,10 @@ def outside_quotes(text: str) -> str:
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_a_tool_describes_all_of_its_arguments(tool):
-    fields = tool.arguments.model_json_schema()["properties"]
+    fields = tool.schema["properties"]
     assert all(field["description"] for field in fields.values())
     assert not {"config", "callbacks", "run_manager", "runtime"} & set(fields), "LangChain keeps these for itself"
-    assert tool.arguments.model_json_schema()["additionalProperties"] is False
+    assert tool.schema["additionalProperties"] is False
     assert len(tool.description) < 400
 
 
@@ -445,8 +445,6 @@ def test_the_turns_under_a_turn_are_its_branches(engine):
         ("caption_image", {"reference": " "}, "give the id of an earlier hit"),
         ("imagine_target", {"reference": "nobody", "modification": "in blue"}, "take an id from earlier hits"),
         ("imagine_target", {"caption": "a shirt", "modification": " "}, 'such as "make it blue"'),
-        ("imagine_target", {"caption": " \n", "modification": "in blue"}, "caption is empty"),
-        ("encode", {"text": "\t"}, "text is empty"),
         ("encode", {"text": "x" * 2_001}, "2000 at most"),
         ("encode", {"reference": "nobody"}, "take an id from earlier hits"),
         ("fused_search", {"vectors": [{"handle": "text:0000"}]}, "take handles that `encode` gave"),
@@ -478,10 +476,12 @@ def test_vectors_that_cancel_out_are_reported(engine):
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("imagine_target", {"modification": "in blue"}, "arguments: give exactly one of reference and caption"),
+        ("imagine_target", {"modification": "in blue"}, "call again. give exactly one of reference and caption"),
         ("imagine_target", {"modification": "in blue", "reference": "a", "caption": "b"}, "exactly one"),
-        ("encode", {}, "arguments: give exactly one of text and reference"),
+        ("encode", {}, "call again. give exactly one of text and reference"),
         ("encode", {"text": "a", "reference": "b"}, "exactly one"),
+        ("imagine_target", {"caption": " \n", "modification": "in blue"}, "exactly one"),
+        ("encode", {"text": "\t"}, "exactly one"),
         ("fused_search", {"vectors": []}, "vectors: List should have at least 1 item"),
         ("fused_search", {"vectors": [{"handle": "x", "weight": float("nan")}]}, "vectors.0.weight: Input should be"),
         ("fused_search", {"vectors": [{"handle": "x", "weight": 1e300}]}, "less than or equal to 10"),
@@ -489,8 +489,8 @@ def test_vectors_that_cancel_out_are_reported(engine):
         ("show_images", {"ids": ["x"] * 21}, "at most 20 items"),
         ("show_images", {"ids": ["x"], "layout": "wall"}, "'sheet' or 'thumbnails'"),
         ("list_turns", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
-        ("show_turn", {"turm": "t1"}, "turm: Extra inputs are not permitted"),
-        ("show_turn", {"a\n" * 200: 1, "turn": "t"}, "Extra inputs are not permitted"),
+        ("show_turn", {"turm": "t1"}, "there is no argument 'turm' (did you mean turn?): there are turn"),
+        ("show_turn", {"a\n" * 200: 1, "turn": "t"}, "…': there are turn"),
     ],
 )
 def test_wrong_arguments_are_named_with_what_is_expected(name, arguments, says):

@@ -53,6 +53,9 @@ class Store(dict[str, Reply]):
     def put_reply(self, key: str, reply: Reply) -> None:
         self[key] = reply
 
+    def forget_reply(self, key: str) -> None:
+        self.pop(key, None)
+
 
 class Server:
     """A chat server that plays its handlers in order, the last one for ever, and remembers what it was asked."""
