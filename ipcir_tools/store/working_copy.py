@@ -38,10 +38,11 @@ _STORED_BY_SEARCHES = {
 
 def is_read_only(home: Path) -> bool:
     """Whether the catalog in ``home`` is there and can be read, but not written."""
-    return (home / CATALOG).is_file() and not (_can_write(home) and _can_write(home / CATALOG))
+    return (home / CATALOG).is_file() and not (can_write(home) and can_write(home / CATALOG))
 
 
-def _can_write(path: Path) -> bool:
+def can_write(path: Path) -> bool:
+    """Whether this process may write a file, or make files in a folder; also False on a file system without writing."""
     return os.access(path, os.W_OK)
 
 
@@ -72,7 +73,7 @@ def _cache() -> Path:
 
 def _made(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _can_write(folder):
+    if not can_write(folder):
         raise PermissionError(f"{folder} cannot be written")
     return folder
 

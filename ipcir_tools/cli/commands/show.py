@@ -43,15 +43,16 @@ def show(
     output.check()
     with engine_for(options) as (engine, _):
         from ipcir_tools.engine.picture_facts import picture_facts
+        from ipcir_tools.types import SearchResult, Turn
 
         named = named_thing(engine, " ".join(what).strip())
-        if _is_turn(named):
+        if isinstance(named, Turn):
             if open_viewer:
                 raise InvalidRequestError(
                     f"--open opens one picture, and {named.id} is a turn: name a hit, '1 of {named.id}'."
                 )
             parent = engine.turn(named.parent) if named.parent else None
-            _show_turn(named, parent, output)
+            output.show(SearchResult(turn=named), parent)
             return
         facts = picture_facts(engine, named)
     _show_facts(facts, output)
@@ -77,18 +78,6 @@ def turn_named(engine: Engine, text: str) -> Turn:
     if not (newest := engine.turns(1)):
         raise NotFoundError('There is no turn yet: `ipcir search REFERENCE "in blue"` makes the first.')
     return engine.turn(newest[0].id)
-
-
-def _is_turn(named: Turn | Reference) -> bool:
-    from ipcir_tools.types import Turn
-
-    return isinstance(named, Turn)
-
-
-def _show_turn(turn: Turn, parent: Turn | None, output: HitOutput) -> None:
-    from ipcir_tools.types import SearchResult
-
-    output.show(SearchResult(turn=turn), parent)
 
 
 def _show_facts(facts: PictureFacts, output: HitOutput) -> None:

@@ -132,7 +132,7 @@ def _hits_table(hits: Sequence[Hit], marked: str | None) -> Table:
 
 
 def show_turns(turns: Sequence[Turn], current: str | None = None, files: Mapping[str, Hit] | None = None) -> None:
-    """Turns as trees, oldest first; a star marks the ``current`` one. ``files`` has best hits by id, as they are now."""
+    """Turns as trees, oldest first; a star marks the ``current`` one. ``files``: best hits as they are now, by id."""
     tree = list(branches(turns))
     best = [_best_hit(each.turn, files or {}) for each in tree]
     room = out.width - len("* ") - _TURN_ID - 4 * len("  ")

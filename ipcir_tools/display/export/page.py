@@ -88,7 +88,7 @@ class _Pictures:
             self.skipped.append(Skip(source=source, reason=reason))
             return Markup("<div class='tile'>{}</div>").format(printable_line(reason))
         data = encode_jpeg(pixels, SIDE if self._share > 8_000 else SIDE // 2, max_bytes=self._share)
-        return Markup("<div class='tile'><img src='{}' alt='' loading='lazy'></div>").format(jpeg_uri(data))
+        return Markup("<div class='tile'><img src='{}' alt='' loading='lazy'/></div>").format(jpeg_uri(data))
 
 
 def _references(turn: Turn, pictures: _Pictures) -> list[Markup]:
