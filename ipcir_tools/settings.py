@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     allow_urls: bool = False
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
+    damaged: Literal["accept", "refuse"] = "accept"
+    """A JPEG or PNG that lacks its last bytes, but no more than a third of the picture: shown as viewers show it and
+    marked as damaged, or refused."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -61,7 +61,8 @@ class Imaginer:
     def imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
         """The imagined target. Equal requests that run at the same time share one answer."""
         if not self._models:
-            return Imagination(_by_rules(request, "rules", config), None, (), calls=0, cached=False)
+            result = _by_rules(request, "rules", config)
+            return Imagination(result.target, None, result.warnings, calls=0, cached=False)
         try:
             messages = render(self._prompt, request, self._load_reference)
         except UnavailableImageError as error:
@@ -193,15 +194,16 @@ class Imaginer:
         self, request: ImagineRequest, warnings: tuple[str, ...], calls: int, cost: Cost | None, config: RunnableConfig
     ) -> Imagination:
         """The target that the rules write in place of the models."""
-        target = _by_rules(request, "fallback", config)
-        return Imagination(target, self._prompt.tag, warnings, calls, cached=False, cost=cost)
+        result = _by_rules(request, "fallback", config)
+        warnings = (*warnings, *result.warnings)
+        return Imagination(result.target, self._prompt.tag, warnings, calls, cached=False, cost=cost)
 
 
-def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> ImaginedTarget:
+def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> rules.RulesResult:
     previous = request.history[-1][1] if request.history else None
     with trace_step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
         others = [(each.caption, each.note) for each in request.others]
-        target = rules.imagine_by_rules(
+        result = rules.imagine_with_warnings(
             request.caption, request.modification, previous, note=request.note, others=others
         )
-    return target.model_copy(update={"origin": origin})
+    return replace(result, target=result.target.model_copy(update={"origin": origin}))
