@@ -72,6 +72,8 @@ class HitRanker:
         vector = fusion.weighted_sum(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
+        if where:
+            self._gallery.check_filter(where)
         rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
         threshold = self._components.settings.duplicates
         return self._described(different_pictures(rank, self._known, k, LeftOut(gone=self._gone), threshold).pictures)
