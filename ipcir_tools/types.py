@@ -411,3 +411,5 @@ class IndexReport(Value):
     seconds: float
     captions: CaptionReport | None = None
     """None where no captions were asked for."""
+    damaged: int = 0
+    """Files that were read though they lack their last bytes, or are broken from somewhere on."""

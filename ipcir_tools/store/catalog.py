@@ -93,14 +93,15 @@ class Catalog(StoredReplies, StoredTurns):
     ) -> None:
         """Add pictures to the gallery with their files and features ``[d]``: all of it, or nothing.
 
-        A feature that is stored already stays and may be left out. Raises SpaceMismatchError where the gallery has
-        another space, ValueError for a bad vector or a picture without a feature.
+        A feature that is stored already stays and may be left out; a record takes the place of an earlier one. Raises
+        SpaceMismatchError where the gallery has another space, ValueError for a bad vector or a picture without a
+        feature.
         """
         self.check_changeable()
         blobs = _feature_rows(vectors, space)
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
-            put(connection, pictures, [_row(record) for record in records])
+            put(connection, pictures, [_row(record) for record in records], replace=True)
             put(connection, features, blobs)
             touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
@@ -130,6 +131,12 @@ class Catalog(StoredReplies, StoredTurns):
                 for some in chunked(paths, CHUNK):
                     connection.execute(delete(files).where(files.c.path.in_(some)))
             return sorted(held - members(connection, held))
+
+    def ids_without_facts(self) -> set[str]:
+        """The pictures of the gallery that were indexed before records had the time when a picture was taken."""
+        missing = select(pictures.c.id).where(pictures.c.taken.is_(None), pictures.c.id.in_(select(files.c.image_id)))
+        with self._read() as connection:
+            return set(connection.scalars(missing))
 
     def gallery_ids(self) -> list[str]:
         """Ids of the pictures in the gallery, sorted."""

@@ -13,6 +13,7 @@ from ipcir_tools.agents.dialogue.commands import (
     Command,
     Goto,
     New,
+    Remark,
     Setting,
     Sheet,
     Show,
@@ -21,6 +22,7 @@ from ipcir_tools.agents.dialogue.commands import (
 )
 from ipcir_tools.agents.dialogue.graph import build_dialogue
 from ipcir_tools.agents.dialogue.line_parser import parse_line
+from ipcir_tools.agents.dialogue.remarks import answer_remark
 from ipcir_tools.cli.chat.agent_session import AgentSession, Event, MessageEvent, SearchEvent, ToolEvent
 from ipcir_tools.cli.chat.help import HELP
 from ipcir_tools.cli.chat.sheets import save_turns
@@ -97,6 +99,9 @@ class Chat:
                     self._search(text)
             case _ if self.agent:
                 self._send(self.agent, text.strip())
+            case Remark(kind):
+                self._answer(line)
+                return kind != "farewell"
             case Setting():
                 self._set(line)
             case _:
@@ -113,6 +118,12 @@ class Chat:
         self._remember_place()
         self.place = Place(reference=reference)
         self._show(None)
+
+    def _answer(self, remark: Remark) -> None:
+        console.show_words(answer_remark(remark, self.engine, self.place.turn))
+        if remark.kind == "restart":
+            self._remember_place()
+            self.place = Place()
 
     # --- moving among turns
 

@@ -34,6 +34,10 @@ def show_index(report: IndexReport) -> None:
     summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
     out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
     _show_skips(report.skipped, "skipped")
+    if report.damaged:
+        out.print(
+            f"[yellow]{report.damaged:,} damaged[/]: they lack their last bytes (IPCIR_DAMAGED=refuse skips such)"
+        )
     if report.captions is not None:
         _show_captions(report.captions)
 
