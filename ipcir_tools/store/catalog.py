@@ -101,6 +101,7 @@ class Catalog(StoredFolders, StoredReplies, StoredTurns):
         SpaceMismatchError where the gallery has another space, ValueError for a bad vector or a picture without a
         feature.
         """
+        self.check_changeable()
         blobs = _feature_rows(vectors, space)
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
@@ -117,8 +118,17 @@ class Catalog(StoredFolders, StoredReplies, StoredTurns):
             rows = connection.execute(select(*columns)).all()
         return {row.path: FileStamp(*row) for row in rows}
 
+    def paths_of(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The gallery's files of these pictures, sorted, by picture; none for a picture that is not in the gallery."""
+        found: dict[str, list[str]] = {}
+        with self._read() as connection:
+            for row in among(connection, select(files.c.image_id, files.c.path), files.c.image_id, ids):
+                found.setdefault(row.image_id, []).append(row.path)
+        return {id_: sorted(paths) for id_, paths in found.items()}
+
     def forget(self, paths: Iterable[str]) -> list[str]:
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
+        self.check_changeable()
         paths = list(paths)
         with self._write() as connection:
             held = pictures_of(connection, paths)
@@ -206,6 +216,13 @@ class Catalog(StoredFolders, StoredReplies, StoredTurns):
         wanted = select(rows.image_id, rows.caption).where(rows.captioner == captioner)
         with self._read() as connection:
             return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
+
+    def captions_of(self, id: str) -> dict[str, str]:
+        """Every stored caption of one picture, by captioner."""
+        rows = caption_rows.c
+        wanted = select(rows.captioner, rows.caption).where(rows.image_id == id).order_by(rows.captioner)
+        with self._read() as connection:
+            return {row.captioner: row.caption for row in connection.execute(wanted)}
 
     def count_captioned(self, captioner: str) -> int:
         """How many pictures of the gallery have a caption by ``captioner``."""

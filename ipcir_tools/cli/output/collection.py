@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import out
+from ipcir_tools.cli.output.skips import show_skips
 from ipcir_tools.text import visible, visible_line
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.watching import WatchBatch
-    from ipcir_tools.types import CaptionReport, IndexedFolder, IndexReport, RemovalReport, Skip
+    from ipcir_tools.types import CaptionReport, IndexedFolder, IndexReport, RemovalReport
 
-_MOST_SKIPS = 20
 _MOST_FOLDERS = 50
 _MOST_KEPT_OUT = 5
 
@@ -33,7 +33,7 @@ def show_index(report: IndexReport) -> None:
     summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
     out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
     _show_missing(report)
-    _show_skips(report.skipped, "skipped")
+    show_skips(report.skipped, "skipped")
     if report.damaged:
         out.print(
             f"[yellow]{report.damaged:,} damaged[/]: they lack their last bytes (IPCIR_DAMAGED=refuse skips such)"
@@ -47,19 +47,7 @@ def _show_captions(report: CaptionReport) -> None:
     rate = f", {report.made / report.seconds:,.1f} a second" if report.made and report.seconds else ""
     spent = "".join(f", {n:,} {what.replace('_', ' ')}" for what, n in report.spent.items())
     out.print(f"[bold]{report.made:,} captions made[/]{rate}{spent}, {report.known:,} known before")
-    _show_skips(report.skipped, "without a caption")
-
-
-def _show_skips(skipped: Sequence[Skip], what: str) -> None:
-    if not skipped:
-        return
-    out.print(f"[yellow]{len(skipped):,} {what}:[/]")
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    for skip in skipped[:_MOST_SKIPS]:
-        table.add_row(Text(visible(skip.source), overflow="fold"), Text(visible(skip.reason)))
-    out.print(table)
-    if len(skipped) > _MOST_SKIPS:
-        out.print(f"  and {len(skipped) - _MOST_SKIPS:,} more: --json lists them all")
+    show_skips(report.skipped, "without a caption")
 
 
 def _show_missing(report: IndexReport) -> None:
