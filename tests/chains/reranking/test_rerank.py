@@ -629,7 +629,7 @@ def test_the_same_again_costs_no_call_also_when_the_pictures_are_gone(home, seer
         Path(hit.source).unlink()
     with opened(home, rerank=4) as later:
         again = later.search(reference, "in blue")
-    assert again.turn.hits == first.turn.hits
+    assert [hit.model_copy(update={"gone": False}) for hit in again.turn.hits] == list(first.turn.hits)
     assert (again.counts["rerank_calls"], seer.calls) == (0, 1)
 
 
