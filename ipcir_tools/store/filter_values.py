@@ -137,7 +137,8 @@ def explain_no_match(connection: Connection, where: Where, captioner: str | None
 
 def _problem(connection: Connection, field: str, value: Any, captioner: str | None) -> str:
     """What is wrong with a term that no picture passes; empty where nothing is."""
-    kind, said = FIELDS[field], excerpt(str(value))
+    wanted = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    kind, said = FIELDS[field], excerpt(", ".join(wanted))
     if kind == "date":
         span = _taken(connection)
         return f"none was taken then ({said}), they are from {span[0][:10]} to {span[1][:10]}" if span else ""
@@ -155,7 +156,7 @@ def _problem(connection: Connection, field: str, value: Any, captioner: str | No
         return ""
     if not there:
         return f"none of them has a {field}"
-    return f"none has the {field} {said}; there {_listed(there, str(value))}"
+    return f"none has the {field} {said}; there {_listed(there, wanted[0])}"
 
 
 _NO_CAPTIONS = "none has a caption: run `ipcir index FOLDER --captions` first"
