@@ -144,3 +144,42 @@ def test_a_program_that_passes_small_talk_is_warned(engine, red):
 def test_words_that_point_at_the_reference_are_not_searched_for(engine, red, said, description, warnings):
     result = engine.search(red, said)
     assert (described(result), result.warnings) == (description, warnings)
+
+
+# --- words that the rules do not know
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown", "searched"),
+    [
+        ("en bleu s'il te plaît", "en bleu s'il te plaît", "a red shirt, en bleu s'il te plaît"),
+        ("in blau", "in blau", "a red shirt, in blau"),
+        ("青いシャツ", "青いシャツ", "a red shirt, 青いシャツ"),
+        ("con rayas rojas", "con rayas rojas", "a red shirt, con rayas rojas"),
+        ("🌊", "🌊", "a red shirt, 🌊"),
+        ("make it blue 🌊", "🌊", "a blue shirt, 🌊"),
+        ("make it more wabi-sabi", "wabi-sabi", "a red wabi-sabi shirt"),
+    ],
+)
+def test_what_the_rules_do_not_understand_is_said_and_searched_for(engine, red, said, unknown, searched):
+    result = engine.search(red, said)
+    assert described(result) == searched
+    (warning,) = result.warnings
+    assert warning.startswith(f"the rules did not understand {quote(unknown)}: searched with the words as they are")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "in blue with long sleeves",
+        "a café in the background",
+        "has a sombrero",
+        "more colourful and less formal",
+        "same but with a floral print",
+        "shows two dogs playing on the grass",
+        "is a darker tie-dye with an appliqué",
+        "two-toned, with a ruffled hem",
+    ],
+)
+def test_ordinary_english_gives_no_warning(engine, red, said):
+    assert engine.search(red, said).warnings == ()
