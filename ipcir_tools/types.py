@@ -279,8 +279,13 @@ def _note_behind(reference: NotedReference) -> str:
 
 
 def _hit_line(hit: Hit) -> str:
-    name = printable_line(PurePath(hit.source).name)
+    name = printable_line(PurePath(hit.source).name) + hit_marks(hit)
     return f"{name}  {printable_line(hit.caption)[:_CAPTION_LIMIT]}" if hit.caption else name
+
+
+def hit_marks(hit: Hit) -> str:
+    """What stands behind a hit's file: that it is gone, and how many pictures look the same; mostly empty."""
+    return (" (gone)" if hit.gone else "") + (f" +{len(hit.alike)} like it" if hit.alike else "")
 
 
 class SearchResult(Value):
@@ -406,3 +411,5 @@ class IndexReport(Value):
     seconds: float
     captions: CaptionReport | None = None
     """None where no captions were asked for."""
+    damaged: int = 0
+    """Files that were read though they lack their last bytes, or are broken from somewhere on."""

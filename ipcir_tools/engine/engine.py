@@ -13,6 +13,7 @@ from ipcir_tools.batches import Progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.conversation import conversation_id, thread_of
+from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
 from ipcir_tools.engine.reference_list import References
@@ -66,15 +67,19 @@ class Engine:
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
-        """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything."""
+        """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything.
+
+        One that cannot be written is searched exactly, and what a search stores is kept in the user's cache folder.
+        """
         settings = settings or Settings()
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)
-        components = Components(settings, catalog)
-        gallery = Gallery.open(catalog, home / "index", progress, lambda: components.captioner_id)
-        return cls(components, gallery)
+        components, index = Components(settings, catalog), (catalog.folder or home) / "index"
+        if catalog.read_only is not None:  # an index of its own would cost more than it saves
+            return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
+        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id))
 
     @property
     def settings(self) -> Settings:
@@ -100,6 +105,10 @@ class Engine:
         view = copy.copy(self)
         view._conversation = conversation_id(name)
         return view
+
+    def turn(self, id: str) -> Turn:
+        """A stored turn, with the files that its hits have now. Raises NotFoundError."""
+        return as_they_are_now(self.catalog.turn(id), self.catalog)
 
     def turns(self, limit: int = 20) -> list[Turn]:
         """The last turns, newest first: of the engine's conversation where it has one, else of all."""
@@ -137,6 +146,7 @@ class Engine:
         """
         if isinstance(paths, str | Path):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
+        self.catalog.check_changeable()
         self.components.check_space()
         report = index_folders(
             paths,

@@ -92,6 +92,7 @@ class _Run:
         self._encoder: Encoder | None = None
         self._encoded = 0
         self._before = catalog.stamps()
+        self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
         self._holders: dict[str, list[str]] = defaultdict(list)  # id -> its files before this run
         for stamp in self._before.values():
             self._holders[stamp.image_id].append(stamp.path)
@@ -115,7 +116,10 @@ class _Run:
 
     def _changed(self) -> list[str]:
         known = {text: (stamp.size, stamp.mtime_ns) for text, stamp in self._before.items()}
-        return [text for text in self._files if text not in known or known[text] != self._status[text]]
+        return [text for text in self._files if known.get(text) != self._status[text] or self._is_factless(text)]
+
+    def _is_factless(self, text: str) -> bool:
+        return text in self._before and self._before[text].image_id in self._factless
 
     # --- reading and encoding
 
@@ -149,7 +153,9 @@ class _Run:
         try:
             data = read_file(self._files[text], self._settings)
             id_ = image_id(data)
-            loaded = None if id_ in self._holders else decode(data, text, self._settings)
+            known = id_ in self._holders and id_ not in self._factless
+            modified = (self._status[text] or _GONE)[1] / 1e9
+            loaded = None if known else decode(data, text, self._settings, modified=modified)
         except (BadImageError, NotFoundError) as error:
             return Skip(source=text, reason=str(error))
         return _ReadFile(FileStamp(text, id_, *(self._status[text] or _GONE)), loaded)
@@ -166,6 +172,7 @@ class _Run:
                 self._skipped.append(Skip(source=each.stamp.path, reason=reason))
             else:
                 self._counts[self._verdict(each)] += 1
+                self._counts["damaged"] += each.loaded is not None and each.loaded.record.damaged
 
     def _encode_missing(self, fresh: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
         """Features of those of ``fresh`` that have none yet, and the reasons where encoding failed."""
@@ -188,7 +195,7 @@ class _Run:
 
     def _verdict(self, read: _ReadFile) -> str:
         id_, text = read.stamp.image_id, read.stamp.path
-        if read.loaded is not None:
+        if id_ not in self._holders:
             verdict = "unchanged" if id_ in self._new else "added"
             self._new.add(id_)
             return verdict
@@ -238,6 +245,7 @@ class _Run:
             space=self._catalog.space() or "",
             seconds=seconds,
             captions=captions,
+            damaged=self._counts["damaged"],
         )
 
 

@@ -23,6 +23,7 @@ from ipcir_tools.display.results import (
     result_text,
     shown_steps,
 )
+from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
@@ -95,6 +96,7 @@ class ListTurnsBrief(Brief):
 
 def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContext) -> Answer:
     path = engine.catalog.path(find_turn(engine, arguments.turn).id)
+    path[-1] = as_they_are_now(path[-1], engine.catalog)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
     return Answer(result_text(result, path), fit_brief(partial(_turn_brief, path), path[-1].hits), whole)

@@ -29,6 +29,7 @@ from ipcir_tools.cli.chat.sheets import save_turns
 from ipcir_tools.cli.options import filter_of
 from ipcir_tools.cli.output import console, results
 from ipcir_tools.display.results import result_from_json
+from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.validation import check_options
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchOptions
@@ -36,7 +37,6 @@ from ipcir_tools.types import Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
-
 
 MIN_ID = 6
 """Digits of a picture's id that may stand for the whole."""
@@ -227,9 +227,9 @@ class Chat:
             self._show_reference(self.place.reference)
         elif picture is None:
             parent = self.engine.catalog.turn(turn.parent) if turn.parent else None
-            results.show_result(SearchResult(turn=turn), parent=parent)
+            results.show_result(SearchResult(turn=as_they_are_now(turn, self.engine.catalog)), parent=parent)
         else:
-            results.show_hit(find_hit(picture, turn))
+            results.show_hit(find_hit(picture, as_they_are_now(turn, self.engine.catalog)))
 
     def _show_reference(self, reference: str | None) -> None:
         if reference is None:

@@ -170,7 +170,13 @@ IDS = [f"{i:016x}" for i in range(50)]
 
 def worst_turn(text: str, named: str, hits: int, number: int, note: str = "") -> Turn:
     found = (
-        Hit(id=IDS[i], rank=i + 1, score=-0.1234, source="/" + named.replace("/", ""), caption=text)
+        Hit(
+            id=IDS[i],
+            rank=i + 1,
+            score=-0.1234,
+            source="/" + named.replace("/", ""),
+            caption=text,
+        )
         for i in range(hits)
     )
     return Turn(
@@ -202,7 +208,12 @@ class Worst:
         return self.walk[-1]
 
     def path(self, id: str) -> list[Turn]:
-        return self.walk
+        return [*self.walk]
+
+    def records(self, ids: object) -> dict[str, object]:
+        return {}
+
+    paths_of = records
 
     def turns(self, limit: int) -> list[Turn]:
         return self.walk[::-1][:limit]
