@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     existing: bool = False
     """Whether pictures whose files are gone are left out of the hits, rather than marked."""
 
+    default_excludes: bool = True
+    """Whether thumbnails, previews and bins that other programs keep beside pictures (``@eaDir``, ``#recycle``,
+    ``*.lrdata`` ...: :data:`ipcir_tools.images.excluding.DEFAULT_EXCLUDES`) are left out when folders are indexed."""
+
     allow_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the
     environment they are separated as in PATH."""
