@@ -64,12 +64,14 @@ def _forgotten(paths: list[Path], options: ModelOptions, error: FolderGoneError,
     from ipcir_tools.images.files import is_gone, located
 
     gone = [path for path in paths if is_gone(located(path))]
-    if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise error
-    if not collection.ask(f"{error} Take it out now?"):
+    if as_json or not _is_terminal() or not collection.ask(f"{error} Take it out now?"):
         raise error
     collection.show_removal(_removed([str(path) for path in gone], options))
     return [path for path in paths if path not in gone]
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @with_options
