@@ -17,6 +17,7 @@ from ipcir_tools.chains.imagination.rules.plain_edit import plain_edit
 from ipcir_tools.chains.imagination.rules.pointing import resolve_pointing
 from ipcir_tools.chains.imagination.rules.references import as_one_reference
 from ipcir_tools.chains.imagination.rules.text import (
+    TEXT_LIMIT,
     WORD_LIMIT,
     normalise,
     simplify,
@@ -85,7 +86,8 @@ def imagine_with_warnings(
     edits = read_edits(modification_text, original)
     for edit in edits:
         apply(edit, draft)
-    described = _description(draft, modification_text)
+    whole = _description(draft, modification_text)
+    described = _shortened(whole, draft.add)
     description = _with_words([word for word in unknown.words if word not in described], described)
     target = ImaginedTarget(
         description=description,
@@ -96,6 +98,7 @@ def imagine_with_warnings(
         origin="rules",
     )
     warnings = [correction] if correction else []
+    warnings += _left_out(whole, modification)
     warnings += _not_understood(unknown.words, edits, modification_text, draft)
     return RulesResult(target, (*warnings, *losses(draft, description, modification_text, previous)))
 
@@ -126,12 +129,26 @@ def _not_understood(unknown: Sequence[str], edits: list[Edit], modification_text
 
 
 def _description(draft: Draft, modification_text: str) -> str:
-    text = clean(draft.phrase.text())
+    """The whole description, of any length."""
+    text = clean(draft.phrase.text(), TEXT_LIMIT)
     if not draft.touched or not text:
-        text = clean(
-            " ".join(part for part in (draft.original.text(), content_words(simplify(modification_text))) if part)
-        )
-    return text or clean(modification_text) or " ".join(modification_text.split()[:WORD_LIMIT]) or "a picture"
+        words = content_words(simplify(modification_text))
+        text = clean(" ".join(part for part in (draft.original.text(), words) if part), TEXT_LIMIT)
+    return text or clean(modification_text) or " ".join(modification_text.split()) or "a picture"
+
+
+def _shortened(description: str, added: Sequence[str]) -> str:
+    """At most ``WORD_LIMIT`` words of a description; what was added comes first where it would be left out."""
+    start = " ".join(description.split()[:WORD_LIMIT])
+    missing = [item for item in map(clean, added) if item and item not in start] if start != description else []
+    return " ".join(", ".join([*missing, description]).split()[:WORD_LIMIT]).strip(" ,.;:'-&/")
+
+
+def _left_out(description: str, modification: str) -> list[str]:
+    """The warning about words that are beyond the limits of the rules."""
+    unread = len(modification.split()) - len(modification[:TEXT_LIMIT].split())
+    n = max(len(description.split()) - WORD_LIMIT, 0) + unread
+    return [f"the rules describe a target in {WORD_LIMIT} words at most: {n} were left out"] if n else []
 
 
 def _keep_list(draft: Draft) -> tuple[str, ...]:
