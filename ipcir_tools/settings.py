@@ -49,7 +49,14 @@ class Settings(BaseSettings):
     llm_base_url: str | None = None
     """Base URL of an OpenAI-compatible server."""
     llm_timeout: float = Field(default=30.0, gt=0)
-    """Seconds that one imagination, or one caption of a chat model, may take in all, retries and repairs included."""
+    """Seconds that one imagination, or one caption of a chat model, may take in all, retries and repairs included, and
+    that a server which is busy or loads its model is waited for. Waiting behind other requests of one's own is not
+    counted."""
+    llm_concurrency: int = Field(default=4, ge=1, le=256)
+    """Requests at a time to one server: imaginations of an evaluation, captions of a chat model."""
+    llm_max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens of one reply at most; a vision model that judges hits may write twice as many. None: 1,024, and no limit
+    for OpenAI's reasoning models, whose thoughts count. 0: no limit is sent."""
     prompt: str = "imagine.structured"
     """Id of the imagination's prompt."""
     prompts: Path | None = None
@@ -90,6 +97,10 @@ class Settings(BaseSettings):
 
     existing: bool = False
     """Whether pictures whose files are gone are left out of the hits, rather than marked."""
+
+    default_excludes: bool = True
+    """Whether thumbnails, previews and bins that other programs keep beside pictures (``@eaDir``, ``#recycle``,
+    ``*.lrdata`` ...: :data:`ipcir_tools.images.excluding.DEFAULT_EXCLUDES`) are left out when folders are indexed."""
 
     allow_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the

@@ -25,9 +25,11 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
+from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.index import Gallery
-from ipcir_tools.store.indexing import index_folders
+from ipcir_tools.store.indexing import IndexRequest, index_folders
+from ipcir_tools.store.removing import remove
 from ipcir_tools.types import (
     Caption,
     CaptionReport,
@@ -35,7 +37,9 @@ from ipcir_tools.types import (
     FilterValues,
     Hit,
     ImageRecord,
+    IndexedFolder,
     IndexReport,
+    RemovalReport,
     SearchResult,
     Turn,
     Where,
@@ -136,20 +140,29 @@ class Engine:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def index(
-        self, paths: Sequence[Path], progress: Progress | None = None, *, captions: bool | None = None
-    ) -> IndexReport:
-        """Put the images in files and folders into the gallery; see :func:`index_folders`.
+    # --- the gallery
 
-        With ``captions`` (None: as the settings say) each of them gets a caption, too. A run that was killed, or whose
-        captioner failed, goes on where it ended when it is run again.
+    def index(
+        self,
+        paths: Sequence[Path] | None = None,
+        progress: Progress | None = None,
+        *,
+        captions: bool | None = None,
+        exclude: Sequence[str] = (),
+        force: bool = False,
+    ) -> IndexReport:
+        """Put the images in files and folders into the gallery, by default in all that it was made from.
+
+        See :func:`index_folders`, and :class:`IndexRequest` for ``exclude`` and ``force``. With ``captions`` (None: as
+        the settings say) each of them gets a caption, too. A run that was killed, or whose captioner failed, goes on
+        where it ended when it is run again.
         """
         if isinstance(paths, str | Path):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.catalog.check_changeable()
         self.components.check_space()
         report = index_folders(
-            paths,
+            IndexRequest(paths, exclude, force),
             catalog=self.catalog,
             gallery=self.gallery,
             encoder=self.components.noted_encoder,
@@ -160,6 +173,21 @@ class Engine:
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
+
+    def remove(self, targets: Sequence[str | Path]) -> RemovalReport:
+        """Take folders, files and pictures (by id) out of the gallery, whether they are still there or not.
+
+        See :func:`ipcir_tools.store.removing.remove`. Features stay, so that adding them again encodes nothing.
+        """
+        if isinstance(targets, str | Path):
+            raise InvalidRequestError(f"remove takes a list: write engine.remove([{str(targets)!r}]).")
+        report = remove(targets, self.catalog)
+        self.gallery.sync()
+        return report
+
+    def folders(self) -> tuple[IndexedFolder, ...]:
+        """The folders and files that the gallery was made from, with counts; see :class:`IndexedFolder`."""
+        return list_folders(self.catalog)
 
     def _caption_pictures(self, ids: Sequence[str], progress: Progress) -> CaptionReport:
         self.components.note_models()  # before the first caption: a run may be killed at any moment

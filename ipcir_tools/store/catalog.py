@@ -7,7 +7,7 @@ threads and processes at a time; each is one transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing
+from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
@@ -37,10 +38,13 @@ class FileStamp:
     image_id: str
     size: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    """When its content or its name was last changed, whatever time its content carries; None where that is not
+    known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredReplies, StoredTurns):
-    """The catalog in one database: pictures, files, features and captions, with the stored replies and turns."""
+class Catalog(StoredFolders, StoredReplies, StoredTurns):
+    """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes
 
@@ -109,8 +113,9 @@ class Catalog(StoredReplies, StoredTurns):
 
     def stamps(self) -> dict[str, FileStamp]:
         """Every file of the gallery, by path."""
+        columns = [files.c[each.name] for each in fields(FileStamp)]
         with self._read() as connection:
-            rows = connection.execute(select(files.c.path, files.c.image_id, files.c.size, files.c.mtime_ns)).all()
+            rows = connection.execute(select(*columns)).all()
         return {row.path: FileStamp(*row) for row in rows}
 
     def paths_of(self, ids: Iterable[str]) -> dict[str, list[str]]:

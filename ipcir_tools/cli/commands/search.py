@@ -1,41 +1,21 @@
-"""``ipcir index | search | refine | find``."""
+"""``ipcir search | refine | find``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ipcir_tools.cli.options import (
-    AsJson,
     ModelOptions,
     SearchFlags,
     engine_for,
     noted_references,
-    print_result,
     reference_names,
     with_options,
 )
 from ipcir_tools.cli.search_output import SearchOutput
 from ipcir_tools.errors import InvalidRequestError
-
-
-@with_options
-def index(
-    folders: Annotated[list[Path], typer.Argument(help="Folders and picture files.", metavar="FOLDER...")],
-    options: ModelOptions,
-    captions: Annotated[
-        bool | None, typer.Option("--captions/--no-captions", help="Caption every picture, too (default: no).")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put the pictures in folders into the gallery; run again, it only reads, and captions, what is new."""
-    from ipcir_tools.cli.output import results
-
-    with engine_for(options) as (engine, progress):
-        report = engine.index(folders, progress, captions=captions)
-    print_result(as_json, lambda: report.model_dump(mode="json"), lambda: results.show_index(report))
 
 
 @with_options

@@ -1,4 +1,4 @@
-"""Search results, turns and index reports in a terminal."""
+"""Search results and turns in a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import out, show_note
+from ipcir_tools.cli.output.skips import show_skips
 from ipcir_tools.cli.output.turn_tree import Branch, branches, request_line, root_line
 from ipcir_tools.display.file_names import distinct_names, fitted_name
 from ipcir_tools.display.results import result_notes, verified_text
@@ -20,52 +21,18 @@ from ipcir_tools.types import hit_marks
 if TYPE_CHECKING:
     from ipcir_tools.display.export.export import ExportReport
     from ipcir_tools.engine.replay import Replay
-    from ipcir_tools.types import CaptionReport, Hit, IndexReport, SearchResult, Skip, Turn
+    from ipcir_tools.types import Hit, SearchResult, Turn
 
 
-_MOST_SKIPS = 20
 _TURN_ID = 12
 """Characters of a turn's id."""
-
-
-def show_index(report: IndexReport) -> None:
-    """The counts of an index run, and every file without a feature or a caption with its reason."""
-    counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
-    summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
-    out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
-    _show_skips(report.skipped, "skipped")
-    if report.damaged:
-        out.print(
-            f"[yellow]{report.damaged:,} damaged[/]: they lack their last bytes (IPCIR_DAMAGED=refuse skips such)"
-        )
-    if report.captions is not None:
-        _show_captions(report.captions)
 
 
 def show_export(report: ExportReport) -> None:
     """How many hits were written where, and those that were not."""
     known = f", {report.known:,} there already" if report.known else ""
     out.print(f"{report.written:,} of {report.hits:,} hits written to {report.to}{known}", markup=False, soft_wrap=True)
-    _show_skips(report.skipped, "without their picture")
-
-
-def _show_captions(report: CaptionReport) -> None:
-    rate = f", {report.made / report.seconds:,.1f} a second" if report.made and report.seconds else ""
-    spent = "".join(f", {n:,} {what.replace('_', ' ')}" for what, n in report.spent.items())
-    out.print(f"[bold]{report.made:,} captions made[/]{rate}{spent}, {report.known:,} known before")
-    _show_skips(report.skipped, "without a caption")
-
-
-def _show_skips(skipped: Sequence[Skip], what: str) -> None:
-    if not skipped:
-        return
-    out.print(f"[yellow]{len(skipped):,} {what}:[/]")
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    for skip in skipped[:_MOST_SKIPS]:
-        table.add_row(Text(visible(skip.source), overflow="fold"), Text(visible(skip.reason)))
-    out.print(table)
-    if len(skipped) > _MOST_SKIPS:
-        out.print(f"  and {len(skipped) - _MOST_SKIPS:,} more: --json lists them all")
+    show_skips(report.skipped, "without their picture")
 
 
 def show_result(
