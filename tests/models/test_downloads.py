@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from typing import Any
 import pytest
 from hub_server import COMMIT, HubServer, Manners, digest, serving
 
+from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models import downloads, hub_cache, hub_client
 from ipcir_tools.models.download_report import Download, report_with
 from ipcir_tools.models.downloads import Needed, local_copy
+from ipcir_tools.models.hub import fetch
 from ipcir_tools.models.hub_client import HubError
 from ipcir_tools.models.hub_files import transformers_files
 
@@ -157,6 +160,16 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(hub):
     assert is_complete(hub)
 
 
+def test_a_second_process_waits_for_the_first_and_sends_nothing_twice(hub, caplog):
+    hub.manners = Manners(pace=600_000)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(get) for _ in range(2)]:
+            done.result()
+    assert is_complete(hub)
+    assert hub.sent == SIZE
+    assert "another process downloads model.safetensors of org/model: waiting for it" in caplog.text
+
+
 # ---- a cache that is not whole -----------------------------------------------------------------------
 @pytest.mark.parametrize("gone", ["snapshots", "refs", "blobs"])
 def test_an_incomplete_cache_is_completed(hub, tmp_path, gone):
@@ -189,6 +202,23 @@ def test_all_parts_of_sharded_weights_arrive(hub):
     copy = local_copy(needed)
     (copy.folder / names[1]).unlink()
     assert local_copy(needed) is None
+
+
+def test_a_model_that_is_here_and_does_not_load_is_not_blamed_on_the_hub(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    def load() -> None:
+        raise MemoryError("no memory for it")
+
+    get()
+    with pytest.raises(ModelUnavailableError, match="no memory for it"):
+        fetch("x", load, ways_out="", requirements=needed)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelUnavailableError, match="no memory for it"):
+        fetch("x", load, ways_out="", requirements=needed)
+    shutil.rmtree(local_copy(needed).folder)
+    with pytest.raises(ModelUnavailableError, match="cannot be reached"):
+        fetch("x", load, ways_out="", requirements=needed)
 
 
 # ---- what cannot work --------------------------------------------------------------------------------
