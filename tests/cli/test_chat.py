@@ -474,8 +474,9 @@ def test_a_turn_that_is_looked_up_is_no_new_one(agent, red, engine):
 
 
 def test_what_a_model_breaks_is_answered_by_rules_and_forgotten(agent, red, capsys):
-    agent.replies.append(ConnectionError("no\nroute" + "!" * 999))
+    agent.replies += [ConnectionError("no\nroute" + "!" * 999)] * 9
     assert run_script(agent.chat, ["in blue"]) == 0
+    agent.replies.clear()
     out, err = capsys.readouterr()
     (line,) = [line for line in out.splitlines() if "by rules because" in line]
     assert "the language model's server could not be reached" in line
@@ -521,7 +522,7 @@ def test_calls_that_are_all_refused_are_no_answer(agent, red, capsys):
 
 def test_a_model_that_fails_again_and_again_is_left_alone_for_a_while(agent, capsys, monkeypatch):
     monkeypatch.setattr(agent_session, "PAUSE", 1000.0)
-    agent.replies += [ConnectionError("gone")] * 6
+    agent.replies += [ConnectionError("gone")] * 9
     assert run_script(agent.chat, ["in blue", "with dots", "in green", "in black"]) == 0
     out = capsys.readouterr().out
     assert out.count("by rules because") == 2
@@ -537,7 +538,7 @@ def test_a_model_that_fails_again_and_again_is_left_alone_for_a_while(agent, cap
 
 def test_a_search_of_an_agent_that_fails_after_it_stands(agent, red, capsys):
     turn = agent.send(
-        "in blue", [call("compose_search", reference=red, modification="in blue")], ConnectionError("gone")
+        "in blue", [call("compose_search", reference=red, modification="in blue")], *[ConnectionError("gone")] * 9
     )
     assert turn.query.modification == "in blue"
     assert "did not finish: the language model's server could not be reached" in capsys.readouterr().out

@@ -28,10 +28,9 @@ def server(monkeypatch) -> Iterator[LLMServer]:
 def run(capsys, *arguments: str) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["ipcir", *arguments])
-        try:
+        with pytest.raises(SystemExit) as ended:
             main.main()
-        except SystemExit as end:
-            assert not end.code, capsys.readouterr().err
+    assert not ended.value.code
     return json.loads(capsys.readouterr().out)
 
 
