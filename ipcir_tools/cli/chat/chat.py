@@ -20,9 +20,11 @@ from ipcir_tools.agents.dialogue.commands import (
     Undo,
     format_refinement,
 )
+from ipcir_tools.agents.dialogue.context import DialogueContext
 from ipcir_tools.agents.dialogue.graph import build_dialogue
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.agents.dialogue.remarks import answer_remark
+from ipcir_tools.chains.imagination.resources import RULES
 from ipcir_tools.cli.chat.agent_session import (
     AgentSession,
     Event,
@@ -169,8 +171,9 @@ class Chat:
     # --- searching
 
     def _search(self, text: str) -> None:
-        """One round of the dialogue graph from the current place."""
+        """One round of the dialogue graph from the current place; where an agent did not answer, without its model."""
         turn = self.place.turn
+        context = DialogueContext(llm=RULES) if self.agent else DialogueContext()
         with console.working("searching"):
             state = self._dialogue.invoke(
                 {
@@ -179,7 +182,8 @@ class Chat:
                     "reference": None if turn else self.place.reference,
                     "k": self._options.k,
                     "where": self._options.where,
-                }
+                },
+                context=context,
             )
         document, unclear = state["result"] or {}, state["clarification"]
         if unclear:
