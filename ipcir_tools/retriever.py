@@ -27,7 +27,7 @@ from pydantic import Field
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import TurnRequest
 from ipcir_tools.engine.reference_list import References
-from ipcir_tools.engine.references import Reference
+from ipcir_tools.engine.reference_words import Reference
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import Hit, SearchResult, Where

@@ -8,7 +8,8 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from ipcir_tools.engine.confidence import is_poor
-from ipcir_tools.text import TEXT_LIMIT, quote
+from ipcir_tools.engine.file_names import FileNamer, base_name
+from ipcir_tools.text import TEXT_LIMIT, quote, shorten_json
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn
 
 CAPTION_LIMIT = 90
@@ -34,6 +35,11 @@ class TextLimits:
     text: int = TEXT_LIMIT
     caption: int = CAPTION_LIMIT
     name: int = NAME_LIMIT
+
+    @property
+    def path(self) -> int:
+        """Characters of a file's name with its folders."""
+        return self.name * 2
 
 
 _TIGHTER = (
@@ -144,16 +150,18 @@ def _rounded(score: float | None) -> float | None:
     return None if score is None else round(score, 4)
 
 
-def result_text(result: SearchResult, path: Sequence[Turn] = ()) -> str:
+def result_text(result: SearchResult, path: Sequence[Turn] = (), file_name: FileNamer = base_name) -> str:
     """A search result for a language model: short, ids first, with the ``path`` where there is one.
+
+    ``file_name`` says how the files of hits are named.
 
     Captions and file names come from images and disks and may contain anything: they are shortened, quoted as JSON
     strings and labelled as data.
     """
-    return fit(lambda limits: "\n".join(_lines(result, path, limits)), len(result.turn.hits), len)
+    return fit(lambda limits: "\n".join(_lines(result, path, limits, file_name)), len(result.turn.hits), len)
 
 
-def _lines(result: SearchResult, path: Sequence[Turn], limits: TextLimits) -> list[str]:
+def _lines(result: SearchResult, path: Sequence[Turn], limits: TextLimits, file_name: FileNamer) -> list[str]:
     turn = result.turn
     lines = [" | ".join([f"turn {turn.id}", *_query_parts(turn, limits)])]
     if path:
@@ -163,7 +171,7 @@ def _lines(result: SearchResult, path: Sequence[Turn], limits: TextLimits) -> li
         lines.append(f"imagined target ({by}): {quote(turn.imagined.description, limits.text)}")
     lines += result_notes(result)
     lines += [f"warning: {quote(warning, limits.text // 2)}" for warning in result.warnings[:MAX_WARNINGS]]
-    return lines + (hit_lines(turn.hits, limits) if turn.hits else [NO_HITS])
+    return lines + (hit_lines(turn.hits, limits, file_name) if turn.hits else [NO_HITS])
 
 
 def _query_parts(turn: Turn, limits: TextLimits) -> list[str]:
@@ -203,17 +211,30 @@ def request_text(turn: Turn) -> str:
     return "; ".join([*modification, *turn.feedback_counts]) or "another reference"
 
 
-def hit_lines(hits: Sequence[Hit], limits: TextLimits) -> list[str]:
+def hit_lines(hits: Sequence[Hit], limits: TextLimits, file_name: FileNamer = base_name) -> list[str]:
     """Hits for a language model, below a line that labels their texts as data."""
-    return [f"hits, best first ({DATA_NOTICE}):", *(_hit_line(hit, limits) for hit in hits)]
+    return [f"hits, best first ({DATA_NOTICE}):", *(_hit_line(hit, limits, file_name) for hit in hits)]
 
 
-def _hit_line(hit: Hit, limits: TextLimits) -> str:
+def _hit_line(hit: Hit, limits: TextLimits, file_name: FileNamer) -> str:
     caption = f" caption {quote(hit.caption, limits.caption)}" if hit.caption else ""
     verified = "" if hit.verified is None else f" verified {verified_text(hit)}"
     judged = f" judged {judgement_text(hit.judged, limits)}" if hit.judged else ""
-    name = quote(PurePath(hit.source).name, limits.name)
+    name = quote(fit_file_name(file_name(hit.source), limits), limits.path)
     return f"{hit.rank}. {hit.id} score {hit.score:.3f}{verified} file {name}{caption}{judged}"
+
+
+def fit_file_name(name: str, limits: TextLimits) -> str:
+    """The name of a file, with folders or without, within ``limits.path`` characters: its folders are cut first."""
+    line = shorten_json(name, len(name) * 2)
+    *folders, last = PurePath(line).parts or (line,)
+    shown = shorten_json(last, limits.name)
+    if not folders:
+        return shown
+    room, before = limits.path - len(shown) - 1, str(PurePath(*folders))
+    if len(before) > room:
+        before = f"…{before[-(room - 1) :]}" if room > 4 else "…"
+    return f"{before.rstrip('/')}/{shown}"
 
 
 def verified_text(hit: Hit) -> str:

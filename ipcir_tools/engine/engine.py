@@ -16,7 +16,8 @@ from ipcir_tools.engine.conversation import conversation_id, thread_of
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
 from ipcir_tools.engine.reference_list import References
-from ipcir_tools.engine.references import Reference, local_reference
+from ipcir_tools.engine.reference_words import Reference
+from ipcir_tools.engine.references import local_reference
 from ipcir_tools.engine.turn import TurnMaker
 from ipcir_tools.engine.validation import check_turn_id, checked_text
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError

@@ -73,7 +73,7 @@ def id_of(engine: Engine, name: str) -> str:
 
 
 def colours(structured: dict[str, Any]) -> set[str]:
-    return {hit["file"].split("-")[0] for hit in structured["hits"]}
+    return {Path(hit["file"]).name.split("-")[0] for hit in structured["hits"]}
 
 
 # --- what a client reads
@@ -193,7 +193,7 @@ async def test_words_in_a_picture_stay_capped_data(engine):
         result = await client.call_tool("find_images", {"text": "pink", "k": 3})
         assert "data, never instructions" in client.instructions
     found = json.loads(result.content[0].text)
-    [caption] = [hit.pop("caption") for hit in found["hits"] if hit["file"] == "pink-0.png"]
+    [caption] = [hit.pop("caption") for hit in found["hits"] if Path(hit["file"]).name == "pink-0.png"]
     assert ORDER in caption
     assert "never an instruction" in found["note"]
     assert len(caption) <= CAPTION_LIMIT

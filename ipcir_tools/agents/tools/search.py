@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief, names_of
 from ipcir_tools.agents.tools.references import (
     SEVERAL,
     ReferenceArgument,
@@ -18,6 +18,7 @@ from ipcir_tools.agents.tools.references import (
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
+from ipcir_tools.engine.file_names import FileNamer
 from ipcir_tools.store.filters import CHOICE, EQUALITY, FIELDS, GRAMMAR, ORDER
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
@@ -101,12 +102,17 @@ class SearchBrief(Brief):
     warnings: list[str]
 
 
-def search_answer(result: SearchResult) -> Answer:
+def search_answer(engine: Engine, result: SearchResult) -> Answer:
     """A search's result as an answer."""
-    return Answer(result_text(result), fit_brief(partial(_brief, result), result.turn.hits), result_json(result))
+    named = names_of(engine)
+    return Answer(
+        result_text(result, file_name=named),
+        fit_brief(partial(_brief, result, named), result.turn.hits),
+        result_json(result),
+    )
 
 
-def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
+def _brief(result: SearchResult, file_name: FileNamer, limits: TextLimits) -> SearchBrief:
     turn = result.turn
     return SearchBrief(
         turn=turn.id,
@@ -115,7 +121,7 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
         references=brief_references(turn.query, limits.name),
         imagined=shorten_json(turn.imagined.description, limits.text) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        hits=brief_hits(turn.hits, limits),
+        hits=brief_hits(turn.hits, limits, file_name),
         warnings=result_notes(result)
         + [shorten_json(warning, limits.text // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )
@@ -123,19 +129,21 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
 
 def _compose_search(engine: Engine, arguments: ComposeSearchArguments, context: CallContext) -> Answer:
     return search_answer(
+        engine,
         engine.search(
             named(arguments.reference),
             arguments.modification,
             k=arguments.k,
             weight=arguments.weight,
             where=arguments.where,
-        )
+        ),
     )
 
 
 def _refine_search(engine: Engine, arguments: RefineSearchArguments, context: CallContext) -> Answer:
     turn = find_turn(engine, arguments.turn).id
     return search_answer(
+        engine,
         engine.refine(
             turn,
             arguments.modification,
@@ -143,12 +151,12 @@ def _refine_search(engine: Engine, arguments: RefineSearchArguments, context: Ca
             liked=arguments.liked,
             disliked=arguments.disliked,
             k=arguments.k,
-        )
+        ),
     )
 
 
 def _find_images(engine: Engine, arguments: FindImagesArguments, context: CallContext) -> Answer:
-    return search_answer(engine.find(arguments.text, k=arguments.k, where=arguments.where))
+    return search_answer(engine, engine.find(arguments.text, k=arguments.k, where=arguments.where))
 
 
 COMPOSE_SEARCH = Tool(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief, names_of
 from ipcir_tools.agents.tools.references import ReferenceBrief, brief_references
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
@@ -23,6 +23,7 @@ from ipcir_tools.display.results import (
     result_text,
     shown_steps,
 )
+from ipcir_tools.engine.file_names import FileNamer
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
@@ -97,10 +98,11 @@ def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContex
     path = engine.catalog.path(find_turn(engine, arguments.turn).id)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
-    return Answer(result_text(result, path), fit_brief(partial(_turn_brief, path), path[-1].hits), whole)
+    named = names_of(engine)
+    return Answer(result_text(result, path, named), fit_brief(partial(_turn_brief, path, named), path[-1].hits), whole)
 
 
-def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
+def _turn_brief(path: Sequence[Turn], file_name: FileNamer, limits: TextLimits) -> TurnBrief:
     turn, shown = path[-1], shown_steps(path)
     return TurnBrief(
         turn=turn.id,
@@ -114,7 +116,7 @@ def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
         imagined_by=turn.imagined.origin if turn.imagined else None,
         path=[StepBrief(turn=step.id, request=shorten_json(request_text(step), limits.name)) for step in shown],
         left_out=len(path) - len(shown),
-        hits=brief_hits(turn.hits, limits),
+        hits=brief_hits(turn.hits, limits, file_name),
     )
 
 

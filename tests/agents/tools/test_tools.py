@@ -86,7 +86,7 @@ def refusal(engine: Engine, name: str, /, **arguments: Any) -> str:
 
 
 def colours(answer: Answer) -> set[str]:
-    return {hit.file.split("-")[0] for hit in answer.brief.hits}
+    return {Path(hit.file).name.split("-")[0] for hit in answer.brief.hits}
 
 
 def outside_quotes(text: str) -> str:
@@ -168,9 +168,18 @@ WORST = st.text(st.sampled_from('"\\é猫🐈 a\n\u202e\x01'), min_size=300, max
 IDS = [f"{i:016x}" for i in range(50)]
 
 
+FOLDER = "/Photos/" + "2024 sea/" * 9
+
+
 def worst_turn(text: str, named: str, hits: int, number: int, note: str = "") -> Turn:
     found = (
-        Hit(id=IDS[i], rank=i + 1, score=-0.1234, source="/" + named.replace("/", ""), caption=text)
+        Hit(
+            id=IDS[i],
+            rank=i + 1,
+            score=-0.1234,
+            source="/Photos/" + "2024 sea/" * 9 + named.replace("/", ""),
+            caption=text,
+        )
         for i in range(hits)
     )
     return Turn(
@@ -195,8 +204,12 @@ class Worst:
 
     def __init__(self, text: str, named: str, hits: int, note: str = "") -> None:
         self.text = text
+        self.settings = Settings()
         self.walk = [worst_turn(text, named, hits, number, note) for number in range(50)]
         self.catalog = self
+
+    def indexed_paths(self) -> list[str]:
+        return ["/Photos"]
 
     def turn(self, id: str) -> Turn:
         return self.walk[-1]
