@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
 ShowPaths = Literal["name", "folder", "path"]
@@ -97,6 +100,21 @@ class Settings(BaseSettings):
     """Whether agents get a tool that indexes: files and folders in ``allow_folders``, and no others."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
+    damaged: Literal["accept", "refuse"] = "accept"
+    """A JPEG or PNG that lacks its last bytes, but no more than a third of the picture: shown as viewers show it and
+    marked as damaged, or refused."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise InvalidRequestError, with one line that names each wrong setting, in place of pydantic's error."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            wrong = "; ".join(map(_problem, error.errors()))
+            raise InvalidRequestError(
+                f"A setting is wrong ({wrong}): fix the option or its IPCIR_ variable."
+            ) from error
 
     @field_validator("duplicates", mode="before")
     @classmethod
@@ -116,10 +134,14 @@ def load_settings(**chosen: Any) -> Settings:
     """
     try:
         return Settings(**{name: value for name, value in chosen.items() if value is not None})
-    except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise InvalidRequestError(
-            f"A setting is wrong ({'; '.join(wrong)}): fix the option or its IPCIR_ variable."
-        ) from error
     except SettingsError as error:
         raise InvalidRequestError(f"A setting is wrong ({error}): fix its IPCIR_ variable.") from error
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    """One wrong setting: its name and what is wrong, or the nearest names for one that does not exist."""
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] != "extra_forbidden":
+        return f"{name}: {error['msg']}"
+    near = get_close_matches(name, Settings.model_fields, n=2)
+    return f"there is no setting {excerpt(name, 40)}" + (f", did you mean {' or '.join(near)}?" if near else "")

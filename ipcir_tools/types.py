@@ -88,7 +88,7 @@ class ImageRecord(Value):
     longitude: float | None = None
     """Where it was taken by EXIF, in degrees, north and east positive."""
     damaged: bool = False
-    """Whether the file lacks its last bytes, so that a part of the picture is missing."""
+    """Whether the file lacks its last bytes, or is broken from somewhere on: a part of the picture may be missing."""
 
 
 class Caption(Value):

@@ -61,7 +61,8 @@ class Imaginer:
     def imagine(self, request: ImagineRequest, config: RunnableConfig) -> Imagination:
         """The imagined target. Equal requests that run at the same time share one answer."""
         if not self._models:
-            return Imagination(_by_rules(request, "rules", config), None, (), calls=0, cached=False)
+            result = _by_rules(request, "rules", config)
+            return Imagination(result.target, None, result.warnings, calls=0, cached=False)
         try:
             messages = render(self._prompt, request, self._load_reference)
         except UnavailableImageError as error:
@@ -105,7 +106,7 @@ class Imaginer:
         self, request: ImagineRequest, messages: list[BaseMessage], config: RunnableConfig, *, stream: bool
     ) -> ImaginationStream:
         """The imagination of the first model with a usable reply, or of the rules where there is none."""
-        about, start = f"{request.caption} {request.modification}", time.monotonic()
+        start = time.monotonic()
         failed: list[Cost] = []
         failures: list[NoReplyError] = []
         warnings: list[str] = []
@@ -114,7 +115,7 @@ class Imaginer:
             left = self._timeout - (time.monotonic() - start)
             budget = Budget(left / (len(self._models) - i))
             try:
-                reply = yield from self._reply(i, messages, about, config, budget, stream)
+                reply = yield from self._reply(i, messages, request, config, budget, stream)
             except NoReplyError as failure:
                 failed.append(cost_of(model.reply_key(messages), budget))
                 failures.append(failure)
@@ -135,17 +136,23 @@ class Imaginer:
         )
 
     def _reply(
-        self, place: int, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, stream: bool
+        self,
+        place: int,
+        messages: list[BaseMessage],
+        request: ImagineRequest,
+        config: RunnableConfig,
+        budget: Budget,
+        stream: bool,
     ) -> Generator[Imagination, None, PromptReply]:
         """The stored reply of the model in that place, or a new one. Raises ``NoReplyError``."""
         model = self._models[place]
         key = model.reply_key(messages)
-        if (stored := model.stored_reply(key, about)) is not None:
+        if (stored := model.stored_reply(key, request)) is not None:
             with trace_step("imagine.kept", config, origin="llm", reply=key):
                 return stored
         name = "imagine.fallback" if place else "imagine.model"
         of_model: RunnableConfig = {"run_name": name, "metadata": {"origin": "llm"}}
-        steps = model.generate(messages, about, merge_configs(config, of_model), budget, stream=stream)
+        steps = model.generate(messages, request, merge_configs(config, of_model), budget, stream=stream)
         return (yield from map_steps(self._longer_only(), steps))
 
     def _longer_only(self) -> Callable[[str], Imagination | None]:
@@ -187,15 +194,16 @@ class Imaginer:
         self, request: ImagineRequest, warnings: tuple[str, ...], calls: int, cost: Cost | None, config: RunnableConfig
     ) -> Imagination:
         """The target that the rules write in place of the models."""
-        target = _by_rules(request, "fallback", config)
-        return Imagination(target, self._prompt.tag, warnings, calls, cached=False, cost=cost)
+        result = _by_rules(request, "fallback", config)
+        warnings = (*warnings, *result.warnings)
+        return Imagination(result.target, self._prompt.tag, warnings, calls, cached=False, cost=cost)
 
 
-def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> ImaginedTarget:
+def _by_rules(request: ImagineRequest, origin: Origin, config: RunnableConfig) -> rules.RulesResult:
     previous = request.history[-1][1] if request.history else None
     with trace_step("imagine.fallback" if origin == "fallback" else "imagine.rules", config, origin=origin):
         others = [(each.caption, each.note) for each in request.others]
-        target = rules.imagine_by_rules(
+        result = rules.imagine_with_warnings(
             request.caption, request.modification, previous, note=request.note, others=others
         )
-    return target.model_copy(update={"origin": origin})
+    return replace(result, target=result.target.model_copy(update={"origin": origin}))

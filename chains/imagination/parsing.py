@@ -31,6 +31,8 @@ _ABSENCE = re.compile(
     re.IGNORECASE,
 )
 _RUNS_ON = re.compile(r"\b(?:and|or|on|in|at|with|of|for|to|from|under|over|behind|near|by|is|are|that|\w+ing)\b", re.I)
+_FIELD_END = r"\s*(?:[,}]|\Z|```|\"\w+\"\s*:)"
+"""What follows the text of a field: a comma, perhaps forgotten before the next name, or the end."""
 _NOTHING = {"", "na", "none", "null", "unknown", "string", "description", "nothing"}
 
 
@@ -67,13 +69,13 @@ class _Reply(BaseModel):
     alternatives: Phrases = []
 
 
-def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about: str = "") -> Reading:
+def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False) -> Reading:
     """Parse ``text``, a model's reply, as an imagined target of origin "llm".
 
     Reasoning and code fences are dropped, and the rest is searched for a JSON object; of a broken object the complete
     parts are used if the description is complete. With ``plain`` a reply without JSON is taken as the description
-    itself if it reads like one and shares a word with ``about`` (caption and modification; empty: not checked).
-    ``cut_off``: the server stopped the reply at its token limit, so the last sentence of plain text may be incomplete.
+    itself if it reads like one. ``cut_off``: the server stopped the reply at its token limit, so the last sentence of
+    plain text may be incomplete. Whether the description is of the target is for ``acceptance`` to say.
 
     Raises:
         RefusedReplyError: The model declines.
@@ -90,7 +92,7 @@ def parse_reply(text: str, *, plain: bool = False, cut_off: bool = False, about:
         raise BadReplyError("the reply is empty")
     if not plain:
         raise BadReplyError("the reply holds no JSON object with a complete description")
-    return Reading(_target({"description": _as_description(answer, cut_off, about)}), "text")
+    return Reading(_target({"description": _as_description(answer, cut_off)}), "text")
 
 
 def _target(fields: dict[str, Any]) -> ImaginedTarget:
@@ -153,15 +155,18 @@ def _complete_parts(text: str) -> dict[str, Any]:
     comma or a missing quote, of which the strings before the fault are still good.
     """
     try:
-        description = next(_strings_after(r'"description"\s*:\s*', text), "")
+        description = next(_strings_after(r'"description"\s*:\s*', text, _FIELD_END), "")
         lists = {name: list(_strings_after(rf'"{name}"\s*:\s*\[\s*', text)) for name in _LISTS}
     except RecursionError:
         return {}
     return {"description": description, **lists} if description else {}
 
 
-def _strings_after(start: str, text: str) -> Iterator[str]:
-    """The complete strings that follow the first match of the pattern ``start``, separated by commas."""
+def _strings_after(start: str, text: str, before: str = "") -> Iterator[str]:
+    """The complete strings that follow the first match of the pattern ``start``, separated by commas.
+
+    A string that ends elsewhere than ``before`` the match of that pattern was ended by a quote inside of it.
+    """
     opening = re.search(start, text)
     at = opening.end() if opening else len(text)
     while text.startswith('"', at):
@@ -169,19 +174,19 @@ def _strings_after(start: str, text: str) -> Iterator[str]:
             value, end = JSON.raw_decode(text, at)
         except ValueError:
             return
+        if not re.match(before, text[end:]):
+            return
         yield value
         at = end + len(text[end:]) - len(text[end:].lstrip(", \t\r\n"))
 
 
-def _as_description(text: str, cut_off: bool, about: str) -> str:
+def _as_description(text: str, cut_off: bool) -> str:
     """Plain text as a description. Raises ``BadReplyError`` where it does not read like one."""
     text = LABEL.sub("", text).strip().split("\n\n")[0]
     if cut_off:
         text = "".join(re.findall(r"[^.!?。]+[.!?。]+", text))
     if not _reads_as_description(text):
         raise BadReplyError("the reply is neither JSON nor a description")
-    if about and text.isascii() and not _stems(text) & _stems(about):
-        raise BadReplyError("the reply is not JSON and shares no word with the caption and the modification")
     return text
 
 
@@ -190,11 +195,6 @@ def _reads_as_description(text: str) -> bool:
     letters = sum(character.isalpha() for character in text)
     enough = 2 <= len(words) <= 3 * MAX_WORDS or (not text.isascii() and len(text) >= 4)
     return enough and letters >= 0.7 * len("".join(words)) and not (_DEBRIS.search(text) or THOUGHT_START.search(text))
-
-
-def _stems(text: str) -> set[str]:
-    """The first four letters of the words: enough to tell whether two texts share a subject."""
-    return {word[:4] for word in re.findall(r"[^\W\d_]{3,}", text.lower())} - {"the", "and", "with", "this", "that"}
 
 
 def _shortened(text: str) -> str:

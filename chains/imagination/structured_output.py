@@ -1,4 +1,4 @@
-"""One model with one prompt: from its reply to a parsed target, by way of a repair request, and its stored replies."""
+"""One model with one prompt: from its reply to an accepted target, by way of a repair request, and stored replies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
+from ipcir_tools.chains.imagination.acceptance import Acceptance
 from ipcir_tools.chains.imagination.parsing import (
     BadReplyError,
     Reading,
@@ -16,7 +17,7 @@ from ipcir_tools.chains.imagination.parsing import (
     description_so_far,
     parse_reply,
 )
-from ipcir_tools.chains.imagination.results import Cost
+from ipcir_tools.chains.imagination.results import Cost, ImagineRequest
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import NamedChatModel
 from ipcir_tools.llm.client import Answer, ChatClient
@@ -67,6 +68,7 @@ class PromptedModel:
     def __init__(self, model: NamedChatModel, prompt: Prompt, replies: ReplyStore | None) -> None:
         self.name = model.name
         self._prompt = prompt
+        self._acceptance = Acceptance(prompt)
         self._replies = replies
         self._form = "text" if prompt.reply_schema is None else "json"
         self._client = ChatClient(model.llm, prompt.reply_schema, model.breaker)
@@ -76,15 +78,15 @@ class PromptedModel:
         """The key under which the reply to these messages is stored: a hash of all that it depends on."""
         return reply_key(messages, self._llm, self._prompt)
 
-    def stored_reply(self, key: str, about: str) -> PromptReply | None:
-        """The stored reply, or None where there is none that can be parsed."""
-        stored = self._replies.reply(key) if self._replies is not None else None
-        if stored is None:
+    def stored_reply(self, key: str, request: ImagineRequest) -> PromptReply | None:
+        """The stored reply, or None where there is none that imagines; one that does not is deleted."""
+        if self._replies is None or (stored := self._replies.reply(key)) is None:
             return None
         try:
-            reading = parse_reply(stored.text, plain=True, about=about)
-        except BadReplyError:
-            return None  # stored by a version that parsed replies differently: call the model again
+            reading = self._acceptance.accepted(parse_reply(stored.text, plain=True), request)
+        except BadReplyError:  # stored by a version that took more replies for imaginations
+            self._replies.forget_reply(key)
+            return None
         tokens = (stored.input_tokens, stored.output_tokens)
         return PromptReply(
             reading,
@@ -98,11 +100,17 @@ class PromptedModel:
         )
 
     def generate(
-        self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, *, stream: bool
+        self,
+        messages: list[BaseMessage],
+        request: ImagineRequest,
+        config: RunnableConfig,
+        budget: Budget,
+        *,
+        stream: bool,
     ) -> Generator[str, None, PromptReply]:
         """Call the model, and with ``stream`` yield the description so far. Raises ``NoReplyError``."""
         key = self.reply_key(messages)
-        answer, reading, warnings = yield from self._answer(messages, about, config, budget, stream)
+        answer, reading, warnings = yield from self._answer(messages, request, config, budget, stream)
         reply = new_reply(answer.text, "imagine", self.name, self._prompt, budget)
         if self._replies is not None and not answer.cut_off:
             self._replies.put_reply(key, reply)
@@ -121,20 +129,20 @@ class PromptedModel:
         return (warning,) if warning else ()
 
     def _answer(
-        self, messages: list[BaseMessage], about: str, config: RunnableConfig, budget: Budget, stream: bool
+        self, messages: list[BaseMessage], request: ImagineRequest, config: RunnableConfig, budget: Budget, stream: bool
     ) -> Generator[str, None, tuple[Answer, Reading, tuple[str, ...]]]:
         """The usable answer, the parsed target, and the warnings about the answer before. Raises ``NoReplyError``."""
         first = yield from self._request(messages, config, budget, stream)
         try:
-            return first, self._parse(first, about, plain=self._form == "text"), ()
+            return first, self._parse(first, request, plain=self._form == "text"), ()
         except BadReplyError as bad:
             problem = str(bad)
         try:
             second = yield from self._repair(messages, first, problem, config, budget, stream)
-            reading = self._parse(second, about, plain=True)
+            reading = self._parse(second, request, plain=True)
             return second, reading, (f"the language model needed a second try: {problem}",)
         except (NoReplyError, BadReplyError) as failure:
-            return self._as_text(first, about, problem, failure)
+            return self._as_text(first, request, problem, failure)
 
     def _request(
         self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
@@ -161,19 +169,20 @@ class PromptedModel:
         finally:
             budget.repairs += budget.calls > before
 
-    def _parse(self, answer: Answer, about: str, *, plain: bool) -> Reading:
+    def _parse(self, answer: Answer, request: ImagineRequest, *, plain: bool) -> Reading:
+        """The parsed answer, if it imagines. Raises ``BadReplyError``, and ``NoReplyError`` for a refusal."""
         try:
-            return parse_reply(answer.text, plain=plain, cut_off=answer.cut_off, about=about)
+            return self._acceptance.accepted(parse_reply(answer.text, plain=plain, cut_off=answer.cut_off), request)
         except RefusedReplyError as refusal:
             raise NoReplyError(f"the language model declined ({refusal})") from refusal
 
     def _as_text(
-        self, answer: Answer, about: str, problem: str, failure: Exception
+        self, answer: Answer, request: ImagineRequest, problem: str, failure: Exception
     ) -> tuple[Answer, Reading, tuple[str, ...]]:
         """The first reply as plain text, the last resort before the next model or the rules."""
         warning = f"{SECOND_TRY} ({failure})"
         try:
-            reading = self._parse(answer, about, plain=True)
+            reading = self._parse(answer, request, plain=True)
         except BadReplyError:
             raise NoReplyError(f"the language model's reply could not be used: {problem}; {warning}") from failure
         return answer, reading, (warning,)

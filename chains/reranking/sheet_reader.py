@@ -19,6 +19,7 @@ from ipcir_tools.llm.budget import Budget, CircuitBreaker
 from ipcir_tools.llm.chat_model import model_name
 from ipcir_tools.llm.client import Answer, ChatClient
 from ipcir_tools.llm.errors import NoReplyError
+from ipcir_tools.llm.prompt_text import PromptText
 from ipcir_tools.llm.reply_store import new_reply, reply_key
 from ipcir_tools.llm.reply_text import is_refusal, unwrap
 from ipcir_tools.llm.tracing import model_call_config
@@ -63,6 +64,7 @@ class SheetReader(ABC, Generic[R, T]):
         self._timeout = timeout
         self._replies = replies
         self._client = ChatClient(llm, prompt.reply_schema, breaker)
+        self._own_text = PromptText(prompt)
 
     @abstractmethod
     def values(self, request: R) -> dict[str, str]:
@@ -76,6 +78,10 @@ class SheetReader(ABC, Generic[R, T]):
     def ordered(self, hits: Sequence[Hit], by_number: Mapping[int, T]) -> tuple[Hit, ...]:
         """The hits in the order that follows, with new ranks."""
 
+    def _read(self, text: str, numbers: Iterable[int], request: R) -> Numbered[T]:
+        """``parse``; nothing of a reply that is the example of the prompt."""
+        return Numbered({}) if self._own_text.lists(text) else self.parse(text, numbers, request)
+
     def rerank(self, request: R, config: RunnableConfig) -> RerankResult:
         """The hits in their new order, or unchanged with a warning."""
         if len(request.hits) < 2:
@@ -83,7 +89,7 @@ class SheetReader(ABC, Generic[R, T]):
         key = self._key(request)
         stored = self._replies.reply(key) if self._replies is not None else None
         if stored is not None:
-            found = self.parse(stored.text, range(1, len(request.hits) + 1), request)
+            found = self._read(stored.text, range(1, len(request.hits) + 1), request)
             if found.by_number:  # else it was stored by a version that parsed replies differently
                 return self._result(request, found, stored)
         budget = Budget(self._timeout)
@@ -133,7 +139,7 @@ class SheetReader(ABC, Generic[R, T]):
     ) -> tuple[Answer, Numbered[T]]:
         """The model's answer and what it holds, after one repair request if needed. Raises ``NoReplyError``."""
         first = self._client.ask(messages, config, budget)
-        if (found := self.parse(first.text, numbers, request)).by_number:
+        if (found := self._read(first.text, numbers, request)).by_number:
             return first, found
         if is_refusal(text := unwrap(first.text)):
             raise NoReplyError(f"the language model declined ({sanitize(unquote(text), QUOTED_REFUSAL_CHARS)})")
@@ -144,7 +150,7 @@ class SheetReader(ABC, Generic[R, T]):
             "Answer again with only the JSON."
         )
         second = self._client.ask([*messages, quoted, HumanMessage(repair)], config, budget)
-        if (found := self.parse(second.text, numbers, request)).by_number:
+        if (found := self._read(second.text, numbers, request)).by_number:
             return second, found
         raise NoReplyError(f"the language model's reply holds no {self.answer} of the hits, at the second try neither")
 

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, hook_config
+from langchain.chat_models import init_chat_model
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, SystemMessage, ToolMessage
 from pydantic import ValidationError
 
 from ipcir_tools.agents.message_format import extend_system_message, format_messages
 from ipcir_tools.agents.toolkit import IPCIRToolkit
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.llm.chat_model import unavailable_message
 from ipcir_tools.prompts import load_prompt
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
     from langgraph.types import Checkpointer
@@ -59,9 +62,12 @@ def build_agent(
     ``llm`` is a chat model or a name that ``init_chat_model`` takes ("openai:gpt-5-mini"). With ``show_images`` the
     model may look at pictures: for models that take images. The package's system prompt follows ``system_prompt``.
     ``options`` go to ``create_agent``: ``tools`` of your own, ``response_format``, ``name``, ...
+
+    Raises ModelUnavailableError for a name without a provider, package or key, and InvalidRequestError for what is no
+    chat model.
     """
     return create_agent(
-        llm,
+        _chat_model(llm),
         system_prompt=system_prompt,
         middleware=[
             *middleware,
@@ -70,6 +76,18 @@ def build_agent(
         checkpointer=checkpointer,
         **options,
     )
+
+
+def _chat_model(llm: str | BaseChatModel) -> BaseChatModel:
+    if isinstance(llm, str):
+        try:
+            model: BaseChatModel = init_chat_model(llm)
+        except Exception as error:  # every integration raises its own types for a bad name or key
+            raise ModelUnavailableError(unavailable_message(llm, error)) from error
+        return model
+    if not isinstance(llm, BaseChatModel):
+        raise InvalidRequestError(f"An agent needs a chat model or its name, not {type(llm).__name__}.")
+    return llm
 
 
 class IPCIRMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):

@@ -68,6 +68,8 @@ class Engine:
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
         """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything."""
         settings = settings or Settings()
+        if not isinstance(settings, Settings):
+            raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)
         return cls(Components(settings, catalog), Gallery.open(catalog, home / "index", progress))

@@ -7,19 +7,33 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
-_SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
 
-def turn_upright(image: Image.Image) -> bool:
-    """Turn and mirror a loaded picture, in place, as its EXIF says; whether that swaps its width and height."""
-    sideways = False
+def turn_upright(image: Image.Image) -> None:
+    """Turn and mirror an image of a program, in place, as its EXIF says."""
     with suppress(Exception):  # EXIF is parsed late and fails in many ways; the picture is good without it
-        sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
         ImageOps.exif_transpose(image, in_place=True)
-    return sideways
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """A decoded picture upright, by its EXIF orientation."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -7,30 +7,39 @@ the first frame is ever decoded. Whatever is wrong with a picture is raised as B
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageFile
 
 from ipcir_tools.errors import BadImageError, IPCIRError, NotFoundError
+from ipcir_tools.images.exif import iso_time
 from ipcir_tools.images.files import path_text, text_path
-from ipcir_tools.images.pixels import to_rgb, turn_upright
+from ipcir_tools.images.opening import OpenedPicture, open_picture
+from ipcir_tools.images.pixels import SIDEWAYS, to_rgb, turn_upright, turned
+from ipcir_tools.images.quiet import quiet
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""What is opened, by Pillow's names; the camera's MPO comes with JPEG."""
 
 ENOUGH = 512
 """Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
 
 MAX_SCANS = 1_000
 """Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""
+
+LEAST_THERE = 2 / 3
+"""How much of a JPEG or PNG that is cut off must be there, so that it is shown as viewers show it: of its rows, or of
+the bytes of its pixels."""
+
+_CUT_OFF = "cut off: the file ends early"
+_ENDS = ("truncated", "end of file", "no 'meta' box", "insufficient input")
+"""What libraries say of such a file; the last three are libheif's."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,10 @@ def _too_many_bytes(size: int, most: int) -> BadImageError:
 
 def load(path: Path, settings: Settings) -> LoadedImage:
     """The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone."""
-    return decode(read_file(path, settings), path_text(path), settings)
+    data = read_file(path, settings)
+    with suppress(OSError):
+        return decode(data, path_text(path), settings, modified=path.stat().st_mtime)
+    return decode(data, path_text(path), settings)  # gone by now
 
 
 def read_pixels(source: str, settings: Settings, id: str | None = None) -> Image.Image | str:
@@ -101,16 +113,21 @@ def read_pixels(source: str, settings: Settings, id: str | None = None) -> Image
     return found.pixels if id in (None, found.record.id) else "the file holds another picture by now"
 
 
-def decode(data: bytes, source: str, settings: Settings) -> LoadedImage:
-    """The picture in ``data``, which came from ``source``. Raises BadImageError with the reason alone."""
+def decode(data: bytes, source: str, settings: Settings, *, modified: float | None = None) -> LoadedImage:
+    """The picture in ``data``, which came from ``source``. Raises BadImageError with the reason alone.
+
+    ``modified`` is the time of its file, in seconds since 1970, for a picture that does not say when it was taken.
+    """
     if not data:
         raise BadImageError("empty file")
     if len(data) > settings.max_bytes:
         raise _too_many_bytes(len(data), settings.max_bytes)
     try:
-        with _opened(data) as image:
-            _check_limits(image, data, settings)
-            return _loaded(image, data, source)
+        with quiet():
+            opened = open_picture(data, partial(_check_size, settings=settings))
+            with opened.image:
+                _check_scans(opened.image, data)
+                return _loaded(opened, data, source, settings, modified)
     except BadImageError:
         raise
     except Exception as error:  # broad, because on hostile bytes Pillow's plugins raise nearly anything
@@ -140,23 +157,7 @@ def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
     return LoadedImage(record, _reduced(pixels))
 
 
-def _opened(data: bytes) -> ImageFile.ImageFile:
-    """The header read, nothing decoded.
-
-    ``Image.open`` does the same, but warns of many pixels, which have a limit of their own here.
-    """
-    Image.init()
-    for name in FORMATS:
-        factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory is not None and accepts is not None and accepts(data[:16]) is True:
-            return factory(io.BytesIO(data), "")
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        raise BadImageError("HEIC is not supported: convert the picture to JPEG")
-    raise BadImageError("not a picture in a known format")
-
-
-def _check_limits(image: ImageFile.ImageFile, data: bytes, settings: Settings) -> None:
-    _check_size(image.size, settings)
+def _check_scans(image: ImageFile.ImageFile, data: bytes) -> None:
     if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS:
         raise BadImageError(f"a JPEG of more than {MAX_SCANS:,} scans")
 
@@ -169,23 +170,46 @@ def _check_size(size: tuple[int, int], settings: Settings) -> None:
         raise BadImageError(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
 
 
-def _loaded(image: ImageFile.ImageFile, data: bytes, source: str) -> LoadedImage:
-    width, height = image.size
-    if image.draft(image.mode, (ENOUGH, ENOUGH)) is None:
-        image.load()
-        width, height = image.size  # a TIFF turns itself while it loads
-    image.load()
-    if turn_upright(image):
-        width, height = height, width
+def _loaded(opened: OpenedPicture, data: bytes, source: str, settings: Settings, modified: float | None) -> LoadedImage:
+    image = opened.image
+    size = image.size
+    drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, (ENOUGH, ENOUGH)) is not None
+    damaged = _decode_pixels(opened, settings)
+    if not drafted:
+        size = image.size  # decoding may find another one than the header
+    width, height = reversed(size) if opened.orientation in SIDEWAYS else size
     record = ImageRecord(
         id=image_id(data),
         source=source,
         bytes=len(data),
         width=width,
         height=height,
-        format=(image.format or "").lower(),
+        format=opened.format,
+        taken=opened.exif.taken or (None if modified is None else iso_time(modified)),
+        camera=opened.exif.camera,
+        latitude=opened.exif.latitude,
+        longitude=opened.exif.longitude,
+        damaged=damaged,
     )
-    return LoadedImage(record, _reduced(to_rgb(image)))
+    return LoadedImage(record, _reduced(to_rgb(turned(image, opened.orientation))))
+
+
+def _decode_pixels(opened: OpenedPicture, settings: Settings) -> bool:
+    """Decode what is there of a picture; whether its file lacks its end, or is broken from somewhere on."""
+    image, share_there = opened.image, opened.share_there
+    broken = not opened.ended
+    try:
+        if broken and settings.damaged == "refuse":
+            raise BadImageError(_CUT_OFF)
+        image.load()
+    except OSError:
+        if share_there is None or settings.damaged == "refuse":
+            raise
+        broken = True
+        image.tile = []  # what was decoded so far is the picture
+    if broken and share_there is not None and share_there(image) < LEAST_THERE:
+        raise BadImageError(_CUT_OFF)
+    return broken
 
 
 def _reduced(image: Image.Image) -> Image.Image:
@@ -197,6 +221,8 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MemoryError):
         return "needs more memory than there is"
-    if isinstance(error, (EOFError, IndexError, struct.error)) or "truncated" in text.lower():
-        return "cut off: the file ends early"
+    if isinstance(error, (EOFError, IndexError, struct.error)) or any(words in text.lower() for words in _ENDS):
+        return _CUT_OFF
+    if "libjxl" in text:  # the plugin has one text for all
+        return "no readable JPEG XL: cut off or broken"
     return f"cannot be decoded ({excerpt(text) or type(error).__name__})"

@@ -54,7 +54,7 @@ def langchain_chat_model(name: str, settings: Settings) -> BaseChatModel:
     try:
         model: BaseChatModel = init_chat_model(full_name, **_options(full_name, settings))
     except Exception as error:  # every integration raises its own types for a bad name, key or option
-        raise ModelUnavailableError(_reason(full_name, error)) from error
+        raise ModelUnavailableError(unavailable_message(full_name, error)) from error
     return model
 
 
@@ -86,7 +86,8 @@ def _options(name: str, settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _reason(name: str, error: Exception) -> str:
+def unavailable_message(name: str, error: Exception) -> str:
+    """Why a chat model is not available, on one line, and how to name one."""
     line = shorten(one_line(str(error).split(". ")[0]).rstrip("."), 200)
     return (
         f"language model {name} is not available: {line}. Name one as PROVIDER:MODEL with its package and key in place "

@@ -51,3 +51,7 @@ class ReplyStore(Protocol):
     def put_reply(self, key: str, reply: Reply) -> None:
         """Stores ``reply`` under ``key``, replacing one that is there."""
         ...
+
+    def forget_reply(self, key: str) -> None:
+        """Deletes the reply under ``key``, where there is one."""
+        ...

@@ -50,6 +50,11 @@ class StoredReplies(Database):
         with self._write() as connection:
             put(connection, replies, [{"key": key, **row}], replace=True)
 
+    def forget_reply(self, key: str) -> None:
+        """Delete the reply under ``key``, where there is one."""
+        with self._write() as connection:
+            connection.execute(delete(replies).where(replies.c.key == key))
+
     def replies(self, kind: str | None = None, limit: int = 20) -> list[tuple[str, Reply]]:
         """The last replies with their keys, newest first; those without a time come last."""
         newest = (

@@ -94,6 +94,11 @@ def test_every_named_format_opens(format):
         "width": 40,
         "height": 20,
         "format": format.lower(),
+        "taken": None,
+        "camera": None,
+        "latitude": None,
+        "longitude": None,
+        "damaged": False,
     }
     assert loaded.pixels.mode == "RGB"
     assert colour_at(loaded, 0, 0.5) == RED
@@ -278,10 +283,6 @@ def test_what_is_no_picture_of_a_named_format_says_so(data):
     assert refusal(data) == "not a picture in a known format"
 
 
-def test_heic_is_named():
-    assert refusal(b"\0\0\0\x18ftypheic" + bytes(40)) == "HEIC is not supported: convert the picture to JPEG"
-
-
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
 def test_a_picture_that_is_cut_off_says_so(format):
     noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3), dtype=np.uint8)
@@ -289,7 +290,6 @@ def test_a_picture_that_is_cut_off_says_so(format):
     assert refusal(data[: len(data) // 2]) == "cut off: the file ends early"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_picture_cut_off_anywhere_opens_or_is_a_bad_image(format):
     data = encoded(two_halves(), format)
@@ -304,7 +304,6 @@ SMALL["progressive"] = encoded(two_halves(), "JPEG", progressive=True, exif=b"Ex
 SMALL["lzw"] = encoded(two_halves(), "TIFF", compression="tiff_lzw")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @settings(max_examples=300, deadline=None)
 @given(
     name=st.sampled_from(sorted(SMALL)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from operator import and_
 
 from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.attributes import add_item, add_thing, set_adjectives
@@ -26,7 +27,13 @@ from ipcir_tools.chains.imagination.rules.edits import (
     View,
 )
 from ipcir_tools.chains.imagination.rules.nouns import become, drop_thing, swap_thing
-from ipcir_tools.chains.imagination.rules.phrases import same_kind, same_noun, with_adjective
+from ipcir_tools.chains.imagination.rules.phrases import (
+    is_place,
+    places_of_others,
+    same_kind,
+    same_noun,
+    with_adjective,
+)
 from ipcir_tools.chains.imagination.rules.text import is_plural, simplify, singular, strip_determiner
 from ipcir_tools.chains.imagination.rules.things import is_adjectival
 
@@ -41,24 +48,28 @@ def _place(edit: Edit, draft: Draft) -> None:
     if text.startswith("with ") and text.endswith(" in the background"):
         add_item(text.removeprefix("with "), draft)
         return
-    times = _TIME.match(text)
     own = bool(re.match(r"on (?:its|his|her|their) (?:back|side|belly|stomach|feet|hind legs|knees)\b", text))
-    kept = tuple(segment for segment in draft.phrase.tail if times or own or not _is_place(segment))
-    at = next((i for i, segment in enumerate(kept) if own and _is_place(segment)), len(kept))
-    draft.phrase = replace(draft.phrase, tail=(*kept[:at], text, *kept[at:]))
+    tail, others = draft.phrase.tail, places_of_others(draft.phrase.tail)
+    lost = [i for i, part in enumerate(tail) if not own and i not in others and _excludes(text, part)]
+    at = next((i for i, part in enumerate(tail) if own and is_place(part)), min(others, default=len(tail) + 1) - 1)
+    at = lost[0] if lost else at
+    before, after = ([tail[i] for i in range(*ends) if i not in lost] for ends in ((0, at), (at, len(tail))))
+    draft.phrase = replace(draft.phrase, tail=(*before, text, *after))
     draft.note_added(text)
 
 
-_TIME = re.compile(
-    r"(?:at|in|during|by) (?:the )?(?:night|sunset|sunrise|dawn|dusk|noon|evening|morning|daylight|winter|"
-    r"summer|spring|autumn|rain|fog|storm)\b|.* light$"
+_DAYTIME = r"(?:night|day|midnight|sunset|sunrise|dawn|dusk|noon|evening|morning|afternoon|daylight|daytime)"
+_TIMES = tuple(
+    re.compile(rf"(?:at|in|during|by) (?:the )?{words}\b|.* light$")
+    for words in (_DAYTIME, "(?:winter|summer|spring|autumn|fall)", "(?:rain|fog|storm)")
 )
+"""Hours, seasons and weathers: each replaces its like, and none a place."""
 
 
-def _is_place(segment: str) -> bool:
-    words = segment.split()
-    personal = re.search(r"\b(?:its|his|her|their|mouth|hand|hands|arms|head|camera|top of)\b", segment)
-    return bool(words) and words[0] in lexicon.PLACES and not personal
+def _excludes(place: str, segment: str) -> bool:
+    """Whether a new place leaves none for the segment: a place takes that of a place, an hour that of an hour."""
+    new, old = ([bool(kind.match(text)) for kind in _TIMES] for text in (place, segment))
+    return any(map(and_, new, old)) if any(new) or any(old) else is_place(segment)
 
 
 def _pose(edit: Edit, draft: Draft) -> None:
@@ -71,8 +82,8 @@ def _pose(edit: Edit, draft: Draft) -> None:
     first = new[0].split()[0]
     classes = frozenset().union(*(_class_of(segment.split()[0]) for segment in new))
     kept = [segment for segment in draft.phrase.tail if segment.split()[0] not in classes]
-    if any(_is_place(segment) for segment in new) and first in lexicon.POSTURES:
-        kept = [segment for segment in kept if not _is_place(segment)]
+    if any(is_place(segment) for segment in new) and first in lexicon.POSTURES:
+        kept = [segment for segment in kept if not is_place(segment)]
     again = next((i for i, old in enumerate(draft.phrase.tail) if old.split()[0] == first), len(kept))
     at = 0 if first in lexicon.POSTURES else min(again, len(kept))
     draft.phrase = replace(draft.phrase, tail=(*kept[:at], *new, *kept[at:]))

@@ -17,6 +17,7 @@ from ipcir_tools.chains.imagination.rules.caption import (
 from ipcir_tools.chains.imagination.rules.edits import Draft, Edit
 from ipcir_tools.chains.imagination.rules.phrases import (
     container,
+    is_place,
     same_kind,
     same_noun,
     with_adjective,
@@ -233,8 +234,10 @@ def add_item(item: str, draft: Draft) -> None:
 
 def _with_thing(item: str, head: str, phrase: Phrase) -> Phrase:
     """The phrase with a thing in its usual place: an animal after the first, a background last, a part in the list."""
-    if head in ("light", "lighting") or re.search(r"\bin the (?:back|fore)ground$|\bbehind\b|\bin front\b", item):
-        joint = "and " if phrase.tail and phrase.tail[-1].startswith("with ") else "with "
+    placed = not phrase.is_garment and any(map(is_place, phrase.tail)) and _has_place(item, phrase)
+    behind = re.search(r"\bin the (?:back|fore)ground$|\bbehind\b|\bin front\b", item)
+    if head in ("light", "lighting") or behind or placed:
+        joint = "and " if any(part.startswith("with ") for part in phrase.tail) else "with "
         return replace(phrase, tail=(*phrase.tail, joint + item))
     if singular(phrase.noun) in ("animal", "vehicle", "drink", "fruit", "food") and same_kind(head, phrase.noun):
         new = parse(item)
@@ -243,6 +246,15 @@ def _with_thing(item: str, head: str, phrase: Phrase) -> Phrase:
     if singular(head) in living and singular(phrase.noun) in living and not phrase.features:
         return replace(phrase, tail=(f"and {item}", *phrase.tail))
     return with_feature(phrase, item)
+
+
+def _has_place(item: str, phrase: Phrase) -> bool:
+    """Whether a thing has a place of its own: *a bird over the sea*, but not *a ball next to the dog*."""
+    places = [part.split() for part in parse(item).tail if is_place(part)]
+    return any(
+        not (same_noun(words[-1], phrase.noun) or lexicon.slot_of(words[-1]) or words[-1] in lexicon.GENERIC)
+        for words in places
+    )
 
 
 def _sleeves_to_add(item: str, draft: Draft) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.actions import apply
@@ -10,6 +11,7 @@ from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot,
 from ipcir_tools.chains.imagination.rules.cleaning import clean
 from ipcir_tools.chains.imagination.rules.edits import Draft
 from ipcir_tools.chains.imagination.rules.grammar import read_edits
+from ipcir_tools.chains.imagination.rules.losses import losses
 from ipcir_tools.chains.imagination.rules.references import as_one_reference
 from ipcir_tools.chains.imagination.rules.text import (
     WORD_LIMIT,
@@ -30,6 +32,27 @@ def imagine_by_rules(
     note: str = "",
     others: Sequence[tuple[str, str]] = (),
 ) -> ImaginedTarget:
+    """The target of :func:`imagine_with_warnings` alone."""
+    return imagine_with_warnings(caption, modification, previous, note=note, others=others).target
+
+
+@dataclass(frozen=True)
+class RulesResult:
+    """An imagined target, and what the user should know of how the rules made it."""
+
+    target: ImaginedTarget
+    warnings: tuple[str, ...] = ()
+    """What was replaced, dropped or not understood; each once, without a full stop."""
+
+
+def imagine_with_warnings(
+    caption: str,
+    modification: str,
+    previous: ImaginedTarget | None = None,
+    *,
+    note: str = "",
+    others: Sequence[tuple[str, str]] = (),
+) -> RulesResult:
     """The imagined target of a modification, by rules.
 
     ``caption`` describes the reference. With ``previous``, the imagination of the turn before, its description is
@@ -46,7 +69,7 @@ def imagine_by_rules(
     for edit in read_edits(modification_text, original):
         apply(edit, draft)
     description = _description(draft, modification_text)
-    return ImaginedTarget(
+    target = ImaginedTarget(
         description=description,
         keep=_keep_list(draft),
         add=_unique([clean(item) for item in draft.add]),
@@ -54,6 +77,7 @@ def imagine_by_rules(
         alternatives=_alternatives(draft, description),
         origin="rules",
     )
+    return RulesResult(target, tuple(losses(draft, description, modification_text, previous)))
 
 
 def _description(draft: Draft, modification_text: str) -> str:

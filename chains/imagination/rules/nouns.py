@@ -17,6 +17,7 @@ from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot,
 from ipcir_tools.chains.imagination.rules.edits import Become, Draft, Edit
 from ipcir_tools.chains.imagination.rules.phrases import (
     container,
+    places_of_others,
     same_kind,
     same_noun,
     with_feature,
@@ -118,7 +119,17 @@ def _drop_in_tail(head: str, draft: Draft) -> None:
     ):
         _drop_look([head], draft)
         return
-    kept = tuple(part for part in draft.phrase.tail if not any(same_noun(w.strip(",.;"), head) for w in part.split()))
+    tail, others = draft.phrase.tail, places_of_others(draft.phrase.tail)
+    gone = {i for i, part in enumerate(tail) if any(same_noun(w.strip(",.;"), head) for w in part.split())}
+    gone |= {i for i in others if i - 1 in gone and i - 1 not in others}
+    lists_more = any(tail[i].startswith("with ") for i in gone) and not any(
+        part.startswith("with ") for i, part in enumerate(tail) if i not in gone
+    )
+    kept = tuple(
+        re.sub("^and (?=an? )", "with ", part) if lists_more and i > min(gone) else part
+        for i, part in enumerate(tail)
+        if i not in gone
+    )
     verbs = tuple(
         segment
         for segment in kept

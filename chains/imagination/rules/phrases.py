@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ipcir_tools.chains.imagination.rules import lexicon
@@ -106,3 +107,25 @@ def with_count(phrase: Phrase, number: str) -> Phrase:
     if one and group and group.group(1) not in lexicon.CROWDS:
         number = f"{number} {singular(group.group(1))} of"
     return replace(phrase, lead=number, noun=noun)
+
+
+def is_place(segment: str) -> bool:
+    """Whether a part of a tail is a place: *on a beach*."""
+    words = segment.split()
+    personal = re.search(r"\b(?:its|his|her|their|mouth|hand|hands|arms|head|camera|top of)\b", segment)
+    return bool(words) and words[0] in lexicon.PLACES and not personal
+
+
+def places_of_others(tail: Sequence[str]) -> frozenset[int]:
+    """Which parts of a tail are places of a thing beside the main one, whose own place stands before.
+
+    *over the sea* in "a boat at the beach with a bird over the sea".
+    """
+    found: list[int] = []
+    own_place = beside = False
+    for i, segment in enumerate(tail):
+        beside = beside or (own_place and segment.startswith(("with ", "and ")))
+        own_place = own_place or is_place(segment)
+        if beside and is_place(segment):
+            found.append(i)
+    return frozenset(found)

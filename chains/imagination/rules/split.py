@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ipcir_tools.chains.imagination.rules import lexicon
+from ipcir_tools.chains.imagination.rules.additions import as_addition
 
 _PREAMBLE = re.compile(
     r"^(?:please|now|first|this time|and|but|then|also|so|or|ok|okay|yes|well|hmm|actually|"
@@ -81,7 +82,7 @@ WEAK_CUT = re.compile(
 
 def split_sentences(text: str) -> list[str]:
     """The independent parts of a text: sentences, and clauses that begin with an imperative."""
-    return [part for part in (trim(piece) for piece in STRONG_CUT.split(text)) if part]
+    return [part for part in (trim(as_addition(piece)) for piece in STRONG_CUT.split(text)) if part]
 
 
 def split_clauses(sentence: str) -> list[str]:

@@ -25,6 +25,7 @@ from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import model_name
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
+from ipcir_tools.llm.prompt_text import PromptText
 from ipcir_tools.llm.reply_store import new_reply, reply_key
 from ipcir_tools.llm.reply_text import is_refusal, unwrap
 from ipcir_tools.llm.tracing import model_call_config
@@ -171,6 +172,7 @@ class _QuestionWriter:
         self._replies = replies
         self._timeout = timeout
         self._client = ChatClient(llm, None)
+        self._own_text = PromptText(prompt)
 
     def write(self, request: UnclearRequest, config: RunnableConfig) -> Question:
         messages = self._render(request)
@@ -178,14 +180,20 @@ class _QuestionWriter:
         budget = Budget(self._timeout, attempts=1)
         try:
             if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
-                return Question(read_question(known.text), "llm")
+                return Question(self._read(known.text), "llm")
             answer = self._client.ask(messages, model_call_config("ask", config, self._prompt), budget)
-            question = read_question(answer.text)
+            question = self._read(answer.text)
         except (NoReplyError, NoQuestionError) as problem:
             return Question(request.clarification.question, problem=str(problem), calls=budget.calls)
         if self._replies is not None:
             self._replies.put_reply(key, new_reply(answer.text, "ask", model_name(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
+
+    def _read(self, text: str) -> str:
+        question = read_question(text)
+        if self._own_text.says(question):
+            raise NoQuestionError("the reply is copied from the instructions")
+        return question
 
     def _render(self, request: UnclearRequest) -> list[BaseMessage]:
         found = "\n".join(f"- {sanitize(one_line(text), FOUND_CHARS)}" for text in request.found[:FOUND])

@@ -146,6 +146,9 @@ class Store(dict[str, Reply]):
     def put_reply(self, key: str, reply: Reply) -> None:
         self[key] = reply
 
+    def forget_reply(self, key: str) -> None:
+        self.pop(key, None)
+
 
 @pytest.mark.parametrize("reply", [*NO_QUESTION.values(), ConnectionError("gone"), KeyError("choices")], ids=repr)
 def test_on_any_trouble_the_rules_question_stands_after_one_call(reply):

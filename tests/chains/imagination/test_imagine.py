@@ -53,6 +53,9 @@ class Store(dict[str, Reply]):
     def put_reply(self, key: str, reply: Reply) -> None:
         self[key] = reply
 
+    def forget_reply(self, key: str) -> None:
+        self.pop(key, None)
+
 
 class Server:
     """A chat server that plays its handlers in order, the last one for ever, and remembers what it was asked."""
@@ -86,17 +89,17 @@ def http() -> Iterator[HTTPServer]:
 def server(http: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(rules, "imagine_by_rules", by_rules, raising=False)
+    monkeypatch.setattr(rules, "imagine_with_warnings", by_rules)
     http.clear()
     return Server(http)
 
 
 def by_rules(
     caption: str, modification: str, previous: ImaginedTarget | None = None, **_references: Any
-) -> ImaginedTarget:
+) -> rules.RulesResult:
     """Stands for the real rules, which have tests of their own."""
     parts = (caption, modification, *([previous.description] if previous else []))
-    return ImaginedTarget(description=BY_RULES, keep=parts, origin="rules")
+    return rules.RulesResult(ImaginedTarget(description=BY_RULES, keep=parts, origin="rules"))
 
 
 def says(content: str | None, finish: str = "stop", **message: Any) -> Handler:

@@ -201,6 +201,9 @@ class Store(dict[str, Reply]):
     def put_reply(self, key: str, reply: Reply) -> None:
         self[key] = reply
 
+    def forget_reply(self, key: str) -> None:
+        self.pop(key, None)
+
 
 def test_what_cannot_be_streamed_comes_at_once(server: Server):
     store = Store()

@@ -24,7 +24,6 @@ REPLY = {
     "alternatives": ["A long-sleeved dress in blue."],
 }
 WHOLE = json.dumps(REPLY)
-ABOUT = "a red dress in blue"
 
 
 def test_a_good_reply_is_read_field_by_field():
@@ -78,6 +77,7 @@ def test_odd_fields_are_taken_as_they_can_be():
         (WHOLE[: WHOLE.index('ress"], "add')], ()),
         (WHOLE[: WHOLE.index(', "keep')], ()),
         (WHOLE.replace('["dress"]', '["dress",]').replace("]}", "],}"), ("dress",)),
+        (WHOLE.replace('", "keep"', '" "keep"').replace("]}", "],}"), ("dress",)),
         ("```json\n" + WHOLE[:-3], ("dress",)),
     ],
 )
@@ -102,6 +102,8 @@ def test_of_a_broken_object_the_complete_parts_are_used(text: str, keep: tuple[s
         '{"description": "string"}',
         '{"description": 7}',
         '{"description": "A blue dre',
+        '{"description": "A blue dress with the word "SALE" on it", "keep": ["dress"]}',
+        '{"description": "A blue dress with "long" sleeves',
         "<think>They want a blue dress, but which",
         "<html><body>502 Bad Gateway</body></html>",
         "A blue dress with long sleeves.",
@@ -126,7 +128,7 @@ def test_a_reply_without_a_complete_description_is_bad(text: str):
     ],
 )
 def test_plain_text_can_be_the_description(text: str):
-    reading = parse_reply(text, plain=True, about=ABOUT)
+    reading = parse_reply(text, plain=True)
     assert (reading.form, reading.target.description) == ("text", "A blue dress with long sleeves.")
 
 
@@ -134,7 +136,6 @@ def test_plain_text_can_be_the_description(text: str):
     "text",
     [
         "garbage",
-        "lorem ipsum dolor sit amet",
         "%%% 0xdeadbeef 12 34 dress",
         '{"error": "blue dress"}',
         "error: no blue dress",
@@ -145,11 +146,11 @@ def test_plain_text_can_be_the_description(text: str):
 )
 def test_text_that_is_no_description_is_not_taken_for_one(text: str):
     with pytest.raises(BadReplyError):
-        parse_reply(text, plain=True, about=ABOUT)
+        parse_reply(text, plain=True)
 
 
-def test_a_language_without_spaces_or_shared_words_is_still_a_description():
-    assert parse_reply("一件长袖的蓝色连衣裙", plain=True, about=ABOUT).target.description == "一件长袖的蓝色连衣裙"
+def test_a_language_without_spaces_is_still_a_description():
+    assert parse_reply("一件长袖的蓝色连衣裙", plain=True).target.description == "一件长袖的蓝色连衣裙"
 
 
 def test_of_cut_off_plain_text_only_whole_sentences_count():

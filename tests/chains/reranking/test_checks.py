@@ -99,13 +99,16 @@ class Store(dict[str, Reply]):
     def put_reply(self, key: str, reply: Reply) -> None:
         self[key] = reply
 
+    def forget_reply(self, key: str) -> None:
+        self.pop(key, None)
+
 
 def test_one_call_shows_the_sheet_and_the_numbered_statements():
     model = ScriptedChatModel(replies=[GOOD])
     result = build_check_chain(model).invoke(request())
     assert [(hit.id, hit.verified) for hit in result.hits] == [("h2", 1.0), ("h3", 2 / 3), ("h1", 1 / 3)]
     assert (result.calls, result.warnings) == (1, ())
-    assert result.prompt.startswith("checks@1#")
+    assert result.prompt.startswith("checks@2#")
     (words, sheet) = model.received[0][-1].content
     assert (words["type"], sheet["type"]) == ("text", "image")
     assert "1. It shows blue.\n2. It does not show dots.\n3. It shows a shirt." in words["text"]
@@ -252,7 +255,7 @@ def test_a_search_checks_its_first_hits_and_says_how(engine, server):
     before = [hit.id for hit in plain.hits]
     assert [hit.id for hit in found.hits] == [before[2], before[0], before[1], *before[3:]]
     assert [hit.verified for hit in found.hits] == [1.0, 0.0, 0.0, None, None]
-    assert found.turn.models["verifier"].startswith("openai:eyes (checks@1#")
+    assert found.turn.models["verifier"].startswith("openai:eyes (checks@2#")
     assert (found.counts["verified"], found.counts["verify_calls"]) == (3, 1)
     assert found.timings["verify"] > 0
     (kept,) = engine.catalog.reply_counts("verify")

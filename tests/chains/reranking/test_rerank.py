@@ -213,6 +213,9 @@ class Store(dict[str, Reply]):
     def put_reply(self, key: str, reply: Reply) -> None:
         self[key] = reply
 
+    def forget_reply(self, key: str) -> None:
+        self.pop(key, None)
+
 
 class PretendJudge(ScriptedChatModel):
     """A scripted model that is known by its name."""

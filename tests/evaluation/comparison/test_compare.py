@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -687,7 +688,8 @@ def test_a_vision_prompt_gets_the_reference(folder, server, monkeypatch):
     def respond(request: Request) -> Response:
         content = json.loads(request.data)["messages"][-1]["content"]
         seen.append([block["type"] for block in content])
-        words = good("a blue shirt", True)
+        colour = re.findall(r"in (\w+)\s*</modification>", content[0]["text"])[-1]
+        words = good(f"a {colour} shirt", True)
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": words}}
         body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
         return Response(json.dumps(body), content_type="application/json")

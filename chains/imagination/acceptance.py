@@ -1,0 +1,154 @@
+"""Whether a parsed reply imagines: what it describes is the target, not a copy and not something else.
+
+Small models answer with the example of their prompt, with the caption as it was, or with the request itself. Such a
+reply reads like a description and is none. The tests compare words; what a plain English edit should have changed is
+asked of the rules of the grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ipcir_tools.chains.imagination.parsing import BadReplyError, Reading
+from ipcir_tools.chains.imagination.request_words import (
+    COMMANDS,
+    EMPTY,
+    OTHER_LANGUAGES,
+    RequestWords,
+    content,
+    holds,
+    stems,
+    word_set,
+)
+from ipcir_tools.chains.imagination.results import ImagineRequest
+from ipcir_tools.llm.prompt_text import PromptText, words_of
+from ipcir_tools.prompts import Prompt
+from ipcir_tools.types import ImaginedTarget
+
+_FORM_WORDS = EMPTY | word_set(
+    "description caption text string sentence phrase word words here your insert list item target wanted new changed "
+    "edited final value example plain same one lorem ipsum dolor sit amet"
+)
+"""A placeholder consists of these alone: "<description of the picture>"."""
+_ABOUT_ITSELF = re.compile(
+    r"\b(?:json|schema|language model|chatbot|as an ai|ai assistant"
+    r"|(?:this|the|my|your) (?:prompt|reply|response|instructions?)"
+    r"|(?:the|this) (?:caption|description) (?:is|of|should|must))\b",
+    re.IGNORECASE,
+)
+_DANGLING = re.compile(
+    r"(?:\b(?:an?|the|with|of|and|or|its|his|her|their|at|for|from|by|that|which)|[,;:(-])\s*\Z", re.IGNORECASE
+)
+_OBJECTS = word_set("it the this them that")
+"""What an order speaks of: "make it blue", "remove the belt"."""
+_POLITE = word_set("instead please")
+_ARTICLES = word_set("a an the")
+_WHOLE_PICTURE = 4
+"""Content words of a request that may describe a whole picture, where the grammar keeps some of the reference."""
+
+
+class Acceptance:
+    """The test of the replies to one prompt. Thread-safe."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = PromptText(prompt)
+        self._example_stems = stems(word for text in self._prompt.examples for word in content(text))
+        self._shows_picture = bool(prompt.pictures)
+
+    def accepted(self, reading: Reading, request: ImagineRequest) -> Reading:
+        """The reading, its lists without what is copied from the prompt or what its own description contradicts.
+
+        Raises ``BadReplyError`` with the reason, for the model and for the user, where the reply does not imagine.
+        """
+        target, asked = reading.target, RequestWords(request)
+        fault = self._fault(target.description, asked) or _contradiction(target)
+        if fault is None and not (self._shows_picture and reading.form == "json") and _shares_nothing(target, asked):
+            fault = "the description has no word in common with the caption and the request"
+        if fault is not None:
+            raise BadReplyError(fault)
+        return replace(reading, target=self._cleaned(target, asked))
+
+    def _fault(self, text: str, asked: RequestWords) -> str | None:
+        """Why a text is no description of the target; None: it may be one."""
+        if set(words_of(text)) <= _FORM_WORDS:
+            return "the description is a placeholder"
+        if _ABOUT_ITSELF.search(text) and not _ABOUT_ITSELF.search(asked.text):
+            return "the description is about the reply, not about the picture"
+        if self._is_copied(text, asked):
+            return "the description is copied from the instructions"
+        if _DANGLING.search(text):
+            return "the description ends in the middle of a sentence"
+        if _is_request(text, asked):
+            return "the description is the request again, not the picture that it asks for"
+        if (undone := asked.ignored_by(text)) is not None:
+            return f"the description is the caption again, without what was asked for ({undone})"
+        return None
+
+    def _is_copied(self, text: str, asked: RequestWords) -> bool:
+        """Whether a text stands in the prompt, or at least half of it is of one example and not of the request."""
+        words = stems(content(text))
+        foreign = words - asked.stems
+        if foreign and self._prompt.says(text):
+            return True
+        copied = max((len(foreign & stems(content(example))) for example in self._prompt.examples), default=0)
+        return copied >= 2 and 2 * copied >= len(words)
+
+    def _cleaned(self, target: ImaginedTarget, asked: RequestWords) -> ImaginedTarget:
+        known = asked.stems | stems(content(target.description))
+
+        def own(items: Iterable[str]) -> tuple[str, ...]:
+            words = {item: stems(content(item)) for item in items}
+            return tuple(item for item in words if words[item] & known or not words[item] <= self._example_stems)
+
+        return target.model_copy(
+            update={
+                "keep": own(target.keep),
+                "add": own(target.add),
+                "remove": tuple(item for item in own(target.remove) if not holds(target.description, item)),
+                "alternatives": tuple(text for text in target.alternatives if self._fault(text, asked) is None),
+            }
+        )
+
+
+def _contradiction(target: ImaginedTarget) -> str | None:
+    """What the lists say and take back, in words."""
+    removed = {" ".join(content(item)) for item in target.remove} - {""}
+    for name, items in (("add", target.add), ("keep", target.keep)):
+        for item in items:
+            if " ".join(content(item)) in removed:
+                return f'"{item}" stands in "{name}" and in "remove"'
+    return None
+
+
+def _shares_nothing(target: ImaginedTarget, asked: RequestWords) -> bool:
+    """Whether an English description has no word of the request, and takes nothing away that the request names."""
+    words = words_of(target.description)
+    if not f"{target.description}{asked.modification}".isascii() or OTHER_LANGUAGES & set(words):
+        return False
+    own = stems(content(" ".join([target.description, *target.remove])))
+    known = {stem[:4] for stem in asked.stems}
+    return bool(known) and not known & {stem[:4] for stem in own}
+
+
+def _is_request(text: str, asked: RequestWords) -> bool:
+    """Whether a description is an order, or holds only words of a request that asks for a change of a picture."""
+    words, request = words_of(text), words_of(asked.modification)
+    if words[0] in COMMANDS and (words == request or not _OBJECTS.isdisjoint(words[1:2])):
+        return True
+    own, wanted = stems(content(text)), stems(content(asked.modification))
+    if not own <= wanted:
+        return False
+    if not _POLITE.isdisjoint(words):
+        return True
+    if not asked.by_rules.keep or not stems(content(asked.by_rules.description)) - wanted:
+        return False  # for the grammar, too, the request describes a whole picture
+    if len(content(text)) >= _WHOLE_PICTURE and request[0] not in COMMANDS and "it" not in request:
+        return False
+    repeated = holds(_without_articles(asked.modification), _without_articles(text)) and request[0] not in _ARTICLES
+    return repeated or not own & asked.stems_before
+
+
+def _without_articles(text: str) -> str:
+    return " ".join(word for word in words_of(text) if word not in _ARTICLES)

@@ -1,0 +1,130 @@
+"""The words of a request that matter: to tell what a description shares with it, and what it leaves undone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+
+from ipcir_tools.chains.imagination import rules
+from ipcir_tools.chains.imagination.results import ImagineRequest
+from ipcir_tools.llm.prompt_text import words_of
+from ipcir_tools.types import ImaginedTarget
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that are separated by spaces."""
+    return frozenset(text.split())
+
+
+EMPTY = word_set(
+    "a an the of with in on at to for by from as and or but that which who whose where while it its they them their he "
+    "she his her this these those there is are was were be been being has have had having does do did so very some "
+    "any picture pictures image images photo photos photograph photography shot showing shows show shown depicting "
+    "depicts depicted featuring features scene"
+)
+"""Words that say nothing of what is to be seen."""
+COMMANDS = word_set(
+    "make change turn replace remove add put give swap set take switch convert transform use let keep find get show "
+    "delete erase drop substitute"
+)
+REQUESTING = COMMANDS | word_set(
+    "want wants need i me my you please would should could can like likes same similar again more instead just now "
+    "one ones something anything such also too only exactly rather than not no without back before previous "
+    "previously original first second third fourth last earlier undo forget revert return reference other both "
+    "looks look looking see thanks thank yes ok okay"
+)
+"""Words of asking, which no description has to repeat."""
+OTHER_LANGUAGES = word_set(
+    "ein eine einem einen einer der das mit und auf im ist un une des du avec et le les sur dans en el los las con una "
+    "y del di il con e su nel uno um uma com na och med ett het een met op og na w z"
+)
+"""Function words of other languages, written in ASCII, that English does not have."""
+
+_ENDING = re.compile(r"(?:ings?|ed|er|est|es|s|e|y|ies)\Z")
+_SHORTEST_STEM = 3
+
+
+def content(text: str) -> list[str]:
+    """The words of a text in order, without articles and others that say nothing of what is to be seen."""
+    return [word for word in words_of(text) if word not in EMPTY]
+
+
+def stems(words: Iterable[str]) -> set[str]:
+    """The words without their endings: enough to tell "longer sleeves" from other words than "a long sleeve"."""
+    return {_stem(word) for word in words}
+
+
+@lru_cache(maxsize=4096)
+def _stem(word: str) -> str:
+    stem = _ENDING.sub("", word)
+    if len(stem) < _SHORTEST_STEM:
+        return word
+    return stem[:-1] if len(stem) > _SHORTEST_STEM and stem[-1] == stem[-2] else stem
+
+
+def holds(text: str, phrase: str) -> bool:
+    """Whether a text has the words of a phrase in a row."""
+    words = " ".join(words_of(phrase))
+    return bool(words) and f" {words} " in f" {' '.join(words_of(text))} "
+
+
+class RequestWords:
+    """The words of a request, and what the grammar makes of it."""
+
+    def __init__(self, request: ImagineRequest) -> None:
+        self._request = request
+        history = [text for modification, target in request.history for text in (modification, target.description)]
+        others = [text for each in request.others for text in (each.caption, each.note)]
+        self.modification = " ".join([request.modification, *(each.note for each in request.others)])
+        self.text = " ".join([request.caption, self.modification, request.note, *others, *history])
+        self.stems = stems(content(self.text))
+
+    @cached_property
+    def by_rules(self) -> ImaginedTarget:
+        """What the grammar makes of the request; it understands plain English only."""
+        request = self._request
+        previous = request.history[-1][1] if request.history else None
+        others = [(each.caption, each.note) for each in request.others]
+        return rules.imagine_by_rules(request.caption, request.modification, previous, note=request.note, others=others)
+
+    @cached_property
+    def wanted(self) -> list[str]:
+        """The content words of the change: no words of asking, and nothing that is to go away."""
+        away = stems(word for item in self.by_rules.remove for word in content(item))
+        return [word for word in content(self.modification) if word not in REQUESTING and not stems([word]) <= away]
+
+    @property
+    def stems_before(self) -> set[str]:
+        """The stems of the captions, and of the description of the turn before."""
+        return stems(content(" ".join(self._before())))
+
+    def ignored_by(self, text: str) -> str | None:
+        """What a description leaves undone that is no more than one of the texts before the change, or that still
+        shows what was to go; None: nothing."""
+        described = stems(content(text))
+        for known in self._before():
+            had = stems(content(known))
+            undone = [word for word in self.wanted if not stems([word]) & (had | described)]
+            again = content(text) == content(known)
+            if undone and described and (again or (described < had and self._only_adds(had))):
+                return " ".join(undone)
+        return self._still_shown(text, described)
+
+    def _before(self) -> list[str]:
+        """The captions, and the description of the turn before."""
+        captions = [self._request.caption, *(each.caption for each in self._request.others)]
+        return captions + [target.description for _, target in self._request.history[-1:]]
+
+    def _only_adds(self, had: set[str]) -> bool:
+        """Whether the grammar adds something and takes away nothing that was there."""
+        removed = stems(word for item in self.by_rules.remove for word in content(item))
+        return bool(self.by_rules.add) and not removed & had
+
+    def _still_shown(self, text: str, described: set[str]) -> str | None:
+        """What the change takes away where a description shows all of it, and nothing of what was to come."""
+        if (stems(self.wanted) - stems(content(self._request.caption))) & described:
+            return None
+        long_gone = self._request.history[-1][1].remove if self._request.history else ()
+        removed = [item for item in self.by_rules.remove if item not in long_gone]
+        return f"no {', no '.join(removed)}" if removed and all(holds(text, item) for item in removed) else None

@@ -1,0 +1,80 @@
+"""What a decoder needs of a JPEG, and what its other segments say of the picture.
+
+Pillow reads all segments of a file before it decodes: EXIF of any size, colour profiles, the directories of cameras,
+each with warnings and limits of its own. It is given none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ipcir_tools.images.exif import read_directory
+
+SIGNATURE = b"\xff\xd8\xff"
+END = b"\xff\xd9"
+_BARE = frozenset({0x01, *range(0xD0, 0xDA)})
+"""Markers without a length behind them."""
+_SCAN = 0xDA
+_DROPPED = frozenset({0xFE, *range(0xE1, 0xF0)} - {0xEE})
+"""Comments and what applications write, but for JFIF's and Adobe's segments, which say how colours are stored."""
+_PICTURES = 0xB001
+"""The number of pictures in the directory of an MPO."""
+
+GREY = (126, 129)
+"""Values of a picture where its JPEG has no data; exactly 128, give or take the rounding of colours."""
+
+
+@dataclass(frozen=True)
+class JpegParts:
+    """A JPEG without the segments that no decoder needs, and what is used of these."""
+
+    data: bytes
+    """What is left, with a further end mark behind it: a decoder fills what is missing before it with grey."""
+    exif: bytes
+    xmp: bytes
+    several: bool
+    """Whether further pictures follow it, as in a camera's MPO."""
+    ended: bool
+    """Whether its end mark is there."""
+
+
+def split_jpeg(data: bytes) -> JpegParts:
+    """The parts of a JPEG; one that ends before its first scan keeps what there is."""
+    kept, dropped = [data[:2]], list[tuple[int, bytes]]()
+    place = 2
+    while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
+        marker = data[place + 1]
+        if marker == _SCAN:
+            break
+        if marker in (0x00, 0xFF) or marker in _BARE:  # no segment: filling, or rubbish between two of them
+            place += 1 if marker == 0xFF else 2
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if marker in _DROPPED:
+            dropped.append((marker, data[place + 4 : end]))
+        else:
+            kept.append(data[place:end])
+        place = max(end, place + 4)
+    scans = data[place:] if place >= 0 else b""
+    exif = next((body for marker, body in dropped if marker == 0xE1 and body.startswith(b"Exif\0\0")), b"")
+    xmp = next((body for marker, body in dropped if marker == 0xE1 and body.startswith(b"http://ns.adobe")), b"")
+    return JpegParts(b"".join([*kept, scans, END]), exif, xmp, _has_several(dropped), END in scans)
+
+
+def _has_several(segments: list[tuple[int, bytes]]) -> bool:
+    if any(marker == 0xE1 and b' hdrgm:Version="' in body for marker, body in segments):
+        return False  # an Ultra HDR picture: the second is its map of brightness
+    directory = next((body[4:] for marker, body in segments if marker == 0xE2 and body.startswith(b"MPF\0")), b"")
+    count = read_directory(directory).get(_PICTURES, [0])
+    return isinstance(count, list) and count[0] > 1
+
+
+def share_there(image: Image.Image) -> float:
+    """How much of a decoded JPEG has data, 0 to 1: what comes above its last rows of nothing but grey."""
+    rows = np.asarray(image).reshape(image.height, -1)
+    grey = ((rows >= GREY[0]) & (rows <= GREY[1])).all(axis=1)
+    there = np.flatnonzero(~grey)
+    return float(there[-1] + 1) / image.height if there.size else 0.0
