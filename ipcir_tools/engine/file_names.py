@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePath
 
 from ipcir_tools.settings import ShowPaths
@@ -36,6 +38,29 @@ def file_namer(catalog: Catalog, show: ShowPaths) -> FileNamer:
         return path.name if root is None else str(PurePath(starts[str(root)], path.relative_to(root)))
 
     return below_root
+
+
+@dataclass(frozen=True)
+class FileNames:
+    """Names of the files of hits, with the folder that all of them are in named once."""
+
+    folder: str = ""
+    """Empty where they share none, or none is shown."""
+    below: Mapping[str, str] = field(default_factory=dict)
+    """Their names below that folder, by path."""
+
+    def of(self, source: str) -> str:
+        """The name of a hit's file."""
+        return self.below.get(source) or base_name(source)
+
+
+def shared_folder(sources: Sequence[str], namer: FileNamer) -> FileNames:
+    """The names of these files."""
+    names = {source: PurePath(namer(source)) for source in sources}
+    folders = [name.parts[:-1] for name in names.values()] or [()]
+    shared = [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))]
+    below = {source: str(PurePath(*name.parts[len(shared) :])) for source, name in names.items()}
+    return FileNames(str(PurePath(*shared)) if shared else "", below)
 
 
 def gallery_roots(catalog: Catalog) -> list[str]:

@@ -19,6 +19,7 @@ from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filters import condition
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
+from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import features, files, pictures
@@ -39,7 +40,7 @@ class FileStamp:
     mtime_ns: int
 
 
-class Catalog(StoredReplies, StoredTurns):
+class Catalog(StoredReplies, StoredTurns, StoredPlaces):
     """The catalog in one database: pictures, files, features and captions, with the stored replies and turns."""
 
     # --- the gallery's space and notes
@@ -110,32 +111,6 @@ class Catalog(StoredReplies, StoredTurns):
         with self._read() as connection:
             rows = connection.execute(select(files.c.path, files.c.image_id, files.c.size, files.c.mtime_ns)).all()
         return {row.path: FileStamp(*row) for row in rows}
-
-    def files_ending(self, end: str, limit: int = 6) -> dict[str, str]:
-        """Up to ``limit`` pictures of the gallery with a file whose path ends with these parts: the path by id.
-
-        Where no path ends exactly so, upper and lower case are the same (with SQLite, for ASCII).
-        """
-        ends = files.c.path.endswith("/" + end, autoescape=True)
-        with self._read() as connection:
-            rows = connection.execute(select(files.c.path, files.c.image_id).where(ends).order_by(files.c.path)).all()
-        exact = [row for row in rows if row.path.endswith("/" + end)]
-        found: dict[str, str] = {}
-        for row in exact or rows:
-            found.setdefault(row.image_id, row.path)
-        return dict(list(found.items())[:limit])
-
-    def picture_folders(self) -> dict[str, int]:
-        """The folders of the gallery's pictures, and how many each has itself, in the order of their paths."""
-        counted = select(pictures.c.folder, func.count()).where(pictures.c.id.in_(select(files.c.image_id)))
-        with self._read() as connection:
-            rows = connection.execute(counted.group_by(pictures.c.folder).order_by(pictures.c.folder)).all()
-        return {row[0]: row[1] for row in rows}
-
-    def indexed_paths(self) -> list[str]:
-        """The folders and files that were indexed by name, sorted."""
-        with self._read() as connection:
-            return sorted(connection.scalars(select(schema.folders.c.path)))
 
     def forget(self, paths: Iterable[str]) -> list[str]:
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""

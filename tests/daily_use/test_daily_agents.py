@@ -56,23 +56,27 @@ def id_of(engine: Engine, end: str) -> str:
 def test_an_agent_says_from_text_alone_which_folder_a_hit_is_in_and_what_is_on_it(engine):
     """A scripted conversation: what the model answers is what it read in the tools' texts."""
 
-    def second(messages: list[BaseMessage]) -> re.Match[str]:
-        shown = next(message.text for message in reversed(messages) if message.type == "tool")
-        return re.search(r'^2\. ([0-9a-f]{16}) .*file "([^"]+)/[^"/]+".* caption "([^"]+)"', shown, re.MULTILINE)
+    def shown(messages: list[BaseMessage]) -> tuple[str, str]:
+        text = next(message.text for message in reversed(messages) if message.type == "tool")
+        shared = re.search(r'all in folder "([^"]+)"', text)
+        file, caption = re.search(r'^2\. [0-9a-f]{16} .*file "([^"]+)" caption "([^"]+)"', text, re.MULTILINE).groups()
+        return str(Path(shared[1] if shared else "", file).parent), caption
 
     model = ScriptedChatModel(
         replies=[
-            AIMessage("", tool_calls=[{"name": "find_images", "args": {"text": "a red shirt"}, "id": "1"}]),
+            AIMessage("", tool_calls=[{"name": "find_images", "args": {"text": "a red shirt", "k": 2}, "id": "1"}]),
             "Here they are.",
-            lambda messages: f"It is in {second(messages)[2]}.",
-            lambda messages: f"It shows {second(messages)[3]}.",
+            lambda messages: f"It is in {shown(messages)[0]}.",
+            lambda messages: f"It shows {shown(messages)[1]}.",
+            AIMessage("", tool_calls=[{"name": "find_images", "args": {"text": "a red shirt", "k": 6}, "id": "2"}]),
+            lambda messages: f"It is in {shown(messages)[0]}.",
         ]
     )
     agent, messages, said = create_agent(model, IPCIRToolkit(engine).get_tools()), [], []
-    for words in ("red shirts, please", "which folder is the second one in?", "what is on it?"):
+    for words in ("red, please", "which folder is the second one in?", "what is on it?", "six, and the folder?"):
         messages = agent.invoke({"messages": [*messages, HumanMessage(words)]})["messages"]
         said.append(messages[-1].content)
-    assert said == ["Here they are.", "It is in Photos/2023.", "It shows a red shirt."]
+    assert said == ["Here they are.", "It is in Photos/2023.", "It shows a red shirt.", "It is in Photos/2023."]
 
 
 @pytest.mark.parametrize(
@@ -80,16 +84,20 @@ def test_an_agent_says_from_text_alone_which_folder_a_hit_is_in_and_what_is_on_i
 )
 def test_the_setting_says_what_agents_see_of_a_files_place(engine, photos, monkeypatch, show, shown):
     monkeypatch.setattr(engine.components, "settings", engine.settings.model_copy(update={"show_paths": show}))
-    answer = do(engine, "find_images", text="a red shirt", k=6)
-    expected = shown or str(photos / "2023" / "red-1.png")[-80:]
-    assert any(hit.file.endswith(expected[-40:]) for hit in answer.brief.hits)
-    assert shown is None or f'file "{shown}"' in answer.text
+    answer = do(engine, "find_images", text="a red shirt", k=3)
+    folder = answer.brief.folder or ""
+    expected = shown or str(photos / "2023" / "red-1.png")
+    assert any(expected.endswith(str(Path(folder.lstrip("…"), hit.file))) for hit in answer.brief.hits)
+    assert (folder == "") == (show == "name")
+    assert (f'all in folder "{folder}"' in answer.text) == (show != "name")
     assert (str(photos.parent) in answer.text) <= (show == "path")
 
 
 def test_what_a_hit_shows_of_its_file_names_it_again(engine):
-    hit = do(engine, "find_images", text="a green shirt", k=1).brief.hits[0]
-    assert do(engine, "caption_image", reference=hit.file).brief.reference == hit.id
+    found = do(engine, "find_images", text="a green shirt", k=4).brief
+    for hit in found.hits:
+        name = str(Path(found.folder, hit.file))
+        assert do(engine, "caption_image", reference=name).brief.reference == hit.id
 
 
 # --- pictures as agents name them

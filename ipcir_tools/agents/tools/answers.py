@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.agents.tools.tool import Brief
-from ipcir_tools.display.results import TextLimits, fit, fit_file_name, judgement_text
-from ipcir_tools.engine.file_names import FileNamer, file_namer
+from ipcir_tools.display.results import TextLimits, fit, fit_file_name, fit_folder, judgement_text
+from ipcir_tools.engine.file_names import FileNames, file_namer, shared_folder
 from ipcir_tools.engine.references import is_picture_id
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, shorten_json
@@ -31,7 +31,7 @@ class HitBrief(Brief):
     id: str
     score: float
     file: str
-    """Its name, with the folders that the setting ``show_paths`` shows."""
+    """Its name, below the folder that the hits share."""
     caption: str | None
 
 
@@ -50,22 +50,27 @@ def fit_brief(make: Callable[[TextLimits], B], hits: Sequence[Hit]) -> B:
     return fit(make, len(hits), lambda brief: len(brief.model_dump_json()))
 
 
-def names_of(engine: Engine) -> FileNamer:
-    """How an engine's files are named to agents."""
-    return file_namer(engine.catalog, engine.settings.show_paths)
+def names_of(engine: Engine, hits: Sequence[Hit]) -> FileNames:
+    """How an engine's settings name the files of these hits to agents."""
+    return shared_folder([hit.source for hit in hits], file_namer(engine.catalog, engine.settings.show_paths))
 
 
-def brief_hits(hits: Sequence[Hit], limits: TextLimits, file_name: FileNamer) -> HitBriefs:
+def brief_folder(names: FileNames, limits: TextLimits) -> str | None:
+    """The folder that the hits share, for a model; None where there is none to show."""
+    return fit_folder(names.folder, limits) or None
+
+
+def brief_hits(hits: Sequence[Hit], limits: TextLimits, names: FileNames) -> HitBriefs:
     """Hits for a model."""
-    return [_brief_hit(hit, limits, file_name) for hit in hits]
+    return [_brief_hit(hit, limits, names) for hit in hits]
 
 
-def _brief_hit(hit: Hit, limits: TextLimits, file_name: FileNamer) -> HitBrief:
+def _brief_hit(hit: Hit, limits: TextLimits, names: FileNames) -> HitBrief:
     brief = HitBrief(
         rank=hit.rank,
         id=hit.id,
         score=round(hit.score, 3),
-        file=shorten_json(fit_file_name(file_name(hit.source), limits), limits.path),
+        file=shorten_json(fit_file_name(names.of(hit.source), limits), limits.path),
         caption=shorten_json(hit.caption, limits.caption) if hit.caption else None,
     )
     return JudgedHitBrief(**brief.model_dump(), judged=judgement_text(hit.judged, limits)) if hit.judged else brief

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief, names_of
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_folder, brief_hits, find_turn, fit_brief, names_of
 from ipcir_tools.agents.tools.references import (
     SEVERAL,
     ReferenceArgument,
@@ -18,7 +18,7 @@ from ipcir_tools.agents.tools.references import (
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
-from ipcir_tools.engine.file_names import FileNamer
+from ipcir_tools.engine.file_names import FileNames
 from ipcir_tools.store.filters import CHOICE, EQUALITY, FIELDS, GRAMMAR, ORDER
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
@@ -98,21 +98,23 @@ class SearchBrief(Brief):
     note: str = DATA_NOTICE
     imagined: str | None
     imagined_by: str | None
+    folder: str | None
+    """The folder that all hits are in, as far as the settings show it."""
     hits: HitBriefs
     warnings: list[str]
 
 
 def search_answer(engine: Engine, result: SearchResult) -> Answer:
     """A search's result as an answer."""
-    named = names_of(engine)
+    names = names_of(engine, result.turn.hits)
     return Answer(
-        result_text(result, file_name=named),
-        fit_brief(partial(_brief, result, named), result.turn.hits),
+        result_text(result, names=names),
+        fit_brief(partial(_brief, result, names), result.turn.hits),
         result_json(result),
     )
 
 
-def _brief(result: SearchResult, file_name: FileNamer, limits: TextLimits) -> SearchBrief:
+def _brief(result: SearchResult, names: FileNames, limits: TextLimits) -> SearchBrief:
     turn = result.turn
     return SearchBrief(
         turn=turn.id,
@@ -121,7 +123,8 @@ def _brief(result: SearchResult, file_name: FileNamer, limits: TextLimits) -> Se
         references=brief_references(turn.query, limits.name),
         imagined=shorten_json(turn.imagined.description, limits.text) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        hits=brief_hits(turn.hits, limits, file_name),
+        folder=brief_folder(names, limits),
+        hits=brief_hits(turn.hits, limits, names),
         warnings=result_notes(result)
         + [shorten_json(warning, limits.text // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief, names_of
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_folder, brief_hits, find_turn, fit_brief, names_of
 from ipcir_tools.agents.tools.references import ReferenceBrief, brief_references
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
@@ -23,7 +23,7 @@ from ipcir_tools.display.results import (
     result_text,
     shown_steps,
 )
-from ipcir_tools.engine.file_names import FileNamer
+from ipcir_tools.engine.file_names import FileNames
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
@@ -74,6 +74,7 @@ class TurnBrief(Brief):
     imagined_by: str | None
     path: list[StepBrief]
     left_out: int
+    folder: str | None
     hits: HitBriefs
 
 
@@ -98,11 +99,11 @@ def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContex
     path = engine.catalog.path(find_turn(engine, arguments.turn).id)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
-    named = names_of(engine)
-    return Answer(result_text(result, path, named), fit_brief(partial(_turn_brief, path, named), path[-1].hits), whole)
+    names = names_of(engine, path[-1].hits)
+    return Answer(result_text(result, path, names), fit_brief(partial(_turn_brief, path, names), path[-1].hits), whole)
 
 
-def _turn_brief(path: Sequence[Turn], file_name: FileNamer, limits: TextLimits) -> TurnBrief:
+def _turn_brief(path: Sequence[Turn], names: FileNames, limits: TextLimits) -> TurnBrief:
     turn, shown = path[-1], shown_steps(path)
     return TurnBrief(
         turn=turn.id,
@@ -116,7 +117,8 @@ def _turn_brief(path: Sequence[Turn], file_name: FileNamer, limits: TextLimits) 
         imagined_by=turn.imagined.origin if turn.imagined else None,
         path=[StepBrief(turn=step.id, request=shorten_json(request_text(step), limits.name)) for step in shown],
         left_out=len(path) - len(shown),
-        hits=brief_hits(turn.hits, limits, file_name),
+        folder=brief_folder(names, limits),
+        hits=brief_hits(turn.hits, limits, names),
     )
 
 
