@@ -344,6 +344,25 @@ Lookup = Callable[[Sequence[str]], Mapping[str, FloatArray]]
 """Features ``[d]`` of what belongs to pictures, such as their captions, by the pictures' ids; those that are known."""
 
 
+class FilterValues(Value):
+    """What a gallery's pictures can be filtered by, and how many pictures have each value, the most frequent first."""
+
+    pictures: int
+    formats: dict[str, int]
+    orientations: dict[str, int]
+    folders: dict[str, int]
+    """Files by folder, those below it not counted; named from the indexed folder on, as a filter takes them."""
+    more_folders: int = 0
+    """Folders beyond those listed."""
+    cameras: dict[str, int] = Field(default_factory=dict)
+    more_cameras: int = 0
+    taken: tuple[str, str] | None = None
+    """The first and the last date and time, ISO 8601."""
+    with_gps: int = 0
+    captioned: int = 0
+    damaged: int = 0
+
+
 class Skip(Value):
     """A file that is not in the gallery, and why."""
 

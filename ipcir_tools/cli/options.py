@@ -53,6 +53,15 @@ ComposerName = Annotated[
     typer.Option("--composer", help="A method, its parameters behind it: signed, discount:b=0.5 ..."),
 ]
 Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
+Since = Annotated[
+    str | None,
+    typer.Option(help="Pictures taken then or later: 2024, 2024-05, 2024-05-31, yesterday, 7d, 2w, 6m, 1y."),
+]
+Until = Annotated[str | None, typer.Option(help="Pictures taken then or earlier, that day (month, year) included.")]
+Folders = Annotated[
+    list[str] | None,
+    typer.Option("--in", help="Pictures in this folder or below it, a path or a name; repeat it for several."),
+]
 Verify = Annotated[
     str | None,
     typer.Option(
@@ -105,12 +114,49 @@ class SearchFlags:
     where: Filter = None
     verify: Verify = None
     rerank: Rerank = None
+    since: Since = None
+    until: Until = None
+    folders: Folders = None
 
     def options(self) -> SearchOptions:
-        """The same for the engine. Raises InvalidRequestError for a filter that is not JSON."""
+        """The same for the engine. Raises InvalidRequestError for a filter that is not JSON, or a date that is none."""
         from ipcir_tools.search_options import SearchOptions
 
-        return SearchOptions(**{**asdict(self), "where": filter_of(self.where)})
+        given = {name: getattr(self, name) for name in ("k", "weight", "composer", "verify", "rerank")}
+        return SearchOptions(**given, where=self._filter())
+
+    def _filter(self) -> dict[str, Any] | None:
+        """All filters joined."""
+        where = filter_of(self.where)
+        parts = [where] if where else []
+        parts += [
+            {"taken": {name: _date(text, option)}}
+            for option, name, text in (("--since", "$gte", self.since), ("--until", "$lte", self.until))
+            if text is not None
+        ]
+        if self.folders:
+            parts.append({"folder": {"$in": [_folder(text) for text in self.folders]}})
+        return {"$and": parts} if len(parts) > 1 else parts[0] if parts else where
+
+
+def _date(text: str, option: str) -> str:
+    from ipcir_tools.store.dates import absolute
+
+    try:
+        return absolute(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"{option} {text[:40]}: {error}.") from error
+
+
+def _folder(text: str) -> str:
+    """A folder that is there, by its full path; else the text, which may name one that is gone, or its end."""
+    from ipcir_tools.images.files import located, path_text
+
+    path = Path(text)
+    try:
+        return path_text(located(path)) if path.expanduser().is_dir() else text
+    except (OSError, RuntimeError):  # RuntimeError: a user that is unknown
+        return text
 
 
 def noted_references(engine: Engine, texts: Sequence[str]) -> list[tuple[str | Path, str]]:

@@ -32,6 +32,7 @@ from ipcir_tools.types import (
     Caption,
     CaptionReport,
     ComposedQuery,
+    FilterValues,
     Hit,
     ImageRecord,
     IndexReport,
@@ -72,7 +73,9 @@ class Engine:
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)
-        return cls(Components(settings, catalog), Gallery.open(catalog, home / "index", progress))
+        components = Components(settings, catalog)
+        gallery = Gallery.open(catalog, home / "index", progress, lambda: components.captioner_id)
+        return cls(components, gallery)
 
     @property
     def settings(self) -> Settings:
@@ -106,6 +109,13 @@ class Engine:
     def store(self, turn: Turn, config: RunnableConfig | None = None) -> None:
         """Store a turn as one of the engine's conversation, or else of the thread of ``config``."""
         self.catalog.put_turn(turn, self._conversation or thread_of(config))
+
+    def filter_values(self, limit: int = 20) -> FilterValues:
+        """What searches can be filtered by: folders, formats, cameras, dates, and how many pictures have which.
+
+        At most ``limit`` folders and cameras, those with most pictures first.
+        """
+        return self.catalog.filter_values(self.components.captioner_id, limit)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -221,6 +231,8 @@ class Engine:
         """The query of the turn after ``path``, or of a new search where it is empty."""
         prepared = prepare_query(path, request, self.catalog, self.settings)
         self._turns.check(prepared[0])
+        if where := prepared[0].where:
+            self.gallery.check_filter(where)  # before any model is called
         return prepared
 
     def answer(

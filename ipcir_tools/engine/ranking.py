@@ -65,6 +65,8 @@ class HitRanker:
         vector = fusion.weighted_sum(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
+        if where:
+            self._gallery.check_filter(where)
         return self._described(self._gallery.nearest(Probe(vector), k, where, exclude=set(weights)))
 
     def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:

@@ -17,14 +17,14 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
-from ipcir_tools.store.filters import condition
+from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
 from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import features, files, pictures
 from ipcir_tools.store.turns import StoredTurns
-from ipcir_tools.types import FloatArray, ImageRecord, Where
+from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
 BLOCK = 2_048
 """Vectors read at a time."""
@@ -132,11 +132,25 @@ class Catalog(StoredReplies, StoredTurns, StoredPlaces):
         with self._read() as connection:
             return list(connection.scalars(select(files.c.image_id).distinct().order_by(files.c.image_id).limit(n)))
 
-    def matching(self, where: Where) -> list[str]:
-        """Ids of the gallery's pictures that pass a filter, sorted. Raises InvalidRequestError for a wrong filter."""
-        passing = select(pictures.c.id).where(condition(where), pictures.c.id.in_(select(files.c.image_id)))
+    def matching(self, where: Where, captioner: str | None = None) -> list[str]:
+        """Ids of the gallery's pictures that pass a filter, sorted. Raises InvalidRequestError for a wrong filter.
+
+        ``captioner``: whose captions a filter on captions means; None: everybody's.
+        """
         with self._read() as connection:
-            return sorted(connection.scalars(passing))
+            return sorted(connection.scalars(passing(connection, where, captioner)))
+
+    def check_filter(self, where: Where, captioner: str | None = None) -> None:
+        """Raises InvalidRequestError, with the values that exist, for a filter that no picture can pass, because it
+        names a folder, format, camera, file, date or place of none."""
+        with self._read() as connection:
+            if connection.scalar(passing(connection, where, captioner).limit(1)) is None:
+                explain_no_match(connection, where, captioner)
+
+    def filter_values(self, captioner: str | None = None, limit: int = 20) -> FilterValues:
+        """What can be filtered by; at most ``limit`` folders and cameras."""
+        with self._read() as connection:
+            return filter_values(connection, captioner, limit)
 
     def size(self) -> int:
         """How many pictures are in the gallery."""

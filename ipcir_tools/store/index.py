@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self
 
@@ -42,8 +42,9 @@ Ranking = list[tuple[str, float]]
 class Gallery:
     """The pictures of one catalog, searched by vector. Safe for many threads."""
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, folder: Path, captioner: Callable[[], str] | None = None) -> None:
         self._catalog = catalog
+        self._captioner = captioner
         self._sealed = SealedIndex(catalog, folder)
         self._guard = threading.RLock()
         self._index: NeighbourIndex | None = None
@@ -51,12 +52,19 @@ class Gallery:
         self._rows: tuple[int, list[str], FloatArray] | None = None
 
     @classmethod
-    def open(cls, catalog: Catalog, folder: Path, progress: Progress | None = None) -> Self:
+    def open(
+        cls,
+        catalog: Catalog,
+        folder: Path,
+        progress: Progress | None = None,
+        captioner: Callable[[], str] | None = None,
+    ) -> Self:
         """The gallery with its index in ``folder``, updated or rebuilt where it is behind or damaged.
 
-        It always opens: without a usable index it searches exactly.
+        It always opens: without a usable index it searches exactly. ``captioner`` gives the id of the captioner whose
+        captions a filter means.
         """
-        gallery = cls(catalog, folder)
+        gallery = cls(catalog, folder, captioner)
         gallery.sync(progress)
         return gallery
 
@@ -102,7 +110,7 @@ class Gallery:
         """What ``nearest`` gives, by scoring every picture of the gallery."""
         if k < 1:
             raise InvalidRequestError(f"k must be 1 or more, not {k}.")
-        passing = None if where is None else set(self._catalog.matching(where))
+        passing = None if where is None else set(self._catalog.matching(where, self.captioner_id))
         ids, matrix = self._vectors()
         if not ids:
             raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
@@ -111,6 +119,15 @@ class Gallery:
             kept = [i for i, id_ in enumerate(ids) if id_ not in left_out and (passing is None or id_ in passing)]
             ids, matrix = [ids[i] for i in kept], matrix[kept]
         return _best(probe, ids, matrix, k)
+
+    @property
+    def captioner_id(self) -> str | None:
+        """Whose captions a filter means; None: everybody's."""
+        return self._captioner() if self._captioner else None
+
+    def check_filter(self, where: Where) -> None:
+        """Raises InvalidRequestError for a filter that no picture can pass; see :meth:`Catalog.check_filter`."""
+        self._catalog.check_filter(where, self.captioner_id)
 
     # --- searching
 

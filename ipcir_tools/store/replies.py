@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,13 +56,21 @@ class StoredReplies(Database):
         with self._write() as connection:
             connection.execute(delete(replies).where(replies.c.key == key))
 
-    def replies(self, kind: str | None = None, limit: int = 20) -> list[tuple[str, Reply]]:
-        """The last replies with their keys, newest first; those without a time come last."""
-        newest = (
-            select(replies).where(*_conditions(kind)).order_by(replies.c.created.desc(), replies.c.key).limit(limit)
-        )
+    def replies(
+        self, kind: str | None = None, limit: int = 20, *, model: str | None = None, prompt: str | None = None
+    ) -> list[tuple[str, Reply]]:
+        """The last replies with their keys, newest first; those without a time come last. ``model`` and ``prompt`` as
+        in ``forget_replies``."""
+        chosen = select(replies).where(*_conditions(kind, None, model, prompt))
+        newest = chosen.order_by(replies.c.created.desc(), replies.c.key).limit(limit)
         with self._read() as connection:
             return [(row.key, _reply(row)) for row in connection.execute(newest)]
+
+    def reply_prompts(self) -> list[str]:
+        """The prompts that replies are stored of, as ``imagine.structured@1#HASH8``, sorted."""
+        with self._read() as connection:
+            found = connection.execute(select(replies.c.prompt).where(replies.c.prompt != "").distinct())
+            return sorted(found.scalars())
 
     def find_reply(self, prefix: str) -> tuple[str, Reply]:
         """The reply with this key, or with the only key that begins so (4 characters at least), and its whole key.
@@ -87,8 +96,15 @@ class StoredReplies(Database):
             )
         return rows[0].key, _reply(rows[0])
 
-    def reply_counts(self, kind: str | None = None, older_than: datetime | None = None) -> list[ReplyCount]:
-        """What is stored, by kind and model, in their order; ``older_than`` as in ``forget_replies``."""
+    def reply_counts(
+        self,
+        kind: str | None = None,
+        older_than: datetime | None = None,
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+    ) -> list[ReplyCount]:
+        """What is stored, by kind and model, in their order; chosen as in ``forget_replies``."""
         known = func.nullif(replies.c.created, "")
         with self._read() as connection:
             columns = (
@@ -103,25 +119,49 @@ class StoredReplies(Database):
                 func.max(known),
             )
             by = (replies.c.kind, replies.c.model)
-            counts = select(*columns).where(*_conditions(kind, older_than)).group_by(*by).order_by(*by)
+            counts = select(*columns).where(*_conditions(kind, older_than, model, prompt)).group_by(*by).order_by(*by)
             return [ReplyCount(*row) for row in connection.execute(counts)]
 
-    def forget_replies(self, kind: str | None = None, older_than: datetime | None = None) -> int:
-        """Delete the replies of this kind that are older; without arguments, all replies. Returns their number.
+    def forget_replies(
+        self,
+        kind: str | None = None,
+        older_than: datetime | None = None,
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+    ) -> int:
+        """Delete the replies that all arguments choose; without arguments, all replies. Returns their number.
 
-        ``older_than`` is a moment with its time zone; a reply without a time is not older than anything.
+        ``older_than`` is a moment with its time zone; a reply without a time is not older than anything. ``model`` is
+        ``openai:NAME``, or NAME of any provider; ``prompt`` an id, ``ID@VERSION``, or one exact text, with its hash.
         """
         with self._write() as connection:
-            return connection.execute(delete(replies).where(*_conditions(kind, older_than))).rowcount
+            chosen = delete(replies).where(*_conditions(kind, older_than, model, prompt))
+            return connection.execute(chosen).rowcount
 
 
-def _conditions(kind: str | None, older_than: datetime | None = None) -> list[ColumnElement[bool]]:
+def _conditions(
+    kind: str | None, older_than: datetime | None, model: str | None, prompt: str | None
+) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if kind is not None:
         conditions.append(replies.c.kind == kind)
     if older_than is not None:
         conditions += [replies.c.created < older_than.astimezone(UTC).isoformat(), replies.c.created != ""]
+    if model is not None:
+        end = _escaped(f":{model}")  # "8b" is no name of "openai:llama:8b"
+        of_provider = replies.c.model.like(f"%{end}", escape="/") & replies.c.model.notlike(f"%:%{end}", escape="/")
+        conditions.append((replies.c.model == model) | of_provider)
+    if prompt is not None:
+        of_id = replies.c.prompt.startswith(f"{prompt}@", autoescape=True)
+        of_version = replies.c.prompt.startswith(f"{prompt}#", autoescape=True)
+        conditions.append((replies.c.prompt == prompt) | of_id | of_version)
     return conditions
+
+
+def _escaped(text: str) -> str:
+    """The text as it stands in a LIKE pattern whose escape character is ``/``."""
+    return re.sub(r"([/%_])", r"/\1", text)
 
 
 def _size(dialect: str) -> ColumnElement[int]:

@@ -211,6 +211,13 @@ def test_nothing_that_a_model_wrote_reaches_the_terminal_raw(run, home):
         (("--older", "80h"), ALL - {"aabb", "dddd"}),
         (("--older", "2000m", "--kind", "imagine"), ALL - {"aabb"}),
         (("--kind", "rerank"), ALL),
+        (("--model", "openai:gpt-x"), ALL - {"aaaa", "aabb"}),
+        (("--model", "gpt-x", "--older", "2d"), ALL - {"aabb"}),
+        (("--model", "llama", "--kind", "llm"), ALL - {"llm"}),
+        (("--prompt", "imagine.simple"), ALL - {"aaaa", "aabb"}),
+        (("--prompt", "imagine.simple@1"), ALL - {"aaaa", "aabb"}),
+        (("--prompt", "imagine.simple@1#01234567"), ALL - {"aaaa", "aabb"}),
+        (("--prompt", "imagine.simple", "--kind", "ask"), ALL),
     ],
 )
 def test_clearing(run, home, arguments, left):
@@ -240,6 +247,35 @@ def test_without_an_answer_nothing_is_deleted(run, home):
     assert kept(home) == ALL
 
 
+def test_one_reply_is_deleted_by_its_key_and_nothing_is_asked(run, home):
+    assert run("clear", "aabb").out == "1 reply deleted\n"
+    assert kept(home) == ALL - {"aabb"}
+    assert json.loads(run("clear", "cccc" * 16, "--json").out) == {"deleted": 1}
+    assert kept(home) == ALL - {"aabb", "cccc"}
+    again = run("clear", "aabb")
+    assert (again.status, again.out) == (2, "")
+    assert "ipcir cache list" in again.err
+
+
+def test_the_question_says_what_would_be_deleted(run, home):
+    asked = run("clear", "--model", "gpt-x", "--prompt", "imagine.simple", typed="n\n").err
+    assert "Delete 2 replies by gpt-x to the prompt imagine.simple from" in asked
+    assert [row[0][:4] for row in rows(run("list", "--model", "gpt-x", "--prompt", "imagine.simple").out)[1:]] == [
+        "aaaa",
+        "aabb",
+    ]
+
+
+def test_a_part_of_a_models_name_is_not_its_name(run, home):
+    with Catalog.open(home) as catalog:
+        catalog.put_reply("ffff", Reply(text="x", kind="ask", model="openai:llama:8b"))
+        catalog.put_reply("eeee", Reply(text="x", kind="ask", model="openai:100%_8b"))
+    assert run("clear", "--model", "8b", "--yes").status == 2
+    assert run("clear", "--model", "%", "--yes").status == 2
+    assert run("clear", "--model", "llama:8b", "--yes").out == "1 reply deleted\n"
+    assert run("clear", "--model", "100%_8b", "--yes").out == "1 reply deleted\n"
+
+
 def test_deleting_as_json(run, home):
     assert run("clear", "--json", typed="y\n").status == 2
     assert kept(home) == ALL
@@ -263,6 +299,9 @@ def test_deleting_as_json(run, home):
         (("clear", "--kind", "imagin"), "imagine, ask, rerank, verify, llm"),
         (("clear", "--kind", ""), "imagine, ask, rerank, verify, llm"),
         (("list", "--kind", "IMAGINE"), "imagine, ask, rerank, verify, llm"),
+        (("clear", "--model", "gpt-y"), "openai:gpt-x"),
+        (("clear", "--prompt", "imagine.simpl"), "imagine.simple@1#01234567"),
+        (("clear", "aabb", "--kind", "imagine"), "A key names one reply"),
         (("list", "-n", "0"), "-n"),
         (("list", "-n", "many"), "-n"),
         (("show", "aa"), "4+"),

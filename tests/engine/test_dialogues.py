@@ -403,7 +403,9 @@ def test_a_fused_search_takes_a_filter_and_the_default_number(pictures, tmp_path
         engine.index([pictures])
         red = engine.encode_text("red")
         assert len(engine.fused_search({red: 1.0})) == 2
-        assert engine.fused_search({red: 1.0}, where={"format": "jpeg"}) == ()
+        assert engine.fused_search({red: 1.0}, where={"width": {"$gt": 5_000}}) == ()
+        with pytest.raises(InvalidRequestError, match="there is png"):
+            engine.fused_search({red: 1.0}, where={"format": "jpg"})
 
 
 @pytest.mark.parametrize(

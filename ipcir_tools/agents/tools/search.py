@@ -18,8 +18,12 @@ from ipcir_tools.agents.tools.references import (
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
+<<<<<<< HEAD
 from ipcir_tools.engine.file_names import FileNames
 from ipcir_tools.store.filters import CHOICE, EQUALITY, FIELDS, GRAMMAR, ORDER
+=======
+from ipcir_tools.store.filters import GRAMMAR
+>>>>>>> main
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
 
@@ -44,10 +48,7 @@ def _filter(value: Any) -> Any:
 WhereArgument = Annotated[dict[str, Any] | None, BeforeValidator(_filter), WithJsonSchema({"type": "string"})]
 """A filter. Its schema is a text alone, JSON: strict APIs take no free-form object."""
 
-WHERE = (
-    'Filter as JSON, such as {"width": {"$gte": 800}}; only if asked for. '
-    f"Fields: {', '.join(FIELDS)}. Operators: {', '.join([*EQUALITY, *ORDER, *CHOICE])}, $and, $or."
-)
+WHERE = f"JSON, only if asked for. {GRAMMAR}"
 SAME_WHERE = "Filter, as in find_images."
 
 

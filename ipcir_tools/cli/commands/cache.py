@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ import typer
 
 from ipcir_tools.cli.options import AsJson, Home, print_result
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.text import visible
+from ipcir_tools.text import excerpt, visible
 
 if TYPE_CHECKING:
     from ipcir_tools.store.catalog import Catalog
@@ -26,6 +26,13 @@ cache_app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}
 Kind = Annotated[
     str | None,
     typer.Option(help="Kind of request: imagine, ask, rerank, verify, or llm for a model of yours (default: all)."),
+]
+Model = Annotated[
+    str | None, typer.Option(help="Model that wrote the reply, as PROVIDER:NAME or NAME alone (default: all).")
+]
+PromptId = Annotated[
+    str | None,
+    typer.Option("--prompt", help="Prompt that was answered: ID, ID@VERSION or a whole tag (default: all)."),
 ]
 _KINDS = ("imagine", "ask", "rerank", "verify", "llm")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -54,6 +61,8 @@ def cache(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
 @cache_app.command("list")
 def list_(
     kind: Kind = None,
+    model: Model = None,
+    prompt: PromptId = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=100_000, help="How many of the last replies.")] = 20,
     home: Home = None,
     as_json: AsJson = False,
@@ -62,8 +71,8 @@ def list_(
     from ipcir_tools.cli.output import cache as printing_cache
 
     with _catalog(home) as (catalog, place):
-        _check_kind(kind, catalog)
-        found = catalog.replies(kind, limit)
+        _check(catalog, kind, model, prompt)
+        found = catalog.replies(kind, limit, model=model, prompt=prompt)
     print_result(
         as_json,
         lambda: {"replies": [{"key": key, **reply.model_dump(mode="json")} for key, reply in found]},
@@ -90,8 +99,13 @@ def show(
 
 
 @cache_app.command()
-def clear(
+def clear(  # one parameter for each option
+    key: Annotated[
+        str | None, typer.Argument(help="One reply: its key as `ipcir cache list` prints it, or its beginning.")
+    ] = None,
     kind: Kind = None,
+    model: Model = None,
+    prompt: PromptId = None,
     older: Annotated[
         str | None, typer.Option(help="Only replies older than 90m, 12h, 30d or 8w; replies without a date stay.")
     ] = None,
@@ -99,17 +113,24 @@ def clear(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete replies; the next request for one goes to its model again."""
+    """Delete replies, or the one that KEY names; the next request for one goes to its model again."""
     from ipcir_tools.cli.output import cache as printing_cache
 
-    if as_json and not yes:
+    if key is not None and (kind, model, prompt, older) != (None,) * 4:
+        raise InvalidRequestError("A key names one reply: give it without --kind, --model, --prompt and --older.")
+    if as_json and not yes and key is None:
         raise InvalidRequestError("With --json there is no question: add --yes if the replies may be deleted.")
     until = _before(older)
     with _catalog(home) as (catalog, place):
-        _check_kind(kind, catalog)
-        if not yes and (many := sum(count.replies for count in catalog.reply_counts(kind, until))):
-            _confirm(many, kind, older, place)
-        deleted = catalog.forget_replies(kind, older_than=until)
+        if key is not None:
+            catalog.forget_reply(catalog.find_reply(key)[0])
+            deleted = 1
+        else:
+            _check(catalog, kind, model, prompt)
+            chosen = catalog.reply_counts(kind, until, model=model, prompt=prompt)
+            if not yes and (many := sum(count.replies for count in chosen)):
+                _confirm(many, _which(kind, model, prompt, older), place)
+            deleted = catalog.forget_replies(kind, until, model=model, prompt=prompt)
     print_result(as_json, lambda: {"deleted": deleted}, lambda: printing_cache.show_deleted(deleted))
 
 
@@ -124,10 +145,24 @@ def _catalog(home: Path | None) -> Iterator[tuple[Catalog, Path]]:
         yield catalog, place
 
 
-def _check_kind(kind: str | None, catalog: Catalog) -> None:
-    kinds = dict.fromkeys((*_KINDS, *(count.kind for count in catalog.reply_counts()))) if kind is not None else ()
+def _check(catalog: Catalog, kind: str | None, model: str | None, prompt: str | None) -> None:
+    """Raises InvalidRequestError for a value that no reply has, with the values that there are."""
+    stored = catalog.reply_counts()
+    kinds = dict.fromkeys((*_KINDS, *(count.kind for count in stored)))
     if kind is not None and kind not in kinds:
         raise InvalidRequestError(f"No reply is of kind {kind[:40]!r}: --kind takes {', '.join(kinds)}.")
+    if model is not None and not catalog.reply_counts(model=model):
+        models = dict.fromkeys(count.model for count in stored if count.model)
+        raise InvalidRequestError(f"No reply is by the model {excerpt(model)}: {_there_are(models)}.")
+    if prompt is not None and not catalog.reply_counts(prompt=prompt):
+        raise InvalidRequestError(
+            f"No reply answers the prompt {excerpt(prompt)}: {_there_are(catalog.reply_prompts())}."
+        )
+
+
+def _there_are(names: Collection[str]) -> str:
+    shown = [excerpt(name) for name in names]
+    return f"there are replies of {', '.join(shown[:20])}{', ...' if shown[20:] else ''}" if shown else "there are none"
 
 
 def _before(older: str | None) -> datetime | None:
@@ -145,10 +180,15 @@ def _no_age(older: str) -> datetime:
     raise InvalidRequestError(f"--older {older[:40]!r} is no time: write 90m, 12h, 30d or 8w, or leave it out for all.")
 
 
-def _confirm(many: int, kind: str | None, older: str | None, place: Path) -> None:
+def _which(kind: str | None, model: str | None, prompt: str | None, older: str | None) -> str:
+    """What the options choose, for a question."""
+    words = {"of kind": kind, "by": model, "to the prompt": prompt, "older than": older and older.strip()}
+    return "".join(f" {word} {visible(value)}" for word, value in words.items() if value)
+
+
+def _confirm(many: int, which: str, place: Path) -> None:
     """Ask on standard error whether to delete; ends the command where the answer is no."""
     what = f"{many:,} {'reply' if many == 1 else 'replies'}"
-    which = (f" of kind {kind}" if kind else "") + (f" older than {older.strip()}" if older else "")
     try:
         with redirect_stdout(sys.stderr):  # typer writes a space of its question to the standard output
             confirmed = typer.confirm(f"Delete {what}{which} from {visible(str(place))}?", err=True)

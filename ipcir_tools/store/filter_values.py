@@ -1,0 +1,172 @@
+"""The values that a gallery's pictures have for filters, and why a filter that nothing passes never will be."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+
+from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.store.filter_fields import FIELDS, Condition, Known, below, compare
+from ipcir_tools.store.filters import condition, terms
+from ipcir_tools.store.schema import captions, files, folders, pictures
+from ipcir_tools.text import excerpt
+from ipcir_tools.types import FilterValues, Where
+
+MAX_LISTED = 12
+"""Values that a refusal lists."""
+MAX_COMPARED = 2_000
+"""Values among which the nearest are looked for."""
+
+_ID = pictures.c.id
+_SHAPE = case(
+    (pictures.c.width > pictures.c.height, "landscape"),
+    (pictures.c.width < pictures.c.height, "portrait"),
+    else_="square",
+)
+
+
+def passing(connection: Connection, where: Where, captioner: str | None) -> Select[tuple[str]]:
+    """The ids of the gallery's pictures that pass a filter. Raises InvalidRequestError for a wrong one."""
+    return _chosen(condition(where, _known(connection, captioner)))
+
+
+def _chosen(chosen: Condition) -> Select[tuple[str]]:
+    return select(_ID).where(chosen, _ID.in_(select(files.c.image_id)))
+
+
+def _known(connection: Connection, captioner: str | None) -> Known:
+    def has_below(folder: str) -> bool:
+        return connection.scalar(select(files.c.path).where(below(folder)).limit(1)) is not None
+
+    return Known(captioner, has_below)
+
+
+# --- what there is
+
+
+def filter_values(connection: Connection, captioner: str | None, limit: int) -> FilterValues:
+    """How many pictures of the gallery have which values; at most ``limit`` folders and cameras."""
+    placed, cameras = _folders(connection), _counts(connection, pictures.c.camera)
+    return FilterValues(
+        pictures=_count(connection),
+        formats=dict(_counts(connection, pictures.c.format).most_common()),
+        orientations=dict(_counts(connection, _SHAPE).most_common()),
+        folders=dict(placed.most_common(limit)),
+        more_folders=max(0, len(placed) - limit),
+        cameras=dict(cameras.most_common(limit)),
+        more_cameras=max(0, len(cameras) - limit),
+        taken=_taken(connection),
+        with_gps=_count(connection, pictures.c.latitude.is_not(None)),
+        captioned=_count(connection, _is_captioned(captioner)),
+        damaged=_count(connection, pictures.c.damaged.is_(True)),
+    )
+
+
+def _is_captioned(captioner: str | None) -> Condition:
+    said = select(captions.c.image_id)
+    return _ID.in_(said if captioner is None else said.where(captions.c.captioner == captioner))
+
+
+def _in_gallery() -> Condition:
+    return _ID.in_(select(files.c.image_id))
+
+
+def _count(connection: Connection, *conditions: Condition) -> int:
+    return connection.scalar(select(func.count()).select_from(pictures).where(_in_gallery(), *conditions)) or 0
+
+
+def _counts(connection: Connection, column: ColumnElement[Any]) -> Counter[str]:
+    rows = connection.execute(select(column, func.count()).where(_in_gallery()).group_by(column).order_by(column))
+    return Counter({value: n for value, n in rows if value is not None})
+
+
+def _taken(connection: Connection) -> tuple[str, str] | None:
+    first, last = connection.execute(
+        select(func.min(pictures.c.taken), func.max(pictures.c.taken)).where(_in_gallery())
+    ).one()
+    return None if first is None else (first, last)
+
+
+def _folders(connection: Connection) -> Counter[str]:
+    """Files by folder, each named from the folder on that was indexed: ``photos/2024/may``."""
+    roots = sorted(connection.scalars(select(folders.c.path)), key=len, reverse=True)
+    held = Counter(str(PurePath(path).parent) for path in connection.scalars(select(files.c.path)))
+    named = Counter[str]()
+    for folder, n in held.items():
+        named[_from_root(PurePath(folder), roots)] += n
+    return named
+
+
+def _from_root(folder: PurePath, roots: Iterable[str]) -> str:
+    root = next((PurePath(each) for each in roots if folder.is_relative_to(each)), folder.parent)
+    return folder.relative_to(root.parent).as_posix() if root.name else folder.as_posix()
+
+
+# --- why there is nothing
+
+
+def explain_no_match(connection: Connection, where: Where, captioner: str | None) -> None:
+    """Raises InvalidRequestError for the first term that names what no picture of the gallery has.
+
+    A number or a text that just happens to be in none is no mistake.
+    """
+    known = _known(connection, captioner)
+    for field, name, value in terms(where):
+        found = connection.scalar(_chosen(compare(field, name, value, known)).limit(1))
+        if found is None and (problem := _problem(connection, field, value, captioner)):
+            raise InvalidRequestError(f"No picture passes the filter: {problem}.")
+
+
+def _problem(connection: Connection, field: str, value: Any, captioner: str | None) -> str:
+    """What is wrong with a term that no picture passes; empty where nothing is."""
+    kind, said = FIELDS[field], excerpt(str(value))
+    if kind == "date":
+        span = _taken(connection)
+        return f"none was taken then ({said}), they are from {span[0][:10]} to {span[1][:10]}" if span else ""
+    if kind == "place":
+        some = _count(connection, pictures.c.latitude.is_not(None))
+        return (
+            "none of them says where it was taken" if not some else f"none of the {some} with a place was taken there"
+        )
+    if field == "caption":
+        return "" if _count(connection, _is_captioned(captioner)) else _NO_CAPTIONS
+    if kind == "flag":
+        return "none is damaged" if value is True else ""
+    there = _there(connection, field)
+    if there is None:
+        return ""
+    if not there:
+        return f"none of them has a {field}"
+    return f"none has the {field} {said}; there {_listed(there, str(value))}"
+
+
+_NO_CAPTIONS = "none has a caption: run `ipcir index FOLDER --captions` first"
+
+
+def _there(connection: Connection, field: str) -> Counter[str] | None:
+    """The values of a field that has few enough to list."""
+    if field == "folder":
+        return _folders(connection)
+    columns = {"format": pictures.c.format, "camera": pictures.c.camera, "orientation": _SHAPE, "name": pictures.c.name}
+    return _counts(connection, columns[field]) if field in columns else None
+
+
+def _listed(there: Counter[str], wanted: str) -> str:
+    """The values that exist, with how often: the nearest first, then the most frequent."""
+    shown = [value for value, _ in there.most_common(MAX_COMPARED)]
+    near = difflib.get_close_matches(_last(wanted), {_last(value) for value in shown}, MAX_LISTED, 0.6)
+    first = [value for last in near for value in shown if _last(value) == last]
+    listed = list(dict.fromkeys([*first, *shown]))[:MAX_LISTED]
+    more = len(there) - len(listed)
+    names = ", ".join(f"{excerpt(value)} ({there[value]:,})" for value in listed)
+    return f"{'is' if len(there) == 1 else 'are'} {names}{f' and {more:,} more' if more else ''}"
+
+
+def _last(value: str) -> str:
+    """The last part of a folder; any other value whole."""
+    return value.lower().rstrip("/").rpartition("/")[2]
