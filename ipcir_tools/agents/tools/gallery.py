@@ -12,39 +12,42 @@ from pydantic import Field
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT, fit_folder
-from ipcir_tools.engine.file_names import file_namer
-from ipcir_tools.errors import NotAllowedError, NotFoundError
-from ipcir_tools.store.filters import FIELDS
+from ipcir_tools.errors import NotAllowedError
+from ipcir_tools.store.filter_fields import FIELDS
 from ipcir_tools.text import excerpt, quote, shorten_json
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-_MOST_FOLDERS, _MOST_VALUES, _MOST_SKIPPED = 12, 6, 3
+_MOST_SKIPPED = 3
+_SIZE = 1_900
+"""Characters of an answer."""
 
 
 class DescribeGalleryArguments(Arguments):
     """Arguments of ``describe_gallery``."""
 
-    folder: str = Field(default="", description="Only this folder and those below it; empty: all.")
+    limit: int = Field(default=12, ge=1, le=50, description="Folders to list; 12 unless asked.")
 
 
 class GalleryBrief(Brief):
-    """What is in the gallery, or in a folder of it."""
+    """What is in the gallery, with counts by value, the most frequent first."""
 
     note: str = DATA_NOTICE
     pictures: int
-    folder: str | None
-    folders: dict[str, int]
-    """Pictures by folder; empty where the settings show agents no folders."""
-    more_folders: int
-    taken_from: str | None
-    taken_to: str | None
+    captioned: int
+    taken: list[str]
+    """The first and the last date; empty where none is known."""
     formats: dict[str, int]
+    orientations: dict[str, int]
+    folders: dict[str, int]
+    """Empty where the settings show agents no folders."""
+    more_folders: int
     cameras: dict[str, int]
-    captioned: int | None
-    """Pictures of the whole gallery that have a caption; None for a folder."""
+    more_cameras: int
+    with_gps: int
+    damaged: int
     filters: list[str]
     """Fields that ``where`` takes."""
     encoder: str
@@ -53,58 +56,54 @@ class GalleryBrief(Brief):
 
 
 def _describe_gallery(engine: Engine, arguments: DescribeGalleryArguments, context: CallContext) -> Answer:
-    folder = _folder_named(engine, arguments.folder.strip()) if arguments.folder.strip() else None
-    found, components = engine.catalog.summary(folder), engine.components
-    named = file_namer(engine.catalog, engine.settings.show_paths)
-    hidden = engine.settings.show_paths == "name"
-    folders = {} if hidden else {fit_folder(named(path)): n for path, n in list(found.folders.items())[:_MOST_FOLDERS]}
-    brief = GalleryBrief(
-        pictures=found.pictures,
-        folder=None if folder is None else fit_folder(named(folder)),
-        folders=folders,
-        more_folders=len(found.folders) - len(folders),
-        taken_from=found.first,
-        taken_to=found.last,
-        formats=_first(found.formats),
-        cameras=_first(found.cameras),
-        captioned=engine.catalog.count_captioned(components.captioner_id) if folder is None else None,
-        filters=list(FIELDS),
-        encoder=components.models.encoder,
-        captioner=components.models.captioner,
-        imagination=engine.settings.llm or "rules",
-    )
+    brief = _gallery_brief(engine, arguments.limit)
+    for limit in (arguments.limit // 2, arguments.limit // 4, 1):
+        if len(brief.model_dump_json()) <= _SIZE:
+            break
+        brief = _gallery_brief(engine, max(1, limit))
     return Answer("\n".join(_gallery_lines(brief)), brief, brief.model_dump(mode="json"))
 
 
-def _folder_named(engine: Engine, name: str) -> str:
-    """The one folder of the gallery whose path ends with ``name``. Raises NotFoundError, which names some."""
-    wanted = "/" + name.replace("\\", "/").strip("/").removeprefix("./").casefold()
-    every = {str(above) for path in engine.catalog.picture_folders() for above in (Path(path), *Path(path).parents)}
-    found = sorted((path for path in every if path.casefold().endswith(wanted)), key=len)
-    if found and engine.settings.show_paths != "name":
-        return found[0]
-    raise NotFoundError(f"There is no folder {excerpt(name)} in the gallery: describe_gallery without one lists them.")
-
-
-def _first(counts: Mapping[str, int]) -> dict[str, int]:
-    return {shorten_json(value, NAME_LIMIT): n for value, n in list(counts.items())[:_MOST_VALUES]}
+def _gallery_brief(engine: Engine, limit: int) -> GalleryBrief:
+    found, models = engine.filter_values(limit), engine.components.models
+    folders = {} if engine.settings.show_paths == "name" else found.folders
+    return GalleryBrief(
+        pictures=found.pictures,
+        captioned=found.captioned,
+        taken=[each[:10] for each in found.taken or ()],
+        formats=found.formats,
+        orientations=found.orientations,
+        folders={fit_folder(folder): n for folder, n in folders.items()},
+        more_folders=found.more_folders + len(found.folders) - len(folders),
+        cameras={shorten_json(camera, NAME_LIMIT): n for camera, n in found.cameras.items()},
+        more_cameras=found.more_cameras,
+        with_gps=found.with_gps,
+        damaged=found.damaged,
+        filters=list(FIELDS),
+        encoder=models.encoder,
+        captioner=models.captioner,
+        imagination=engine.settings.llm or "rules",
+    )
 
 
 def _gallery_lines(brief: GalleryBrief) -> list[str]:
-    place = f" in folder {quote(brief.folder)}" if brief.folder else ""
-    dates = f", taken {brief.taken_from[:10]} to {(brief.taken_to or '')[:10]}" if brief.taken_from else ""
-    lines = [f"{brief.pictures:,} pictures{place}{dates} ({DATA_NOTICE})"]
-    for name, counts in (("folders", brief.folders), ("formats", brief.formats), ("cameras", brief.cameras)):
-        more = f", and {brief.more_folders:,} more" if name == "folders" and brief.more_folders else ""
-        if counts:
-            lines.append(f"{name}: {', '.join(f'{quote(value)} {n:,}' for value, n in counts.items())}{more}")
-    if not brief.folders:
-        lines.append(f"folders: {brief.more_folders:,}")
-    if brief.captioned is not None:
-        lines.append(f"captioned: {brief.captioned:,} of {brief.pictures:,}, by {brief.captioner}")
-    lines.append(f"encoder {brief.encoder}; targets imagined by {brief.imagination}")
-    lines.append(f"`where` filters by {', '.join(brief.filters)}")
-    return lines
+    dates = f", taken {' to '.join(brief.taken)}" if brief.taken else ""
+    lines = [
+        f"{brief.pictures:,} pictures{dates} ({DATA_NOTICE})",
+        f"captioned {brief.captioned:,}, with a place {brief.with_gps:,}, damaged {brief.damaged:,}",
+        f"formats: {_counts(brief.formats)}; {_counts(brief.orientations)}",
+        f"folders: {_counts(brief.folders, brief.more_folders)}",
+        f"cameras: {_counts(brief.cameras, brief.more_cameras)}",
+        f"models: {brief.encoder}, captions by {brief.captioner}, targets imagined by {brief.imagination}",
+        f"`where` filters by {', '.join(brief.filters)}",
+    ]
+    return lines if brief.pictures else [lines[0], "Put pictures in with `ipcir index FOLDER`."]
+
+
+def _counts(counts: Mapping[str, int], more: int = 0) -> str:
+    listed = [f"{quote(value)} {n:,}" for value, n in counts.items()]
+    rest = [f"{more:,} more"] if more and listed else [f"{more:,}"] if more else []
+    return ", ".join([*listed, *rest]) or "none known"
 
 
 class IndexPicturesArguments(Arguments):

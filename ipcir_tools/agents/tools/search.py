@@ -18,12 +18,8 @@ from ipcir_tools.agents.tools.references import (
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
-<<<<<<< HEAD
 from ipcir_tools.engine.file_names import FileNames
-from ipcir_tools.store.filters import CHOICE, EQUALITY, FIELDS, GRAMMAR, ORDER
-=======
 from ipcir_tools.store.filters import GRAMMAR
->>>>>>> main
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
 
