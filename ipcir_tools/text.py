@@ -70,6 +70,19 @@ def visible_line(text: str) -> str:
     return visible(one_line(text))
 
 
+# --- numbers
+
+
+def byte_size(n: int) -> str:
+    """A number of bytes for people, in powers of 1,000 as disks are sold: ``605 MB``, ``1.2 GB``."""
+    size = float(n)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
 # --- digests
 
 

@@ -18,6 +18,7 @@ from ipcir_tools.cli.commands.prompts import prompts_app
 from ipcir_tools.cli.commands.search import find, index, refine, search
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
+from ipcir_tools.cli.output.console import report_downloads, show_error
 from ipcir_tools.errors import IPCIRError
 
 app = typer.Typer(
@@ -40,7 +41,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name must not end the output
     try:
-        app()
+        with report_downloads():
+            app()
     except IPCIRError as error:
         _fail(str(error), 2)
     except Exception as error:  # broad, because a user never sees a traceback
@@ -50,8 +52,6 @@ def main() -> None:
 
 
 def _fail(text: str, status: int) -> None:
-    from ipcir_tools.cli.output.console import show_error
-
     show_error(text)
     sys.exit(status)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 WAYS_OUT = (
-    "Download it where there is a network, then use --captioner transformers:FOLDER; "
+    "Download it where there is a network (ipcir models --get), or use --captioner transformers:FOLDER; "
     "or use --models demo, which needs no download."
 )
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
+from ipcir_tools.models.downloads import Needed, ReadJson, Requirements
+from ipcir_tools.models.hub_files import diffusers_files
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import error_sentence, excerpt
@@ -30,7 +32,7 @@ class DiffusersImageGenerator(ImageGenerator):
 
     def __init__(self, model: str, settings: Settings) -> None:
         folder = Path(model).expanduser()
-        local = folder.is_dir() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", model)
+        local = _is_local(model)
         name = _folder_id(folder) if local else model
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.dtype, device)
@@ -40,6 +42,11 @@ class DiffusersImageGenerator(ImageGenerator):
         self._size = _sides(settings.image_generator_size)
         self._lock = threading.Lock()
         self.id = f"diffusers:{name}/{settings.image_generator_size or 'own size'}"
+
+    @staticmethod
+    def requirements(name: str, settings: Settings) -> Requirements | None:
+        """What the pipeline needs of the hub; None for a folder."""
+        return None if _is_local(name) else lambda read: _needed(name, read)
 
     def _draw(self, description: str, seeds: Sequence[int], reference: Image.Image | None) -> list[Image.Image]:
         import torch
@@ -59,6 +66,10 @@ class DiffusersImageGenerator(ImageGenerator):
                 "(its safety checker): word the request differently."
             )
         return list(made.images)
+
+
+def _is_local(name: str) -> bool:
+    return Path(name).expanduser().is_dir() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", name)
 
 
 def _sides(size: str | None) -> dict[str, int]:
@@ -85,14 +96,25 @@ def _load(source: str, device: str, dtype: DType, local: bool) -> Any:
             f'The image generator diffusers:{source} needs a package: pip install "ipcir-tools[diffusers]". {WAYS_OUT}'
         ) from error
 
-    def load(local_files_only: bool) -> Any:
+    def load() -> Any:
         pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
             source,
             torch_dtype=torch_dtype(dtype),
             use_safetensors=True,  # a pickle could run code
-            local_files_only=local_files_only,
+            local_files_only=True,
         )
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)
 
-    return hub.fetch(f"diffusers:{source}", load, ways_out=WAYS_OUT, local=local)
+    return hub.fetch(
+        f"diffusers:{source}",
+        load,
+        ways_out=WAYS_OUT,
+        requirements=None if local else lambda read: _needed(source, read),
+    )
+
+
+def _needed(repo: str, read: ReadJson) -> list[Needed]:
+    """The parts that the pipeline's index names with a class."""
+    parts = [part for part, kind in read(repo, INDEX).items() if isinstance(kind, list) and all(kind)]
+    return [Needed(repo, diffusers_files(parts))]

@@ -1,7 +1,7 @@
-"""Loading weights quietly: the local cache first, then the Hugging Face hub within a bounded time; and their identity.
+"""Loading weights quietly: from the local cache, after a download where they are not in it; and their identity.
 
-A model that is in the cache is loaded without any request. Where it is not, one short request finds out whether the
-hub answers at all: the hub's own client would retry for a minute and print each attempt.
+A model that is in the cache is loaded without any request. Where it is not, what it needs is brought into the cache
+first (``downloads.py``); the loaders themselves never reach for the network.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.models.downloads import Requirements, download
+from ipcir_tools.models.hub_client import HubError
 from ipcir_tools.text import error_sentence
 
 T = TypeVar("T")
-
-PROBE_SECONDS = 5.0
-"""How long the hub may take to answer before it counts as out of reach."""
 
 _LOADING = threading.RLock()  # the offline switch and the log levels below belong to the whole process
 
@@ -38,65 +37,38 @@ _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth")
 
 
 # ---- loading -----------------------------------------------------------------------------------------
-def fetch(name: str, load: Callable[[bool], T], *, ways_out: str, local: bool = False) -> T:
-    """``load(local_files_only)``: first with the local cache alone and then, unless ``local``, with the network.
+def fetch(name: str, load: Callable[[], T], *, ways_out: str, requirements: Requirements | None = None) -> T:
+    """``load()`` from the local cache; where that fails, again after the download of ``requirements`` (None: a folder).
 
     Every failure is a ``ModelUnavailableError``: one line with ``name``, the reason and ``ways_out``.
     """
-    with _LOADING, _quiet():
+    with _LOADING:
         try:
-            return load(True)
+            with _quiet(), offline():
+                return load()
         except Exception as error:  # third-party loaders raise anything; all of it means: no model
-            if local:
+            if requirements is None:
                 raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
-        _require_network(name, ways_out)
         try:
-            return load(False)
+            download(name, requirements)
+            with _quiet(), offline():
+                return load()
+        except HubError as error:
+            raise ModelUnavailableError(f"Cannot load {name}: {error} {ways_out}") from error
         except Exception as error:  # as above
             raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
 
 
-def _require_network(name: str, ways_out: str) -> None:
-    from huggingface_hub import constants
-
-    tried = f"Cannot load {name}: the local cache has no usable copy"
-    if constants.HF_HUB_OFFLINE:
-        raise ModelUnavailableError(f"{tried} and HF_HUB_OFFLINE forbids the download. {ways_out}")
-    if not reachable(constants.ENDPOINT):
-        raise ModelUnavailableError(f"{tried} and {constants.ENDPOINT} cannot be reached. {ways_out}")
-
-
-def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Whether ``url`` answers a HEAD request (proxies of the environment included) without a server error.
-
-    Runs in a thread of its own, because no timeout covers a name server that does not answer.
-    """
-    answers: list[bool] = []
-    probe = threading.Thread(target=lambda: answers.append(_answers(url, seconds)), daemon=True)
-    probe.start()
-    probe.join(seconds)
-    return answers == [True]
-
-
-def _answers(url: str, seconds: float) -> bool:
-    import httpx
-
-    try:
-        return httpx.head(url, timeout=seconds, follow_redirects=False).status_code < 500
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError):  # RuntimeError: test guards that close sockets
-        return False
-
-
 @contextmanager
-def offline(local_files_only: bool = True) -> Iterator[None]:
-    """``local_files_only`` for a loader that has no such argument: the hub's client reads its cache alone.
+def offline() -> Iterator[None]:
+    """The hub's client reads its cache alone: open_clip and tokenizers take no argument that says so.
 
     For the whole process; a test holds that the client looks at this constant at each call.
     """
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or local_files_only
+    constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
@@ -116,7 +88,7 @@ class _OtherThreads(logging.Filter):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No log lines, warnings or weight-loading bars of the loaders. Bars of downloads stay."""
+    """No log lines, warnings or bars of the loaders."""
     import transformers
 
     bar: Any = transformers.utils.logging  # untyped

@@ -17,7 +17,8 @@ for a name that can never work and ``ModelUnavailableError`` for a model that is
 
 Features and captions are stored under the *identity* of their model, which must be known without loading it: the full
 name, unless the factory has a static method ``identify(name, settings)``. An encoder's ``space`` begins with its
-identity and a slash; a captioner's ``id`` is its identity.
+identity and a slash; a captioner's ``id`` is its identity. A static method ``requirements(name, settings)`` of the
+factory says what ``ipcir models --get`` downloads (``downloads.py``).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
-from ipcir_tools.models.open_clip_loading import LoadedEncoder, ModelSource, load_model
+from ipcir_tools.models.open_clip_loading import LoadedEncoder, ModelSource, load_model, requirements
 from ipcir_tools.models.pseudo_words import PseudoWords
 from ipcir_tools.types import FloatArray
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+    from ipcir_tools.models.downloads import Requirements
     from ipcir_tools.settings import Settings
 
 
@@ -67,6 +68,11 @@ class OpenClipEncoder(Encoder):
         source = ModelSource.parse(name)
         folder = source.kind == "local-dir"
         return f"open_clip:{hub.folder_id(source.folder, 'open_clip_config.json') if folder else name}"
+
+    @staticmethod
+    def requirements(name: str, settings: Settings) -> Requirements | None:
+        """What the model needs of the hub."""
+        return requirements(ModelSource.parse(name))
 
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
         import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType
+from ipcir_tools.models.downloads import Needed, Requirements
+from ipcir_tools.models.hub_files import open_clip_files, small_files
 from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 
 WAYS_OUT = (
-    "Download it where there is a network, then use --encoder open_clip:local-dir:FOLDER; "
+    "Download it where there is a network (ipcir models --get), or use --encoder open_clip:local-dir:FOLDER; "
     "or use --models demo, which needs no download."
 )
+REPOS = {"ViT-B-32/laion2b_s34b_b79k": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"}
+"""The default model's repository, as in open_clip's own list, which takes seconds to import."""
 
 _PRECISION: dict[DType, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
@@ -67,14 +71,46 @@ class LoadedEncoder:
 def load_model(name: str, identity: str, source: ModelSource, device: str, dtype: DType) -> LoadedEncoder:
     """The model of that source. Raises ModelUnavailableError."""
     known = _known_tag(source) if source.kind == "tag" else {}
+    return hub.fetch(
+        f"open_clip:{name}",
+        lambda: _create(identity, source, device, dtype, quick_gelu=bool(known.get("quick_gelu"))),
+        ways_out="" if source.kind == "local-dir" else WAYS_OUT,
+        requirements=requirements(source),
+    )
 
-    def load(local_files_only: bool) -> LoadedEncoder:
-        # open_clip passes no local_files_only on to the hub's client.
-        with hub.offline(local_files_only):
-            return _create(identity, source, device, dtype, quick_gelu=bool(known.get("quick_gelu")))
 
-    local = source.kind == "local-dir"
-    return hub.fetch(f"open_clip:{name}", load, ways_out="" if local else WAYS_OUT, local=local)
+def requirements(source: ModelSource) -> Requirements | None:
+    """What the model needs of the hub: weights, configuration, tokenizer; None for a folder.
+
+    Raises ModelUnavailableError for a tag that is unknown.
+    """
+    if source.kind == "local-dir":
+        return None
+    if source.kind == "hf-hub":
+        return lambda read: [
+            Needed(source.model, open_clip_files("", "open_clip_config.json")),
+            *_text_needed(read(source.model, "open_clip_config.json").get("model_cfg", {}).get("text_cfg", {})),
+        ]
+    place = REPOS.get(f"{source.model}/{source.tag}", "") + "/"
+    text: dict[str, Any] = {}
+    if place == "/":
+        import open_clip
+
+        place = _known_tag(source).get("hf_hub", "")
+        text = open_clip.get_model_config(source.model)["text_cfg"]
+    repo, _, file = place.rpartition("/")
+    if not repo:
+        raise ModelUnavailableError(f"The weights {source.tag!r} of {source.model} are not on the Hugging Face hub.")
+    return lambda read: [Needed(repo, open_clip_files(file)), *_text_needed(text)]
+
+
+def _text_needed(text: Mapping[str, Any]) -> list[Needed]:
+    """The repositories of a tokenizer and of a text model that are not open_clip's own."""
+    tokenizer, model = text.get("hf_tokenizer_name"), text.get("hf_model_name")
+    return [
+        *([Needed(tokenizer, small_files)] if tokenizer else []),
+        *([Needed(model, lambda names: ["config.json"])] if model else []),
+    ]
 
 
 def _known_tag(source: ModelSource) -> dict[str, Any]:

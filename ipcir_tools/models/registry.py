@@ -10,11 +10,15 @@ import re
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import error_sentence
+
+if TYPE_CHECKING:
+    from ipcir_tools.models.downloads import Requirements
+
 
 OWN = "ipcir-tools"
 """The name of this distribution."""
@@ -87,6 +91,16 @@ class ModelKind:
             return name
         identify = getattr(provider.load_factory(), "identify", None)
         return identify(rest, settings) if identify else name
+
+    def requirements(self, name: str, settings: Settings) -> Requirements | None:
+        """What a model needs of the hub, without loading it; None: nothing, or nothing that is known ahead.
+
+        Raises InvalidRequestError for a name that can never work, and ModelUnavailableError.
+        """
+        provider, rest = self.find(name)
+        describe = getattr(provider.load_factory(), "requirements", None) if provider.distribution else None
+        found: Requirements | None = describe(rest, settings) if describe else None
+        return found
 
     def load(self, name: str, settings: Settings) -> Any:
         """The model of that name.

@@ -13,6 +13,8 @@ from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models.captioner import WAYS_OUT, BatchCaptioner, VisionFeatures
 from ipcir_tools.models.devices import DType, pick_device, pick_dtype, torch_dtype
+from ipcir_tools.models.downloads import Needed, Requirements
+from ipcir_tools.models.hub_files import transformers_files
 from ipcir_tools.models.likelihood import TextDecoder, score_pairs, text_decoder, token_ids
 from ipcir_tools.text import json_digest
 from ipcir_tools.types import FloatArray
@@ -68,7 +70,8 @@ class TransformersCaptioner(BatchCaptioner):
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.dtype, device)
         id = TransformersCaptioner.identify(name, settings)
-        self._loaded = LOADED.get((id, device, dtype), lambda: load_model(name, device, dtype))
+        needed = TransformersCaptioner.requirements(name, settings)
+        self._loaded = LOADED.get((id, device, dtype), lambda: load_model(name, device, dtype, needed))
         size = min(settings.batch_size, LARGE_BATCH if self._loaded.is_large else settings.batch_size)
         super().__init__(id=id, device=device, dtype=dtype, batch_size=size, lock=self._loaded.lock)
         self._torch_dtype = torch_dtype(dtype)
@@ -80,6 +83,11 @@ class TransformersCaptioner(BatchCaptioner):
         weights = hub.folder_id(folder, "config.json") if folder else name
         digest = json_digest(GENERATION)[:8]
         return f"transformers:{weights}/{digest}"
+
+    @staticmethod
+    def requirements(name: str, settings: Settings) -> Requirements | None:
+        """What the model needs of the hub; None for a folder."""
+        return None if _folder(name) else lambda read: [Needed(name, transformers_files)]
 
     def _caption_batch(self, images: Sequence[Image.Image], n: int) -> list[list[str]]:
         import torch
@@ -136,6 +144,11 @@ class AutoCaptioner(TransformersCaptioner):
         """The identity of the model that is chosen."""
         return TransformersCaptioner.identify(_auto_name(settings), settings)
 
+    @staticmethod
+    def requirements(name: str, settings: Settings) -> Requirements | None:
+        """Those of the model that is chosen."""
+        return TransformersCaptioner.requirements(_auto_name(settings), settings)
+
 
 def _auto_name(settings: Settings) -> str:
     return ON_CPU if pick_device(settings.device) == "cpu" else ON_ACCELERATOR
@@ -147,22 +160,22 @@ def _folder(name: str) -> Path | None:
     return folder.resolve() if folder.is_dir() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) else None
 
 
-def load_model(name: str, device: str, dtype: DType) -> LoadedCaptioner:
+def load_model(name: str, device: str, dtype: DType, needed: Requirements | None) -> LoadedCaptioner:
     """The model of that repository or folder. Raises ModelUnavailableError."""
     folder = _folder(name)
     return hub.fetch(
         f"transformers:{name}",
-        lambda local: _create(str(folder or name), device, dtype, local_files_only=local),
+        lambda: _create(str(folder or name), device, dtype),
         ways_out="" if folder else WAYS_OUT,
-        local=folder is not None,
+        requirements=needed,
     )
 
 
-def _create(source: str, device: str, dtype: DType, *, local_files_only: bool) -> LoadedCaptioner:
+def _create(source: str, device: str, dtype: DType) -> LoadedCaptioner:
     import transformers
 
     auto: Any = transformers  # its type hints are incomplete
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_files_only}
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     kind = auto.AutoConfig.from_pretrained(source, **options).model_type
     if kind not in KINDS:
         raise ValueError(f"it is a {kind!r}, which captions nothing without a prompt; supported are {', '.join(KINDS)}")

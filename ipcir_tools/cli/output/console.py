@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,7 +22,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from ipcir_tools.text import visible, visible_line
+from ipcir_tools.models.download_report import Download, report_with
+from ipcir_tools.text import byte_size, visible, visible_line
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -31,26 +33,36 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+class _Amount(MofNCompleteColumn):
+    """How many of how many; bytes as megabytes."""
+
+    def render(self, task: Task) -> Text:
+        if not task.fields.get("bytes"):
+            return super().render(task)
+        return Text(f"{byte_size(int(task.completed))}/{byte_size(int(task.total or 0))}", style="progress.download")
+
+
 class _Rate(ProgressColumn):
-    """Items per second."""
+    """Items per second; of a download megabytes and the time left."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
+        if not speed:
+            return Text("")
+        if not task.fields.get("bytes"):
+            return Text(f"{speed:,.0f}/s", style="dim")
+        left = timedelta(seconds=int(task.time_remaining or 0))
+        return Text(f"{byte_size(int(speed))}/s, {left} left", style="dim")
+
+
+_RUNNING: list[Bars] = []
+"""The bars on the screen, which a download joins."""
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Progress bars on standard error, one for each kind of work, removed when it ends."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+    with _bars(err.is_terminal) as bars:
         tasks: dict[str, int] = {}
 
         def progress(what: str, done: int, total: int) -> None:
@@ -59,6 +71,38 @@ def progress_bars() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
 
         yield progress
+
+
+@contextmanager
+def _bars(shown: bool) -> Iterator[Bars]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        _Amount(),
+        _Rate(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=err, transient=True, disable=not shown) as bars:
+        _RUNNING.append(bars)
+        try:
+            yield bars
+        finally:
+            _RUNNING.remove(bars)
+
+
+def report_downloads(bars: bool = True) -> AbstractContextManager[None]:
+    """While the block runs: one line on standard error for each download, and a bar where that is a terminal."""
+
+    @contextmanager
+    def report(download: Download) -> Iterator[Callable[[int], None]]:
+        err.print(Text(visible_line(str(download))), style="dim", soft_wrap=True)
+        with nullcontext(_RUNNING[-1]) if _RUNNING else _bars(bars and err.is_terminal) as shown:
+            task = shown.add_task("downloading", total=download.size, completed=download.here, bytes=True)
+            yield lambda here: shown.update(task, completed=here)
+            shown.remove_task(task)
+
+    return report_with(report)
 
 
 def show_error(text: str) -> None:

@@ -9,16 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import out
-from ipcir_tools.text import visible_line
+from ipcir_tools.models.download_report import short_path
+from ipcir_tools.text import byte_size, visible_line
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.verifier_cost import VerifierCost
     from ipcir_tools.models.loading import ListedProvider
+    from ipcir_tools.models.local_models import LocalModel
     from ipcir_tools.models.presets import ModelNames
 
 
-def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelNames]) -> None:
-    """A line for each provider, and one for each model of a preset."""
+def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelNames], here: Sequence[LocalModel]) -> None:
+    """A line for each provider, for each model of a preset, and for each model that was downloaded."""
     table = _table("kind", "provider", "example", "from", "installed")
     for each in providers:
         installed = "yes" if each.installed else "no"
@@ -34,6 +36,22 @@ def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelName
         named = {"encoder": preset.encoder, "captioner": preset.captioner, "image generator": preset.image_generator}
         for kind, name in named.items():
             table.add_row(*map(_text, (preset.models, kind, name or "-")))
+    out.print(table)
+    out.print()
+    if here:
+        show_local(here)
+    else:
+        line = "no model is downloaded yet: ipcir models --get fetches those of the gallery"
+        out.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def show_local(models: Sequence[LocalModel]) -> None:
+    """A line for each model on this machine: its name, its size on disk and its folder."""
+    table = _table("model", "size", "on this machine")
+    for each in models:
+        size = byte_size(each.size) if each.folder else "-"
+        where = "needs no download" if each.folder is None else short_path(each.folder)
+        table.add_row(*map(_text, (each.name, size, where if each.complete else f"interrupted: {where}")))
     out.print(table)
 
 
@@ -58,7 +76,7 @@ def show_cost(cost: VerifierCost) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for column in columns:
-        wraps = column in ("example", "model")
+        wraps = column in ("example", "model", "on this machine")
         table.add_column(column, overflow="fold", no_wrap=not wraps)
     return table
 
