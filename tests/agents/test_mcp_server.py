@@ -147,7 +147,7 @@ async def test_every_tool_answers(engine, era):
     assert [result.content[0].text for result in results.values() if result.is_error] == []
     assert [name for name, tool in TOOLS.items() if tool.has_pictures] == ["show_images"]
     for name in set(TOOLS) - {"show_images"}:
-        assert [json.loads(block.text) for block in results[name].content] == [results[name].structured_content]
+        assert json.loads(results[name].content[0].text) == results[name].structured_content
 
 
 async def test_pictures_come_as_blocks_after_the_text_and_without_structured_content(engine):
