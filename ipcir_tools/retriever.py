@@ -57,6 +57,11 @@ class CallArguments(Arguments):
     def _read_texts(cls, value: Any) -> Any:
         return read_value(str | list[str | dict[str, Any]] | None, value) if isinstance(value, str) else value
 
+    @field_validator("liked", "disliked")
+    @classmethod
+    def _read_ranks(cls, values: list[Any]) -> list[Any]:
+        return [int(each) if isinstance(each, float) and each.is_integer() else each for each in values]
+
 
 def read_call(arguments: dict[str, Any]) -> CallArguments:
     """The arguments of one call. Raises InvalidRequestError, which says what is wrong with them."""

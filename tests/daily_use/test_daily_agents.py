@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_folder import draw, use_fake_models
+from colour_folder import ENCODER, draw, use_fake_models
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from mcp import Client
 
+from ipcir_tools.agents.mcp_server import build_server
 from ipcir_tools.agents.toolkit import IPCIRToolkit
 from ipcir_tools.agents.tools import TOOLS, Answer, ToolCallError
+from ipcir_tools.embeddings import OpenClipEmbeddings
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import IPCIRError
-from ipcir_tools.fakes import ScriptedChatModel
+from ipcir_tools.fakes import FakeEncoder, ScriptedChatModel
+from ipcir_tools.retriever import ComposedImageRetriever
 from ipcir_tools.settings import Settings
 
 
@@ -167,3 +173,112 @@ def test_a_person_may_type_the_same(engine, photos, monkeypatch, tmp_path):
         assert engine.resolve(engine.local_reference(typed))[0].id
     with pytest.raises(IPCIRError, match="There is no file"):
         engine.resolve(engine.local_reference("red-9.png"))
+
+
+# --- the gallery as a whole
+
+
+def test_an_agent_asks_what_is_in_the_gallery(engine):
+    answer = do(engine, "describe_gallery")
+    assert answer.text.startswith("9 pictures")
+    for words in ("captioned 9,", '"png" 9', '"Photos/2024/beach" 6', "imagined by rules", "filters by name, folder"):
+        assert words in answer.text
+    assert len(answer.text) < 2_000
+    assert answer.brief.filters[:2] == ["name", "folder"]
+    assert do(engine, "describe_gallery", limit=1).brief.more_folders == 1
+
+
+def test_where_agents_see_no_folders_the_gallery_names_none(engine, monkeypatch):
+    monkeypatch.setattr(engine.components, "settings", engine.settings.model_copy(update={"show_paths": "name"}))
+    answer = do(engine, "describe_gallery")
+    assert ("Photos" in answer.text, answer.brief.folders, answer.brief.more_folders) == (False, {}, 2)
+
+
+def test_an_empty_gallery_says_how_to_fill_it(tmp_path):
+    with Engine.open(Settings(home=tmp_path)) as engine:
+        assert "ipcir index FOLDER" in do(engine, "describe_gallery").text
+
+
+# --- indexing, where the settings let agents
+
+
+@pytest.fixture
+def indexing(tmp_path, monkeypatch) -> Iterator[Engine]:
+    use_fake_models(monkeypatch)
+    (tmp_path / "allowed").mkdir()
+    draw(tmp_path / "allowed" / "new", ("red",))
+    draw(tmp_path / "other", ("blue",))
+    settings = Settings(home=tmp_path / "home", allow_folders=(tmp_path / "allowed",), agent_index=True)
+    with Engine.open(settings) as engine:
+        yield engine
+
+
+def test_agents_index_only_where_the_setting_says_so(engine, indexing):
+    assert "index_pictures" not in [tool.name for tool in IPCIRToolkit(engine).get_tools()]
+    assert "index_pictures" in [tool.name for tool in IPCIRToolkit(indexing).get_tools()]
+
+
+def test_an_agent_indexes_an_allowed_folder_with_progress(indexing, tmp_path):
+    asked = {"name": "index_pictures", "args": {"path": "new", "captions": "yes"}, "id": "1"}
+    model = ScriptedChatModel(replies=[AIMessage("", tool_calls=[asked]), "Done."])
+    agent = create_agent(model, IPCIRToolkit(indexing).get_tools())
+    reports = list(agent.stream({"messages": [HumanMessage("add them")]}, stream_mode="custom"))
+    assert reports
+    assert all({"progress", "done", "total"} == set(report) for report in reports)
+    assert indexing.catalog.size() == 3
+    assert model.received[-1][-1].text.startswith("indexed: 3 added, 0 unchanged")
+
+
+@pytest.mark.parametrize("path", ["{}/other", "../other", "/etc", "", "~", "new\0", "{}/allowed/../other", "missing"])
+def test_no_other_folder_is_indexed_nor_told_apart(indexing, tmp_path, path):
+    tool = next(tool for tool in IPCIRToolkit(indexing).get_tools() if tool.name == "index_pictures")
+    called = {"name": tool.name, "args": {"path": path.format(tmp_path)}, "id": "1", "type": "tool_call"}
+    message = tool.invoke(called)
+    assert message.status == "error"
+    assert "is in no folder that may be indexed" in message.content
+    assert indexing.catalog.size() == 0
+
+
+# --- over MCP
+
+
+async def test_hits_come_with_links_that_open(engine):
+    async with Client(build_server(engine)) as client:
+        few = await client.call_tool("find_images", {"text": "a red shirt", "k": 3})
+        many = await client.call_tool("find_images", {"text": "a red shirt", "k": 9})
+        text, *links = few.content
+        opened = await client.read_resource(links[0].uri)
+    assert [str(link.uri) for link in links] == [f"ipcir://picture/{hit['id']}" for hit in few.structured_content["hits"]]
+    assert links[0].name == few.structured_content["hits"][0]["file"]
+    assert opened.contents[0].mime_type == "image/jpeg"
+    assert sum(len(block.model_dump_json(exclude_none=True)) for block in many.content) < 2_300
+
+
+# --- pickling
+
+
+def test_a_retriever_a_tool_and_an_engine_pickle_with_the_home_that_they_open(photos, tmp_path, monkeypatch):
+    use_fake_models(monkeypatch)
+    with Engine.open(Settings(home=tmp_path / "home")) as engine:
+        engine.index([photos])
+        retriever = ComposedImageRetriever(engine=engine, k=2)
+        tool = IPCIRToolkit(engine).get_tools()[2]
+        found = [document.id for document in retriever.invoke("a red shirt")]
+        copy, tool_copy = pickle.loads(pickle.dumps(retriever)), pickle.loads(pickle.dumps(tool))
+        assert [document.id for document in copy.invoke("a red shirt")] == found
+        assert found[0] in tool_copy.invoke({"text": "a red shirt"})
+        copy.engine.close()
+        tool_copy.engine.close()
+        kept = pickle.dumps(engine)
+    shutil.rmtree(tmp_path / "home")
+    with pytest.raises(IPCIRError, match="The pickled engine's home .* is not here: open one with"):
+        pickle.loads(kept)
+
+
+def test_embeddings_pickle_by_name_and_are_refused_with_an_object(monkeypatch):
+    use_fake_models(monkeypatch)
+    named = OpenClipEmbeddings(ENCODER)
+    vector = named.embed_query("red")
+    assert pickle.loads(pickle.dumps(named)).embed_query("red") == vector
+    with pytest.raises(IPCIRError, match="cannot be pickled: make them with the name of a model"):
+        pickle.dumps(OpenClipEmbeddings(encoder=FakeEncoder(ENCODER)))
