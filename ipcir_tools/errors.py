@@ -5,6 +5,7 @@
     IPCIRError                  what the package raises on purpose; its text names the thing and the way out
     +-- InvalidRequestError          an argument is wrong: empty text, k = 0, a weight outside 0 to 1, an unknown filter
     +-- NotFoundError                an id, a file or a turn that does not exist
+    |   +-- FolderGoneError          a folder or file that is gone, and from which the gallery still has pictures
     +-- NotAllowedError              a path outside the allowed folders, or a URL while URLs are off
     +-- BadImageError                bytes that are no readable picture, or more than the limits allow
     +-- EmptyGalleryError            a search before anything was indexed, or captioned where a method needs captions
@@ -28,6 +29,10 @@ class InvalidRequestError(IPCIRError):
 
 class NotFoundError(IPCIRError):
     """A named thing that does not exist."""
+
+
+class FolderGoneError(NotFoundError):
+    """A folder or file that is gone, and from which the gallery still has pictures."""
 
 
 class NotAllowedError(IPCIRError):

@@ -135,7 +135,8 @@ def documents_of(result: SearchResult) -> list[Document]:
 
     Its id is the picture's; its text the caption if one is known, else the file's name, capped and on one line; its
     metadata plain JSON values: ``source``, ``score``, ``image_score``, ``text_score``, ``rank`` and ``turn``,
-    ``verified`` where the hit was verified, and ``judged`` where a vision model judged it.
+    ``verified`` where the hit was verified, ``judged`` where a vision model judged it, ``alike``, the ids of pictures
+    that look the same, and ``gone`` where the file is not there any more.
     """
     for warning in result.warnings:
         log.warning("%s", warning)
@@ -150,4 +151,4 @@ def _document(hit: Hit, turn: str) -> Document:
 
 def _missing(hit: Hit) -> set[str]:
     """What is in the metadata only where there is one."""
-    return {name for name in ("verified", "judged") if getattr(hit, name) is None}
+    return {name for name in ("verified", "judged", "gone", "alike") if getattr(hit, name) in (None, False, ())}

@@ -84,10 +84,18 @@ class Settings(BaseSettings):
     """Weight of the text in the fusion. None: the composer's default."""
     k: int = Field(default=10, ge=1)
     duplicates: float | None = Field(default=0.998, gt=0.0, le=1.0)
-    """Pictures whose cosine with the reference is at least this are near-copies of it and are no hits. None ("off" in
-    the environment): all are hits. With the demo's CLIP 0.998 finds 97% of copies saved as JPEG at quality 95, 94% at
-    85, 82% at 75 and 63% at 60, all that were resized to 75% and 99% of those to 50%, 92% of those cut by one pixel in
-    224; of the wardrobe's second pictures of one garment in one scene it takes 9%, of its targets none (240)."""
+    """Pictures whose cosine is at least this are near-copies: those of the reference are no hits, those of a hit are
+    folded into it. None ("off" in the environment): all are hits. With the demo's CLIP 0.998 finds 97% of copies saved
+    as JPEG at quality 95, 94% at 85, 82% at 75 and 63% at 60, all that were resized to 75% and 99% of those to 50%, 92%
+    of those cut by one pixel in 224; of the wardrobe's second pictures of one garment in one scene it takes 9%, of its
+    targets none (240)."""
+
+    existing: bool = False
+    """Whether pictures whose files are gone are left out of the hits, rather than marked."""
+
+    default_excludes: bool = True
+    """Whether thumbnails, previews and bins that other programs keep beside pictures (``@eaDir``, ``#recycle``,
+    ``*.lrdata`` ...: :data:`ipcir_tools.images.excluding.DEFAULT_EXCLUDES`) are left out when folders are indexed."""
 
     allow_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the

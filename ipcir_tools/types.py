@@ -279,8 +279,13 @@ def _note_behind(reference: NotedReference) -> str:
 
 
 def _hit_line(hit: Hit) -> str:
-    name = printable_line(PurePath(hit.source).name)
+    name = printable_line(PurePath(hit.source).name) + hit_marks(hit)
     return f"{name}  {printable_line(hit.caption)[:_CAPTION_LIMIT]}" if hit.caption else name
+
+
+def hit_marks(hit: Hit) -> str:
+    """What stands behind a hit's file: that it is gone, and how many pictures look the same; mostly empty."""
+    return (" (gone)" if hit.gone else "") + (f" +{len(hit.alike)} like it" if hit.alike else "")
 
 
 class SearchResult(Value):
@@ -384,6 +389,55 @@ class CaptionReport(Value):
     seconds: float
 
 
+class IndexedFolder(Value):
+    """A folder or file that the gallery was made from. A file counts for the innermost of them that it is in."""
+
+    path: str
+    exclude: tuple[str, ...]
+    """Patterns of what is left out, in gitignore's syntax, kept for later runs."""
+    pictures: int
+    """Pictures of the gallery that its files hold."""
+    files: int
+    seen: str | None
+    """When it was last indexed: UTC time, ISO 8601. None where it was never named: files that an earlier version
+    indexed are put together by the folders that they are in."""
+    gone: bool
+    """Whether there is no such folder or file now."""
+
+
+class MissingFolder(Value):
+    """A folder or file that the gallery was made from and that cannot be looked at now; its pictures stay."""
+
+    path: str
+    empty: bool
+    """Whether the folder is there and has nothing in it, as the place of a drive that is not connected; else it is
+    gone."""
+    pictures: int
+    """Pictures that the gallery has from it."""
+
+
+class KeptOut(Value):
+    """A removed folder or file that is still there, and what keeps it out of the gallery from now on."""
+
+    path: str
+    folder: str
+    """The indexed folder that it lies in."""
+    pattern: str
+    """The pattern by which that folder now leaves it out."""
+
+
+class RemovalReport(Value):
+    """What was taken out of the gallery. Features and captions stay, so that adding it again is cheap."""
+
+    removed: tuple[str, ...]
+    """The folders, files and ids that were named, folders and files by their full paths."""
+    files: int
+    pictures: int
+    """Pictures that left the gallery, because no file holds them any more."""
+    kept_out: tuple[KeptOut, ...]
+    """What a later run over a folder around it would have brought back; indexing it by its own name still does."""
+
+
 class IndexReport(Value):
     """What a run did. ``seen == added + unchanged + moved + len(skipped)``, counted in files.
 
@@ -391,7 +445,7 @@ class IndexReport(Value):
     """
 
     seen: int
-    """Picture files found, and folders that could not be listed."""
+    """Picture files found, and folders and ignore files that could not be read."""
     added: int
     """Pictures that are new in the gallery."""
     unchanged: int
@@ -401,8 +455,21 @@ class IndexReport(Value):
     removed: int
     """Pictures that left the gallery, because no file holds them any more."""
     skipped: tuple[Skip, ...]
+    excluded_files: int = 0
+    """Picture files that patterns leave out, those below ``excluded_folders`` not counted."""
+    excluded_folders: int = 0
+    linked_folders: int = 0
+    """Folders that are links: they are passed over."""
+    unknown_files: int = 0
+    """Files whose suffix is none of a picture; hidden ones are not counted."""
+    unknown_suffixes: dict[str, int] = Field(default_factory=dict)
+    """The most frequent of their suffixes, in lower case, each with its number; ``""`` is none at all."""
+    missing: tuple[MissingFolder, ...] = ()
+    """Folders that are gone or have nothing in them any more; their pictures stay until they are removed by name."""
     space: str
     """The encoder space of the gallery; empty while nothing was ever encoded."""
     seconds: float
     captions: CaptionReport | None = None
     """None where no captions were asked for."""
+    damaged: int = 0
+    """Files that were read though they lack their last bytes, or are broken from somewhere on."""

@@ -34,6 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """The tests on a real small model take minutes: they are there for who asks for them."""
+    return True if collection_path.name == "test_small_model.py" and not _asks_for_small_model() else None
+
+
+def _asks_for_small_model() -> bool:
+    return bool(_STATE["environ"].get("IPCIR_SMALL_MODEL"))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the process its environment back."""
     os.environ.clear()

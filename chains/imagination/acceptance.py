@@ -23,6 +23,7 @@ from ipcir_tools.chains.imagination.request_words import (
     word_set,
 )
 from ipcir_tools.chains.imagination.results import ImagineRequest
+from ipcir_tools.chains.imagination.rules.lexicon import DETERMINERS
 from ipcir_tools.llm.prompt_text import PromptText, words_of
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.types import ImaginedTarget
@@ -43,7 +44,11 @@ _DANGLING = re.compile(
 )
 _OBJECTS = word_set("it the this them that")
 """What an order speaks of: "make it blue", "remove the belt"."""
+_NO_SUBJECT = word_set("i should is has with without no not only just same instead completely displays shows more less")
+"""With these no description of a picture begins."""
 _POLITE = word_set("instead please")
+_CHANGING = word_set("it is are be there should has have becomes become than more less not but gone longer number")
+"""What is said of a change rather than of a picture: "the mug is green"."""
 _ARTICLES = word_set("a an the")
 _WHOLE_PICTURE = 4
 """Content words of a request that may describe a whole picture, where the grammar keeps some of the reference."""
@@ -137,17 +142,20 @@ def _is_request(text: str, asked: RequestWords) -> bool:
     words, request = words_of(text), words_of(asked.modification)
     if words[0] in COMMANDS and (words == request or not _OBJECTS.isdisjoint(words[1:2])):
         return True
+    if words == request and words[0] in _NO_SUBJECT:
+        return True
     own, wanted = stems(content(text)), stems(content(asked.modification))
     if not own <= wanted:
         return False
     if not _POLITE.isdisjoint(words):
         return True
-    if not asked.by_rules.keep or not stems(content(asked.by_rules.description)) - wanted:
+    if asked.replaces_the_subject or not stems(content(asked.by_rules.description)) - wanted:
         return False  # for the grammar, too, the request describes a whole picture
-    if len(content(text)) >= _WHOLE_PICTURE and request[0] not in COMMANDS and "it" not in request:
+    says_a_change = request[0] in COMMANDS or not _CHANGING.isdisjoint(request)
+    if len(content(text)) >= _WHOLE_PICTURE and not says_a_change:
         return False
-    repeated = holds(_without_articles(asked.modification), _without_articles(text)) and request[0] not in _ARTICLES
-    return repeated or not own & asked.stems_before
+    repeated = _without_articles(text) == _without_articles(asked.modification)
+    return (repeated and (says_a_change or request[0] not in DETERMINERS)) or not own & asked.stems_before
 
 
 def _without_articles(text: str) -> str:

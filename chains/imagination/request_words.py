@@ -8,6 +8,8 @@ from functools import cached_property, lru_cache
 
 from ipcir_tools.chains.imagination import rules
 from ipcir_tools.chains.imagination.results import ImagineRequest
+from ipcir_tools.chains.imagination.rules.caption import parse_caption
+from ipcir_tools.chains.imagination.rules.text import normalise
 from ipcir_tools.llm.prompt_text import words_of
 from ipcir_tools.types import ImaginedTarget
 
@@ -32,7 +34,7 @@ REQUESTING = COMMANDS | word_set(
     "want wants need i me my you please would should could can like likes same similar again more instead just now "
     "one ones something anything such also too only exactly rather than not no without back before previous "
     "previously original first second third fourth last earlier undo forget revert return reference other both "
-    "looks look looking see thanks thank yes ok okay"
+    "looks look looking see thanks thank yes ok okay colour color size shape kind"
 )
 """Words of asking, which no description has to repeat."""
 OTHER_LANGUAGES = word_set(
@@ -94,6 +96,12 @@ class RequestWords:
         away = stems(word for item in self.by_rules.remove for word in content(item))
         return [word for word in content(self.modification) if word not in REQUESTING and not stems([word]) <= away]
 
+    @cached_property
+    def replaces_the_subject(self) -> bool:
+        """Whether the grammar puts something else in the place of what the caption is about."""
+        noun = stems(content(parse_caption(normalise(self._request.caption)).noun))
+        return bool(noun) and not noun & stems(content(self.by_rules.description))
+
     @property
     def stems_before(self) -> set[str]:
         """The stems of the captions, and of the description of the turn before."""
@@ -101,15 +109,24 @@ class RequestWords:
 
     def ignored_by(self, text: str) -> str | None:
         """What a description leaves undone that is no more than one of the texts before the change, or that still
-        shows what was to go; None: nothing."""
+        shows what was to go; None: nothing, for one, where the grammar describes the same."""
         described = stems(content(text))
+        if content(text) == content(self.by_rules.description):
+            return None
         for known in self._before():
             had = stems(content(known))
             undone = [word for word in self.wanted if not stems([word]) & (had | described)]
             again = content(text) == content(known)
             if undone and described and (again or (described < had and self._only_adds(had))):
                 return " ".join(undone)
-        return self._still_shown(text, described)
+        return self._still_shown(text, described) or self._unchanged(text)
+
+    def _unchanged(self, text: str) -> str | None:
+        """The change, where a description is what the grammar started from and did not leave as it was."""
+        start = self._before()[-1]
+        meant = [word for word in content(self.by_rules.description) if word not in REQUESTING]
+        left = [word for word in content(start) if word not in REQUESTING]
+        return self._request.modification if content(text) == content(start) and meant != left else None
 
     def _before(self) -> list[str]:
         """The captions, and the description of the turn before."""

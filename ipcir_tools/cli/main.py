@@ -9,15 +9,19 @@ import sys
 import typer
 
 from ipcir_tools.cli.commands.cache import cache_app
+from ipcir_tools.cli.commands.collection import folders, index, remove
 from ipcir_tools.cli.commands.demo import demo
 from ipcir_tools.cli.commands.dialogue import chat, replay, turns
 from ipcir_tools.cli.commands.evaluate import eval_app
+from ipcir_tools.cli.commands.export import export
 from ipcir_tools.cli.commands.mcp import mcp
 from ipcir_tools.cli.commands.models import models
 from ipcir_tools.cli.commands.prompts import prompts_app
-from ipcir_tools.cli.commands.search import find, index, refine, search
+from ipcir_tools.cli.commands.search import find, refine, search
+from ipcir_tools.cli.commands.show import show
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
+from ipcir_tools.cli.commands.watch import watch
 from ipcir_tools.cli.output.console import report_downloads, show_error
 from ipcir_tools.errors import IPCIRError
 
@@ -29,7 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (index, search, refine, find, chat, turns, replay, demo, mcp, tune, models):
+_COMMANDS = (
+    *(index, remove, folders, watch, search, refine, find, show, export),
+    *(chat, turns, replay, demo, mcp, tune, models),
+)
+for command in _COMMANDS:
     app.command()(command)
 for name, group in {"cache": cache_app, "eval": eval_app, "prompts": prompts_app, "train": train_app}.items():
     app.add_typer(group, name=name)

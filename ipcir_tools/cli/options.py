@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.search_options import SearchOptions
     from ipcir_tools.settings import Settings
-    from ipcir_tools.types import SearchResult, Turn
 
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the catalog and its index (default: ~/.ipcir).")]
@@ -74,9 +73,6 @@ Rerank = Annotated[
     typer.Option(
         min=0, max=20, help="Let a vision model (IPCIR_RERANK_LLM or --llm) order this many of the best hits."
     ),
-]
-Sheet = Annotated[
-    Path | None, typer.Option(help="Draw reference, modification and hits as one picture into this file.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -256,35 +252,6 @@ def composers_of(text: str | None) -> tuple[str, ...]:
         raise InvalidRequestError("--composers names none: write names with commas between, or all.")
     names = [each for name in parts for each in (COMPOSERS if name == "all" else [name])]
     return tuple(dict.fromkeys(composer_named(name).spec for name in names))  # each method once, by its true name
-
-
-def show_search(result: SearchResult, as_json: bool, parent: Turn | None = None) -> None:
-    """Print a search; ``parent`` is the turn that it went on from."""
-    from ipcir_tools.cli.output import results
-    from ipcir_tools.display.results import result_json
-
-    print_result(as_json, lambda: result_json(result), lambda: results.show_result(result, parent=parent))
-
-
-def check_sheet_of(engine: Engine, sheet: Path | None, *pictures: str) -> None:
-    """Refuse a sheet that cannot be written, or that would be written over one of the user's pictures."""
-    if sheet is not None:
-        from ipcir_tools.display.search_sheet import check_sheet
-        from ipcir_tools.images.files import located
-
-        named = {str(located(Path(picture))) for picture in pictures}
-        check_sheet(sheet, {*pictures, *named, *engine.catalog.stamps()})
-
-
-def save_sheet_of(settings: Settings, result: SearchResult, sheet: Path | None, as_json: bool) -> None:
-    """Draw a search's contact sheet, if a file is named for it, and print its name."""
-    if sheet is not None:
-        from ipcir_tools.cli.output.console import out
-        from ipcir_tools.display.search_sheet import Strip, save_sheet
-
-        save_sheet([Strip(result)], sheet, settings)
-        if not as_json:
-            out.print(f"as pictures: {sheet}", markup=False, soft_wrap=True)
 
 
 def print_result(as_json: bool, document: Callable[[], dict[str, Any]], show: Callable[[], None]) -> None:

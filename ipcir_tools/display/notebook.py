@@ -12,7 +12,7 @@ from ipcir_tools.images.files import text_path
 from ipcir_tools.images.thumbnails import jpeg_uri, read_thumbnail
 from ipcir_tools.settings import load_settings
 from ipcir_tools.text import printable_line
-from ipcir_tools.types import MAX_SHOWN, Hit, SearchResult, Turn
+from ipcir_tools.types import MAX_SHOWN, Hit, SearchResult, Turn, hit_marks
 
 if TYPE_CHECKING:
     from IPython.core.formatters import DisplayFormatter
@@ -66,7 +66,7 @@ def _reference_cell(turn: Turn, i: int) -> Markup:
 
 def _hit_cell(hit: Hit) -> Markup:
     verified = "" if hit.verified is None else f"verified {verified_text(hit)} "
-    score = _FAINT.format(f"{hit.score:.3f} {verified}{_file_name(hit.source)}")
+    score = _FAINT.format(f"{hit.score:.3f} {verified}{_file_name(hit.source)}{hit_marks(hit)}")
     lines: list[str] = [Markup("<b>{}</b> {}").format(hit.rank, score)]
     lines += [printable_line(hit.caption)] if hit.caption else []
     if hit.judged is not None:

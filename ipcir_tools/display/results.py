@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 from ipcir_tools.engine.confidence import is_poor
 from ipcir_tools.engine.file_names import FileNames
 from ipcir_tools.text import TEXT_LIMIT, quote, shorten_json
-from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn
+from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn, hit_marks
 
 CAPTION_LIMIT = 90
 NAME_LIMIT = 40
 """Characters of a caption and of a file name."""
 _BASE_NAMES = FileNames()
+
+ID_DIGITS = 8
+"""Digits of an id that stand for the whole, for a picture that is folded into a hit."""
 
 MAX_WARNINGS = 2
 MAX_FEEDBACK = 4
@@ -31,16 +34,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TextLimits:
-    """Characters of each text of a result; ``text`` is for descriptions, half of it for modifications and warnings."""
+    """Characters of each text of a result; ``text`` is for descriptions, half of it for modifications and warnings.
+
+    ``alike`` is how many ids of the pictures folded into a hit are named.
+    """
 
     text: int = TEXT_LIMIT
     caption: int = CAPTION_LIMIT
     name: int = NAME_LIMIT
+    alike: int = 3
 
     @property
     def path(self) -> int:
         """Characters of a file's name with its folders."""
-        return self.name * 3 // 2
+        return self.name * 5 // 4
 
     @property
     def folder(self) -> int:
@@ -51,10 +58,10 @@ class TextLimits:
 _WIDEST = TextLimits()
 _TIGHTER = (
     _WIDEST,
-    TextLimits(180, 66, 32),
-    TextLimits(120, 46, 24),
-    TextLimits(80, 28, 16),
-    TextLimits(60, 16, 10),
+    TextLimits(180, 66, 32, 2),
+    TextLimits(120, 46, 24, 1),
+    TextLimits(80, 28, 16, 0),
+    TextLimits(50, 16, 10, 0),
 )
 
 
@@ -139,7 +146,11 @@ def result_notes(result: SearchResult) -> list[str]:
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit as plain JSON values, with ``verified`` where it was, and ``judged`` where a vision model judged it."""
+    """A hit as plain JSON values, with ``verified`` where it was, and ``judged`` where a vision model judged it.
+
+    ``alike``, the ids of the pictures that look the same, is there where there are any; ``gone`` is there, and true,
+    where the file is not.
+    """
     return {
         "id": hit.id,
         "rank": hit.rank,
@@ -148,6 +159,8 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "text_score": _rounded(hit.text_score),
         "source": hit.source,
         "caption": hit.caption,
+        **({"gone": True} if hit.gone else {}),
+        **({"alike": list(hit.alike)} if hit.alike else {}),
         **({} if hit.verified is None else {"verified": _rounded(hit.verified)}),
         **({"judged": hit.judged.model_dump(mode="json")} if hit.judged else {}),
     }
@@ -229,7 +242,17 @@ def _hit_line(hit: Hit, limits: TextLimits, names: FileNames) -> str:
     verified = "" if hit.verified is None else f" verified {verified_text(hit)}"
     judged = f" judged {judgement_text(hit.judged, limits)}" if hit.judged else ""
     name = quote(fit_file_name(names.of(hit.source), limits), limits.path)
-    return f"{hit.rank}. {hit.id} score {hit.score:.3f}{verified} file {name}{caption}{judged}"
+    marks = f" {marks}" if (marks := marks_text(hit, limits)) else ""
+    return f"{hit.rank}. {hit.id} score {hit.score:.3f}{verified} file {name}{marks}{caption}{judged}"
+
+
+def marks_text(hit: Hit, limits: TextLimits) -> str:
+    """That a hit's file is gone, and how many pictures look the same, with the first of their ids; mostly empty."""
+    marks = hit_marks(hit).strip()
+    if not hit.alike or not limits.alike:
+        return marks
+    more = ", ..." if len(hit.alike) > limits.alike else ""
+    return f"{marks}: {', '.join(id_[:ID_DIGITS] for id_ in hit.alike[: limits.alike])}{more}"
 
 
 def fit_file_name(name: str, limits: TextLimits) -> str:

@@ -27,6 +27,8 @@ _SMALL = 96
 _NOTE_SIZE, _NOTE_LINES = 12, 2
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _GREEN = (30, 140, 80)
+GONE = "the file is gone"
+"""In the tile of a hit without a file."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
         y += line.size + _LEADING
     for i, hit in enumerate(hits):
         x, y = _SIDE + GAP + (i % columns) * (CELL + GAP), GAP + (i // columns) * (CELL + LABEL)
-        picture.paste(tile(read_pixels(hit.source, settings)), (x, y))
+        picture.paste(tile(GONE if hit.gone else read_pixels(hit.source, settings)), (x, y))
         marked = hit.id in strip.marked
         if marked:
             draw.rectangle((x - 4, y - 4, x + CELL + 3, y + CELL + 3), outline=_GREEN, width=4)
@@ -117,10 +119,12 @@ def _references(turn: Turn, settings: Settings) -> Image.Image:
 
 
 def _score_label(hit: Hit) -> str:
-    """A hit's score, and its judgement, else how it was verified, else the beginning of its id."""
+    """A hit's score and how many pictures look the same; its judgement, else how it was verified, else the beginning
+    of its id."""
     judged = hit.judged
     verified = hit.id[:8] if hit.verified is None else f"verified {verified_text(hit)}"
-    return f"{hit.score:.3f}  " + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else verified)
+    alike = f"+{len(hit.alike)}  " if hit.alike else ""
+    return f"{hit.score:.3f}  {alike}" + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else verified)
 
 
 @dataclass(frozen=True)

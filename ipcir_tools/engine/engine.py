@@ -13,6 +13,7 @@ from ipcir_tools.batches import Progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.conversation import conversation_id, thread_of
+from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
 from ipcir_tools.engine.reference_list import References
@@ -25,9 +26,11 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
+from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.index import Gallery
-from ipcir_tools.store.indexing import index_folders
+from ipcir_tools.store.indexing import IndexRequest, index_folders
+from ipcir_tools.store.removing import remove
 from ipcir_tools.types import (
     Caption,
     CaptionReport,
@@ -35,7 +38,9 @@ from ipcir_tools.types import (
     FilterValues,
     Hit,
     ImageRecord,
+    IndexedFolder,
     IndexReport,
+    RemovalReport,
     SearchResult,
     Turn,
     Where,
@@ -67,15 +72,19 @@ class Engine:
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
-        """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything."""
+        """Open the home folder; a damaged or lagging index is repaired from the catalog, without encoding anything.
+
+        One that cannot be written is searched exactly, and what a search stores is kept in the user's cache folder.
+        """
         settings = settings or Settings()
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
         catalog = Catalog.open(home)
-        components = Components(settings, catalog)
-        gallery = Gallery.open(catalog, home / "index", progress, lambda: components.captioner_id)
-        return cls(components, gallery)
+        components, index = Components(settings, catalog), (catalog.folder or home) / "index"
+        if catalog.read_only is not None:  # an index of its own would cost more than it saves
+            return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
+        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id))
 
     @property
     def settings(self) -> Settings:
@@ -101,6 +110,10 @@ class Engine:
         view = copy.copy(self)
         view._conversation = conversation_id(name)
         return view
+
+    def turn(self, id: str) -> Turn:
+        """A stored turn, with the files that its hits have now. Raises NotFoundError."""
+        return as_they_are_now(self.catalog.turn(id), self.catalog)
 
     def turns(self, limit: int = 20) -> list[Turn]:
         """The last turns, newest first: of the engine's conversation where it has one, else of all."""
@@ -138,19 +151,29 @@ class Engine:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def index(
-        self, paths: Sequence[Path], progress: Progress | None = None, *, captions: bool | None = None
-    ) -> IndexReport:
-        """Put the images in files and folders into the gallery; see :func:`index_folders`.
+    # --- the gallery
 
-        With ``captions`` (None: as the settings say) each of them gets a caption, too. A run that was killed, or whose
-        captioner failed, goes on where it ended when it is run again.
+    def index(
+        self,
+        paths: Sequence[Path] | None = None,
+        progress: Progress | None = None,
+        *,
+        captions: bool | None = None,
+        exclude: Sequence[str] = (),
+        force: bool = False,
+    ) -> IndexReport:
+        """Put the images in files and folders into the gallery, by default in all that it was made from.
+
+        See :func:`index_folders`, and :class:`IndexRequest` for ``exclude`` and ``force``. With ``captions`` (None: as
+        the settings say) each of them gets a caption, too. A run that was killed, or whose captioner failed, goes on
+        where it ended when it is run again.
         """
         if isinstance(paths, str | Path):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
+        self.catalog.check_changeable()
         self.components.check_space()
         report = index_folders(
-            paths,
+            IndexRequest(paths, exclude, force),
             catalog=self.catalog,
             gallery=self.gallery,
             encoder=self.components.noted_encoder,
@@ -161,6 +184,21 @@ class Engine:
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
+
+    def remove(self, targets: Sequence[str | Path]) -> RemovalReport:
+        """Take folders, files and pictures (by id) out of the gallery, whether they are still there or not.
+
+        See :func:`ipcir_tools.store.removing.remove`. Features stay, so that adding them again encodes nothing.
+        """
+        if isinstance(targets, str | Path):
+            raise InvalidRequestError(f"remove takes a list: write engine.remove([{str(targets)!r}]).")
+        report = remove(targets, self.catalog)
+        self.gallery.sync()
+        return report
+
+    def folders(self) -> tuple[IndexedFolder, ...]:
+        """The folders and files that the gallery was made from, with counts; see :class:`IndexedFolder`."""
+        return list_folders(self.catalog)
 
     def _caption_pictures(self, ids: Sequence[str], progress: Progress) -> CaptionReport:
         self.components.note_models()  # before the first caption: a run may be killed at any moment

@@ -65,7 +65,7 @@ def shared_folder(sources: Sequence[str], namer: FileNamer) -> FileNames:
 
 def gallery_roots(catalog: Catalog) -> list[str]:
     """The folders and files that were indexed by name; of an older catalog, the folder that all its files are in."""
-    if roots := catalog.indexed_paths():
+    if roots := list(catalog.folders()):
         return roots
     folders = list(catalog.picture_folders())
     return [os.path.commonpath(folders)] if folders else []

@@ -1,18 +1,18 @@
-"""The hits of a query: the gallery's ranking without the reference and its near copies, each hit with its scores.
-
-A near copy is a reference saved again, resized or cropped a little: it answers no modification.
-"""
+"""The hits of a query: the gallery's ranking without the reference, near-copies folded, each hit with its scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ipcir_tools.composers import fusion
+from ipcir_tools.engine.hit_files import files_to_show, gone_pictures
+from ipcir_tools.engine.near_copies import Different, LeftOut, different_pictures
 from ipcir_tools.engine.validation import check_k
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.types import ComposedQuery, FloatArray, Hit, Probe, Where
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from ipcir_tools.store.index import Gallery
 
 
-WIDER = 4
-"""By how much a search is widened that copies left short."""
+@dataclass(frozen=True)
+class RankedHits:
+    """The hits of a query, and how many pictures above the last of them were left out."""
 
-Ranking = list[tuple[str, float]]
-"""Ids with their scores, best first."""
+    hits: tuple[Hit, ...]
+    copies: int = 0
+    """Near-copies of a reference."""
+    gone: int = 0
+    """Pictures whose files are gone, where the settings leave them out."""
 
 
 class HitRanker:
@@ -37,15 +41,18 @@ class HitRanker:
     def __init__(self, components: Components, gallery: Gallery) -> None:
         self._components, self._gallery = components, gallery
 
-    def hits(
-        self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int
-    ) -> tuple[tuple[Hit, ...], int]:
-        """``amount`` hits without references, near copies and what was just judged; and the number of copies."""
-        references = self._known([each.id for each in query.references])  # one that was not needed is not made here
+    def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int) -> RankedHits:
+        """``amount`` hits that look different, without references, what was just judged, and near-copies of either."""
+        references = [each.id for each in query.references]
+        known = self._known([*references, *composed.left_out])  # one that was not needed is not made here
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=composed.left_out)
-        threshold = self._components.settings.duplicates
-        ranking, copies = without_copies(rank, self._known, amount, [*references.values()], threshold)
-        return self._described(ranking, composed.image, composed.text), copies
+        left_out = LeftOut(
+            references=[known[id_] for id_ in references if id_ in known],
+            others=[known[id_] for id_ in sorted(composed.left_out.difference(references)) if id_ in known],
+            gone=self._gone,
+        )
+        found = different_pictures(rank, self._known, amount, left_out, self._components.settings.duplicates)
+        return RankedHits(self._described(found.pictures, composed.image, composed.text), found.copies, found.gone)
 
     def fused_hits(self, weights: Mapping[str, float], k: int | None, where: Where | None) -> tuple[Hit, ...]:
         """The hits of the weighted sum of features, by handle; the summands are left out.
@@ -67,57 +74,36 @@ class HitRanker:
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
         if where:
             self._gallery.check_filter(where)
-        return self._described(self._gallery.nearest(Probe(vector), k, where, exclude=set(weights)))
+        rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
+        threshold = self._components.settings.duplicates
+        return self._described(different_pictures(rank, self._known, k, LeftOut(gone=self._gone), threshold).pictures)
 
     def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
         return self._components.catalog.features(ids, self._components.features.space)
 
+    def _gone(self, ids: Sequence[str]) -> set[str]:
+        return gone_pictures(self._components.catalog, ids) if self._components.settings.existing else set()
+
     def _described(
-        self, ranking: Sequence[tuple[str, float]], image: FloatArray | None = None, text: FloatArray | None = None
+        self, ranking: Sequence[Different], image: FloatArray | None = None, text: FloatArray | None = None
     ) -> tuple[Hit, ...]:
-        ids = [id_ for id_, _ in ranking]
-        records, captions = self._components.catalog.records(ids), self._components.features.known_captions(ids)
+        ids = [each.id for each in ranking]
+        files, captions = files_to_show(self._components.catalog, ids), self._components.features.known_captions(ids)
         vectors = self._known(ids)
         return tuple(
             Hit(
-                id=id_,
+                id=each.id,
                 rank=rank,
-                score=score,
-                image_score=_cosine(vectors[id_], image),
-                text_score=_cosine(vectors[id_], text),
-                source=records[id_].source,
-                caption=captions.get(id_),
+                score=each.score,
+                image_score=_cosine(vectors[each.id], image),
+                text_score=_cosine(vectors[each.id], text),
+                source=files[each.id].source,
+                gone=files[each.id].gone,
+                alike=each.alike,
+                caption=captions.get(each.id),
             )
-            for rank, (id_, score) in enumerate(ranking, start=1)
+            for rank, each in enumerate(ranking, start=1)
         )
-
-
-def without_copies(
-    rank: Callable[[int], Ranking],
-    features: Callable[[Sequence[str]], Mapping[str, FloatArray]],
-    k: int,
-    references: Sequence[FloatArray],
-    threshold: float | None,
-) -> tuple[Ranking, int]:
-    """The ``k`` best of a ranking that are no near copies of ``references``, and how many copies they passed.
-
-    ``rank`` gives the first n of the ranking, ``features`` their unit-norm features ``[d]`` by id, as ``references``
-    are. A copy is an image whose cosine with a reference is at least ``threshold``; where there is neither, none is.
-    """
-    if not references or threshold is None:
-        return rank(k), 0
-    originals = np.stack(references)
-    breadth = k
-    while True:
-        ranking = rank(breadth)
-        vectors = features([id_ for id_, _ in ranking])
-        places = [i for i, (id_, _) in enumerate(ranking) if (originals @ vectors[id_]).max() < threshold]
-        if len(places) >= k or len(ranking) < breadth:
-            break
-        breadth *= WIDER
-    kept = places[:k]
-    passed = kept[-1] + 1 if len(places) >= k else len(ranking)
-    return [ranking[i] for i in kept], passed - len(kept)
 
 
 def _cosine(a: FloatArray, b: FloatArray | None) -> float | None:

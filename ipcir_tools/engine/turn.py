@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 SAME_DESCRIPTION = "the edit left the description as it was, so that the first hit of the turn before is left out"
+GONE = "pictures left out because their files are gone: {}"
 
 
 class TurnMaker:
@@ -37,6 +38,7 @@ class TurnMaker:
     def __init__(self, components: Components, ranker: HitRanker, background: Background) -> None:
         self._components, self._ranker, self._background = components, ranker, background
         self._verification = HitVerifier(components)
+        self._said_read_only = False
 
     def check(self, query: ComposedQuery) -> None:
         """Raises InvalidRequestError where the query asks for what these models can never do."""
@@ -64,9 +66,9 @@ class TurnMaker:
         composed = composed or self._components.compose.invoke(request, config)
         searching = time.perf_counter()
         amount = self._verification.amount(query, request, composed)
-        found, copies = self._ranker.hits(query, request, composed, max(query.k, amount, query.rerank))
+        ranked = self._ranker.hits(query, request, composed, max(query.k, amount, query.rerank))
         verifying = time.perf_counter()
-        verified = self._verification.verify(query, amount, found, request, composed, config)
+        verified = self._verification.verify(query, amount, ranked.hits, request, composed, config)
         judging = time.perf_counter()
         imagined = composed.imagination
         judged = self._reranked(query, verified.hits, request, imagined, config)
@@ -94,10 +96,25 @@ class TurnMaker:
         if query.rerank:
             timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
         repeated = (SAME_DESCRIPTION,) if composed.left_out - request.left_out else ()
-        warnings = (*(imagined.warnings if imagined else ()), *repeated, *verified.warnings, *judged.warnings)
+        gone = (GONE.format(ranked.gone),) if ranked.gone else ()
+        said = (*(imagined.warnings if imagined else ()), *self._read_only_once())
+        warnings = (*said, *repeated, *gone, *verified.warnings, *judged.warnings)
         return SearchResult(
-            turn=turn, timings=timings, counts=dict(counts), warnings=warnings, near_copies=copies, surprise=surprise
+            turn=turn,
+            timings=timings,
+            counts=dict(counts),
+            warnings=warnings,
+            near_copies=ranked.copies,
+            surprise=surprise,
         )
+
+    def _read_only_once(self) -> tuple[str, ...]:
+        """That turns are kept elsewhere; empty where they are not, and after the first turn."""
+        catalog, said = self._components.catalog, self._said_read_only
+        self._said_read_only = True
+        if catalog.read_only is None or said:
+            return ()
+        return (f"the gallery in {catalog.read_only} cannot be written: turns are kept in {catalog.folder}",)
 
     def _sources(self, query: ComposedQuery) -> tuple[str, ...]:
         """The files, or other origins, of the references in order."""

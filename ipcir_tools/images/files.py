@@ -1,14 +1,10 @@
-"""Picture files by path: which there are in folders, and how a path is written as text."""
+"""Picture files by path: how a path is written as text, and which names are those of pictures."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-from ipcir_tools.errors import NotFoundError
-from ipcir_tools.text import excerpt
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
@@ -40,45 +36,17 @@ def located(path: Path) -> Path:
     return Path(os.path.realpath(path)) if os.path.isdir(path) else Path(os.path.realpath(path.parent), path.name)  # noqa: PTH112
 
 
-def find_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The picture files in folders and below, and every file that is named itself; each once, in a fixed order.
-
-    What is hidden and folders that are links are passed over. A folder that cannot be listed comes out itself, so
-    that reading it gives the reason. Raises NotFoundError, before the first file, if one of ``paths`` does not exist.
-    """
-    for path in paths:
-        if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
-            raise NotFoundError(
-                f"{excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
-            )
-    return _each_once(file for path in paths for file in _below(located(path)))
+def is_gone(path: Path) -> bool:
+    """Whether there is no such file or folder; False where that cannot be found out."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
-def _each_once(files: Iterable[Path]) -> Iterator[Path]:
-    seen: set[Path] = set()
-    for file in files:
-        if file not in seen:
-            seen.add(file)
-            yield file
-
-
-def _below(root: Path) -> Iterator[Path]:
-    if not root.is_dir():
-        yield root
-        return
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
-        except OSError:
-            yield folder
-            continue
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        folders += [Path(entry.path) for entry in visible if entry.is_dir(follow_symlinks=False)]
-        yield from (Path(entry.path) for entry in reversed(visible) if _may_be_picture(entry))
-
-
-def _may_be_picture(entry: os.DirEntry[str]) -> bool:
-    # entry.is_dir() would raise for a link to itself.
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and not os.path.isdir(entry.path)  # noqa: PTH112, PTH122
+def has_picture_suffix(name: str) -> bool:
+    """Whether a file with this name is taken for a picture."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - ten times as fast as Path's

@@ -7,7 +7,7 @@ threads and processes at a time; each is one transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing
+from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
 from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
@@ -38,10 +39,13 @@ class FileStamp:
     image_id: str
     size: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    """When its content or its name was last changed, whatever time its content carries; None where that is not
+    known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredReplies, StoredTurns, StoredPlaces):
-    """The catalog in one database: pictures, files, features and captions, with the stored replies and turns."""
+class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+    """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes
 
@@ -94,13 +98,15 @@ class Catalog(StoredReplies, StoredTurns, StoredPlaces):
     ) -> None:
         """Add pictures to the gallery with their files and features ``[d]``: all of it, or nothing.
 
-        A feature that is stored already stays and may be left out. Raises SpaceMismatchError where the gallery has
-        another space, ValueError for a bad vector or a picture without a feature.
+        A feature that is stored already stays and may be left out; a record takes the place of an earlier one. Raises
+        SpaceMismatchError where the gallery has another space, ValueError for a bad vector or a picture without a
+        feature.
         """
+        self.check_changeable()
         blobs = _feature_rows(vectors, space)
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
-            put(connection, pictures, [_row(record) for record in records])
+            put(connection, pictures, [_row(record) for record in records], replace=True)
             put(connection, features, blobs)
             touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
@@ -108,12 +114,22 @@ class Catalog(StoredReplies, StoredTurns, StoredPlaces):
 
     def stamps(self) -> dict[str, FileStamp]:
         """Every file of the gallery, by path."""
+        columns = [files.c[each.name] for each in fields(FileStamp)]
         with self._read() as connection:
-            rows = connection.execute(select(files.c.path, files.c.image_id, files.c.size, files.c.mtime_ns)).all()
+            rows = connection.execute(select(*columns)).all()
         return {row.path: FileStamp(*row) for row in rows}
+
+    def paths_of(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The gallery's files of these pictures, sorted, by picture; none for a picture that is not in the gallery."""
+        found: dict[str, list[str]] = {}
+        with self._read() as connection:
+            for row in among(connection, select(files.c.image_id, files.c.path), files.c.image_id, ids):
+                found.setdefault(row.image_id, []).append(row.path)
+        return {id_: sorted(paths) for id_, paths in found.items()}
 
     def forget(self, paths: Iterable[str]) -> list[str]:
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
+        self.check_changeable()
         paths = list(paths)
         with self._write() as connection:
             held = pictures_of(connection, paths)
@@ -121,6 +137,12 @@ class Catalog(StoredReplies, StoredTurns, StoredPlaces):
                 for some in chunked(paths, CHUNK):
                     connection.execute(delete(files).where(files.c.path.in_(some)))
             return sorted(held - members(connection, held))
+
+    def ids_without_facts(self) -> set[str]:
+        """The pictures of the gallery that were indexed before records had the time when a picture was taken."""
+        missing = select(pictures.c.id).where(pictures.c.taken.is_(None), pictures.c.id.in_(select(files.c.image_id)))
+        with self._read() as connection:
+            return set(connection.scalars(missing))
 
     def gallery_ids(self) -> list[str]:
         """Ids of the pictures in the gallery, sorted."""
@@ -195,6 +217,13 @@ class Catalog(StoredReplies, StoredTurns, StoredPlaces):
         wanted = select(rows.image_id, rows.caption).where(rows.captioner == captioner)
         with self._read() as connection:
             return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
+
+    def captions_of(self, id: str) -> dict[str, str]:
+        """Every stored caption of one picture, by captioner."""
+        rows = caption_rows.c
+        wanted = select(rows.captioner, rows.caption).where(rows.image_id == id).order_by(rows.captioner)
+        with self._read() as connection:
+            return {row.captioner: row.caption for row in connection.execute(wanted)}
 
     def count_captioned(self, captioner: str) -> int:
         """How many pictures of the gallery have a caption by ``captioner``."""

@@ -34,6 +34,7 @@ from sqlalchemy.sql.dml import Insert
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.schema import meta, metadata
+from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
 from ipcir_tools.text import error_line, error_sentence
 
 
@@ -42,6 +43,11 @@ class Database:
 
     Every method raises CatalogError when it cannot be read or written.
     """
+
+    read_only: Path | None = None
+    """The folder of the catalog, where that cannot be written: this one is a copy of it."""
+    folder: Path | None = None
+    """The folder of this database, for what is stored beside it; None for a server's."""
 
     def __init__(self, url: str | URL) -> None:
         try:
@@ -54,7 +60,10 @@ class Database:
 
     @classmethod
     def open(cls, home: Path) -> Self:
-        """The catalog ``home/catalog.sqlite``; makes the folder, for its owner alone, and the file if need be."""
+        """The catalog ``home/catalog.sqlite``; makes the folder, for its owner alone, and the file if need be.
+
+        Where it cannot be written, a copy of it in the user's cache folder: see :mod:`ipcir_tools.store.working_copy`.
+        """
         home = home.expanduser().absolute()
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,7 +71,19 @@ class Database:
             raise CatalogError(f"{home} is a file where a folder is needed: {CHOOSE}.") from error
         except OSError as error:
             raise CatalogError(f"The folder {home} cannot be made ({error.strerror}): {CHOOSE}.") from error
-        return cls(URL.create("sqlite", database=str(home / "catalog.sqlite")))
+        read_only = is_read_only(home)
+        folder = working_copy(home) if read_only else home
+        opened = cls(URL.create("sqlite", database=str(folder / CATALOG)))
+        opened.folder, opened.read_only = folder, home if read_only else None
+        return opened
+
+    def check_changeable(self) -> None:
+        """Raises CatalogError where pictures cannot be added or removed, because this is a copy."""
+        if self.read_only is not None:
+            raise CatalogError(
+                f"The gallery in {self.read_only} cannot be written, only searched: make the folder writable, "
+                f"or {CHOOSE}."
+            )
 
     def close(self) -> None:
         """Close the connections."""

@@ -94,8 +94,8 @@ def _taken(connection: Connection) -> tuple[str, str] | None:
 
 def _folders(connection: Connection) -> Counter[str]:
     """Files by folder, each named from the folder on that was indexed: ``photos/2024/may``."""
-    roots = sorted(connection.scalars(select(folders.c.path)), key=len, reverse=True)
     held = Counter(str(PurePath(path).parent) for path in connection.scalars(select(files.c.path)))
+    roots = sorted(connection.scalars(select(folders.c.path)), key=len, reverse=True)
     named = Counter[str]()
     for folder, n in held.items():
         named[_from_root(PurePath(folder), roots)] += n

@@ -6,11 +6,9 @@ to the index. A run that is killed or interrupted loses one batch at most, and t
 
 from __future__ import annotations
 
-import os
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -18,32 +16,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress, no_progress
-from ipcir_tools.errors import BadImageError, NotFoundError
-from ipcir_tools.images.files import find_files, located, path_text, text_path
-from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
+from ipcir_tools.images.excluding import folder_text
+from ipcir_tools.images.files import is_gone, text_path
+from ipcir_tools.images.reading import LoadedImage
+from ipcir_tools.images.scanning import Scan, is_empty
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
+from ipcir_tools.store.changed_files import FileStatus, ReadFile, file_status, read_files
 from ipcir_tools.store.encoding import encode_each
-from ipcir_tools.types import CaptionReport, FloatArray, IndexReport, Skip
+from ipcir_tools.store.roots import missing, roots_of
+from ipcir_tools.types import CaptionReport, FloatArray, IndexReport, MissingFolder, Skip
 
 if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.store.index import Gallery
 
 
-MAX_WORKERS = 32
-
-Status = tuple[int, int]
-"""(size, mtime_ns) of a file."""
+MOST_SUFFIXES = 10
+"""Unknown suffixes that a report tells."""
 
 CaptionPictures = Callable[[Sequence[str], Progress], CaptionReport]
 """Captions the pictures with these ids."""
 
-_GONE: Status = (-1, -1)
+
+@dataclass(frozen=True)
+class IndexRequest:
+    """What is to be indexed."""
+
+    paths: Sequence[Path] | None = None
+    """Folders and files; None: all that are known."""
+    exclude: Sequence[str] = ()
+    """Patterns in gitignore's syntax of what to leave out, kept with each folder beside earlier ones; an empty one
+    drops all before it."""
+    force: bool = False
+    """Whether files are read again that look as they did before."""
 
 
 def index_folders(
-    paths: Sequence[Path],
+    request: IndexRequest,
     *,
     catalog: Catalog,
     gallery: Gallery,
@@ -52,31 +62,25 @@ def index_folders(
     captioning: CaptionPictures | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
-    """Update the gallery to the pictures in ``paths``, folders or files; its pictures from elsewhere stay.
+    """Update the gallery to the pictures in folders or files; its pictures from elsewhere stay.
 
-    ``encoder`` is called only if a picture must be encoded. Files whose size and time are as before are not read;
-    content that has a feature in the gallery's space is not encoded again. With ``captioning`` every picture in
-    ``paths`` gets a caption, once all are in the gallery.
+    ``encoder`` is called only if a picture must be encoded. Files whose size and times are as before are not read;
+    content that has a feature in the gallery's space is not encoded again. A folder that has nothing in it any more may
+    be the place of a drive that is not connected: its pictures stay, and the report names it. With ``captioning`` every
+    picture in ``paths`` gets a caption, once all are in the gallery.
 
-    Raises NotFoundError if one of ``paths`` does not exist, before anything is changed; SpaceMismatchError if the
-    encoder is not the gallery's; ModelUnavailableError if it is not available or fails on every picture.
+    Raises NotFoundError if one of the paths does not exist and InvalidRequestError for a wrong pattern, before anything
+    is changed; SpaceMismatchError if the encoder is not the gallery's; ModelUnavailableError if it is not available or
+    fails on every picture.
     """
     started = time.perf_counter()
     run = _Run(catalog, encoder, settings, progress or no_progress)
-    run.scan(paths)
-    run.add_changed()
+    run.scan(request)
+    run.add_changed(force=request.force)
     run.forget()
     gallery.sync(progress)
     captions = captioning(run.ids(), progress or no_progress) if captioning else None
     return run.report(captions, time.perf_counter() - started)
-
-
-@dataclass(frozen=True)
-class _ReadFile:
-    """A file that was read; decoded if its content is new to the gallery."""
-
-    stamp: FileStamp
-    loaded: LoadedImage | None
 
 
 class _Run:
@@ -92,12 +96,11 @@ class _Run:
         self._encoder: Encoder | None = None
         self._encoded = 0
         self._before = catalog.stamps()
+        self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
         self._holders: dict[str, list[str]] = defaultdict(list)  # id -> its files before this run
         for stamp in self._before.values():
             self._holders[stamp.image_id].append(stamp.path)
-        self._roots: list[Path] = []
-        self._files: dict[str, Path] = {}  # by their text, the catalog's name for them
-        self._status: dict[str, Status | None] = {}
+        self._status: dict[str, FileStatus | None] = {}  # of the files by their text, the catalog's name for them
         self._counts: Counter[str] = Counter()
         self._new: set[str] = set()
         self._left: set[str] = set()  # files that moved away
@@ -105,56 +108,55 @@ class _Run:
 
     # --- scanning
 
-    def scan(self, paths: Sequence[Path]) -> None:
-        """List the files with their sizes and times."""
-        found = find_files(paths)
-        self._roots = [located(path) for path in paths]
-        self._files = {path_text(file): file for file in found}
-        self._status = {text: _status(file) for text, file in self._files.items()}
-        self._progress("scanning", len(self._files), len(self._files))
+    def scan(self, request: IndexRequest) -> None:
+        """List the files with their sizes and times, and store what was named."""
+        roots = roots_of(request.paths, request.exclude, self._catalog)
+        named = {path: row.exclude for path, row in roots.rows.items()}
+        scan = Scan(named, defaults=self._settings.default_excludes)
+        for path in map(text_path, (*roots.named, *roots.below)):
+            if not is_gone(path):
+                scan.add(path)
+        self._roots, self._scan = roots, scan
+        self._status = {text: file_status(file) for text, file in scan.files.items()}
+        self._catalog.put_folders(row for path, row in roots.rows.items() if path not in scan.redundant)
+        self._catalog.forget_folders(scan.redundant)
+        self._skipped += [Skip(source=text, reason=reason) for text, reason in scan.problems.items()]
+        self._progress("scanning", len(scan.files), len(scan.files))
 
-    def _changed(self) -> list[str]:
-        known = {text: (stamp.size, stamp.mtime_ns) for text, stamp in self._before.items()}
-        return [text for text in self._files if text not in known or known[text] != self._status[text]]
+    def _is_changed(self, text: str) -> bool:
+        """Whether a file is to be read: new, changed, or without the facts that this version records."""
+        stamp, status = self._before.get(text), self._status[text]
+        return stamp is None or status is None or status.differs(stamp) or stamp.image_id in self._factless
 
     # --- reading and encoding
 
-    def add_changed(self) -> None:
-        """Read what changed, encode what is new, commit batch by batch."""
-        changed = self._changed()
-        self._counts["unchanged"] = len(self._files) - len(changed)
+    def add_changed(self, *, force: bool) -> None:
+        """Read what changed, or with ``force`` everything; encode what is new, commit batch by batch."""
+        changed = [text for text in self._status if force or self._is_changed(text)]
+        self._counts["unchanged"] = len(self._status) - len(changed)
+        self._complete_stamps(set(changed))
+        files = [(text, self._scan.files[text], self._status[text]) for text in changed]
         done = 0
-        with closing(self._read(changed)) as files:
-            while batch := list(islice(files, self._settings.batch_size)):
+        known = set() if force else self._holders.keys() - self._factless
+        with closing(read_files(files, known, self._settings)) as read:
+            while batch := list(islice(read, self._settings.batch_size)):
                 self._skipped += [each for each in batch if isinstance(each, Skip)]
-                self._commit([each for each in batch if isinstance(each, _ReadFile)])
+                self._commit([each for each in batch if isinstance(each, ReadFile)])
                 done += len(batch)
                 self._progress("indexing", done, len(changed))
 
-    def _read(self, texts: Sequence[str]) -> Generator[_ReadFile | Skip, None, None]:
-        """The files read and decoded by several threads, in order, at most one batch ahead."""
-        waiting: deque[Future[_ReadFile | Skip]] = deque()
-        with ThreadPoolExecutor(_workers(), thread_name_prefix="ipcir-decode") as pool:
-            try:
-                for text in texts:
-                    waiting.append(pool.submit(self._open, text))
-                    if len(waiting) >= self._settings.batch_size:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+    def _complete_stamps(self, changed: set[str]) -> None:
+        """Add to the stamps of an earlier version what it did not store."""
+        before = (self._before[text] for text in self._status if text not in changed)
+        stamps = [
+            FileStamp(each.path, each.image_id, *status)
+            for each in before
+            if each.ctime_ns is None and (status := self._status[each.path]) is not None
+        ]
+        if stamps:
+            self._catalog.add([], stamps, {}, self._catalog.space() or "")
 
-    def _open(self, text: str) -> _ReadFile | Skip:
-        try:
-            data = read_file(self._files[text], self._settings)
-            id_ = image_id(data)
-            loaded = None if id_ in self._holders else decode(data, text, self._settings)
-        except (BadImageError, NotFoundError) as error:
-            return Skip(source=text, reason=str(error))
-        return _ReadFile(FileStamp(text, id_, *(self._status[text] or _GONE)), loaded)
-
-    def _commit(self, batch: Sequence[_ReadFile]) -> None:
+    def _commit(self, batch: Sequence[ReadFile]) -> None:
         fresh = {each.stamp.image_id: each.loaded for each in batch if each.loaded is not None}
         vectors, failed = self._encode_missing(fresh)
         kept = [each for each in batch if each.stamp.image_id not in failed]
@@ -165,7 +167,8 @@ class _Run:
             if reason := failed.get(each.stamp.image_id):
                 self._skipped.append(Skip(source=each.stamp.path, reason=reason))
             else:
-                self._counts[self._verdict(each)] += 1
+                self._counts[self._verdict(each.stamp)] += 1
+                self._counts["damaged"] += each.loaded is not None and each.loaded.record.damaged
 
     def _encode_missing(self, fresh: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
         """Features of those of ``fresh`` that have none yet, and the reasons where encoding failed."""
@@ -186,9 +189,9 @@ class _Run:
             self._encoder = encoder
         return self._encoder
 
-    def _verdict(self, read: _ReadFile) -> str:
-        id_, text = read.stamp.image_id, read.stamp.path
-        if read.loaded is not None:
+    def _verdict(self, stamp: FileStamp) -> str:
+        id_, text = stamp.image_id, stamp.path
+        if id_ not in self._holders:
             verdict = "unchanged" if id_ in self._new else "added"
             self._new.add(id_)
             return verdict
@@ -202,61 +205,64 @@ class _Run:
 
     def _is_gone(self, text: str) -> bool:
         """Whether a file of the gallery is gone and has not been matched with a moved one yet."""
-        return text not in self._left and text not in self._files and _status(text_path(text)) == _GONE
+        return text not in self._left and text not in self._status and is_gone(text_path(text))
 
     # --- forgetting
 
     def forget(self) -> None:
-        """Drop the files that are gone from under the roots, those that moved, and those that went bad."""
-        skipped = {skip.source for skip in self._skipped}
-        unlisted = _prefixes(self._files[text] for text in skipped if self._files[text].is_dir())
-        roots = _prefixes(self._roots)
-        gone = {
-            text
-            for text in self._before
-            if text not in self._files and text.startswith(roots) and not text.startswith(unlisted)
-        }
+        """Drop the files that are gone from the roots or left out there, those that moved, and those that went bad."""
+        self._missing = self._empty_roots()
+        roots = _prefixes(self._roots.named)
+        unknown = _prefixes([*self._scan.closed, *(each.path for each in self._missing)])
+        gone = {text for text in self._before if text not in self._status and text.startswith(roots)}
         # Where even the status cannot be read, the place is out of reach and nothing is known about the picture.
-        bad = {text for text in skipped if text in self._before and self._status[text] is not None}
-        if leaving := gone | bad | self._left:
+        bad = {skip.source for skip in self._skipped if self._status.get(skip.source) and skip.source in self._before}
+        leaving = {text for text in gone | bad if not text.startswith(unknown)} | self._left
+        if leaving:
             self._catalog.forget(leaving)
+        self._catalog.forget_folders(
+            path
+            for path in self._roots.below
+            if not path.startswith(unknown) and path not in self._status and is_gone(text_path(path))
+        )
+
+    def _empty_roots(self) -> list[MissingFolder]:
+        """Folders with nothing in them, or no more, from which the gallery has pictures.
+
+        The place of a drive that is not connected is an empty folder, or none, and it may come to that during a run.
+        """
+        folders = [path for path in self._scan.roots if is_gone(text_path(path)) or is_empty(text_path(path))]
+        found = (missing(path, self._before, empty=not is_gone(text_path(path))) for path in folders)
+        return [each for each in found if each.pictures]
 
     def ids(self) -> list[str]:
         """The pictures of the gallery that the listed files hold, sorted."""
         stamps = self._catalog.stamps()
-        return sorted({stamps[text].image_id for text in self._files if text in stamps})
+        return sorted({stamps[text].image_id for text in self._status if text in stamps})
 
     def report(self, captions: CaptionReport | None, seconds: float) -> IndexReport:
         """What was counted."""
+        scan = self._scan
         return IndexReport(
-            seen=len(self._files),
+            seen=len(scan.files) + len(scan.problems),
             added=self._counts["added"],
             unchanged=self._counts["unchanged"],
             moved=self._counts["moved"],
             removed=len(self._holders.keys() - set(self._catalog.gallery_ids())),
             skipped=tuple(self._skipped),
+            excluded_files=scan.excluded_files,
+            excluded_folders=scan.excluded_folders,
+            linked_folders=scan.linked_folders,
+            unknown_files=scan.unknown_suffixes.total(),
+            unknown_suffixes=dict(scan.unknown_suffixes.most_common(MOST_SUFFIXES)),
+            missing=(*self._roots.missing, *self._missing),
             space=self._catalog.space() or "",
             seconds=seconds,
             captions=captions,
+            damaged=self._counts["damaged"],
         )
 
 
-def _status(file: Path) -> Status | None:
-    """Size and time; ``_GONE`` if there is no such file, None if that cannot be found out."""
-    try:
-        status = file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return _GONE
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
-def _prefixes(folders: Iterable[Path]) -> tuple[str, ...]:
+def _prefixes(folders: Iterable[str]) -> tuple[str, ...]:
     """The beginnings of the texts of all paths below ``folders``."""
-    return tuple(os.path.join(path_text(folder), "") for folder in folders)  # noqa: PTH118 - adds the separator
-
-
-def _workers() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_WORKERS, cores)
+    return tuple(folder_text(folder) for folder in folders)

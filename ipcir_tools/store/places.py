@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from ipcir_tools.store.database import Database
-from ipcir_tools.store.schema import files, folders, pictures
+from ipcir_tools.store.schema import files, pictures
 
 
 class StoredPlaces(Database):
@@ -24,11 +24,6 @@ class StoredPlaces(Database):
         for row in exact or rows:
             found.setdefault(row.image_id, row.path)
         return dict(list(found.items())[:limit])
-
-    def indexed_paths(self) -> list[str]:
-        """The folders and files that were indexed by name, sorted."""
-        with self._read() as connection:
-            return sorted(connection.scalars(select(folders.c.path)))
 
     def picture_folders(self) -> dict[str, int]:
         """The folders of the gallery's pictures, and how many each has itself, in the order of their paths."""

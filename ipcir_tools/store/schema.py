@@ -48,6 +48,7 @@ files = Table(
     Column("image_id", ForeignKey("pictures.id"), nullable=False, index=True),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=True),
 )
 """The gallery: a picture belongs to it while a file here has its id."""
 

@@ -19,7 +19,7 @@ from ipcir_tools.chains.composition.requests import ComposeRequest
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.evaluation.benchmarks import load_jsonl
 from ipcir_tools.images import files as files_module
-from ipcir_tools.images import reading
+from ipcir_tools.images import reading, scanning
 from ipcir_tools.types import FloatArray, ImageRecord, Skip
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Triplets:
 
 def read_pictures(components: Components, paths: Sequence[Path], progress: Progress) -> Pictures:
     """The pictures in folders and files. Raises NotFoundError where one of ``paths`` does not exist."""
-    return _read(components, list(files_module.find_files(paths)), progress)
+    return _read(components, list(scanning.find_files(paths)), progress)
 
 
 def _read(components: Components, files: Sequence[Path], progress: Progress) -> Pictures:

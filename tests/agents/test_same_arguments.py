@@ -266,7 +266,16 @@ async def test_mcp_over_http_gives_the_same(engine, home, cases, expected):
             server.kill()
 
 
-RANGES = ("greater than", "less than", "there is no argument", "Field required", "text is empty", "The text", "text:", "liked.0")
+RANGES = (
+    "greater than",
+    "less than",
+    "there is no argument",
+    "Field required",
+    "text is empty",
+    "The text",
+    "text:",
+    "liked.0",
+)
 """What the retriever says in other words: it has more arguments, wider ranges, and a query in place of the text."""
 
 

@@ -30,7 +30,10 @@ from ipcir_tools.settings import Settings
 
 ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
 
-INDEX_KEYS = ["seen", "added", "unchanged", "moved", "removed", "skipped", "space", "seconds", "captions"]
+INDEX_KEYS = [
+    *("seen", "added", "unchanged", "moved", "removed", "skipped", "excluded_files", "excluded_folders"),
+    *("linked_folders", "unknown_files", "unknown_suffixes", "missing", "space", "seconds", "captions", "damaged"),
+]
 SEARCH_KEYS = ["turn", "parent", "reference", "modification", "caption", "imagined", "hits", "timings", "warnings"]
 IMAGINED_KEYS = ["description", "keep", "add", "remove", "alternatives", "origin"]
 HIT_KEYS = ["id", "rank", "score", "image_score", "text_score", "source", "caption"]

@@ -246,9 +246,11 @@ async def test_hits_come_with_links_that_open(engine):
     async with Client(build_server(engine)) as client:
         few = await client.call_tool("find_images", {"text": "a red shirt", "k": 3})
         many = await client.call_tool("find_images", {"text": "a red shirt", "k": 9})
-        text, *links = few.content
+        links = few.content[1:]
         opened = await client.read_resource(links[0].uri)
-    assert [str(link.uri) for link in links] == [f"ipcir://picture/{hit['id']}" for hit in few.structured_content["hits"]]
+    assert [str(link.uri) for link in links] == [
+        f"ipcir://picture/{hit['id']}" for hit in few.structured_content["hits"]
+    ]
     assert links[0].name == few.structured_content["hits"][0]["file"]
     assert opened.contents[0].mime_type == "image/jpeg"
     assert sum(len(block.model_dump_json(exclude_none=True)) for block in many.content) < 2_300
@@ -271,7 +273,7 @@ def test_a_retriever_a_tool_and_an_engine_pickle_with_the_home_that_they_open(ph
         tool_copy.engine.close()
         kept = pickle.dumps(engine)
     shutil.rmtree(tmp_path / "home")
-    with pytest.raises(IPCIRError, match="The pickled engine's home .* is not here: open one with"):
+    with pytest.raises(IPCIRError, match=r"The pickled engine's home .* is not here: open one with"):
         pickle.loads(kept)
 
 

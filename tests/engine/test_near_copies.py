@@ -1,4 +1,4 @@
-"""Near-copies of the reference are no hits: the ranking by hand, then the engine on pictures that were saved again."""
+"""Near-copies of the reference are no hits, those of a hit are folded into it: by hand, then by the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.engine.ranking import without_copies
+from ipcir_tools.engine.near_copies import LeftOut, different_pictures
+from ipcir_tools.engine.replay import replay
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings, load_settings
@@ -28,43 +29,95 @@ def at(cosine: float) -> np.ndarray:
 
 
 COSINES = {"a": 1.0, "b": 0.999, "c": 0.9, "d": 0.9981, "e": 0.5}
-"""A ranking in this order."""
+"""A ranking in this order, by their cosine with the reference."""
 
 
-def ranked(k: int, threshold: float = 0.998, cosines: dict[str, float] = COSINES) -> tuple[list[str], int, list[int]]:
+OF_REFERENCES = LeftOut(REFERENCES)
+
+
+def ranked(
+    k: int,
+    threshold: float | None = 0.998,
+    cosines: dict[str, float] = COSINES,
+    left_out: LeftOut = OF_REFERENCES,
+) -> tuple[list[str], int, list[int]]:
     asked: list[int] = []
 
     def rank(n: int) -> list[tuple[str, float]]:
         asked.append(n)
         return [(name, 1.0) for name in list(cosines)[:n]]
 
-    found, passed = without_copies(rank, lambda ids: {id_: at(cosines[id_]) for id_ in ids}, k, REFERENCES, threshold)
-    return [name for name, _ in found], passed, asked
+    found = different_pictures(rank, lambda ids: {id_: at(cosines[id_]) for id_ in ids}, k, left_out, threshold)
+    return [" ".join([each.id, *each.alike]) for each in found.pictures], found.copies, asked
 
 
 def test_copies_make_room_for_what_comes_after_them():
-    assert ranked(1) == (["c"], 2, [1, 4])
-    assert ranked(2) == (["c", "e"], 3, [2, 8])
+    assert ranked(1) == (["c"], 2, [2, 8])
+    assert ranked(2) == (["c", "e"], 3, [4, 16])
 
 
 def test_only_copies_above_the_last_hit_are_counted():
-    assert ranked(3, threshold=0.9985) == (["c", "d", "e"], 2, [3, 12])
-    assert ranked(1, cosines={"c": 0.9, "a": 1.0}) == (["c"], 0, [1])
+    assert ranked(3, threshold=0.9985) == (["c", "d", "e"], 2, [6])
+    assert ranked(1, cosines={"c": 0.9, "a": 1.0}) == (["c"], 0, [2])
 
 
 def test_a_gallery_of_nothing_but_copies_gives_no_hits():
-    assert ranked(2, threshold=0.4) == ([], 5, [2, 8])
+    assert ranked(2, threshold=0.4) == ([], 5, [4, 16])
 
 
 def test_a_picture_as_near_as_the_threshold_is_a_copy():
-    assert ranked(1, threshold=0.5) == ([], 5, [1, 4, 16])
+    assert ranked(1, threshold=0.5) == ([], 5, [2, 8])
     assert ranked(1, threshold=0.5000001)[0] == ["e"]
 
 
 def test_many_copies_take_few_searches():
     frames = {f"{i:04}": 1.0 for i in range(5_000)} | {"z": 0.1}
     found, passed, asked = ranked(10, cosines=frames)
-    assert (found, passed, len(asked)) == (["z"], 5_000, 6)
+    assert (found, passed, len(asked)) == (["z"], 5_000, 5)
+
+
+BURST = {"a1": 0.9, "b1": 0.5, "a2": 0.9001, "a3": 0.8999, "b2": 0.5001, "c1": 0.1, "d1": -0.5, "c2": 0.1001}
+"""A ranking of four scenes, each taken several times."""
+
+
+def test_hits_that_look_the_same_are_folded_into_the_best_ranked():
+    assert ranked(2, cosines=BURST)[0] == ["a1 a2 a3", "b1"], "what looks like a hit counts as far as the search read"
+    assert ranked(3, cosines=BURST)[0] == ["a1 a2 a3", "b1 b2", "c1"]
+    assert ranked(4, cosines=BURST)[0] == ["a1 a2 a3", "b1 b2", "c1 c2", "d1"]
+    assert ranked(9, cosines=BURST)[0] == ["a1 a2 a3", "b1 b2", "c1 c2", "d1"], "there are no more different ones"
+
+
+def test_without_a_threshold_nothing_is_folded_or_read():
+    assert ranked(3, threshold=None, cosines=BURST) == (["a1", "b1", "a2"], 0, [3])
+
+
+def test_near_copies_of_what_was_judged_are_no_hits_and_are_not_counted():
+    judged = LeftOut(REFERENCES, others=[at(0.9)])
+    assert ranked(2, cosines=BURST, left_out=judged)[:2] == (["b1 b2", "c1 c2"], 0)
+
+
+def test_what_is_gone_is_left_out_before_anything_is_folded_into_it():
+    left_out = LeftOut(gone=lambda ids: {"a1", "c1"}.intersection(ids))
+    assert ranked(2, cosines=BURST, left_out=left_out)[0] == ["b1", "a2 a3"]
+
+
+def test_folding_a_thousand_hits_is_the_same_as_comparing_each_with_each():
+    rng = np.random.default_rng(0)
+    scenes = rng.normal(size=(700, 24))
+    frames = np.repeat(scenes, 4, axis=0) + rng.normal(size=(2_800, 24)) * rng.choice([0.01, 0.5], (2_800, 1))
+    vectors = (frames / np.linalg.norm(frames, axis=1, keepdims=True))[rng.permutation(2_800)].astype(np.float32)
+    features = {f"{i:04}": vector for i, vector in enumerate(vectors)}
+    rank = [(id_, 1.0) for id_ in features]
+    found = different_pictures(lambda n: rank[:n], lambda ids: {i: features[i] for i in ids}, 1_000, LeftOut(), 0.998)
+    groups: dict[str, list[str]] = {}
+    for id_ in list(features)[:2_000]:
+        like = next((first for first in groups if features[first] @ features[id_].astype(float) >= 0.998), None)
+        if like is not None:
+            groups[like].append(id_)
+        elif len(groups) < 1_000:
+            groups[id_] = []
+    assert {each.id: list(each.alike) for each in found.pictures} == groups
+    assert sum(map(bool, groups.values())) > 100
 
 
 PICTURES = {"ref": [1, 0, 0], "copy": [1, 0.01, 0], "scene": [1, 0.1, 0], "goal": [0.5, 0.5, 0.6]}
@@ -94,6 +147,15 @@ def open_engine(tmp_path):
     yield opened
     for engine in engines:
         engine.close()
+
+
+def test_a_copy_of_a_hit_is_folded_into_it(open_engine):
+    engine = open_engine("sum", duplicates=0.998)
+    hits = engine.find("blue").hits
+    assert [(hit.id, hit.alike) for hit in hits] == [("scene", ()), ("copy", ("ref",)), ("goal", ())]
+    again = replay(engine, engine.find("blue").turn.id)
+    assert again.same
+    assert [hit.alike for hit in again.results[0].hits] == [hit.alike for hit in hits]
 
 
 def asked(engine: Engine):

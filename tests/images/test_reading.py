@@ -16,8 +16,9 @@ from PIL import Image, features
 
 from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images import reading
-from ipcir_tools.images.files import find_files, path_text, text_path
+from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, load, read_file
+from ipcir_tools.images.scanning import find_files
 from ipcir_tools.settings import Settings
 
 SETTINGS = Settings()

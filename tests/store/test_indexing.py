@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,10 @@ from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.images.files import path_text
 from ipcir_tools.images.reading import image_id, load
 from ipcir_tools.settings import Settings
-from ipcir_tools.store import indexing
+from ipcir_tools.store import changed_files, indexing
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.index import Gallery
-from ipcir_tools.store.indexing import index_folders
+from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.types import IndexReport, Probe
 
 
@@ -47,9 +48,9 @@ class Bench:
         self.loads += 1
         return self.encoder
 
-    def index(self, *paths: Path, **options: object) -> IndexReport:
+    def index(self, *paths: Path, exclude: Sequence[str] = (), force: bool = False, **options: object) -> IndexReport:
         report = index_folders(
-            paths,
+            IndexRequest(paths, exclude, force),
             catalog=self.catalog,
             gallery=self.gallery,
             encoder=self.load_encoder,
@@ -201,7 +202,7 @@ def test_files_that_are_as_before_are_not_even_read(bench, photos, monkeypatch):
     for seed in range(6):
         draw(photos / f"{seed}.png", seed)
     bench.index(photos)
-    monkeypatch.setattr(indexing, "read_file", lambda *_: pytest.fail("a file was read"))
+    monkeypatch.setattr(changed_files, "read_file", lambda *_: pytest.fail("a file was read"))
     report = bench.index(photos)
     assert counts(report) == {"seen": 6, "unchanged": 6}
     assert report.space == bench.encoder.space
@@ -212,7 +213,7 @@ def test_a_touched_file_is_read_once_and_counts_as_unchanged(bench, photos, monk
     bench.index(photos)
     os.utime(file, ns=(1, 1))
     assert counts(bench.index(photos)) == {"seen": 1, "unchanged": 1}
-    monkeypatch.setattr(indexing, "read_file", lambda *_: pytest.fail("a file was read"))
+    monkeypatch.setattr(changed_files, "read_file", lambda *_: pytest.fail("a file was read"))
     assert counts(bench.index(photos)) == {"seen": 1, "unchanged": 1}
     assert bench.loads == 1
 
@@ -293,8 +294,10 @@ def test_a_folder_that_does_not_exist_changes_nothing(bench, photos):
     bench.index(photos)
     draw(photos / "b.png", 2)
     gone = photos.rename(photos.with_name("unmounted"))
-    with pytest.raises(NotFoundError, match="photos does not exist"):
+    with pytest.raises(NotFoundError, match=r"photos is gone, and the gallery has 1 pictures from it.*ipcir remove"):
         bench.index(gone, photos)
+    with pytest.raises(NotFoundError, match="nowhere does not exist"):
+        bench.index(gone, photos.with_name("nowhere"))
     assert bench.catalog.size() == 1
 
 
@@ -319,12 +322,12 @@ def test_a_folder_that_cannot_be_listed_keeps_its_pictures(bench, photos, monkey
 def test_files_out_of_reach_keep_their_pictures(bench, photos, monkeypatch):
     draw(photos / "a.png", 1)
     bench.index(photos)
-    monkeypatch.setattr(indexing, "_status", lambda _: None)
+    monkeypatch.setattr(indexing, "file_status", lambda _: None)
 
     def unreachable(*_):
         raise errors.BadImageError("cannot be read (Input/output error)")
 
-    monkeypatch.setattr(indexing, "read_file", unreachable)
+    monkeypatch.setattr(changed_files, "read_file", unreachable)
     report = bench.index(photos)
     assert [skip.source for skip in report.skipped] == [str(photos / "a.png")]
     assert bench.catalog.size() == 1
@@ -426,14 +429,14 @@ def test_a_killed_process_loses_a_batch_at_most(photos, tmp_path):
 def test_decoded_pictures_never_pile_up(bench, photos, monkeypatch):
     for seed in range(40):
         draw(photos / f"{seed:02}.png", seed)
-    open_, opened, most = indexing._Run._open, [0], [0]
+    decode, opened, most = changed_files.decode, [0], [0]
 
-    def counting(run, text):
+    def counting(*args, **options):
         opened[0] += 1
         most[0] = max(most[0], opened[0] - bench.encoder.images_encoded)
-        return open_(run, text)
+        return decode(*args, **options)
 
-    monkeypatch.setattr(indexing._Run, "_open", counting)
+    monkeypatch.setattr(changed_files, "decode", counting)
     bench.index(photos)
     assert opened[0] == 40
     assert most[0] <= 2 * bench.settings.batch_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from ipcir_tools.chains.imagination.rules.cleaning import clean
 from ipcir_tools.chains.imagination.rules.edits import Draft
 from ipcir_tools.chains.imagination.rules.grammar import read_edits
 from ipcir_tools.chains.imagination.rules.losses import losses
+from ipcir_tools.chains.imagination.rules.plain_edit import plain_edit
+from ipcir_tools.chains.imagination.rules.pointing import resolve_pointing
 from ipcir_tools.chains.imagination.rules.references import as_one_reference
 from ipcir_tools.chains.imagination.rules.text import (
     WORD_LIMIT,
@@ -21,7 +24,13 @@ from ipcir_tools.chains.imagination.rules.text import (
     strip_determiner,
     words_in,
 )
+from ipcir_tools.chains.imagination.rules.utterances import classify_utterance
+from ipcir_tools.text import quote
 from ipcir_tools.types import ImaginedTarget
+
+NO_EDIT = "does not read as an edit: searched with the words as they are"
+SHOWN = 80
+"""Characters of a modification in a warning."""
 
 
 def imagine_by_rules(
@@ -63,9 +72,12 @@ def imagine_with_warnings(
     start = previous.description if previous else caption
     if others:
         start, modification = as_one_reference(start, modification, note, others)
-    modification_text = normalise(modification)
-    original = parse_caption(normalise(start))
-    draft = Draft(original, original)
+    caption_phrase = parse_caption(normalise(start))
+    if classify_utterance(modification) != "edit":
+        return _as_it_is(modification, caption_phrase, previous)
+    plain, original, correction = resolve_pointing(plain_edit(modification), caption_phrase)
+    modification_text = normalise(plain_edit(plain))
+    draft = Draft(original, original, touched=bool(correction) or not plain.strip(" .,"))
     for edit in read_edits(modification_text, original):
         apply(edit, draft)
     description = _description(draft, modification_text)
@@ -77,7 +89,22 @@ def imagine_with_warnings(
         alternatives=_alternatives(draft, description),
         origin="rules",
     )
-    return RulesResult(target, tuple(losses(draft, description, modification_text, previous)))
+    warnings = [correction] if correction else []
+    return RulesResult(target, (*warnings, *losses(draft, description, modification_text, previous)))
+
+
+def _as_it_is(modification: str, original: Phrase, previous: ImaginedTarget | None) -> RulesResult:
+    """The words of what is no edit beside the description as it was."""
+    draft = Draft(original, original)
+    words = " ".join(modification.split()[:WORD_LIMIT]) if re.search(r"\w", modification) else ""
+    description = " ".join(", ".join(part for part in (original.text(), words) if part).split()[:WORD_LIMIT])
+    kept = ImaginedTarget(
+        description=description or "a picture",
+        keep=_keep_list(draft),
+        remove=previous.remove if previous else (),
+        origin="rules",
+    )
+    return RulesResult(kept, (f"{quote(modification, SHOWN)} {NO_EDIT}",))
 
 
 def _description(draft: Draft, modification_text: str) -> str:

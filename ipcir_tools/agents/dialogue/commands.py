@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ipcir_tools.chains.imagination.rules.utterances import UtteranceKind
+
 
 @dataclass(frozen=True)
 class Combination:
@@ -88,7 +90,15 @@ class Command:
     name: Literal["nothing", "turns", "help", "quit"]
 
 
-ParsedLine = Refine | Undo | Goto | Find | New | Show | Sheet | Setting | Command
+@dataclass(frozen=True)
+class Remark:
+    """Small talk or a question, as it was typed: it is answered, and nothing is searched for."""
+
+    kind: UtteranceKind
+    text: str = ""
+
+
+ParsedLine = Refine | Undo | Goto | Find | New | Show | Sheet | Setting | Command | Remark
 
 
 def format_refinement(refinement: Refine) -> str:

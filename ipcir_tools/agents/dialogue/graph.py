@@ -147,6 +147,6 @@ def _route(then: str) -> Callable[[DialogueState], str]:
     def route(state: DialogueState) -> str:
         if not state.get("problem") and (state.get("clarification") or {}).get("ask"):
             return "question"
-        return "answer" if state.get("problem") or state.get("result") else then
+        return "answer" if any(state.get(field) for field in ("problem", "result", "text")) else then
 
     return route

@@ -13,6 +13,7 @@ The rules, first match wins; case and spaces do not matter:
 - ``3 with the collar of 5``, ``the pattern of 2 on 4`` **combine**: a picture, and a part of another; ``with the collar
   of 5`` alone adds that part to the references so far.
 - A bare number chooses only if the line ends there or goes on with *but*, so *3 buttons* is an edit.
+- Small talk and questions (``rules/utterances``: *thank you*, *how many pictures are there?*) are **remarks**.
 - Everything else, and what stands beside a pick, is an **edit**, as it was typed. So is a whole line in double quotes.
 """
 
@@ -28,12 +29,14 @@ from ipcir_tools.agents.dialogue.commands import (
     New,
     ParsedLine,
     Refine,
+    Remark,
     Setting,
     Sheet,
     Show,
     Undo,
 )
 from ipcir_tools.agents.dialogue.picture_names import ENDS, ID, LEAD, MANY, ONE, TAKE, parse_names
+from ipcir_tools.chains.imagination.rules.utterances import classify_utterance
 from ipcir_tools.text import one_line
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -109,7 +112,7 @@ def parse_line(text: str) -> ParsedLine:
     for parse in (_parse_undo, _parse_goto, _parse_setting, _parse_find, _parse_show):
         if (parsed := parse(flat)) is not None:
             return parsed
-    return _parse_sheet(line) or _parse_new(line) or _parse_picks(flat) or Refine(line)
+    return _parse_sheet(line) or _parse_new(line) or _parse_picks(flat) or _parse_remark(line) or Refine(line)
 
 
 def _parse_undo(flat: str) -> Undo | None:
@@ -155,6 +158,11 @@ def _parse_new(line: str) -> New | None:
     if not found or not (_PICTURE.fullmatch(reference) or (found["quoted"] and "/" in reference)):
         return None
     return New(reference, (found["text"] or "").strip())
+
+
+def _parse_remark(line: str) -> Remark | Undo | None:
+    kind = classify_utterance(line)
+    return None if kind == "edit" else Undo() if kind == "undo" else Remark(kind, line)
 
 
 def _parse_picks(flat: str) -> Refine | None:

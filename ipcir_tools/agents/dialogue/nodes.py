@@ -18,6 +18,7 @@ from ipcir_tools.agents.dialogue.clarifier import Clarifier
 from ipcir_tools.agents.dialogue.clarify import ANYTHING, classify_reply
 from ipcir_tools.agents.dialogue.combinations import combined_references
 from ipcir_tools.agents.dialogue.context import context_options, with_models
+from ipcir_tools.agents.dialogue.remarks import answer_remark
 from ipcir_tools.agents.dialogue.state import (
     NEW_ROUND,
     NO_INPUT,
@@ -72,13 +73,19 @@ class DialogueNodes:
         request = read_request(user_input.text, state.get("turn"), last_turn(state))
         update = {**NEW_ROUND, "messages": [user_input.message]}
         update |= self._apply(request, state, user_input.reference)
-        return update if update["result"] else update | self._check_request(update, config)
+        return update if update["result"] or update["text"] else update | self._check_request(update, config)
 
     def _apply(
         self, request: DialogueRequest, given: Mapping[str, Any], reference: str | list[str] | None = None
     ) -> Update:
         """A request, with what else was given for it, as changes of the state."""
         turn = self._engine.catalog.turn(request.turn).id if request.turn else None
+        if request.remark:
+            at = None if request.remark.kind == "restart" else turn
+            return {
+                "turn": at,
+                "text": answer_remark(request.remark, self._engine, self._path(turn)[-1] if turn else None),
+            }
         if request.show and turn:
             path = self._path(turn)
             if len(path) <= request.back:
@@ -213,7 +220,9 @@ class DialogueNodes:
         meaning = classify_reply(text, why)
         if meaning == "keep" and not reference:
             return update
-        update |= {"result": None, "imagined": None, "start": None} | ({"where": {}} if why == "filter" else {})
+        update |= {"result": None, "text": None, "imagined": None, "start": None} | (
+            {"where": {}} if why == "filter" else {}
+        )
         if meaning == "drop filter" or (reference and text in ("", reference)):
             return update | ({"reference": reference} if reference else {})
         return update | self._apply(read_request(text, state.get("turn"), last_turn(state)), state, reference)
@@ -223,7 +232,11 @@ class DialogueNodes:
         result, problem, clarification = state.get("result"), state.get("problem"), state.get("clarification")
         if problem or not result:
             _report("answer", turn=None)
-            failed = {"messages": [AIMessage(problem or "")], "result": None, "clarification": None}
+            failed = {
+                "messages": [AIMessage(problem or state.get("text") or "")],
+                "result": None,
+                "clarification": None,
+            }
             return {**NO_INPUT, **failed, "turn": self._existing_turn(state)}
         turn = result["turn"]
         _report("answer", turn=turn)

@@ -8,7 +8,18 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from ipcir_tools.agents.dialogue.commands import Combination, Command, Find, Goto, New, ParsedLine, Refine, Show, Undo
+from ipcir_tools.agents.dialogue.commands import (
+    Combination,
+    Command,
+    Find,
+    Goto,
+    New,
+    ParsedLine,
+    Refine,
+    Remark,
+    Show,
+    Undo,
+)
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.errors import InvalidRequestError
 
@@ -39,6 +50,8 @@ class DialogueRequest:
     back: int = 0
     """How many turns before ``turn`` is meant."""
     show: bool = False
+    remark: Remark | None = None
+    """What is answered without a search."""
     new_dialogue: bool = False
     """Whether the line itself starts over: pictures and judgements from before it do not count then."""
 
@@ -97,6 +110,12 @@ def _request(line: ParsedLine, turn: str | None, last: str | None) -> DialogueRe
             return DialogueRequest(last, show=True)
         case Undo() | Show():
             raise InvalidRequestError("Nothing was searched yet: say what the picture should show.")
+        case Remark():
+            return DialogueRequest(turn, remark=line)
+        case Command("help"):
+            return DialogueRequest(turn, remark=Remark("help"))
+        case Command("quit"):
+            return DialogueRequest(turn, remark=Remark("farewell"))
         case Command("nothing"):
             return DialogueRequest(turn)
         case _:

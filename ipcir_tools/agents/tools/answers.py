@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.agents.tools.tool import Brief
-from ipcir_tools.display.results import TextLimits, fit, fit_file_name, fit_folder, judgement_text
+from ipcir_tools.display.results import TextLimits, fit, fit_file_name, fit_folder, judgement_text, marks_text
 from ipcir_tools.engine.file_names import FileNames, file_namer, shared_folder
 from ipcir_tools.engine.references import is_picture_id
 from ipcir_tools.errors import NotFoundError
@@ -35,14 +35,22 @@ class HitBrief(Brief):
     caption: str | None
 
 
+class MarkedHitBrief(HitBrief):
+    """A hit whose file is gone, or that stands for others."""
+
+    marks: str
+    """That the file is gone, and how many pictures look the same, with the first of their ids."""
+
+
 class JudgedHitBrief(HitBrief):
     """A hit that a vision model put into its place."""
 
+    marks: str | None
     judged: str
     """The vision model's judgement."""
 
 
-HitBriefs = list[HitBrief | JudgedHitBrief]
+HitBriefs = list[HitBrief | MarkedHitBrief | JudgedHitBrief]
 
 
 def fit_brief(make: Callable[[TextLimits], B], hits: Sequence[Hit]) -> B:
@@ -73,7 +81,10 @@ def _brief_hit(hit: Hit, limits: TextLimits, names: FileNames) -> HitBrief:
         file=shorten_json(fit_file_name(names.of(hit.source), limits), limits.path),
         caption=shorten_json(hit.caption, limits.caption) if hit.caption else None,
     )
-    return JudgedHitBrief(**brief.model_dump(), judged=judgement_text(hit.judged, limits)) if hit.judged else brief
+    marks = marks_text(hit, limits)
+    if hit.judged:
+        return JudgedHitBrief(**brief.model_dump(), marks=marks or None, judged=judgement_text(hit.judged, limits))
+    return MarkedHitBrief(**brief.model_dump(), marks=marks) if marks else brief
 
 
 def find_turn(engine: Engine, id: str) -> Turn:

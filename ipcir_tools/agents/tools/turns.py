@@ -24,6 +24,7 @@ from ipcir_tools.display.results import (
     shown_steps,
 )
 from ipcir_tools.engine.file_names import FileNames
+from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
 
@@ -97,6 +98,7 @@ class ListTurnsBrief(Brief):
 
 def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContext) -> Answer:
     path = engine.catalog.path(find_turn(engine, arguments.turn).id)
+    path[-1] = as_they_are_now(path[-1], engine.catalog)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
     names = names_of(engine, path[-1].hits)

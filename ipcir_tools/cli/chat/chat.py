@@ -13,6 +13,7 @@ from ipcir_tools.agents.dialogue.commands import (
     Command,
     Goto,
     New,
+    Remark,
     Setting,
     Sheet,
     Show,
@@ -21,12 +22,14 @@ from ipcir_tools.agents.dialogue.commands import (
 )
 from ipcir_tools.agents.dialogue.graph import build_dialogue
 from ipcir_tools.agents.dialogue.line_parser import parse_line
+from ipcir_tools.agents.dialogue.remarks import answer_remark
 from ipcir_tools.cli.chat.agent_session import AgentSession, Event, MessageEvent, SearchEvent, ToolEvent
 from ipcir_tools.cli.chat.help import HELP
 from ipcir_tools.cli.chat.sheets import save_turns
 from ipcir_tools.cli.options import filter_of
 from ipcir_tools.cli.output import console, results
 from ipcir_tools.display.results import result_from_json
+from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.validation import check_options
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchOptions
@@ -34,7 +37,6 @@ from ipcir_tools.types import Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
-
 
 MIN_ID = 6
 """Digits of a picture's id that may stand for the whole."""
@@ -97,6 +99,9 @@ class Chat:
                     self._search(text)
             case _ if self.agent:
                 self._send(self.agent, text.strip())
+            case Remark(kind):
+                self._answer(line)
+                return kind != "farewell"
             case Setting():
                 self._set(line)
             case _:
@@ -113,6 +118,12 @@ class Chat:
         self._remember_place()
         self.place = Place(reference=reference)
         self._show(None)
+
+    def _answer(self, remark: Remark) -> None:
+        console.show_words(answer_remark(remark, self.engine, self.place.turn))
+        if remark.kind == "restart":
+            self._remember_place()
+            self.place = Place()
 
     # --- moving among turns
 
@@ -216,9 +227,9 @@ class Chat:
             self._show_reference(self.place.reference)
         elif picture is None:
             parent = self.engine.catalog.turn(turn.parent) if turn.parent else None
-            results.show_result(SearchResult(turn=turn), parent=parent)
+            results.show_result(SearchResult(turn=as_they_are_now(turn, self.engine.catalog)), parent=parent)
         else:
-            results.show_hit(find_hit(picture, turn))
+            results.show_hit(find_hit(picture, as_they_are_now(turn, self.engine.catalog)))
 
     def _show_reference(self, reference: str | None) -> None:
         if reference is None:

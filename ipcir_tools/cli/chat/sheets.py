@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipcir_tools.cli.options import check_sheet_of
 from ipcir_tools.cli.output import console
+from ipcir_tools.cli.search_output import check_sheet_of
 from ipcir_tools.types import SearchResult, Turn
 
 if TYPE_CHECKING:

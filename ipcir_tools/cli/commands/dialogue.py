@@ -10,27 +10,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipcir_tools.cli.options import AsJson, Home, ModelOptions, Verify, engine_for, print_result, with_options
+from ipcir_tools.cli.search_output import HitOutput
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
+@with_options
 def turns(
+    output: HitOutput,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last turns.")] = 20,
     home: Home = None,
-    as_json: AsJson = False,
 ) -> None:
-    """List the last turns as trees: requests, and the best hit of each."""
+    """List the last turns as trees: requests, and the best hit of each. `ipcir show TURN` shows all hits of one.
+
+    With --paths or -0 only the files of the best hits are printed, newest first.
+    """
     from ipcir_tools.cli.output import console, results
+    from ipcir_tools.engine.hit_files import hits_as_they_are_now
     from ipcir_tools.settings import load_settings
     from ipcir_tools.store.catalog import Catalog
 
+    output.check()
     with Catalog.open(load_settings(home=home).home) as catalog:
         last = catalog.turns(limit)
-    if as_json or last:
+        best = hits_as_they_are_now([turn.hits[0] for turn in last if turn.hits], catalog)
+    if output.files_alone:
+        output.write_files(list(dict.fromkeys(best)))
+    elif output.as_json or last:
         documents = [turn.model_dump(mode="json") for turn in last]
-        print_result(as_json, lambda: {"turns": documents}, lambda: results.show_turns(last))
+        files = {hit.id: hit for hit in best}
+        print_result(output.as_json, lambda: {"turns": documents}, lambda: results.show_turns(last, files=files))
     else:
         console.out.print('no turns yet: `ipcir search REFERENCE "in blue"` makes the first')
 

@@ -1,50 +1,28 @@
-"""``ipcir index | search | refine | find``."""
+"""``ipcir search | refine | find``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ipcir_tools.cli.options import (
-    AsJson,
     ModelOptions,
     SearchFlags,
-    Sheet,
-    check_sheet_of,
     engine_for,
     noted_references,
-    print_result,
     reference_names,
-    save_sheet_of,
-    show_search,
     with_options,
 )
+from ipcir_tools.cli.search_output import SearchOutput
 from ipcir_tools.errors import InvalidRequestError
-
-
-@with_options
-def index(
-    folders: Annotated[list[Path], typer.Argument(help="Folders and picture files.", metavar="FOLDER...")],
-    options: ModelOptions,
-    captions: Annotated[
-        bool | None, typer.Option("--captions/--no-captions", help="Caption every picture, too (default: no).")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put the pictures in folders into the gallery; run again, it only reads, and captions, what is new."""
-    from ipcir_tools.cli.output import results
-
-    with engine_for(options) as (engine, progress):
-        report = engine.index(folders, progress, captions=captions)
-    print_result(as_json, lambda: report.model_dump(mode="json"), lambda: results.show_index(report))
 
 
 @with_options
 def search(
     reference: Annotated[str, typer.Argument(help="A picture file, or the id of a picture in the gallery.")],
     flags: SearchFlags,
+    output: SearchOutput,
     options: ModelOptions,
     modification: Annotated[str, typer.Argument(help="What should be different: 'in blue with long sleeves'.")] = "",
     references: Annotated[
@@ -54,8 +32,6 @@ def search(
             help="A further picture, what is meant of it behind =: 'b.png=its collar'; repeat it for several.",
         ),
     ] = None,
-    sheet: Sheet = None,
-    as_json: AsJson = False,
 ) -> None:
     """Find pictures that are like the reference, but changed as the modification describes.
 
@@ -64,17 +40,17 @@ def search(
     named = [reference, *(references or ())]
     if not (modification.strip() or references):
         raise InvalidRequestError("The modification is empty: say what should be different, such as 'in blue'.")
-    with engine_for(options) as (engine, _):
-        check_sheet_of(engine, sheet, *reference_names(named))
+    with engine_for(options, existing=output.existing) as (engine, _):
+        output.check_for(engine, *reference_names(named))
         result = engine.search(noted_references(engine, named), modification, flags.options())
-    show_search(result, as_json)
-    save_sheet_of(engine.settings, result, sheet, as_json)
+    output.show_and_draw(result, engine.settings)
 
 
 @with_options
 def refine(
     turn: Annotated[str, typer.Argument(help="The turn to build on, as a search printed it.")],
     flags: SearchFlags,
+    output: SearchOutput,
     options: ModelOptions,
     modification: Annotated[str, typer.Argument(help="What should be different in addition.")] = "",
     references: Annotated[
@@ -87,12 +63,10 @@ def refine(
     ] = None,
     liked: Annotated[list[str] | None, typer.Option(help="A hit to find more like, by rank or id; repeat it.")] = None,
     disliked: Annotated[list[str] | None, typer.Option(help="A hit to find less like; repeat it for several.")] = None,
-    sheet: Sheet = None,
-    as_json: AsJson = False,
 ) -> None:
     """Go on from an earlier turn: an edit, picks, or both. Going on from one turn twice makes a branch."""
-    with engine_for(options) as (engine, _):
-        check_sheet_of(engine, sheet, *reference_names(references or ()))
+    with engine_for(options, existing=output.existing) as (engine, _):
+        output.check_for(engine, *reference_names(references or ()))
         result = engine.refine(
             turn,
             modification,
@@ -102,23 +76,20 @@ def refine(
             disliked=[engine.local_reference(each) for each in disliked or ()],
         )
         parent = engine.catalog.turn(turn)
-    show_search(result, as_json, parent)
-    save_sheet_of(engine.settings, result, sheet, as_json)
+    output.show_and_draw(result, engine.settings, parent)
 
 
 @with_options
 def find(
     text: Annotated[str, typer.Argument(help="What the pictures should show.")],
     flags: SearchFlags,
+    output: SearchOutput,
     options: ModelOptions,
-    sheet: Sheet = None,
-    as_json: AsJson = False,
 ) -> None:
     """Find pictures by words alone; refine the turn to go on from a hit."""
     if flags.weight is not None:
         raise InvalidRequestError("--weight weighs words against a reference, and there is none: leave it out.")
-    with engine_for(options) as (engine, _):
-        check_sheet_of(engine, sheet)
+    with engine_for(options, existing=output.existing) as (engine, _):
+        output.check_for(engine)
         result = engine.find(text, flags.options())
-    show_search(result, as_json)
-    save_sheet_of(engine.settings, result, sheet, as_json)
+    output.show_and_draw(result, engine.settings)

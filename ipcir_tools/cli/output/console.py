@@ -110,6 +110,11 @@ def show_error(text: str) -> None:
     err.print(f"[bold red]error:[/] {escape(visible_line(text))}", soft_wrap=True)
 
 
+def show_warning(text: str) -> None:
+    """One line on standard error, beside an output that another program reads."""
+    err.print(f"[yellow]note:[/] {escape(visible_line(text))}", soft_wrap=True)
+
+
 def show_welcome(pictures: int, llm: str | None) -> None:
     """The first line of a dialogue."""
     who = f"through an agent with {llm}" if llm else "by rules"

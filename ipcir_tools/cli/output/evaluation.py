@@ -13,8 +13,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from ipcir_tools.cli.output.collection import show_index
 from ipcir_tools.cli.output.console import out
-from ipcir_tools.cli.output.results import show_index, show_result
+from ipcir_tools.cli.output.results import show_result
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:

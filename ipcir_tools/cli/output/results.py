@@ -1,8 +1,8 @@
-"""Search results, turns and index reports in a terminal."""
+"""Search results and turns in a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -11,47 +11,28 @@ from rich.table import Table
 from rich.text import Text
 
 from ipcir_tools.cli.output.console import out, show_note
+from ipcir_tools.cli.output.skips import show_skips
 from ipcir_tools.cli.output.turn_tree import Branch, branches, request_line, root_line
+from ipcir_tools.display.file_names import distinct_names, fitted_name
 from ipcir_tools.display.results import result_notes, verified_text
 from ipcir_tools.text import visible
+from ipcir_tools.types import hit_marks
 
 if TYPE_CHECKING:
+    from ipcir_tools.display.export.export import ExportReport
     from ipcir_tools.engine.replay import Replay
-    from ipcir_tools.types import CaptionReport, Hit, IndexReport, SearchResult, Skip, Turn
+    from ipcir_tools.types import Hit, SearchResult, Turn
 
 
-_MOST_SKIPS = 20
 _TURN_ID = 12
 """Characters of a turn's id."""
 
 
-def show_index(report: IndexReport) -> None:
-    """The counts of an index run, and every file without a feature or a caption with its reason."""
-    counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
-    summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
-    out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
-    _show_skips(report.skipped, "skipped")
-    if report.captions is not None:
-        _show_captions(report.captions)
-
-
-def _show_captions(report: CaptionReport) -> None:
-    rate = f", {report.made / report.seconds:,.1f} a second" if report.made and report.seconds else ""
-    spent = "".join(f", {n:,} {what.replace('_', ' ')}" for what, n in report.spent.items())
-    out.print(f"[bold]{report.made:,} captions made[/]{rate}{spent}, {report.known:,} known before")
-    _show_skips(report.skipped, "without a caption")
-
-
-def _show_skips(skipped: Sequence[Skip], what: str) -> None:
-    if not skipped:
-        return
-    out.print(f"[yellow]{len(skipped):,} {what}:[/]")
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    for skip in skipped[:_MOST_SKIPS]:
-        table.add_row(Text(visible(skip.source), overflow="fold"), Text(visible(skip.reason)))
-    out.print(table)
-    if len(skipped) > _MOST_SKIPS:
-        out.print(f"  and {len(skipped) - _MOST_SKIPS:,} more: --json lists them all")
+def show_export(report: ExportReport) -> None:
+    """How many hits were written where, and those that were not."""
+    known = f", {report.known:,} there already" if report.known else ""
+    out.print(f"{report.written:,} of {report.hits:,} hits written to {report.to}{known}", markup=False, soft_wrap=True)
+    show_skips(report.skipped, "without their picture")
 
 
 def show_result(
@@ -87,34 +68,44 @@ def show_result(
     if not turn.hits:
         out.print("  no picture matches")
         return
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    judged = any(hit.judged for hit in turn.hits[:most])
-    verified = any(hit.verified is not None for hit in turn.hits[:most])
-    more = (*(("verified",) if verified else ()), *(("edit", "keep") if judged else ()))
-    for name in ("rank", "score", "image", "text", *more):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("id", no_wrap=True, min_width=16)
-    table.add_column("picture")  # the only one that may shrink, so that a long name does not push the scores out
-    for hit in turn.hits[:most]:
-        file = Text(
-            visible(PurePath(hit.source).name),
-            style="bold green" if hit.id == marked else "",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-        scores = [f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score)]
-        scores += [verified_text(hit)] if verified else []
-        table.add_row(str(hit.rank), *scores, *(_judgement(hit) if judged else ()), hit.id, file)
-    out.print(table)
-    for hit in turn.hits[:most]:
+    shown = turn.hits[:most]
+    out.print(_hits_table(shown, marked))
+    for hit in shown:
         if hit.judged and hit.judged.reason:
             show_note(f"{hit.rank:>4}", hit.judged.reason)
 
 
-def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
-    """Turns as trees, oldest first; a star marks the ``current`` one."""
+def _hits_table(hits: Sequence[Hit], marked: str | None) -> Table:
+    """Hits with their scores; the last column, the picture's file, is the only one that may shrink."""
+    judged = any(hit.judged for hit in hits)
+    verified = any(hit.verified is not None for hit in hits)
+    titles = ["rank", "score", "image", "text", *(["verified"] * verified), *(["edit", "keep"] * judged), "id"]
+    rows = [
+        [str(hit.rank), f"{hit.score:.3f}", _score(hit.image_score), _score(hit.text_score)]
+        + [verified_text(hit)] * verified
+        + [*_judgement(hit)] * judged
+        + [hit.id]
+        for hit in hits
+    ]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for title, width in zip(titles, widths, strict=True):
+        table.add_column(title, justify="left" if title == "id" else "right", no_wrap=True, min_width=width)
+    table.add_column("picture")
+    room = out.width - sum(width + 2 for width in [*widths, 0])
+    names = distinct_names(hit.source for hit in hits)
+    for hit, row in zip(hits, rows, strict=True):
+        marks = hit_marks(hit)
+        name = fitted_name(visible(names[hit.source]), max(room - len(marks), 12))
+        style = "bold green" if hit.id == marked else ""
+        table.add_row(*row, _fitted((name, style), (marks, "yellow" if hit.gone else "dim")))
+    return table
+
+
+def show_turns(turns: Sequence[Turn], current: str | None = None, files: Mapping[str, Hit] | None = None) -> None:
+    """Turns as trees, oldest first; a star marks the ``current`` one. ``files``: best hits as they are now, by id."""
     tree = list(branches(turns))
-    best = [visible(PurePath(each.turn.hits[0].source).name) if each.turn.hits else "(none)" for each in tree]
+    best = [_best_hit(each.turn, files or {}) for each in tree]
     room = out.width - len("* ") - _TURN_ID - 4 * len("  ")
     names = min(max(map(len, best), default=0), room * 2 // 5)
     table = Table(box=None, padding=(0, 1), header_style="dim")
@@ -126,6 +117,13 @@ def show_turns(turns: Sequence[Turn], current: str | None = None) -> None:
         star = Text("*" if branch.turn.id == current else "", style="bold green")
         table.add_row(branch.turn.id, star, _request(branch), _fitted((name, "dim")))
     out.print(table)
+
+
+def _best_hit(turn: Turn, files: Mapping[str, Hit]) -> str:
+    if not turn.hits:
+        return "(none)"
+    hit = files.get(turn.hits[0].id, turn.hits[0])
+    return visible(PurePath(hit.source).name) + (" (gone)" if hit.gone else "")
 
 
 def _request(branch: Branch) -> Text:
@@ -144,7 +142,8 @@ def _fitted(*parts: str | tuple[str, str]) -> Text:
 def show_hit(hit: Hit) -> None:
     """One hit with its file, caption and judgement."""
     out.print(f"[bold]{hit.rank}[/]  {hit.id}  [dim]score[/] {hit.score:.3f}")
-    out.print(f"  [dim]file   [/] {escape(visible(hit.source))}", soft_wrap=True)
+    marks = hit_marks(hit)
+    out.print(f"  [dim]file   [/] {escape(visible(hit.source))}[yellow]{marks}[/]", soft_wrap=True)
     if hit.caption is not None:
         out.print(f"  [dim]caption[/] {escape(visible(hit.caption))}", soft_wrap=True)
     if hit.verified is not None:

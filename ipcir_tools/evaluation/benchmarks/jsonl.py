@@ -20,7 +20,8 @@ from ipcir_tools.evaluation.benchmarks.query_lines import (
     query_notes,
     read_queries,
 )
-from ipcir_tools.images.files import find_files, located
+from ipcir_tools.images.files import located
+from ipcir_tools.images.scanning import find_files
 
 
 def load_jsonl(path: Path, pictures: Path | None = None, *, keep_reference: bool = False) -> Benchmark:

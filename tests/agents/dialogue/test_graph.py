@@ -529,7 +529,7 @@ async def test_many_dialogues_run_at_a_time(dialogue):
         (says("blue " * 1_000), "2000 at most"),
         (says("more like 3"), "search first"),
         (says("undo"), "Nothing was searched yet"),
-        (says("help"), "Only `ipcir chat` has that command"),
+        (says("turns"), "Only `ipcir chat` has that command"),
         (
             {
                 "messages": [

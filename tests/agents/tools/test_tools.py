@@ -178,7 +178,7 @@ def worst_turn(text: str, named: str, hits: int, number: int, note: str = "") ->
             id=IDS[i],
             rank=i + 1,
             score=-0.1234,
-            source="/Photos/" + "2024 sea/" * 9 + named.replace("/", ""),
+            source=FOLDER + named.replace("/", ""),
             caption=text,
         )
         for i in range(hits)
@@ -209,14 +209,19 @@ class Worst:
         self.walk = [worst_turn(text, named, hits, number, note) for number in range(50)]
         self.catalog = self
 
-    def indexed_paths(self) -> list[str]:
-        return [self.root]
+    def folders(self) -> dict[str, None]:
+        return {self.root: None}
 
     def turn(self, id: str) -> Turn:
         return self.walk[-1]
 
     def path(self, id: str) -> list[Turn]:
-        return self.walk
+        return [*self.walk]
+
+    def records(self, ids: object) -> dict[str, object]:
+        return {}
+
+    paths_of = records
 
     def turns(self, limit: int) -> list[Turn]:
         return self.walk[::-1][:limit]

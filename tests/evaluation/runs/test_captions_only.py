@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -589,11 +590,15 @@ class Imaginer:
         http.expect_request("/v1/chat/completions").respond_with_handler(self._reply)
 
     def _reply(self, request: Request) -> Response:
-        words = json.dumps(json.loads(request.data)["messages"])
+        messages = json.loads(request.data)["messages"]
         with self._lock:
-            self.asked.append(words)
+            self.asked.append(json.dumps(messages))
         time.sleep(self.pause)
-        target = {"description": "a blue dress", "keep": [], "add": ["blue"], "remove": [], "alternatives": []}
+        caption, modification = (
+            re.findall(rf"<{name}>\n?(.*?)\n?</{name}>", messages[-1]["content"], re.DOTALL)[-1]
+            for name in ("caption", "modification")
+        )
+        target = {"description": imagine_by_rules(caption, modification).description, "keep": [], "add": []}
         return chat_completion(json.dumps(target), 10, 2)
 
 

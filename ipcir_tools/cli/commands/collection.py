@@ -1,0 +1,108 @@
+"""``ipcir index | remove | folders``: what the gallery is made from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipcir_tools.cli.options import AsJson, GalleryOptions, ModelOptions, engine_for, print_result, with_options
+from ipcir_tools.errors import FolderGoneError
+
+if TYPE_CHECKING:
+    from ipcir_tools.types import IndexReport, RemovalReport
+
+Captions = Annotated[
+    bool | None, typer.Option("--captions/--no-captions", help="Caption every picture, too (default: no).")
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Leave out what matches, in gitignore's syntax ('*.png', 'raw/'); repeat it for several. Kept with the "
+        "folder for later runs; '' drops the kept ones. The file .ipcirignore in a folder does the same.",
+    ),
+]
+
+
+@with_options
+def index(
+    options: ModelOptions,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders and picture files; none: all that were indexed before.", metavar="[FOLDER]..."),
+    ] = None,
+    exclude: Exclude = None,
+    captions: Captions = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read all files again, also those that look as before.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the pictures in folders into the gallery; run again, it only reads, and captions, what is new."""
+    from ipcir_tools.cli.output import collection
+
+    def run(paths: list[Path] | None) -> IndexReport:
+        with engine_for(options) as (engine, progress):
+            return engine.index(paths, progress, captions=captions, exclude=exclude or (), force=force)
+
+    try:
+        report = run(folders or None)
+    except FolderGoneError as error:
+        left = _forgotten(folders or [], options, error, as_json)
+        if not left:
+            return
+        report = run(left)
+    print_result(as_json, lambda: report.model_dump(mode="json"), lambda: collection.show_index(report))
+
+
+def _forgotten(paths: list[Path], options: ModelOptions, error: FolderGoneError, as_json: bool) -> list[Path]:
+    """Ask a person at a terminal whether to forget what is gone; the other paths. Raises the error for a no."""
+    from ipcir_tools.cli.output import collection
+    from ipcir_tools.images.files import is_gone, located
+
+    gone = [path for path in paths if is_gone(located(path))]
+    if as_json or not _is_terminal() or not collection.ask(f"{error} Take it out now?"):
+        raise error
+    collection.show_removal(_removed([str(path) for path in gone], options))
+    return [path for path in paths if path not in gone]
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@with_options
+def remove(
+    options: GalleryOptions,
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders, files, and ids of pictures or the beginning of one; gone or not.", metavar="PATH..."
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Take folders, files or pictures out of the gallery; the files themselves are never touched."""
+    from ipcir_tools.cli.output import collection
+
+    report = _removed(targets, options)
+    print_result(as_json, lambda: report.model_dump(mode="json"), lambda: collection.show_removal(report))
+
+
+def _removed(targets: list[str], options: GalleryOptions) -> RemovalReport:
+    with engine_for(options) as (engine, _):
+        return engine.remove(targets)
+
+
+@with_options
+def folders(options: GalleryOptions, as_json: AsJson = False) -> None:
+    """List what the gallery was made from: pictures, when it was last indexed, what is left out, what is gone."""
+    from ipcir_tools.cli.output import collection
+
+    with engine_for(options) as (engine, _):
+        listed, size = engine.folders(), engine.catalog.size()
+    document = {"pictures": size, "folders": [each.model_dump(mode="json") for each in listed]}
+    print_result(as_json, lambda: document, lambda: collection.show_folders(listed, size))

@@ -1,0 +1,144 @@
+"""Pictures that look the same: copies of the reference are no hits, copies among the hits are folded into the best one.
+
+A near-copy is a picture saved again, resized or cropped a little: its cosine with the other is at least
+``Settings.duplicates``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipcir_tools.types import FloatArray
+
+SPARE = 2
+"""How many times ``k`` pictures are read at first: what is like the last hits mostly ranks a little below them."""
+
+WIDER = 4
+"""By how much a search is widened that copies left short."""
+
+BLOCK = 256
+"""Pictures compared at a time."""
+
+IDENTICAL = 1 - 1e-6
+"""The cosine of two equal features of unit norm at least: float32 rounds their norm."""
+
+Ranking = list[tuple[str, float]]
+"""Ids with their scores, best first."""
+
+
+class Different(NamedTuple):
+    """One picture of a ranking that looks like none before it."""
+
+    id: str
+    score: float
+    alike: tuple[str, ...] = ()
+    """Ids of those behind it that look like it."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is no hit: near-copies of ``references``, which are counted, and of ``others``, which are not.
+
+    Both are unit-norm features ``[d]``. ``gone`` gives those of some ids that are left out by themselves.
+    """
+
+    references: Sequence[FloatArray] = ()
+    others: Sequence[FloatArray] = ()
+    gone: Callable[[Sequence[str]], Collection[str]] = field(default=lambda _: ())
+
+
+@dataclass(frozen=True)
+class DifferentPictures:
+    """The pictures of a ranking that look different, best first; what they passed is counted."""
+
+    pictures: list[Different]
+    copies: int = 0
+    """Near-copies of a reference above the last picture."""
+    gone: int = 0
+
+
+def different_pictures(
+    rank: Callable[[int], Ranking],
+    features: Callable[[Sequence[str]], Mapping[str, FloatArray]],
+    k: int,
+    left_out: LeftOut,
+    threshold: float | None,
+) -> DifferentPictures:
+    """The ``k`` best pictures of a ranking that look different from each other and from what is left out.
+
+    ``rank`` gives the first n of the ranking, ``features`` their unit-norm features ``[d]`` by id. A picture goes to
+    the first one before it whose cosine with it is at least ``threshold``; None folds nothing. Pictures that look like
+    one of the ``k`` are found among twice as many ranks, or as many as it took to find ``k``.
+    """
+    breadth = k if threshold is None else SPARE * k
+    while True:
+        ranking = rank(breadth)
+        ids = [id_ for id_, _ in ranking]
+        gone = set(left_out.gone(ids))
+        there = [each for each in ranking if each[0] not in gone]
+        kept = _folded(there, features, k, left_out, threshold)
+        if len(kept.pictures) >= k or len(ranking) < breadth:
+            break
+        breadth *= WIDER
+    passed = ids.index(kept.pictures[-1].id) if len(kept.pictures) >= k else len(ids)
+    return DifferentPictures(kept.pictures, kept.copies, len(gone.intersection(ids[:passed])))
+
+
+def _folded(
+    ranking: Ranking,
+    features: Callable[[Sequence[str]], Mapping[str, FloatArray]],
+    k: int,
+    left_out: LeftOut,
+    threshold: float | None,
+) -> DifferentPictures:
+    """``different_pictures`` of a ranking that is not widened."""
+    if threshold is None or not ranking:
+        return DifferentPictures([Different(id_, score) for id_, score in ranking[:k]])
+    ids = [id_ for id_, _ in ranking]
+    by_id, level = features(ids), min(threshold, IDENTICAL)
+    vectors = np.stack([by_id[id_] for id_ in ids]).astype(np.float64)
+    copies = _looks_like(vectors, left_out.references, level)
+    groups = fold(vectors, k, level, passed_over=copies | _looks_like(vectors, left_out.others, level))
+    pictures = [Different(*ranking[place], tuple(ids[each] for each in alike)) for place, alike in groups.items()]
+    last = max(groups) if len(groups) >= k else len(ids)
+    return DifferentPictures(pictures, int(copies[:last].sum()))
+
+
+def _looks_like(vectors: NDArray[np.float64], others: Sequence[FloatArray], threshold: float) -> NDArray[np.bool_]:
+    """Whether each of ``vectors`` ``[n, d]`` is a near-copy of one of ``others``."""
+    if not others:
+        return np.zeros(len(vectors), bool)
+    return np.asarray((vectors @ np.stack(others).astype(np.float64).T >= threshold).any(axis=1))
+
+
+def fold(
+    vectors: NDArray[np.float64], k: int, threshold: float, passed_over: NDArray[np.bool_]
+) -> dict[int, list[int]]:
+    """The places of the first ``k`` pictures that look different, each with the places of those that look like it.
+
+    ``vectors`` ``[n, d]`` are of unit norm, best first, in double precision, so that whether two look alike does not
+    depend on where they stand. One matrix product in blocks: ``n * k * d`` multiplications.
+    """
+    groups: dict[int, list[int]] = {}
+    for start in range(0, len(vectors), BLOCK):
+        block, firsts = vectors[start : start + BLOCK], np.array([*groups], np.intp)
+        like_first = block @ vectors[firsts].T >= threshold
+        into = np.full(len(block), -1)
+        if firsts.size:
+            into[:] = np.where(like_first.any(axis=1), firsts[like_first.argmax(axis=1)], -1)
+        within = block @ block.T >= threshold
+        for i in range(len(block)):
+            place = start + i
+            if passed_over[place]:
+                continue
+            if into[i] >= 0:
+                groups[int(into[i])].append(place)
+            elif len(groups) < k:
+                groups[place] = []
+                into[(within[i]) & (into < 0)] = place
+    return groups

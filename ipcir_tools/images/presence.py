@@ -1,0 +1,80 @@
+"""Whether files are there, without waiting for a drive that does not answer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from ipcir_tools.images.files import text_path
+
+PATIENCE = 1.0
+"""Seconds that all files together may take."""
+
+WORKERS = 8
+"""Files that are looked at at a time, so that one drive that hangs does not hold up the others."""
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
+
+_hanging: set[str] = set()
+"""Folders that did not answer in time and still have not: they are not asked again until they do."""
+_lock = threading.Lock()
+
+
+def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
+    """Those of ``paths``, as ``path_text`` writes them, where there is no file.
+
+    What is not known is no member: a file whose drive does not answer within ``seconds``, or that may not be seen.
+    """
+    search = _Search(path for path in dict.fromkeys(paths) if str(PurePath(path).parent) not in _hanging)
+    return search.gone(seconds)
+
+
+class _Search:
+    """Looks at files in threads of its own, which are left behind where a drive hangs."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._waiting = deque(paths)
+        self._asked: dict[int, str] = {}
+        self._found: set[str] = set()
+
+    def gone(self, seconds: float) -> set[str]:
+        until = time.monotonic() + seconds
+        workers = [threading.Thread(target=self._work, daemon=True) for _ in range(min(WORKERS, len(self._waiting)))]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(max(0.0, until - time.monotonic()))
+        with _lock:
+            self._waiting.clear()
+            _hanging.update(self._asked.values())
+            return set(self._found)
+
+    def _work(self) -> None:
+        me = threading.get_ident()
+        while True:
+            with _lock:
+                if not self._waiting:
+                    return
+                path = self._waiting.popleft()
+                folder = self._asked[me] = str(PurePath(path).parent)
+            gone = _is_gone(path)
+            with _lock:
+                del self._asked[me]
+                _hanging.discard(folder)
+                if gone:
+                    self._found.add(path)
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.stat(text_path(path))  # noqa: PTH116 - Path.exists would also be False where it may not be seen
+    except OSError as error:
+        return error.errno in _GONE
+    except ValueError:  # no file name can be written so
+        return True
+    return False

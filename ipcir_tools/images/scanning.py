@@ -1,0 +1,162 @@
+"""Which picture files there are in folders: what is left out, linked, unknown or out of reach is counted and named."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ipcir_tools.errors import BadImageError, NotFoundError
+from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, Rules, read_ignore_file
+from ipcir_tools.images.files import has_picture_suffix, located, path_text
+from ipcir_tools.text import excerpt
+
+
+def find_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The picture files in folders and below, and every file that is named itself; each once, in a fixed order.
+
+    What :class:`Scan` passes over is not among them. A folder that cannot be listed comes out itself, so that reading
+    it gives the reason. Raises NotFoundError, before the first file, if one of ``paths`` does not exist.
+    """
+    for path in paths:
+        if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
+            raise NotFoundError(
+                f"{excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
+            )
+    scan = Scan()
+    for path in paths:
+        scan.add(located(path))
+    return iter((*scan.files.values(), *map(Path, scan.closed)))
+
+
+class Scan:
+    """The files of some folders, and what was counted on the way.
+
+    Passed over are: what is hidden, what the rules leave out (:mod:`ipcir_tools.images.excluding`), folders that are
+    links, and files without a picture's suffix. ``named`` are the folders and files that were named by themselves, each
+    with its own patterns: they are taken in whatever the rules say. Paths are texts, as ``path_text`` writes them.
+    """
+
+    def __init__(self, named: Mapping[str, Iterable[str]] | None = None, *, defaults: bool = True) -> None:
+        self.files: dict[str, Path] = {}
+        """The pictures, in a fixed order."""
+        self.problems: dict[str, str] = {}
+        """Folders that cannot be listed and ignore files that cannot be used, or not all of them, and the reasons."""
+        self.closed: list[str] = []
+        """Folders about which nothing is known: their pictures stay as they are."""
+        self.roots: list[str] = []
+        """Folders given to :meth:`add`."""
+        self.redundant: set[str] = set()
+        """Files that were named, and that would be taken in if they were not."""
+        self.excluded_files = 0
+        """Pictures that the rules leave out, without those below folders that they leave out."""
+        self.excluded_folders = 0
+        self.linked_folders = 0
+        self.unknown_suffixes: Counter[str] = Counter()
+        self._named = {path: tuple(lines) for path, lines in (named or {}).items()}
+        self._defaults = DEFAULT_EXCLUDES if defaults else ()
+        self._listed: set[str] = set()
+
+    def add(self, root: Path) -> None:
+        """The files of ``root``, a file or a folder in the form of ``located``, which exists."""
+        text = path_text(root)
+        if not root.is_dir():
+            self.files[text] = root
+            return
+        self.roots.append(text)
+        if (rules := self._rules_above(root)) is not None:
+            self._walk(root, rules)
+
+    # --- rules
+
+    def _rules_above(self, root: Path) -> Rules | None:
+        """What the folders above ``root`` say about what is in it; None where one of their ignore files is unusable."""
+        text = path_text(root)
+        rules = Rules(ignored=(Patterns.of(text, self._defaults),))
+        for folder in reversed(root.parents):
+            inside = self._rules_inside(folder, rules, os.path.lexists(folder / IGNORE_FILE))
+            if inside is None:
+                self.closed.append(text)
+                return None
+            rules = inside
+        return rules.except_for(text)
+
+    def _rules_inside(self, folder: Path, rules: Rules, has_ignore_file: bool) -> Rules | None:
+        """The rules in ``folder``; None where its ignore file cannot be used."""
+        text = path_text(folder)
+        if lines := self._named.get(text):
+            rules = rules.with_given(Patterns.of(text, lines))
+        if not has_ignore_file:
+            return rules
+        file = folder / IGNORE_FILE
+        try:
+            patterns, wrong = read_ignore_file(file)
+        except BadImageError as error:
+            self.problems[path_text(file)] = str(error)
+            return None
+        if wrong:
+            self.problems[path_text(file)] = wrong
+        return rules.with_ignored(patterns)
+
+    # --- listing
+
+    def _walk(self, root: Path, rules: Rules) -> None:
+        folders = [(root, rules)]
+        while folders:
+            folder, above = folders.pop()
+            text = path_text(folder)
+            if text in self._listed:
+                continue
+            self._listed.add(text)
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                self.closed.append(text)
+                self.problems[text] = f"cannot be read ({error.strerror})"
+                continue
+            inside = self._rules_inside(folder, above, any(entry.name == IGNORE_FILE for entry in entries))
+            if inside is None:
+                self.closed.append(text)
+            else:
+                folders += reversed(list(self._sorted_out(entries, inside)))
+
+    def _sorted_out(self, entries: Iterable[os.DirEntry[str]], rules: Rules) -> Iterator[tuple[Path, Rules]]:
+        """Take in the files among the entries of one folder; the folders that are to be listed, with their rules."""
+        for entry in entries:
+            text = path_text(Path(entry.path))
+            if entry.name.startswith(".") and text not in self._named:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if text in self._named:
+                    yield Path(entry.path), rules.except_for(text)
+                elif rules.excludes(text, is_folder=True):
+                    self.excluded_folders += 1
+                else:
+                    yield Path(entry.path), rules
+            else:
+                self._take(entry, text, rules)
+
+    def _take(self, entry: os.DirEntry[str], text: str, rules: Rules) -> None:
+        is_picture = has_picture_suffix(entry.name)
+        if (is_picture or entry.is_symlink()) and os.path.isdir(entry.path):  # noqa: PTH112 - is_dir() raises for loops
+            self.linked_folders += 1
+        elif text in self._named:
+            self.files[text] = Path(entry.path)
+            if is_picture and not rules.excludes(text, is_folder=False):
+                self.redundant.add(text)
+        elif not is_picture:
+            self.unknown_suffixes[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122
+        elif rules.excludes(text, is_folder=False):
+            self.excluded_files += 1
+        else:
+            self.files[text] = Path(entry.path)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is nothing at all in a folder; False where that cannot be found out."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False

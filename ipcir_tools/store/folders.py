@@ -1,0 +1,80 @@
+"""The folders and files that a gallery was made from: their table, and their names."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select
+
+from ipcir_tools.batches import chunked
+from ipcir_tools.images.excluding import folder_text
+from ipcir_tools.images.files import located, path_text, text_path
+from ipcir_tools.store.database import CHUNK, Database, put
+from ipcir_tools.store.schema import folders
+
+
+@dataclass(frozen=True)
+class FolderRow:
+    """A folder or file that was indexed by its name."""
+
+    path: str
+    """Absolute, as ``path_text`` writes it."""
+    exclude: tuple[str, ...]
+    """Patterns of what is left out below it."""
+    seen: str
+    """When it was last indexed: UTC time, ISO 8601."""
+
+
+class StoredFolders(Database):
+    """The folders and files in a catalog that were indexed by their names."""
+
+    def folders(self) -> dict[str, FolderRow]:
+        """All of them by path, in the order of their paths."""
+        with self._read() as connection:
+            rows = connection.execute(select(folders.c.path, folders.c.exclude, folders.c.seen)).all()
+        read = (FolderRow(row.path, tuple(json.loads(row.exclude)), row.seen) for row in rows)
+        return {row.path: row for row in sorted(read, key=lambda row: row.path)}
+
+    def put_folders(self, rows: Iterable[FolderRow]) -> None:
+        """Store these, in place of earlier ones with the same paths."""
+        values = [{"path": row.path, "exclude": json.dumps(row.exclude), "seen": row.seen} for row in rows]
+        with self._write() as connection:
+            put(connection, folders, values, replace=True)
+
+    def forget_folders(self, paths: Iterable[str]) -> None:
+        """Drop these, without dropping their files."""
+        with self._write() as connection:
+            for some in chunked(paths, CHUNK):
+                connection.execute(delete(folders).where(folders.c.path.in_(some)))
+
+
+# --- names
+
+
+def names_of(path: str | Path) -> tuple[str, ...]:
+    """The names under which the catalog may know a path that a person wrote, which need not exist any more."""
+    text = os.path.expanduser(path)  # noqa: PTH111 - Path's raises for unknown users
+    if "\0" in text:
+        return ()
+    forms = (located(Path(text)), Path(os.path.realpath(text)), located(text_path(text)))
+    return tuple(dict.fromkeys([*map(path_text, forms), str(path)]))
+
+
+def at_or_below(path: str, texts: Iterable[str]) -> set[str]:
+    """Those of ``texts`` that are ``path`` itself or below it."""
+    beginning = folder_text(path)
+    return {text for text in texts if text == path or text.startswith(beginning)}
+
+
+def innermost(path: str, known: Collection[str]) -> str | None:
+    """The innermost of the ``known`` folders that ``path`` is in, or ``path`` itself where it is one."""
+    while path not in known:
+        parent = os.path.dirname(path)  # noqa: PTH120 - of text that need not be a path of this machine
+        if parent == path:
+            return None
+        path = parent
+    return path
