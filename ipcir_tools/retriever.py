@@ -15,18 +15,19 @@ from __future__ import annotations
 import logging
 from dataclasses import fields
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, run_in_executor
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ipcir_tools.arguments import Arguments, read_value, validation_message
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import TurnRequest
 from ipcir_tools.engine.reference_list import References
+from ipcir_tools.engine.validation import filter_object
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.text import shorten_json
@@ -47,7 +48,7 @@ class CallArguments(Arguments):
     disliked: list[Any] = Field(default_factory=list)
     k: int | None = None
     weight: float | None = None
-    where: dict[str, Any] | None = None
+    where: Annotated[dict[str, Any] | None, BeforeValidator(filter_object)] = None
     composer: str | None = None
     verify: int | str | None = None
     rerank: int | None = None

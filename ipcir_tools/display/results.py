@@ -67,7 +67,7 @@ _TIGHTER = (
 
 def max_size(items: int) -> int:
     """Characters of an answer with so many hits: ten stay under 2,000."""
-    return max(1_900, 190 * items)
+    return max(1_950, 190 * items)
 
 
 def fit(make: Callable[[TextLimits], T], items: int, size: Callable[[T], int]) -> T:

@@ -4,6 +4,7 @@ them alike. Every case goes through each of them, to one gallery."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -248,7 +249,7 @@ async def through(server: StdioServerParameters | str, cases: list[Case]) -> lis
 
 
 async def test_mcp_over_stdio_gives_the_same(engine, home, cases, expected):
-    server = StdioServerParameters(command=sys.executable, args=["-c", SERVER, str(home)])
+    server = StdioServerParameters(command=sys.executable, args=["-c", SERVER, str(home)], env=dict(os.environ))
     assert await through(server, cases) == expected
 
 

@@ -19,6 +19,7 @@ from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
 from ipcir_tools.engine.file_names import FileNames
+from ipcir_tools.engine.validation import filter_object
 from ipcir_tools.store.filters import GRAMMAR
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
@@ -34,14 +35,7 @@ MAX_AGENT_K = 50
 K = f"How many pictures, 1 to {MAX_AGENT_K}; {AGENT_K} unless asked."
 
 
-def _filter(value: Any) -> Any:
-    """Refuse what is no object, with the grammar of filters."""
-    if value is None or isinstance(value, dict):
-        return value
-    raise ValueError(f"Input should be a JSON object. {GRAMMAR}")
-
-
-WhereArgument = Annotated[dict[str, Any] | None, BeforeValidator(_filter), WithJsonSchema({"type": "string"})]
+WhereArgument = Annotated[dict[str, Any] | None, BeforeValidator(filter_object), WithJsonSchema({"type": "string"})]
 """A filter. Its schema is a text alone, JSON: strict APIs take no free-form object."""
 
 WHERE = f"JSON, only if asked for. {GRAMMAR}"
