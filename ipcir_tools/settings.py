@@ -51,7 +51,14 @@ class Settings(BaseSettings):
     llm_base_url: str | None = None
     """Base URL of an OpenAI-compatible server."""
     llm_timeout: float = Field(default=30.0, gt=0)
-    """Seconds that one imagination, or one caption of a chat model, may take in all, retries and repairs included."""
+    """Seconds that one imagination, or one caption of a chat model, may take in all, retries and repairs included, and
+    that a server which is busy or loads its model is waited for. Waiting behind other requests of one's own is not
+    counted."""
+    llm_concurrency: int = Field(default=4, ge=1, le=256)
+    """Requests at a time to one server: imaginations of an evaluation, captions of a chat model."""
+    llm_max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens of one reply at most; a vision model that judges hits may write twice as many. None: 1,024, and no limit
+    for OpenAI's reasoning models, whose thoughts count. 0: no limit is sent."""
     prompt: str = "imagine.structured"
     """Id of the imagination's prompt."""
     prompts: Path | None = None

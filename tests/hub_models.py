@@ -61,3 +61,31 @@ def _save_processor(folder: Path) -> None:
     from transformers import BlipImageProcessor
 
     BlipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+def save_true_size(folder: Path) -> dict[str, Path]:
+    """The default's CLIP (605 MB) and BLIP-base (990 MB) in their true size, with random weights."""
+    repos = {name: folder / name for name in (CLIP, BLIP)}
+    _save_true_clip(repos[CLIP])
+    _save_true_blip(repos[BLIP])
+    return repos
+
+
+def _save_true_clip(folder: Path) -> None:
+    import open_clip
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    weights = open_clip.create_model("ViT-B-32").state_dict()
+    save_file({name: each.contiguous() for name, each in weights.items()}, folder / "open_clip_model.safetensors")
+
+
+def _save_true_blip(folder: Path) -> None:
+    from transformers import BertTokenizerFast, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor
+
+    vision = {"image_size": 384, "initializer_range": 0.02}
+    config = BlipConfig(text_config={"encoder_hidden_size": 768}, vision_config=vision)
+    words = [*WORDS[:5], *(f"word{i}" for i in range(config.text_config.vocab_size - len(WORDS[:5])))]
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+    BertTokenizerFast(vocab={word: i for i, word in enumerate(words)}).save_pretrained(folder)
+    BlipImageProcessor(size={"height": 384, "width": 384}).save_pretrained(folder)

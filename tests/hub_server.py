@@ -13,8 +13,9 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,13 @@ def serving(repos: Mapping[str, Path]) -> Iterator[HubServer]:
 
 def digest(path: Path) -> str:
     """The ETag of a file: SHA-256 of a large one, git's blob id of a small one."""
-    if path.stat().st_size >= LARGE:
+    return _digest(path, path.stat().st_size, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, mtime_ns: int) -> str:
+    """Hashed once while size and time are the same: a hub knows its checksums."""
+    if size >= LARGE:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     content = path.read_bytes()
@@ -222,6 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
+        with suppress(OSError):  # a client may be gone
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Event, Lock
 from typing import Any
 
 from pytest_httpserver import HTTPServer
@@ -186,6 +188,43 @@ def once(first: Manner, then: Manner) -> Manner:
 def fenced(manner: Manner) -> Manner:
     """Another manner's reply in a code fence."""
     return lambda asked: f"```json\n{_written(manner, asked)}\n```"
+
+
+def loading(manner: Manner, requests: int) -> Manner:
+    """The first requests are answered as llama.cpp answers while it loads its model: 503."""
+    left = iter(range(requests))
+    return lambda asked: manner(asked) if next(left, None) is None else failure(503, "Loading model")
+
+
+def busy(asked: Asked) -> Response:
+    """No room, whatever is asked and however often."""
+    return failure(503, "Loading model")
+
+
+def single_slot(manner: Manner, seconds: float, *, queues: bool = True) -> Manner:
+    """One request at a time, each for so long; the others wait in line, or are rejected as 503."""
+    slot = Lock()
+
+    def answer(asked: Asked) -> str | Response:
+        if not slot.acquire(blocking=queues):
+            return failure(503, "no slot is available")
+        try:
+            time.sleep(seconds)
+            return manner(asked)
+        finally:
+            slot.release()
+
+    return answer
+
+
+def silent(until: Event) -> Manner:
+    """No answer before ``until`` is set; a test sets it at its end, so that the server can stop."""
+
+    def answer(asked: Asked) -> Response:
+        until.wait(60)
+        return failure(500, "too late")
+
+    return answer
 
 
 def _written(manner: Manner, asked: Asked) -> str:

@@ -13,6 +13,7 @@ from ipcir_tools.chains.composition.caption_change import completed_caption
 from ipcir_tools.chains.composition.requests import ComposeRequest, imagine_request
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.composers import Composer, Part
+from ipcir_tools.llm.slots import CONCURRENCY
 from ipcir_tools.types import ImaginedTarget
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
     from ipcir_tools.store.features import Features
 
-
-CONCURRENCY = 8
-"""Imaginations that run at a time."""
 
 ROWS: frozenset[Part] = frozenset({"captions", "edits"})
 """Parts that are several features."""
@@ -118,7 +116,8 @@ def imagine_targets(
     imagine: Runnable[ImagineRequest, Imagination],
     config: RunnableConfig | None,
 ) -> dict[int, TargetTexts]:
-    """The target texts of each request; all new imaginations are made in one batch."""
+    """The target texts of each request; all new imaginations are made in one batch, as many at a time as
+    ``max_concurrency`` of the config says."""
     found: dict[tuple[int, str], Imagination] = {}
     new: dict[tuple[int, str], ImagineRequest] = {}
     for i, (request, _) in requests.items():
@@ -128,7 +127,8 @@ def imagine_targets(
                 new[i, caption] = wanted
             else:
                 found[i, caption] = _as_imagination(wanted)
-    settings: RunnableConfig = {**(config or {}), "max_concurrency": CONCURRENCY}
+    given = config or {}
+    settings: RunnableConfig = {**given, "max_concurrency": given.get("max_concurrency") or CONCURRENCY}
     found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
     return {
         i: TargetTexts(each.first, tuple(found[i, caption] for caption in each.first or ("",)), each.others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -106,14 +105,13 @@ class Imaginer:
         self, request: ImagineRequest, messages: list[BaseMessage], config: RunnableConfig, *, stream: bool
     ) -> ImaginationStream:
         """The imagination of the first model with a usable reply, or of the rules where there is none."""
-        start = time.monotonic()
+        spent = seconds = 0.0
         failed: list[Cost] = []
         failures: list[NoReplyError] = []
         warnings: list[str] = []
         repairs = 0
         for i, model in enumerate(self._models):
-            left = self._timeout - (time.monotonic() - start)
-            budget = Budget(left / (len(self._models) - i))
+            budget = Budget((self._timeout - spent) / (len(self._models) - i))
             try:
                 reply = yield from self._reply(i, messages, request, config, budget, stream)
             except NoReplyError as failure:
@@ -121,16 +119,18 @@ class Imaginer:
                 failures.append(failure)
                 warnings.append(self._warning(i, failure))
                 repairs += budget.repairs
+                spent += budget.seconds - budget.left()
+                seconds += budget.elapsed()
                 continue
             result = self._imagination(reply, failed, warnings, budget)
-            seconds = time.monotonic() - start if failed and result.calls else reply.seconds
-            return replace(result, repairs=repairs + reply.repairs, seconds=seconds)
+            took = seconds + budget.elapsed() if failed and result.calls else reply.seconds
+            return replace(result, repairs=repairs + reply.repairs, seconds=took)
         cost = reduce(add, failed)
         waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
         return replace(
             self._fallback(request, tuple(warnings), cost.calls, cost, config),
             repairs=repairs,
-            seconds=time.monotonic() - start if cost.calls else None,
+            seconds=seconds if cost.calls else None,
             no_response=all(failure.unanswered for failure in failures),
             retry_after=min(waits) if len(waits) == len(failures) else None,
         )

@@ -88,10 +88,11 @@ class SheetReader(ABC, Generic[R, T]):
             return RerankResult(request.hits)
         key = self._key(request)
         stored = self._replies.reply(key) if self._replies is not None else None
-        if stored is not None:
+        if self._replies is not None and stored is not None:
             found = self._read(stored.text, range(1, len(request.hits) + 1), request)
-            if found.by_number:  # else it was stored by a version that parsed replies differently
+            if found.by_number:
                 return self._result(request, found, stored)
+            self._replies.forget_reply(key)  # stored by a version that parsed replies differently
         budget = Budget(self._timeout)
         try:
             return self._ask(request, key, budget, config)

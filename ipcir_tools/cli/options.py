@@ -45,6 +45,22 @@ LLM = Annotated[
     str | None,
     typer.Option("--llm", help="Model that imagines the target, such as openai:gpt-5-mini (default: rules)."),
 ]
+BaseURL = Annotated[
+    str | None,
+    typer.Option(
+        "--llm-base-url", help="OpenAI-compatible server of the language model, such as http://127.0.0.1:8080/v1."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--llm-timeout", help="Seconds that one reply may take, waiting for a busy server included (default: 30)."
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", min=1, max=256, help="Requests at a time to the language model (default: 4)."),
+]
 Count = Annotated[int | None, typer.Option("-k", help="How many pictures to return (default: 10).")]
 Weight = Annotated[float | None, typer.Option(help="Weight of the text, 0 (only the picture) to 1 (only the text).")]
 ComposerName = Annotated[
@@ -98,6 +114,24 @@ class ModelOptions(GalleryOptions):
     """The same, and the language model that imagines."""
 
     llm: LLM = None
+    llm_base_url: BaseURL = None
+    llm_timeout: Timeout = None
+
+
+@dataclass(frozen=True)
+class ManyRequestsOptions(ModelOptions):
+    """The same, for commands that send the language model many requests."""
+
+    llm_concurrency: Concurrency = None
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How language models are called, for commands that name them by other options; None: as the settings say."""
+
+    llm_base_url: BaseURL = None
+    llm_timeout: Timeout = None
+    llm_concurrency: Concurrency = None
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,8 @@ def pattern_for(path: str, folder: str, is_folder: bool) -> str:
     """The pattern that leaves out ``path`` and nothing else below ``folder``."""
     relative = path[len(folder_text(folder)) :]
     escaped = re.sub(r"([\\*?\[\]#!])", r"\\\1", relative.replace(os.sep, "/"))
-    if escaped.endswith(" "):
-        escaped = escaped[:-1] + "\\ "
+    if escaped[-1:].isspace():  # else it would be cut off
+        escaped = f"{escaped[:-1]}[{escaped[-1]}]"
     return f"/{escaped}/" if is_folder else f"/{escaped}"
 
 
@@ -146,6 +146,8 @@ def read_ignore_file(file: Path) -> tuple[Patterns, str]:
     Raises BadImageError with the reason alone for a file that cannot be used: the folder must be left as it is then,
     for nobody knows what it was to leave out.
     """
+    if not file.is_file():  # opening a FIFO would wait for ever
+        raise BadImageError("the ignore file is no regular file: its folder is left as it is")
     try:
         with file.open("rb") as handle:
             data = handle.read(MAX_IGNORE_BYTES + 1)

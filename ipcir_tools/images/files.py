@@ -17,7 +17,7 @@ SUFFIXES = frozenset(
 # --- names of files
 
 
-def path_text(path: Path) -> str:
+def path_text(path: Path | str) -> str:
     r"""A path as text that JSON and databases take: bytes that are not UTF-8 are written as ``\xe9``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

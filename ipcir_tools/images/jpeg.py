@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ipcir_tools.errors import BadImageError
 from ipcir_tools.images.exif import read_directory
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -20,6 +21,8 @@ _BARE = frozenset({0x01, *range(0xD0, 0xDA)})
 _SCAN = 0xDA
 _DROPPED = frozenset({0xFE, *range(0xE1, 0xF0)} - {0xEE})
 """Comments and what applications write, but for JFIF's and Adobe's segments, which say how colours are stored."""
+MAX_MARKERS = 50_000
+"""Segments, and bytes that fill the room between them; a file has dozens."""
 _PICTURES = 0xB001
 """The number of pictures in the directory of an MPO."""
 
@@ -42,10 +45,14 @@ class JpegParts:
 
 
 def split_jpeg(data: bytes) -> JpegParts:
-    """The parts of a JPEG; one that ends before its first scan keeps what there is."""
+    """The parts of a JPEG; one that ends before its first scan keeps what there is. Raises BadImageError for one that
+    is all segments."""
     kept, dropped = [data[:2]], list[tuple[int, bytes]]()
     place = 2
-    while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
+    for _ in range(MAX_MARKERS):
+        place = data.find(b"\xff", place)
+        if place < 0 or place + 1 >= len(data):
+            break
         marker = data[place + 1]
         if marker == _SCAN:
             break
@@ -58,6 +65,8 @@ def split_jpeg(data: bytes) -> JpegParts:
         else:
             kept.append(data[place:end])
         place = max(end, place + 4)
+    else:
+        raise BadImageError(f"a JPEG of more than {MAX_MARKERS:,} segments")
     scans = data[place:] if place >= 0 else b""
     exif = next((body for marker, body in dropped if marker == 0xE1 and body.startswith(b"Exif\0\0")), b"")
     xmp = next((body for marker, body in dropped if marker == 0xE1 and body.startswith(b"http://ns.adobe")), b"")

@@ -17,6 +17,7 @@ _BARE = b"\xff\x0a"
 _BOXES = b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 """Width to height, where a picture has one of the usual shapes."""
+MAX_BOXES = 1_000
 _HEADER = 32
 """Bytes that are more than the size takes."""
 
@@ -69,7 +70,7 @@ def _extent(bits: _Bits, by_eight: int) -> int:
 def _first_stream(data: bytes) -> bytes:
     """The beginning of the picture's own stream among the boxes of a file."""
     place = 0
-    while place + 8 <= len(data):
+    for _ in range(MAX_BOXES):
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         head = 8
         if length == 1:

@@ -10,12 +10,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ipcir_tools.errors import BadImageError
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _EXIF, _XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
 """Keywords of the two texts that say how a picture is turned; all others are left unread."""
 
+MAX_CHUNKS = 200_000
+"""Of one file; some programs write a chunk for every few hundred bytes."""
 MAX_TEXT = 1_000_000
 """Bytes that are inflated of one of these."""
 _BLOCK = 1 << 16
@@ -49,9 +53,11 @@ def split_png(data: bytes) -> PngParts:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Each chunk's kind and the ends of its body; the last may lack bytes."""
+    """Each chunk's kind and the ends of its body; the last may lack bytes. Raises BadImageError for too many."""
     place = len(SIGNATURE)
-    while place + 8 <= len(data):
+    for _ in range(MAX_CHUNKS):
+        if place + 8 > len(data):
+            return
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         if not kind.isalpha():
             return
@@ -59,6 +65,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IEND":
             return
         place += 12 + length
+    raise BadImageError(f"a PNG of more than {MAX_CHUNKS:,} chunks")
 
 
 def _text(kind: bytes, body: bytes) -> bytes:

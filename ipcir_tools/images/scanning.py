@@ -124,7 +124,7 @@ class Scan:
     def _sorted_out(self, entries: Iterable[os.DirEntry[str]], rules: Rules) -> Iterator[tuple[Path, Rules]]:
         """Take in the files among the entries of one folder; the folders that are to be listed, with their rules."""
         for entry in entries:
-            text = path_text(Path(entry.path))
+            text = path_text(entry.path)
             if entry.name.startswith(".") and text not in self._named:
                 continue
             if entry.is_dir(follow_symlinks=False):

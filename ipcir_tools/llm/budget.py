@@ -31,14 +31,24 @@ class Budget:
     tokens_known: bool = True
     """Whether the server reported the tokens of every answer."""
     _start: float = field(default_factory=time.monotonic)
+    _excluded: float = 0.0
+    _extension: float = 0.0
 
     def left(self) -> float:
         """Seconds left; zero or less when the time is up."""
-        return self.seconds - self.elapsed()
+        return self.seconds + self._extension - self.elapsed()
 
     def elapsed(self) -> float:
-        """Seconds since the budget was made."""
-        return time.monotonic() - self._start
+        """Seconds since the budget was made, without those in which the request waited to be sent."""
+        return time.monotonic() - self._start - self._excluded
+
+    def exclude(self, seconds: float) -> None:
+        """Do not count so many seconds: the request waited behind others of this process, and was not sent yet."""
+        self._excluded += seconds
+
+    def extend(self, seconds: float) -> None:
+        """Allow so many seconds more: the server was busy with other requests of this process, and answered them."""
+        self._extension += seconds
 
     def start_call(self) -> float:
         """Count one more call; gives the seconds left for it. Raises ``DeadlineExceededError`` when the time is up."""

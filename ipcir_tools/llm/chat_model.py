@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.llm.budget import CircuitBreaker
+from ipcir_tools.llm.proxies import direct_async_client, direct_client
 from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from ipcir_tools.settings import Settings
 
 
-_OWN_TEMPERATURE = re.compile(r"openai:(?:o\d|gpt-5)")
-"""Reasoning models choose their own temperature, and answer 400 to a request that has one."""
+_REASONING = re.compile(r"openai:(?:o\d|gpt-5)")
+"""They choose their own temperature, and answer 400 to a request that has one; their thoughts count as tokens."""
+
+MAX_TOKENS = 1024
+"""Tokens of a reply at most, where no setting says otherwise; an imagination has about a hundred."""
+_TOKEN_LIMITS = ("max_tokens", "max_completion_tokens", "ls_max_tokens")
 
 NO_KEY = "no-key"
 """Sent to the user's own server where no key is set: the client requires one, local servers do not."""
@@ -59,10 +64,31 @@ def langchain_chat_model(name: str, settings: Settings) -> BaseChatModel:
 
 
 def model_identity(llm: BaseChatModel) -> dict[str, Any]:
-    """All that makes two models give different replies: class, address and parameters; no key and no timeout."""
+    """All that makes two models give different replies: class, address and parameters.
+
+    No key, no timeout and no limit of tokens: a reply that was cut off is never stored, and any other is the same.
+    """
     address = [str(getattr(llm, name)) for name in ("openai_api_base", "base_url") if getattr(llm, name, None)]
-    parameters = [llm._identifying_params, llm._get_ls_params()]  # some integrations fill only one of the two
-    return {"class": type(llm).__qualname__, "address": address, "parameters": parameters}
+    parameters = [llm._identifying_params, dict(llm._get_ls_params())]  # some integrations fill only one of the two
+    return {"class": type(llm).__qualname__, "address": address, "parameters": _without_limits(parameters)}
+
+
+def _without_limits(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_limits(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: _without_limits(each) for name, each in value.items() if name not in _TOKEN_LIMITS}
+    if not kept.get("extra_body", True):
+        del kept["extra_body"]  # it held nothing but the limit
+    return kept
+
+
+def server_address(llm: BaseChatModel) -> str:
+    """The base URL of a model's server; empty where the integration does not tell."""
+    own = (getattr(llm, name, None) for name in ("openai_api_base", "base_url"))
+    client = getattr(getattr(llm, "root_client", None), "base_url", None)
+    return str(next((each for each in (*own, client) if each), ""))
 
 
 def _with_provider(name: str, base_url: str | None) -> str:
@@ -74,16 +100,36 @@ def _with_provider(name: str, base_url: str | None) -> str:
 
 
 def _options(name: str, settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"timeout": settings.llm_timeout, "max_retries": 0}
-    if not _OWN_TEMPERATURE.match(name):
+    """Arguments of ``init_chat_model``.
+
+    The client's own timeout leaves a request time to wait at the server behind others of this process; ``Budget``
+    holds each to ``llm_timeout``.
+    """
+    options: dict[str, Any] = {"timeout": settings.llm_timeout * settings.llm_concurrency, "max_retries": 0}
+    if not _REASONING.match(name):
         options["temperature"] = 0
-    if settings.llm_base_url is None:
+    if settings.llm_base_url is not None:
+        options["base_url"] = settings.llm_base_url
+    if (limit := _token_limit(name, settings)) is not None:
+        options |= _limit_option(name, limit, settings.llm_base_url)
+    if settings.llm_base_url is None or not name.startswith("openai:"):
         return options
-    options["base_url"] = settings.llm_base_url
-    if name.startswith("openai:"):
-        options["use_responses_api"] = False
-        options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
-    return options
+    options["use_responses_api"] = False
+    options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
+    return options | direct_client(settings.llm_base_url) | direct_async_client(settings.llm_base_url)
+
+
+def _token_limit(name: str, settings: Settings) -> int | None:
+    if settings.llm_max_tokens is not None:
+        return settings.llm_max_tokens or None
+    return None if _REASONING.match(name) else MAX_TOKENS
+
+
+def _limit_option(name: str, limit: int, base_url: str | None) -> dict[str, Any]:
+    """The limit as the server knows it: LangChain sends OpenAI's ``max_completion_tokens``, servers of others know
+    ``max_tokens``, not all of them the new name."""
+    others = base_url is not None and name.startswith("openai:") and not _REASONING.match(name)
+    return {"extra_body": {"max_tokens": limit}} if others else {"max_tokens": limit}
 
 
 def unavailable_message(name: str, error: Exception) -> str:
@@ -92,5 +138,5 @@ def unavailable_message(name: str, error: Exception) -> str:
     return (
         f"language model {name} is not available: {line}. Name one as PROVIDER:MODEL with its package and key in place "
         "(openai:gpt-4o-mini and OPENAI_API_KEY), give the base URL of an OpenAI-compatible server "
-        "(IPCIR_LLM_BASE_URL), or name none: then the rules imagine the target"
+        "(--llm-base-url, IPCIR_LLM_BASE_URL), or name none: then the rules imagine the target"
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig, RunnableSequence
 
 from ipcir_tools.llm.budget import Budget, CircuitBreaker
+from ipcir_tools.llm.chat_model import server_address
 from ipcir_tools.llm.errors import (
     NoReplyError,
     describe_error,
@@ -18,9 +21,11 @@ from ipcir_tools.llm.errors import (
     is_no_stream,
     is_rejection,
     is_unanswered,
+    masked_line,
     truncated_message,
 )
 from ipcir_tools.llm.retries import retrying
+from ipcir_tools.llm.slots import Slot, slots_of
 from ipcir_tools.llm.streaming import (
     FINISH_REASONS,
     MessageStream,
@@ -29,12 +34,13 @@ from ipcir_tools.llm.streaming import (
     stream_message,
     with_token_usage,
 )
-from ipcir_tools.llm.timeouts import call_within, run_to_end
+from ipcir_tools.llm.timeouts import call_within, iterate_within, run_to_end
 from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+log = logging.getLogger(__name__)
 
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS", "incomplete"}
 _WITHHELD = {"content_filter", "refusal", "SAFETY"}
@@ -62,6 +68,9 @@ class ChatClient:
         self._streams = True
         self._requests_usage = True
         self._breaker = breaker or CircuitBreaker()
+        self._slots = slots_of(llm)
+        self._address = server_address(llm)
+        self._waits = False
 
     def ask(self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Answer:
         """The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the
@@ -80,11 +89,15 @@ class ChatClient:
             raise NoReplyError("no time was left to ask the language model")
         try:
             message = yield from self._structured_or_plain(messages, config, budget, stream)
+        except NoReplyError:
+            raise
         except Exception as error:  # integrations raise whatever their servers make them raise
             unanswered = is_unanswered(error)
             self._breaker.record(answered=not unanswered)
-            raise NoReplyError(describe_error(error, self._llm, budget.seconds), unanswered=unanswered) from error
+            reason = describe_error(error, self._llm, budget.seconds, self._address)
+            raise NoReplyError(reason, unanswered=unanswered) from error
         self._breaker.record(answered=True)
+        self._waits = False
         budget.count_tokens(message)
         return _answer(message)
 
@@ -105,7 +118,7 @@ class ChatClient:
     def _retried(
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
     ) -> MessageStream:
-        for attempt in retrying(budget.attempts, budget.left):
+        for attempt in retrying(budget.attempts, budget.left, waiting=lambda error: self._log_wait(error, budget)):
             with attempt:
                 return (yield from self._attempt(model, messages, config, budget, stream))
         raise AssertionError("the last attempt returns or raises")
@@ -116,7 +129,7 @@ class ChatClient:
         try:
             if stream and self._streams and (message := (yield from self._streamed(model, messages, config, budget))):
                 return message
-            message = _invoke(model, messages, config, budget)
+            message = self._invoke(model, messages, config, budget)
         except Exception as error:  # only a truncated message is handled here
             if (truncated := truncated_message(error)) is None:
                 raise
@@ -131,18 +144,57 @@ class ChatClient:
         counting = with_token_usage(model) if self._requests_usage else None
         if counting is not None:
             try:
-                return (yield from stream_message(counting, messages, config, budget, is_malformed))
+                return (yield from self._stream(counting, messages, config, budget, is_malformed))
             except Exception as error:  # only a rejection is handled here
                 if not is_rejection(error):
                     raise
-        message = yield from stream_message(model, messages, config, budget, is_no_stream)
+        message = yield from self._stream(model, messages, config, budget, is_no_stream)
         self._requests_usage = self._requests_usage and message is None  # it streams without the option
         return message
 
+    def _stream(
+        self,
+        model: Model,
+        messages: list[BaseMessage],
+        config: RunnableConfig,
+        budget: Budget,
+        no_stream: Callable[[Exception], bool],
+    ) -> OptionalMessageStream:
+        with self._turn(budget) as slot:
 
-def _invoke(model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> BaseMessage:
-    message: BaseMessage = call_within(budget.start_call(), lambda: model.invoke(messages, config))
-    return message
+            def chunks() -> Iterator[BaseMessage]:
+                with self._slots.answering(slot):
+                    yield from model.stream(messages, config)
+
+            received = iterate_within(budget.start_call(), chunks, budget.left)
+            return (yield from stream_message(received, no_stream))
+
+    def _invoke(self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> BaseMessage:
+        with self._turn(budget) as slot:
+
+            def call() -> BaseMessage:
+                with self._slots.answering(slot):
+                    message: BaseMessage = model.invoke(messages, config)
+                    return message
+
+            return call_within(budget.start_call(), call, budget.left)
+
+    @contextmanager
+    def _turn(self, budget: Budget) -> Iterator[Slot]:
+        """A slot at the server. Raises ``NoReplyError`` where the circuit breaker opened before the first call."""
+        with self._slots.slot(budget) as slot:
+            if not budget.calls:
+                self._breaker.check()
+            yield slot
+
+    def _log_wait(self, error: BaseException, budget: Budget) -> None:
+        """Say once, until it answers, that the server is waited for."""
+        if not self._waits:
+            self._waits = True
+            line = masked_line(error)
+            log.warning(
+                "the language model's server is busy or loading (%s): waiting up to %.0f s", line, budget.left()
+            )
 
 
 def _structured(llm: BaseChatModel, schema: dict[str, Any] | None) -> Model | None:

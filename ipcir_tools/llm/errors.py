@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from pydantic import SecretStr
 
+from ipcir_tools.llm.proxies import is_loopback, proxy_note
 from ipcir_tools.text import error_line
 
 if TYPE_CHECKING:
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
 TRANSIENT_STATUS = {408, 409, 425, 429}
 """HTTP status codes below 500 after which the same request may succeed in a moment."""
 UNAUTHORIZED_STATUS = {401, 403}
+BUSY_STATUS = {429, 503, 529}
+"""The server has no room, or still loads its model: it may be waited for."""
+PROXY_STATUS = {407, 502, 503, 504}
+"""What a proxy may answer in the server's place."""
 REJECTED_STATUS = {400, 422}
 """The server does not take a request of this form."""
 
@@ -55,19 +63,42 @@ class DeadlineExceededError(Exception):
 # --- messages
 
 
-def describe_error(error: Exception, llm: BaseChatModel, seconds: float) -> str:
-    """Why there is no answer, for a user; ``seconds`` is the time that the request was given."""
+def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address: str = "") -> str:
+    """Why there is no answer, for a user; ``seconds`` is the time that the request was given, ``address`` the server's
+    base URL where it is known."""
+    proxy = proxy_note(address)
     if isinstance(error, DeadlineExceededError | ModelTimeoutError):
-        return f"the language model did not answer in time ({seconds:.3g} s allowed)"
-    line = masked_line(error, _secrets(llm))
+        return f"the language model did not answer in time ({seconds:.3g} s allowed{proxy and ';'}{proxy})"
+    line = masked_line(_first_cause(error), _secrets(llm))
     if isinstance(error, ModelConnectionError | ConnectionError):
-        return f"the language model's server could not be reached ({line})"
+        at = f" at {masked_line(Exception(address))}" if address else ""
+        return f"the language model's server could not be reached{at}{proxy} ({line}); {_way_out(address, proxy)}"
     if isinstance(error, ModelAuthenticationError):
         names = ", ".join(getattr(llm, "lc_secrets", {}).values()) or "the key"
         return f"the language model's server did not accept the API key, check {names} ({line})"
     if isinstance(error, _NO_COMPLETION):
         return "the language model's server sent something that is no chat completion"
-    return f"the language model's server reported an error ({line})"
+    through = proxy if status_code(error) in PROXY_STATUS else ""
+    if is_busy(error):
+        return f"the language model's server had no time{through}, and was waited for in vain ({line})"
+    return f"the language model's server reported an error{through} ({line})"
+
+
+def _way_out(address: str, proxy: str) -> str:
+    if proxy:
+        return "check the proxy, or name the server in NO_PROXY"
+    if is_loopback(address):
+        return "start it, or check IPCIR_LLM_BASE_URL (--llm-base-url)"
+    return "check the network, and IPCIR_LLM_BASE_URL (--llm-base-url)"
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What a connection failed by: clients wrap it in errors that say no more than that there was one."""
+    if not isinstance(error, ModelConnectionError):
+        return error
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def masked_line(error: BaseException, secrets: Sequence[str] = ()) -> str:
@@ -93,16 +124,23 @@ def status_code(error: BaseException) -> int | None:
 
 
 def retry_after(error: BaseException) -> float:
-    """The seconds to wait that the server named in its Retry-After header, else zero."""
+    """The seconds to wait that the server named in its Retry-After header, as a number or as a date, else zero."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    named = str(headers.get("retry-after", "0"))
     try:
-        return max(0.0, float(headers.get("retry-after", 0)))
+        seconds = float(named)
     except ValueError:
-        return 0.0
+        try:
+            seconds = (parsedate_to_datetime(named) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):  # TypeError: a date without a time zone
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment."""
+    if _is_out_of_quota(error):
+        return False
     if isinstance(error, ModelError):
         return error.is_retryable
     status = status_code(error)
@@ -111,9 +149,24 @@ def is_transient(error: BaseException) -> bool:
     return status >= 500 or status in TRANSIENT_STATUS
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether the server has no room for the request at the moment, or still loads its model."""
+    return status_code(error) in BUSY_STATUS and not _is_out_of_quota(error)
+
+
+def _is_out_of_quota(error: BaseException) -> bool:
+    """Whether an account has nothing left to pay with: waiting does not help."""
+    return status_code(error) == 429 and "insufficient_quota" in (
+        getattr(error, "code", None),
+        getattr(error, "type", None),
+    )
+
+
 def is_unanswered(error: Exception) -> bool:
-    """Whether the server did not answer at all."""
-    return isinstance(error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError)
+    """Whether the server did not answer at all, or was too busy for as long as it was waited for."""
+    return is_busy(error) or isinstance(
+        error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError
+    )
 
 
 def is_rejection(error: Exception) -> bool:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import reduce
 from operator import add
 from typing import Any
 
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-
-from ipcir_tools.llm.budget import Budget
-from ipcir_tools.llm.timeouts import iterate_within
+from langchain_core.runnables import Runnable, RunnableBinding
 
 Model = Runnable[Any, Any]
 MessageStream = Generator[str, None, BaseMessage]
@@ -31,30 +28,23 @@ def with_token_usage(model: Model) -> Model | None:
     return model.model_copy(update={"bound": counting}) if isinstance(model, RunnableBinding) else counting
 
 
-def stream_message(
-    model: Model,
-    messages: list[BaseMessage],
-    config: RunnableConfig,
-    budget: Budget,
-    no_stream: Callable[[Exception], bool],
-) -> OptionalMessageStream:
-    """The text so far, each time that it grows, and then the message.
+def stream_message(chunks: Iterator[BaseMessage], no_stream: Callable[[Exception], bool]) -> OptionalMessageStream:
+    """The text of ``chunks`` so far, each time that it grows, and then the message.
 
     Returns None for an error before the first chunk for which ``no_stream`` holds; raises every other error.
     """
-    left = budget.start_call()
     text = ""
-    chunks: list[BaseMessage] = []
+    received: list[BaseMessage] = []
     try:
-        for chunk in iterate_within(left, lambda: model.stream(messages, config)):
+        for chunk in chunks:
             if text:
                 yield text
-            chunks.append(chunk)
+            received.append(chunk)
             text += str(chunk.text)
     except Exception as error:  # integrations raise whatever their servers make them raise
-        if chunks or not no_stream(error):
+        if received or not no_stream(error):
             raise
-    return _whole(reduce(add, chunks)) if chunks else None
+    return _whole(reduce(add, received)) if received else None
 
 
 def _whole(message: BaseMessage) -> BaseMessage:

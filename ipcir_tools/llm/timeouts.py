@@ -17,13 +17,24 @@ _B = TypeVar("_B")
 _END = object()
 
 
-def call_within(seconds: float, call: Callable[[], _T]) -> _T:
-    """``call()``, or ``DeadlineExceededError`` after ``seconds``; the call then ends in the background, unused."""
-    return next(iterate_within(seconds, lambda: iter((call(),))))
+def call_within(seconds: float, call: Callable[[], _T], left: Callable[[], float] | None = None) -> _T:
+    """``call()``, or ``DeadlineExceededError`` after ``seconds``; the call then ends in the background, unused.
+
+    ``left`` is as for ``iterate_within``.
+    """
+    return next(iterate_within(seconds, lambda: _one(call), left))
 
 
-def iterate_within(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterator[_T]:
+def _one(call: Callable[[], _T]) -> Iterator[_T]:
+    yield call()
+
+
+def iterate_within(
+    seconds: float, stream: Callable[[], Iterable[_T]], left: Callable[[], float] | None = None
+) -> Iterator[_T]:
     """The items of ``stream()`` as they come. Raises ``DeadlineExceededError`` after ``seconds`` in all.
+
+    Where there is a function ``left``, it is asked after these seconds how many more there are by now.
 
     A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
     another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
@@ -31,13 +42,17 @@ def iterate_within(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterat
     """
     received: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     abandoned = Event()
-    until = time.monotonic() + seconds
+    start = time.monotonic()
     context = copy_context()
+
+    def remaining() -> float:
+        own = start + seconds - time.monotonic()
+        return own if left is None else max(own, left())
 
     def read() -> None:
         try:
             for item in stream():
-                if abandoned.is_set() or time.monotonic() > until:
+                if abandoned.is_set() or remaining() < 0:
                     return
                 received.put((item, None))
             received.put((_END, None))
@@ -48,8 +63,10 @@ def iterate_within(seconds: float, stream: Callable[[], Iterable[_T]]) -> Iterat
     try:
         while True:
             try:
-                item, error = received.get(timeout=max(0.0, until - time.monotonic()))
+                item, error = received.get(timeout=max(0.0, remaining()))
             except Empty:
+                if remaining() > 0:
+                    continue
                 raise DeadlineExceededError from None
             if error is not None:
                 raise error

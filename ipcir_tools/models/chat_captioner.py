@@ -37,7 +37,7 @@ Result = tuple[list[str] | ModelUnavailableError, Budget]
 
 
 class ChatCaptioner(Captioner):
-    """A LangChain chat model with one request for each caption, ``batch_size`` of them at a time.
+    """A LangChain chat model with one request for each caption, ``llm_concurrency`` of them at a time.
 
     Base URL, temperature and timeout are those of every chat model (``llm_base_url``, ``llm_timeout``); a caption may
     take the timeout in all, retries included, and after unanswered requests in a row the circuit breaker opens.
@@ -48,6 +48,7 @@ class ChatCaptioner(Captioner):
         super().__init__(id=id, device="remote", dtype="remote", batch_size=settings.batch_size)
         self._client = ChatClient(llm or load_chat_model(name, settings), None)
         self._timeout = settings.llm_timeout
+        self._concurrency = settings.llm_concurrency
 
     @staticmethod
     def identify(name: str, settings: Settings) -> str:
@@ -59,7 +60,7 @@ class ChatCaptioner(Captioner):
         """Each caption as soon as its reply is received."""
         messages = [_message(crop_extreme(image)) for image in images]
         indices = [index for index in range(len(images)) for _ in range(n)]
-        config: RunnableConfig = {"max_concurrency": self.batch_size, "run_name": "caption"}
+        config: RunnableConfig = {"max_concurrency": self._concurrency, "run_name": "caption"}
         calls = RunnableLambda(self._caption).batch_as_completed([messages[index] for index in indices], config)
         for i, (captions, budget) in calls:
             self._count(budget)

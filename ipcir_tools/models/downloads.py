@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ipcir_tools.models import hub_cache
 from ipcir_tools.models.download_report import Download, reporting, short_path
@@ -151,7 +152,7 @@ class _Downloader:
         lock.parent.mkdir(parents=True, exist_ok=True)
         part = hub_cache.incomplete(repo, file)
         part.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):
+        with _held(lock, f"{file.name} of {repo}"):
             if hub_cache.is_here(repo, file):
                 return
             resumed = _size(part) > 0
@@ -204,6 +205,21 @@ class _Downloader:
                 report(arrived)
         if file.size is not None and arrived < file.size:
             raise TransientHubError(f"{self.hub.host} broke off the connection.")
+
+
+@contextmanager
+def _held(lock: Path, what: str) -> Iterator[None]:
+    """The lock, said where another process holds it: that may take as long as its download."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        logging.getLogger("ipcir_tools.models").warning("another process downloads %s: waiting for it", what)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def _damaged(files: Sequence[tuple[Listing, HubFile]]) -> Iterator[tuple[Listing, HubFile]]:

@@ -243,12 +243,17 @@ def load_image_generator(name: str | None, settings: Settings | None = None) -> 
 
 
 def load_chat_model(name: str, settings: Settings | None = None) -> BaseChatModel:
-    """The chat model of that name, with the base URL and the timeout of ``settings``. No request is sent here.
+    """The chat model of that name, with the base URL, the timeout, and the limits of ``settings``. No request is
+    sent here.
 
     Raises InvalidRequestError for an empty name, and ModelUnavailableError for an unknown provider, a missing package
     or a missing key.
     """
-    model: BaseChatModel = CHAT_MODELS.load(name, settings or load_settings())
+    from ipcir_tools.llm.slots import slots_of
+
+    chosen = settings or load_settings()
+    model: BaseChatModel = CHAT_MODELS.load(name, chosen)
+    slots_of(model).set_limit(chosen.llm_concurrency)
     return model
 
 

@@ -17,7 +17,15 @@ from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, M
 from ipcir_tools.images import reading
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import NO_KEY
-from ipcir_tools.llm.errors import REJECTED_STATUS, UNAUTHORIZED_STATUS, is_transient, masked_line, status_code
+from ipcir_tools.llm.errors import (
+    PROXY_STATUS,
+    REJECTED_STATUS,
+    UNAUTHORIZED_STATUS,
+    is_transient,
+    masked_line,
+    status_code,
+)
+from ipcir_tools.llm.proxies import direct_client, proxy_note
 from ipcir_tools.llm.retries import retrying
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
@@ -45,7 +53,7 @@ class OpenAIImageGenerator(ImageGenerator):
         base = settings.image_generator_base_url
         key = os.environ.get("OPENAI_API_KEY") or (NO_KEY if base else None)
         try:
-            self._client = openai.OpenAI(api_key=key, base_url=base, max_retries=0)
+            self._client = openai.OpenAI(api_key=key, base_url=base, max_retries=0, **direct_client(base))
         except openai.OpenAIError as error:
             raise ModelUnavailableError(
                 f"The image generator openai:{model} has no key: set OPENAI_API_KEY, or name a server of your own in "
@@ -142,8 +150,12 @@ class OpenAIImageGenerator(ImageGenerator):
 
     def _unavailable(self, error: Exception) -> ModelUnavailableError:
         return ModelUnavailableError(
-            f"The image generator {self.id} drew nothing: {self._reason(error)} {_way_out(error)}"
+            f"The image generator {self.id} drew nothing{self._proxy(error)}: {self._reason(error)} {_way_out(error)}"
         )
+
+    def _proxy(self, error: Exception) -> str:
+        """The proxy, where it may be what failed."""
+        return proxy_note(str(self._client.base_url)) if status_code(error) in {None, *PROXY_STATUS} else ""
 
     def _reason(self, error: Exception) -> str:
         return sentence(masked_line(error, self._secrets))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -36,7 +37,7 @@ def passing(connection: Connection, where: Where, captioner: str | None) -> Sele
 
 
 def _chosen(chosen: Condition) -> Select[tuple[str]]:
-    return select(_ID).where(chosen, _ID.in_(select(files.c.image_id)))
+    return select(_ID).where(chosen, _in_gallery())
 
 
 def _known(connection: Connection, captioner: str | None) -> Known:
@@ -52,18 +53,27 @@ def _known(connection: Connection, captioner: str | None) -> Known:
 def filter_values(connection: Connection, captioner: str | None, limit: int) -> FilterValues:
     """How many pictures of the gallery have which values; at most ``limit`` folders and cameras."""
     placed, cameras = _folders(connection), _counts(connection, pictures.c.camera)
+    size, first, last, with_gps, damaged = connection.execute(
+        select(
+            func.count(),
+            func.min(pictures.c.taken),
+            func.max(pictures.c.taken),
+            func.count(pictures.c.latitude),
+            func.count(case((pictures.c.damaged, 1))),
+        ).where(_in_gallery())
+    ).one()
     return FilterValues(
-        pictures=_count(connection),
+        pictures=size,
         formats=dict(_counts(connection, pictures.c.format).most_common()),
         orientations=dict(_counts(connection, _SHAPE).most_common()),
         folders=dict(placed.most_common(limit)),
         more_folders=max(0, len(placed) - limit),
         cameras=dict(cameras.most_common(limit)),
         more_cameras=max(0, len(cameras) - limit),
-        taken=_taken(connection),
-        with_gps=_count(connection, pictures.c.latitude.is_not(None)),
+        taken=None if first is None else (first, last),
+        with_gps=with_gps,
         captioned=_count(connection, _is_captioned(captioner)),
-        damaged=_count(connection, pictures.c.damaged.is_(True)),
+        damaged=damaged,
     )
 
 
@@ -73,7 +83,8 @@ def _is_captioned(captioner: str | None) -> Condition:
 
 
 def _in_gallery() -> Condition:
-    return _ID.in_(select(files.c.image_id))
+    # Looked up in the index picture by picture: a set of all pictures would be made anew for every query.
+    return select(files.c.image_id).where(files.c.image_id == _ID).exists()
 
 
 def _count(connection: Connection, *conditions: Condition) -> int:
@@ -94,8 +105,10 @@ def _taken(connection: Connection) -> tuple[str, str] | None:
 
 def _folders(connection: Connection) -> Counter[str]:
     """Files by folder, each named from the folder on that was indexed: ``photos/2024/may``."""
-    held = Counter(str(PurePath(path).parent) for path in connection.scalars(select(files.c.path)))
+    held = Counter(os.path.dirname(path) for path in connection.scalars(select(files.c.path)))  # noqa: PTH120 - quick
     roots = sorted(connection.scalars(select(folders.c.path)), key=len, reverse=True)
+    if held and not roots and os.path.basename(common := os.path.commonpath(held)):  # noqa: PTH119
+        roots = [common]  # a gallery of an earlier version
     named = Counter[str]()
     for folder, n in held.items():
         named[_from_root(PurePath(folder), roots)] += n
@@ -124,7 +137,8 @@ def explain_no_match(connection: Connection, where: Where, captioner: str | None
 
 def _problem(connection: Connection, field: str, value: Any, captioner: str | None) -> str:
     """What is wrong with a term that no picture passes; empty where nothing is."""
-    kind, said = FIELDS[field], excerpt(str(value))
+    wanted = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    kind, said = FIELDS[field], excerpt(", ".join(wanted))
     if kind == "date":
         span = _taken(connection)
         return f"none was taken then ({said}), they are from {span[0][:10]} to {span[1][:10]}" if span else ""
@@ -142,7 +156,7 @@ def _problem(connection: Connection, field: str, value: Any, captioner: str | No
         return ""
     if not there:
         return f"none of them has a {field}"
-    return f"none has the {field} {said}; there {_listed(there, str(value))}"
+    return f"none has the {field} {said}; there {_listed(there, wanted[0])}"
 
 
 _NO_CAPTIONS = "none has a caption: run `ipcir index FOLDER --captions` first"

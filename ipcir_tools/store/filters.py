@@ -6,6 +6,7 @@ Chroma's own filters are not used: at 20,000 pictures they took 11 to 19 ms a qu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -63,7 +64,7 @@ def terms(where: Where) -> Iterator[tuple[str, str, Any]]:
 
 
 def _filter(where: Any, depth: int, known: Known) -> Condition:
-    key, value = _only_item(where)
+    key, value = _only_item(where, lambda key, value: {key: value})
     if depth == 0:
         raise _wrong(f"filters are nested more than {MAX_DEPTH} deep")
     if key in JOINTS:
@@ -81,7 +82,7 @@ def _expression(field: str, value: Any) -> dict[Any, Any]:
 
 
 def _comparison(field: str, expression: dict[Any, Any], known: Known) -> Condition:
-    name, value = _only_item(expression)
+    name, value = _only_item(expression, lambda name, value: {field: {name: value}})
     kind = FIELDS[field]
     if name not in OPERATORS[kind]:
         raise _wrong(f"{name!r} is no operator for {field!r}, which has {', '.join(OPERATORS[kind])}")
@@ -93,17 +94,20 @@ def _comparison(field: str, expression: dict[Any, Any], known: Known) -> Conditi
         raise _wrong(f"{field!r} takes {HOW[kind]}, not {_shown(value, 60)}") from None
 
 
-def _only_item(where: Any) -> tuple[Any, Any]:
-    if not isinstance(where, dict) or len(where) != 1:
-        raise _wrong(f"one key was expected (join several with $and), not {_shown(where, 80)}")
-    return next(iter(where.items()))
+def _only_item(where: Any, alone: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """The one key and its value; of several, the refusal shows ``$and`` of each ``alone``."""
+    if isinstance(where, dict) and len(where) == 1:
+        return next(iter(where.items()))
+    if isinstance(where, dict) and where:
+        raise _wrong(f"one key was expected: write {_shown({'$and': [alone(*item) for item in where.items()]}, 200)}")
+    raise _wrong(f"an object with one key was expected, not {_shown(where, 80)}")
 
 
 def _shown(value: Any, limit: int) -> str:
     try:
-        return excerpt(repr(value), limit)
-    except RecursionError:
-        return "what is nested without end"
+        return excerpt(json.dumps(value, ensure_ascii=False, default=str), limit)
+    except (RecursionError, ValueError, TypeError):  # without end, or keys that JSON has not
+        return f"this {type(value).__name__}"
 
 
 def _listed(value: Any, key: str, least: int) -> list[Any]:

@@ -72,9 +72,10 @@ def _existing(path: Path, rows: Collection[str], stamps: Mapping[str, FileStamp]
     shown = excerpt(path_text(path), 200)
     for name in names_of(path):
         if at_or_below(name, rows) or at_or_below(name, stamps):
+            n = pictures_from(name, stamps)
             raise FolderGoneError(
-                f"{shown} is gone, and the gallery has {pictures_from(name, stamps):,} pictures from it: connect its "
-                f"drive, or take them out of the gallery with `ipcir remove {shown}`."
+                f"{shown} is gone, and the gallery has {n:,} picture{'' if n == 1 else 's'} from it: connect its "
+                f"drive, or take what it had out of the gallery with `ipcir remove {shown}`."
             )
     raise NotFoundError(f"{shown} does not exist: check the name of the file or folder.")
 

@@ -140,7 +140,7 @@ def read_triplets(
     requests = [ComposeRequest(ids[q.reference], q.modification, "imagined+reference", weight) for q in queries]
     composed = []
     for block in chunked(requests, _REQUESTS):
-        composed += compose_all(block, components, None, progress)
+        composed += compose_all(block, components, {"max_concurrency": components.settings.llm_concurrency}, progress)
         progress("imagining", len(composed), len(requests))
     pairs = [
         (proxy.probe.vector, pictures.features[ids[target]])

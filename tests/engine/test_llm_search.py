@@ -268,7 +268,6 @@ def test_a_usable_answer_is_used_and_its_faults_are_told(home, server, case):
 # --- one that does not
 
 USELESS = {
-    "429": ([fails(429, "slow down")], "slow down"),
     "500": ([fails(500, "out of memory")], "out of memory"),
     "garbage": ([says("%$#&@ 42")], "could not be used"),
     "web page": ([sends("<html><body>Welcome</body></html>")], "no chat completion"),

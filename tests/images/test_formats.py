@@ -197,3 +197,11 @@ def test_orientation_in_the_xmp_of_a_jpeg():
     body = b'http://ns.adobe.com/xap/1.0/\0<rdf tiff:Orientation="6"/>'
     segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
     assert corner(opened(data[:2] + segment + data[2:]), 0.5, 0) == RED
+
+
+def test_files_that_are_all_structure_are_refused_soon():
+    """Megabytes of empty segments, chunks or boxes, which a reader would otherwise follow one by one."""
+    assert "segments" in refusal(b"\xff\xd8" + b"\xff\xe0\0\2" * 2_000_000)
+    assert "segments" in refusal(b"\xff\xd8" + b"\xff" * 8_000_000)
+    assert "chunks" in refusal(png_with(chunk(b"tEXt", b"") * 1_000_000))
+    assert refusal(b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x08jxlz" * 1_000_000) == "cut off: the file ends early"

@@ -32,20 +32,21 @@ def odd_tiff() -> bytes:
     return bytes(data) + struct.pack("<H", count + 3) + entries + more + bytes(4)
 
 
-ODD = {
-    "broken exif.jpg": encoded(photo(), "JPEG", exif=BAD_EXIF),
-    "broken exif.png": encoded(photo(), "PNG", exif=BAD_EXIF),
-    "broken exif.webp": encoded(photo(), "WEBP", exif=BAD_EXIF),
-    "broken exif.avif": encoded(photo(), "AVIF", exif=BAD_EXIF),
-    "broken exif.heic": heif(photo(), exif=BAD_EXIF),
-    "broken profile.jpg": encoded(photo(), "JPEG", icc_profile=b"no profile at all"),
-    "broken profile.png": png_with(chunk(b"iCCP", b"x\0\0nonsense")),
-    "no animation.png": png_with(chunk(b"acTL", bytes(8)), chunk(b"acTL", bytes(8))),
-    "odd tags.tif": odd_tiff(),
-    "cut.jpg": encoded(photo(), "JPEG")[:-40],
-    "cut.png": encoded(photo(), "PNG")[:-40],
-    "palette.png": encoded(photo().quantize(16), "PNG", transparency=b"\0" * 16),
-}
+with quiet():  # Pillow warns when it writes them, too
+    ODD = {
+        "broken exif.jpg": encoded(photo(), "JPEG", exif=BAD_EXIF),
+        "broken exif.png": encoded(photo(), "PNG", exif=BAD_EXIF),
+        "broken exif.webp": encoded(photo(), "WEBP", exif=BAD_EXIF),
+        "broken exif.avif": encoded(photo(), "AVIF", exif=BAD_EXIF),
+        "broken exif.heic": heif(photo(), exif=BAD_EXIF),
+        "broken profile.jpg": encoded(photo(), "JPEG", icc_profile=b"no profile at all"),
+        "broken profile.png": png_with(chunk(b"iCCP", b"x\0\0nonsense")),
+        "no animation.png": png_with(chunk(b"acTL", bytes(8)), chunk(b"acTL", bytes(8))),
+        "odd tags.tif": odd_tiff(),
+        "cut.jpg": encoded(photo(), "JPEG")[:-40],
+        "cut.png": encoded(photo(), "PNG")[:-40],
+        "palette.png": encoded(photo().quantize(16), "PNG", transparency=b"\0" * 16),
+    }
 
 
 def test_odd_pictures_are_good_ones_and_print_nothing(tmp_path):

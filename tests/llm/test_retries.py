@@ -33,6 +33,7 @@ def run(error: Exception, failures: int, *, attempts: int = 3, left: float = 60.
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
     monkeypatch.setattr(retries, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 0.004)
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 503])
@@ -48,10 +49,23 @@ def test_any_other_error_is_raised_at_once(status):
 
 
 def test_the_last_error_is_raised_as_it_is():
-    error = ServerError(503)
+    error = ServerError(500)
     with pytest.raises(ServerError) as raised:
         run(error, 3)
     assert raised.value is error
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_a_busy_server_is_tried_for_as_long_as_there_is_time(status):
+    assert run(ServerError(status), 12) == 13
+
+
+def test_an_account_with_nothing_left_is_not_waited_for():
+    error = ServerError(429)
+    error.code = "insufficient_quota"  # type: ignore[attr-defined]
+    assert not is_transient(error)
+    with pytest.raises(ServerError):
+        run(error, 1)
 
 
 def test_a_pause_beyond_the_deadline_is_not_waited_for():
@@ -79,6 +93,9 @@ def test_status_and_pause_of_errors_without_them():
     assert status_code(ValueError()) is None
     assert retry_after(ValueError()) == 0
     assert retry_after(ServerError(429, **{"retry-after": "Wed, 21 Oct"})) == 0
+    assert retry_after(ServerError(429, **{"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"})) == 0
+    assert retry_after(ServerError(429, **{"retry-after": "Fri, 21 Oct 2999 07:28:00 GMT"})) > 60
+    assert retry_after(ServerError(429, **{"retry-after": "inf"})) == 0
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(folders, tmp_path):
 # ---- chat models -------------------------------------------------------------------------------------
 def chat(*replies) -> tuple[ChatCaptioner, ScriptedChatModel]:
     model = ScriptedChatModel(replies=list(replies))
-    return ChatCaptioner("scripted:x", Settings(batch_size=1), model), model
+    return ChatCaptioner("scripted:x", Settings(llm_concurrency=1), model), model
 
 
 def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
@@ -248,7 +248,7 @@ def test_a_chat_model_is_tried_again_within_its_timeout(httpserver, monkeypatch)
 def test_a_silent_chat_model_is_left_alone_after_its_timeouts(httpserver):
     release = threading.Event()
     httpserver.expect_request("/v1/chat/completions").respond_with_handler(lambda request: release.wait(10))
-    settings = Settings(llm_base_url=httpserver.url_for("/v1"), llm_timeout=0.3)
+    settings = Settings(llm_base_url=httpserver.url_for("/v1"), llm_timeout=0.3, llm_concurrency=1)
     captioner = load_captioner("chat:openai:m", settings=settings, batch_size=1)
     made = [captions for batch in captioner.captions(pictures(5)) for _, captions in batch]
     release.set()

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,16 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(hub):
     hub.manners = Manners(status=503, failures=1)
     get()
     assert is_complete(hub)
+
+
+def test_a_second_process_waits_for_the_first_and_sends_nothing_twice(hub, caplog):
+    hub.manners = Manners(pace=600_000)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(get) for _ in range(2)]:
+            done.result()
+    assert is_complete(hub)
+    assert hub.sent == SIZE
+    assert "another process downloads model.safetensors of org/model: waiting for it" in caplog.text
 
 
 # ---- a cache that is not whole -----------------------------------------------------------------------

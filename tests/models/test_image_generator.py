@@ -364,7 +364,7 @@ def test_a_transient_error_is_tried_again(endpoint, status):
 
 
 def test_a_lasting_error_is_given_up_with_a_way_out(endpoint):
-    endpoint.answers = [fault(503, "overloaded")]
+    endpoint.answers = [fault(500, "overloaded")]
     message = failure(endpoint)
     assert "overloaded" in message
     assert "IPCIR_IMAGE_GENERATOR" in message

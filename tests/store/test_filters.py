@@ -133,7 +133,7 @@ def test_a_relative_folder_is_the_working_directorys_where_the_gallery_has_it(tm
     ("where", "says"),
     [
         ({"format": "bmpx"}, ["the format bmpx", "gif (2)", "heif (1)"]),
-        ({"format": {"$in": ["webp", "avif"]}}, ["tiff (1)"]),
+        ({"format": {"$in": ["webp", "avif"]}}, ["the format webp, avif", "tiff (1)"]),
         ({"folder": "juni"}, ["the folder juni; there are 2024/june (1)", "2024/may (2)"]),
         ({"folder": "/nowhere"}, ["scans (2)"]),
         ({"camera": "Nikon"}, ["Apple iPhone 12 (1)", "Canon EOS 5D (1)"]),
@@ -185,6 +185,11 @@ def test_captions_that_nobody_made_are_asked_for(catalog):
         ({"width": "800"}, "a number"),
         ({"folder": ["a"]}, "a folder's path or name"),
         ({"$not": [{"width": 1}]}, "one key was expected"),
+        ({"width": 1, "height": 2}, 'write {"$and": [{"width": 1}, {"height": 2}]}'),
+        (
+            {"taken": {"$gte": "2024-05", "$lt": "2024-08"}},
+            'write {"$and": [{"taken": {"$gte": "2024-05"}}, {"taken": {"$lt": "2024-08"}}]}',
+        ),
     ],
 )
 def test_a_value_of_another_kind_is_told_how_to_be_written(catalog, where, says):

@@ -294,7 +294,7 @@ def test_a_folder_that_does_not_exist_changes_nothing(bench, photos):
     bench.index(photos)
     draw(photos / "b.png", 2)
     gone = photos.rename(photos.with_name("unmounted"))
-    with pytest.raises(NotFoundError, match=r"photos is gone, and the gallery has 1 pictures from it.*ipcir remove"):
+    with pytest.raises(NotFoundError, match=r"photos is gone, and the gallery has 1 picture from it.*ipcir remove"):
         bench.index(gone, photos)
     with pytest.raises(NotFoundError, match="nowhere does not exist"):
         bench.index(gone, photos.with_name("nowhere"))

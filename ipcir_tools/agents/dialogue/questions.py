@@ -179,8 +179,8 @@ class _QuestionWriter:
         key = reply_key(messages, self._llm, self._prompt)
         budget = Budget(self._timeout, attempts=1)
         try:
-            if (known := self._replies.reply(key) if self._replies is not None else None) is not None:
-                return Question(self._read(known.text), "llm")
+            if (known := self._known(key)) is not None:
+                return known
             answer = self._client.ask(messages, model_call_config("ask", config, self._prompt), budget)
             question = self._read(answer.text)
         except (NoReplyError, NoQuestionError) as problem:
@@ -188,6 +188,16 @@ class _QuestionWriter:
         if self._replies is not None:
             self._replies.put_reply(key, new_reply(answer.text, "ask", model_name(self._llm), self._prompt, budget))
         return Question(question, "llm", calls=budget.calls)
+
+    def _known(self, key: str) -> Question | None:
+        """The question of the stored reply; one that is no question is deleted."""
+        if self._replies is None or (stored := self._replies.reply(key)) is None:
+            return None
+        try:
+            return Question(self._read(stored.text), "llm")
+        except NoQuestionError:
+            self._replies.forget_reply(key)
+            return None
 
     def _read(self, text: str) -> str:
         question = read_question(text)

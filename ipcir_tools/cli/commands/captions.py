@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipcir_tools.cli.benchmark_options import ReportOptions
-from ipcir_tools.cli.options import LLM, AsJson, composers_of, print_result, with_options
+from ipcir_tools.cli.options import LLM, AsJson, ServerOptions, composers_of, print_result, with_options
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -37,6 +38,7 @@ def captions(
     queries: Annotated[Path, typer.Option(help=_QUERIES)],
     embeddings: Annotated[str, typer.Option(help=_EMBEDDINGS, metavar="MODULE:NAME")],
     shown: ReportOptions,
+    server: ServerOptions,
     home: Annotated[
         Path | None, typer.Option(help="Folder of vectors and replies (default: ~/.ipcir/eval/captions-GALLERY).")
     ] = None,
@@ -54,7 +56,7 @@ def captions(
     check_outputs(shown.html, shown.markdown)
     from ipcir_tools.evaluation.runs.captions_only import evaluate_captions
 
-    with caption_components(gallery, queries, embeddings, home, llm=llm, prompt=prompt) as (
+    with caption_components(gallery, queries, embeddings, home, llm=llm, prompt=prompt, **asdict(server)) as (
         components,
         benchmark,
         progress,

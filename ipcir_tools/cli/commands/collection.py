@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli.options import AsJson, GalleryOptions, ModelOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import (
+    AsJson,
+    GalleryOptions,
+    ManyRequestsOptions,
+    ModelOptions,
+    engine_for,
+    print_result,
+    with_options,
+)
 from ipcir_tools.errors import FolderGoneError
 
 if TYPE_CHECKING:
@@ -29,7 +37,7 @@ Exclude = Annotated[
 
 @with_options
 def index(
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     folders: Annotated[
         list[Path] | None,
         typer.Argument(help="Folders and picture files; none: all that were indexed before.", metavar="[FOLDER]..."),

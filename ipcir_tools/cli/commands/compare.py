@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ipcir_tools.cli.benchmark_options import NAMES, BenchmarkOptions, HitsShown
 from ipcir_tools.cli.commands.captions import caption_components
-from ipcir_tools.cli.options import AsJson, GalleryOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import AsJson, GalleryOptions, ServerOptions, engine_for, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def compare(
     part: BenchmarkOptions,
     options: GalleryOptions,
     captions: _CaptionOptions,
+    server: ServerOptions,
     llm: Annotated[
         list[str] | None, typer.Option(help="A model that answers the prompts; repeat it for several [IPCIR_LLM].")
     ] = None,
@@ -80,7 +81,8 @@ def compare(
     """
     from ipcir_tools.settings import load_settings
 
-    arms, notes = _arms(named, llm or [], load_settings(prompts=prompts))
+    chosen = {"prompts": prompts, **asdict(server)}
+    arms, notes = _arms(named, llm or [], load_settings(**chosen))
     plan = _Plan(arms, notes, _prices(prices), composer, queries, k)
     from ipcir_tools.files import check_writable, write_text
 
@@ -89,9 +91,9 @@ def compare(
     if captions.queries_file is not None:
         files = _caption_files(part.gallery, captions.queries_file, captions.embeddings, benchmark)
         _check_needs_no_images(arms)
-        comparison, page = _on_captions(plan, *files, options.home, prompts)
+        comparison, page = _on_captions(plan, *files, options.home, chosen)
     else:
-        comparison, page = _on_pictures(plan, part.choose(benchmark or "wardrobe"), options, prompts)
+        comparison, page = _on_pictures(plan, part.choose(benchmark or "wardrobe"), options, chosen)
     if html:
         write_text(html, page())
     from ipcir_tools.cli.output.prompts import show_comparison
@@ -184,9 +186,11 @@ def _prices(path: Path | None) -> Prices | None:
         ) from error
 
 
-def _on_pictures(plan: _Plan, choice: BenchmarkChoice, options: GalleryOptions, prompts: Path | None) -> ComparisonPage:
+def _on_pictures(
+    plan: _Plan, choice: BenchmarkChoice, options: GalleryOptions, chosen: dict[str, Any]
+) -> ComparisonPage:
     home, models = choice.home(options.home), options.models or choice.entry.models
-    with engine_for(options, home=home, models=models, prompts=prompts) as (engine, progress):
+    with engine_for(options, home=home, models=models, **chosen) as (engine, progress):
         from ipcir_tools.evaluation.comparison.html import comparison_html
         from ipcir_tools.evaluation.reports.page import thumbnails
         from ipcir_tools.evaluation.runs.gallery import load_gallery
@@ -201,12 +205,12 @@ def _on_pictures(plan: _Plan, choice: BenchmarkChoice, options: GalleryOptions, 
 
 
 def _on_captions(
-    plan: _Plan, gallery: Path, queries_file: Path, embeddings: str, home: Path | None, prompts: Path | None
+    plan: _Plan, gallery: Path, queries_file: Path, embeddings: str, home: Path | None, chosen: dict[str, Any]
 ) -> ComparisonPage:
     from ipcir_tools.evaluation.comparison.html import comparison_html
     from ipcir_tools.evaluation.runs.captions_only import load_caption_gallery
 
-    with caption_components(gallery, queries_file, embeddings, home, prompts=prompts) as (
+    with caption_components(gallery, queries_file, embeddings, home, **chosen) as (
         components,
         benchmark,
         progress,

@@ -14,6 +14,7 @@ from ipcir_tools.cli.benchmark_options import NAMES, Bench, BenchmarkOptions, Fa
 from ipcir_tools.cli.commands.captions import captions as captions_command
 from ipcir_tools.cli.options import (
     AsJson,
+    ManyRequestsOptions,
     ModelOptions,
     composers_of,
     engine_for,
@@ -52,7 +53,7 @@ eval_app = typer.Typer(
 def benchmark(
     bench: Bench,
     part: BenchmarkOptions,
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     shown: ReportOptions,
     submission: Annotated[
         Path | None, typer.Option(help="cirr, circo: write the file for the server, of the first of --composers.")
@@ -118,7 +119,7 @@ eval_app.command("captions")(captions_command)
 @eval_app.command("wardrobe-dialogues")
 @with_options
 def wardrobe_dialogues(
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     dialogues: Annotated[int, typer.Option(min=1, max=2000, help="How many dialogues, of two to five rounds.")] = 200,
     part: Annotated[Literal["test", "val"], typer.Option(help="test, or val to choose parameters on.")] = "test",
     verify: Annotated[str | None, typer.Option(help="First hits that the captioner verifies: auto, off, 20.")] = None,
@@ -138,7 +139,7 @@ def wardrobe_dialogues(
 @eval_app.command("wardrobe-absent")
 @with_options
 def wardrobe_absent(
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     families: Families = None,
     as_json: AsJson = False,
 ) -> None:

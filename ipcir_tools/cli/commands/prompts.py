@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipcir_tools.cli.commands.compare import Folder, compare
-from ipcir_tools.cli.options import AsJson, ModelOptions, print_result, with_options
+from ipcir_tools.cli.options import AsJson, ManyRequestsOptions, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def try_prompt(
             metavar="[REFERENCE] MODIFICATION",
         ),
     ],
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     caption: Annotated[
         str | None, typer.Option(help="The caption of the reference; then no gallery, picture or captioner is needed.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipcir_tools.cli.options import AsJson, ModelOptions, engine_for, option_parameters, print_result
+from ipcir_tools.cli.options import AsJson, ManyRequestsOptions, engine_for, option_parameters, print_result
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _command(composer: TrainedComposer) -> Any:
             report = training.with_options(options).run(engine.components, sources, folder, progress)
         _show(report, as_json)
 
-    common = [*option_parameters(_TrainingOptions), *option_parameters(ModelOptions)]
+    common = [*option_parameters(_TrainingOptions), *option_parameters(ManyRequestsOptions)]
     signature = inspect.Signature([_sources(composer), *_own_options(training), *common])
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {}

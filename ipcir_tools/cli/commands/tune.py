@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from ipcir_tools.cli.benchmark_options import Bench, BenchmarkOptions
-from ipcir_tools.cli.options import AsJson, ModelOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import AsJson, ManyRequestsOptions, engine_for, print_result, with_options
 
 
 @with_options
 def tune(
     bench: Bench,
     part: BenchmarkOptions,
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     composer: Annotated[str, typer.Option(help="The composer to fit, as --composers takes it.")] = "imagined+reference",
     measure: Annotated[str | None, typer.Option(help="What to raise, such as R@10 (default: its first).")] = None,
     never: Annotated[

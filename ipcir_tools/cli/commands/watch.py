@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ipcir_tools.cli.commands.collection import Captions, Exclude
-from ipcir_tools.cli.options import ModelOptions, with_options
+from ipcir_tools.cli.options import ManyRequestsOptions, with_options
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.watching import WatchBatch, WatchOptions
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @with_options
 def watch(
     folders: Annotated[list[Path], typer.Argument(help="Folders to watch.", metavar="FOLDER...")],
-    options: ModelOptions,
+    options: ManyRequestsOptions,
     exclude: Exclude = None,
     captions: Captions = None,
     poll: Annotated[

@@ -103,6 +103,8 @@ def show_comparison(comparison: Comparison, written: Sequence[Path] = ()) -> Non
     from ipcir_tools.evaluation.comparison.report import COST_HEADINGS, REPLY_HEADINGS, cost_cells, reply_cells
 
     out.print(f"[bold]{escape(comparison.benchmark)}[/] [dim]composer {escape(comparison.composer)}[/]")
+    for line in comparison.head:
+        out.print(f"[yellow]by rules[/] {escape(line)}", soft_wrap=True)
     print_whole(_recall(comparison))
     main = comparison.measures[0]
     out.print(
@@ -142,7 +144,7 @@ def _recall(comparison: Comparison) -> Table:
             Text(arm.name),
             f"{arm.scored:,}",
             f"{arm.failed:,}",
-            *(Text(f"{figures[k].mean:.1f}", style="bold" if figures[k].mean == best[k] else "") for k in best),
+            *(Text(f"{figures[k].mean:.1f}", style="bold" if _leads(arm, k, best[k]) else "") for k in best),
             Text(f"{figures[main].low:.1f}-{figures[main].high:.1f}", style="dim"),
             f"{lead.mean:+.1f}" if lead else _no_difference(comparison, arm),
             Text(format_p(lead.p) if lead else "", style="dim"),
@@ -151,7 +153,14 @@ def _recall(comparison: Comparison) -> Table:
 
 
 def _no_difference(comparison: Comparison, arm: ArmReport) -> Text:
-    return Text("" if arm.name == comparison.baseline else "unsent", style="yellow")
+    """Why none is shown: the arm's model, or that of the baseline, was hardly asked."""
+    baseline = comparison.arms[0]
+    why = "unsent" if arm.mostly_unsent or baseline.mostly_unsent else "by rules"
+    return Text("" if arm is baseline else why, style="yellow")
+
+
+def _leads(arm: ArmReport, measure: str, best: float) -> bool:
+    return not arm.unmeasured and arm.figures[measure].mean == best
 
 
 def _show_fallbacks(comparison: Comparison) -> None:

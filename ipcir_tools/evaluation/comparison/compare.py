@@ -16,7 +16,15 @@ from ipcir_tools.evaluation.comparison import accounting
 from ipcir_tools.evaluation.comparison.accounting import Prices
 from ipcir_tools.evaluation.comparison.arms import Arm, ArmResult, Imaginer
 from ipcir_tools.evaluation.comparison.disagreements import find_disagreements
-from ipcir_tools.evaluation.comparison.report import MAX_HELD_BACK, ArmFailure, ArmReport, Comparison, Traffic
+from ipcir_tools.evaluation.comparison.report import (
+    MAX_BY_RULES,
+    MAX_HELD_BACK,
+    ArmFailure,
+    ArmReport,
+    Comparison,
+    Traffic,
+    rules_lines,
+)
 from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
 from ipcir_tools.evaluation.metrics.statistics import SAMPLES
 from ipcir_tools.evaluation.runs.evaluate import by_origin, versions
@@ -65,6 +73,7 @@ def compare(
         composer=runner.composer,
         measures=tuple(measure.name for measure in benchmark.measures),
         baseline=baseline.arm.name,
+        head=rules_lines(reports),
         arms=reports,
         disagreements=find_disagreements(benchmark, results, options.disagreements),
         failures=_failures(benchmark, results),
@@ -109,12 +118,12 @@ def _arm_report(benchmark: Benchmark, result: ArmResult, baseline: ArmResult, op
 
 
 def comparable(reports: Iterable[ArmReport]) -> tuple[ArmReport, ...]:
-    """The reports without the differences with or of an arm most of whose requests were held back."""
+    """The reports without the differences with or of an arm that was not measured."""
     baseline, *others = reports
     return (
         baseline,
         *(
-            arm.model_copy(update={"against_baseline": {}}) if baseline.mostly_unsent or arm.mostly_unsent else arm
+            arm.model_copy(update={"against_baseline": {}}) if baseline.unmeasured or arm.unmeasured else arm
             for arm in others
         ),
     )
@@ -183,7 +192,8 @@ def _rules(benchmark: Benchmark, samples: int) -> tuple[str, ...]:
         f"{interval_rule(samples)}; differences with the first arm are paired, p by flipping signs at random",
         "equal questions of an arm count once; its replies are stored, and requested again only where they failed",
         "a server that stops answering is paused for a while and then tried again; where more than "
-        f"{MAX_HELD_BACK:.0%} of an arm's questions were never sent, no difference with it is shown",
+        f"{MAX_HELD_BACK:.0%} of an arm's questions were never sent, or more than {MAX_BY_RULES:.0%} of its targets "
+        "are the rules', no difference with it is shown",
         "calls + cache hits = requests in this run, each counted by itself: requests by the imaginer (questions, "
         "retries, repairs), calls at the model, cache hits where an answer came without a call",
         "tokens, price, repairs and seconds are those of the replies when they were made, whichever run made them; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from ipcir_tools.evaluation.metrics.statistics import Difference, Estimate
@@ -10,6 +12,9 @@ from ipcir_tools.types import Origin, Value
 
 MAX_HELD_BACK = 0.05
 """The share of an arm's requests that may be held back; where it is more, no difference is shown."""
+MAX_BY_RULES = 0.5
+"""The share of an arm's targets that the rules may have written in its model's place; where it is more, no difference
+is shown, and the arm is not the best of any measure."""
 
 
 class Traffic(Value):
@@ -90,8 +95,7 @@ class ArmReport(Value):
     figures: dict[str, Estimate]
     """By the name of the measure. A failed query counts as a miss."""
     against_baseline: dict[str, Difference]
-    """Paired differences with the baseline; empty for that one, and where too many requests of either were held
-    back."""
+    """Paired differences with the baseline; empty for that one, and where one of the two is ``unmeasured``."""
     queries: dict[str, int]
     """Number of scored queries by origin of the imagination: ``llm``, ``rules``, or ``fallback``."""
     replies: Replies | None
@@ -100,6 +104,16 @@ class ArmReport(Value):
     latency: Latency | None
     """None also where no usable reply's time is known."""
     this_run: Traffic | None
+
+    @property
+    def by_rules(self) -> int:
+        """Scored queries whose target the rules wrote in the model's place."""
+        return self.queries.get("fallback", 0)
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether the figures are those of the rules, or of too few queries, rather than of the prompt and model."""
+        return self.mostly_unsent or self.by_rules > MAX_BY_RULES * self.scored
 
     @property
     def mostly_unsent(self) -> bool:
@@ -144,6 +158,8 @@ class Comparison(Value):
     measures: tuple[str, ...]
     baseline: str
     """The arm that the others are compared with: the first."""
+    head: tuple[str, ...]
+    """One line for each arm with targets that are the rules' instead of its model's: how many, and why."""
     arms: tuple[ArmReport, ...]
     disagreements: tuple[Disagreement, ...]
     failures: tuple[ArmFailure, ...]
@@ -158,9 +174,26 @@ class Comparison(Value):
 
     @property
     def best(self) -> dict[str, float]:
-        """The highest mean of each measure."""
-        return best_means(self.measures, [arm.figures for arm in self.arms])
+        """The highest mean of each measure among the arms that were measured; NaN where there are not two of them."""
+        measured = [arm.figures for arm in self.arms if not arm.unmeasured]
+        return best_means(self.measures, measured) if len(measured) > 1 else dict.fromkeys(self.measures, math.nan)
 
+
+def rules_lines(arms: Sequence[ArmReport]) -> tuple[str, ...]:
+    """The head of a comparison of these arms."""
+    return tuple(_rules_line(arm) for arm in arms if arm.by_rules)
+
+
+def _rules_line(arm: ArmReport) -> str:
+    reasons = list((arm.replies.fallbacks if arm.replies else {}).items())
+    why = "; ".join(f"{n:,} x {reason}" for reason, n in reasons[:_REASONS])
+    more = f"; and {len(reasons) - _REASONS} other reasons" if len(reasons) > _REASONS else ""
+    line = f"{arm.name}: {arm.by_rules:,} of {arm.scored:,} targets are the rules' ({why}{more})"
+    return f"{line}. It was hardly measured, so no difference with it is shown" if arm.unmeasured else line
+
+
+_REASONS = 3
+"""Reasons that a line of the head names."""
 
 REPLY_HEADINGS = (
     *("asks for", "questions", "never sent", "whole JSON", "in part", "plain text"),

@@ -247,7 +247,9 @@ class Run:
 
     def compose_requests(self, requests: Sequence[ComposeRequest]) -> list[Composed]:
         """Requests in one batch, with the imaginations of this run. Raises whatever the models raise."""
-        return compose_all(requests, self.components, imagine=self.recorder.imagine)
+        at_a_time = self.components.settings.llm_concurrency
+        imagine = self.recorder.imagine
+        return compose_all(requests, self.components, {"max_concurrency": at_a_time}, imagine=imagine)
 
     @staticmethod
     def _note(done: Sequence[tuple[Query, list[Composed]]], outcome: Outcome, found: Measured) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,25 @@ class Store(dict[str, Reply]):
 
     def forget_reply(self, key: str) -> None:
         self.pop(key, None)
+
+
+OWN_EXAMPLE = "Do you mean the one with the round collar?"
+
+
+def test_the_example_of_a_prompt_of_ones_own_is_no_question(tmp_path):
+    text = files("ipcir_tools.prompts").joinpath("ask.md").read_text(encoding="utf-8")
+    (tmp_path / "ask.md").write_text(text.replace("- One sentence", f"- As in: {OWN_EXAMPLE}\n- One sentence"))
+    question = ask(ScriptedChatModel(replies=[OWN_EXAMPLE]), prompts=tmp_path)
+    assert (question.text, question.by) == (UNCLEAR.question, "rules")
+    assert "copied" in question.problem
+    assert ask(ScriptedChatModel(replies=[OWN_EXAMPLE])).by == "llm"
+
+
+def test_a_stored_reply_that_is_no_question_is_asked_for_again():
+    store = Store()
+    ask(ScriptedChatModel(replies=[QUESTION]), replies=store)
+    store.update({key: reply.model_copy(update={"text": "I cannot help."}) for key, reply in store.items()})
+    assert (ask(ScriptedChatModel(replies=[QUESTION]), replies=store).text, len(store)) == (QUESTION, 1)
 
 
 @pytest.mark.parametrize("reply", [*NO_QUESTION.values(), ConnectionError("gone"), KeyError("choices")], ids=repr)

@@ -260,7 +260,6 @@ def test_passing_trouble_is_retried(server: Server, status: int):
 @pytest.mark.parametrize(
     ("handler", "calls", "word"),
     [
-        pytest.param(fails(429, "slow down"), 3, "slow down", id="429"),
         pytest.param(fails(500, "oops"), 3, "oops", id="500"),
         pytest.param(fails(400, "bad"), 2, "bad", id="400 even without a schema"),
         pytest.param(fails(401, f"Incorrect API key provided: {KEY}"), 1, "OPENAI_API_KEY", id="401"),

@@ -83,6 +83,13 @@ def test_the_share_decides_ties_keep_the_order_and_what_was_not_checked_its_plac
 # --- the chain, over scripted models
 
 
+def test_the_example_of_the_prompt_fits_no_request():
+    example = '{"pictures": [{"number": 1, "holds": [true, true, false, true, false]}]}'
+    result = build_check_chain(ScriptedChatModel(replies=[example, example])).invoke(request())
+    assert [hit.id for hit in result.hits] == ["h1", "h2", "h3"]
+    assert result.calls == 2
+
+
 def request(n: int = 3, **more: Any) -> CheckRequest:
     def see(id_: str) -> Image.Image:
         return Image.new("RGB", (40, 30), "red")

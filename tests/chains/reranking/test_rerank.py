@@ -36,6 +36,7 @@ from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedC
 from ipcir_tools.images.contact_sheet import BAND, CELL, GAP, INK, draw_choices
 from ipcir_tools.llm import retries
 from ipcir_tools.models import loading
+from ipcir_tools.prompts import load_prompt
 from ipcir_tools.settings import load_settings
 from ipcir_tools.types import Hit, Judgement, Reply
 
@@ -286,8 +287,13 @@ def test_what_fits_no_hit_is_reported():
     )
 
 
+INSTRUCTIONS = load_prompt("rerank").sections[0][1].replace("{{", "{").replace("}}", "}")
+EXAMPLE = INSTRUCTIONS[INSTRUCTIONS.index('{"pictures"') :]
+
+
 NO_USE = {
     "nonsense": (["%$&", "again %$&"], "holds no judgement"),
+    "the prompt's example": ([EXAMPLE, f"```json\n{EXAMPLE}\n```"], "holds no judgement"),
     "refusal": (["I'm sorry, I can't look at pictures."], "declined (I'm sorry, I can't look at pictures.)"),
     "400": ([ModelInvalidRequestError("image input is not supported")] * 2, "image input is not supported"),
     "a client's fault": ([KeyError("choices")], "no chat completion"),
@@ -623,7 +629,7 @@ def test_the_same_again_costs_no_call_also_when_the_pictures_are_gone(home, seer
         Path(hit.source).unlink()
     with opened(home, rerank=4) as later:
         again = later.search(reference, "in blue")
-    assert again.turn.hits == first.turn.hits
+    assert [hit.model_copy(update={"gone": False}) for hit in again.turn.hits] == list(first.turn.hits)
     assert (again.counts["rerank_calls"], seer.calls) == (0, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -353,12 +354,18 @@ def hangs_on_text(text: str, in_json: bool) -> str:
 
 def test_no_arm_goes_without_requests_because_of_another(folder, server):
     server.answer = hangs_on_text
-    simple, structured = compared(folder, timeout=0.4).arms
+    found = compared(folder, timeout=0.4)
+    simple, structured = found.arms
     assert simple.queries == {"fallback": N}
     assert structured.replies.forms == {"json": N}, "asked again when the server was called again"
     assert structured.this_run.held_back == 0
     assert not structured.mostly_unsent
-    assert set(structured.against_baseline) == set(structured.figures)
+    assert (simple.unmeasured, structured.unmeasured, structured.against_baseline) == (True, False, {})
+    (line,) = found.head
+    assert f"imagine.simple: {N} of {N} targets are the rules'" in line
+    assert "did not answer in time" in line
+    assert "no difference with it is shown" in line
+    assert all(math.isnan(mean) for mean in found.best.values()), "there is no winner of one"
 
 
 def test_an_arm_without_calls_has_a_note_and_no_difference(folder, server, monkeypatch, capsys):
