@@ -214,7 +214,7 @@ def test_a_long_file_name_is_capped(tool, engine):
         ({"weight": "heavy"}, "weight: Input should be a valid number"),
         ({"where": {"colour": "red"}}, "fields: name, folder, format, width, height, bytes"),
         ({"where": {"width": {"$near": 3}}}, "operators: $eq"),
-        ({"where": "width > 3"}, "where: Input should be a JSON object. A filter is {field: value}"),
+        ({"where": "width > 3"}, "where: Input should be a JSON object. Filter: {field: value}"),
         ({"modification": None}, "modification: Input should be a valid string"),
     ],
 )
