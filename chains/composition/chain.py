@@ -19,6 +19,7 @@ import numpy as np
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from ipcir_tools.chains.composition.caption_change import kept_share
+from ipcir_tools.chains.composition.context_limit import cut_warnings, fitted
 from ipcir_tools.chains.composition.derived_parts import (
     CompositionModels,
     DerivationContext,
@@ -78,6 +79,8 @@ class Composed:
     counts: dict[str, int] = field(default_factory=dict)
     """What the models did for all of them: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``, and
     where a composer draws ``drawings_made``."""
+    warnings: tuple[str, ...] = ()
+    """What the encoder does not read of the texts."""
 
 
 def build_compose_chain(models: CompositionModels) -> Runnable[ComposeRequest, Composed]:
@@ -143,9 +146,15 @@ def _with_texts(
     tally: Counter[str],
 ) -> list[Job]:
     """The requests with their parts that are features of texts and pictures; all texts are encoded in one batch."""
+    left_out = features.words_left_out
+
+    def to_encode(part: Part, i: int) -> list[str]:
+        imagined = texts_by_request.get(i)
+        target = imagined.first.target if imagined else None
+        return [fitted(text, target, left_out) for text in part_texts(part, requests[i], imagined)]
+
     texts: list[dict[Part, Sequence[str]]] = [
-        {part: part_texts(part, request, texts_by_request.get(i)) for part in sorted(composer.needs & TEXTS)}
-        for i, (request, composer) in enumerate(zip(requests, composers, strict=True))
+        {part: to_encode(part, i) for part in sorted(composer.needs & TEXTS)} for i, composer in enumerate(composers)
     ]
     ordered = sorted({text for parts in texts for several in parts.values() for text in several})
     known = dict(zip(ordered, features.texts(ordered, tally), strict=True)) if ordered else {}
@@ -153,7 +162,8 @@ def _with_texts(
     def job(i: int, request: ComposeRequest, composer: Composer) -> Job:
         imagined = texts_by_request.get(i)
         kept = kept_share(imagined.caption or "", imagined.first.target) if imagined else 1.0
-        return Job(request, composer, imagined, _parts(request, composer, texts[i], known, images, calibration, kept))
+        parts = _parts(request, composer, texts[i], known, images, calibration, kept)
+        return Job(request, composer, imagined, parts, cut_warnings(texts[i], left_out))
 
     return [job(i, *pair) for i, pair in enumerate(zip(requests, composers, strict=True))]
 
@@ -258,6 +268,7 @@ def _composed(
         parts=job.parts,
         timings=timings,
         counts=counts,
+        warnings=job.warnings,
     )
 
 

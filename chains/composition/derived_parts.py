@@ -34,6 +34,7 @@ class Job:
     composer: Composer
     texts: TargetTexts | None
     parts: Parts
+    warnings: tuple[str, ...] = ()
 
     def with_part(self, part: Part, feature: FloatArray | Lookup) -> Job:
         """The same job with one more part."""

@@ -98,7 +98,7 @@ class TurnMaker:
         repeated = (SAME_DESCRIPTION,) if composed.left_out - request.left_out else ()
         gone = (GONE.format(ranked.gone),) if ranked.gone else ()
         said = (*(imagined.warnings if imagined else ()), *self._read_only_once())
-        warnings = (*said, *repeated, *gone, *verified.warnings, *judged.warnings)
+        warnings = (*said, *composed.warnings, *repeated, *gone, *verified.warnings, *judged.warnings)
         return SearchResult(
             turn=turn,
             timings=timings,

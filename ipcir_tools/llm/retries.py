@@ -24,13 +24,13 @@ def retrying(
     """Attempts at one request: ``for attempt in retrying(...): with attempt: ...``. The last error is raised as it is.
 
     ``retry`` decides which errors are transient. A server that is busy or still loads its model is tried again for as
-    long as there is time, however many attempts that takes; ``waiting`` is told of each of its errors. Stricter than
-    tenacity's own waiting: a server's Retry-After is honoured, and where the pause would end after the deadline, the
-    error is raised at once rather than slept over.
+    long as there is time, unless a caller wants one attempt only; ``waiting`` is told of each of its errors. Stricter
+    than tenacity's own waiting: a server's Retry-After is honoured, and where the pause would end after the deadline,
+    the error is raised at once rather than slept over.
     """
 
     def stop(state: RetryCallState) -> bool:
-        busy = is_busy(_error(state))
+        busy = attempts > 1 and is_busy(_error(state))
         return (not busy and state.attempt_number >= attempts) or state.upcoming_sleep >= seconds_left()
 
     def before_sleep(state: RetryCallState) -> None:

@@ -67,9 +67,13 @@ class Encoder(ABC):
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Features ``[n, dim]`` float32, unit norm, in the order of ``texts``; n may be 0.
 
-        Texts beyond the model's context (77 tokens for CLIP) are cut by its tokenizer.
+        Texts beyond the model's context (77 tokens for CLIP) are cut by its tokenizer: :meth:`words_left_out`.
         """
         return self._in_batches(texts, self._text_batch)
+
+    def words_left_out(self, text: str) -> int:
+        """How many words at the end of a text are beyond the model's context; 0 for a model without a limit."""
+        return 0
 
     @property
     def pseudo_words(self) -> PseudoWords:

@@ -16,6 +16,7 @@ A name is one of
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -93,6 +94,19 @@ class OpenClipEncoder(Encoder):
         tokens = self._loaded.tokenizer(list(texts)).to(self.device)
         with torch.inference_mode():
             return as_array(self._loaded.model.encode_text(tokens))
+
+    def words_left_out(self, text: str) -> int:
+        """As :meth:`Encoder.words_left_out`: the shortest beginning with the same tokens is what the model reads."""
+        words = text.split()
+
+        def tokens(text: str) -> list[int]:
+            return [int(token) for token in self._loaded.tokenizer([text])[0]]
+
+        with self._lock:
+            read = tokens(text)
+            if tokens(f"{text} a") != read:
+                return 0
+            return len(words) - bisect_left(range(len(words)), True, key=lambda n: tokens(" ".join(words[:n])) == read)
 
     @cached_property
     def pseudo_words(self) -> PseudoWords:

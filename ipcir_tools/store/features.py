@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _BLOCK = 256
 """Pictures opened at a time, so that memory stays bounded."""
+_LONG = 40
+"""Words and marks of a text that may be beyond an encoder's context; CLIP reads 75 tokens."""
 _TEXTS = 4_096
 """Texts encoded before they are stored: a run that is killed loses no more."""
 
@@ -113,6 +116,11 @@ class Features:
         wanted = dict(zip(keys, texts, strict=True))
         known = self._stored(wanted, lambda missing: self._encoder().embed_texts(missing), tally)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+
+    def words_left_out(self, text: str) -> int:
+        """How many words at the end of a text the encoder does not read. It is asked only about long texts."""
+        pieces = len(re.findall(r"\w+|[^\w\s]", text)) + sum(not char.isascii() for char in text)
+        return self._encoder().words_left_out(text) if pieces >= _LONG or len(text) >= 8 * _LONG else 0
 
     def from_network(
         self,

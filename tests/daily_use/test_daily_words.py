@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from colour_folder import draw, use_fake_models
 from langchain_core.messages import HumanMessage
 from sayings import BEFORE, CAPTION, SAYINGS
 
 from ipcir_tools.agents.dialogue.graph import build_dialogue
+from ipcir_tools.chains.composition.context_limit import fitted
 from ipcir_tools.chains.imagination.rules import imagine_by_rules, imagine_with_warnings
 from ipcir_tools.chains.imagination.rules.utterances import UtteranceKind, classify_utterance
 from ipcir_tools.cli.chat.chat import Chat, Place
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import quote
-from ipcir_tools.types import SearchResult
+from ipcir_tools.types import ImaginedTarget, SearchResult
 
 
 @pytest.fixture
@@ -144,3 +147,78 @@ def test_a_program_that_passes_small_talk_is_warned(engine, red):
 def test_words_that_point_at_the_reference_are_not_searched_for(engine, red, said, description, warnings):
     result = engine.search(red, said)
     assert (described(result), result.warnings) == (description, warnings)
+
+
+# --- words that the rules do not know
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown", "searched"),
+    [
+        ("en bleu s'il te plaît", "en bleu s'il te plaît", "a red shirt, en bleu s'il te plaît"),
+        ("in blau", "in blau", "a red shirt, in blau"),
+        ("青いシャツ", "青いシャツ", "a red shirt, 青いシャツ"),
+        ("con rayas rojas", "con rayas rojas", "a red shirt, con rayas rojas"),
+        ("🌊", "🌊", "a red shirt, 🌊"),
+        ("make it blue 🌊", "🌊", "a blue shirt, 🌊"),
+        ("make it more wabi-sabi", "wabi-sabi", "a red wabi-sabi shirt"),
+    ],
+)
+def test_what_the_rules_do_not_understand_is_said_and_searched_for(engine, red, said, unknown, searched):
+    result = engine.search(red, said)
+    assert described(result) == searched
+    (warning,) = result.warnings
+    assert warning.startswith(f"the rules did not understand {quote(unknown)}: searched with the words as they are")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "in blue with long sleeves",
+        "a café in the background",
+        "has a sombrero",
+        "more colourful and less formal",
+        "same but with a floral print",
+        "shows two dogs playing on the grass",
+        "is a darker tie-dye with an appliqué",
+        "two-toned, with a ruffled hem",
+    ],
+)
+def test_ordinary_english_gives_no_warning(engine, red, said):
+    assert engine.search(red, said).warnings == ()
+
+
+# --- texts that are too long
+
+
+def test_words_beyond_the_encoders_context_are_counted_in_a_warning(engine, monkeypatch):
+    monkeypatch.setattr(FakeEncoder, "words_left_out", lambda self, text: max(len(text.split()) - 50, 0))
+    result = engine.find(" ".join(["a red shirt", *["with a long story"] * 14]))
+    assert result.warnings == ("your words are longer than the encoder reads: the last 9 words were left out",)
+    assert engine.find("a red shirt").warnings == ()
+
+
+def test_a_long_caption_does_not_push_the_edit_out():
+    caption = "a red shirt on a hanger " + " ".join(f"near the thing{i}" for i in range(25))
+    made = imagine_with_warnings(caption, "with a hat in the background")
+    assert made.target.description.startswith("hat in the background, a red shirt on a hanger")
+    assert len(made.target.description.split()) == 60
+    assert made.warnings == ("the rules describe a target in 60 words at most: 27 were left out",)
+
+
+def test_the_encoder_is_given_first_what_was_added():
+    target = ImaginedTarget(description="a red shirt on a hanger", add=("a hat",), origin="llm")
+    assert fitted(target.description, target, lambda text: 2) == "a hat, a red shirt on a hanger"
+    assert fitted(target.description, target, lambda text: 0) == target.description
+    assert fitted("the user's own words", target, lambda text: 2) == "the user's own words"
+
+
+def test_the_demo_encoder_counts_what_its_tokenizer_leaves_out(tmp_path):
+    with Engine.open(Settings(home=tmp_path / "home", models="demo")) as engine:
+        encoder = engine.components.encoder
+    words = " ".join(f"a{i}b" for i in range(200))
+    left_out = encoder.words_left_out(words)
+    assert 100 < left_out < 200
+    read = " ".join(words.split()[: 200 - left_out])
+    assert np.allclose(encoder.embed_texts([words]), encoder.embed_texts([read]))
+    assert encoder.words_left_out("a red dress with long sleeves") == 0

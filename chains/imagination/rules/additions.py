@@ -53,6 +53,7 @@ def _added(text: str) -> str:
         return ""
     if not phrase.noun or phrase.noun in _NO_THING or _PREDICATE.search(text):
         return ""
-    if not phrase.tail and (first == "the" or lexicon.slot_of(phrase.noun)):  # "the sleeves", "a darker blue"
+    other_value = first == "the" or lexicon.slot_of(phrase.noun) or (phrase.is_garment and phrase.adjectives)
+    if not phrase.tail and other_value:  # "the sleeves", "a darker blue", "a grey vest"
         return ""
     return f"add {text}"

@@ -250,7 +250,7 @@ def _with_thing(item: str, head: str, phrase: Phrase) -> Phrase:
 
 def _has_place(item: str, phrase: Phrase) -> bool:
     """Whether a thing has a place of its own: *a bird over the sea*, but not *a ball next to the dog*."""
-    places = [part.split() for part in parse(item).tail if is_place(part)]
+    places = [part.split() for part in parse(item).tail if is_place(part) and " " in part]
     return any(
         not (same_noun(words[-1], phrase.noun) or lexicon.slot_of(words[-1]) or words[-1] in lexicon.GENERIC)
         for words in places

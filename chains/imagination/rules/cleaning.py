@@ -76,8 +76,8 @@ _AFTER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )  # fmt: skip
 
 
-def clean(text: str) -> str:
-    """The description without invisible things, at most ``WORD_LIMIT`` words."""
+def clean(text: str, limit: int = WORD_LIMIT) -> str:
+    """The description without invisible things, at most ``limit`` words."""
     text = simplify(text)
     for pattern, new in _BEFORE:
         text = pattern.sub(new, text)
@@ -89,7 +89,7 @@ def clean(text: str) -> str:
     text = remove_repetitions(" ".join(text.split()))
     for pattern, new in _AFTER:
         text = pattern.sub(new, text)
-    return fix_articles(" ".join(text.split()[:WORD_LIMIT])).strip(" ,.;:'-&/")
+    return fix_articles(" ".join(text.split()[:limit])).strip(" ,.;:'-&/")
 
 
 _DIFFERENT = re.compile(r"(^|\b(?:with|and|in|of|on|to|has|wearing) )?\b(?:slightly )?(an? )?different (?=(\S+))")

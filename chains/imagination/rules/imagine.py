@@ -10,13 +10,14 @@ from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.actions import apply
 from ipcir_tools.chains.imagination.rules.caption import Phrase, adjective_slot, parse_caption
 from ipcir_tools.chains.imagination.rules.cleaning import clean
-from ipcir_tools.chains.imagination.rules.edits import Draft
+from ipcir_tools.chains.imagination.rules.edits import Draft, Edit
 from ipcir_tools.chains.imagination.rules.grammar import read_edits
 from ipcir_tools.chains.imagination.rules.losses import losses
 from ipcir_tools.chains.imagination.rules.plain_edit import plain_edit
 from ipcir_tools.chains.imagination.rules.pointing import resolve_pointing
 from ipcir_tools.chains.imagination.rules.references import as_one_reference
 from ipcir_tools.chains.imagination.rules.text import (
+    TEXT_LIMIT,
     WORD_LIMIT,
     normalise,
     simplify,
@@ -24,6 +25,7 @@ from ipcir_tools.chains.imagination.rules.text import (
     strip_determiner,
     words_in,
 )
+from ipcir_tools.chains.imagination.rules.unknown import not_understood, unknown_looks, unknown_words
 from ipcir_tools.chains.imagination.rules.utterances import classify_utterance
 from ipcir_tools.text import quote
 from ipcir_tools.types import ImaginedTarget
@@ -74,13 +76,19 @@ def imagine_with_warnings(
         start, modification = as_one_reference(start, modification, note, others)
     caption_phrase = parse_caption(normalise(start))
     if classify_utterance(modification) != "edit":
-        return _as_it_is(modification, caption_phrase, previous)
+        return _as_it_is(modification, caption_phrase, previous, f"{quote(modification, SHOWN)} {NO_EDIT}")
+    unknown = unknown_words(modification)
+    if unknown.whole:
+        return _as_it_is(modification, caption_phrase, previous, not_understood(modification))
     plain, original, correction = resolve_pointing(plain_edit(modification), caption_phrase)
     modification_text = normalise(plain_edit(plain))
     draft = Draft(original, original, touched=bool(correction) or not plain.strip(" .,"))
-    for edit in read_edits(modification_text, original):
+    edits = read_edits(modification_text, original)
+    for edit in edits:
         apply(edit, draft)
-    description = _description(draft, modification_text)
+    whole = _description(draft, modification_text)
+    described = _shortened(whole, draft.add)
+    description = _with_words([word for word in unknown.words if word not in described], described)
     target = ImaginedTarget(
         description=description,
         keep=_keep_list(draft),
@@ -90,30 +98,57 @@ def imagine_with_warnings(
         origin="rules",
     )
     warnings = [correction] if correction else []
+    warnings += _left_out(whole, modification)
+    warnings += _not_understood(unknown.words, edits, modification_text, draft)
     return RulesResult(target, (*warnings, *losses(draft, description, modification_text, previous)))
 
 
-def _as_it_is(modification: str, original: Phrase, previous: ImaginedTarget | None) -> RulesResult:
-    """The words of what is no edit beside the description as it was."""
-    draft = Draft(original, original)
-    words = " ".join(modification.split()[:WORD_LIMIT]) if re.search(r"\w", modification) else ""
-    description = " ".join(", ".join(part for part in (original.text(), words) if part).split()[:WORD_LIMIT])
-    kept = ImaginedTarget(
-        description=description or "a picture",
-        keep=_keep_list(draft),
+def _as_it_is(modification: str, original: Phrase, previous: ImaginedTarget | None, warning: str) -> RulesResult:
+    """The words of a modification beside the description as it was."""
+    words = modification.split()[:WORD_LIMIT] if re.search(r"\w", modification) else []
+    target = ImaginedTarget(
+        description=_with_words(words, original.text()) or "a picture",
+        keep=_keep_list(Draft(original, original)),
         remove=previous.remove if previous else (),
         origin="rules",
     )
-    return RulesResult(kept, (f"{quote(modification, SHOWN)} {NO_EDIT}",))
+    return RulesResult(target, (warning,))
+
+
+def _with_words(words: Sequence[str], description: str) -> str:
+    """The description with words after it, all of them; what is too long is cut from the description."""
+    start = " ".join(description.split()[: WORD_LIMIT - len(words)]) if words else description
+    return ", ".join(part for part in (start, " ".join(words)) if part)
+
+
+def _not_understood(unknown: Sequence[str], edits: list[Edit], modification_text: str, draft: Draft) -> list[str]:
+    """The warning about words that changed nothing, or that no rule knows."""
+    nothing = not draft.touched and content_words(simplify(modification_text))
+    words = nothing or " ".join(dict.fromkeys([*unknown, *unknown_looks(edits)]))
+    return [not_understood(words)] if words else []
 
 
 def _description(draft: Draft, modification_text: str) -> str:
-    text = clean(draft.phrase.text())
+    """The whole description, of any length."""
+    text = clean(draft.phrase.text(), TEXT_LIMIT)
     if not draft.touched or not text:
-        text = clean(
-            " ".join(part for part in (draft.original.text(), content_words(simplify(modification_text))) if part)
-        )
-    return text or clean(modification_text) or " ".join(modification_text.split()[:WORD_LIMIT]) or "a picture"
+        words = content_words(simplify(modification_text))
+        text = clean(" ".join(part for part in (draft.original.text(), words) if part), TEXT_LIMIT)
+    return text or clean(modification_text) or " ".join(modification_text.split()) or "a picture"
+
+
+def _shortened(description: str, added: Sequence[str]) -> str:
+    """At most ``WORD_LIMIT`` words of a description; what was added comes first where it would be left out."""
+    start = " ".join(description.split()[:WORD_LIMIT])
+    missing = [item for item in map(clean, added) if item and item not in start] if start != description else []
+    return " ".join(", ".join([*missing, description]).split()[:WORD_LIMIT]).strip(" ,.;:'-&/")
+
+
+def _left_out(description: str, modification: str) -> list[str]:
+    """The warning about words that are beyond the limits of the rules."""
+    unread = len(modification.split()) - len(modification[:TEXT_LIMIT].split())
+    n = max(len(description.split()) - WORD_LIMIT, 0) + unread
+    return [f"the rules describe a target in {WORD_LIMIT} words at most: {n} were left out"] if n else []
 
 
 def _keep_list(draft: Draft) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ _LIKE_AFTER = re.compile(
 )
 _NOUN = r"(?P<noun>[a-z][a-z-]+)"
 _NAMED = re.compile(
-    rf"\b(?:like )?(?:this|that|these|those|the same|same) {_EXACT}(?P<looks>(?:[a-z-]+ )??){_NOUN}(?=$|[ ,.;:?!])"
+    rf"(?:\b(?:like )?(?:this|these|those)|^{_WISH}(?:like )?(?P<that>that|the same|same)) {_EXACT}"
+    rf"(?P<looks>(?:[a-z-]+ )??){_NOUN}(?=$|[ ,.;:?!])"
 )
 _ENDS = re.compile(r"$|[,.;:?!]| (?:in|with|without|but|as|on|at|from)\b")
 _QUALITIES = frozenset({
@@ -56,6 +57,7 @@ _QUALITIES = frozenset({
 _ASPECTS = _QUALITIES | lexicon.PARTS | lexicon.BODY | lexicon.FEATURES.keys() | lexicon.PATTERN_NOUNS.keys()
 """Nouns for a part or a quality of what is seen."""
 _KNOWN = frozenset().union(*lexicon.KINDS, lexicon.WEARABLES)
+_DOGS = frozenset("dog puppy pup pug poodle labrador husky doberman terrier retriever".split())  # noqa: SIM905
 _TOP = frozenset({"top", "garment"})
 """Words for many garments: *this top* of a shirt corrects nothing."""
 
@@ -87,18 +89,29 @@ def _named_thing(text: str, caption: Phrase) -> re.Match[str] | None:
             continue
         if looks and not lexicon.slot_of(looks):
             continue
-        pointing = not found[0].removeprefix("like ").startswith(("that", "same", "the same"))
-        unknown = pointing and found.start() == 0 and _ENDS.match(text, found.end())
-        if singular(noun) in _KNOWN or noun in _KNOWN or same_noun(noun, caption.noun) or unknown:
+        ends = _ENDS.match(text, found.end())
+        known = _is_known(noun) or same_noun(noun, caption.noun)
+        if ends if found["that"] and known else not found["that"] and (known or (ends and not found.start())):
             return found
     return None
 
 
+def _is_known(noun: str) -> bool:
+    return noun in _KNOWN or singular(noun) in _KNOWN
+
+
 def _corrects(noun: str, caption: Phrase) -> bool:
     """Whether a noun is another than the caption's, and not of something else that the caption shows."""
-    if not caption.noun or same_noun(noun, caption.noun) or noun in _TOP | lexicon.HYPERNYMS | lexicon.GENERIC:
+    if (
+        not caption.noun
+        or _is_known(noun) != _is_known(caption.noun)
+        or same_noun(noun, caption.noun)
+        or noun in _TOP | lexicon.HYPERNYMS | lexicon.GENERIC
+    ):
         return False
     if any(same_noun(word.strip(",.;"), noun) for word in caption.text().split()):
+        return False
+    if singular(noun) in _DOGS and singular(caption.noun) in _DOGS:
         return False
     return not (caption.is_garment and singular(noun) in lexicon.PEOPLE)
 

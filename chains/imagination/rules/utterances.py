@@ -162,7 +162,7 @@ _ASKS_FOR_EDIT = re.compile(
 )
 
 
-_GESTURES = re.compile(
+GESTURES = re.compile(
     "[\u263a\u2639\u2764\u2705\u270a-\u270d\U0001f440-\U0001f450\U0001f494-\U0001f49f\U0001f44d\U0001f4a9\U0001f4af"
     "\U0001f525\U0001f389\U0001f600-\U0001f64f\U0001f910-\U0001f92f\U0001f970-\U0001f97a\U0001fae0-\U0001faf8]"
 )
@@ -172,10 +172,10 @@ _GESTURES = re.compile(
 def classify_utterance(text: str) -> UtteranceKind:
     """The kind of an utterance. A pure function that never raises; whatever may be an edit is one."""
     plain = _plain(text)
-    if len(plain) > MAX_CHARS:
+    if len(plain) > MAX_CHARS or not text.strip():
         return "edit"
     if not any(char.isalnum() for char in plain):
-        return "edit" if any(unicodedata.category(char) == "So" for char in _GESTURES.sub("", text)) else "nothing"
+        return "edit" if any(unicodedata.category(char) == "So" for char in GESTURES.sub("", text)) else "nothing"
     if _SMALL_TALK.fullmatch(plain):
         return next((kind for kind, pattern in _SMALL_KINDS if pattern.search(plain)), "nothing")
     if _ASKS_FOR_EDIT.match(plain) and _WISH.search(plain):
