@@ -280,7 +280,8 @@ class Engine:
         prepared = prepare_query(path, request, self.catalog, self.settings)
         self._turns.check(prepared[0])
         if where := prepared[0].where:
-            self.gallery.check_filter(where)  # before any model is called
+            tell = self.settings.show_paths != "name"
+            self.gallery.check_filter(where, tell_folders=tell)  # before any model is called
         return prepared
 
     def answer(

@@ -162,12 +162,12 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return sorted(connection.scalars(passing(connection, where, captioner)))
 
-    def check_filter(self, where: Where, captioner: str | None = None) -> None:
+    def check_filter(self, where: Where, captioner: str | None = None, *, tell_folders: bool = True) -> None:
         """Raises InvalidRequestError, with the values that exist, for a filter that no picture can pass, because it
         names a folder, format, camera, file, date or place of none."""
         with self._read() as connection:
             if connection.scalar(passing(connection, where, captioner).limit(1)) is None:
-                explain_no_match(connection, where, captioner)
+                explain_no_match(connection, where, captioner, tell_folders=tell_folders)
 
     def filter_values(self, captioner: str | None = None, limit: int = 20) -> FilterValues:
         """What can be filtered by; at most ``limit`` folders and cameras."""
