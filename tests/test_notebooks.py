@@ -182,5 +182,7 @@ def test_prompts(run):
     first, second = ran.values["traffic"][:3], ran.values["traffic"][3:]
     assert all(requests == calls + hits for requests, calls, hits in first + second)
     assert all(calls > 0 for _, calls, _ in first)
-    assert [calls for _, calls, _ in second] == [0, 0, 0]
+    structured, terse, forgetful = (calls for _, calls, _ in second)
+    assert (structured, forgetful) == (0, 0)
+    assert terse < first[1][1]  # four words may leave the change out, which is no imagination and not kept
     assert "srcdoc=" in ran.shown("text/html", "comparison_html(compared")

@@ -1,6 +1,6 @@
 """A chat agent that searches: ``build_agent(llm, engine)``, or ``IPCIRMiddleware(engine)`` for an agent of your own.
 
-This module imports ``langchain.agents``; no other module of the package does.
+This module and ``model_calls`` import ``langchain.agents``; no other module of the package does.
 """
 
 from __future__ import annotations

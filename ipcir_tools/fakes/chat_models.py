@@ -17,6 +17,9 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
 
 from ipcir_tools.chains.imagination.rules import imagine_by_rules
+from ipcir_tools.chains.imagination.rules.caption import parse_caption
+from ipcir_tools.chains.imagination.rules.lexicon import DETERMINERS, PREPOSITIONS
+from ipcir_tools.chains.imagination.rules.text import normalise
 
 Reply = str | AIMessage | Exception
 
@@ -97,7 +100,8 @@ class PretendChatModel(BaseChatModel):
     """A chat model that answers the imagination's prompts out of the rules, to try prompts and chains offline.
 
     It reads the data blocks of a prompt, answers in JSON where the prompt mentions JSON, keeps to an "at most 30
-    words" in it, streams word by word, and counts words as tokens. A ``forgetful`` one drops the caption.
+    words" in it, streams word by word, and counts words as tokens. A ``forgetful`` one remembers only what
+    the caption is about: of a long red dress, that it is a dress.
     """
 
     model_name: str = "pretend"
@@ -138,13 +142,23 @@ class PretendChatModel(BaseChatModel):
         yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage, chunk_position="last"))
 
     def _reply(self, prompt: str) -> str:
-        target = imagine_by_rules("" if self.forgetful else _block(prompt, "caption"), _block(prompt, "modification"))
+        caption = _block(prompt, "caption")
+        known = parse_caption(normalise(caption)).noun if self.forgetful else caption
+        target = imagine_by_rules(known, _block(prompt, "modification"))
         most = re.search(r"at most (\d+) words", prompt)
-        words = target.description.split()[: int(most[1]) if most else None]
+        words = _at_most(target.description.split(), int(most[1])) if most else target.description.split()
         if "JSON" not in prompt:
             return " ".join(words)
         lists = {"keep": target.keep, "add": target.add, "remove": target.remove, "alternatives": target.alternatives}
         return json.dumps({"description": " ".join(words), **lists}, ensure_ascii=False)
+
+
+def _at_most(words: list[str], n: int) -> list[str]:
+    """The first words, without what would end in the middle: "a blue dress with"."""
+    short = words[:n]
+    while len(short) > 1 and len(short) < len(words) and short[-1] in PREPOSITIONS | DETERMINERS | {"and"}:
+        short.pop()
+    return short
 
 
 def _block(prompt: str, name: str) -> str:

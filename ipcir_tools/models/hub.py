@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ipcir_tools.errors import ModelUnavailableError
-from ipcir_tools.models.downloads import Requirements, download
+from ipcir_tools.models.downloads import Requirements, download, local_copy
 from ipcir_tools.models.hub_client import HubError
 from ipcir_tools.text import error_sentence
 
@@ -46,17 +46,19 @@ def fetch(name: str, load: Callable[[], T], *, ways_out: str, requirements: Requ
         try:
             with _quiet(), offline():
                 return load()
-        except Exception as error:  # third-party loaders raise anything; all of it means: no model
-            if requirements is None:
-                raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
-        try:
-            download(name, requirements)
-            with _quiet(), offline():
-                return load()
-        except HubError as error:
-            raise ModelUnavailableError(f"Cannot load {name}: {error} {ways_out}") from error
-        except Exception as error:  # as above
-            raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(error)} {ways_out}") from error
+        except Exception as error:  # noqa: BLE001 - third-party loaders raise anything; it means: no model
+            first = error
+        if requirements is not None:
+            try:
+                download(name, requirements)
+                with _quiet(), offline():
+                    return load()
+            except HubError as error:
+                if local_copy(requirements) is None:  # else the hub is not the reason
+                    raise ModelUnavailableError(f"Cannot load {name}: {error} {ways_out}") from error
+            except Exception as error:  # noqa: BLE001 - as above
+                first = error
+        raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(first)} {ways_out}") from first
 
 
 @contextmanager

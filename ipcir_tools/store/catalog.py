@@ -20,6 +20,7 @@ from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing
 from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
+from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import features, files, pictures
@@ -43,7 +44,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import IPCIRError, ModelUnavailableError
 from ipcir_tools.images.reading import LoadedImage
+from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.text import error_line, error_sentence
 from ipcir_tools.types import FloatArray
 
@@ -44,3 +45,34 @@ def encode_each(
 def _encode(encoder: Encoder, pictures: Mapping[str, LoadedImage]) -> dict[str, FloatArray]:
     vectors = encoder.embed_images([loaded.pixels for loaded in pictures.values()])
     return dict(zip(pictures, vectors, strict=True))
+
+
+class GalleryFeatures:
+    """The features that pictures of a gallery lack; the encoder is loaded when the first one is missing."""
+
+    def __init__(self, catalog: Catalog, load_encoder: Callable[[], Encoder]) -> None:
+        self._catalog = catalog
+        self._load_encoder = load_encoder
+        self._encoder: Encoder | None = None
+        self._encoded = 0
+
+    def encode_missing(self, pictures: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
+        """Features ``[d]`` by id of those that have none in the gallery's space, and the reasons where that failed.
+
+        They are not stored. Raises as :func:`encode_each`, and SpaceMismatchError for another encoder.
+        """
+        space = self._catalog.space()
+        have = self._catalog.features(pictures, space) if space and pictures else {}
+        missing = {id_: loaded for id_, loaded in pictures.items() if id_ not in have}
+        if not missing:
+            return {}, {}
+        vectors, failed = encode_each(self._bound_encoder(), missing, proven=self._encoded > 0)
+        self._encoded += len(vectors)
+        return vectors, failed
+
+    def _bound_encoder(self) -> Encoder:
+        if self._encoder is None:
+            encoder = self._load_encoder()
+            self._catalog.bind_space(encoder.space)
+            self._encoder = encoder
+        return self._encoder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.images.excluding import folder_text
 from ipcir_tools.images.files import is_gone, text_path
-from ipcir_tools.images.reading import LoadedImage
 from ipcir_tools.images.scanning import Scan, is_empty
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.changed_files import FileStatus, ReadFile, file_status, read_files
-from ipcir_tools.store.encoding import encode_each
+from ipcir_tools.store.encoding import GalleryFeatures
 from ipcir_tools.store.roots import missing, roots_of
-from ipcir_tools.types import CaptionReport, FloatArray, IndexReport, MissingFolder, Skip
+from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
 
 if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder
@@ -90,11 +89,9 @@ class _Run:
         self, catalog: Catalog, load_encoder: Callable[[], Encoder], settings: Settings, progress: Progress
     ) -> None:
         self._catalog = catalog
-        self._load_encoder = load_encoder
+        self._features = GalleryFeatures(catalog, load_encoder)
         self._settings = settings
         self._progress = progress
-        self._encoder: Encoder | None = None
-        self._encoded = 0
         self._before = catalog.stamps()
         self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
         self._holders: dict[str, list[str]] = defaultdict(list)  # id -> its files before this run
@@ -158,7 +155,7 @@ class _Run:
 
     def _commit(self, batch: Sequence[ReadFile]) -> None:
         fresh = {each.stamp.image_id: each.loaded for each in batch if each.loaded is not None}
-        vectors, failed = self._encode_missing(fresh)
+        vectors, failed = self._features.encode_missing(fresh)
         kept = [each for each in batch if each.stamp.image_id not in failed]
         if kept:
             records = [loaded.record for id_, loaded in fresh.items() if id_ not in failed]
@@ -169,25 +166,6 @@ class _Run:
             else:
                 self._counts[self._verdict(each.stamp)] += 1
                 self._counts["damaged"] += each.loaded is not None and each.loaded.record.damaged
-
-    def _encode_missing(self, fresh: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
-        """Features of those of ``fresh`` that have none yet, and the reasons where encoding failed."""
-        space = self._catalog.space()
-        have = self._catalog.features(fresh, space) if space and fresh else {}
-        missing = {id_: loaded for id_, loaded in fresh.items() if id_ not in have}
-        if not missing:
-            return {}, {}
-        encoder = self._bound_encoder()
-        vectors, failed = encode_each(encoder, missing, proven=self._encoded > 0)
-        self._encoded += len(vectors)
-        return vectors, failed
-
-    def _bound_encoder(self) -> Encoder:
-        if self._encoder is None:
-            encoder = self._load_encoder()
-            self._catalog.bind_space(encoder.space)
-            self._encoder = encoder
-        return self._encoder
 
     def _verdict(self, stamp: FileStamp) -> str:
         id_, text = stamp.image_id, stamp.path

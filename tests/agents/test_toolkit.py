@@ -214,7 +214,7 @@ def test_a_long_file_name_is_capped(tool, engine):
         ({"weight": "heavy"}, "weight: Input should be a valid number"),
         ({"where": {"colour": "red"}}, "fields: name, folder, format, width, height, bytes"),
         ({"where": {"width": {"$near": 3}}}, "operators: $eq"),
-        ({"where": "width > 3"}, "where: Input should be a JSON object. A filter is {field: value}"),
+        ({"where": "width > 3"}, "where: Input should be a JSON object. Filter: {field: value}"),
         ({"modification": None}, "modification: Input should be a valid string"),
     ],
 )
@@ -431,7 +431,7 @@ async def test_deep_and_endless_arguments_are_answered_too(engine, name):
         called = {"name": name, "args": asked, "id": "1", "type": "tool_call"}
         for message in (tools(engine)[name].invoke(called), await tools(engine)[name].ainvoke(called)):
             assert isinstance(message, ToolMessage)
-            assert message.status == "error" or (name, asked) == ("list_turns", {})
+            assert message.status == "error" or (name, asked) in (("list_turns", {}), ("describe_gallery", {}))
             assert len(message.content) < 700 or message.status == "success"
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from ipcir_tools.agents.dialogue.commands import Refine
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.cli import main
+from ipcir_tools.cli.chat import agent_session
 from ipcir_tools.cli.chat.agent_session import AgentSession
 from ipcir_tools.cli.chat.chat import Chat
 from ipcir_tools.cli.chat.help import HELP
@@ -472,16 +473,76 @@ def test_a_turn_that_is_looked_up_is_no_new_one(agent, red, engine):
     assert agent.send("what was that?", [call("show_turn", turn=old.id)], "Black.") == blue
 
 
-def test_what_a_model_breaks_is_one_line_and_is_forgotten(agent, red, capsys):
-    agent.replies.append(ConnectionError("no\nroute" + "!" * 999))
-    assert run_script(agent.chat, ["in blue"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ConnectionError: no route!!!")
-    assert error.endswith("(the language model failed; IPCIR_DEBUG=1 shows where)\n")
-    assert len(error) < 600
-    agent.send("in green", "Yes?")
-    assert [text for text in agent.received if "in blue" in text] == []
-    assert "reference picture" in agent.received[0], "and the note that it had not received comes now"
+def test_what_a_model_breaks_is_answered_by_rules_and_forgotten(agent, red, capsys):
+    agent.replies += [ConnectionError("no\nroute" + "!" * 999)] * 9
+    assert run_script(agent.chat, ["in blue"]) == 0
+    agent.replies.clear()
+    out, err = capsys.readouterr()
+    (line,) = [line for line in out.splitlines() if "by rules because" in line]
+    assert "the language model's server could not be reached" in line
+    assert "no route!!!" in line
+    assert len(line) < 600
+    assert err == ""
+    blue = agent.chat.place.turn
+    assert (blue.query.reference, blue.query.modification) == (red, "in blue")
+    green = agent.send("in green", [call("refine_search", turn=blue.id, modification="in green")], "Green.")
+    assert green.parent == blue.id
+    assert (
+        agent.received[0]
+        == f"(The user's line 'in blue' was answered by turn {blue.id}: go on from there.)\n\nin green"
+    )
+
+
+@pytest.mark.parametrize("words", ["I can help with that!", '{"name": "compose_search", "arguments": {}}', ""])
+def test_where_a_model_calls_no_tool_the_rules_answer(agent, red, words, capsys):
+    turn = agent.send("in blue", words)
+    assert (turn.query.reference, turn.query.modification) == (red, "in blue")
+    out = capsys.readouterr().out
+    assert f"because the language model called no tool (it wrote {words!r})" in out
+    assert "\nI can help" not in out
+
+
+def test_a_tool_call_as_text_is_no_answer_of_a_model_that_can_call(agent, red):
+    blue = agent.send("in blue", [call("compose_search", reference=red, modification="in blue")], "Blue.")
+    green = agent.send("in green", f'refine_search(turn="{blue.id}", modification="in green")')
+    assert green.parent == blue.id
+
+
+def test_small_talk_needs_no_tool(agent, capsys):
+    assert agent.send("thank you", "You are welcome.") is None
+    assert "You are welcome." in capsys.readouterr().out
+
+
+def test_calls_that_are_all_refused_are_no_answer(agent, red, capsys):
+    wrong = [call("compose_search", reference="nope", modification="in blue")]
+    turn = agent.send("in blue", wrong, "I give up.")
+    assert turn.query.reference == red
+    assert "wrong arguments only" in capsys.readouterr().out
+
+
+def test_a_model_that_fails_again_and_again_is_left_alone_for_a_while(agent, capsys, monkeypatch):
+    monkeypatch.setattr(agent_session, "PAUSE", 1000.0)
+    agent.replies += [ConnectionError("gone")] * 9
+    assert run_script(agent.chat, ["in blue", "with dots", "in green", "in black"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("by rules because") == 2
+    assert out.count("the rules answer from now on") == 1
+    calls = len(agent.model.received)
+    path = [turn.query.modification for turn in agent.chat.engine.catalog.path(agent.chat.place.turn.id)]
+    assert path == ["in blue", "with dots", "in green", "in black"]
+    agent.chat.agent._paused_until = 0.0
+    agent.replies.clear()
+    agent.send("thank you", "You are welcome.")
+    assert len(agent.model.received) == calls + 1, "and tried again"
+
+
+def test_a_search_of_an_agent_that_fails_after_it_stands(agent, red, capsys):
+    turn = agent.send(
+        "in blue", [call("compose_search", reference=red, modification="in blue")], *[ConnectionError("gone")] * 9
+    )
+    assert turn.query.modification == "in blue"
+    assert "did not finish: the language model's server could not be reached" in capsys.readouterr().out
+    assert len(agent.chat.engine.catalog.path(turn.id)) == 1
 
 
 def test_an_agent_needs_a_model(engine):

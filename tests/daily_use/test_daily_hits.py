@@ -165,15 +165,12 @@ def test_a_turn_that_is_shown_later_is_checked_again(engine, ipcir, pictures):
 
 def test_a_drive_that_does_not_answer_holds_no_search_up(engine, monkeypatch):
     answered = threading.Event()
-    stat = os.stat
 
-    def hanging(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
-        if "DCIM" in str(path):
-            answered.wait(30)
-        return stat(path, *args, **kwargs)
+    def hanging(path: str) -> Path:
+        answered.wait(30)
+        return Path(path)
 
-    monkeypatch.setattr(presence, "PATIENCE", 0.05)
-    monkeypatch.setattr(presence.os, "stat", hanging)
+    monkeypatch.setattr(presence, "text_path", hanging)
     try:
         assert [hit.gone for hit in engine.find("blue").hits] == [False] * 3, "what is not known is not marked"
     finally:

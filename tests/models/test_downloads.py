@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from hub_server import COMMIT, HubServer, Manners, digest, serving
 
+from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models import downloads, hub_cache, hub_client
 from ipcir_tools.models.download_report import Download, report_with
 from ipcir_tools.models.downloads import Needed, local_copy
+from ipcir_tools.models.hub import fetch
 from ipcir_tools.models.hub_client import HubError
 from ipcir_tools.models.hub_files import transformers_files
 
@@ -200,6 +202,23 @@ def test_all_parts_of_sharded_weights_arrive(hub):
     copy = local_copy(needed)
     (copy.folder / names[1]).unlink()
     assert local_copy(needed) is None
+
+
+def test_a_model_that_is_here_and_does_not_load_is_not_blamed_on_the_hub(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    def load() -> None:
+        raise MemoryError("no memory for it")
+
+    get()
+    with pytest.raises(ModelUnavailableError, match="no memory for it"):
+        fetch("x", load, ways_out="", requirements=needed)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelUnavailableError, match="no memory for it"):
+        fetch("x", load, ways_out="", requirements=needed)
+    shutil.rmtree(local_copy(needed).folder)
+    with pytest.raises(ModelUnavailableError, match="cannot be reached"):
+        fetch("x", load, ways_out="", requirements=needed)
 
 
 # ---- what cannot work --------------------------------------------------------------------------------

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ipcir_tools.display.results import result_from_json
-from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
+from ipcir_tools.llm.chat_model import server_address
+from ipcir_tools.llm.errors import describe_error
+from ipcir_tools.text import excerpt, one_line
 from ipcir_tools.types import SearchResult
 
 if TYPE_CHECKING:
@@ -43,6 +47,17 @@ class MessageEvent:
 
 Event = SearchEvent | ToolEvent | MessageEvent
 
+PAUSE_AFTER = 2
+"""Lines in a row without an answer of the agent, after which its model is left alone for a while."""
+PAUSE = 60.0
+"""Seconds."""
+QUOTED_CHARS = 80
+"""Characters of a model's words in the reason why they were not taken."""
+
+
+class NoAgentAnswerError(Exception):
+    """The agent did not answer a line; the text says why on one line, and is empty where that was said before."""
+
 
 class AgentSession:
     """One conversation with the agent. Going back to a turn takes the agent's memory back to it, too."""
@@ -52,22 +67,81 @@ class AgentSession:
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ipcir_tools.agents.agent import build_agent
+        from ipcir_tools.agents.model_calls import WaitingForServer
+        from ipcir_tools.agents.toolkit import IPCIRToolkit
         from ipcir_tools.models.loading import load_llm
 
         llm = llm or load_llm(engine.settings)
         if llm is None:
             raise InvalidRequestError("No language model is named: give one with --llm, or chat by rules.")
         self._engine = engine
-        self._agent = build_agent(llm, engine, checkpointer=InMemorySaver())
+        self._tools = [tool.name for tool in IPCIRToolkit(engine).get_tools()]
+        waiting = WaitingForServer(engine.settings.llm_timeout)
+        self._llm = llm
+        self._agent = build_agent(llm, engine, checkpointer=InMemorySaver(), middleware=[waiting])
         self._checkpoint: RunnableConfig | None = None
         self._checkpoints: dict[str, RunnableConfig] = {}
         self._note: str | None = None
+        self._calls_tools = False
+        self._failures = 0
+        self._paused_until = 0.0
 
-    def send(self, text: str) -> Iterator[Event]:
+    def send(self, text: str, *, talk: bool = False) -> Iterator[Event]:
         """Send a line to the agent; its events, until it has answered.
 
-        A line that is interrupted, or fails, leaves the agent's memory as it was.
+        A line that is interrupted, or fails, leaves the agent's memory as it was. Raises NoAgentAnswerError where the
+        model fails, or searches nothing although the line asks for it (it is no ``talk``): its words alone are an
+        answer only of a model that has called a tool before. After ``PAUSE_AFTER`` such lines in a row, it raises that
+        for ``PAUSE`` seconds without sending anything.
         """
+        if time.monotonic() < self._paused_until:
+            raise NoAgentAnswerError("")
+        used: list[Event] = []
+        words: list[MessageEvent] = []
+        try:
+            for event in self._stream(text):
+                if isinstance(event, MessageEvent) and not used:
+                    words.append(event)
+                    continue
+                used.append(event)
+                yield from words
+                words.clear()
+                yield event
+        except IPCIRError:
+            raise
+        except Exception as error:  # integrations raise whatever their servers make them raise
+            seconds, address = self._engine.settings.llm_timeout, server_address(self._llm)
+            raise self._failed(describe_error(error, self._llm, seconds, address)) from error
+        if not talk and (problem := self._problem(used, words)):
+            raise self._failed(problem)
+        self._failures = 0
+        self._calls_tools = self._calls_tools or bool(used)
+        yield from words
+
+    def follow(self, turn: str, line: str) -> None:
+        """Note that a line of the user's was answered without the agent, by this turn."""
+        self._note = f"(The user's line {one_line(line)!r} was answered by turn {turn}: go on from there.)"
+
+    def _failed(self, reason: str) -> NoAgentAnswerError:
+        self._failures += 1
+        if self._failures < PAUSE_AFTER:
+            return NoAgentAnswerError(reason)
+        self._paused_until = time.monotonic() + PAUSE
+        return NoAgentAnswerError(f"{reason}; the rules answer from now on, and it is tried again after {PAUSE:.0f} s")
+
+    def _problem(self, used: Sequence[Event], words: Sequence[MessageEvent]) -> str:
+        """Why an agent's answer is none; empty where it is one."""
+        if used:
+            failed = all(isinstance(event, MessageEvent) or _refused(event) for event in used)
+            return "the language model called its tools with wrong arguments only" if failed else ""
+        text = " ".join(each.text for each in words)
+        called = any(name in text for name in self._tools)
+        if self._calls_tools and text and not called:
+            return ""
+        return f"the language model called no tool (it wrote {excerpt(text, QUOTED_CHARS)!r})"
+
+    def _stream(self, text: str) -> Iterator[Event]:
+        """The events of a line."""
         message = ("user", f"{self._note}\n\n{text}" if self._note else text)
         found: list[str] = []
         start: RunnableConfig = self._checkpoint or {"configurable": {"thread_id": uuid4().hex}}
@@ -105,6 +179,10 @@ class AgentSession:
         if not isinstance(artifact, dict) or "hits" not in artifact or "turn" not in artifact or "path" in artifact:
             return ToolEvent(tool)
         return SearchEvent(result_from_json(artifact, self._engine.catalog.turn(artifact["turn"])))
+
+
+def _refused(event: Event) -> bool:
+    return isinstance(event, ToolEvent) and event.problem is not None
 
 
 def _new_messages(update: dict[str, Any]) -> list[AnyMessage]:

@@ -23,7 +23,14 @@ from ipcir_tools.agents.dialogue.commands import (
 from ipcir_tools.agents.dialogue.graph import build_dialogue
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.agents.dialogue.remarks import answer_remark
-from ipcir_tools.cli.chat.agent_session import AgentSession, Event, MessageEvent, SearchEvent, ToolEvent
+from ipcir_tools.cli.chat.agent_session import (
+    AgentSession,
+    Event,
+    MessageEvent,
+    NoAgentAnswerError,
+    SearchEvent,
+    ToolEvent,
+)
 from ipcir_tools.cli.chat.help import HELP
 from ipcir_tools.cli.chat.sheets import save_turns
 from ipcir_tools.cli.options import filter_of
@@ -69,7 +76,7 @@ class Chat:
         self._drawn = 0
 
     def handle(self, text: str) -> bool:
-        """Answer one line; False where it was the last. Raises IPCIRError, and whatever the agent's model raises."""
+        """Answer one line; False where it was the last. Raises IPCIRError."""
         line = parse_line(text)
         match line:
             case Command("quit"):
@@ -180,17 +187,44 @@ class Chat:
         self._arrive(result_from_json(document, self.engine.catalog.turn(document["turn"])))
 
     def _send(self, agent: AgentSession, text: str) -> None:
-        events = iter(agent.send(text))
-        while (event := self._next(events)) is not None:
-            match event:
-                case SearchEvent(result):
-                    self._arrive(result)
-                case MessageEvent(message):
-                    console.show_words(message)
-                case ToolEvent(tool, None):
-                    console.show_note("agent", f"used {tool}")
-                case ToolEvent(tool, problem):
-                    console.show_note("agent", f"{tool} was refused: {problem}", "yellow")
+        """One line through the agent, or by rules where it does not answer."""
+        events = iter(agent.send(text, talk=isinstance(parse_line(text), Remark)))
+        searched = False
+        try:
+            while (event := self._next(events)) is not None:
+                searched = searched or isinstance(event, SearchEvent)
+                self._show_event(event)
+        except NoAgentAnswerError as failure:
+            if searched and self.place.turn:
+                console.show_note("agent", f"did not finish: {failure}", "yellow")
+                agent.follow(self.place.turn.id, text)
+            else:
+                self._search_without(agent, text, str(failure))
+
+    def _search_without(self, agent: AgentSession, text: str, reason: str) -> None:
+        """Answer by rules a line that the agent did not answer."""
+        if reason:
+            console.show_note("by rules", f"because {reason}", "yellow")
+        match parse_line(text):
+            case Remark() as remark:
+                self._answer(remark)
+            case Setting() as setting:
+                self._set(setting)
+            case _:
+                self._search(text)
+                if self.place.turn:
+                    agent.follow(self.place.turn.id, text)
+
+    def _show_event(self, event: Event) -> None:
+        match event:
+            case SearchEvent(result):
+                self._arrive(result)
+            case MessageEvent(message):
+                console.show_words(message)
+            case ToolEvent(tool, None):
+                console.show_note("agent", f"used {tool}")
+            case ToolEvent(tool, problem):
+                console.show_note("agent", f"{tool} was refused: {problem}", "yellow")
 
     @staticmethod
     def _next(events: Iterator[Event]) -> Event | None:
