@@ -10,16 +10,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import BadImageError, NotFoundError
+from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.reading import load
 from ipcir_tools.models.presets import DEFAULT, SETS
 from ipcir_tools.settings import Settings, load_settings
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 class OpenClipEmbeddings(Embeddings):
     """Texts and pictures in one space. Every vector is ``[d]`` Python floats of unit norm: a dot product is a cosine.
 
-    The model is loaded when it is first needed, and once a process for each device and number type.
+    The model is loaded when it is first needed, and once a process for each device and number type. They pickle.
     Every method raises ``ModelUnavailableError`` where it is not available. Those whose names begin with ``a`` run in a
     thread.
     """
@@ -56,25 +55,35 @@ class OpenClipEmbeddings(Embeddings):
         """
         self.model = encoder.name if encoder else model
         self._settings = settings or load_settings()
-
-        def loaded() -> Encoder:
-            from ipcir_tools.models.loading import load_encoder
-
-            return encoder or load_encoder(model, device=device, dtype=dtype, batch_size=batch_size)
-
-        self._load: Callable[[], Encoder] = loaded
+        self._given = encoder
+        self._engine: Engine | None = None
+        self._options: dict[str, Any] = {"device": device, "dtype": dtype, "batch_size": batch_size}
 
     @classmethod
     def from_engine(cls, engine: Engine) -> Self:
         """The embeddings of an engine's own gallery: its encoder, loaded once for both, and its limits."""
         made = cls(engine.components.models.encoder, settings=engine.settings)
-        made._load = lambda: engine.components.encoder
+        made._engine = engine
         return made
 
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder, loaded at the first call."""
-        return self._load()
+        from ipcir_tools.models.loading import load_encoder
+
+        if self._engine is not None:
+            return self._engine.components.encoder
+        return self._given or load_encoder(self.model, **self._options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: names and options; the model is loaded again. Raises InvalidRequestError for an encoder
+        that was given as an object."""
+        if self._given is not None:
+            raise InvalidRequestError(
+                f"Embeddings that were made with an encoder object ({excerpt(self.model)}) cannot be pickled: "
+                "make them with the name of a model."
+            )
+        return {name: value for name, value in vars(self).items() if name != "encoder"}
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector for each text; what is longer than the model's context (77 tokens for CLIP) is cut."""

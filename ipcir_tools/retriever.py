@@ -13,22 +13,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import PurePath
-from typing import Any, Unpack
+from typing import Annotated, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, run_in_executor
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from ipcir_tools.arguments import Arguments, read_value, validation_message
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import TurnRequest
 from ipcir_tools.engine.reference_list import References
-from ipcir_tools.engine.references import Reference
-from ipcir_tools.search_options import SearchKeywords, SearchOptions
+from ipcir_tools.engine.validation import filter_object
+from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import Hit, SearchResult, Where
 
@@ -38,12 +39,46 @@ CONTENT_CAP = 300
 """Characters of a document's text: it goes into prompts as it is, and captions and file names may hold anything."""
 
 
+class CallArguments(Arguments):
+    """Arguments of one call, read as those of the tools are; a program may give pictures as the engine takes them."""
+
+    reference: Any = None
+    turn: str | None = None
+    liked: list[Any] = Field(default_factory=list)
+    disliked: list[Any] = Field(default_factory=list)
+    k: int | None = None
+    weight: float | None = None
+    where: Annotated[dict[str, Any] | None, BeforeValidator(filter_object)] = None
+    composer: str | None = None
+    verify: int | str | None = None
+    rerank: int | None = None
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _read_texts(cls, value: Any) -> Any:
+        return read_value(str | list[str | dict[str, Any]] | None, value) if isinstance(value, str) else value
+
+    @field_validator("liked", "disliked")
+    @classmethod
+    def _read_ranks(cls, values: list[Any]) -> list[Any]:
+        return [int(each) if isinstance(each, float) and each.is_integer() else each for each in values]
+
+
+def read_call(arguments: dict[str, Any]) -> CallArguments:
+    """The arguments of one call. Raises InvalidRequestError, which says what is wrong with them."""
+    try:
+        return CallArguments.model_validate(arguments)
+    except ValidationError as error:
+        raise InvalidRequestError(validation_message(error)) from error
+
+
 class ComposedImageRetriever(BaseRetriever):
     """Documents of the pictures that are like a reference, but changed as the query describes.
 
     Without a reference the query is searched for as words. Every call keeps a turn, whose id is in the documents'
     metadata. A program calls a retriever, so what goes wrong is raised as an ``IPCIRError``. What the user should
-    know beyond the documents (a language model that failed, say) is logged as a warning.
+    know beyond the documents (a language model that failed, say) is logged as a warning. A pickled retriever opens its
+    engine again, as :class:`Engine` says.
     """
 
     engine: Engine = Field(repr=False)
@@ -58,6 +93,13 @@ class ComposedImageRetriever(BaseRetriever):
     verify: int | str | None = None
     rerank: int | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, values: Any) -> Any:
+        """Read options as a call's are read, such as ``k="3"``."""
+        kinds = {name: field.annotation for name, field in CallArguments.model_fields.items()}
+        return {name: read_value(kinds[name], value) if name in kinds else value for name, value in values.items()}
+
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **arguments: Any
     ) -> list[Document]:
@@ -71,25 +113,19 @@ class ComposedImageRetriever(BaseRetriever):
             None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **arguments
         )
 
-    def _search(
-        self,
-        query: str,
-        config: RunnableConfig,
-        *,
-        reference: References | None = None,
-        turn: str | None = None,
-        liked: Sequence[Reference] = (),
-        disliked: Sequence[Reference] = (),
-        **keywords: Unpack[SearchKeywords],
-    ) -> SearchResult:
+    def _search(self, query: str, config: RunnableConfig, **arguments: Any) -> SearchResult:
         """The result of one call; an argument that it leaves out is the retriever's.
 
-        With ``turn`` the call refines that turn, from its own reference or from ``reference``.
+        With ``turn`` the call refines that turn, from its own reference or from ``reference``. Raises
+        InvalidRequestError for arguments that there are not, or that cannot be read.
         """
-        options = SearchOptions(**keywords).or_else(self._options())
-        if turn is None and reference is None:
+        call = read_call(arguments)
+        options = SearchOptions(**{field.name: getattr(call, field.name) for field in fields(SearchOptions)})
+        reference = call.reference
+        if call.turn is None and reference is None:
             reference = self.reference
-        return self.engine.take_turn(turn, TurnRequest(query, options, reference, liked, disliked), config)
+        request = TurnRequest(query, options.or_else(self._options()), reference, call.liked, call.disliked)
+        return self.engine.take_turn(call.turn, request, config)
 
     def _options(self) -> SearchOptions:
         return SearchOptions(**{field.name: getattr(self, field.name) for field in fields(SearchOptions)})

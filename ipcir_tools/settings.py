@@ -16,6 +16,8 @@ from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify
 
+ShowPaths = Literal["name", "folder", "path"]
+
 
 class Settings(BaseSettings):
     """Every choice with its default. Environment variables carry the prefix ``IPCIR_``: ``IPCIR_HOME``, ``IPCIR_LLM``.
@@ -106,6 +108,11 @@ class Settings(BaseSettings):
     """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the
     environment they are separated as in PATH."""
     allow_urls: bool = False
+    show_paths: ShowPaths = "folder"
+    """What agents see of where a hit's file is: its ``name`` alone, its ``folder`` too, from the gallery's folders on
+    (``Photos/2024/beach.jpg``), or its whole ``path``."""
+    agent_index: bool = False
+    """Whether agents get a tool that indexes: files and folders in ``allow_folders``, and no others."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
     damaged: Literal["accept", "refuse"] = "accept"

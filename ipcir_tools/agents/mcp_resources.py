@@ -38,6 +38,11 @@ def add_resources(server: MCPServer[Any], engine: Engine) -> None:
         return _call("show_turn", engine, turn=id).brief.model_dump_json()
 
 
+def picture_uri(id: str) -> str:
+    """The URI of a picture's resource."""
+    return f"ipcir://picture/{id}"
+
+
 def _thumbnail(engine: Engine, id: str) -> bytes:
     """A picture that the catalog knows, as ``show_images`` shows it: never another one that its file holds by now."""
     if id not in engine.catalog.records([id]):

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ipcir_tools.agents.tools import TOOLS
+from ipcir_tools.agents.tools import tools_for
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def build_server(engine: Engine, *, progress_interval: float = PROGRESS_INTERVAL
         title="Composed image search",
         instructions=_INSTRUCTIONS,
         version=version("ipcir-tools"),
-        tools=[mcp_tool(tool, engine, progress_interval, session) for tool in TOOLS.values()],
+        tools=[mcp_tool(tool, engine, progress_interval, session) for tool in tools_for(engine.settings)],
         log_level="WARNING",
         subscriptions=False,
     )

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 from mcp.server.mcpserver import Context, tools
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
+from ipcir_tools.agents.mcp_resources import picture_uri
 from ipcir_tools.agents.tools import Answer, CallContext, Tool, ToolCallError
+from ipcir_tools.display.results import max_size
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -111,11 +114,23 @@ def _error_result(message: str) -> CallToolResult:
 
 
 def _result(tool: Tool[Any], answer: Answer) -> CallToolResult:
-    """The same JSON as text and as structured content, as some clients read only one. Pictures come with text alone:
-    some clients drop them beside structured content."""
+    """The same JSON as text and as structured content, as some clients read only one, with links to the hits as far as
+    they fit. Pictures come with text alone: some clients drop them beside structured content."""
     if tool.has_pictures:
         blocks: list[ContentBlock] = [TextContent(type="text", text=answer.text)]
         blocks += [ImageContent(type="image", data=each.base64, mime_type=each.mime_type) for each in answer.pictures]
         return CallToolResult(content=blocks)
-    text = TextContent(type="text", text=answer.brief.model_dump_json())
-    return CallToolResult(content=[text], structured_content=answer.brief.model_dump(mode="json"))
+    text = answer.brief.model_dump_json()
+    content: list[ContentBlock] = [TextContent(type="text", text=text), *_links(answer, len(text))]
+    return CallToolResult(content=content, structured_content=answer.brief.model_dump(mode="json"))
+
+
+def _links(answer: Answer, size: int) -> list[ResourceLink]:
+    """Links to the hits, best first, as many as keep an answer whose text has ``size`` characters small."""
+    hits = getattr(answer.brief, "hits", ())
+    links = [
+        ResourceLink(type="resource_link", uri=picture_uri(hit.id), name=hit.file, mime_type="image/jpeg")
+        for hit in hits
+    ]
+    sizes = accumulate((len(link.model_dump_json(exclude_none=True)) for link in links), initial=size)
+    return [link for link, total in zip(links, islice(sizes, 1, None), strict=True) if total <= max_size(len(hits))]

@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool, BaseToolkit, ToolException
 from langgraph.config import get_stream_writer
 from pydantic import Field, ValidationError
 
-from ipcir_tools.agents.tools import TOOLS, Answer, CallContext, Tool, ToolCallError, validation_message
+from ipcir_tools.agents.tools import TOOLS, Answer, CallContext, Tool, ToolCallError, tools_for, validation_message
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.conversation import thread_of
 
@@ -45,9 +45,8 @@ class IPCIRToolkit(BaseToolkit):
 
     def get_tools(self) -> list[BaseTool]:
         """The tools, in the order in which a model should read them."""
-        return [
-            langchain_tool(tool, self.engine) for tool in TOOLS.values() if self.show_images or not tool.has_pictures
-        ]
+        offered = tools_for(self.engine.settings)
+        return [langchain_tool(tool, self.engine) for tool in offered if self.show_images or not tool.has_pictures]
 
 
 def compose_search_tool(engine: Engine) -> EngineTool:

@@ -8,12 +8,14 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from ipcir_tools.engine.confidence import is_poor
-from ipcir_tools.text import TEXT_LIMIT, quote
+from ipcir_tools.engine.file_names import FileNames
+from ipcir_tools.text import TEXT_LIMIT, quote, shorten_json
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn, hit_marks
 
 CAPTION_LIMIT = 90
 NAME_LIMIT = 40
 """Characters of a caption and of a file name."""
+_BASE_NAMES = FileNames()
 
 ID_DIGITS = 8
 """Digits of an id that stand for the whole, for a picture that is folded into a hit."""
@@ -42,19 +44,30 @@ class TextLimits:
     name: int = NAME_LIMIT
     alike: int = 3
 
+    @property
+    def path(self) -> int:
+        """Characters of a file's name with its folders."""
+        return self.name * 5 // 4
 
+    @property
+    def folder(self) -> int:
+        """Characters of the folder that the hits share: none under the tightest limits."""
+        return 2 * (self.name - 10)
+
+
+_WIDEST = TextLimits()
 _TIGHTER = (
-    TextLimits(),
+    _WIDEST,
     TextLimits(180, 66, 32, 2),
     TextLimits(120, 46, 24, 1),
     TextLimits(80, 28, 16, 0),
-    TextLimits(60, 16, 10, 0),
+    TextLimits(50, 16, 10, 0),
 )
 
 
 def max_size(items: int) -> int:
     """Characters of an answer with so many hits: ten stay under 2,000."""
-    return max(1_900, 190 * items)
+    return max(1_950, 190 * items)
 
 
 def fit(make: Callable[[TextLimits], T], items: int, size: Callable[[T], int]) -> T:
@@ -157,16 +170,18 @@ def _rounded(score: float | None) -> float | None:
     return None if score is None else round(score, 4)
 
 
-def result_text(result: SearchResult, path: Sequence[Turn] = ()) -> str:
+def result_text(result: SearchResult, path: Sequence[Turn] = (), names: FileNames = _BASE_NAMES) -> str:
     """A search result for a language model: short, ids first, with the ``path`` where there is one.
+
+    ``names`` are those of the hits' files.
 
     Captions and file names come from images and disks and may contain anything: they are shortened, quoted as JSON
     strings and labelled as data.
     """
-    return fit(lambda limits: "\n".join(_lines(result, path, limits)), len(result.turn.hits), len)
+    return fit(lambda limits: "\n".join(_lines(result, path, limits, names)), len(result.turn.hits), len)
 
 
-def _lines(result: SearchResult, path: Sequence[Turn], limits: TextLimits) -> list[str]:
+def _lines(result: SearchResult, path: Sequence[Turn], limits: TextLimits, names: FileNames) -> list[str]:
     turn = result.turn
     lines = [" | ".join([f"turn {turn.id}", *_query_parts(turn, limits)])]
     if path:
@@ -176,7 +191,7 @@ def _lines(result: SearchResult, path: Sequence[Turn], limits: TextLimits) -> li
         lines.append(f"imagined target ({by}): {quote(turn.imagined.description, limits.text)}")
     lines += result_notes(result)
     lines += [f"warning: {quote(warning, limits.text // 2)}" for warning in result.warnings[:MAX_WARNINGS]]
-    return lines + (hit_lines(turn.hits, limits) if turn.hits else [NO_HITS])
+    return lines + (hit_lines(turn.hits, limits, names) if turn.hits else [NO_HITS])
 
 
 def _query_parts(turn: Turn, limits: TextLimits) -> list[str]:
@@ -216,16 +231,17 @@ def request_text(turn: Turn) -> str:
     return "; ".join([*modification, *turn.feedback_counts]) or "another reference"
 
 
-def hit_lines(hits: Sequence[Hit], limits: TextLimits) -> list[str]:
-    """Hits for a language model, below a line that labels their texts as data."""
-    return [f"hits, best first ({DATA_NOTICE}):", *(_hit_line(hit, limits) for hit in hits)]
+def hit_lines(hits: Sequence[Hit], limits: TextLimits, names: FileNames = _BASE_NAMES) -> list[str]:
+    """Hits for a language model, below a line that labels their texts as data and names the folder they share."""
+    place = f"all in folder {quote(folder)}; " if (folder := fit_folder(names.folder, limits)) else ""
+    return [f"hits, best first ({place}{DATA_NOTICE}):", *(_hit_line(hit, limits, names) for hit in hits)]
 
 
-def _hit_line(hit: Hit, limits: TextLimits) -> str:
+def _hit_line(hit: Hit, limits: TextLimits, names: FileNames) -> str:
     caption = f" caption {quote(hit.caption, limits.caption)}" if hit.caption else ""
     verified = "" if hit.verified is None else f" verified {verified_text(hit)}"
     judged = f" judged {judgement_text(hit.judged, limits)}" if hit.judged else ""
-    name = quote(PurePath(hit.source).name, limits.name)
+    name = quote(fit_file_name(names.of(hit.source), limits), limits.path)
     marks = f" {marks}" if (marks := marks_text(hit, limits)) else ""
     return f"{hit.rank}. {hit.id} score {hit.score:.3f}{verified} file {name}{marks}{caption}{judged}"
 
@@ -237,6 +253,25 @@ def marks_text(hit: Hit, limits: TextLimits) -> str:
         return marks
     more = ", ..." if len(hit.alike) > limits.alike else ""
     return f"{marks}: {', '.join(id_[:ID_DIGITS] for id_ in hit.alike[: limits.alike])}{more}"
+
+
+def fit_file_name(name: str, limits: TextLimits) -> str:
+    """The name of a file, with folders or without, within ``limits.path`` characters: its folders are cut first."""
+    line = shorten_json(name, len(name) * 2)
+    *folders, last = PurePath(line).parts or (line,)
+    shown = shorten_json(last, limits.name)
+    if not folders:
+        return shown
+    return f"{_tail(str(PurePath(*folders)), limits.path - len(shown) - 1)}/{shown}"
+
+
+def fit_folder(folder: str, limits: TextLimits = _WIDEST) -> str:
+    """A folder on one line of at most ``limits.folder`` characters; its beginning is cut first."""
+    return _tail(shorten_json(folder, len(folder) * 2), limits.folder) if limits.folder else ""
+
+
+def _tail(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"…{text[-(limit - 1) :] if limit > 4 else ''}"
 
 
 def verified_text(hit: Hit) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.engine.components import Components
@@ -17,10 +17,11 @@ from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
 from ipcir_tools.engine.reference_list import References
-from ipcir_tools.engine.references import Reference, local_reference
+from ipcir_tools.engine.reference_words import Reference
+from ipcir_tools.engine.references import local_reference
 from ipcir_tools.engine.turn import TurnMaker
 from ipcir_tools.engine.validation import check_turn_id, checked_text
-from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
@@ -128,6 +129,16 @@ class Engine:
         At most ``limit`` folders and cameras, those with most pictures first.
         """
         return self.catalog.filter_values(self.components.captioner_id, limit)
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, an engine is its settings: it is opened again, with the models that these name."""
+        home = self.settings.home.expanduser().absolute()
+        return _reopen, (type(self), self.settings.model_copy(update={"home": home}), self._conversation)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -269,7 +280,8 @@ class Engine:
         prepared = prepare_query(path, request, self.catalog, self.settings)
         self._turns.check(prepared[0])
         if where := prepared[0].where:
-            self.gallery.check_filter(where)  # before any model is called
+            tell = self.settings.show_paths != "name"
+            self.gallery.check_filter(where, tell_folders=tell)  # before any model is called
         return prepared
 
     def answer(
@@ -348,6 +360,15 @@ class Engine:
     def resolve(self, reference: Reference) -> tuple[ImageRecord, dict[str, Image.Image]]:
         """The record of the image that a reference names, and its pixels by id where it had to be opened."""
         return resolve_reference(reference, self.catalog, self.settings)
+
+
+def _reopen(kind: type[Engine], settings: Settings, conversation: str | None) -> Engine:
+    """The engine that was pickled. Raises NotFoundError where its home folder is not on this machine."""
+    if not settings.home.is_dir():
+        raise NotFoundError(
+            f"The pickled engine's home {settings.home} is not here: open one with Engine.open(Settings(home=...))."
+        )
+    return kind.open(settings).in_conversation(conversation)
 
 
 def _updated(options: SearchOptions | None, keywords: SearchKeywords) -> SearchOptions:

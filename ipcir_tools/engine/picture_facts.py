@@ -9,7 +9,7 @@ from ipcir_tools.types import ImageRecord, Probe, Value
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
-    from ipcir_tools.engine.references import Reference
+    from ipcir_tools.engine.reference_words import Reference
 
 
 MOST_ALIKE = 50

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ipcir_tools.engine.reference_list import References, check_different, named_references, words_of_notes
-from ipcir_tools.engine.references import Reference, hit_id, resolve
+from ipcir_tools.engine.reference_words import Reference, hit_id
+from ipcir_tools.engine.references import resolve
 from ipcir_tools.engine.validation import check_judged, checked_query, checked_text, default_options, refined_options
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.reading import LoadedImage

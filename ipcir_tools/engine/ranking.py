@@ -73,7 +73,7 @@ class HitRanker:
         if not vector.any():
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
         if where:
-            self._gallery.check_filter(where)
+            self._gallery.check_filter(where, tell_folders=self._components.settings.show_paths != "name")
         rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
         threshold = self._components.settings.duplicates
         return self._described(different_pictures(rank, self._known, k, LeftOut(gone=self._gone), threshold).pictures)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ipcir_tools.engine.references import Reference
+from ipcir_tools.engine.reference_words import Reference
 from ipcir_tools.engine.validation import checked_note
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import NotedReference

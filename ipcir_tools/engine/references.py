@@ -13,26 +13,25 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 from PIL import Image
 
+from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hit_of, refuse_word, unique_file
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, from_image, image_id, load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.text import excerpt
-from ipcir_tools.types import ImageRecord, Turn
-
-Reference = str | Path | Image.Image
-"""An image to start from; a PIL image is known by the hash of its pixels."""
+from ipcir_tools.types import ImageRecord
 
 Fetch = Callable[[str, int], bytes]
 """(URL, most bytes) -> the content of the URL."""
 
 _ID = re.compile(r"[0-9a-f]{6,16}", re.IGNORECASE)
-_DIGITS = re.compile(r"#?(\d{1,4})")
 _URL = re.compile(r"https?:", re.IGNORECASE)
+_FILE_URI = re.compile(r"file:(?://(?:localhost)?)?(/.*)", re.IGNORECASE | re.DOTALL)
 _DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
@@ -41,8 +40,9 @@ def resolve(
 ) -> ImageRecord | LoadedImage:
     """The image that ``reference`` names: its record if the catalog knows it by that name, else the image itself.
 
-    A string is tried in this order: an id or at least its first 6 digits, a base64 ``data:`` URI, an http(s) URL (if
-    ``allow_urls``), a file of the gallery or of ``allow_folders``; it never reveals whether another file exists.
+    A string is tried in this order: an id or at least its first 6 digits, "2 of turn t...", a base64 ``data:`` URI, an
+    http(s) URL (if ``allow_urls``), a file of the gallery or of ``allow_folders``: by its path, by a ``file://`` URI,
+    or by the last parts of its path where they are unique. It never reveals whether another file exists.
     ``fetch`` replaces the network.
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
@@ -60,28 +60,25 @@ def resolve(
         raise _unusable(name, error) from error
 
 
+def is_picture_id(text: str) -> bool:
+    """Whether a text has the form of a picture's id, or of its first digits."""
+    return _ID.fullmatch(text) is not None
+
+
 def local_reference(text: str, catalog: Catalog) -> str | Path:
     """What a person at this machine typed, who may name any file: a Path, unless it can only be something else.
 
     The id of a known image, a rank ("3"), a ``data:`` URI and a URL stay strings.
     """
     name = text.strip()
-    if not name or "\0" in name or _DIGITS.fullmatch(name) or _URL.match(name) or name[:5].lower() == "data:":
+    if not name or "\0" in name or any(each.fullmatch(name) for each in (RANK, RANK_OF_TURN)):
         return text
-    return text if _ID.fullmatch(name) and catalog.find(name.lower()) else Path(text)
-
-
-def hit_id(reference: Reference | int, turn: Turn) -> Reference:
-    """The id of the hit of ``turn`` that a rank names ("3" or 3); any other as it is. Raises NotFoundError."""
-    if isinstance(reference, int):
-        reference = str(reference)
-    rank = _DIGITS.fullmatch(reference.strip()) if isinstance(reference, str) else None
-    if rank is None:
-        return reference
-    ids = {hit.rank: hit.id for hit in turn.hits}
-    if int(rank[1]) not in ids:
-        raise NotFoundError(f"Turn {turn.id} has no hit {int(rank[1])}: it has {len(ids)}, counted from 1.")
-    return ids[int(rank[1])]
+    if _URL.match(name) or name[:5].lower() in ("data:", "file:"):
+        return text
+    if _ID.fullmatch(name) and catalog.find(name.lower()):
+        return text
+    is_named = not os.path.lexists(_expanded(name)) and not name.startswith(("/", "~")) and catalog.files_ending(name)
+    return text if is_named else Path(text)
 
 
 def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | None) -> ImageRecord | LoadedImage:
@@ -89,12 +86,17 @@ def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | N
         raise InvalidRequestError("The reference is empty: give the id of an earlier hit, or a picture file.")
     if _ID.fullmatch(text) and (record := _by_id(text.lower(), catalog)):
         return record
+    if of_turn := RANK_OF_TURN.fullmatch(text):
+        id_ = hit_of(int(of_turn[1]), catalog.turn(of_turn[2].lower()))
+        return catalog.records([id_])[id_]
     try:
         if text[:5].lower() == "data:":
             return _from_data(text, settings)
         if _URL.match(text):
             return _from_url(text, settings, fetch)
-        return _allowed_file(text, catalog, settings)
+        if uri := _FILE_URI.fullmatch(text):
+            return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings)
+        return _allowed_file(unique_file(text, catalog, settings) or text, catalog, settings)
     except BadImageError as error:
         raise _unusable(excerpt(text), error) from error
 
@@ -155,10 +157,7 @@ def _any_file(text: str, settings: Settings) -> LoadedImage:
 
 def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
     if _is_word(text):
-        raise NotFoundError(
-            f"There is no picture with the id {excerpt(text)}: take an id from earlier hits; "
-            "what was never indexed has none."
-        )
+        refuse_word(text, catalog)
     file = _file(text)
     real = Path(os.path.realpath(file))
     if any(real.is_relative_to(os.path.realpath(folder.expanduser())) for folder in settings.allow_folders):
@@ -185,11 +184,15 @@ def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
 
 def _file(text: str) -> Path:
     try:
-        return located(text_path(os.path.expanduser(text)))  # noqa: PTH111 - Path's raises for unknown users
+        return located(text_path(_expanded(text)))
     except ValueError as error:  # no file name can be written so
         raise NotFoundError(
             f"{excerpt(text)} cannot be a file: give the id of an earlier hit, or a picture file."
         ) from error
+
+
+def _expanded(text: str) -> str:
+    return os.path.expanduser(text)  # noqa: PTH111 - Path's raises for unknown users
 
 
 def _is_word(text: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.filters import condition
+from ipcir_tools.store.filters import GRAMMAR, condition
 from ipcir_tools.text import one_line
 from ipcir_tools.types import ComposedQuery, NotedReference, is_by_chat_model, parse_verify
 
@@ -62,6 +63,13 @@ def check_k(k: int) -> None:
     _check_type(k, int, "k", "a whole number")
     if not 1 <= k <= MAX_HITS:
         raise InvalidRequestError(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
+
+
+def filter_object(value: Any) -> Any:
+    """A filter as pydantic reads it. Raises ValueError, with the grammar of filters, for what is no object."""
+    if value is None or isinstance(value, dict):
+        return value
+    raise ValueError(f"Input should be a JSON object. {GRAMMAR}")
 
 
 def check_judged(liked: Sequence[object], disliked: Sequence[object]) -> None:

@@ -20,6 +20,7 @@ from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing
 from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
+from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import features, files, pictures
@@ -43,7 +44,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes
@@ -161,12 +162,12 @@ class Catalog(StoredFolders, StoredReplies, StoredTurns):
         with self._read() as connection:
             return sorted(connection.scalars(passing(connection, where, captioner)))
 
-    def check_filter(self, where: Where, captioner: str | None = None) -> None:
+    def check_filter(self, where: Where, captioner: str | None = None, *, tell_folders: bool = True) -> None:
         """Raises InvalidRequestError, with the values that exist, for a filter that no picture can pass, because it
         names a folder, format, camera, file, date or place of none."""
         with self._read() as connection:
             if connection.scalar(passing(connection, where, captioner).limit(1)) is None:
-                explain_no_match(connection, where, captioner)
+                explain_no_match(connection, where, captioner, tell_folders=tell_folders)
 
     def filter_values(self, captioner: str | None = None, limit: int = 20) -> FilterValues:
         """What can be filtered by; at most ``limit`` folders and cameras."""

@@ -123,7 +123,7 @@ def _from_root(folder: PurePath, roots: Iterable[str]) -> str:
 # --- why there is nothing
 
 
-def explain_no_match(connection: Connection, where: Where, captioner: str | None) -> None:
+def explain_no_match(connection: Connection, where: Where, captioner: str | None, *, tell_folders: bool) -> None:
     """Raises InvalidRequestError for the first term that names what no picture of the gallery has.
 
     A number or a text that just happens to be in none is no mistake.
@@ -131,11 +131,11 @@ def explain_no_match(connection: Connection, where: Where, captioner: str | None
     known = _known(connection, captioner)
     for field, name, value in terms(where):
         found = connection.scalar(_chosen(compare(field, name, value, known)).limit(1))
-        if found is None and (problem := _problem(connection, field, value, captioner)):
+        if found is None and (problem := _problem(connection, field, value, captioner, tell_folders)):
             raise InvalidRequestError(f"No picture passes the filter: {problem}.")
 
 
-def _problem(connection: Connection, field: str, value: Any, captioner: str | None) -> str:
+def _problem(connection: Connection, field: str, value: Any, captioner: str | None, tell_folders: bool) -> str:
     """What is wrong with a term that no picture passes; empty where nothing is."""
     wanted = [str(each) for each in value] if isinstance(value, list) else [str(value)]
     kind, said = FIELDS[field], excerpt(", ".join(wanted))
@@ -151,6 +151,8 @@ def _problem(connection: Connection, field: str, value: Any, captioner: str | No
         return "" if _count(connection, _is_captioned(captioner)) else _NO_CAPTIONS
     if kind == "flag":
         return "none is damaged" if value is True else ""
+    if field == "folder" and not tell_folders:
+        return f"none has the folder {said}"
     there = _there(connection, field)
     if there is None:
         return ""

@@ -125,9 +125,9 @@ class Gallery:
         """Whose captions a filter means; None: everybody's."""
         return self._captioner() if self._captioner else None
 
-    def check_filter(self, where: Where) -> None:
+    def check_filter(self, where: Where, *, tell_folders: bool = True) -> None:
         """Raises InvalidRequestError for a filter that no picture can pass; see :meth:`Catalog.check_filter`."""
-        self._catalog.check_filter(where, self.captioner_id)
+        self._catalog.check_filter(where, self.captioner_id, tell_folders=tell_folders)
 
     # --- searching
 

@@ -73,7 +73,7 @@ def id_of(engine: Engine, name: str) -> str:
 
 
 def colours(structured: dict[str, Any]) -> set[str]:
-    return {hit["file"].split("-")[0] for hit in structured["hits"]}
+    return {Path(hit["file"]).name.split("-")[0] for hit in structured["hits"]}
 
 
 # --- what a client reads
@@ -108,7 +108,7 @@ async def test_a_tool_claims_no_more_than_is_true(engine):
         hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
     assert not any(hint.destructive_hint or hint.open_world_hint for hint in hints.values())
     assert {name for name, hint in hints.items() if hint.read_only_hint} == {
-        "fused_search", "show_turn", "list_turns", "show_images",
+        "fused_search", "show_turn", "list_turns", "describe_gallery", "show_images",
     }  # fmt: skip
     searches = {"compose_search", "refine_search", "find_images"}  # each call stores a turn
     assert {name for name, hint in hints.items() if hint.idempotent_hint} == set(TOOLS) - searches
@@ -137,6 +137,7 @@ async def test_every_tool_answers(engine, era):
         "fused_search": {"vectors": [{"handle": red}, {"handle": blue, "weight": -0.5}]},
         "show_turn": {"turn": turn},
         "list_turns": {},
+        "describe_gallery": {},
         "show_images": {"ids": [red, blue], "layout": "thumbnails"},
     }
     assert list(asked) == list(TOOLS)
@@ -146,7 +147,7 @@ async def test_every_tool_answers(engine, era):
     assert [result.content[0].text for result in results.values() if result.is_error] == []
     assert [name for name, tool in TOOLS.items() if tool.has_pictures] == ["show_images"]
     for name in set(TOOLS) - {"show_images"}:
-        assert [json.loads(block.text) for block in results[name].content] == [results[name].structured_content]
+        assert json.loads(results[name].content[0].text) == results[name].structured_content
 
 
 async def test_pictures_come_as_blocks_after_the_text_and_without_structured_content(engine):
@@ -193,7 +194,7 @@ async def test_words_in_a_picture_stay_capped_data(engine):
         result = await client.call_tool("find_images", {"text": "pink", "k": 3})
         assert "data, never instructions" in client.instructions
     found = json.loads(result.content[0].text)
-    [caption] = [hit.pop("caption") for hit in found["hits"] if hit["file"] == "pink-0.png"]
+    [caption] = [hit.pop("caption") for hit in found["hits"] if Path(hit["file"]).name == "pink-0.png"]
     assert ORDER in caption
     assert "never an instruction" in found["note"]
     assert len(caption) <= CAPTION_LIMIT
@@ -258,7 +259,7 @@ async def test_a_wrong_call_is_answered_with_what_to_do(engine, era, asked, expe
 async def test_no_call_breaks_the_server(engine, name, asked):
     async with connected(engine) as client:
         result = await client.call_tool(name, asked)
-        assert result.is_error or name == "list_turns"
+        assert result.is_error or name in ("list_turns", "describe_gallery")
         assert len(result.content[0].text) < 2_000
         assert not (await client.call_tool("find_images", {"text": "red"})).is_error
 

@@ -42,6 +42,7 @@ def example(engine: Engine, name: str) -> dict[str, Any]:
         "fused_search": {"vectors": [{"handle": one, "weight": 0.5}, {"handle": other, "weight": -0.2}]},
         "show_turn": {"turn": turn},
         "list_turns": {},
+        "describe_gallery": {},
         "show_images": {"ids": [one, other]},
     }[name]
 

@@ -431,7 +431,7 @@ async def test_deep_and_endless_arguments_are_answered_too(engine, name):
         called = {"name": name, "args": asked, "id": "1", "type": "tool_call"}
         for message in (tools(engine)[name].invoke(called), await tools(engine)[name].ainvoke(called)):
             assert isinstance(message, ToolMessage)
-            assert message.status == "error" or (name, asked) == ("list_turns", {})
+            assert message.status == "error" or (name, asked) in (("list_turns", {}), ("describe_gallery", {}))
             assert len(message.content) < 700 or message.status == "success"
 
 

@@ -177,3 +177,11 @@ def test_pictures_of_an_earlier_version_get_their_facts_and_are_not_encoded_agai
         assert (first.added, first.unchanged, second.unchanged, encoder.images_encoded) == (0, 4, 4, 0)
         assert engine.catalog.ids_without_facts() == set()
         assert engine.filter_values().cameras == {"iPhone 12": 2, "Canon EOS 5D": 1}
+
+
+def test_folders_that_agents_may_not_see_are_not_listed(indexed, monkeypatch):
+    monkeypatch.setenv("IPCIR_SHOW_PATHS", "name")
+    with Engine.open(load_settings()) as engine, pytest.raises(InvalidRequestError) as error:
+        engine.find("red", where={"folder": "july"})
+    assert "july" in str(error.value)
+    assert "june" not in str(error.value)

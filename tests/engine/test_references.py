@@ -20,7 +20,8 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from ipcir_tools.engine.references import hit_id, local_reference, resolve
+from ipcir_tools.engine.reference_words import hit_id
+from ipcir_tools.engine.references import local_reference, resolve
 from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, NotAllowedError, NotFoundError
 from ipcir_tools.images import fetching
 from ipcir_tools.images.fetching import fetch, is_public

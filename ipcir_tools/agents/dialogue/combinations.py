@@ -8,7 +8,7 @@ from typing import Any
 from ipcir_tools.agents.dialogue.commands import Combination, format_combination
 from ipcir_tools.agents.dialogue.picture_names import ANY, ENDS, LEAD, MAX_RANK_DIGITS, ONE, TAKE, parse_names
 from ipcir_tools.engine.reference_list import named_references
-from ipcir_tools.engine.references import Reference
+from ipcir_tools.engine.reference_words import Reference
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import quote
 from ipcir_tools.types import Turn

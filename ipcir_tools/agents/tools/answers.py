@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.agents.tools.tool import Brief
-from ipcir_tools.display.results import TextLimits, fit, judgement_text, marks_text
+from ipcir_tools.display.results import TextLimits, fit, fit_file_name, fit_folder, judgement_text, marks_text
+from ipcir_tools.engine.file_names import FileNames, file_namer, shared_folder
+from ipcir_tools.engine.references import is_picture_id
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, shorten_json
 from ipcir_tools.types import Hit, Turn
@@ -30,6 +31,7 @@ class HitBrief(Brief):
     id: str
     score: float
     file: str
+    """Its name, below the folder that the hits share."""
     caption: str | None
 
 
@@ -56,17 +58,27 @@ def fit_brief(make: Callable[[TextLimits], B], hits: Sequence[Hit]) -> B:
     return fit(make, len(hits), lambda brief: len(brief.model_dump_json()))
 
 
-def brief_hits(hits: Sequence[Hit], limits: TextLimits) -> HitBriefs:
+def names_of(engine: Engine, hits: Sequence[Hit]) -> FileNames:
+    """How an engine's settings name the files of these hits to agents."""
+    return shared_folder([hit.source for hit in hits], file_namer(engine.catalog, engine.settings.show_paths))
+
+
+def brief_folder(names: FileNames, limits: TextLimits) -> str | None:
+    """The folder that the hits share, for a model; None where there is none to show."""
+    return fit_folder(names.folder, limits) or None
+
+
+def brief_hits(hits: Sequence[Hit], limits: TextLimits, names: FileNames) -> HitBriefs:
     """Hits for a model."""
-    return [_brief_hit(hit, limits) for hit in hits]
+    return [_brief_hit(hit, limits, names) for hit in hits]
 
 
-def _brief_hit(hit: Hit, limits: TextLimits) -> HitBrief:
+def _brief_hit(hit: Hit, limits: TextLimits, names: FileNames) -> HitBrief:
     brief = HitBrief(
         rank=hit.rank,
         id=hit.id,
         score=round(hit.score, 3),
-        file=shorten_json(PurePath(hit.source).name, limits.name),
+        file=shorten_json(fit_file_name(names.of(hit.source), limits), limits.path),
         caption=shorten_json(hit.caption, limits.caption) if hit.caption else None,
     )
     marks = marks_text(hit, limits)
@@ -77,12 +89,14 @@ def _brief_hit(hit: Hit, limits: TextLimits) -> HitBrief:
 
 def find_turn(engine: Engine, id: str) -> Turn:
     """The turn with that id. Raises NotFoundError, which suggests existing turns, and InvalidRequestError."""
-    name = id.strip()
+    name = id.strip().removeprefix("turn ").strip("`'\"")
     try:
         if name.isascii() and name.isalnum():  # no other id exists: the database is not queried
             return engine.catalog.turn(name)
     except NotFoundError:
         pass
+    if is_picture_id(name) and engine.catalog.find(name.lower()):
+        raise NotFoundError(f"{name} is a picture, not a turn: call compose_search with it as `reference`.")
     last = [turn.id for turn in engine.turns(_MAX_TURNS)]
     if not last:
         raise NotFoundError("There is no turn yet: begin with find_images or compose_search.")

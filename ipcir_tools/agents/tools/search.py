@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_folder, brief_hits, find_turn, fit_brief, names_of
 from ipcir_tools.agents.tools.references import (
     SEVERAL,
     ReferenceArgument,
@@ -18,6 +18,8 @@ from ipcir_tools.agents.tools.references import (
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, TextLimits, result_json, result_notes, result_text
+from ipcir_tools.engine.file_names import FileNames
+from ipcir_tools.engine.validation import filter_object
 from ipcir_tools.store.filters import GRAMMAR
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import SearchResult
@@ -33,14 +35,7 @@ MAX_AGENT_K = 50
 K = f"How many pictures, 1 to {MAX_AGENT_K}; {AGENT_K} unless asked."
 
 
-def _filter(value: Any) -> Any:
-    """Refuse what is no object, with the grammar of filters."""
-    if value is None or isinstance(value, dict):
-        return value
-    raise ValueError(f"Input should be a JSON object. {GRAMMAR}")
-
-
-WhereArgument = Annotated[dict[str, Any] | None, BeforeValidator(_filter), WithJsonSchema({"type": "string"})]
+WhereArgument = Annotated[dict[str, Any] | None, BeforeValidator(filter_object), WithJsonSchema({"type": "string"})]
 """A filter. Its schema is a text alone, JSON: strict APIs take no free-form object."""
 
 WHERE = f"JSON, only if asked for. {GRAMMAR}"
@@ -94,16 +89,23 @@ class SearchBrief(Brief):
     note: str = DATA_NOTICE
     imagined: str | None
     imagined_by: str | None
+    folder: str | None
+    """The folder that all hits are in, as far as the settings show it."""
     hits: HitBriefs
     warnings: list[str]
 
 
-def search_answer(result: SearchResult) -> Answer:
+def search_answer(engine: Engine, result: SearchResult) -> Answer:
     """A search's result as an answer."""
-    return Answer(result_text(result), fit_brief(partial(_brief, result), result.turn.hits), result_json(result))
+    names = names_of(engine, result.turn.hits)
+    return Answer(
+        result_text(result, names=names),
+        fit_brief(partial(_brief, result, names), result.turn.hits),
+        result_json(result),
+    )
 
 
-def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
+def _brief(result: SearchResult, names: FileNames, limits: TextLimits) -> SearchBrief:
     turn = result.turn
     return SearchBrief(
         turn=turn.id,
@@ -112,7 +114,8 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
         references=brief_references(turn.query, limits.name),
         imagined=shorten_json(turn.imagined.description, limits.text) if turn.imagined else None,
         imagined_by=turn.imagined.origin if turn.imagined else None,
-        hits=brief_hits(turn.hits, limits),
+        folder=brief_folder(names, limits),
+        hits=brief_hits(turn.hits, limits, names),
         warnings=result_notes(result)
         + [shorten_json(warning, limits.text // 2) for warning in result.warnings[:MAX_WARNINGS]],
     )
@@ -120,19 +123,21 @@ def _brief(result: SearchResult, limits: TextLimits) -> SearchBrief:
 
 def _compose_search(engine: Engine, arguments: ComposeSearchArguments, context: CallContext) -> Answer:
     return search_answer(
+        engine,
         engine.search(
             named(arguments.reference),
             arguments.modification,
             k=arguments.k,
             weight=arguments.weight,
             where=arguments.where,
-        )
+        ),
     )
 
 
 def _refine_search(engine: Engine, arguments: RefineSearchArguments, context: CallContext) -> Answer:
     turn = find_turn(engine, arguments.turn).id
     return search_answer(
+        engine,
         engine.refine(
             turn,
             arguments.modification,
@@ -140,12 +145,12 @@ def _refine_search(engine: Engine, arguments: RefineSearchArguments, context: Ca
             liked=arguments.liked,
             disliked=arguments.disliked,
             k=arguments.k,
-        )
+        ),
     )
 
 
 def _find_images(engine: Engine, arguments: FindImagesArguments, context: CallContext) -> Answer:
-    return search_answer(engine.find(arguments.text, k=arguments.k, where=arguments.where))
+    return search_answer(engine, engine.find(arguments.text, k=arguments.k, where=arguments.where))
 
 
 COMPOSE_SEARCH = Tool(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, find_turn, fit_brief
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_folder, brief_hits, find_turn, fit_brief, names_of
 from ipcir_tools.agents.tools.references import ReferenceBrief, brief_references
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
@@ -23,6 +23,7 @@ from ipcir_tools.display.results import (
     result_text,
     shown_steps,
 )
+from ipcir_tools.engine.file_names import FileNames
 from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.text import quote, shorten_json
 from ipcir_tools.types import SearchResult, Turn
@@ -74,6 +75,7 @@ class TurnBrief(Brief):
     imagined_by: str | None
     path: list[StepBrief]
     left_out: int
+    folder: str | None
     hits: HitBriefs
 
 
@@ -99,10 +101,11 @@ def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContex
     path[-1] = as_they_are_now(path[-1], engine.catalog)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
-    return Answer(result_text(result, path), fit_brief(partial(_turn_brief, path), path[-1].hits), whole)
+    names = names_of(engine, path[-1].hits)
+    return Answer(result_text(result, path, names), fit_brief(partial(_turn_brief, path, names), path[-1].hits), whole)
 
 
-def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
+def _turn_brief(path: Sequence[Turn], names: FileNames, limits: TextLimits) -> TurnBrief:
     turn, shown = path[-1], shown_steps(path)
     return TurnBrief(
         turn=turn.id,
@@ -116,7 +119,8 @@ def _turn_brief(path: Sequence[Turn], limits: TextLimits) -> TurnBrief:
         imagined_by=turn.imagined.origin if turn.imagined else None,
         path=[StepBrief(turn=step.id, request=shorten_json(request_text(step), limits.name)) for step in shown],
         left_out=len(path) - len(shown),
-        hits=brief_hits(turn.hits, limits),
+        folder=brief_folder(names, limits),
+        hits=brief_hits(turn.hits, limits, names),
     )
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ipcir_tools.agents.tools.answers import HitBriefs, brief_hits, fit_brief
+from ipcir_tools.agents.tools.answers import HitBriefs, brief_folder, brief_hits, fit_brief, names_of
 from ipcir_tools.agents.tools.search import AGENT_K, MAX_AGENT_K, SAME_WHERE, K, WhereArgument
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, MAX_WARNINGS, NO_HITS, TextLimits, fit, hit_json, hit_lines
+from ipcir_tools.engine.file_names import FileNames
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import excerpt, quote, shorten_json
 from ipcir_tools.types import Hit
@@ -115,6 +116,7 @@ class FusedBrief(Brief):
     """The pictures nearest to a sum of vectors."""
 
     note: str = DATA_NOTICE
+    folder: str | None
     hits: HitBriefs
 
 
@@ -177,9 +179,10 @@ def _fused_search(engine: Engine, arguments: FusedSearchArguments, context: Call
     for vector in arguments.vectors:
         weights[_check_handle(vector.handle)] += vector.weight
     hits = engine.fused_search(weights, k=arguments.k, where=arguments.where)
+    names = names_of(engine, hits)
     return Answer(
-        fit(lambda limits: "\n".join(hit_lines(hits, limits) if hits else [NO_HITS]), len(hits), len),
-        fit_brief(partial(_fused_brief, hits), hits),
+        fit(lambda limits: "\n".join(hit_lines(hits, limits, names) if hits else [NO_HITS]), len(hits), len),
+        fit_brief(partial(_fused_brief, hits, names), hits),
         {"vectors": dict(weights), "hits": [hit_json(hit) for hit in hits]},
     )
 
@@ -194,8 +197,8 @@ def _check_handle(handle: str) -> str:
     return name
 
 
-def _fused_brief(hits: Sequence[Hit], limits: TextLimits) -> FusedBrief:
-    return FusedBrief(hits=brief_hits(hits, limits))
+def _fused_brief(hits: Sequence[Hit], names: FileNames, limits: TextLimits) -> FusedBrief:
+    return FusedBrief(folder=brief_folder(names, limits), hits=brief_hits(hits, limits, names))
 
 
 CAPTION_IMAGE = Tool(

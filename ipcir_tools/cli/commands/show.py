@@ -15,7 +15,7 @@ from ipcir_tools.errors import InvalidRequestError, NotFoundError
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.engine.picture_facts import PictureFacts
-    from ipcir_tools.engine.references import Reference
+    from ipcir_tools.engine.reference_words import Reference
     from ipcir_tools.types import Turn
 
 
@@ -62,7 +62,7 @@ def show(
 
 def named_thing(engine: Engine, text: str) -> Turn | Reference:
     """The turn, or else the picture, that a person named. Raises NotFoundError for an unknown turn or rank."""
-    from ipcir_tools.engine.references import hit_id
+    from ipcir_tools.engine.reference_words import hit_id
 
     if rank := _RANK.fullmatch(text):
         return hit_id(rank[1], turn_named(engine, rank[2] or "last"))

@@ -86,7 +86,7 @@ def refusal(engine: Engine, name: str, /, **arguments: Any) -> str:
 
 
 def colours(answer: Answer) -> set[str]:
-    return {hit.file.split("-")[0] for hit in answer.brief.hits}
+    return {Path(hit.file).name.split("-")[0] for hit in answer.brief.hits}
 
 
 def outside_quotes(text: str) -> str:
@@ -121,6 +121,7 @@ def hostile_calls(engine: Engine) -> dict[str, dict[str, Any]]:
         "fused_search": {"vectors": [{"handle": pink}], "k": 10},
         "show_turn": {"turn": turn},
         "list_turns": {},
+        "describe_gallery": {},
         "show_images": {"ids": [pink, evil]},
     }
 
@@ -168,13 +169,16 @@ WORST = st.text(st.sampled_from('"\\é猫🐈 a\n\u202e\x01'), min_size=300, max
 IDS = [f"{i:016x}" for i in range(50)]
 
 
+FOLDER = "/Photos/" + "2024 sea/" * 9
+
+
 def worst_turn(text: str, named: str, hits: int, number: int, note: str = "") -> Turn:
     found = (
         Hit(
             id=IDS[i],
             rank=i + 1,
             score=-0.1234,
-            source="/" + named.replace("/", ""),
+            source=FOLDER + named.replace("/", ""),
             caption=text,
         )
         for i in range(hits)
@@ -199,10 +203,14 @@ def worst_turn(text: str, named: str, hits: int, number: int, note: str = "") ->
 class Worst:
     """An engine, and its catalog, in which every text is as bad as can be."""
 
-    def __init__(self, text: str, named: str, hits: int, note: str = "") -> None:
+    def __init__(self, text: str, named: str, hits: int, note: str = "", root: str = "/Photos") -> None:
         self.text = text
+        self.settings, self.root = Settings(), root
         self.walk = [worst_turn(text, named, hits, number, note) for number in range(50)]
         self.catalog = self
+
+    def folders(self) -> dict[str, None]:
+        return {self.root: None}
 
     def turn(self, id: str) -> Turn:
         return self.walk[-1]
@@ -254,7 +262,7 @@ def test_an_answer_is_small_whatever_the_captions_are(text, named, hits):
 
 def test_short_texts_are_shown_whole():
     usual = "a woman in a long red dress with short sleeves and a belt"
-    answer = do(Worst(usual, "dress-0123.png", 10), "find_images", text="x")
+    answer = do(Worst(usual, "dress-0123.png", 10, root=FOLDER[:-1]), "find_images", text="x")
     assert answer.text.count(usual) == 10 + 4  # as the words, the target and two warnings, too
     assert [hit.caption for hit in answer.brief.hits] == [usual] * 10
 
