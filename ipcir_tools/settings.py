@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     llm_concurrency: int = Field(default=4, ge=1, le=256)
     """Requests at a time to one server: imaginations of an evaluation, captions of a chat model."""
     llm_max_tokens: int | None = Field(default=None, ge=0)
-    """Tokens of one reply at most; a vision model that judges hits may write twice as many. None: 1,024, and no limit
+    """Tokens of one reply at most; a vision model that judges hits may write twice as many. None: 2,048, and no limit
     for OpenAI's reasoning models, whose thoughts count. 0: no limit is sent."""
     prompt: str = "imagine.structured"
     """Id of the imagination's prompt."""

@@ -167,8 +167,10 @@ class Components:
 
     @property
     def _vision_settings(self) -> Settings:
+        """Settings of the model that looks at up to twenty pictures: twice the time, and twice the tokens where set."""
+        tokens = self.settings.llm_max_tokens
         chosen = {"llm": self.reranker, "llm_timeout": 2 * self.settings.llm_timeout}
-        return self.settings.model_copy(update=chosen)
+        return self.settings.model_copy(update=chosen | ({"llm_max_tokens": 2 * tokens} if tokens else {}))
 
     @property
     def reranker(self) -> str | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _REASONING = re.compile(r"openai:(?:o\d|gpt-5)")
 """They choose their own temperature, and answer 400 to a request that has one; their thoughts count as tokens."""
 
-MAX_TOKENS = 1024
+MAX_TOKENS = 2048
 """Tokens of a reply at most, where no setting says otherwise; an imagination has about a hundred."""
 _TOKEN_LIMITS = ("max_tokens", "max_completion_tokens", "ls_max_tokens")
 

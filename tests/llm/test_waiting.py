@@ -94,7 +94,7 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do():
 # --- what is sent
 
 
-@pytest.mark.parametrize(("chosen", "sent"), [(None, 1024), (77, 77), (0, None)])
+@pytest.mark.parametrize(("chosen", "sent"), [(None, 2048), (77, 77), (0, None)])
 def test_a_reply_has_a_limit_of_tokens(server, chosen, sent):
     ask(client_of(server, llm_max_tokens=chosen))
     assert server.asked[0].body.get("max_tokens") == sent
