@@ -190,7 +190,7 @@ def test_what_other_programs_keep_beside_pictures_is_left_out(ipcir, photos, nam
 def test_patterns_are_kept_with_their_folder(ipcir, photos):
     assert ipcir("index", "photos", "--exclude", "rome/", "--exclude", "*_3.png", "--json").json["added"] == 2
     again = ipcir("index", "photos")
-    assert "left out by patterns: 1 files, 1 folders" in again.out
+    assert "left out by patterns: 1 file, 1 folder" in again.out
     assert "rome/ *_3.png" in ipcir("folders").out
     assert ipcir("index", "photos", "--exclude", "", "--json").json["added"] == 4
     assert ipcir("index", "photos", "--exclude", "*.png", "--json").json["removed"] == 6

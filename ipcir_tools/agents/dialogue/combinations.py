@@ -48,8 +48,9 @@ def parse_combination(flat: str) -> tuple[Combination, int] | None:
         if found := pattern.match(flat):
             pictures, is_addition = read(found)
             merged = _each_once(pictures)
-            if is_addition or len(merged) > 1:
-                return Combination(merged, is_addition, flat), found.end()
+            if len(merged) == 1 and not is_addition:  # its own part says nothing of a picture: "5 with the collar of 5"
+                merged = ((merged[0][0], ""),)
+            return Combination(merged, is_addition, flat), found.end()
     return None
 
 

@@ -94,7 +94,10 @@ _PICTURE = re.compile(
 )
 _SHEET = re.compile(r"""sheet(?:\s+["']?(?P<file>.+\.(?:png|jpe?g|webp))["']?)?""", re.IGNORECASE)
 _SHOW = re.compile(rf"show(?: (?P<one>{ONE}))?", re.IGNORECASE)
-_SETTING = re.compile(r"(?P<k>k) ?=? ?(?P<count>[0-9]+)|(?P<where>where) (?P<filter>\{.*|off|none)", re.IGNORECASE)
+_SETTING = re.compile(
+    r"(?P<k>k)(?: ?=? ?(?P<count>[0-9]+)|(?: ?= ?| )(?P<word>\S+))|(?P<where>where) (?P<filter>\{.*|off|none)",
+    re.IGNORECASE,
+)
 _MAX_CHARS = 2_000
 """Characters of a line that may be more than an edit; the patterns need time that grows with its square."""
 _QUOTED = re.compile(r'"([^"]*[^"\s][^"]*)"')
@@ -132,7 +135,7 @@ def _parse_goto(flat: str) -> Goto | None:
 def _parse_setting(flat: str) -> Setting | None:
     if not (found := _SETTING.fullmatch(flat)):
         return None
-    return Setting("k", found["count"]) if found["k"] else Setting("where", found["filter"])
+    return Setting("k", found["count"] or found["word"]) if found["k"] else Setting("where", found["filter"])
 
 
 def _parse_find(flat: str) -> Find | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 
 from ipcir_tools.agents.dialogue.commands import Remark
 from ipcir_tools.agents.dialogue.picture_names import parse_names
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.engine.file_names import file_namer
 from ipcir_tools.text import printable_line, shorten
 from ipcir_tools.types import Hit, Turn
 
@@ -28,7 +28,7 @@ def answer_remark(remark: Remark, engine: Engine, turn: Turn | None) -> str:
             n = engine.catalog.size()
             return f"The gallery holds {n:,} picture{'s' if n != 1 else ''}. Say what to look for, or {ABILITIES}."
         case "hit":
-            return _about_hit(remark.text, turn)
+            return _about_hit(remark.text, engine, turn)
         case "reason":
             return _reason(turn)
         case "more":
@@ -48,12 +48,17 @@ def answer_remark(remark: Remark, engine: Engine, turn: Turn | None) -> str:
             return f"This finds pictures in a gallery. {_DONE}"
 
 
-def _about_hit(text: str, turn: Turn | None) -> str:
+def _about_hit(text: str, engine: Engine, turn: Turn | None) -> str:
     if turn is None or not turn.hits:
         return f"There are no hits yet. {_DONE}"
     named = [hit for hit in turn.hits if str(hit.rank) in _ranks(text)]
     hits = named or (turn.hits[:1] if len(turn.hits) == 1 else turn.hits)
-    return "\n".join([*map(_hit_line, hits), "Only this is known of a hit here; a caption says what may be seen."])
+    namer, records = (
+        file_namer(engine.catalog, engine.settings.show_paths),
+        engine.catalog.records(hit.id for hit in hits),
+    )
+    lines = [_hit_line(hit, namer(hit.source), records[hit.id].taken if hit.id in records else None) for hit in hits]
+    return "\n".join([*lines, "Only this is known of a hit here; a caption says what may be seen."])
 
 
 def _ranks(text: str) -> tuple[str, ...]:
@@ -61,9 +66,10 @@ def _ranks(text: str) -> tuple[str, ...]:
     return parse_names(text) or (("1",) if re.search(r"\b(?:best|top)\b", text, re.IGNORECASE) else ())
 
 
-def _hit_line(hit: Hit) -> str:
+def _hit_line(hit: Hit, name: str, taken: str | None) -> str:
     caption = f" - {shorten(printable_line(hit.caption), SHOWN)}" if hit.caption else ""
-    return f"{hit.rank}. {shorten(printable_line(PurePath(hit.source).name), SHOWN)} ({hit.id}){caption}"
+    when = f", taken {taken[:10]}" if taken else ""
+    return f"{hit.rank}. {shorten(printable_line(name), SHOWN)} ({hit.id}{when}){caption}"
 
 
 def _reason(turn: Turn | None) -> str:

@@ -42,6 +42,7 @@ from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.validation import check_options
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchOptions
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -277,6 +278,8 @@ class Chat:
 
     def _set(self, setting: Setting) -> None:
         if setting.name == "k":
+            if not setting.value.isdecimal():
+                raise InvalidRequestError(f"k takes a whole number, such as 'k 20', not {excerpt(setting.value)}.")
             options = self._options.updated(k=int(setting.value))
         else:
             off = setting.value.lower() in ("off", "none")

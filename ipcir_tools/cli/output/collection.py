@@ -31,7 +31,7 @@ def show_index(report: IndexReport) -> None:
     """The counts of an index run, and every file without a feature or a caption with its reason."""
     counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
     summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
-    out.print(f"[bold]{report.seen:,} pictures seen[/]: {summary} in {report.seconds:.1f} s")
+    out.print(f"[bold]{_pictures(report.seen)} seen[/]: {summary} in {report.seconds:.1f} s")
     _show_missing(report)
     show_skips(report.skipped, "skipped")
     if report.damaged:
@@ -46,7 +46,7 @@ def show_index(report: IndexReport) -> None:
 def _show_captions(report: CaptionReport) -> None:
     rate = f", {report.made / report.seconds:,.1f} a second" if report.made and report.seconds else ""
     spent = "".join(f", {n:,} {what.replace('_', ' ')}" for what, n in report.spent.items())
-    out.print(f"[bold]{report.made:,} captions made[/]{rate}{spent}, {report.known:,} known before")
+    out.print(f"[bold]{_counted(report.made, 'caption')} made[/]{rate}{spent}, {report.known:,} known before")
     show_skips(report.skipped, "without a caption")
 
 
@@ -59,7 +59,8 @@ def _show_missing(report: IndexReport) -> None:
 def _show_passed_over(report: IndexReport) -> None:
     """What was not looked at, in one line each."""
     if report.excluded_files or report.excluded_folders:
-        _line("left out by patterns", "dim", f": {report.excluded_files:,} files, {report.excluded_folders:,} folders")
+        counts = ((report.excluded_files, "file"), (report.excluded_folders, "folder"))
+        _line("left out by patterns", "dim", f": {', '.join(_counted(n, what) for n, what in counts if n)}")
     if report.linked_folders:
         _line("linked folders passed over", "dim", f": {report.linked_folders:,}")
     if report.unknown_files:
@@ -70,7 +71,7 @@ def _show_passed_over(report: IndexReport) -> None:
 
 def show_removal(report: RemovalReport) -> None:
     """What left the gallery, and what is kept out from now on."""
-    out.print(f"[bold]{_pictures(report.pictures)} removed[/] from the gallery, {report.files:,} files")
+    out.print(f"[bold]{_pictures(report.pictures)} removed[/] from the gallery, {_counted(report.files, 'file')}")
     for each in report.kept_out[:_MOST_KEPT_OUT]:
         _line(each.path, "bold", f" is still there: {each.folder} leaves it out from now on, by the pattern")
         _line(f"  {each.pattern}", "dim", "; indexing it by its own name brings it back")
@@ -102,7 +103,11 @@ def show_folders(listed: Sequence[IndexedFolder], size: int) -> None:
 
 
 def _pictures(n: int) -> str:
-    return f"{n:,} picture{'' if n == 1 else 's'}"
+    return _counted(n, "picture")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _line(subject: str, style: str, rest: str) -> None:

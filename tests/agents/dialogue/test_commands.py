@@ -181,12 +181,21 @@ def test_a_combination_stands_beside_words_and_judgements():
         "the back of 3 rows",
         "with the head of 3 dogs",
         "in the style of the first century",
-        "3 with the collar of 3",
         "with the tail of 2-3 birds",
     ],
 )
 def test_numbers_in_an_edit_combine_nothing(text):
     assert parse_line(text) == Refine(text)
+
+
+def test_a_picture_with_a_part_of_its_own_is_that_picture():
+    line = "3 with the collar of 3"
+    assert parse_line(line) == Refine(combination=Combination((("3", ""),), line=line))
+
+
+@pytest.mark.parametrize("line", ["k banana", "k = many", "k 3x"])
+def test_a_number_of_hits_that_is_none_is_told_by_who_sets_it(line):
+    assert parse_line(line) == Setting("k", line.split()[-1])
 
 
 @pytest.mark.parametrize(
