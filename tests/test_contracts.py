@@ -27,7 +27,8 @@ HEAVY = {
     "transformers",
 }
 LATE = {
-    "ipcir_tools.agents.agent",  # its middleware is a subclass of LangChain's
+    "ipcir_tools.agents.agent",  # their middlewares are subclasses of LangChain's
+    "ipcir_tools.agents.model_calls",
     "ipcir_tools.demo.training.loop",  # these do nothing but train, so they import torch like any training script
     "ipcir_tools.demo.training.model_card",
     "ipcir_tools.demo.training.small_blip",

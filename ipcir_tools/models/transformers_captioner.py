@@ -160,7 +160,7 @@ def _folder(name: str) -> Path | None:
     return folder.resolve() if folder.is_dir() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) else None
 
 
-def load_model(name: str, device: str, dtype: DType, needed: Requirements | None) -> LoadedCaptioner:
+def load_model(name: str, device: str, dtype: DType, needed: Requirements | None = None) -> LoadedCaptioner:
     """The model of that repository or folder. Raises ModelUnavailableError."""
     folder = _folder(name)
     return hub.fetch(

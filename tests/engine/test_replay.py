@@ -186,7 +186,7 @@ def test_what_cannot_be_replayed_is_refused(engine, pictures, tmp_path):
         replay(another, turn)
     for file in pictures.iterdir():
         file.unlink()
-    engine.index([pictures])
+    engine.remove([pictures])
     with pytest.raises(EmptyGalleryError):
         replay(engine, turn)
 
