@@ -25,7 +25,9 @@ _NOTHING = {"", "null", "none", "undefined"}
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
-_NAMES = re.compile(r"#?(?:\d{1,4}|[0-9a-f]{6,16})(?:(?:\s*[,;]\s*|\s+)#?(?:\d{1,4}|[0-9a-f]{6,16}))+", re.IGNORECASE)
+_NAMES = re.compile(
+    r"#?(?:\d{1,4}|[0-9a-f]{6,16})(?:(?:\s*(?:[,;]|\band\b)\s*|\s+)#?(?:\d{1,4}|[0-9a-f]{6,16}))+", re.IGNORECASE
+)
 _INSTANCE = re.compile(r"Input should be a valid dictionary(?: or instance of \w+)?")
 """What pydantic says of anything but an object."""
 _MAX_LITERAL = 2_000
@@ -112,6 +114,8 @@ def _read_as(kind: Any, value: Any) -> Any:
         return _read_list(get_args(kind)[0] if get_args(kind) else Any, value)
     if isinstance(value, list | tuple) and len(value) == 1:  # a list of one for a single value
         value = value[0]
+    if kind is str and isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
+        value = ", ".join(value)  # several texts for one
     if _is_object(kind):
         return _parsed(value)
     if get_origin(kind) is Literal:
@@ -130,8 +134,10 @@ def _read_list(kind: Any, value: Any) -> list[Any]:
 
 
 def _split(text: str) -> list[str]:
-    """The parts of ``1, 2``; the whole text where it has no commas and is no row of ids and ranks."""
-    parts = text.split() if _NAMES.fullmatch(text.strip()) and not set(text) & set(",;") else re.split(r"[,;\n]", text)
+    """The parts of ``1, 2`` and of ``1 and 2``; a text that is no row of ids and ranks is split at commas alone."""
+    if _NAMES.fullmatch(text.strip()):
+        return [part for part in re.split(r"[,;\s]+|\band\b", text) if part]
+    parts = re.split(r"[,;\n]", text)
     return [part.strip().strip("'\"") for part in parts]
 
 
@@ -162,7 +168,9 @@ def _without_boolean(value: Any) -> Any:
 
 
 def _read_text(value: Any) -> Any:
-    """A number, such as a rank, as text; 3.0 as 3."""
+    """A number, such as a rank, as text, 3.0 as 3; ``null`` as nothing."""
+    if isinstance(value, str) and value.strip().lower() in ("null", "undefined"):
+        return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else value

@@ -25,6 +25,7 @@ MAX_ITEM_CHARS = 200
 
 _LISTS = ("keep", "add", "remove", "alternatives")
 _DEBRIS = re.compile(r"[{}]|\"\s*:|</?[a-z!][^<>]*>|^\s*(?:error|traceback)\b", re.IGNORECASE)
+_QUOTES = ('"', "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}")
 _ABSENCE = re.compile(
     r",?\s+(?:(?:and|but)\s+)?(?:without|with no)\s+(?:(?:an?|any|the)\s+)?"
     r"((?:[\w-]+\s+){0,2}[\w-]+)(?=\s*(?:[,.;]|$))",
@@ -182,12 +183,22 @@ def _strings_after(start: str, text: str, before: str = "") -> Iterator[str]:
 
 def _as_description(text: str, cut_off: bool) -> str:
     """Plain text as a description. Raises ``BadReplyError`` where it does not read like one."""
-    text = LABEL.sub("", text).strip().split("\n\n")[0]
+    label = LABEL.match(text)
+    before, text = (text[: label.end()], text[label.end() :]) if label else ("", text)
+    text = text.strip().split("\n\n")[0]
+    if _DEBRIS.search(before) or _is_unclosed(before, text):
+        raise BadReplyError("the reply ends in the middle of its description")
     if cut_off:
         text = "".join(re.findall(r"[^.!?。]+[.!?。]+", text))
     if not _reads_as_description(text):
         raise BadReplyError("the reply is neither JSON nor a description")
     return text
+
+
+def _is_unclosed(label: str, text: str) -> bool:
+    """Whether a quote is opened before a text and never closed."""
+    opened = label.rstrip().endswith(_QUOTES) or text.startswith(_QUOTES)
+    return opened and not any(quote in text[1:] for quote in _QUOTES)
 
 
 def _reads_as_description(text: str) -> bool:

@@ -19,11 +19,17 @@ Reference = str | Path | Image.Image
 """An image to start from; a PIL image is known by the hash of its pixels."""
 
 _WORD = r"(?:(?:hit|rank|number|no\.?|nr\.?|picture|image|result)\s*)?"
-RANK = re.compile(_WORD + r"#?\s*(\d{1,4})", re.IGNORECASE)
+RANK = re.compile(_WORD + r"#?\s*(\d{1,4})\.?", re.IGNORECASE)
 RANK_OF_TURN = re.compile(_WORD + r"#?\s*(\d{1,4})\s+(?:of|in|from)\s+(?:turn\s+)?(t[0-9a-f]{3,11})", re.IGNORECASE)
 _TURN = re.compile(r"(?:turn\s+)?(t[0-9a-f]{3,11})", re.IGNORECASE)
 _MOST_NAMED = 5
 """Pictures of one name that an error lists."""
+
+
+def unquoted(text: str) -> str:
+    """A reference without the quotes or backticks that a model writes around it."""
+    bare = text.strip()
+    return bare[1:-1].strip() if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "`'\"" else bare
 
 
 def hit_id(reference: Reference | int, turn: Turn) -> Reference:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from PIL import Image
 
-from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hit_of, refuse_word, unique_file
+from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hit_of, refuse_word, unique_file, unquoted
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, from_image, image_id, load
@@ -52,7 +52,7 @@ def resolve(
             f"A reference is a string, a Path or a PIL image, not {type(reference).__name__}: of a hit, give its id."
         )
     if isinstance(reference, str):
-        return _from_text(reference.strip(), catalog, settings, fetch)
+        return _from_text(unquoted(reference), catalog, settings, fetch)
     try:
         return _any_file(str(reference), settings) if isinstance(reference, Path) else from_image(reference, settings)
     except BadImageError as error:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -64,7 +66,7 @@ class ModelKind:
 
     def providers(self) -> dict[str, Provider]:
         """All providers by name. Another package cannot replace one of this package."""
-        found = {entry.name: _from_entry_point(entry) for entry in metadata.entry_points(group=self.group)}
+        found = {entry.name: _from_entry_point(entry) for entry in _entry_points(self.group, tuple(sys.path))}
         return self.own | {name: provider for name, provider in found.items() if name not in self.own}
 
     def find(self, name: str) -> tuple[Provider, str]:
@@ -132,6 +134,12 @@ def import_attribute(path: str) -> Any:
     """The object that ``module:attribute`` names."""
     module, _, attribute = path.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+@lru_cache(maxsize=16)
+def _entry_points(group: str, path: tuple[str, ...]) -> metadata.EntryPoints:
+    """The entry points of a group on ``sys.path``, read once: every search asks for the provider of its encoder."""
+    return metadata.entry_points(group=group)
 
 
 def _from_entry_point(entry: metadata.EntryPoint) -> Provider:

@@ -6,6 +6,7 @@ import pickle
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,14 @@ def test_where_agents_see_no_folders_the_gallery_names_none(engine, monkeypatch)
     monkeypatch.setattr(engine.components, "settings", engine.settings.model_copy(update={"show_paths": "name"}))
     answer = do(engine, "describe_gallery")
     assert ("Photos" in answer.text, answer.brief.folders, answer.brief.more_folders) == (False, {}, 2)
+
+
+@pytest.mark.parametrize(("show", "shown"), [("folder", "local-dir:clip,"), ("path", "local-dir:/home/anna/clip,")])
+def test_a_model_in_a_folder_is_named_without_the_path_that_agents_are_not_shown(engine, monkeypatch, show, shown):
+    models = replace(engine.components.models, encoder="open_clip:local-dir:/home/anna/clip")
+    monkeypatch.setattr(engine.components, "models", models)
+    monkeypatch.setattr(engine.components, "settings", engine.settings.model_copy(update={"show_paths": show}))
+    assert f"open_clip:{shown}" in do(engine, "describe_gallery").text
 
 
 def test_an_empty_gallery_says_how_to_fill_it(tmp_path):

@@ -48,6 +48,7 @@ FALSE: dict[str, Manner] = {
     "contradictory lists": contradictory,
     "cut in the description": cut(imagining, 22),
     "cut, and the server does not say so": cut(imagining, 22, finish="stop"),
+    "cut where the rest reads like a description": cut(imagining, 26, finish="stop"),
 }
 """What never imagines."""
 TRUE: dict[str, Manner] = {

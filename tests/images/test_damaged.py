@@ -56,7 +56,7 @@ def test_a_setting_refuses_it(kind):
     assert not decode(KINDS[kind], "test", Settings(damaged="refuse")).record.damaged
 
 
-@pytest.mark.parametrize("kind", set(KINDS) - {"progressive"})
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"progressive"}))
 def test_a_picture_that_lacks_more_than_a_third_is_refused(kind):
     assert refusal(KINDS[kind][: len(KINDS[kind]) // 2]) == CUT_OFF
 

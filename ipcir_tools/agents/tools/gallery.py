@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from ipcir_tools.text import excerpt, quote, shorten_json
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.settings import Settings
 
 
 _MOST_SKIPPED = 3
@@ -80,10 +82,20 @@ def _gallery_brief(engine: Engine, limit: int) -> GalleryBrief:
         with_gps=found.with_gps,
         damaged=found.damaged,
         filters=list(FIELDS),
-        encoder=models.encoder,
-        captioner=models.captioner,
+        encoder=_shown(models.encoder, engine.settings),
+        captioner=_shown(models.captioner, engine.settings),
         imagination=engine.settings.llm or "rules",
     )
+
+
+_FOLDER_OF_MODEL = re.compile(r"(?<=:)(?:[/~\\]|[A-Za-z]:[/\\]).*")
+
+
+def _shown(model: str, settings: Settings) -> str:
+    """The name of a model, of one in a folder the folder's own name alone, unless agents are shown whole paths."""
+    if settings.show_paths == "path":
+        return model
+    return _FOLDER_OF_MODEL.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], model)
 
 
 def _gallery_lines(brief: GalleryBrief) -> list[str]:

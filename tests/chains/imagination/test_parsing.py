@@ -285,3 +285,23 @@ def test_what_cannot_be_printed_is_taken_out_of_a_reply(reply):
 def test_a_description_of_absences_alone_is_no_description():
     with pytest.raises(BadReplyError, match="absent"):
         parse_reply('{"description": ", without a belt"}')
+
+
+CUT = json.dumps({"description": "a short blue checked jumpsuit with short sleeves and a belt", "keep": ["belt"]})
+
+
+@pytest.mark.parametrize("before", ["", "```json\n", "Here is the JSON:\n", "Description: "])
+@pytest.mark.parametrize("reply", [CUT, CUT[1:], "[" + CUT, CUT.replace('"', "'"), CUT.replace("{", "{ \n")])
+def test_cut_json_is_never_taken_for_plain_text(before: str, reply: str):
+    end = reply.index("belt") + 5
+    for length, cut_off in ((length, cut_off) for length in range(end) for cut_off in (False, True)):
+        with pytest.raises(BadReplyError):
+            parse_reply(before + reply[:length], plain=True, cut_off=cut_off)
+
+
+@pytest.mark.parametrize(
+    "text", ['"A blue dress with long sl', 'Description: "A blue dress with long sl', "Caption: \u201cA blue dr"]
+)
+def test_a_quote_that_is_never_closed_is_no_description(text: str):
+    with pytest.raises(BadReplyError, match="middle"):
+        parse_reply(text, plain=True)
