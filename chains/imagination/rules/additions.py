@@ -29,6 +29,12 @@ _NO_THING = lexicon.STOPS | lexicon.GENERIC | lexicon.FEATURES.keys() | lexicon.
 _PREDICATE = re.compile(r"\b(?:instead|is|are|was|were|has|have|should|must|gone|removed|missing|same|different)\b")
 
 
+def is_addition(sentence: str) -> bool:
+    """Whether a sentence says that it adds: *and a hat*, *also with stripes*, *in blue as well*."""
+    text = sentence.lower().strip(" ,.;:!?'")
+    return bool(_LEAD.match(text) or _END.fullmatch(text))
+
+
 def as_addition(sentence: str) -> str:
     """*and a bird over the sea* -> *add a bird over the sea*; any other sentence as it is.
 
