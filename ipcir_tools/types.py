@@ -114,6 +114,19 @@ class ImaginedTarget(Value):
     origin: Origin
 
 
+MAX_TOKEN_COUNT = 10**9
+"""Tokens of one reply at most; a server that reports more reports nothing."""
+
+
+def token_count(reported: Any) -> int | None:
+    """The number of tokens that a server reported: a whole number from 0 to ``MAX_TOKEN_COUNT``. None: not known."""
+    whole = isinstance(reported, int) and not isinstance(reported, bool)
+    return reported if whole and 0 <= reported <= MAX_TOKEN_COUNT else None
+
+
+TokenCount = Annotated[int, BeforeValidator(lambda reported: token_count(reported) or 0)]
+
+
 class Reply(Value):
     """A model's reply as it is stored: its text, its model, and its cost when it was made."""
 
@@ -129,8 +142,8 @@ class Reply(Value):
     """How often the model was sent its own reply again, to repair it."""
     seconds: float | None = None
     """How long the calls took."""
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: TokenCount = 0
+    output_tokens: TokenCount = 0
     """By the server's own account. Both 0: not known, or not of all calls; no reply takes none."""
     created: str = ""
     """UTC time, ISO 8601; empty: not known."""

@@ -9,10 +9,18 @@ from ipcir_tools.chains.imagination.rules.caption import parse
 from ipcir_tools.chains.imagination.rules.text import is_plural
 
 _MARK = r"(?:and|plus|also|besides|as well as|along with|together with|in addition|additionally|on top of (?:that|it))"
-_POLITE = r"(?:then|now|but|or|ok|okay|oh|yes|so|please|maybe|perhaps|next|finally)"
+_POLITE = r"(?:then|now|but|or|ok|okay|oh|yes|so|please|maybe|perhaps|next|finally|instead(?! of))"
 _SHOW = (
     r"(?:(?:can|could|would) (?:you|we|i) |i(?: would|'d)? (?:want|like|love|need) (?:to (?:see|have) )?|"
     r"let there be |there (?:is|are|should be|must be) |(?:show|give|get)(?: me)? |have )?"
+)
+_ADDS = re.compile(rf"(?:{_POLITE}[\s,]+)*(?:{_MARK}|&)[\s,]")
+_STATED = re.compile(
+    r"(?:the |its |his |her |their )?(?P<thing>.+?) (?:(?:also )?(?:should|must|would|will|can|could|may|might|is|are|"
+    r"has to|have to|needs? to)(?: also)?(?: be| have been)?(?= ))+ (?P<state>.+)"
+)
+_THERE = re.compile(
+    r"(?:in|on|at|with|behind|near|beside|next to) (?:it|them|him|her|there)|there|here|visible|shown|seen|added"
 )
 _LEAD = re.compile(rf"^(?:{_POLITE}[\s,]+)*{_MARK}[\s,]+(?:(?:{_MARK}|{_POLITE}|with)[\s,]+)*{_SHOW}")
 _THEN = re.compile(rf"^(?:{_POLITE}[\s,]+)*(?:then|next)[\s,]+{_SHOW}(?=(?:an?|some|two|three|another) )")
@@ -48,6 +56,26 @@ def as_addition(sentence: str) -> str:
             return _added(ending[1] if ending else rest) or sentence
     ending = _END.fullmatch(text)
     return (_added(ending[1]) if ending else "") or sentence
+
+
+def is_addition(text: str) -> bool:
+    """Whether a text begins with "and", "plus" or "also", so that nothing of what the turns before said may go."""
+    return bool(_ADDS.match(text.strip(" ,.;:!?'")))
+
+
+def stated_thing(text: str) -> str:
+    """*the dog should be brown* -> *a brown dog*, *a dog should be in it* -> *a dog*; other texts as they are."""
+    found = _STATED.fullmatch(text)
+    if not found:
+        return text
+    thing, state = found["thing"], found["state"]
+    if _THERE.fullmatch(state):
+        return thing
+    if not all(lexicon.slot_of(word) for word in state.split()):
+        return f"{thing} {state}"
+    lead = re.match(r"(?:an?|some|two|three|four|five|several|many) ", thing)
+    article = lead[0] if lead else "" if is_plural(thing) else "a "
+    return f"{article}{state} {thing[lead.end() :] if lead else thing}"
 
 
 def _added(text: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from ipcir_tools.chains.imagination.rules import lexicon
+from ipcir_tools.chains.imagination.rules.additions import is_addition, stated_thing
 from ipcir_tools.chains.imagination.rules.caption import Phrase, head_noun
-from ipcir_tools.chains.imagination.rules.edits import Count, Edit, Keep, Place, View
+from ipcir_tools.chains.imagination.rules.edits import Add, Count, Edit, Keep, Place, Scene, View
 from ipcir_tools.chains.imagination.rules.phrases import same_kind, same_noun
 from ipcir_tools.chains.imagination.rules.predicates import NOUN_VERBS, read_about, read_predicate, read_statement
 from ipcir_tools.chains.imagination.rules.quantities import (
@@ -49,8 +50,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def read_edits(text: str, caption: Phrase) -> list[Edit]:
     """All edits of a normalised modification text, in order."""
     found: list[Edit] = []
+    adds = is_addition(text)
     for sentence in split_sentences(text):
         whole = read_scene(sentence, caption)
+        if adds:
+            whole = [Add(stated_thing(edit.text)) if isinstance(edit, Scene) else edit for edit in whole]
         found += whole if whole else [edit for part in split_clauses(sentence) for edit in read_clause(part, caption)]
     return found
 

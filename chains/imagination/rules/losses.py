@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipcir_tools.chains.imagination.rules import lexicon
+from ipcir_tools.chains.imagination.rules.additions import is_addition
 from ipcir_tools.chains.imagination.rules.edits import Draft
 from ipcir_tools.chains.imagination.rules.phrases import is_place, places_of_others
 from ipcir_tools.chains.imagination.rules.text import contains_words, singular, words_in
@@ -27,7 +28,10 @@ def losses(draft: Draft, description: str, modification: str, previous: Imagined
     known = _content(" ".join((description, modification, *draft.remove)))
     tail, others = draft.original.tail, places_of_others(draft.original.tail)
     went_with = {i for i in others if tail[i - 1] not in draft.phrase.tail}
-    gone = [part for i, part in enumerate(tail) if i not in went_with and _is_lost(part, draft, known)]
+    features = draft.original.features if is_addition(modification) else ()
+    kept = draft.phrase.text()
+    gone = [part for part in features if not contains_words(kept, part.strip(" ,")) and _unsaid(part, known)]
+    gone += [part for i, part in enumerate(tail) if i not in went_with and _is_lost(part, draft, known)]
     places = [part for part in gone if is_place(part)]
     known |= _content(" ".join((*draft.add, *gone)))
     earlier = [item for item in (previous.add if previous else ()) if _was_thing(item, draft) and _unsaid(item, known)]

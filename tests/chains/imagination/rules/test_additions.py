@@ -57,6 +57,31 @@ def test_an_attribute_after_and_is_no_thing_beside(modification, description):
 
 
 @pytest.mark.parametrize(
+    ("modification", "thing"),
+    [
+        ("and the dog should be brown", "a brown dog"),
+        ("and a dog should be in it", "a dog"),
+        ("plus the lighthouse has to be white", "a white lighthouse"),
+        ("and a cat is sleeping", "a cat sleeping"),
+        ("and instead a bird", "a bird"),
+        ("also, two men are rowing", "two men rowing"),
+    ],
+)
+def test_a_sentence_that_begins_with_and_never_replaces_all(modification, thing):
+    made = after_night(modification)
+    for words in ("sailing boat", "on the sea", "at night", thing):
+        assert words in made.target.description
+    assert made.warnings == ()
+
+
+def test_what_an_addition_drops_nevertheless_is_named():
+    before = imagine_by_rules("a red dress with long sleeves on a hanger", "in blue")
+    made = imagine_with_warnings("a red dress with long sleeves on a hanger", "and as a skirt", before)
+    assert made.target.description == "a blue skirt on a hanger"
+    assert made.warnings == ('dropped "long sleeves"',)
+
+
+@pytest.mark.parametrize(
     ("modification", "description", "gone"),
     [
         ("at the beach instead", "a sailing boat at the beach at night", "on the sea"),
