@@ -37,12 +37,6 @@ _NO_THING = lexicon.STOPS | lexicon.GENERIC | lexicon.FEATURES.keys() | lexicon.
 _PREDICATE = re.compile(r"\b(?:instead|is|are|was|were|has|have|should|must|gone|removed|missing|same|different)\b")
 
 
-def is_addition(sentence: str) -> bool:
-    """Whether a sentence says that it adds: *and a hat*, *also with stripes*, *in blue as well*."""
-    text = sentence.lower().strip(" ,.;:!?'")
-    return bool(_LEAD.match(text) or _END.fullmatch(text))
-
-
 def as_addition(sentence: str) -> str:
     """*and a bird over the sea* -> *add a bird over the sea*; any other sentence as it is.
 
@@ -61,6 +55,12 @@ def as_addition(sentence: str) -> str:
 def is_addition(text: str) -> bool:
     """Whether a text begins with "and", "plus" or "also", so that nothing of what the turns before said may go."""
     return bool(_ADDS.match(text.strip(" ,.;:!?'")))
+
+
+def adds_to_dialogue(line: str) -> bool:
+    """Whether a line, as it was typed, adds to what was said: *And a hat*, *with stripes, too*."""
+    text = line.lower().strip(" ,.;:!?'")
+    return is_addition(text) or bool(_END.fullmatch(text))
 
 
 def stated_thing(text: str) -> str:

@@ -41,7 +41,7 @@ from ipcir_tools.agents.dialogue.user_input import (
 )
 from ipcir_tools.chains.composition.requests import effective_composer, imagine_request, request_of
 from ipcir_tools.chains.imagination.results import ImagineRequest
-from ipcir_tools.chains.imagination.rules.additions import is_addition
+from ipcir_tools.chains.imagination.rules.additions import adds_to_dialogue
 from ipcir_tools.display.results import references_json, result_json
 from ipcir_tools.display.sentences import answer_text
 from ipcir_tools.engine.engine import Engine
@@ -248,7 +248,7 @@ class DialogueNodes:
             return update | {"dropped": state["modification"], "text": _dropped(state)}
         if meaning == "drop filter" or (reference and text in ("", reference)):
             return update | ({"reference": reference} if reference else {})
-        if found != state.get("turn") and is_addition(text):  # to the edit that raised the question
+        if found != state.get("turn") and adds_to_dialogue(text):  # to the edit that raised the question
             return update | self._apply(read_request(text, found, found), {}, reference)
         request = read_request(text, state.get("turn"), last_turn(state))
         replaced = found != state.get("turn") and not (request.show or request.new_dialogue or request.remark)
@@ -296,10 +296,8 @@ def _still_asking(state: DialogueState, remark: str) -> Update:
 
 
 def _dropped(state: DialogueState) -> str:
-    edit = f"The edit {quote(state['modification'])} is dropped"
-    return (
-        f"{edit}: say what should be different." if state.get("turn") else f"{edit}: say what the picture should show."
-    )
+    follows = "say what should be different" if state.get("turn") else "say what the picture should show"
+    return f"The edit {quote(state['modification'])} is dropped: {follows}."
 
 
 def _query(state: DialogueState) -> ComposedQuery:
