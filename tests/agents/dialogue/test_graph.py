@@ -20,10 +20,10 @@ from PIL import Image
 
 from ipcir_tools.agents.dialogue import graph as module
 from ipcir_tools.agents.dialogue.graph import build_dialogue, make_dialogue
+from ipcir_tools.agents.dialogue.nodes import HOW_TO_ANSWER
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.demo.gallery import draw
 from ipcir_tools.demo.world.wardrobe import wardrobe
-from ipcir_tools.agents.dialogue.nodes import HOW_TO_ANSWER
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
