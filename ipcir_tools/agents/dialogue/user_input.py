@@ -136,12 +136,11 @@ def read_reply(reply: Any) -> tuple[str, str | list[str] | None] | None:
     """
     fields = reply if isinstance(reply, dict) else {"text": reply}
     text, reference = fields.get("text"), fields.get("reference")
-    if isinstance(text, int) and not isinstance(text, bool):
-        text = str(text)
-    if not isinstance(text or "", str) or not isinstance(reference or "", str | list):
+    if text is None or (isinstance(text, int) and not isinstance(text, bool)):
+        text = "" if text is None else str(text)
+    if not isinstance(text, str) or not isinstance(reference, str | list | None) or not (text.strip() or reference):
         return None
-    text = (text or "").strip()
-    return (text, reference or None) if text or reference else None
+    return text.strip(), reference or None
 
 
 def read_remark(text: str) -> Remark | None:
