@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 
 from ipcir_tools.models import hub_cache
 from ipcir_tools.models.download_report import Download, reporting, short_path
-from ipcir_tools.models.hub_client import HubClient, HubError, HubFile, Listing, TransientHubError
+from ipcir_tools.models.hub_client import HubClient, HubFile, Listing, TransientHubError
+from ipcir_tools.models.hub_environment import HubError, hub_constants
 from ipcir_tools.text import byte_size
 
 TRIES = 3
@@ -82,9 +83,7 @@ def _names(repo: str) -> list[str]:
 # ---- downloading -------------------------------------------------------------------------------------
 def download(name: str, requirements: Requirements) -> None:
     """Bring what the model ``name`` needs into the cache, and complete or mend what is there. Raises HubError."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
+    if hub_constants().HF_HUB_OFFLINE:
         raise HubError("the local cache has no usable copy and HF_HUB_OFFLINE forbids the download.")
     with HubClient() as hub, _disk_errors():
         _Downloader(name, hub).run(requirements)
@@ -136,7 +135,9 @@ class _Downloader:
             return
         size = sum(file.size or 0 for _, file in missing)
         here = sum(_size(hub_cache.incomplete(listing.repo, file)) for listing, file in missing)
-        folder, free = hub_cache.cache_folder(), hub_cache.free_bytes()
+        folder = hub_cache.cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)  # what cannot be written has no room, either
+        free = hub_cache.free_bytes()
         if free < size - here:
             raise HubError(_no_room(f"{byte_size(size - here)} are needed and {byte_size(free)} are free"))
         done = 0

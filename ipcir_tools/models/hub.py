@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models.downloads import Requirements, download, local_copy
-from ipcir_tools.models.hub_client import HubError
+from ipcir_tools.models.hub_environment import HubError, hub_constants
 from ipcir_tools.text import error_sentence
 
 T = TypeVar("T")
@@ -67,8 +67,7 @@ def offline() -> Iterator[None]:
 
     For the whole process; a test holds that the client looks at this constant at each call.
     """
-    from huggingface_hub import constants
-
+    constants: Any = hub_constants()
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = True
     try:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ipcir_tools.models.hub_client import HubFile, Listing
+from ipcir_tools.models.hub_environment import hub_constants
 
 _OPTIONAL = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
@@ -30,9 +31,7 @@ _OPTIONAL = (
 
 def cache_folder() -> Path:
     """The folder of all repositories: HF_HUB_CACHE, ``hub`` in HF_HOME, or the default."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
+    return Path(hub_constants().HF_HUB_CACHE)
 
 
 def snapshot(repo: str) -> Path | None:

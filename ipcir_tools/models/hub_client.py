@@ -16,12 +16,10 @@ from typing import Any, Self
 
 import httpx
 
+from ipcir_tools.models.hub_environment import HubError, checked_endpoint, hub_constants, wrong_variable
+
 FIRST_ANSWER = 10.0
 """Seconds that a hub may take to begin its first answer, looking up its name included."""
-
-
-class HubError(Exception):
-    """Why something is not available from the hub: one sentence that names the host."""
 
 
 class TransientHubError(HubError):
@@ -52,15 +50,19 @@ class HubClient:
     """A connection to the hub. Proxies, certificates and the token are those of the environment."""
 
     def __init__(self) -> None:
-        from huggingface_hub import constants, utils
+        constants = hub_constants()
+        from huggingface_hub import utils
 
         client: Any = utils  # untyped
 
-        self.endpoint = constants.ENDPOINT.rstrip("/")
+        self.endpoint = checked_endpoint(constants.ENDPOINT)
         self.silence = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
         """Seconds without a byte after which a transfer counts as broken: HF_HUB_DOWNLOAD_TIMEOUT, 10 by default."""
         headers = client.build_hf_headers(library_name="ipcir-tools") | {"accept-encoding": "identity"}
-        self._client = httpx.Client(headers=headers, timeout=self.silence, follow_redirects=True)
+        try:
+            self._client = httpx.Client(headers=headers, timeout=self.silence, follow_redirects=True)
+        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+            raise HubError(wrong_variable(error)) from error
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ipcir_tools.models.hub_client import HubError
+from ipcir_tools.models.hub_environment import HubError
 
 _SMALL = (".json", ".txt", ".model", ".jinja", ".spm", ".bpe", ".codes", ".tiktoken")
 """Endings of configurations, vocabularies and chat templates."""

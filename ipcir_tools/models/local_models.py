@@ -11,7 +11,7 @@ from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import hub_cache
 from ipcir_tools.models.download_report import short_path
 from ipcir_tools.models.downloads import Requirements, download, local_copy
-from ipcir_tools.models.hub_client import HubError
+from ipcir_tools.models.hub_environment import HubError
 from ipcir_tools.models.loading import CAPTIONERS, ENCODERS, IMAGE_GENERATORS
 from ipcir_tools.models.open_clip_loading import REPOS
 from ipcir_tools.models.transformers_captioner import KINDS
@@ -40,6 +40,7 @@ def fetch_model(name: str, settings: Settings) -> LocalModel:
     """
     needed = requirements_of(name, settings)
     if needed is None:
+        _check_folder(name)
         return LocalModel(name, None, 0, complete=True)
     before = local_copy(needed)
     if before is None:
@@ -54,6 +55,14 @@ def fetch_model(name: str, settings: Settings) -> LocalModel:
     if here is None:
         raise ModelUnavailableError(f"Cannot download {name}: its repository lacks a file that the model needs.")
     return LocalModel(name, here.folder, here.size, complete=True, fetched=before is None)
+
+
+def _check_folder(name: str) -> None:
+    """Raises InvalidRequestError for a model in a folder that is not there."""
+    prefix, _, place = name.partition(":")
+    folder = Path(place).expanduser()
+    if prefix in ("transformers", "diffusers") and not folder.is_dir():
+        raise InvalidRequestError(f"{name} names no repository ORG/NAME of the hub, and there is no folder {folder}.")
 
 
 def requirements_of(name: str, settings: Settings) -> Requirements | None:

@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 from hub_server import COMMIT, HubServer, Manners, digest, serving
 
-from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import downloads, hub_cache, hub_client
 from ipcir_tools.models.download_report import Download, report_with
 from ipcir_tools.models.downloads import Needed, local_copy
 from ipcir_tools.models.hub import fetch
-from ipcir_tools.models.hub_client import HubError
+from ipcir_tools.models.hub_environment import HubError
 from ipcir_tools.models.hub_files import transformers_files
+from ipcir_tools.models.local_models import fetch_model
+from ipcir_tools.settings import Settings
 
 REPO = "org/model"
 SIZE = 300_000
@@ -353,3 +355,31 @@ def test_a_repository_of_another_kind(files, words):
 def test_the_commit_is_the_hubs(hub, tmp_path):
     get()
     assert (tmp_path / "cache" / "models--org--model" / "refs" / "main").read_text() == COMMIT
+
+
+# ---- the environment ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks4://127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://127.0.0.1:notaport"),
+        ("HTTP_PROXY", "garbage://x"),
+        ("SSL_CERT_FILE", "/nonexistent.pem"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(hub, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert f"{name}={value}" in refusal()
+
+
+@pytest.mark.parametrize("address", ["not a url", "huggingface.co", "http://host:port"])
+def test_an_address_that_is_none_is_named(hub, monkeypatch, address):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    assert f"HF_ENDPOINT={address}" in refusal()
+
+
+def test_a_folder_that_is_not_there_is_no_model_without_a_download():
+    with pytest.raises(InvalidRequestError, match=r"no folder ../../etc"):
+        fetch_model("transformers:../../etc", Settings())
