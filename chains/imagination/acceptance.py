@@ -42,6 +42,12 @@ _ABOUT_ITSELF = re.compile(
 _DANGLING = re.compile(
     r"(?:\b(?:an?|the|with|of|and|or|its|his|her|their|at|for|from|by|that|which)|[,;:(-])\s*\Z", re.IGNORECASE
 )
+_ORDER = re.compile(
+    r"\W*(?:please\s+)?(?:(?:search|look)(?:ing)?\s+for|(?:find|show|generate|create|draw|retrieve|return|display)\s+"
+    r"(?:me|an?|the|some|all|pictures?|images?|photos?))\b",
+    re.IGNORECASE,
+)
+"""What is said to a search, not of a picture: "search for a blue dress"."""
 _OBJECTS = word_set("it the this them that")
 """What an order speaks of: "make it blue", "remove the belt"."""
 _NO_SUBJECT = word_set("i should is has with without no not only just same instead completely displays shows more less")
@@ -140,6 +146,8 @@ def _shares_nothing(target: ImaginedTarget, asked: RequestWords) -> bool:
 def _is_request(text: str, asked: RequestWords) -> bool:
     """Whether a description is an order, or holds only words of a request that asks for a change of a picture."""
     words, request = words_of(text), words_of(asked.modification)
+    if _ORDER.match(text):
+        return True
     if words[0] in COMMANDS and (words == request or not _OBJECTS.isdisjoint(words[1:2])):
         return True
     if words == request and words[0] in _NO_SUBJECT:

@@ -114,6 +114,8 @@ BAD = [
     ("a red dress", "哪里更蓝", "a red dress", "caption again"),
     ("a red dress", "make it blue", "make it blue", "the request again"),
     ("a red dress", "make it blue", "Make the dress blue", "the request again"),
+    ("a red dress", "make it blue", "search for a blue dress", "the request again"),
+    ("a red dress", "make it blue", "Find me a blue dress", "the request again"),
     ("a red dress", "with long sleeves", "with long sleeves", "the request again"),
     ("a red dress", "longer sleeves", "longer sleeves", "the request again"),
     ("a red dress", "blue", "blue", "the request again"),
