@@ -423,7 +423,7 @@ class MissingFolder(Value):
 
     path: str
     empty: bool
-    """Whether the folder is there and has nothing in it, as the place of a drive that is not connected; else it is
+    """Whether the folder is there and has no picture in it, as the place of a drive that is not connected; else it is
     gone."""
     pictures: int
     """Pictures that the gallery has from it."""
@@ -471,6 +471,10 @@ class IndexReport(Value):
     excluded_files: int = 0
     """Picture files that patterns leave out, those below ``excluded_folders`` not counted."""
     excluded_folders: int = 0
+    hidden_files: int = 0
+    """Picture files whose names begin with a dot: they are passed over."""
+    hidden_folders: int = 0
+    """Folders whose names begin with a dot: they are passed over with all that is in them."""
     linked_folders: int = 0
     """Folders that are links: they are passed over."""
     unknown_files: int = 0
@@ -478,7 +482,7 @@ class IndexReport(Value):
     unknown_suffixes: dict[str, int] = Field(default_factory=dict)
     """The most frequent of their suffixes, in lower case, each with its number; ``""`` is none at all."""
     missing: tuple[MissingFolder, ...] = ()
-    """Folders that are gone or have nothing in them any more; their pictures stay until they are removed by name."""
+    """Folders that are gone or have no picture in them any more; their pictures stay until they are removed by name."""
     space: str
     """The encoder space of the gallery; empty while nothing was ever encoded."""
     seconds: float
