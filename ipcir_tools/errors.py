@@ -8,6 +8,7 @@
     |   +-- FolderGoneError          a folder or file that is gone, and from which the gallery still has pictures
     +-- NotAllowedError              a path outside the allowed folders, or a URL while URLs are off
     +-- BadImageError                bytes that are no readable picture, or more than the limits allow
+    |   +-- UnreadableFileError      a file whose bytes the system does not give now: nothing is known about them
     +-- EmptyGalleryError            a search before anything was indexed, or captioned where a method needs captions
     +-- SpaceMismatchError           the gallery was made by another encoder
     +-- ModelUnavailableError        weights, a model name or a provider that is not available
@@ -41,6 +42,10 @@ class NotAllowedError(IPCIRError):
 
 class BadImageError(IPCIRError):
     """Bytes that are no readable picture, or more than the limits allow."""
+
+
+class UnreadableFileError(BadImageError):
+    """A file that the system does not let read now (permissions, a failing drive): its bytes may be as before."""
 
 
 class EmptyGalleryError(IPCIRError):

@@ -114,6 +114,19 @@ class ImaginedTarget(Value):
     origin: Origin
 
 
+MAX_TOKEN_COUNT = 10**9
+"""Tokens of one reply at most; a server that reports more reports nothing."""
+
+
+def token_count(reported: Any) -> int | None:
+    """The number of tokens that a server reported: a whole number from 0 to ``MAX_TOKEN_COUNT``. None: not known."""
+    whole = isinstance(reported, int) and not isinstance(reported, bool)
+    return reported if whole and 0 <= reported <= MAX_TOKEN_COUNT else None
+
+
+TokenCount = Annotated[int, BeforeValidator(lambda reported: token_count(reported) or 0)]
+
+
 class Reply(Value):
     """A model's reply as it is stored: its text, its model, and its cost when it was made."""
 
@@ -129,8 +142,8 @@ class Reply(Value):
     """How often the model was sent its own reply again, to repair it."""
     seconds: float | None = None
     """How long the calls took."""
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: TokenCount = 0
+    output_tokens: TokenCount = 0
     """By the server's own account. Both 0: not known, or not of all calls; no reply takes none."""
     created: str = ""
     """UTC time, ISO 8601; empty: not known."""
@@ -410,7 +423,7 @@ class MissingFolder(Value):
 
     path: str
     empty: bool
-    """Whether the folder is there and has nothing in it, as the place of a drive that is not connected; else it is
+    """Whether the folder is there and has no picture in it, as the place of a drive that is not connected; else it is
     gone."""
     pictures: int
     """Pictures that the gallery has from it."""
@@ -458,6 +471,10 @@ class IndexReport(Value):
     excluded_files: int = 0
     """Picture files that patterns leave out, those below ``excluded_folders`` not counted."""
     excluded_folders: int = 0
+    hidden_files: int = 0
+    """Picture files whose names begin with a dot: they are passed over."""
+    hidden_folders: int = 0
+    """Folders whose names begin with a dot: they are passed over with all that is in them."""
     linked_folders: int = 0
     """Folders that are links: they are passed over."""
     unknown_files: int = 0
@@ -465,7 +482,7 @@ class IndexReport(Value):
     unknown_suffixes: dict[str, int] = Field(default_factory=dict)
     """The most frequent of their suffixes, in lower case, each with its number; ``""`` is none at all."""
     missing: tuple[MissingFolder, ...] = ()
-    """Folders that are gone or have nothing in them any more; their pictures stay until they are removed by name."""
+    """Folders that are gone or have no picture in them any more; their pictures stay until they are removed by name."""
     space: str
     """The encoder space of the gallery; empty while nothing was ever encoded."""
     seconds: float

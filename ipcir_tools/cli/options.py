@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
+from typer.models import ParameterInfo
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
     from ipcir_tools.batches import Progress
@@ -181,10 +184,12 @@ def _date(text: str, option: str) -> str:
 def _folder(text: str) -> str:
     """A folder that is there, by its full path; else the text, which may name one that is gone, or its end."""
     from ipcir_tools.images.files import located, path_text
+    from ipcir_tools.store.folders import check_name
 
-    path = Path(text)
+    check_name(text)
+    folder = Path(text)
     try:
-        return path_text(located(path)) if path.expanduser().is_dir() else text
+        return path_text(located(folder)) if folder.expanduser().is_dir() else text
     except (OSError, RuntimeError):  # RuntimeError: a user that is unknown
         return text
 
@@ -216,12 +221,36 @@ def _is_file(text: str) -> bool:
         return False
 
 
+def path(text: str) -> Path:
+    """A file or folder that a person named, there or not: its name on the command line is this function's.
+
+    Raises InvalidRequestError for an empty name and for what is there and cannot be read.
+    """
+    from ipcir_tools.store.folders import check_name
+
+    check_name(text)
+    if os.path.exists(text) and not os.access(text, os.R_OK):  # noqa: PTH110 - Path's raises for forbidden folders
+        raise InvalidRequestError(f"{excerpt(text, 200)} cannot be read: allow that for this user, or name another.")
+    return Path(text)
+
+
+def _with_paths_checked(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter, read by :func:`path` if it takes paths: typer's own check prints five lines."""
+    type_, *described = get_args(parameter.annotation) or (parameter.annotation,)
+    if type_ is Path or Path in get_args(type_) or list[Path] in get_args(type_):
+        for each in described:
+            if isinstance(each, ParameterInfo):
+                each.parser = path
+    return parameter
+
+
 def option_parameters(group: type[Any]) -> list[inspect.Parameter]:
     """One keyword parameter for each field of a group of options."""
     hints = get_type_hints(group, include_extras=True)
     kind = inspect.Parameter.KEYWORD_ONLY
     return [
-        inspect.Parameter(each.name, kind, default=each.default, annotation=hints[each.name]) for each in fields(group)
+        _with_paths_checked(inspect.Parameter(each.name, kind, default=each.default, annotation=hints[each.name]))
+        for each in fields(group)
     ]
 
 
@@ -232,7 +261,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     parameters: list[inspect.Parameter] = []
     for name, given in inspect.signature(command).parameters.items():
         own = given.replace(kind=given.KEYWORD_ONLY, annotation=hints[name])
-        parameters += option_parameters(groups[name]) if name in groups else [own]
+        parameters += option_parameters(groups[name]) if name in groups else [_with_paths_checked(own)]
 
     @wraps(command)
     def run(**values: Any) -> None:

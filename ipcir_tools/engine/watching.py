@@ -20,6 +20,7 @@ from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, folder_text
 from ipcir_tools.images.files import has_picture_suffix, is_gone, located, path_text
 from ipcir_tools.images.scanning import is_empty
+from ipcir_tools.store.folders import check_name
 from ipcir_tools.text import error_sentence
 from ipcir_tools.types import IndexReport, Value
 
@@ -84,6 +85,8 @@ def watch(
 class _Watcher:
     def __init__(self, engine: Engine, paths: Sequence[Path], options: WatchOptions, stop: threading.Event) -> None:
         self._engine, self._options, self._stop = engine, options, stop
+        for path in paths:
+            check_name(path)
         self._roots = [located(path) for path in paths]
         known = engine.catalog.folders()
         for path, root in zip(paths, self._roots, strict=True):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 
-from ipcir_tools.errors import BadImageError, IPCIRError, NotFoundError
+from ipcir_tools.errors import BadImageError, IPCIRError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.exif import iso_time
 from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.opening import OpenedPicture, open_picture
@@ -61,8 +61,8 @@ def image_id(data: bytes) -> str:
 
 
 def read_file(path: Path, settings: Settings) -> bytes:
-    """The bytes of a regular file. Raises NotFoundError, or BadImageError for anything that is not to be read as a
-    picture."""
+    """The bytes of a regular file. Raises NotFoundError, BadImageError for anything that is not to be read as a
+    picture, and UnreadableFileError, one of its kind, where the system does not give the bytes."""
     try:
         # Without O_NONBLOCK, opening a FIFO without a writer would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -73,7 +73,7 @@ def read_file(path: Path, settings: Settings) -> bytes:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError("does not exist") from error
     except (OSError, ValueError) as error:
-        raise BadImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise UnreadableFileError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _read_limited(handle: int, most: int) -> bytes:

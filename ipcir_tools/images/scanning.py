@@ -52,6 +52,12 @@ class Scan:
         self.excluded_files = 0
         """Pictures that the rules leave out, without those below folders that they leave out."""
         self.excluded_folders = 0
+        self.left_out: list[str] = []
+        """The pictures and folders that the rules leave out."""
+        self.hidden_files = 0
+        """Pictures whose names begin with a dot, without macOS's ``._`` files, which are none."""
+        self.hidden_folders = 0
+        """Folders whose names begin with a dot, without those that the rules leave out."""
         self.linked_folders = 0
         self.unknown_suffixes: Counter[str] = Counter()
         self._named = {path: tuple(lines) for path, lines in (named or {}).items()}
@@ -126,16 +132,23 @@ class Scan:
         for entry in entries:
             text = path_text(entry.path)
             if entry.name.startswith(".") and text not in self._named:
-                continue
-            if entry.is_dir(follow_symlinks=False):
+                self._count_hidden(entry, text, rules)
+            elif entry.is_dir(follow_symlinks=False):
                 if text in self._named:
                     yield Path(entry.path), rules.except_for(text)
                 elif rules.excludes(text, is_folder=True):
                     self.excluded_folders += 1
+                    self.left_out.append(text)
                 else:
                     yield Path(entry.path), rules
             else:
                 self._take(entry, text, rules)
+
+    def _count_hidden(self, entry: os.DirEntry[str], text: str, rules: Rules) -> None:
+        if entry.is_dir(follow_symlinks=False):
+            self.hidden_folders += not rules.excludes(text, is_folder=True)
+        else:
+            self.hidden_files += has_picture_suffix(entry.name) and not entry.name.startswith("._")
 
     def _take(self, entry: os.DirEntry[str], text: str, rules: Rules) -> None:
         is_picture = has_picture_suffix(entry.name)
@@ -149,6 +162,7 @@ class Scan:
             self.unknown_suffixes[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122
         elif rules.excludes(text, is_folder=False):
             self.excluded_files += 1
+            self.left_out.append(text)
         else:
             self.files[text] = Path(entry.path)
 

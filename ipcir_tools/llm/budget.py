@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from ipcir_tools.llm.errors import DeadlineExceededError, NoReplyError
+from ipcir_tools.types import token_count
 
 ATTEMPTS = 3
 
@@ -58,13 +59,15 @@ class Budget:
         return left
 
     def count_tokens(self, message: BaseMessage) -> None:
-        """Add the tokens that the server reported for a message. A message from LangChain's cache costs none."""
+        """Add the tokens that the server reported for a message, as far as they are counts. A message from LangChain's
+        cache costs none."""
         usage: Mapping[str, Any] = (message.usage_metadata if isinstance(message, AIMessage) else None) or {}
-        if not usage:
-            self.tokens_known = False
-        if usage.get("total_cost") != 0:  # LangChain writes this into a message from its cache
-            self.input_tokens += usage.get("input_tokens", 0)
-            self.output_tokens += usage.get("output_tokens", 0)
+        if usage.get("total_cost") == 0:  # LangChain writes this into a message from its cache
+            return
+        read, written = token_count(usage.get("input_tokens")), token_count(usage.get("output_tokens"))
+        self.tokens_known = self.tokens_known and read is not None and written is not None
+        self.input_tokens += read or 0
+        self.output_tokens += written or 0
 
 
 class CircuitBreaker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS", "incomplete"}
+_ODD_USAGE = r"(?s)Pydantic serializer warnings:.*(?:Usage|_tokens)"
+"""What pydantic prints of a reply whose token counts are none; ``Budget.count_tokens`` takes those as not known."""
 _WITHHELD = {"content_filter", "refusal", "SAFETY"}
 
 
@@ -71,6 +74,7 @@ class ChatClient:
         self._slots = slots_of(llm)
         self._address = server_address(llm)
         self._waits = False
+        warnings.filterwarnings("ignore", _ODD_USAGE, UserWarning)
 
     def ask(self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Answer:
         """The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from ipcir_tools.llm.proxies import is_loopback, proxy_note
 from ipcir_tools.text import error_line
+from ipcir_tools.types import token_count
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -200,7 +201,8 @@ def truncated_message(error: Exception) -> AIMessage | None:
 
 def _usage(usage: Any) -> UsageMetadata | None:
     """OpenAI's token counts in LangChain's form; what was cut off is paid for, too."""
-    if usage is None:
+    read = token_count(getattr(usage, "prompt_tokens", None))
+    written = token_count(getattr(usage, "completion_tokens", None))
+    if read is None or written is None:
         return None
-    read, written = usage.prompt_tokens or 0, usage.completion_tokens or 0
     return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)

@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableBinding
+from pydantic import ValidationError
 
 Model = Runnable[Any, Any]
 MessageStream = Generator[str, None, BaseMessage]
@@ -16,6 +17,8 @@ MessageStream = Generator[str, None, BaseMessage]
 OptionalMessageStream = Generator[str, None, BaseMessage | None]
 """The same; returns None where the model does not stream."""
 
+_UNREADABLE = (ValidationError, TypeError, AttributeError)
+"""What LangChain raises for a chunk whose token counts are no numbers."""
 FINISH_REASONS = ("finish_reason", "stop_reason", "done_reason", "status")
 
 
@@ -31,10 +34,12 @@ def with_token_usage(model: Model) -> Model | None:
 def stream_message(chunks: Iterator[BaseMessage], no_stream: Callable[[Exception], bool]) -> OptionalMessageStream:
     """The text of ``chunks`` so far, each time that it grows, and then the message.
 
-    Returns None for an error before the first chunk for which ``no_stream`` holds; raises every other error.
+    Returns None for an error before the first chunk for which ``no_stream`` holds. A later chunk that the client cannot
+    read, such as one with token counts that are no numbers, ends the message. Raises every other error.
     """
     text = ""
     received: list[BaseMessage] = []
+    ended_early = False
     try:
         for chunk in chunks:
             if text:
@@ -42,14 +47,24 @@ def stream_message(chunks: Iterator[BaseMessage], no_stream: Callable[[Exception
             received.append(chunk)
             text += str(chunk.text)
     except Exception as error:  # integrations raise whatever their servers make them raise
-        if received or not no_stream(error):
+        if not (isinstance(error, _UNREADABLE) if received else no_stream(error)):
             raise
-    return _whole(reduce(add, received)) if received else None
+        ended_early = bool(received)
+    return _whole(_joined(received), ended_early) if received else None
 
 
-def _whole(message: BaseMessage) -> BaseMessage:
+def _joined(chunks: list[BaseMessage]) -> BaseMessage:
+    """The chunks as one message; without their token counts where LangChain cannot add those up."""
+    try:
+        return reduce(add, chunks)
+    except _UNREADABLE:
+        return reduce(add, [chunk.model_copy(update={"usage_metadata": None}) for chunk in chunks])
+
+
+def _whole(message: BaseMessage, ended_early: bool) -> BaseMessage:
     """The message of a stream; one without a finish reason was cut off, although no error was raised."""
     metadata = message.response_metadata
-    if metadata.get("model_provider") == "openai" and not any(key in metadata for key in FINISH_REASONS):
+    may_be_cut = ended_early or metadata.get("model_provider") == "openai"
+    if may_be_cut and not any(key in metadata for key in FINISH_REASONS):
         metadata["finish_reason"] = "length"
     return message

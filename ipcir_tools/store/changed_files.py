@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ipcir_tools.errors import BadImageError, NotFoundError
+from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import FileStamp
@@ -56,27 +56,36 @@ class ReadFile:
     loaded: LoadedImage | None
 
 
+@dataclass(frozen=True)
+class UnusableFile:
+    """A file that gives no picture."""
+
+    skip: Skip
+    unread: bool
+    """Whether its bytes could not be had: it may hold the same picture as before."""
+
+
 def read_files(
     files: Sequence[tuple[str, Path, FileStatus | None]],
     known: Container[str],
     settings: Settings,
-) -> Generator[ReadFile | Skip, None, None]:
+) -> Generator[ReadFile | UnusableFile, None, None]:
     """The files, each given with its text and status, in order; read and decoded at most one batch ahead.
 
     Pictures with an id in ``known`` are not decoded.
     """
 
-    def read(text: str, file: Path, status: FileStatus | None) -> ReadFile | Skip:
+    def read(text: str, file: Path, status: FileStatus | None) -> ReadFile | UnusableFile:
         try:
             data = read_file(file, settings)
             id_ = image_id(data)
             modified = status.mtime_ns / 1e9 if status else None
             loaded = None if id_ in known else decode(data, text, settings, modified=modified)
         except (BadImageError, NotFoundError) as error:
-            return Skip(source=text, reason=str(error))
+            return UnusableFile(Skip(source=text, reason=str(error)), isinstance(error, UnreadableFileError))
         return ReadFile(FileStamp(text, id_, *(status or GONE)), loaded)
 
-    waiting: deque[Future[ReadFile | Skip]] = deque()
+    waiting: deque[Future[ReadFile | UnusableFile]] = deque()
     with ThreadPoolExecutor(_workers(), thread_name_prefix="ipcir-decode") as pool:
         try:
             for each in files:

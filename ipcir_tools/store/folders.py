@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from ipcir_tools.batches import chunked
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.excluding import folder_text
 from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.store.database import CHUNK, Database, put
@@ -41,12 +42,14 @@ class StoredFolders(Database):
 
     def put_folders(self, rows: Iterable[FolderRow]) -> None:
         """Store these, in place of earlier ones with the same paths."""
+        self.check_changeable()
         values = [{"path": row.path, "exclude": json.dumps(row.exclude), "seen": row.seen} for row in rows]
         with self._write() as connection:
             put(connection, folders, values, replace=True)
 
     def forget_folders(self, paths: Iterable[str]) -> None:
         """Drop these, without dropping their files."""
+        self.check_changeable()
         with self._write() as connection:
             for some in chunked(paths, CHUNK):
                 connection.execute(delete(folders).where(folders.c.path.in_(some)))
@@ -55,8 +58,21 @@ class StoredFolders(Database):
 # --- names
 
 
+def check_name(name: str | Path) -> None:
+    """Raise InvalidRequestError for an empty name, which ``Path`` would take for the working directory."""
+    if not str(name).strip():
+        raise InvalidRequestError(
+            "The name of a file or folder is empty (is a variable of the shell not set?): write . for the working "
+            "directory."
+        )
+
+
 def names_of(path: str | Path) -> tuple[str, ...]:
-    """The names under which the catalog may know a path that a person wrote, which need not exist any more."""
+    """The names under which the catalog may know a path that a person wrote, which need not exist any more.
+
+    Raises InvalidRequestError for an empty one.
+    """
+    check_name(path)
     text = os.path.expanduser(path)  # noqa: PTH111 - Path's raises for unknown users
     if "\0" in text:
         return ()

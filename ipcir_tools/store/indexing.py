@@ -21,8 +21,9 @@ from ipcir_tools.images.files import is_gone, text_path
 from ipcir_tools.images.scanning import Scan, is_empty
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.store.changed_files import FileStatus, ReadFile, file_status, read_files
+from ipcir_tools.store.changed_files import FileStatus, ReadFile, UnusableFile, file_status, read_files
 from ipcir_tools.store.encoding import GalleryFeatures
+from ipcir_tools.store.folders import at_or_below, innermost
 from ipcir_tools.store.roots import missing, roots_of
 from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
 
@@ -64,9 +65,9 @@ def index_folders(
     """Update the gallery to the pictures in folders or files; its pictures from elsewhere stay.
 
     ``encoder`` is called only if a picture must be encoded. Files whose size and times are as before are not read;
-    content that has a feature in the gallery's space is not encoded again. A folder that has nothing in it any more may
-    be the place of a drive that is not connected: its pictures stay, and the report names it. With ``captioning`` every
-    picture in ``paths`` gets a caption, once all are in the gallery.
+    content that has a feature in the gallery's space is not encoded again. A folder that has no picture in it any more
+    may be the place of a drive that is not connected: its pictures stay, and the report names it. A file that cannot be
+    read now stays, too. With ``captioning`` every picture in ``paths`` gets a caption, once all are in the gallery.
 
     Raises NotFoundError if one of the paths does not exist and InvalidRequestError for a wrong pattern, before anything
     is changed; SpaceMismatchError if the encoder is not the gallery's; ModelUnavailableError if it is not available or
@@ -102,6 +103,7 @@ class _Run:
         self._new: set[str] = set()
         self._left: set[str] = set()  # files that moved away
         self._skipped: list[Skip] = []
+        self._unread: set[str] = set()  # files whose bytes could not be had
 
     # --- scanning
 
@@ -137,7 +139,9 @@ class _Run:
         known = set() if force else self._holders.keys() - self._factless
         with closing(read_files(files, known, self._settings)) as read:
             while batch := list(islice(read, self._settings.batch_size)):
-                self._skipped += [each for each in batch if isinstance(each, Skip)]
+                unusable = [each for each in batch if isinstance(each, UnusableFile)]
+                self._skipped += [each.skip for each in unusable]
+                self._unread |= {each.skip.source for each in unusable if each.unread}
                 self._commit([each for each in batch if isinstance(each, ReadFile)])
                 done += len(batch)
                 self._progress("indexing", done, len(changed))
@@ -193,8 +197,9 @@ class _Run:
         roots = _prefixes(self._roots.named)
         unknown = _prefixes([*self._scan.closed, *(each.path for each in self._missing)])
         gone = {text for text in self._before if text not in self._status and text.startswith(roots)}
-        # Where even the status cannot be read, the place is out of reach and nothing is known about the picture.
-        bad = {skip.source for skip in self._skipped if self._status.get(skip.source) and skip.source in self._before}
+        # Where status or bytes cannot be read, the place is out of reach and nothing is known about the picture.
+        read = {skip.source for skip in self._skipped if self._status.get(skip.source)} - self._unread
+        bad = read & self._before.keys()
         leaving = {text for text in gone | bad if not text.startswith(unknown)} | self._left
         if leaving:
             self._catalog.forget(leaving)
@@ -205,13 +210,25 @@ class _Run:
         )
 
     def _empty_roots(self) -> list[MissingFolder]:
-        """Folders with nothing in them, or no more, from which the gallery has pictures.
+        """Folders in which no picture is found any more, or that are gone, and from which the gallery has pictures.
 
-        The place of a drive that is not connected is an empty folder, or none, and it may come to that during a run.
+        The place of a drive that is not connected is a folder without pictures, or none, and it may come to that
+        during a run. What other programs leave in such a folder (``.DS_Store``, ``Thumbs.db``) is no sign of the drive.
         """
-        folders = [path for path in self._scan.roots if is_gone(text_path(path)) or is_empty(text_path(path))]
-        found = (missing(path, self._before, empty=not is_gone(text_path(path))) for path in folders)
+        staying = {text: stamp for text, stamp in self._before.items() if text not in self._left}
+        found = []
+        for path in self._scan.roots:
+            gone = is_gone(text_path(path))
+            if gone or is_empty(text_path(path)) or self._has_no_picture(path, staying):
+                found.append(missing(path, staying, empty=not gone))
         return [each for each in found if each.pictures]
+
+    def _has_no_picture(self, root: str, staying: Iterable[str]) -> bool:
+        """Whether a folder was listed, and nothing in it is a picture or one of ``staying`` that is left out now."""
+        beginning, left_out = folder_text(root), set(self._scan.left_out)
+        if root in self._scan.closed or any(text.startswith(beginning) for text in self._status):
+            return False
+        return all(innermost(text, left_out) is None for text in at_or_below(root, staying))
 
     def ids(self) -> list[str]:
         """The pictures of the gallery that the listed files hold, sorted."""
@@ -230,6 +247,8 @@ class _Run:
             skipped=tuple(self._skipped),
             excluded_files=scan.excluded_files,
             excluded_folders=scan.excluded_folders,
+            hidden_files=scan.hidden_files,
+            hidden_folders=scan.hidden_folders,
             linked_folders=scan.linked_folders,
             unknown_files=scan.unknown_suffixes.total(),
             unknown_suffixes=dict(scan.unknown_suffixes.most_common(MOST_SUFFIXES)),

@@ -38,8 +38,9 @@ def remove(targets: Sequence[str | Path], catalog: Catalog) -> RemovalReport:
 
     What is still there and lies in an indexed folder is left out of it from now on, by a pattern that is kept with that
     folder. Raises NotFoundError for what the gallery does not know, and InvalidRequestError for the beginning of
-    several ids, before anything is changed.
+    several ids, before anything is changed; CatalogError where the catalog cannot be changed.
     """
+    catalog.check_changeable()
     stamps, known = catalog.stamps(), set(catalog.folders())
     found = [_target(each, stamps, known, catalog) for each in targets]
     leaving = {folder for target in found for folder in target.folders}

@@ -12,7 +12,7 @@ from ipcir_tools.errors import FolderGoneError, InvalidRequestError, NotFoundErr
 from ipcir_tools.images.excluding import check_patterns, pattern_for
 from ipcir_tools.images.files import is_gone, located, path_text, text_path
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.store.folders import FolderRow, at_or_below, innermost, names_of
+from ipcir_tools.store.folders import FolderRow, at_or_below, check_name, innermost, names_of
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import MissingFolder
 
@@ -36,7 +36,7 @@ def roots_of(paths: Sequence[Path] | None, exclude: Sequence[str], catalog: Cata
 
     ``exclude`` adds patterns to those that are kept with each folder; an empty one first drops all earlier ones.
     Raises NotFoundError where one of ``paths`` does not exist, FolderGoneError where the gallery has pictures from it,
-    and InvalidRequestError for a wrong pattern and where nothing is known.
+    and InvalidRequestError for an empty name, a wrong pattern, and where nothing is known.
     """
     check_patterns(exclude)
     rows, stamps = catalog.folders(), catalog.stamps()
@@ -66,6 +66,7 @@ def pictures_from(path: str, stamps: Mapping[str, FileStamp]) -> int:
 
 
 def _existing(path: Path, rows: Collection[str], stamps: Mapping[str, FileStamp]) -> str:
+    check_name(path)
     root = located(path)
     if os.path.exists(root):  # noqa: PTH110 - Path's raises for forbidden folders
         return path_text(root)

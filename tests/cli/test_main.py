@@ -32,7 +32,18 @@ ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
 
 INDEX_KEYS = [
     *("seen", "added", "unchanged", "moved", "removed", "skipped", "excluded_files", "excluded_folders"),
-    *("linked_folders", "unknown_files", "unknown_suffixes", "missing", "space", "seconds", "captions", "damaged"),
+    *(
+        "hidden_files",
+        "hidden_folders",
+        "linked_folders",
+        "unknown_files",
+        "unknown_suffixes",
+        "missing",
+        "space",
+        "seconds",
+        "captions",
+        "damaged",
+    ),
 ]
 SEARCH_KEYS = ["turn", "parent", "reference", "modification", "caption", "imagined", "hits", "timings", "warnings"]
 IMAGINED_KEYS = ["description", "keep", "add", "remove", "alternatives", "origin"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from ipcir_tools.cli.commands import collection as commands
 from ipcir_tools.cli.output import collection as output
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.watching import WatchBatch, WatchOptions, watch
-from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner
 from ipcir_tools.models import loading
 from ipcir_tools.settings import Settings
@@ -172,8 +173,92 @@ def test_the_empty_place_of_a_drive_empties_no_gallery(ipcir, photos):
     report = ipcir("index", "photos", "--json").json
     assert report["missing"] == [{"path": str(photos), "empty": True, "pictures": 6}]
     assert report["removed"] == 0
-    assert "has nothing in it now: its 6 pictures stay" in ipcir("index", "photos").out
+    assert "has no picture in it now: its 6 pictures stay" in ipcir("index", "photos").out
     assert ipcir("remove", "photos", "--json").json["pictures"] == 6
+
+
+@pytest.mark.parametrize(
+    "stray", [".DS_Store", "Thumbs.db", "notes.txt", "System Volume Information/x.png", ".a/b.png"]
+)
+def test_stray_files_at_the_place_of_a_drive_are_no_pictures(ipcir, photos, stray):
+    ipcir("index", "photos")
+    photos.rename(photos.with_name("drive"))
+    (photos / stray).parent.mkdir(parents=True)
+    (photos / stray).write_text("left by another program")
+    report = ipcir("index", "--json").json
+    assert report["missing"] == [{"path": str(photos), "empty": True, "pictures": 6}]
+    assert report["removed"] == 0
+    assert ipcir("folders", "--json").json["pictures"] == 6
+
+
+def test_one_picture_stays_and_what_moved_away_is_not_said_to_stay(ipcir, photos):
+    ipcir("index", "photos/rome", "photos/oslo")
+    (photos / "rome" / "IMG_0.png").rename(photos / "oslo" / "IMG_0.png")
+    (photos / "rome" / "IMG_1.png").rename(photos / "oslo" / "IMG_1.png")
+    (photos / "rome" / "IMG_2.png").unlink()
+    ended = ipcir("index")
+    assert "2 moved" in ended.out
+    assert "has no picture in it now: its 1 picture stays; `ipcir remove` forgets it" in ended.out
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_stays_and_a_spoiled_one_leaves(ipcir, photos, monkeypatch):
+    ipcir("index", "photos")
+    locked, spoiled = photos / "rome" / "IMG_0.png", photos / "rome" / "IMG_1.png"
+    open_ = os.open
+
+    def refuse(path, *rest, **more):
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open_(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    os.utime(locked, (1, 1))
+    spoiled.write_bytes(b"no picture any more")
+    report = ipcir("index", "photos", "--json").json
+    reasons = {Path(skip["source"]).name: skip["reason"] for skip in report["skipped"]}
+    assert reasons["IMG_0.png"] == "cannot be read (Permission denied)"
+    assert (set(reasons), report["removed"]) == ({"IMG_0.png", "IMG_1.png"}, 1)
+    assert ipcir("index", "photos", "--force", "--json").json["removed"] == 0
+
+
+def test_an_empty_name_is_refused_everywhere(ipcir, photos, monkeypatch, engine):
+    ipcir("index", "photos")
+    commands = (["remove", ""], ["index", ""], ["index", " "], ["watch", ""], ["find", "red", "--in", ""])
+    for command in (*commands, ["folders", "--home", ""]):
+        refused = ipcir(*command)
+        assert (refused.status, len(refused.err.splitlines())) == (2, 1), command
+        assert "name of a file or folder is empty" in refused.err
+    for call in (engine.index, engine.remove, lambda paths: watch(engine, paths)):
+        with pytest.raises(InvalidRequestError, match="is empty"):
+            call([""])
+    assert ipcir("folders", "--json").json["pictures"] == 6
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(ipcir, photos, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not str(path).endswith("photos"))
+    for command in (["index", "photos"], ["watch", "photos"], ["folders", "--home", "photos"]):
+        refused = ipcir(*command)
+        assert (refused.status, len(refused.err.splitlines())) == (2, 1), refused.err
+        assert "photos cannot be read" in refused.err
+
+
+def test_a_refused_removal_changes_nothing(ipcir, photos, engine):
+    engine.index([photos])
+    engine.catalog.read_only = photos
+    with pytest.raises(CatalogError, match="cannot be written"):
+        engine.remove([photos / "rome"])
+    assert [folder.exclude for folder in engine.folders()] == [()]
+
+
+def test_what_is_hidden_is_counted(ipcir, photos):
+    draw(photos / ".private" / "a.png", 80)
+    draw(photos / ".thumbnails" / "b.png", 81)
+    draw(photos / ".c.png", 82)
+    (photos / "._IMG_0.png").write_bytes(b"not a picture")
+    (photos / ".DS_Store").write_bytes(b"not a picture")
+    report = ipcir("index", "photos", "--json").json
+    assert (report["seen"], report["hidden_files"], report["hidden_folders"]) == (6, 1, 1)
+    assert "hidden, passed over: 1 file, 1 folder" in ipcir("index", "photos").out
 
 
 # --- excluding

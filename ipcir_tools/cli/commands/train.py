@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ipcir_tools.cli.options import AsJson, ManyRequestsOptions, engine_for, option_parameters, print_result
+from ipcir_tools.cli.options import AsJson, ManyRequestsOptions, engine_for, option_parameters, path, print_result
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _training_class(composer: TrainedComposer) -> type[Training]:
 
 
 def _sources(composer: TrainedComposer) -> inspect.Parameter:
-    argument = typer.Argument(help=_training_class(composer).sources_help, metavar=composer.sources)
+    argument = typer.Argument(help=_training_class(composer).sources_help, metavar=composer.sources, parser=path)
     return _parameter("sources", list[Path], argument, ...)
 
 

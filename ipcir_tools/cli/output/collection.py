@@ -52,21 +52,28 @@ def _show_captions(report: CaptionReport) -> None:
 
 def _show_missing(report: IndexReport) -> None:
     for each in report.missing:
-        what = "has nothing in it now" if each.empty else "is gone"
-        _line(f"{each.path} {what}", "yellow", f": its {_pictures(each.pictures)} stay; `ipcir remove` forgets them")
+        what = "has no picture in it now" if each.empty else "is gone"
+        stay, them = ("stays", "it") if each.pictures == 1 else ("stay", "them")
+        kept = f": its {_pictures(each.pictures)} {stay}; `ipcir remove` forgets {them}"
+        _line(f"{each.path} {what}", "yellow", kept)
 
 
 def _show_passed_over(report: IndexReport) -> None:
     """What was not looked at, in one line each."""
-    if report.excluded_files or report.excluded_folders:
-        counts = ((report.excluded_files, "file"), (report.excluded_folders, "folder"))
-        _line("left out by patterns", "dim", f": {', '.join(_counted(n, what) for n, what in counts if n)}")
+    _show_counts("left out by patterns", report.excluded_files, report.excluded_folders)
+    _show_counts("hidden, passed over", report.hidden_files, report.hidden_folders)
     if report.linked_folders:
         _line("linked folders passed over", "dim", f": {report.linked_folders:,}")
     if report.unknown_files:
         suffixes = ", ".join(f"{n:,} {suffix or 'without one'}" for suffix, n in report.unknown_suffixes.items())
         more = report.unknown_files - sum(report.unknown_suffixes.values())
         _line("other suffixes", "dim", f": {suffixes}{f', {more:,} more' if more else ''}")
+
+
+def _show_counts(what: str, files: int, folders: int) -> None:
+    if files or folders:
+        counts = ((files, "file"), (folders, "folder"))
+        _line(what, "dim", f": {', '.join(_counted(n, name) for n, name in counts if n)}")
 
 
 def show_removal(report: RemovalReport) -> None:
