@@ -35,6 +35,8 @@ MAX_DEPTH = 50
 TOO_DEEP = "nested too deeply"
 MAX_TRIES = 3
 """Unreadable replies in a row, after which the model's turn ends."""
+MAX_STEPS = 100
+"""Steps of one run of the ready agent, some thirty calls of its model: LangGraph's ``recursion_limit``."""
 
 _NOT_AN_OBJECT = "The arguments of {name} are no JSON object, so nothing was done: call again with one JSON object."
 _TOO_DEEP_MESSAGE = (
@@ -61,12 +63,13 @@ def build_agent(
 
     ``llm`` is a chat model or a name that ``init_chat_model`` takes ("openai:gpt-5-mini"). With ``show_images`` the
     model may look at pictures: for models that take images. The package's system prompt follows ``system_prompt``.
-    ``options`` go to ``create_agent``: ``tools`` of your own, ``response_format``, ``name``, ...
+    ``options`` go to ``create_agent``: ``tools`` of your own, ``response_format``, ``name``, ... A run of more than
+    ``MAX_STEPS`` steps raises GraphRecursionError; a run's own ``recursion_limit`` goes before it.
 
     Raises ModelUnavailableError for a name without a provider, package or key, and InvalidRequestError for what is no
     chat model.
     """
-    return create_agent(
+    agent: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         _chat_model(llm),
         system_prompt=system_prompt,
         middleware=[
@@ -76,6 +79,7 @@ def build_agent(
         checkpointer=checkpointer,
         **options,
     )
+    return agent.with_config(recursion_limit=MAX_STEPS)
 
 
 def _chat_model(llm: str | BaseChatModel) -> BaseChatModel:

@@ -15,12 +15,13 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphRecursionError
 from openai import BadRequestError
 from pydantic import TypeAdapter, ValidationError
 from pytest_httpserver import HTTPServer
 from talk import Call, Seen, Step, TalkingServer, open_wardrobe
 
-from ipcir_tools.agents.agent import MAX_TRIES, IPCIRMiddleware, build_agent
+from ipcir_tools.agents.agent import MAX_STEPS, MAX_TRIES, IPCIRMiddleware, build_agent
 from ipcir_tools.agents.message_format import MAX_PICTURE_ROUNDS, format_messages
 from ipcir_tools.agents.toolkit import IPCIRToolkit
 from ipcir_tools.engine.engine import Engine
@@ -103,6 +104,23 @@ def test_the_middleware_serves_an_agent_of_ones_own(engine):
     )
     state = create_agent(model, middleware=[IPCIRMiddleware(engine)]).invoke({"messages": [("user", "a coat")]})
     assert state["messages"][-2].artifact["hits"]
+
+
+def circling() -> ScriptedChatModel:
+    """A model that calls the same tool again and again."""
+    again = AIMessage("", tool_calls=[{"name": "list_turns", "args": {}, "id": "1"}])
+    return ScriptedChatModel(replies=[again.model_copy(update={"id": None}) for _ in range(500)])
+
+
+def test_a_model_that_calls_tools_without_end_is_stopped(engine):
+    model = circling()
+    with pytest.raises(GraphRecursionError):
+        build_agent(model, engine).invoke({"messages": [("user", "hello")]})
+    assert model.calls <= MAX_STEPS
+    model = circling()
+    with pytest.raises(GraphRecursionError):
+        build_agent(model, engine).invoke({"messages": [("user", "hello")]}, {"recursion_limit": 10})
+    assert model.calls <= 10, "a run's own limit goes before it"
 
 
 # --- pictures

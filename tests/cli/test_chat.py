@@ -20,10 +20,11 @@ from PIL import Image
 from ipcir_tools.agents.dialogue.commands import Refine
 from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.cli import main
-from ipcir_tools.cli.chat import agent_session
+from ipcir_tools.cli.chat import agent_session, line_limits
 from ipcir_tools.cli.chat.agent_session import AgentSession
 from ipcir_tools.cli.chat.chat import Chat
 from ipcir_tools.cli.chat.help import HELP
+from ipcir_tools.cli.chat.line_limits import MAX_CALLS, MAX_REFUSED
 from ipcir_tools.cli.chat.loop import run_interactive, run_script
 from ipcir_tools.cli.output.turn_tree import branches, request_line, root_line
 from ipcir_tools.demo import gallery
@@ -511,6 +512,78 @@ def test_a_tool_call_as_text_is_no_answer_of_a_model_that_can_call(agent, red):
 def test_small_talk_needs_no_tool(agent, capsys):
     assert agent.send("thank you", "You are welcome.") is None
     assert "You are welcome." in capsys.readouterr().out
+
+
+def test_a_model_that_calls_tools_without_end_leaves_the_line_to_the_rules(agent, red, capsys):
+    turn = agent.send("in blue", *[[call("list_turns")]] * 99)
+    assert (turn.query.reference, turn.query.modification) == (red, "in blue")
+    out = capsys.readouterr().out
+    assert f"because the language model called tools without end ({MAX_CALLS} times for this line)" in out
+    assert out.count("agent used list_turns") == 1
+    assert agent.model.calls == MAX_CALLS
+
+
+INVALID = {"name": "compose_search", "args": "{not json", "id": "1", "error": None, "type": "invalid_tool_call"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        AIMessage("", invalid_tool_calls=[INVALID]),
+        AIMessage("", tool_calls=[call("rm_rf")]),
+        AIMessage("", tool_calls=[call("compose_search", reference="nope", modification="in blue")]),
+    ],
+)
+def test_a_model_that_only_calls_wrongly_leaves_the_line_to_the_rules(agent, red, wrong, capsys):
+    assert agent.send("in blue", *[wrong.model_copy() for _ in range(99)]).query.reference == red
+    assert f"wrong arguments only ({MAX_REFUSED} times in a row)" in capsys.readouterr().out
+    assert agent.model.calls == MAX_REFUSED
+
+
+def test_a_line_has_its_time(agent, red, capsys, monkeypatch):
+    monkeypatch.setattr(line_limits, "MAX_TIMEOUTS", 0)
+    assert agent.send("in blue", [call("list_turns")], "Hm.").query.reference == red
+    assert "came to no end in time" in capsys.readouterr().out
+
+
+def test_a_model_that_uses_a_tool_and_says_nothing_has_not_answered(agent, red, capsys):
+    assert agent.send("in blue", [call("list_turns")], "").query.reference == red
+    assert "because the language model said nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "debris",
+    [
+        "",
+        " \n",
+        '<tool_call>{"name": "compose_search", "arguments": {"reference": "1", "modification": "blue"}}</tool_call>',
+        '{"name": "describe_gallery", "arguments": {}}',
+        "describe_gallery()",
+    ],
+)
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("hello", "This searches a gallery"),
+        ("how many pictures are there?", "The gallery holds"),
+        ("thank you", "You are welcome."),
+    ],
+)
+def test_small_talk_that_a_model_leaves_unanswered_is_answered_by_the_rules(agent, line, answer, debris, capsys):
+    agent.send(line, debris)
+    out = capsys.readouterr().out
+    assert answer in out
+    assert "by rules because the language model" in out
+    assert "\n<tool_call>" not in out
+
+
+def test_a_tool_call_as_text_after_a_search_is_not_shown(agent, red, capsys):
+    agent.send(
+        "in blue",
+        [call("compose_search", reference=red, modification="in blue")],
+        '<tool_call>{"name": "x"}</tool_call>',
+    )
+    assert "tool_call" not in capsys.readouterr().out
 
 
 def test_calls_that_are_all_refused_are_no_answer(agent, red, capsys):

@@ -13,6 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from ipcir_tools.agents.dialogue.graph import Dialogue, build_dialogue
+from ipcir_tools.agents.dialogue.nodes import HOW_TO_ANSWER
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import ScriptedChatModel
 from ipcir_tools.models import loading
@@ -102,6 +103,86 @@ def test_the_question_stands_in_the_messages_before_its_answer_and_after(engine,
     assert said(asked)[-2:] == [("human", "something else"), ("ai", question)]
     state = dialogue.invoke(Command(resume="in green") if resumed else says("in green"), THREAD)
     assert said(state)[-4:-1] == [("human", "something else"), ("ai", question), ("human", "in green")]
+
+
+# --- what is no answer leaves the question open
+
+
+@pytest.fixture
+def asked(engine, dialogue) -> dict[str, Any]:
+    """A dialogue whose second edit, "and with a submarine", no picture shows: its question is open."""
+    dialogue.invoke(says("in blue", reference=id_of(engine, "red-0.png")), THREAD)
+    return dialogue.invoke(says("and with a submarine"), THREAD)
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+@pytest.mark.parametrize(
+    ("remark", "answer"),
+    [
+        ("thank you", "You are welcome."),
+        ("how many pictures are there?", "The gallery holds"),
+        ("what do you mean?", "This finds pictures"),
+        ("I don't know", "That names nothing"),
+        ("help", "This finds pictures"),
+    ],
+)
+def test_a_remark_is_answered_and_the_question_stays_open(dialogue, asked, remark, answer, resumed):
+    before = asked["__interrupt__"][0].value
+    for _ in range(2):
+        state = dialogue.invoke(Command(resume=remark) if resumed else says(remark), THREAD)
+        again = state["__interrupt__"][0].value
+        assert (again["why"], again["turn"]) == ("no match", before["turn"])
+        assert again["question"].startswith(answer)
+        assert again["question"].endswith(f"\n{before['question']}")
+        assert [message.text for message in state["messages"][-2:]] == [remark, again["question"]]
+    state = dialogue.invoke(Command(resume="show them") if resumed else says("show them"), THREAD)
+    assert state["turn"] == before["turn"], "the edit is not lost"
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+@pytest.mark.parametrize("reply", ["and a hat", "Also with stripes", "with stripes as well"])
+def test_what_adds_goes_on_from_the_edit_that_raised_the_question(dialogue, asked, reply, resumed):
+    state = dialogue.invoke(Command(resume=reply) if resumed else says(reply), THREAD)
+    assert (state["result"]["parent"], state["result"]["modification"]) == (asked["clarification"]["turn"], reply)
+    assert "submarine" in state["result"]["imagined"]["description"]
+    assert not [each for each in state["result"]["warnings"] if "was replaced" in each]
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+def test_other_words_replace_the_edit_and_the_result_says_so(dialogue, asked, resumed):
+    state = dialogue.invoke(Command(resume="in green") if resumed else says("in green"), THREAD)
+    assert (state["result"]["parent"], colours(state)) == (asked["turn"], {"green"})
+    note = 'the edit before, "and with a submarine", was replaced'
+    assert note in state["result"]["warnings"]
+    assert note in state["messages"][-1].text
+    assert note not in dialogue.invoke(says("in blue"), THREAD)["result"]["warnings"], "said once"
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+@pytest.mark.parametrize("reply", ["no", "No, thanks.", "never mind", "forget it"])
+def test_no_drops_the_edit(dialogue, asked, reply, resumed):
+    state = dialogue.invoke(Command(resume=reply) if resumed else says(reply), THREAD)
+    assert "__interrupt__" not in state
+    assert state["messages"][-1].text == 'The edit "and with a submarine" is dropped: say what should be different.'
+    assert state["turn"] == asked["turn"]
+    state = dialogue.invoke(says("in green"), THREAD)
+    assert (state["result"]["parent"], colours(state)) == (asked["turn"], {"green"})
+
+
+def test_no_to_a_first_edit_keeps_the_picture(engine, dialogue):
+    red = id_of(engine, "red-0.png")
+    dialogue.invoke(says("with a submarine", reference=red), THREAD)
+    assert "is dropped" in dialogue.invoke(says("no"), THREAD)["messages"][-1].text
+    assert dialogue.invoke(says("in green"), THREAD)["result"]["reference"] == red
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, "", "  ", ["in blue"], {"text": ["in blue"]}, True])
+def test_what_cannot_be_read_is_no_answer(engine, dialogue, asked, value):
+    turns = engine.turns()
+    state = dialogue.invoke(Command(resume=value), THREAD)
+    assert state["__interrupt__"][0].value["question"].startswith(HOW_TO_ANSWER)
+    assert engine.turns() == turns
+    assert colours(dialogue.invoke(Command(resume={"text": "in green"}), THREAD)) == {"green"}
 
 
 # --- what the answer says

@@ -57,6 +57,12 @@ def is_addition(text: str) -> bool:
     return bool(_ADDS.match(text.strip(" ,.;:!?'")))
 
 
+def adds_to_dialogue(line: str) -> bool:
+    """Whether a line, as it was typed, adds to what was said: *And a hat*, *with stripes, too*."""
+    text = line.lower().strip(" ,.;:!?'")
+    return is_addition(text) or bool(_END.fullmatch(text))
+
+
 def stated_thing(text: str) -> str:
     """*the dog should be brown* -> *a brown dog*, *a dog should be in it* -> *a dog*; other texts as they are."""
     found = _STATED.fullmatch(text)

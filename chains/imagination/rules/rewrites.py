@@ -36,7 +36,10 @@ REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^be (?=the |an? )", ""),
         (r"\bcomes in\b", "in"),
         (r"^(and|also|plus),? instead,? (?=(?:an?|some|two|three|the) )", r"\1 "),
-        (r"(?<=[,.;] )(?:and |but )?(the [\w-]+) (?:should|must|can|may|could|has to) go(?: away)?(?=$|[,.;])", r"remove \1"),
+        (
+            r"(?<=[,.;] )(?:and |but )?(the [\w-]+) (?:should|must|can|may|could|has to) go(?: away)?(?=$|[,.;])",
+            r"remove \1",
+        ),
         (r"^put on (?!the |an? |top)", "add "),
         (r"^(?:line up|arrange|stick|reposition|serve) (?=(?:the|an?|some|two|three|all) )", "add "),
         (r"(?<=\w) to (?:the )?(back|fore)ground\b", r" in the \1ground"),

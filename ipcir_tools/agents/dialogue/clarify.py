@@ -54,7 +54,9 @@ _POINTING = re.compile(
     re.IGNORECASE,
 )
 _YES = re.compile(r"(?:(?:yes|y|yeah|yep|ok|okay|sure|go on|do so|drop it|drop the filter|without(?: it)?)(?: |$))+")
-_KEEP = re.compile(r"(?:(?:no|n|nope|show|me|them|it|those|keep|anyway|never ?mind|yes|ok|okay|go on)(?: |$))*")
+_KEEP = re.compile(r"(?:(?:no|n|nope|show|me|them|it|those|keep|anyway|never ?mind|yes|ok|okay|go on)(?: |$))+")
+_NO = re.compile(r"(?:(?:no|n|nope|nah|never ?mind|forget|drop|leave|cancel|it|that|thanks|thank you)(?: |$))+")
+_THANKS = re.compile(r"(?:(?:it|that|thanks|thank you)(?: |$))+")
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,13 @@ def margin(hits: FloatArray, wanted: FloatArray, start: FloatArray) -> float:
     return float(np.max(hits @ (wanted - start)))
 
 
-def classify_reply(reply: str, why: Why) -> Literal["keep", "drop filter", "words"]:
-    """The meaning of a reply to the question: keep what was found, drop the filter, or other words."""
+def classify_reply(reply: str, why: Why) -> Literal["keep", "drop filter", "drop edit", "words"]:
+    """The meaning of a reply to the question: keep what was found, drop the filter or the edit, or other words."""
     text = " ".join(word for word in re.findall(r"\w+", reply.lower()) if word != "please")
     if why == "filter" and _YES.fullmatch(text):
         return "drop filter"
+    if why == "no match" and _NO.fullmatch(text) and not _THANKS.fullmatch(text):
+        return "drop edit"
     if why in ("filter", "no match") and _KEEP.fullmatch(text):
         return "keep"
     return "words"

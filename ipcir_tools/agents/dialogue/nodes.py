@@ -29,10 +29,19 @@ from ipcir_tools.agents.dialogue.state import (
     imagination_of,
     last_turn,
     open_question,
+    question_text,
 )
-from ipcir_tools.agents.dialogue.user_input import DialogueRequest, last_input, named_reference, read_request
+from ipcir_tools.agents.dialogue.user_input import (
+    DialogueRequest,
+    last_input,
+    named_reference,
+    read_remark,
+    read_reply,
+    read_request,
+)
 from ipcir_tools.chains.composition.requests import effective_composer, imagine_request, request_of
 from ipcir_tools.chains.imagination.results import ImagineRequest
+from ipcir_tools.chains.imagination.rules.additions import adds_to_dialogue
 from ipcir_tools.display.results import references_json, result_json
 from ipcir_tools.display.sentences import answer_text
 from ipcir_tools.engine.engine import Engine
@@ -40,10 +49,12 @@ from ipcir_tools.engine.queries import PreparedQuery, TurnRequest
 from ipcir_tools.engine.reference_list import References, named_references
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, IPCIRError
 from ipcir_tools.search_options import SearchOptions
+from ipcir_tools.text import quote
 from ipcir_tools.types import ComposedQuery, SearchResult, Turn
 
 MAX_PATHS = 32
 """Paths that are kept in memory. Turns never change, so the path of a turn is read once."""
+HOW_TO_ANSWER = 'That is no answer: answer in words, or resume with {"text": ..., "reference": ...}, either or both.'
 
 
 class DialogueNodes:
@@ -191,41 +202,62 @@ class DialogueNodes:
         verifying = result.timings.get("verify", 0.0)
         seconds = {"compose": composing, "search": result.timings["total"] - verifying}
         work = add_work(state, counts, **seconds, **({"verify": verifying} if verifying else {}))
-        timed = {
+        timed: dict[str, Any] = {
             "timings": {**work["seconds"], "total": sum(work["seconds"].values())},
             "counts": {name: int(n) for name, n in work["counts"].items()},
         }
+        if dropped := state.get("dropped"):
+            timed["warnings"] = (*result.warnings, f"the edit before, {quote(dropped)}, was replaced")
         return {"clarification": clarification, "work": work, **_result_update(result.model_copy(update=timed))}
 
     # --- the end of a round
 
     def question(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The open question as a message, so that whoever reads the messages sees it."""
-        return {"messages": [AIMessage((state["clarification"] or {})["question"])]}
+        return {"messages": [AIMessage(question_text(state))]}
 
     def ask(self, state: DialogueState, config: RunnableConfig) -> Update:
-        """Ask one question; the reply replaces the request, unless it keeps what was found."""
+        """Ask one question; the reply replaces the request, unless it keeps what was found or adds to it."""
         clarification = state["clarification"] or {}
-        reply = interrupt({name: clarification[name] for name in ("question", "why", "turn")})
-        fields = reply if isinstance(reply, dict) else {"text": str(reply or "")}
-        text, reference = str(fields.get("text") or "").strip(), fields.get("reference")
+        asked = {name: clarification[name] for name in ("why", "turn")}
+        reply = read_reply(interrupt({"question": question_text(state), **asked}))
+        if reply is None:
+            return _still_asking(state, HOW_TO_ANSWER)
+        text, reference = reply
         said = HumanMessage(text or (reference if isinstance(reference, str) else ""))
         return {"messages": [said], **self._reply(state, text, reference)}
 
     def _reply(self, state: DialogueState, text: str, reference: str | list[str] | None) -> Update:
         """The changes of the state by a reply to its open question: words, and a picture where one came with them."""
-        why = (state["clarification"] or {})["why"]
+        clarification = state["clarification"] or {}
+        why, found = clarification["why"], clarification["turn"]
         reference = reference or (named_reference(text) if why == "no reference" else None)
-        update: Update = {"question_asked": True, "clarification": None}
         meaning = classify_reply(text, why)
+        if meaning == "words" and not reference:
+            if not text.strip():
+                return _still_asking(state, HOW_TO_ANSWER)
+            if remark := read_remark(text):
+                return _still_asking(state, answer_remark(remark, self._engine, self._last(state)))
+        update: Update = {"question_asked": True, "clarification": None}
         if meaning == "keep" and not reference:
             return update
         update |= {"result": None, "text": None, "imagined": None, "start": None} | (
             {"where": {}} if why == "filter" else {}
         )
+        if meaning == "drop edit" and not reference:
+            return update | {"dropped": state["modification"], "text": _dropped(state)}
         if meaning == "drop filter" or (reference and text in ("", reference)):
             return update | ({"reference": reference} if reference else {})
-        return update | self._apply(read_request(text, state.get("turn"), last_turn(state)), state, reference)
+        if found != state.get("turn") and adds_to_dialogue(text):  # to the edit that raised the question
+            return update | self._apply(read_request(text, found, found), {}, reference)
+        request = read_request(text, state.get("turn"), last_turn(state))
+        replaced = found != state.get("turn") and not (request.show or request.new_dialogue or request.remark)
+        update |= {"dropped": state["modification"]} if replaced else {}
+        return update | self._apply(request, state, reference)
+
+    def _last(self, state: DialogueState) -> Turn | None:
+        turns = self._turns(state)
+        return turns[-1] if turns else None
 
     def answer(self, state: DialogueState) -> Update:
         """The answer in words; its turn becomes the one to go on from, and the input of the round is cleared."""
@@ -237,7 +269,8 @@ class DialogueNodes:
                 "result": None,
                 "clarification": None,
             }
-            return {**NO_INPUT, **failed, "turn": self._existing_turn(state)}
+            kept = {"reference": state.get("reference")} if state.get("dropped") and not problem else {}
+            return {**NO_INPUT, **failed, **kept, "turn": self._existing_turn(state)}
         turn = result["turn"]
         _report("answer", turn=turn)
         lines = [state.get("text") or "", *([f"Unclear: {clarification['message']}"] if clarification else [])]
@@ -255,6 +288,16 @@ class DialogueNodes:
         """The path of the turn that the round builds on."""
         turn = state.get("turn")
         return self._path(turn) if turn else ()
+
+
+def _still_asking(state: DialogueState, remark: str) -> Update:
+    """The question stays open; what is said first is no answer to it."""
+    return {"clarification": {**(state["clarification"] or {}), "remark": remark}}
+
+
+def _dropped(state: DialogueState) -> str:
+    follows = "say what should be different" if state.get("turn") else "say what the picture should show"
+    return f"The edit {quote(state['modification'])} is dropped: {follows}."
 
 
 def _query(state: DialogueState) -> ComposedQuery:

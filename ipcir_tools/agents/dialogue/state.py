@@ -48,9 +48,11 @@ class DialogueState(DialogueInput, total=False):
     """``seconds`` and ``counts`` so far."""
     clarification: dict[str, Any] | None
     """``why``, ``message``, ``question``, ``turn``, ``ask``: whether the question is asked or only the message is
-    shown, and ``by``: the author of the question, ``llm`` or ``rules``."""
+    shown, ``by``: the author of the question, ``llm`` or ``rules``, and ``remark``: what was answered meanwhile."""
     question_asked: bool
     """Whether this round has asked its one question."""
+    dropped: str | None
+    """The edit that the reply to the question dropped or replaced."""
     problem: str | None
     last_answer: str | None
     """The last turn that was an answer."""
@@ -70,6 +72,7 @@ NEW_ROUND: dict[str, Any] = {
     "work": {"seconds": {}, "counts": {}},
     "clarification": None,
     "question_asked": False,
+    "dropped": None,
     "problem": None,
     "result": None,
     "text": None,
@@ -85,6 +88,12 @@ Update = dict[str, Any]
 def open_question(state: DialogueState) -> bool:
     """Whether the dialogue has asked a question and waits for its answer."""
     return bool((state.get("clarification") or {}).get("ask"))
+
+
+def question_text(state: DialogueState) -> str:
+    """The open question, after the answer to what was said meanwhile."""
+    clarification = state.get("clarification") or {}
+    return "\n".join(filter(None, [clarification.get("remark"), clarification["question"]]))
 
 
 def last_turn(state: DialogueState) -> str | None:

@@ -129,6 +129,28 @@ def _is_rank(reference: str | None) -> bool:
     return reference is not None and reference.isdecimal() and len(reference) <= 4
 
 
+def read_reply(reply: Any) -> tuple[str, str | list[str] | None] | None:
+    """The words and the picture of a value that resumes a question; None for what is no answer.
+
+    A text or a number answers, and ``{"text": ..., "reference": ...}`` with either or both.
+    """
+    fields = reply if isinstance(reply, dict) else {"text": reply}
+    text, reference = fields.get("text"), fields.get("reference")
+    if text is None or (isinstance(text, int) and not isinstance(text, bool)):
+        text = "" if text is None else str(text)
+    if not isinstance(text, str) or not isinstance(reference, str | list | None) or not (text.strip() or reference):
+        return None
+    return text.strip(), reference or None
+
+
+def read_remark(text: str) -> Remark | None:
+    """The remark that a line is, where it leaves a dialogue where it is: starting over does not."""
+    line = parse_line(text)
+    if isinstance(line, Remark) and line.kind != "restart":
+        return line
+    return Remark("help") if line == Command("help") else None
+
+
 def named_reference(text: str) -> str | None:
     """The picture that a text names and nothing else: an id, a file or a URL."""
     line = parse_line(f"new {text.strip()}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ipcir_tools.cli.chat.line_limits import LineLimitError, LineLimits
 from ipcir_tools.display.results import result_from_json
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.llm.chat_model import server_address
@@ -54,6 +56,12 @@ PAUSE = 60.0
 QUOTED_CHARS = 80
 """Characters of a model's words in the reason why they were not taken."""
 
+_CALL_AS_TEXT = re.compile(
+    r"<\W?(?:tool|function)|<\||\[TOOL_CALLS\]|^\W*(?:json)?\s*\{.*\}\W*$|[\"'](?:arguments|parameters|name)[\"']\s*:",
+    re.DOTALL | re.IGNORECASE,
+)
+"""A tool call that a model wrote as text, where its server reads none: it is nothing for a user."""
+
 
 class NoAgentAnswerError(Exception):
     """The agent did not answer a line; the text says why on one line, and is empty where that was said before."""
@@ -90,9 +98,9 @@ class AgentSession:
         """Send a line to the agent; its events, until it has answered.
 
         A line that is interrupted, or fails, leaves the agent's memory as it was. Raises NoAgentAnswerError where the
-        model fails, or searches nothing although the line asks for it (it is no ``talk``): its words alone are an
-        answer only of a model that has called a tool before. After ``PAUSE_AFTER`` such lines in a row, it raises that
-        for ``PAUSE`` seconds without sending anything.
+        model fails, goes beyond the :class:`LineLimits`, says nothing, or searches nothing although the line asks for
+        it (it is no ``talk``): its words alone are an answer only of a model that has called a tool before. After
+        ``PAUSE_AFTER`` such lines in a row, it raises that for ``PAUSE`` seconds without sending anything.
         """
         if time.monotonic() < self._paused_until:
             raise NoAgentAnswerError("")
@@ -104,19 +112,22 @@ class AgentSession:
                     words.append(event)
                     continue
                 used.append(event)
-                yield from words
+                yield from filter(self._is_shown, words)
                 words.clear()
-                yield event
+                if self._is_shown(event):
+                    yield event
         except IPCIRError:
             raise
+        except LineLimitError as limit:
+            raise self._failed(str(limit)) from None
         except Exception as error:  # integrations raise whatever their servers make them raise
             seconds, address = self._engine.settings.llm_timeout, server_address(self._llm)
             raise self._failed(describe_error(error, self._llm, seconds, address)) from error
-        if not talk and (problem := self._problem(used, words)):
+        if problem := self._problem(used, words, talk):
             raise self._failed(problem)
         self._failures = 0
         self._calls_tools = self._calls_tools or bool(used)
-        yield from words
+        yield from filter(self._is_shown, words)
 
     def follow(self, turn: str, line: str) -> None:
         """Note that a line of the user's was answered without the agent, by this turn."""
@@ -129,24 +140,37 @@ class AgentSession:
         self._paused_until = time.monotonic() + PAUSE
         return NoAgentAnswerError(f"{reason}; the rules answer from now on, and it is tried again after {PAUSE:.0f} s")
 
-    def _problem(self, used: Sequence[Event], words: Sequence[MessageEvent]) -> str:
+    def _problem(self, used: Sequence[Event], words: Sequence[MessageEvent], talk: bool) -> str:
         """Why an agent's answer is none; empty where it is one."""
-        if used:
-            failed = all(isinstance(event, MessageEvent) or _refused(event) for event in used)
-            return "the language model called its tools with wrong arguments only" if failed else ""
-        text = " ".join(each.text for each in words)
-        called = any(name in text for name in self._tools)
-        if self._calls_tools and text and not called:
+        if any(isinstance(event, SearchEvent) for event in used):
             return ""
-        return f"the language model called no tool (it wrote {excerpt(text, QUOTED_CHARS)!r})"
+        tools = [event for event in used if isinstance(event, ToolEvent)]
+        if tools and not talk and all(each.problem is not None for each in tools):
+            return "the language model called its tools with wrong arguments only"
+        texts = [event.text for event in (*used, *words) if isinstance(event, MessageEvent)]
+        said = [text for text in texts if not self._is_call(text)]
+        names_none = not any(name in text for text in said for name in self._tools)
+        if said and (talk or tools or (self._calls_tools and names_none)):
+            return ""
+        if tools or (talk and not texts):
+            return "the language model said nothing"
+        return f"the language model called no tool (it wrote {excerpt(' '.join(texts), QUOTED_CHARS)!r})"
+
+    def _is_call(self, text: str) -> bool:
+        """Whether a message is a tool call written as text."""
+        return bool(_CALL_AS_TEXT.search(text) or re.search(rf"\b(?:{'|'.join(self._tools)})\s*\(", text))
+
+    def _is_shown(self, event: Event) -> bool:
+        return not (isinstance(event, MessageEvent) and self._is_call(event.text))
 
     def _stream(self, text: str) -> Iterator[Event]:
         """The events of a line."""
         message = ("user", f"{self._note}\n\n{text}" if self._note else text)
         found: list[str] = []
         start: RunnableConfig = self._checkpoint or {"configurable": {"thread_id": uuid4().hex}}
+        limits = LineLimits(self._engine.settings.llm_timeout)
         for update in self._agent.stream({"messages": [message]}, start, stream_mode="updates"):
-            for event in self._events(update):
+            for event in self._events(update, limits):
                 found += [event.result.turn.id] if isinstance(event, SearchEvent) else []
                 yield event
         self._note = None
@@ -163,7 +187,7 @@ class AgentSession:
         """Note that the user starts over with this reference, by its id."""
         self._note = f"(The user starts over, with the reference picture {reference}.)"
 
-    def _events(self, update: dict[str, Any]) -> Iterator[Event]:
+    def _events(self, update: dict[str, Any], limits: LineLimits) -> Iterator[Event]:
         from langchain_core.messages import AIMessage, ToolMessage
 
         for message in _new_messages(update):
@@ -171,6 +195,7 @@ class AgentSession:
                 yield self._tool_event(message.name or "a tool", message.status, message.text, message.artifact)
             elif isinstance(message, AIMessage) and message.text.strip():
                 yield MessageEvent(message.text)
+            limits.count(message)
 
     def _tool_event(self, tool: str, status: str, text: str, artifact: Any) -> Event:
         """A search has a new turn in its artifact; ``show_turn`` returns an old one, with its path."""

@@ -194,11 +194,15 @@ class Chat:
     def _send(self, agent: AgentSession, text: str) -> None:
         """One line through the agent, or by rules where it does not answer."""
         events = iter(agent.send(text, talk=isinstance(parse_line(text), Remark)))
-        searched = False
+        searched, shown = False, set[ToolEvent]()
         try:
             while (event := self._next(events)) is not None:
                 searched = searched or isinstance(event, SearchEvent)
-                self._show_event(event)
+                if not isinstance(event, ToolEvent):
+                    self._show_event(event)
+                elif event not in shown:  # each once a line
+                    shown.add(event)
+                    self._show_event(event)
         except NoAgentAnswerError as failure:
             if searched and self.place.turn:
                 console.show_note("agent", f"did not finish: {failure}", "yellow")
