@@ -39,13 +39,32 @@ _ABOUT_ITSELF = re.compile(
     r"|(?:the|this) (?:caption|description) (?:is|of|should|must))\b",
     re.IGNORECASE,
 )
+_ABOUT_THE_TASK = re.compile(
+    r"\bthe reference\b(?! (?:books?|librar|desk|work|point))"
+    r"|\bas in the (?:reference|original|caption|picture|image)\b"
+    r"|\b(?:changes?|edits?|modifications?|requests?) (?:(?:is|are|was|were|has been|have been) )?applied\b"
+    r"|\bthe same\b.*\bas (?:in )?(?:the )?(?:reference|original|caption|before)\b",
+    re.IGNORECASE,
+)
+_REPEATED = re.compile(r"\b((?:\w+\W+){0,4}?\w+)(?:\W+\1\b){2,}", re.IGNORECASE)
+"""The same word, or words, three times in a row."""
 _DANGLING = re.compile(
     r"(?:\b(?:an?|the|with|of|and|or|its|his|her|their|at|for|from|by|that|which)|[,;:(-])\s*\Z", re.IGNORECASE
 )
+_ORDER = re.compile(
+    r"\W*(?:please\s+)?(?:(?:search|look)(?:ing)?\s+for|(?:find|show|generate|create|draw|retrieve|return|display)\s+"
+    r"(?:me|an?|the|some|all|pictures?|images?|photos?))\b",
+    re.IGNORECASE,
+)
+"""What is said to a search, not of a picture: "search for a blue dress"."""
 _OBJECTS = word_set("it the this them that")
 """What an order speaks of: "make it blue", "remove the belt"."""
 _NO_SUBJECT = word_set("i should is has with without no not only just same instead completely displays shows more less")
 """With these no description of a picture begins."""
+_ENGLISH = word_set(
+    "the of with and to from by who which where while its their his her is are there has that or at for"
+)
+"""Function words that other languages do not have."""
 _POLITE = word_set("instead please")
 _CHANGING = word_set("it is are be there should has have becomes become than more less not but gone longer number")
 """What is said of a change rather than of a picture: "the mug is green"."""
@@ -81,6 +100,10 @@ class Acceptance:
             return "the description is a placeholder"
         if _ABOUT_ITSELF.search(text) and not _ABOUT_ITSELF.search(asked.text):
             return "the description is about the reply, not about the picture"
+        if _ABOUT_THE_TASK.search(text) and not _ABOUT_THE_TASK.search(asked.text):
+            return "the description is about the change, not of the picture"
+        if _REPEATED.search(text) and not _REPEATED.search(asked.text):
+            return "the description repeats itself"
         if self._is_copied(text, asked):
             return "the description is copied from the instructions"
         if _DANGLING.search(text):
@@ -89,6 +112,8 @@ class Acceptance:
             return "the description is the request again, not the picture that it asks for"
         if (undone := asked.ignored_by(text)) is not None:
             return f"the description is the caption again, without what was asked for ({undone})"
+        if (replaced := asked.replaced_in(text)) is not None:
+            return f"the description shows something else than what was asked for ({replaced})"
         return None
 
     def _is_copied(self, text: str, asked: RequestWords) -> bool:
@@ -130,7 +155,8 @@ def _contradiction(target: ImaginedTarget) -> str | None:
 def _shares_nothing(target: ImaginedTarget, asked: RequestWords) -> bool:
     """Whether an English description has no word of the request, and takes nothing away that the request names."""
     words = words_of(target.description)
-    if not f"{target.description}{asked.modification}".isascii() or OTHER_LANGUAGES & set(words):
+    foreign = OTHER_LANGUAGES.intersection(words)
+    if not f"{target.description}{asked.modification}".isascii() or len(foreign) > len(_ENGLISH.intersection(words)):
         return False
     own = stems(content(" ".join([target.description, *target.remove])))
     known = {stem[:4] for stem in asked.stems}
@@ -140,6 +166,8 @@ def _shares_nothing(target: ImaginedTarget, asked: RequestWords) -> bool:
 def _is_request(text: str, asked: RequestWords) -> bool:
     """Whether a description is an order, or holds only words of a request that asks for a change of a picture."""
     words, request = words_of(text), words_of(asked.modification)
+    if _ORDER.match(text):
+        return True
     if words[0] in COMMANDS and (words == request or not _OBJECTS.isdisjoint(words[1:2])):
         return True
     if words == request and words[0] in _NO_SUBJECT:

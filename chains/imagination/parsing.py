@@ -37,6 +37,17 @@ _FIELD_END = r"\s*(?:[,}]|\Z|```|\"\w+\"\s*:)"
 _NOTHING = {"", "na", "none", "null", "unknown", "string", "description", "nothing"}
 
 
+_CALL_KEYS = frozenset(
+    {"arguments", "parameters", "properties", "function", "tool_calls", "input_schema", "inputSchema", "$schema"}
+)
+"""Names that a tool call or a schema has, and no answer."""
+_SCHEMA_TYPES = frozenset({"object", "string", "array", "function", "tool_use", "tool_call"})
+_CALL = re.compile(
+    rf'"(?:{"|".join(map(re.escape, sorted(_CALL_KEYS)))})"\s*:|"type"\s*:\s*"(?:{"|".join(sorted(_SCHEMA_TYPES))})"'
+)
+"""The same in JSON that is broken."""
+
+
 class BadReplyError(ValueError):
     """A reply without a usable description; the message says why, for the model and for the user."""
 
@@ -142,11 +153,20 @@ def _last_object(text: str) -> dict[str, Any] | None:
 
 
 def _with_description(value: Any) -> dict[str, Any] | None:
-    """``value`` or the one object that wraps around its answer, as in ``{"target": {"description": ...}}``."""
-    if not isinstance(value, dict) or "description" in value:
-        return value if isinstance(value, dict) else None
-    inner = [item for item in value.values() if isinstance(item, dict) and "description" in item]
+    """``value`` or the one object that wraps around its answer, as in ``{"target": {"description": ...}}``, or in the
+    arguments of a tool call."""
+    if not isinstance(value, dict):
+        return None
+    if "description" in value and not _is_call(value):
+        return value
+    inner = [item for item in value.values() if isinstance(item, dict) and "description" in item and not _is_call(item)]
     return inner[0] if len(inner) == 1 else None
+
+
+def _is_call(value: dict[str, Any]) -> bool:
+    """Whether an object is a tool call or a schema, whose "description" is not of a picture."""
+    kind = value.get("type")
+    return not _CALL_KEYS.isdisjoint(value) or (isinstance(kind, str) and kind.lower() in _SCHEMA_TYPES)
 
 
 def _complete_parts(text: str) -> dict[str, Any]:
@@ -155,6 +175,8 @@ def _complete_parts(text: str) -> dict[str, Any]:
     pydantic_core's partial JSON does not serve here: it reads an object that ends early, but refuses one with a stray
     comma or a missing quote, of which the strings before the fault are still good.
     """
+    if _CALL.search(text):
+        return {}
     try:
         description = next(_strings_after(r'"description"\s*:\s*', text, _FIELD_END), "")
         lists = {name: list(_strings_after(rf'"{name}"\s*:\s*\[\s*', text)) for name in _LISTS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 
 from ipcir_tools.chains.imagination import rules
@@ -71,6 +71,21 @@ def holds(text: str, phrase: str) -> bool:
     return bool(words) and f" {words} " in f" {' '.join(words_of(text))} "
 
 
+_EXCLUSIVE = tuple(
+    {_stem(word): word for word in values.split()}
+    for values in (
+        "red orange yellow green blue purple pink brown black white grey gray",
+        "striped floral dotted checked",
+        "leather silk wool denim velvet linen",
+    )
+)
+"""Values of which a thing has one: stem -> word. Without shades and other synonyms, which may stand for one of them."""
+
+
+def _values(words: Iterable[str], values: Mapping[str, str]) -> set[str]:
+    return {"grey" if values[stem] == "gray" else values[stem] for stem in words if stem in values}
+
+
 class RequestWords:
     """The words of a request, and what the grammar makes of it."""
 
@@ -117,9 +132,23 @@ class RequestWords:
             had = stems(content(known))
             undone = [word for word in self.wanted if not stems([word]) & (had | described)]
             again = content(text) == content(known)
-            if undone and described and (again or (described < had and self._only_adds(had))):
+            if undone and described and (again or (described < had and self._adds(undone))):
                 return " ".join(undone)
         return self._still_shown(text, described) or self._unchanged(text)
+
+    def replaced_in(self, text: str) -> str | None:
+        """What was asked for and a description replaces by another value of its kind: purple, where blue was asked for.
+
+        None where it has any other word that the request has not: that may be a synonym.
+        """
+        added = stems(word for item in self.by_rules.add for word in content(item))
+        described = stems(content(text))
+        new = described - self.stems
+        for values in _EXCLUSIVE:
+            wanted = added & values.keys()
+            if wanted and new and new <= values.keys() and not _values(wanted, values) & _values(described, values):
+                return " ".join(values[stem] for stem in sorted(wanted))
+        return None
 
     def _unchanged(self, text: str) -> str | None:
         """The change, where a description is what the grammar started from and did not leave as it was."""
@@ -133,15 +162,22 @@ class RequestWords:
         captions = [self._request.caption, *(each.caption for each in self._request.others)]
         return captions + [target.description for _, target in self._request.history[-1:]]
 
-    def _only_adds(self, had: set[str]) -> bool:
-        """Whether the grammar adds something and takes away nothing that was there."""
-        removed = stems(word for item in self.by_rules.remove for word in content(item))
-        return bool(self.by_rules.add) and not removed & had
+    def _adds(self, undone: Iterable[str]) -> bool:
+        """Whether the grammar, too, adds one of these words."""
+        return bool(stems(undone) & stems(word for item in self.by_rules.add for word in content(item)))
 
     def _still_shown(self, text: str, described: set[str]) -> str | None:
         """What the change takes away where a description shows all of it, and nothing of what was to come."""
+        if content(text) in [content(f"{known} {self.modification}") for known in self._before()] and self._replaces(
+            text
+        ):
+            return f"no {', no '.join(self.by_rules.remove)}"
         if (stems(self.wanted) - stems(content(self._request.caption))) & described:
             return None
         long_gone = self._request.history[-1][1].remove if self._request.history else ()
         removed = [item for item in self.by_rules.remove if item not in long_gone]
         return f"no {', no '.join(removed)}" if removed and all(holds(text, item) for item in removed) else None
+
+    def _replaces(self, text: str) -> bool:
+        """Whether the grammar puts one thing in the place of another that a text still shows."""
+        return bool(self.by_rules.add) and any(holds(text, item) for item in self.by_rules.remove)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ipcir_tools.images.presence import gone_files
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.types import Hit, Turn
+from ipcir_tools.store.filters import about_files
+from ipcir_tools.types import Hit, Turn, Where
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,25 @@ class HitFile:
     gone: bool
 
 
-def files_to_show(catalog: Catalog, ids: Iterable[str]) -> dict[str, HitFile]:
-    """The file to show for each of these pictures that the catalog knows: the first of its files that is there."""
+def files_to_show(
+    catalog: Catalog, ids: Iterable[str], where: Where | None = None, captioner: str | None = None
+) -> dict[str, HitFile]:
+    """The file to show for each of these pictures that the catalog knows: the first of its files that is there.
+
+    Where the search was filtered by files' names or folders, only a file that passes is shown, and a picture without
+    one is left out. ``captioner``: as of :meth:`Catalog.matching`.
+    """
     ids = list(ids)
-    records, files = catalog.records(ids), catalog.paths_of(ids)
-    places = {id_: list(dict.fromkeys([record.source, *files.get(id_, ())])) for id_, record in records.items()}
+    records, files = catalog.records(ids), catalog.paths_of(ids, where, captioner)
+    by_file = bool(where and about_files(where))
+    places = {id_: _places(record.source, files.get(id_, []), by_file) for id_, record in records.items()}
     gone = gone_files(path for paths in places.values() for path in paths)
-    return {id_: _file_to_show(paths, gone) for id_, paths in places.items()}
+    return {id_: _file_to_show(paths, gone) for id_, paths in places.items() if paths}
+
+
+def _places(source: str, files: list[str], by_file: bool) -> list[str]:
+    """A picture's files, the one of its record first."""
+    return list(dict.fromkeys([*([source] if source in files or not by_file else []), *files]))
 
 
 def _file_to_show(paths: list[str], gone: set[str]) -> HitFile:
@@ -32,21 +46,31 @@ def _file_to_show(paths: list[str], gone: set[str]) -> HitFile:
     return HitFile((there or paths)[0], not there)
 
 
-def gone_pictures(catalog: Catalog, ids: Iterable[str]) -> set[str]:
-    """Those of these pictures that have no file any more."""
-    return {id_ for id_, file in files_to_show(catalog, ids).items() if file.gone}
-
-
 def as_they_are_now(turn: Turn, catalog: Catalog) -> Turn:
     """A stored turn whose hits have their files of now: moved, gone, or back again."""
-    return turn.model_copy(update={"hits": tuple(hits_as_they_are_now(turn.hits, catalog))})
+    return turn.model_copy(update={"hits": tuple(hits_as_they_are_now(turn.hits, catalog, turn.query.where))})
 
 
-def hits_as_they_are_now(hits: Sequence[Hit], catalog: Catalog) -> list[Hit]:
-    """The same of hits of any turns."""
-    files = files_to_show(catalog, [hit.id for hit in hits])
-    return [_updated(hit, files.get(hit.id)) for hit in hits]
+def hits_as_they_are_now(hits: Sequence[Hit], catalog: Catalog, where: Where | None = None) -> list[Hit]:
+    """The same of hits of searches with this filter. One none of whose files passes any more keeps its file."""
+    files = files_to_show(catalog, [hit.id for hit in hits], where)
+    gone = gone_files(hit.source for hit in hits if hit.id not in files) if where else set()
+    return [_updated(hit, files.get(hit.id), gone) for hit in hits]
 
 
-def _updated(hit: Hit, file: HitFile | None) -> Hit:
-    return hit if file is None else hit.model_copy(update={"source": file.source, "gone": file.gone})
+def best_hits_as_they_are_now(turns: Iterable[Turn], catalog: Catalog) -> dict[str, Hit]:
+    """The first hits of turns that have any, by the turn's id."""
+    by_filter: dict[str, list[Turn]] = {}
+    for turn in turns:
+        if turn.hits:
+            by_filter.setdefault(json.dumps(turn.query.where), []).append(turn)
+    found: dict[str, Hit] = {}
+    for some in by_filter.values():
+        hits = hits_as_they_are_now([turn.hits[0] for turn in some], catalog, some[0].query.where)
+        found.update(zip((turn.id for turn in some), hits, strict=True))
+    return found
+
+
+def _updated(hit: Hit, file: HitFile | None, gone: set[str]) -> Hit:
+    file = file or HitFile(hit.source, hit.gone or hit.source in gone)
+    return hit.model_copy(update={"source": file.source, "gone": file.gone})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipcir_tools.composers import fusion
-from ipcir_tools.engine.hit_files import files_to_show, gone_pictures
+from ipcir_tools.engine.hit_files import HitFile, files_to_show
 from ipcir_tools.engine.near_copies import Different, LeftOut, different_pictures
 from ipcir_tools.engine.validation import check_k
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
@@ -49,10 +49,11 @@ class HitRanker:
         left_out = LeftOut(
             references=[known[id_] for id_ in references if id_ in known],
             others=[known[id_] for id_ in sorted(composed.left_out.difference(references)) if id_ in known],
-            gone=self._gone,
+            gone=partial(self._gone, where=query.where),
         )
         found = different_pictures(rank, self._known, amount, left_out, self._components.settings.duplicates)
-        return RankedHits(self._described(found.pictures, composed.image, composed.text), found.copies, found.gone)
+        hits = self._described(found.pictures, query.where, composed.image, composed.text)
+        return RankedHits(hits, found.copies, found.gone)
 
     def fused_hits(self, weights: Mapping[str, float], k: int | None, where: Where | None) -> tuple[Hit, ...]:
         """The hits of the weighted sum of features, by handle; the summands are left out.
@@ -76,19 +77,29 @@ class HitRanker:
             self._gallery.check_filter(where, tell_folders=self._components.settings.show_paths != "name")
         rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
         threshold = self._components.settings.duplicates
-        return self._described(different_pictures(rank, self._known, k, LeftOut(gone=self._gone), threshold).pictures)
+        left_out = LeftOut(gone=partial(self._gone, where=where))
+        return self._described(different_pictures(rank, self._known, k, left_out, threshold).pictures, where)
 
     def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
         return self._components.catalog.features(ids, self._components.features.space)
 
-    def _gone(self, ids: Sequence[str]) -> set[str]:
-        return gone_pictures(self._components.catalog, ids) if self._components.settings.existing else set()
+    def _gone(self, ids: Sequence[str], where: Where | None) -> set[str]:
+        if not self._components.settings.existing:
+            return set()
+        return {id_ for id_, file in self._files(ids, where).items() if file.gone}
+
+    def _files(self, ids: Sequence[str], where: Where | None) -> dict[str, HitFile]:
+        return files_to_show(self._components.catalog, ids, where, self._components.captioner_id)
 
     def _described(
-        self, ranking: Sequence[Different], image: FloatArray | None = None, text: FloatArray | None = None
+        self,
+        ranking: Sequence[Different],
+        where: Where | None,
+        image: FloatArray | None = None,
+        text: FloatArray | None = None,
     ) -> tuple[Hit, ...]:
         ids = [each.id for each in ranking]
-        files, captions = files_to_show(self._components.catalog, ids), self._components.features.known_captions(ids)
+        files, captions = self._files(ids, where), self._components.features.known_captions(ids)
         vectors = self._known(ids)
         return tuple(
             Hit(
@@ -102,7 +113,7 @@ class HitRanker:
                 alike=each.alike,
                 caption=captions.get(each.id),
             )
-            for rank, each in enumerate(ranking, start=1)
+            for rank, each in enumerate((each for each in ranking if each.id in files), start=1)
         )
 
 

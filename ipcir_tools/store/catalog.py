@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, Select, delete, func, select
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
-from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing
+from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
+from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
 from ipcir_tools.store.places import StoredPlaces
@@ -119,11 +120,19 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
             rows = connection.execute(select(*columns)).all()
         return {row.path: FileStamp(*row) for row in rows}
 
-    def paths_of(self, ids: Iterable[str]) -> dict[str, list[str]]:
-        """The gallery's files of these pictures, sorted, by picture; none for a picture that is not in the gallery."""
+    def paths_of(
+        self, ids: Iterable[str], where: Where | None = None, captioner: str | None = None
+    ) -> dict[str, list[str]]:
+        """The gallery's files of these pictures, sorted, by picture; none for a picture that is not in the gallery.
+
+        With a filter on files' names or folders only those that pass it.
+        """
         found: dict[str, list[str]] = {}
+        chosen: Select[Any] = select(files.c.image_id, files.c.path)
         with self._read() as connection:
-            for row in among(connection, select(files.c.image_id, files.c.path), files.c.image_id, ids):
+            if where and about_files(where):
+                chosen = passing_files(connection, where, captioner)
+            for row in among(connection, chosen, files.c.image_id, ids):
                 found.setdefault(row.image_id, []).append(row.path)
         return {id_: sorted(paths) for id_, paths in found.items()}
 

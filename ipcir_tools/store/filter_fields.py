@@ -34,8 +34,8 @@ FIELDS: dict[str, Kind] = {
     "gps": "place",
     "damaged": "flag",
 }
-"""The fields of a filter and what they compare with. ``name``: the file's name; ``folder``: a folder and all below it;
-``bytes``: the file's size; ``camera`` and ``caption``: a part of it will do."""
+"""The fields of a filter and what they compare with. ``name``: the file's name, or a part of it; ``folder``: a
+folder and all below it; ``bytes``: the file's size; ``camera`` and ``caption``: a part of it will do."""
 
 EQUALITY = ("$eq", "$ne")
 ORDER = ("$gt", "$gte", "$lt", "$lte")
@@ -54,7 +54,7 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     "flag": EQUALITY,
 }
 HOW: dict[Kind, str] = {
-    "text": 'a text, such as "IMG_0001.jpg"',
+    "text": 'a text, such as "IMG_0001.jpg" or a part of it',
     "part": "a text, a part of it",
     "folder": "a folder's path or name, a text",
     "format": 'a format, such as "jpeg"',
@@ -80,6 +80,8 @@ ALIASES = {
 }
 """The names of formats that files and people use. A camera's MPO is a JPEG with more pictures behind it."""
 
+_FOLDER = func.rtrim(files.c.path, func.replace(files.c.path, os.sep, ""))
+"""A file's folder with the separator at its end: databases have no search from the end of a text."""
 _KM = 111.32
 """Kilometres of one degree of latitude."""
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -96,8 +98,10 @@ class Known:
 
     captioner: str | None = None
     """Whose captions count; None: everybody's."""
-    has_below: Callable[[str], bool] = lambda _: False
-    """Whether the gallery has a file below the folder with this text."""
+    has_file: Callable[[Condition], bool] = lambda _: False
+    """Whether the gallery has a file of which this condition on the table of files is true."""
+    of_files: bool = False
+    """Whether conditions are about one file of a picture, joined to it, instead of any of its files."""
 
 
 def compare(field: str, name: str, value: Any, known: Known) -> Condition:
@@ -121,8 +125,14 @@ def is_not(condition: Condition) -> Condition:
 
 
 def _text(field: str, name: str, value: Any, known: Known) -> Condition:
-    column, text = pictures.c[field], storable(value)
-    return contains(column, text) if name == "$contains" else column == text
+    """A file's whole name where a file has it, else a part of it."""
+    text = storable(value)
+    whole = func.substr(files.c.path, func.length(_FOLDER) + 1) == text
+    return _file(whole if name != "$contains" and known.has_file(whole) else _in_name(text), known)
+
+
+def _in_name(text: str) -> Condition:
+    return contains(func.substr(files.c.path, func.length(_FOLDER) + 1), text)
 
 
 def _part(field: str, name: str, value: Any, known: Known) -> Condition:
@@ -157,13 +167,13 @@ def storable(value: Any) -> str:
 def _folder(field: str, name: str, value: Any, known: Known) -> Condition:
     text = storable(value)
     if name == "$contains":
-        return contains(pictures.c.folder, text)
-    return _file(or_(*_places(text, known)))
+        return _file(contains(_FOLDER, text), known)
+    return _file(or_(*_places(text, known)), known)
 
 
-def _file(condition: Condition) -> Condition:
-    """Pictures that have such a file; one with two files is in two folders."""
-    return pictures.c.id.in_(select(files.c.image_id).where(condition))
+def _file(condition: Condition, known: Known) -> Condition:
+    """Pictures that have such a file, one with two files is in two folders; or, where it is asked, such files."""
+    return condition if known.of_files else pictures.c.id.in_(select(files.c.image_id).where(condition))
 
 
 def _places(text: str, known: Known) -> list[Condition]:
@@ -171,7 +181,7 @@ def _places(text: str, known: Known) -> list[Condition]:
     home = os.path.expanduser(text)  # noqa: PTH111 - Path's raises for unknown users
     if os.path.isabs(home):  # noqa: PTH117
         return [below(folder) for folder in dict.fromkeys((located_text(home), os.path.normpath(home)))]
-    if known.has_below(here := located_text(home)):
+    if known.has_file(below(here := located_text(home))):
         return [below(here)]
     parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".")]
     middle = f"/{'/'.join(parts)}/".replace("/", os.sep)

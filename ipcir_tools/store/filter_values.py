@@ -6,14 +6,15 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.store.filter_fields import FIELDS, Condition, Known, below, compare
-from ipcir_tools.store.filters import condition, terms
+from ipcir_tools.store.filter_fields import FIELDS, Condition, Known, compare
+from ipcir_tools.store.filters import about_files, condition, terms
 from ipcir_tools.store.schema import captions, files, folders, pictures
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import FilterValues, Where
@@ -32,19 +33,35 @@ _SHAPE = case(
 
 
 def passing(connection: Connection, where: Where, captioner: str | None) -> Select[tuple[str]]:
-    """The ids of the gallery's pictures that pass a filter. Raises InvalidRequestError for a wrong one."""
-    return _chosen(condition(where, _known(connection, captioner)))
+    """The ids of the gallery's pictures that pass a filter. Raises InvalidRequestError for a wrong one.
+
+    Where it is about files, one file of the picture must pass all of it.
+    """
+    chosen = condition(where, _known(connection, captioner))
+    if not about_files(where):
+        return _chosen(chosen)
+    return _chosen(chosen, select(files.c.path).where(files.c.image_id == _ID, _of_files(connection, where, captioner)))
 
 
-def _chosen(chosen: Condition) -> Select[tuple[str]]:
-    return select(_ID).where(chosen, _in_gallery())
+def passing_files(connection: Connection, where: Where, captioner: str | None) -> Select[tuple[str, str]]:
+    """The ids of pictures, each with a path of theirs that passes a filter."""
+    joined = select(files.c.image_id, files.c.path).join(pictures, files.c.image_id == _ID)
+    return joined.where(_of_files(connection, where, captioner))
+
+
+def _of_files(connection: Connection, where: Where, captioner: str | None) -> Condition:
+    return condition(where, replace(_known(connection, captioner), of_files=True))
+
+
+def _chosen(chosen: Condition, file: Select[tuple[str]] | None = None) -> Select[tuple[str]]:
+    return select(_ID).where(chosen, _in_gallery() if file is None else file.exists())
 
 
 def _known(connection: Connection, captioner: str | None) -> Known:
-    def has_below(folder: str) -> bool:
-        return connection.scalar(select(files.c.path).where(below(folder)).limit(1)) is not None
+    def has_file(file: Condition) -> bool:
+        return connection.scalar(select(files.c.path).where(file).limit(1)) is not None
 
-    return Known(captioner, has_below)
+    return Known(captioner, has_file)
 
 
 # --- what there is
@@ -168,7 +185,9 @@ def _there(connection: Connection, field: str) -> Counter[str] | None:
     """The values of a field that has few enough to list."""
     if field == "folder":
         return _folders(connection)
-    columns = {"format": pictures.c.format, "camera": pictures.c.camera, "orientation": _SHAPE, "name": pictures.c.name}
+    if field == "name":
+        return Counter(os.path.basename(path) for path in connection.scalars(select(files.c.path)))  # noqa: PTH119
+    columns = {"format": pictures.c.format, "camera": pictures.c.camera, "orientation": _SHAPE}
     return _counts(connection, columns[field]) if field in columns else None
 
 

@@ -63,6 +63,20 @@ def terms(where: Where) -> Iterator[tuple[str, str, Any]]:
             )
 
 
+def about_files(where: Where) -> bool:
+    """Whether a filter is about a file's name or folder, of which a picture may have several."""
+    return any(field in ("name", "folder") for field in _named_fields(where))
+
+
+def _named_fields(where: Where) -> Iterator[str]:
+    """The fields of a right filter, negated or not."""
+    for key, value in where.items():
+        for part in value if key in JOINTS else [value] if key == "$not" else ():
+            yield from _named_fields(part)
+        if key in FIELDS:
+            yield key
+
+
 def _filter(where: Any, depth: int, known: Known) -> Condition:
     key, value = _only_item(where, lambda key, value: {key: value})
     if depth == 0:

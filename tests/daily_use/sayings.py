@@ -69,3 +69,34 @@ let's try purple | edit | +purple dress | -try -blue
 at the beach instead | edit | +blue dress +at the beach | -hanger
 could it be a bit darker? | edit | +dark blue dress | -could
 """
+
+UNTUNED = """
+would you deliver to Spain? | help
+how do I get my money back? | help
+you keep showing me the same thing | opinion
+is number 4 a skirt? | hit
+were these taken last summer? | hit
+never mind, forget it | opinion
+who designed the third one? | hit
+apologies, make it yellow | edit
+plus the wall behind it should be brick | edit
+and the shoes are black | edit
+her mother would love it in purple | edit
+does it come in green? | edit
+hello, anything shorter? | edit
+and a small dog is sitting next to it | edit
+"""
+"""Sayings for which the rules were not written, with their kinds; what fails of them is below."""
+
+KNOWN_TO_FAIL = """
+which one is the cheapest? | hit
+I lost my glasses | nothing
+did someone draw these? | hit
+my phone is ringing | nothing
+one sec please | nothing
+that took long | opinion
+the pictures are blurry | opinion
+can I have a discount? | help
+"""
+"""Of the same kind, and read as edits. Three edits of the same list are described badly: *hi again, same but with a
+belt*, *any chance of it being sleeveless?* and *I'd rather have polka dots*."""

@@ -185,3 +185,50 @@ def test_folders_that_agents_may_not_see_are_not_listed(indexed, monkeypatch):
         engine.find("red", where={"folder": "july"})
     assert "july" in str(error.value)
     assert "june" not in str(error.value)
+
+
+@pytest.fixture
+def copied(album, monkeypatch, capsys) -> Path:
+    """An album with a second file, of another name in another folder, for one of its pictures."""
+    (album / "sorted").mkdir()
+    (album / "sorted" / "Blue.jpg").write_bytes((album / "2024/may/IMG_0002.jpg").read_bytes())
+    assert run(monkeypatch, capsys, "index", album)[0] == 0
+    return album
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("--in", "sorted"), "sorted/Blue.jpg"),
+        (("--in", "may", "--where", '{"format": "jpeg"}'), "2024/may/IMG_0002.jpg"),
+        (("--where", '{"folder": {"$contains": "sort"}}'), "sorted/Blue.jpg"),
+        (("--where", '{"name": "Blue.jpg"}'), "sorted/Blue.jpg"),
+        (("--where", '{"name": "blue"}'), "sorted/Blue.jpg"),
+        (("--where", '{"name": "IMG_0002.jpg"}'), "2024/may/IMG_0002.jpg"),
+        (("--where", '{"name": "img_0002"}'), "2024/may/IMG_0002.jpg"),
+    ],
+)
+def test_a_search_by_folder_or_name_shows_only_files_that_pass(copied, monkeypatch, capsys, tmp_path, options, name):
+    expected = str(copied / name)
+    assert run(monkeypatch, capsys, "find", "blue", *options, "--paths")[1].split() == [expected]
+    assert run(monkeypatch, capsys, "turns", "--paths")[1].split() == [expected]
+    with Engine.open(load_settings()) as engine:
+        turn = engine.turns(1)[0]
+        assert [hit.source for hit in turn.hits] == [expected]
+    assert run(monkeypatch, capsys, "show", turn.id, "--paths")[1].split() == [expected]
+    assert run(monkeypatch, capsys, "export", "last", "--to", tmp_path / "hits.csv")[0] == 0
+    assert expected in (tmp_path / "hits.csv").read_text()
+
+
+def test_a_file_that_left_the_folder_is_not_replaced_by_its_copy_elsewhere(copied, monkeypatch, capsys):
+    assert run(monkeypatch, capsys, "find", "blue", "--in", "sorted")[0] == 0
+    (copied / "sorted" / "Blue.jpg").unlink()
+    assert run(monkeypatch, capsys, "turns", "--paths")[1] == ""
+    assert run(monkeypatch, capsys, "index", copied)[0] == 0
+    assert run(monkeypatch, capsys, "turns", "--paths")[1] == ""
+
+
+def test_names_that_exist_are_those_of_all_files(copied, monkeypatch, capsys):
+    status, _, err = run(monkeypatch, capsys, "find", "blue", "--where", '{"name": "Bleu.jpg"}')
+    assert status == 2
+    assert "Blue.jpg (1)" in err

@@ -28,6 +28,7 @@ from llm_server import (
     once,
     placeholders,
     rambling,
+    reply,
     schema_echo,
 )
 from pytest_httpserver import HTTPServer
@@ -38,7 +39,13 @@ from ipcir_tools.llm import retries
 from ipcir_tools.settings import load_settings
 from ipcir_tools.types import Reply, SearchResult
 
+TOOL_CALL = {"name": "search", "arguments": {"modification": "?"}, "description": "a search for a blue shirt"}
 FALSE: dict[str, Manner] = {
+    "tool call": lambda asked: json.dumps(TOOL_CALL),
+    "about the task": lambda asked: reply(
+        asked, "The target shows the reference with the change applied: a blue shirt"
+    ),
+    "repetition": lambda asked: reply(asked, "blue shirt collar " * 5),
     "example copier": example_copier,
     "caption copier": caption_copier,
     "modification copier": modification_copier,

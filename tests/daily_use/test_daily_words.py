@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from colour_folder import draw, use_fake_models
 from langchain_core.messages import HumanMessage
-from sayings import BEFORE, CAPTION, SAYINGS
+from sayings import BEFORE, CAPTION, KNOWN_TO_FAIL, SAYINGS, UNTUNED
 
+from ipcir_tools.agents.dialogue.commands import Refine, Undo
 from ipcir_tools.agents.dialogue.graph import build_dialogue
+from ipcir_tools.agents.dialogue.line_parser import parse_line
 from ipcir_tools.chains.composition.context_limit import fitted
 from ipcir_tools.chains.imagination.rules import imagine_by_rules, imagine_with_warnings
 from ipcir_tools.chains.imagination.rules.utterances import UtteranceKind, classify_utterance
@@ -107,6 +109,82 @@ def test_what_is_no_edit_is_answered_without_a_search(engine, red, said, kind):
     assert ("18 pictures" in answer) == (kind == "gallery")
     assert ("red dress" in answer) == (kind in ("gallery", "more", "opinion", "nothing", "greeting", "help", "reason"))
     assert state["turn"] == (None if kind == "restart" else first["turn"])
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        *[(said, "hit") for said in ("what does hit 2 look like?", "is the second one longer?", "are they all red?")],
+        *[(said, "hit") for said in ("what's the difference between 1 and 2?", "what is the price of number 2")],
+        *[(said, "hit") for said in ("how much does it cost?", "do you have anything cheaper?")],
+        *[(said, "help") for said in ("can I download it?", "do I have to pay", "thanks, can I save it?")],
+        *[(said, "help") for said in ("send me number 3 by mail", "can you delete picture 3?", "save the first one")],
+        *[(said, "nothing") for said in ("hmm, let me think", "go away", "please stop")],
+        *[(said, "opinion") for said in ("I can't see the pictures", "you didn't understand me", "too expensive")],
+        *[(said, "opinion") for said in ("and nothing else", "I changed my mind")],
+        ("are there more of these", "more"),
+        ("what was the last thing I said?", "reason"),
+        *[(said, "edit") for said in ("is there one in blue?", "can you make it blue?", "what about green?")],
+        *[(said, "edit") for said in ("do you have this in red?", "I'd like it longer", "could it have a hood?")],
+        *[(said, "edit") for said in ("can I see it in green?", "are there any with stripes?", "too long")],
+        *[
+            (said, "edit")
+            for said in ("is it available in blue?", "is next to a bench", "are they all red? make it blue")
+        ],
+    ],
+)
+def test_questions_requests_and_complaints_are_told_from_edits_by_their_form(said, kind):
+    assert classify_utterance(said) == kind
+
+
+@pytest.mark.parametrize(("table", "good"), [(UNTUNED, True), (KNOWN_TO_FAIL, False)])
+def test_sayings_that_the_rules_were_not_written_for(table, good):
+    rows = [line.split(" | ") for line in table.strip().splitlines()]
+    assert [said for said, kind in rows if (classify_utterance(said) == kind) is not good] == []
+
+
+def test_what_is_asked_of_one_hit_and_of_prices_is_answered_of_that_hit(engine, red):
+    dialogue = build_dialogue(engine, ask=False, trusted=True)
+    first = dialogue.invoke({"messages": [HumanMessage("in blue")], "reference": str(red)})
+    state = dialogue.invoke({"messages": [HumanMessage("what is the price of number 2")], "turn": first["turn"]})
+    answer = state["messages"][-1].text
+    assert answer.startswith("2. ")
+    assert len(answer.splitlines()) == 2
+    assert "No prices are known here." in answer
+
+
+def test_going_back_by_a_number_of_steps_is_an_undo(engine):
+    assert parse_line("go back two steps") == parse_line("please undo the last two changes") == Undo(2)
+    assert classify_utterance("go back two steps") == "undo"
+
+
+@pytest.mark.parametrize(
+    ("said", "description"),
+    [
+        ("also, could it have a hood?", "a blue dress with long sleeves and a hood on a hanger"),
+        ("sorry, I meant green", "a green dress with long sleeves on a hanger"),
+        ("good evening, I need a green coat", "a green coat with long sleeves on a hanger"),
+        ("it should have a hood, and the belt can go", "a blue dress with long sleeves and a hood on a hanger"),
+        ("I changed my mind, I want a striped one", "a blue striped dress with long sleeves on a hanger"),
+        ("on second thought, make it red", "a red dress with long sleeves on a hanger"),
+        ("my husband prefers a darker one", "a dark blue dress with long sleeves on a hanger"),
+        ("My sister wants something with dots", "a blue dotted dress with long sleeves on a hanger"),
+        ("also show it on a hanger in a shop", "a blue dress with long sleeves on a hanger in a shop"),
+        ("this red shirt, in blue", "a blue shirt with long sleeves on a hanger"),
+    ],
+)
+def test_an_opening_before_an_edit_and_who_wishes_it_are_dropped(said, description):
+    assert imagine_by_rules(CAPTION, said, imagine_by_rules(CAPTION, BEFORE)).description == description
+
+
+def test_a_hit_that_is_praised_with_a_but_is_chosen():
+    assert parse_line("number 3 looks good, but in yellow") == Refine("in yellow", "3")
+
+
+@pytest.mark.parametrize("noun", ["house", "woman"])
+def test_a_pointing_word_of_another_kind_is_not_passed_over_in_silence(noun):
+    made = imagine_with_warnings(CAPTION, f"this {noun}, in winter")
+    assert made.warnings[0] == f'kept the caption\'s "dress", as your "{noun}" is of another kind'
 
 
 def test_small_talk_is_answered_in_ipcir_chat_too(engine, red, capsys):

@@ -44,9 +44,10 @@ _LIKE_AFTER = re.compile(
     r"without)\b)"
 )
 _NOUN = r"(?P<noun>[a-z][a-z-]+)"
+_LOOKS = "|".join(sorted(lexicon.COLOURS | lexicon.PATTERNS | lexicon.LENGTHS))
 _NAMED = re.compile(
     rf"(?:\b(?:like )?(?:this|these|those)|^{_WISH}(?:like )?(?P<that>that|the same|same)) {_EXACT}"
-    rf"(?P<looks>(?:[a-z-]+ )??){_NOUN}(?=$|[ ,.;:?!])"
+    rf"(?P<looks>(?:(?:{_LOOKS}) )*(?:[a-z-]+ )??){_NOUN}(?=$|[ ,.;:?!])"
 )
 _ENDS = re.compile(r"$|[,.;:?!]| (?:in|with|without|but|as|on|at|from)\b")
 _QUALITIES = frozenset({
@@ -73,8 +74,12 @@ def resolve_pointing(text: str, caption: Phrase) -> tuple[str, Phrase, str]:
         if _corrects(noun, caption):
             warning = f"took your word {quote(noun)} for the caption's {quote(caption.noun)}"
             caption = _with_noun(noun, caption)
-        looks = named["looks"].strip()
-        text = f"{text[: named.start()]}it{text[named.end() :]}" + (f", {looks}" if lexicon.slot_of(looks) else "")
+        elif not named.start() and _is_another(noun, caption):
+            warning = f"kept the caption's {quote(caption.noun)}, as your {quote(noun)} is of another kind"
+        rest = text[named.end() :]
+        said = {lexicon.slot_of(word.strip(",.;:!?")) for word in rest.split()}
+        looks = [look for look in named["looks"].split() if lexicon.slot_of(look) and lexicon.slot_of(look) not in said]
+        text = ", ".join([f"{text[: named.start()]}it{rest}", *looks])
     for pattern in (_LIKE, _THIS_FIRST):
         if found := pattern.match(text):
             text = text[found.end() :]
@@ -87,7 +92,7 @@ def _named_thing(text: str, caption: Phrase) -> re.Match[str] | None:
         noun, looks = found["noun"], found["looks"].strip()
         if noun in _ASPECTS or noun in lexicon.STOPS | lexicon.PREPOSITIONS or lexicon.slot_of(noun):
             continue
-        if looks and not lexicon.slot_of(looks):
+        if not all(map(lexicon.slot_of, looks.split())):
             continue
         ends = _ENDS.match(text, found.end())
         known = _is_known(noun) or same_noun(noun, caption.noun)
@@ -102,18 +107,18 @@ def _is_known(noun: str) -> bool:
 
 def _corrects(noun: str, caption: Phrase) -> bool:
     """Whether a noun is another than the caption's, and not of something else that the caption shows."""
-    if (
-        not caption.noun
-        or _is_known(noun) != _is_known(caption.noun)
-        or same_noun(noun, caption.noun)
-        or noun in _TOP | lexicon.HYPERNYMS | lexicon.GENERIC
-    ):
+    if not _is_another(noun, caption) or _is_known(noun) != _is_known(caption.noun):
+        return False
+    return not (caption.is_garment and singular(noun) in lexicon.PEOPLE)
+
+
+def _is_another(noun: str, caption: Phrase) -> bool:
+    """Whether the caption shows no such thing."""
+    if not caption.noun or same_noun(noun, caption.noun) or noun in _TOP | lexicon.HYPERNYMS | lexicon.GENERIC:
         return False
     if any(same_noun(word.strip(",.;"), noun) for word in caption.text().split()):
         return False
-    if singular(noun) in _DOGS and singular(caption.noun) in _DOGS:
-        return False
-    return not (caption.is_garment and singular(noun) in lexicon.PEOPLE)
+    return not (singular(noun) in _DOGS and singular(caption.noun) in _DOGS)
 
 
 def _with_noun(noun: str, caption: Phrase) -> Phrase:

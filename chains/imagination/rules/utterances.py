@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Literal
 
+from ipcir_tools.chains.imagination.rules.remark_forms import question_or_complaint, request_beyond_search
 from ipcir_tools.text import one_line
 
 UtteranceKind = Literal[
@@ -24,9 +26,15 @@ be different, as "yes", "perfect" and "I don't like it" do; ``nothing`` is an ex
 MAX_CHARS = 160
 """Characters of what may be small talk; a longer text is an edit."""
 
-_PICTURES = r"(?:pictures?|images?|photos?|photographs?|pics?|files?|items?|products?|hits?|results?|folders?|albums?)"
+_PICTURES = (
+    r"(?:pictures?|images?|photos?|photographs?|pics?|files?|items?|products?|hits?|results?|folders?|"
+    r"albums?)"
+)
 _GALLERY = r"(?:gallery|collection|catalog(?:ue)?|index|database|library|archive|shop|store)"
-_ORDINAL = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|top|best|\d{1,3}(?:st|nd|rd|th)?)"
+_ORDINAL = (
+    r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|top|best|\d{1,3}(?:st|nd|rd|"
+    r"th)?)"
+)
 _ONE = (
     rf"(?:(?:the |this |that |these |those |number |no\.? ?|#)?(?:{_ORDINAL} )?"
     rf"(?:one|ones|{_PICTURES}|it|this|that|these|those|they|{_ORDINAL})(?: \d{{1,3}})?)"
@@ -79,7 +87,8 @@ _SMALL: tuple[tuple[UtteranceKind, str], ...] = (
         r"damn(?: it)?|dammit|shit|fuck(?: (?:off|you|this|it))?|crap|hell|bloody hell|(?:oh )?my god|"
         r"jesus(?: christ)?|"
         r"gosh|ugh+|argh+|meh|boo|yay|hooray|please|so|well|test(?:ing)?|asdf\w*|blah(?: blah)*|sorry|"
-        r"(?:you(?:'re| are) )?(?:an? )?(?:stupid|idiot|dumb|moron)|shut up|screw (?:you|this|it)|piss off|i love you|"
+        r"(?:you(?:'re| are) )?(?:an? )?(?:stupid|idiot|dumb|moron)|shut up|screw (?:you|this|it)|piss off|"
+        r"i love you|"
         r"are you there|anybody there|excuse me|one moment|wait|hold on|just a (?:sec(?:ond)?|moment|minute))",
     ),
 )
@@ -90,7 +99,9 @@ _SMALL_TALK = re.compile(
 
 _QUESTIONS: tuple[tuple[UtteranceKind, str], ...] = (
     ("undo", r"(?:please )?(?:undo|revert|take (?:that|it) back|(?:go |step )?back|previous(?: (?:one|turn|step))?)"
-             r"(?: (?:that|it|this|the last (?:one|step|edit|change|turn|thing)|last|one step))*"),
+             r"(?: (?:that|it|this|by|(?:the )?(?:last|a|a few|a couple(?: of)?|once|twice|both)|one|two|three|"
+             r"four|five|"
+             r"six|seven|eight|nine|ten|\d{1,2}|(?:one|steps?|edits?|changes?|turns?|things?|times)|again))*"),
     ("restart", r"(?:let(?:'s| us|s) |can (?:we|i|you) |i want to |please )*(?:(?:start|begin) (?:over|again|anew|"
                 r"afresh|from "
                 r"scratch|from the beginning|a new (?:search|dialog(?:ue)?|chat))|restart|reset(?: (?:it|everything|"
@@ -178,9 +189,29 @@ def classify_utterance(text: str) -> UtteranceKind:
         return "edit" if any(unicodedata.category(char) == "So" for char in GESTURES.sub("", text)) else "nothing"
     if _SMALL_TALK.fullmatch(plain):
         return next((kind for kind, pattern in _SMALL_KINDS if pattern.search(plain)), "nothing")
-    if _ASKS_FOR_EDIT.match(plain) and _WISH.search(plain):
+    return _kind_of_parts(plain, r"[.!?;]+\s+", _sentence_kind)
+
+
+def _sentence_kind(sentence: str) -> UtteranceKind:
+    if _ASKS_FOR_EDIT.match(sentence) and _WISH.search(sentence):
         return "edit"
-    return next((kind for kind, pattern in _QUESTION_KINDS if pattern.fullmatch(plain)), "edit")
+    return _question_kind(sentence) or (
+        _kind_of_parts(sentence, r",+\s+", lambda clause: _question_kind(clause) or "edit")
+        if "," in sentence
+        else "edit"
+    )
+
+
+def _kind_of_parts(plain: str, joint: str, kind_of: Callable[[str], UtteranceKind]) -> UtteranceKind:
+    """The kind of the last part that is no small talk, if all are remarks: *thanks, can I download it?*."""
+    parts = (part.strip(" ,.;:!?'\"") for part in re.split(joint, plain))
+    kinds = [kind_of(part) for part in parts if not _SMALL_TALK.fullmatch(part)]
+    return kinds[-1] if kinds and "edit" not in kinds else "edit"
+
+
+def _question_kind(plain: str) -> UtteranceKind | None:
+    known = next((kind for kind, pattern in _QUESTION_KINDS if pattern.fullmatch(plain)), None)
+    return request_beyond_search(plain) or known or question_or_complaint(plain)
 
 
 def _plain(text: str) -> str:

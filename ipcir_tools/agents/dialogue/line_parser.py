@@ -53,6 +53,8 @@ _MUCH = r"(?:(?:much|far|a lot|a bit|a little|even|rather|something|one) )*+"
 _CHOSEN = re.compile(
     rf"{LEAD}(?:{TAKE}|(?:(?:something|one) )?(?:just )?(?:like|similar to)) (?P<many>{MANY}){ENDS}"
     rf"|(?P<bare>{MANY})(?=[.!?]*$|,? but )"
+    rf"|(?P<good>{ONE}) (?:looks|is|seems|was|would be) (?:(?:really|very|quite|pretty|so|almost|the) )*(?:good|nice|"
+    rf"great|fine|perfect|right|close|closest|best|better|ok|okay)(?: one)?,? but "
     rf"|(?P<sure>(?=#|[0-9a-f]{{6}}){ONE}){ENDS}",
     re.IGNORECASE,
 )
@@ -122,7 +124,11 @@ def _parse_undo(flat: str) -> Undo | None:
     if not (found := _UNDO.fullmatch(flat)):
         return None
     steps = (found["steps"] or ("2" if found["twice"] else "1")).lower()
-    return Undo(_NUMBERS.index(steps) + 1 if steps in _NUMBERS else int(steps))
+    return Undo(_number(steps))
+
+
+def _number(word: str) -> int:
+    return _NUMBERS.index(word) + 1 if word in _NUMBERS else int(word)
 
 
 def _parse_goto(flat: str) -> Goto | None:
@@ -165,14 +171,17 @@ def _parse_new(line: str) -> New | None:
 
 def _parse_remark(line: str) -> Remark | Undo | None:
     kind = classify_utterance(line)
-    return None if kind == "edit" else Undo() if kind == "undo" else Remark(kind, line)
+    if kind == "undo":
+        steps = re.search(rf"\b{_STEPS}", line, re.IGNORECASE)
+        return Undo(_number(steps["steps"].lower()) if steps else 2 if "twice" in line.lower() else 1)
+    return None if kind == "edit" else Remark(kind, line)
 
 
 def _parse_picks(flat: str) -> Refine | None:
     """The picks of a line with the words beside them; None where nothing is picked."""
     combination, end = parse_combination(flat) or (None, 0)
     chosen = None if combination else _CHOSEN.match(flat)
-    names = parse_names(chosen["many"] or chosen["bare"] or chosen["sure"]) if chosen else ()
+    names = parse_names(chosen["many"] or chosen["bare"] or chosen["good"] or chosen["sure"]) if chosen else ()
     reference, liked, disliked = (names[0], [], []) if len(names) == 1 else (None, [*names], list[str]())
     end, words = chosen.end() if chosen else end, list[str]()
     for judged in _JUDGED.finditer(flat, end):

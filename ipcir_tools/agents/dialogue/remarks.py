@@ -19,6 +19,13 @@ ABILITIES = (
     '("3 with the collar of 5"), go back ("undo"), or start over ("find a red dress")'
 )
 _DONE = f"You can {ABILITIES}."
+_THEIRS = re.compile(
+    r"\b(?:save|send|download|upload|export|buy|purchase|pay|share|bookmark|e-?mail|delete|remove|print|order|ship|rename|"
+    r"copy)\b",
+    re.IGNORECASE,
+)
+"""What people do with a picture when they have found it."""
+_PRICE = re.compile(r"\b(?:costs?|price[sd]?|pricing|cheap(?:er)?|(?:less )?expensive|how much)\b", re.IGNORECASE)
 
 
 def answer_remark(remark: Remark, engine: Engine, turn: Turn | None) -> str:
@@ -42,6 +49,8 @@ def answer_remark(remark: Remark, engine: Engine, turn: Turn | None) -> str:
             return "You are welcome."
         case "greeting":
             return f"Hello. This searches a gallery of pictures. {_DONE}"
+        case "help" if _THEIRS.search(remark.text):
+            return f"That cannot be done here: this only finds pictures, and changes and sends none. {_DONE}"
         case "opinion" | "nothing":
             return f"That names nothing that a picture could show, so nothing was searched for. {_DONE}"
         case _:
@@ -51,6 +60,7 @@ def answer_remark(remark: Remark, engine: Engine, turn: Turn | None) -> str:
 def _about_hit(text: str, engine: Engine, turn: Turn | None) -> str:
     if turn is None or not turn.hits:
         return f"There are no hits yet. {_DONE}"
+    unknown = "No prices are known here. " if _PRICE.search(text) else ""
     named = [hit for hit in turn.hits if str(hit.rank) in _ranks(text)]
     hits = named or (turn.hits[:1] if len(turn.hits) == 1 else turn.hits)
     namer, records = (
@@ -58,7 +68,7 @@ def _about_hit(text: str, engine: Engine, turn: Turn | None) -> str:
         engine.catalog.records(hit.id for hit in hits),
     )
     lines = [_hit_line(hit, namer(hit.source), records[hit.id].taken if hit.id in records else None) for hit in hits]
-    return "\n".join([*lines, "Only this is known of a hit here; a caption says what may be seen."])
+    return "\n".join([*lines, f"{unknown}Only this is known of a hit here; a caption says what may be seen."])
 
 
 def _ranks(text: str) -> tuple[str, ...]:

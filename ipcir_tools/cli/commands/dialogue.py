@@ -37,7 +37,7 @@ def turns(
     With --paths or -0 only the files of the best hits are printed, newest first.
     """
     from ipcir_tools.cli.output import console, results
-    from ipcir_tools.engine.hit_files import hits_as_they_are_now
+    from ipcir_tools.engine.hit_files import best_hits_as_they_are_now
     from ipcir_tools.settings import load_settings
     from ipcir_tools.store.catalog import Catalog
 
@@ -46,13 +46,12 @@ def turns(
     require_gallery(place)
     with Catalog.open(place) as catalog:
         last = catalog.turns(limit)
-        best = hits_as_they_are_now([turn.hits[0] for turn in last if turn.hits], catalog)
+        best = best_hits_as_they_are_now(last, catalog)
     if output.files_alone:
-        output.write_files(list(dict.fromkeys(best)))
+        output.write_files(list(dict.fromkeys(best.values())))
     elif output.as_json or last:
         documents = [turn.model_dump(mode="json") for turn in last]
-        files = {hit.id: hit for hit in best}
-        print_result(output.as_json, lambda: {"turns": documents}, lambda: results.show_turns(last, files=files))
+        print_result(output.as_json, lambda: {"turns": documents}, lambda: results.show_turns(last, best=best))
     else:
         console.out.print('no turns yet: `ipcir search REFERENCE "in blue"` makes the first')
 

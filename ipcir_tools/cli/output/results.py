@@ -102,27 +102,27 @@ def _hits_table(hits: Sequence[Hit], marked: str | None) -> Table:
     return table
 
 
-def show_turns(turns: Sequence[Turn], current: str | None = None, files: Mapping[str, Hit] | None = None) -> None:
-    """Turns as trees, oldest first; a star marks the ``current`` one. ``files``: best hits as they are now, by id."""
+def show_turns(turns: Sequence[Turn], current: str | None = None, best: Mapping[str, Hit] | None = None) -> None:
+    """Turns as trees, oldest first; a star marks the ``current`` one. ``best``: first hits as they are now, by turn."""
     tree = list(branches(turns))
-    best = [_best_hit(each.turn, files or {}) for each in tree]
+    names = [_best_hit(each.turn, best or {}) for each in tree]
     room = out.width - len("* ") - _TURN_ID - 4 * len("  ")
-    names = min(max(map(len, best), default=0), room * 2 // 5)
+    width = min(max(map(len, names), default=0), room * 2 // 5)
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("turn", no_wrap=True, min_width=_TURN_ID)
     table.add_column("", min_width=int(current is not None))
-    table.add_column("request", max_width=room - names)
-    table.add_column("best hit", max_width=names)
-    for branch, name in zip(tree, best, strict=True):
+    table.add_column("request", max_width=room - width)
+    table.add_column("best hit", max_width=width)
+    for branch, name in zip(tree, names, strict=True):
         star = Text("*" if branch.turn.id == current else "", style="bold green")
         table.add_row(branch.turn.id, star, _request(branch), _fitted((name, "dim")))
     out.print(table)
 
 
-def _best_hit(turn: Turn, files: Mapping[str, Hit]) -> str:
+def _best_hit(turn: Turn, best: Mapping[str, Hit]) -> str:
     if not turn.hits:
         return "(none)"
-    hit = files.get(turn.hits[0].id, turn.hits[0])
+    hit = best.get(turn.id, turn.hits[0])
     return visible(PurePath(hit.source).name) + (" (gone)" if hit.gone else "")
 
 

@@ -43,6 +43,8 @@ def taken(description: str, caption: str, modification: str, prompt: str | Promp
     return Acceptance(of).accepted(reading, request).target
 
 
+JUMPSUIT = "a short brown checked jumpsuit with short sleeves, a pocket and a belt"
+
 GOOD = [
     # caption, modification, description
     ("a red dress on a hanger", "make it blue with long sleeves", "A blue dress with long sleeves on a hanger."),
@@ -85,6 +87,12 @@ GOOD = [
     ("a plate of pasta", "a salad instead", "a plate of salad"),
     ("a red dress with a red belt", "make the dress blue", "a dress in blue"),
     ("a red dress on a hanger", "a blue dress", "a blue dress"),
+    (JUMPSUIT, "in blue", JUMPSUIT.replace("brown", "blue")),
+    (JUMPSUIT, "in blue", "a short navy jumpsuit with a white belt"),
+    (JUMPSUIT, "in grey", "a short gray checked jumpsuit"),
+    (JUMPSUIT, "in blue", "un mono azul a cuadros con mangas cortas"),
+    ("a red dress", "with a collar", "a red dress with a collar"),
+    ("a reference book on a desk", "make it red", "a red reference book on the reference desk"),
 ]
 
 BAD = [
@@ -114,6 +122,8 @@ BAD = [
     ("a red dress", "哪里更蓝", "a red dress", "caption again"),
     ("a red dress", "make it blue", "make it blue", "the request again"),
     ("a red dress", "make it blue", "Make the dress blue", "the request again"),
+    ("a red dress", "make it blue", "search for a blue dress", "the request again"),
+    ("a red dress", "make it blue", "Find me a blue dress", "the request again"),
     ("a red dress", "with long sleeves", "with long sleeves", "the request again"),
     ("a red dress", "longer sleeves", "longer sleeves", "the request again"),
     ("a red dress", "blue", "blue", "the request again"),
@@ -132,6 +142,18 @@ BAD = [
     ("a red dress", "make it blue", "A blue dress, as my reply says", "about the reply"),
     ("a red dress", "make it blue", "a blue dress with a", "middle of a sentence"),
     ("a red dress", "make it blue", "a blue dress, ", "middle of a sentence"),
+    (JUMPSUIT, "in blue", JUMPSUIT.replace("brown", "purple"), "something else.*blue"),
+    (JUMPSUIT, "in blue", "a short checked jumpsuit in red and white", "something else.*blue"),
+    (JUMPSUIT, "striped", "a short brown floral jumpsuit with a belt", "something else.*striped"),
+    (JUMPSUIT, "in blue", f"{JUMPSUIT}, in blue", "no brown"),
+    (JUMPSUIT, "with long sleeves", f"{JUMPSUIT} with long sleeves", "no short sleeves"),
+    (JUMPSUIT, "with long sleeves", "a short brown checked", "caption again.*long"),
+    (JUMPSUIT, "in blue", "The target picture shows the reference with the change applied: blue", "about the change"),
+    (JUMPSUIT, "in blue", "the same jumpsuit as in the original but blue", "about the change"),
+    (JUMPSUIT, "in blue", "a blue jumpsuit with every modification applied", "about the change"),
+    (JUMPSUIT, "in blue", "blue blue blue blue", "repeats"),
+    (JUMPSUIT, "in blue", "a blue jumpsuit, a blue jumpsuit, a blue jumpsuit", "repeats"),
+    (JUMPSUIT, "in blue", "the weather in the city near un rio", "no word in common"),
 ]
 
 

@@ -305,3 +305,28 @@ def test_cut_json_is_never_taken_for_plain_text(before: str, reply: str):
 def test_a_quote_that_is_never_closed_is_no_description(text: str):
     with pytest.raises(BadReplyError, match="middle"):
         parse_reply(text, plain=True)
+
+
+SEARCH = {"name": "compose_search", "arguments": {"modification": "in blue"}, "description": "a search for blue shirts"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SEARCH,
+        {"type": "function", "function": SEARCH},
+        {"tool_calls": [SEARCH], "description": "a search for blue shirts"},
+        {"type": "object", "properties": {"description": {"type": "string", "description": "a picture in words"}}},
+        {"type": "string", "description": "the picture in one sentence"},
+        {"name": "imagine", "description": "imagines a picture", "parameters": {"type": "object"}},
+    ],
+)
+@pytest.mark.parametrize("cut", [None, -1])
+def test_the_description_of_a_tool_or_a_schema_is_none_of_a_picture(value: dict[str, object], cut: int | None):
+    with pytest.raises(BadReplyError):
+        parse_reply(json.dumps(value)[:cut], plain=True)
+
+
+def test_an_answer_in_the_arguments_of_a_tool_call_is_read():
+    call = {"name": "imagine", "description": "imagines a picture", "arguments": REPLY}
+    assert parse_reply(json.dumps(call)).target == parse_reply(WHOLE).target
