@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import typer
 from typer.models import ParameterInfo
 
-from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
@@ -288,6 +288,27 @@ def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Itera
 
         with Engine.open(settings, progress) as engine:
             yield engine, progress
+
+
+@contextmanager
+def gallery_for(options: GalleryOptions, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
+    """The same for a command that reads what is there: EmptyGalleryError, and nothing made, where no gallery is."""
+    require_gallery(options.settings(**chosen).home)
+    with engine_for(options, **chosen) as opened:
+        yield opened
+
+
+def require_gallery(home: Path) -> None:
+    """Raises EmptyGalleryError where the folder ``home`` has no catalog, as one whose name is mistyped."""
+    from ipcir_tools.images.files import is_gone
+    from ipcir_tools.store.working_copy import CATALOG
+
+    home = home.expanduser().absolute()
+    if is_gone(home / CATALOG) and (is_gone(home) or home.is_dir()):
+        raise EmptyGalleryError(
+            f"There is no gallery in {home}: `ipcir index FOLDER` makes one there; or name another folder with --home "
+            "or IPCIR_HOME."
+        )
 
 
 def filter_of(text: str | None, what: str = "--where") -> dict[str, Any] | None:

@@ -12,15 +12,16 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress
-from ipcir_tools.errors import InvalidRequestError, NotFoundError
-from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, folder_text
+from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
+from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, folder_text, read_ignore_file
 from ipcir_tools.images.files import has_picture_suffix, is_gone, located, path_text
 from ipcir_tools.images.scanning import is_empty
-from ipcir_tools.store.folders import check_name
+from ipcir_tools.store.folders import at_or_below, check_name
 from ipcir_tools.text import error_sentence
 from ipcir_tools.types import IndexReport, Value
 
@@ -171,24 +172,50 @@ class _Watcher:
             ) from error
 
     def _patterns(self) -> dict[str, Patterns]:
-        """What is left out below each root: the beginning of the paths below it, and its patterns."""
+        """What is left out below each root, and each folder in one that was named: the beginning of the paths below
+        it, and the patterns that were given with it."""
         rows = self._engine.catalog.folders()
-        defaults = DEFAULT_EXCLUDES if self._engine.settings.default_excludes else ()
-        texts = [path_text(root) for root in self._roots]
+        roots = [path_text(root) for root in self._roots]
+        texts = dict.fromkeys([*roots, *(path for root in roots for path in at_or_below(root, rows))])
         kept = {text: rows[text].exclude if text in rows else () for text in texts}
-        return {folder_text(text): Patterns.of(text, (*defaults, *kept[text])) for text in texts}
+        return {folder_text(text): Patterns.of(text, kept[text]) for text in texts}
 
     def _concerns(self, path: str) -> bool:
         """Whether a change of ``path`` may change the gallery; where that is not sure, it may."""
         text = path_text(Path(path))
-        for beginning, patterns in self._left_out.items():
-            if text.startswith(beginning):
-                *folders, name = Path(text[len(beginning) :]).parts or ("",)
-                if name == IGNORE_FILE:
-                    return not any(each.startswith(".") for each in folders)
-                if any(each.startswith(".") for each in (*folders, name)) or patterns.excludes(text, is_folder=False):
-                    return False
-        return has_picture_suffix(path) or not os.path.isfile(path)  # noqa: PTH113 - Path's raises for odd names
+        inside = [(folder, patterns) for folder, patterns in self._left_out.items() if text.startswith(folder)]
+        if inside and not any(self._may_be_taken_in(text, *each) for each in inside):
+            return False
+        is_rules = os.path.basename(path) == IGNORE_FILE  # noqa: PTH119 - as text
+        return is_rules or has_picture_suffix(path) or not os.path.isfile(path)  # noqa: PTH113 - Path's raises for odd names
+
+    def _may_be_taken_in(self, text: str, beginning: str, given: Patterns) -> bool:
+        """Whether neither its name nor the rules keep out what lies in the folder ``beginning``."""
+        *folders, name = Path(text[len(beginning) :]).parts or ("",)
+        if name == IGNORE_FILE:
+            return not any(each.startswith(".") for each in folders)
+        if any(each.startswith(".") for each in (*folders, name)):
+            return False
+        if (verdict := given.excludes(text, is_folder=False)) is not None or not self._engine.settings.default_excludes:
+            return not verdict
+        # The ignore files are asked before the defaults, and may take in again what these leave out.
+        return not _defaults(beginning).excludes(text, is_folder=False) or any(
+            _takes_in(folder / IGNORE_FILE) for folder in Path(text).parents
+        )
+
+
+@cache
+def _defaults(folder: str) -> Patterns:
+    return Patterns.of(folder, DEFAULT_EXCLUDES)
+
+
+def _takes_in(ignore_file: Path) -> bool:
+    """Whether an ignore file takes in again what others leave out."""
+    try:
+        patterns, _ = read_ignore_file(ignore_file)
+    except BadImageError:  # none, or one for which its folder is left as it is
+        return False
+    return any(each.include is False for each in patterns.spec.patterns)
 
 
 def _state(root: Path) -> _State:

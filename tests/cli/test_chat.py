@@ -35,6 +35,7 @@ from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedC
 from ipcir_tools.models import loading
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.types import ComposedQuery, Turn
 
 ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
@@ -752,6 +753,7 @@ def test_turns_lists_the_last_ones(ipcir, engine, monkeypatch):
 
 
 def test_no_turns_yet(ipcir, engine, tmp_path, monkeypatch, capfd):
+    Catalog.open(tmp_path).close()
     monkeypatch.setattr(sys, "argv", ["ipcir", "turns", "--home", str(tmp_path)])
     with pytest.raises(SystemExit, match="0"):
         main.main()

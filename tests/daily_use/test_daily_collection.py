@@ -242,6 +242,26 @@ def test_a_folder_that_cannot_be_read_is_one_line(ipcir, photos, monkeypatch):
         assert "photos cannot be read" in refused.err
 
 
+@pytest.mark.parametrize(
+    "command", [["folders"], ["turns"], ["show", "last"], ["export", "last", "--to", "x"], ["find", "red"]]
+)
+def test_a_home_that_is_not_there_is_said_and_not_made(ipcir, photos, command):
+    for home in ("typo", "photos"):
+        ended = ipcir(*command, "--home", home)
+        assert (ended.status, len(ended.err.splitlines())) == (2, 1)
+        assert f"There is no gallery in {photos.parent / home}" in ended.err
+    assert not Path("typo").exists()
+    assert sorted(each.name for each in photos.iterdir()) == ["oslo", "rome"]
+    assert ipcir("index", "photos", "--home", "typo", "--json").json["added"] == 6
+
+
+def test_show_last_shows_the_last_turn(ipcir, photos):
+    ipcir("index", "photos")
+    turn = ipcir("find", "red", "--json").json["turn"]
+    for name in (["last"], ["turn", "last"], [turn]):
+        assert ipcir("show", *name, "--json").json["turn"] == turn
+
+
 def test_a_refused_removal_changes_nothing(ipcir, photos, engine):
     engine.index([photos])
     engine.catalog.read_only = photos
@@ -386,6 +406,32 @@ def test_a_watched_folder_is_kept_in_step_and_a_move_costs_no_encode(engine, pho
         (photos / "rome" / "moved.png").unlink()
         assert watched.next(3).report.removed == 1
         assert encoder.images_encoded == 7
+    finally:
+        watched.close()
+
+
+def test_what_an_ignore_file_takes_in_again_is_watched(engine, photos):
+    (photos / ".ipcirignore").write_text("!@eaDir/\n")
+    draw(photos / "@eaDir" / "first.png", 62)
+    watched = Watched(engine, photos)
+    try:
+        assert watched.next(0).report.added == 7
+        draw(photos / "@eaDir" / "second.png", 63)
+        assert watched.next(1).report.added == 1
+    finally:
+        watched.close()
+
+
+def test_a_folder_that_was_named_is_watched_inside_one_that_leaves_it_out(engine, photos):
+    engine.index([photos / "rome"])
+    watched = Watched(engine, photos)
+    watched.close()
+    engine.index([photos], exclude=["rome/"])
+    watched = Watched(engine, photos)
+    try:
+        watched.next(0)
+        draw(photos / "rome" / "new.png", 64)
+        assert watched.next(1).report.added == 1
     finally:
         watched.close()
 

@@ -14,6 +14,7 @@ from ipcir_tools.cli.options import (
     ManyRequestsOptions,
     ModelOptions,
     engine_for,
+    gallery_for,
     print_result,
     with_options,
 )
@@ -101,7 +102,7 @@ def remove(
 
 
 def _removed(targets: list[str], options: GalleryOptions) -> RemovalReport:
-    with engine_for(options) as (engine, _):
+    with gallery_for(options) as (engine, _):
         return engine.remove(targets)
 
 
@@ -110,7 +111,7 @@ def folders(options: GalleryOptions, as_json: AsJson = False) -> None:
     """List what the gallery was made from: pictures, when it was last indexed, what is left out, what is gone."""
     from ipcir_tools.cli.output import collection
 
-    with engine_for(options) as (engine, _):
+    with gallery_for(options) as (engine, _):
         listed, size = engine.folders(), engine.catalog.size()
     document = {"pictures": size, "folders": [each.model_dump(mode="json") for each in listed]}
     print_result(as_json, lambda: document, lambda: collection.show_folders(listed, size))

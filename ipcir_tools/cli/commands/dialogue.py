@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli.options import AsJson, Home, ModelOptions, Verify, engine_for, print_result, with_options
+from ipcir_tools.cli.options import (
+    AsJson,
+    Home,
+    ModelOptions,
+    Verify,
+    gallery_for,
+    print_result,
+    require_gallery,
+    with_options,
+)
 from ipcir_tools.cli.search_output import HitOutput
 from ipcir_tools.errors import InvalidRequestError
 
@@ -33,7 +42,9 @@ def turns(
     from ipcir_tools.store.catalog import Catalog
 
     output.check()
-    with Catalog.open(load_settings(home=home).home) as catalog:
+    place = load_settings(home=home).home
+    require_gallery(place)
+    with Catalog.open(place) as catalog:
         last = catalog.turns(limit)
         best = best_hits_as_they_are_now(last, catalog)
     if output.files_alone:
@@ -52,7 +63,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Answer a turn and all before it again; differences are listed, and make the exit status 1."""
-    with engine_for(options) as (engine, progress):
+    with gallery_for(options) as (engine, progress):
         from ipcir_tools.cli.output import results
         from ipcir_tools.engine import replay as replaying
 

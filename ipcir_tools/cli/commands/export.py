@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ipcir_tools.cli.commands.show import turn_named
-from ipcir_tools.cli.options import AsJson, GalleryOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import AsJson, GalleryOptions, gallery_for, print_result, with_options
 
 
 @with_options
@@ -22,7 +22,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Copy the hits of a turn into a folder, in their order; or list them in a file, or draw them on a page."""
-    with engine_for(options) as (engine, _):
+    with gallery_for(options) as (engine, _):
         from ipcir_tools.cli.output import results
         from ipcir_tools.display.export.export import export_turn
 

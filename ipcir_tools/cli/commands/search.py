@@ -9,7 +9,7 @@ import typer
 from ipcir_tools.cli.options import (
     ModelOptions,
     SearchFlags,
-    engine_for,
+    gallery_for,
     noted_references,
     reference_names,
     with_options,
@@ -40,7 +40,7 @@ def search(
     named = [reference, *(references or ())]
     if not (modification.strip() or references):
         raise InvalidRequestError("The modification is empty: say what should be different, such as 'in blue'.")
-    with engine_for(options, existing=output.existing) as (engine, _):
+    with gallery_for(options, existing=output.existing) as (engine, _):
         output.check_for(engine, *reference_names(named))
         result = engine.search(noted_references(engine, named), modification, flags.options())
     output.show_and_draw(result, engine.settings)
@@ -65,7 +65,7 @@ def refine(
     disliked: Annotated[list[str] | None, typer.Option(help="A hit to find less like; repeat it for several.")] = None,
 ) -> None:
     """Go on from an earlier turn: an edit, picks, or both. Going on from one turn twice makes a branch."""
-    with engine_for(options, existing=output.existing) as (engine, _):
+    with gallery_for(options, existing=output.existing) as (engine, _):
         output.check_for(engine, *reference_names(references or ()))
         result = engine.refine(
             turn,
@@ -89,7 +89,7 @@ def find(
     """Find pictures by words alone; refine the turn to go on from a hit."""
     if flags.weight is not None:
         raise InvalidRequestError("--weight weighs words against a reference, and there is none: leave it out.")
-    with engine_for(options, existing=output.existing) as (engine, _):
+    with gallery_for(options, existing=output.existing) as (engine, _):
         output.check_for(engine)
         result = engine.find(text, flags.options())
     output.show_and_draw(result, engine.settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli.options import GalleryOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import GalleryOptions, gallery_for, print_result, with_options
 from ipcir_tools.cli.search_output import HitOutput
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _RANK = re.compile(r"#?(\d{1,4})(?:\s+of\s+(?:turn\s+)?(\S+))?")
+_LAST = re.compile(r"(?:turn\s+)?last|last\s+turn")
 _TURN = re.compile(r"(?:turn\s+)?(t[0-9a-f]{3,11})")
 
 
@@ -28,8 +29,9 @@ def show(
     what: Annotated[
         list[str],
         typer.Argument(
-            help="A picture: its id, its file, or a hit such as '3 of TURN' (3 alone: of the last turn). Or a turn.",
-            metavar="ID|FILE|RANK [of TURN]|TURN",
+            help="A picture: its id, its file, or a hit such as '3 of TURN' (3 alone: of the last turn). Or a turn, or "
+            "'last'.",
+            metavar="ID|FILE|RANK [of TURN]|TURN|last",
         ),
     ],
     output: HitOutput,
@@ -41,7 +43,7 @@ def show(
     With --paths or -0 only the files are printed: all those of the picture, or those of the hits.
     """
     output.check()
-    with engine_for(options) as (engine, _):
+    with gallery_for(options) as (engine, _):
         from ipcir_tools.engine.picture_facts import picture_facts
         from ipcir_tools.types import SearchResult, Turn
 
@@ -66,6 +68,8 @@ def named_thing(engine: Engine, text: str) -> Turn | Reference:
 
     if rank := _RANK.fullmatch(text):
         return hit_id(rank[1], turn_named(engine, rank[2] or "last"))
+    if _LAST.fullmatch(text) and not Path(text).exists():
+        return turn_named(engine, "last")
     if (turn := _TURN.fullmatch(text)) and not Path(text).exists():
         return engine.turn(turn[1])
     return engine.local_reference(text)
