@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 from ipcir_tools.engine.verification import HitVerifier, VerifiedHits
 from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.ranking import HitRanker
 
 
+NONE_LEFT = "the filter {} leaves no picture: loosen it"
 SAME_DESCRIPTION = "the edit left the description as it was, so that the first hit of the turn before is left out"
 GONE = "pictures left out because their files are gone: {}"
 
@@ -98,7 +101,8 @@ class TurnMaker:
         repeated = (SAME_DESCRIPTION,) if composed.left_out - request.left_out else ()
         gone = (GONE.format(ranked.gone),) if ranked.gone else ()
         said = (*(imagined.warnings if imagined else ()), *self._read_only_once())
-        warnings = (*said, *composed.warnings, *repeated, *gone, *verified.warnings, *judged.warnings)
+        empty = (NONE_LEFT.format(excerpt(json.dumps(query.where), 160)),) if query.where and not judged.hits else ()
+        warnings = (*said, *composed.warnings, *empty, *repeated, *gone, *verified.warnings, *judged.warnings)
         return SearchResult(
             turn=turn,
             timings=timings,

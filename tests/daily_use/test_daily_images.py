@@ -232,3 +232,17 @@ def test_names_that_exist_are_those_of_all_files(copied, monkeypatch, capsys):
     status, _, err = run(monkeypatch, capsys, "find", "blue", "--where", '{"name": "Bleu.jpg"}')
     assert status == 2
     assert "Blue.jpg (1)" in err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--where", '{"width": {"$gt": 100000}}'),
+        ("--where", '{"$and": [{"format": "jpeg"}, {"format": "png"}]}'),
+        ("--since", "2024-06", "--in", "may"),
+    ],
+)
+def test_a_filter_that_leaves_nothing_says_so_on_every_way_out(indexed, monkeypatch, capsys, options):
+    status, out, err = run(monkeypatch, capsys, "find", "blue", *options, "--paths")
+    assert (status, out, "leaves no picture" in err) == (0, "", True)
+    assert "leaves no picture" in run(monkeypatch, capsys, "find", "blue", *options, "--json")[1]
