@@ -104,6 +104,13 @@ def excerpt(text: str, limit: int = 80) -> str:
     return shorten(visible(text[: limit + 1]), limit)
 
 
+def path_excerpt(text: str, limit: int = 80) -> str:
+    """The same of a path: a long one loses its middle, for its end says which file it is."""
+    shown = visible(text)
+    end = 2 * limit // 3
+    return shown if len(shown) <= limit else f"{shown[: limit - end - 1]}…{shown[-end:]}"
+
+
 def sanitize(text: str, limit: int) -> str:
     """Text of several lines that a request can carry: no control characters, no lone surrogates, shortened."""
     clean = _CONTROL.sub(" ", text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n"))

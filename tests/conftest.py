@@ -19,6 +19,8 @@ settings.load_profile("ipcir")  # a busy machine is no failure
 
 _OWN = ("IPCIR_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "LANGSMITH_", "LANGCHAIN_")
 _KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "XDG_CACHE_HOME", "TORCH_HOME")
+_SCREEN = ("COLUMNS", "LINES")  # set by readline where it is imported; rich keeps what it reads when it is
+
 _STATE: dict[str, Any] = {}
 
 
@@ -26,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before anything is imported: huggingface_hub reads its folders, and torch its threads, when it is imported."""
     _STATE["environ"], _STATE["home"] = dict(os.environ), tempfile.mkdtemp(prefix="ipcir-tests-")
     for name in list(os.environ):
-        if name.startswith(_OWN) or name in _KEYS:
+        if name.startswith(_OWN) or name in _KEYS + _SCREEN:
             del os.environ[name]
     os.environ["HOME"] = _STATE["home"]
     os.environ["IPCIR_DUPLICATES"] = "off"  # the fakes' pictures in one colour are near-copies of each other

@@ -23,7 +23,7 @@ from ipcir_tools.images.files import located, path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, from_image, image_id, load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.text import excerpt
+from ipcir_tools.text import excerpt, path_excerpt
 from ipcir_tools.types import ImageRecord
 
 Fetch = Callable[[str, int], bytes]
@@ -56,7 +56,7 @@ def resolve(
     try:
         return _any_file(str(reference), settings) if isinstance(reference, Path) else from_image(reference, settings)
     except BadImageError as error:
-        name = excerpt(str(reference)) if isinstance(reference, Path) else "image"
+        name = path_excerpt(str(reference)) if isinstance(reference, Path) else "image"
         raise _unusable(name, error) from error
 
 
@@ -98,7 +98,7 @@ def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | N
             return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings)
         return _allowed_file(unique_file(text, catalog, settings) or text, catalog, settings)
     except BadImageError as error:
-        raise _unusable(excerpt(text), error) from error
+        raise _unusable(path_excerpt(text), error) from error
 
 
 def _unusable(name: str, error: BadImageError) -> BadImageError:
@@ -150,7 +150,7 @@ def _any_file(text: str, settings: Settings) -> LoadedImage:
         return load(_file(text), settings)
     except NotFoundError as error:
         raise NotFoundError(
-            f"There is no file {excerpt(text)} and no picture with that id: "
+            f"There is no file {path_excerpt(text)} and no picture with that id: "
             "check the path, or take an id from earlier hits (`ipcir index FOLDER` adds pictures)."
         ) from error
 
@@ -165,8 +165,8 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
     stamp = catalog.stamps().get(path_text(file))
     if stamp is None or (real != file and _is_changed(file, stamp)):
         raise NotAllowedError(
-            f"The file {excerpt(text)} is neither in the gallery nor in an allowed folder: take an id from earlier "
-            "hits, or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
+            f"The file {path_excerpt(text)} is neither in the gallery nor in an allowed folder: take an id from "
+            "earlier hits, or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
         )
     if _is_changed(file, stamp):
         return _load_allowed(file, text, settings)
@@ -178,7 +178,7 @@ def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
         return load(file, settings)
     except NotFoundError as error:
         raise NotFoundError(
-            f"There is no file {excerpt(text)}: check the path, or take an id from earlier hits."
+            f"There is no file {path_excerpt(text)}: check the path, or take an id from earlier hits."
         ) from error
 
 
@@ -187,7 +187,7 @@ def _file(text: str) -> Path:
         return located(text_path(_expanded(text)))
     except ValueError as error:  # no file name can be written so
         raise NotFoundError(
-            f"{excerpt(text)} cannot be a file: give the id of an earlier hit, or a picture file."
+            f"{path_excerpt(text)} cannot be a file: give the id of an earlier hit, or a picture file."
         ) from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ipcir_tools.errors import BadImageError, NotFoundError
 from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, Rules, read_ignore_file
 from ipcir_tools.images.files import has_picture_suffix, located, path_text
-from ipcir_tools.text import excerpt
+from ipcir_tools.text import path_excerpt
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -22,7 +22,7 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
             raise NotFoundError(
-                f"{excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
+                f"{path_excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
             )
     scan = Scan()
     for path in paths:

@@ -13,7 +13,7 @@ from ipcir_tools.images.excluding import check_patterns, pattern_for
 from ipcir_tools.images.files import is_gone, located, path_text, text_path
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.folders import FolderRow, at_or_below, check_name, innermost, names_of
-from ipcir_tools.text import excerpt
+from ipcir_tools.text import path_excerpt
 from ipcir_tools.types import MissingFolder
 
 
@@ -70,7 +70,7 @@ def _existing(path: Path, rows: Collection[str], stamps: Mapping[str, FileStamp]
     root = located(path)
     if os.path.exists(root):  # noqa: PTH110 - Path's raises for forbidden folders
         return path_text(root)
-    shown = excerpt(path_text(path), 200)
+    shown = path_excerpt(path_text(path), 200)
     for name in names_of(path):
         if at_or_below(name, rows) or at_or_below(name, stamps):
             n = pictures_from(name, stamps)

@@ -48,6 +48,8 @@ from ipcir_tools.types import ImaginedTarget
 ASKED = [("red", "blue"), ("red", "green"), ("blue", "red"), ("green", "yellow"), ("blue", "green"), ("orange", "pink")]
 N = len(ASKED)
 PROMPTS = ("imagine.simple", "imagine.structured")
+WRONG = "green on orange and more orange"
+"""What one arm imagines for green: taken for an imagination, and nearest to another picture."""
 
 Reply = str | tuple[int, str]
 """The words of a reply, or the status and the words of an error."""
@@ -195,11 +197,11 @@ def test_the_rules_are_what_ipcir_eval_measures_by_rules(folder, server):
 
 
 def test_where_the_arms_differ(folder, server):
-    server.answer = lambda text, in_json: good(text if in_json else text.replace("green", "orange"), in_json)
+    server.answer = lambda text, in_json: good(text if in_json else text.replace("green", WRONG), in_json)
     found = compared(folder)
     assert {each.modification for each in found.disagreements} == {"in green"}
     for each in found.disagreements:
-        assert [ranking.description for ranking in each.rankings] == ["a shirt in orange", "a shirt in green"]
+        assert [ranking.description for ranking in each.rankings] == [f"a shirt in {WRONG}", "a shirt in green"]
         assert each.rankings[1].rank == 1 < each.rankings[0].rank
         assert each.caption == f"a {each.reference.split('-')[0]} shirt"
         assert each.rankings[1].top[0] == each.targets[0]
@@ -590,7 +592,7 @@ def test_the_report_as_json_is_plain_and_rounded(folder, server):
 def test_at_the_command_line(folder, server, tmp_path, monkeypatch, capsys):
     page, prices = tmp_path / "out" / "page.html", tmp_path / "prices.json"
     prices.write_text('{"openai:m": {"input": 0.5, "output": 2}}')
-    server.answer = lambda text, in_json: good(text if in_json else text.replace("green", "orange"), in_json)
+    server.answer = lambda text, in_json: good(text if in_json else text.replace("green", WRONG), in_json)
     arguments = ["prompts", "compare", *PROMPTS, "rules", "--benchmark", folder / "queries.jsonl"]
     arguments += ["--llm", "openai:m", "--llm", "openai:other", "--prices", prices, "--html", page]
     status, out, err = run(monkeypatch, capsys, *arguments, "--json")
@@ -675,7 +677,7 @@ def test_prompts_are_compared_on_captions_alone(server, tmp_path, monkeypatch, c
     write(tmp_path / "q.jsonl", asked)
     (tmp_path / "my_embeddings.py").write_text(EMBEDDINGS)
     monkeypatch.chdir(tmp_path)
-    server.answer = lambda text, in_json: good(text if in_json else text.replace("green", "orange"), in_json)
+    server.answer = lambda text, in_json: good(text if in_json else text.replace("green", WRONG), in_json)
     status, out, err = run(
         monkeypatch, capsys, "prompts", "compare", *PROMPTS, "--llm", "openai:m", "--gallery", "g.jsonl",
         "--queries-file", "q.jsonl", "--embeddings", "my_embeddings:Mine", "--html", "page.html", "--json",
