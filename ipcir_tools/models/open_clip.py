@@ -22,15 +22,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
 from ipcir_tools.models.open_clip_loading import LoadedEncoder, ModelSource, load_model, requirements
+from ipcir_tools.models.preprocessing import Pixels
 from ipcir_tools.models.pseudo_words import PseudoWords
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
     from ipcir_tools.models.downloads import Requirements
@@ -61,6 +62,7 @@ class OpenClipEncoder(Encoder):
             batch_size=settings.batch_size,
             lock=self._loaded.lock,
         )
+        self.input_side = self._loaded.preprocessing.side
         self._torch_dtype = torch_dtype(dtype)
 
     @staticmethod
@@ -75,18 +77,22 @@ class OpenClipEncoder(Encoder):
         """What the model needs of the hub."""
         return requirements(ModelSource.parse(name))
 
+    def preprocess(self, image: Image.Image) -> Pixels:
+        """The picture scaled and cut, ``[h, w, 3]``."""
+        return self._loaded.preprocessing.pixels(crop_extreme(image))
+
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
+        if len(images) < _THREADS_FROM:
+            return self._preprocessed_batch([self.preprocess(image) for image in images])
+        with ThreadPoolExecutor(_THREADS) as pool:  # Pillow releases the interpreter lock
+            return self._preprocessed_batch(list(pool.map(self.preprocess, images)))
+
+    def _preprocessed_batch(self, items: Sequence[Pixels]) -> FloatArray:
         import torch
 
-        pixels = torch.stack(self._preprocessed(images)).to(self.device, self._torch_dtype)
         with torch.inference_mode():
-            return as_array(self._loaded.model.encode_image(pixels))
-
-    def _preprocessed(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        if len(images) < _THREADS_FROM:
-            return [self._loaded.preprocess(image) for image in images]
-        with ThreadPoolExecutor(_THREADS) as pool:  # Pillow releases the interpreter lock
-            return list(pool.map(self._loaded.preprocess, images))
+            numbers = self._loaded.preprocessing.numbers(items, self.device, self._torch_dtype)
+            return as_array(self._loaded.model.encode_image(numbers))
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
         import torch

@@ -14,11 +14,11 @@ from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType
 from ipcir_tools.models.downloads import Needed, Requirements
 from ipcir_tools.models.hub_files import open_clip_files, small_files
+from ipcir_tools.models.preprocessing import Preprocessing
 from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
 
 WAYS_OUT = (
@@ -61,7 +61,7 @@ class LoadedEncoder:
     """The model and its processors, shared by all encoders of the same id, device and dtype."""
 
     model: Any
-    preprocess: Callable[[Image.Image], torch.Tensor]
+    preprocessing: Preprocessing
     tokenizer: Callable[[list[str]], torch.Tensor]
     space: str
     dim: int
@@ -139,7 +139,6 @@ def _near(word: str, choices: Sequence[str]) -> str:
 def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, quick_gelu: bool) -> LoadedEncoder:
     import open_clip
     import torch
-    from open_clip.transform import PreprocessCfg, image_transform_v2
 
     location = {"tag": source.model, "hf-hub": f"hf-hub:{source.model}", "local-dir": f"local-dir:{source.folder}"}[
         source.kind
@@ -162,7 +161,7 @@ def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, qu
     dim = _width(model, tokenizer, device)
     return LoadedEncoder(
         model=model,
-        preprocess=image_transform_v2(PreprocessCfg(**settings), is_train=False),
+        preprocessing=Preprocessing(settings),
         tokenizer=tokenizer,
         space=f"{identity}/{dim}d-{json_digest(settings)[:8]}",
         dim=dim,
