@@ -8,6 +8,8 @@
 A name is one of
 
 - ``open_clip:MODEL/PRETRAINED``: a model of open_clip and one of its weight tags;
+- ``open_clip:MODEL/random``: the same architecture with random weights from a fixed seed, for measurements and tests:
+  as fast as the real one, nothing is downloaded, and what it finds means nothing;
 - ``open_clip:hf-hub:ORG/NAME``: an open_clip repository of the Hugging Face hub;
 - ``open_clip:local-dir:PATH``: a folder with ``open_clip_config.json``, weights and, where the configuration names
   ``hf_tokenizer_name``, the tokenizer's files. Safetensors are preferred; a folder with only ``.bin`` or ``.pth``
