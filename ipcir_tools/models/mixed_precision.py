@@ -16,15 +16,17 @@ import torch
 from torch import nn
 
 
-def is_plain(model: nn.Module) -> bool:
+def is_plain(model: Any) -> bool:
     """Whether a model is made of open_clip's own transformers, over pictures and over texts, and of nothing else."""
     from open_clip.model import CLIP
     from open_clip.transformer import VisionTransformer
 
-    return type(model) is CLIP and type(model.visual) is VisionTransformer and all(map(_has_plain_blocks, _stacks(model)))
+    return (
+        type(model) is CLIP and type(model.visual) is VisionTransformer and all(map(_has_plain_blocks, _stacks(model)))
+    )
 
 
-def mix_precision(model: nn.Module, dtype: torch.dtype) -> None:
+def mix_precision(model: Any, dtype: torch.dtype) -> None:
     """Let a plain model compute its products in ``dtype``, from the first use of each of its parts on."""
     for stack in _stacks(model):
         stack.register_forward_pre_hook(_StackInput(dtype))
@@ -50,10 +52,11 @@ class _StackInput:
 
     def __call__(self, stack: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self._rounded:
-            for block in stack.resblocks:
-                block.attn.to(self._dtype)
-                block.mlp.to(self._dtype)
-                block.ln_1, block.ln_2 = (_RoundedNorm(norm, self._dtype) for norm in (block.ln_1, block.ln_2))
+            with torch.inference_mode(mode=False):  # gradients may pass through these weights later
+                for block in stack.resblocks:
+                    block.attn.to(self._dtype)
+                    block.mlp.to(self._dtype)
+                    block.ln_1, block.ln_2 = (_RoundedNorm(norm, self._dtype) for norm in (block.ln_1, block.ln_2))
             self._rounded = True
         return (given[0].float(), *given[1:])
 
@@ -66,7 +69,8 @@ class _PatchInput:
 
     def __call__(self, conv: Any, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         if conv.weight.dtype != self._dtype:
-            conv.to(self._dtype)
+            with torch.inference_mode(mode=False):
+                conv.to(self._dtype)
         return (given[0].to(self._dtype),)
 
 
