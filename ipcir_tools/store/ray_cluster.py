@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
@@ -117,11 +120,10 @@ def _connect(ray: Any, address: str, folder: str | None, store_bytes: int) -> No
 
 def _forget_token() -> None:
     """Ray reads its token once in a process; that of an earlier cluster, or of none, is not the one that holds now."""
-    with suppress(ImportError, AttributeError):
-        from ray._raylet import AuthenticationTokenLoader, Config
-
-        Config.initialize("")
-        AuthenticationTokenLoader.instance().reset_cache()
+    raylet: Any = sys.modules.get("ray._raylet")
+    with suppress(AttributeError):
+        raylet.Config.initialize("")
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _require_answer(address: str) -> None:
@@ -137,9 +139,8 @@ def _require_answer(address: str) -> None:
 @contextmanager
 def _nothing_printed() -> Iterator[None]:
     """Ray prints on standard output that a worker was killed, whatever it is told about logs."""
-    from ray._private import worker
-
-    printing = getattr(worker, "print_to_stdstream", None)
+    worker: Any = importlib.import_module("ray._private.worker")
+    printing = worker.print_to_stdstream
     worker.print_to_stdstream = lambda *_, **__: None
     try:
         yield
@@ -163,6 +164,9 @@ def _environment(address: str) -> Iterator[None]:
     ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_BACKEND_LOG_LEVEL": "fatal"}
     if address == LOCAL:
         ours |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # by its name for two systems; on all, it means: loopback
+        ours |= {
+            "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        }  # workers find what is here
         ours |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)

@@ -18,13 +18,12 @@ from ipcir_tools.images.files import text_path
 from ipcir_tools.models.loading import load_captioner, load_encoder
 from ipcir_tools.models.registry import OWN
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.store.changed_files import GONE, FileStatus, ReadFile, UnusableFile, read_files
-from ipcir_tools.store.encoding import encode_each
+from ipcir_tools.store.encoding import EncodedFile, encode_each
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.ray_attempts import ALONE, Attempts, Places
 from ipcir_tools.text import error_line
-from ipcir_tools.types import FloatArray, ImageRecord, Skip
+from ipcir_tools.types import FloatArray, Skip
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,20 +76,11 @@ class Job:
     """Pictures that have a feature."""
     captioner: str | None = None
     """None where no captions are made."""
+    captioner_id: str = ""
+    """The identity that it must have: its captions are stored under it."""
     only_captions: bool = False
     """Whether pictures get captions and nothing else."""
     version: str = field(default_factory=lambda: version(OWN))
-
-
-@dataclass(frozen=True)
-class EncodedFile:
-    """A file that was read."""
-
-    stamp: FileStamp
-    record: ImageRecord | None
-    """None where the content was known."""
-    vector: FloatArray | None
-    """``[d]`` float32, unit norm; None where the picture has a feature."""
 
 
 @dataclass
@@ -227,7 +217,13 @@ class EncodingWorker:
 
     @property
     def _captioner(self) -> Captioner:
-        return cast("Captioner", self._loaded(self._job.captioner or "", load_captioner))
+        captioner = cast("Captioner", self._loaded(self._job.captioner or "", load_captioner))
+        if captioner.id != self._job.captioner_id:
+            raise ModelUnavailableError(
+                f"{socket.gethostname()} would caption by {captioner.id}, and this machine by {self._job.captioner_id}: "
+                "name the same for all by --captioner."
+            )
+        return captioner
 
     def _loaded(self, name: str, load: Callable[..., Any]) -> Any:
         """The model, loaded once. Raises ModelUnavailableError where loading it has ended this worker again and again."""
