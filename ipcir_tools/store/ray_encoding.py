@@ -75,7 +75,9 @@ class RayEncoding:
                 done += len(each.paths)
                 self.without_caption |= _reasons(each, sources)
                 progress("captioning", done, len(sources))
-        missing = set(sources) - self.without_caption.keys() - self._catalog.captions(sources, self._captioner_id).keys()
+        missing = (
+            set(sources) - self.without_caption.keys() - self._catalog.captions(sources, self._captioner_id).keys()
+        )
         self.without_caption |= dict.fromkeys(missing, "not captioned: the file holds another picture by now")
 
     @property

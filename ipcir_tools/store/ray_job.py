@@ -74,7 +74,7 @@ def run_job(job: Job, files: Sequence[FileRow], encoders: Encoders) -> Generator
             except _ray_errors() as error:
                 if not rounds_left:
                     raise ModelUnavailableError(
-                        f"Ray cannot run the encoders ({error_line(error, 200)}): look at the cluster, or leave --ray out."
+                        f"Ray cannot run the encoders ({error_line(error, 200)}): look at it, or leave --ray out."
                     ) from error
             if not left:
                 break

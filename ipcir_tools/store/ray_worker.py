@@ -220,20 +220,20 @@ class EncodingWorker:
         captioner = cast("Captioner", self._loaded(self._job.captioner or "", load_captioner))
         if captioner.id != self._job.captioner_id:
             raise ModelUnavailableError(
-                f"{socket.gethostname()} would caption by {captioner.id}, and this machine by {self._job.captioner_id}: "
+                f"{socket.gethostname()} would caption by {captioner.id}, not by {self._job.captioner_id}: "
                 "name the same for all by --captioner."
             )
         return captioner
 
     def _loaded(self, name: str, load: Callable[..., Any]) -> Any:
-        """The model, loaded once. Raises ModelUnavailableError where loading it has ended this worker again and again."""
+        """The model, loaded once. Raises ModelUnavailableError where that ends this worker again and again."""
         with self._loading:
             if name not in self._models:
                 begun = f"{name} of {_own_name()}"
                 if self._attempts.begin(begun) > MOST_LOADS:
                     raise ModelUnavailableError(
-                        f"Loading {name} ended its worker on {socket.gethostname()} {MOST_LOADS} times (out of memory?): "
-                        "take a smaller model, or machines with more memory."
+                        f"Loading {name} ended its worker on {socket.gethostname()} {MOST_LOADS} times, out of memory "
+                        "perhaps: take a smaller model, or machines with more memory."
                     )
                 self._models[name] = load(name, settings=self._job.settings)
                 self._attempts.end(begun)
@@ -243,10 +243,10 @@ class EncodingWorker:
 def _own_name() -> str:
     """The name of this actor, which stays when it is started again."""
     if "ray" not in sys.modules:
-        return "one process"
+        return "None"
     import ray
 
-    return str(ray.get_runtime_context().get_actor_id())
+    return str(ray.get_runtime_context().get_actor_id() if ray.is_initialized() else None)
 
 
 def rows_of(block: Mapping[str, Any]) -> list[FileRow]:

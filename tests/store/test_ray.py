@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 import ray_models
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,14 @@ def held(engine: Engine) -> tuple[object, ...]:
     return ids, catalog.records(ids), catalog.stamps(), catalog.captions(ids, ray_models.CAPTIONER)
 
 
+def test_a_cluster_that_is_not_there(photos, tmp_path):
+    assert not ray.is_initialized(), "a cluster that is connected to would be used"
+    with opened(tmp_path / "home") as engine, pytest.raises(ModelUnavailableError, match="No Ray cluster answers at"):
+        engine.index([photos], ray="127.0.0.1:1")
+    with opened(tmp_path / "home") as engine, pytest.raises(InvalidRequestError, match="is empty"):
+        engine.index([photos], ray=" ")
+
+
 def test_a_killed_worker_changes_nothing(two_workers, photos, tmp_path):
     with opened(tmp_path / "far") as far, opened(tmp_path / "near") as near:
         progress: list[tuple[str, int, int]] = []
@@ -112,13 +121,6 @@ def test_nothing_is_started_where_nothing_has_changed(photos, tmp_path, monkeypa
         engine.index([photos], ray=False)
         monkeypatch.setattr(ray_encoding, "cluster", lambda *_: pytest.fail("a cluster was asked for"))
         assert engine.index([photos]).unchanged == 22
-
-
-def test_a_cluster_that_is_not_there(photos, tmp_path):
-    with opened(tmp_path / "home") as engine, pytest.raises(ModelUnavailableError, match="No Ray cluster answers at"):
-        engine.index([photos], ray="127.0.0.1:1")
-    with opened(tmp_path / "home") as engine, pytest.raises(InvalidRequestError, match="is empty"):
-        engine.index([photos], ray=" ")
 
 
 # --- one worker, in this process
@@ -178,7 +180,7 @@ def test_what_cannot_be_done_ends_the_run(photos):
 def test_a_model_that_ends_its_worker_while_it_loads_is_not_loaded_for_ever(photos):
     attempts = CountedAttempts()
     for _ in range(3):
-        attempts.begin(f"{ray_models.ENCODER} of one process")
+        attempts.begin(f"{ray_models.ENCODER} of None")
     error = EncodingWorker(job(), attempts).done(rows(photos / "00.png")).error
     assert "ended its worker" in str(error)
 

@@ -41,9 +41,7 @@ Ray = Annotated[
 ]
 RayAddress = Annotated[
     str | None,
-    typer.Option(
-        metavar="HOST:PORT", help="The same on the Ray cluster there, of which this machine is one; or auto."
-    ),
+    typer.Option(metavar="HOST:PORT", help="The same on the Ray cluster there, of which this machine is one; or auto."),
 ]
 
 
