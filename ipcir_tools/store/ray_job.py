@@ -102,8 +102,7 @@ def _executed(job: Job, files: Sequence[FileRow], encoders: Encoders) -> Generat
 
     size = job.settings.batch_size
     tables = [pa.table(columns_of(block)) for block in chunked(files, size)]
-    with DataContext.current(_context()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the pool being larger than the job
+    with warnings.catch_warnings(action="ignore"), DataContext.current(_context()):
         done = from_arrow(tables).map_batches(
             EncodingWorker,
             fn_constructor_args=(job, RemoteAttempts.start()),
