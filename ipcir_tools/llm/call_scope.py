@@ -6,22 +6,14 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 
-LEAST_SECONDS = 0.01
-"""The shortest timeout of one read."""
-
 
 class CallScope:
-    """One call: the time it has left, and how to end what it began. Safe for two threads, a caller and a reader."""
+    """What one call began, and how to end it. Safe for two threads, a caller and a reader."""
 
-    def __init__(self, left: Callable[[], float]) -> None:
-        self._left = left
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ends: list[Callable[[], None]] = []
         self._closed = False
-
-    def left(self) -> float:
-        """Seconds that a read may take; never so few that a client takes them for none at all."""
-        return max(LEAST_SECONDS, self._left())
 
     def on_close(self, end: Callable[[], None]) -> None:
         """Run ``end`` when the call is given up; at once where it was already."""

@@ -196,11 +196,8 @@ def _is_out_of_quota(error: BaseException) -> bool:
 
 def is_unanswered(error: Exception) -> bool:
     """Whether the server did not answer at all, or was too busy for as long as it was waited for."""
-    return (
-        is_busy(error)
-        or (_oversized(error) is None)
-        and isinstance(error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError)
-    )
+    silence = DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError
+    return is_busy(error) or (isinstance(error, silence) and _oversized(error) is None)
 
 
 def is_rejection(error: Exception) -> bool:

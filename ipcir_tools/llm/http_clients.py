@@ -1,9 +1,10 @@
 """HTTP clients for model servers in OpenAI's protocols: bounded replies, no redirects, and calls that can be ended.
 
-OpenAI's client takes an HTTP client of its own. This one differs from the default in four points: a reply is read up to
-a number of bytes, compressed or not; a redirect is an error, for the request holds the prompt and the pictures, and the
-user named one server; a read waits no longer than the call has left; and a call that is given up closes its connection,
-so that nothing more is received for it. Servers on this machine are reached without a proxy.
+OpenAI's client takes an HTTP client of its own. This one differs from the default in three points: a reply is read up
+to a number of bytes, compressed or not; a redirect is an error, for the request holds the prompt and the pictures, and
+the user named one server; and a call that is given up closes its connection, so that nothing more is received for it.
+For that each call has a connection of its own: one more handshake, of a call that takes a second. Servers on this
+machine are reached without a proxy.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import importlib
 import socket
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -30,8 +31,8 @@ def bounded_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
     """The HTTP client for ``openai.OpenAI(http_client=...)`` and ``ChatOpenAI(http_client=...)``."""
     import openai
 
-    hooks = {"request": [_prepare], "response": [partial(_bound, limit=limit)]}
-    return openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks, **direct_routes(base_url))
+    hooks: dict[str, Any] = {"request": [_prepare], "response": [partial(_bound, limit=limit)]}
+    return openai.DefaultHttpxClient(event_hooks=hooks, **_options(base_url))
 
 
 def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
@@ -39,38 +40,52 @@ def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
     import openai
 
     async def prepare(request: Any) -> None:
-        _prepare(request)
+        request.headers["accept-encoding"] = "identity"
 
     async def bound(response: Any) -> None:
         _bound(response, limit=limit)
 
-    hooks = {"request": [prepare], "response": [bound]}
-    return openai.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks=hooks, **direct_routes(base_url))
+    hooks: dict[str, Any] = {"request": [prepare], "response": [bound]}
+    return openai.DefaultAsyncHttpxClient(event_hooks=hooks, **_options(base_url))
+
+
+def _options(base_url: str | None) -> dict[str, Any]:
+    import openai
+
+    library = _library(openai.DefaultHttpxClient.__mro__)
+    limits = library.Limits(max_connections=1_000, max_keepalive_connections=0)
+    return {"follow_redirects": False, "limits": limits, **direct_routes(base_url)}
 
 
 def _prepare(request: Any) -> None:
-    """Ask for a reply that is not compressed, and wait for it no longer than the call has left."""
+    """Ask for a reply that is not compressed, and let the call's scope know of its connection."""
     request.headers["accept-encoding"] = "identity"
     scope = current_call.get()
     if scope is not None:
-        given = request.extensions.get("timeout", {})
-        longest = scope.left()
-        bounded = {kind: min(longest, given.get(kind) or longest) for kind in ("connect", "read", "write", "pool")}
-        request.extensions = {**request.extensions, "timeout": bounded}
+
+        def trace(event: str, info: dict[str, Any]) -> None:
+            if event == "connection.connect_tcp.complete":
+                scope.on_close(partial(_hang_up, info["return_value"]))
+
+        request.extensions = {**request.extensions, "trace": trace}
 
 
 def _bound(response: Any, limit: int) -> None:
-    """Let the reply be read up to ``limit`` bytes, and end with its call."""
-    scope, stream = current_call.get(), response.extensions.get("network_stream")
-    if scope is not None and stream is not None:
-        scope.on_close(partial(_hang_up, stream))
+    """Let the reply be read up to ``limit`` bytes."""
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
         raise OversizedReplyError(f"more than {limit:,} bytes")
     encoding = response.headers.pop("content-encoding", "identity").strip().lower()
-    sync, asynchronous = _stream_types(type(response).__module__.partition(".")[0])
-    kind = sync if isinstance(response.stream, sync.__mro__[1]) else asynchronous
+    library = _library(type(response).__mro__)
+    sync, asynchronous = _stream_types(library)
+    kind = sync if isinstance(response.stream, library.SyncByteStream) else asynchronous
     response.stream = kind(response.stream, _Reader(limit, encoding))
+
+
+def _library(classes: Sequence[type]) -> Any:
+    """The HTTP library of OpenAI's client: httpx, or in later versions one of the same interface."""
+    modules = (importlib.import_module(each.__module__.partition(".")[0]) for each in classes)
+    return next(module for module in modules if hasattr(module, "SyncByteStream"))
 
 
 def _hang_up(stream: Any) -> None:
@@ -106,9 +121,8 @@ class _Reader:
 
 
 @cache
-def _stream_types(library: str) -> tuple[type[Any], type[Any]]:
-    """Streams for the responses of that HTTP library: httpx, or what another version of OpenAI's client uses."""
-    http: Any = importlib.import_module(library)
+def _stream_types(http: Any) -> tuple[type[Any], type[Any]]:
+    """Streams for the responses of that HTTP library."""
 
     class SyncStream(http.SyncByteStream):  # type: ignore[misc]
         def __init__(self, inner: Any, reader: _Reader) -> None:

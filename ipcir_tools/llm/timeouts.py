@@ -39,7 +39,8 @@ def iterate_within(
 
     A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
     another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
-    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. Items that came in time are given out however late they are taken.
+    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. Items that came in time
+    are given out however late they are taken.
     """
     received: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     abandoned = Event()
@@ -60,7 +61,7 @@ def iterate_within(
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             received.put((_END, error))
 
-    scope = CallScope(remaining)
+    scope = CallScope()
     context.run(current_call.set, scope)
     Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
     try:
