@@ -31,7 +31,7 @@ class Slot:
 
     budget: Budget
     ahead: set[Slot] = field(default_factory=set)
-    """Requests of this process that may be answered before: those sent before, and those sent in the same moment."""
+    """Requests of this process that may be answered before: those sent before, or in the same moment."""
     sent: float = field(default_factory=time.monotonic)
     counted_from: float = field(default_factory=time.monotonic)
 
@@ -41,8 +41,8 @@ class ServerSlots:
 
     Waiting behind requests of this process is not silence of the server, so it is not counted against a request's
     budget: neither the wait for a slot, nor, at a server that answers one request after the other, the time until
-    those that were sent before, or at about the same time, are answered. Where a server rejects a request as busy while it has others of this
-    process, the limit is lowered to what it takes.
+    those that were sent before, or in the same moment, are answered. Where a server rejects a request as busy while it
+    has others of this process, the limit is lowered to what it takes.
     """
 
     def __init__(self, limit: int = CONCURRENCY) -> None:
