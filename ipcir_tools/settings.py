@@ -8,7 +8,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -29,6 +36,9 @@ class Settings(BaseSettings):
 
     home: Path = Path("~/.ipcir")
     """The folder of the catalog and its index."""
+    catalog_url: SecretStr | None = None
+    """A PostgreSQL database in place of the catalog in ``home``, for several machines that share one gallery:
+    ``postgresql://USER:PASSWORD@HOST/DATABASE``. ``home`` still holds this machine's index. Never shown."""
 
     models: Literal["default", "demo"] | None = None
     """``demo``: the small models in the package; ``default``: CLIP and BLIP from the hub. None: whatever made the
@@ -45,6 +55,10 @@ class Settings(BaseSettings):
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_size: int = Field(default=64, ge=1)
+
+    ray: str | None = None
+    """Where pictures are read, encoded and captioned when folders are indexed: ``local``, by Ray on all cores and
+    accelerators of this machine; ``HOST:PORT`` or ``auto``, on the Ray cluster there. None: in this process."""
 
     llm: str | None = None
     """``openai:gpt-...`` or any name that ``init_chat_model`` or another provider takes; None: the rules imagine."""
@@ -131,10 +145,25 @@ class Settings(BaseSettings):
                 f"A setting is wrong ({wrong}): fix the option or its IPCIR_ variable."
             ) from error
 
+    @field_validator("catalog_url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value is not None else ""
+        if text and not text.lower().startswith(("postgresql://", "postgresql+", "postgres://")):
+            raise ValueError("a shared catalog is a PostgreSQL database, postgresql://USER:PASSWORD@HOST/DATABASE")
+        return value if text else None
+
     @field_validator("duplicates", mode="before")
     @classmethod
     def _off(cls, value: object) -> object:
         return None if isinstance(value, str) and value.strip().lower() in ("off", "none") else value
+
+    @field_validator("ray", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        """The address, where it is written as a switch."""
+        switch = {"": None, "0": None, "false": None, "off": None, "1": "local", "true": "local", "on": "local"}
+        return switch.get(str(value).strip().lower(), value)
 
     @field_validator("allow_folders", mode="before")
     @classmethod
