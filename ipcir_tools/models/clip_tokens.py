@@ -6,6 +6,7 @@ import gzip
 import html
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
@@ -48,7 +49,7 @@ class ClipTokens:
         pieces = [_letters()[byte] for byte in word.encode()]
         pieces[-1] += "</w>"
         while len(pieces) > 1:
-            pairs = [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in self._ranks]
+            pairs = [pair for pair in pairwise(pieces) if pair in self._ranks]
             if not pairs:
                 break
             pieces = _merge(pieces, min(pairs, key=self._ranks.__getitem__))

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Texts at a time; more are quicker on the model itself."""
-SAME = 1e-5
-"""How far a number of a unit feature may be from open_clip's in float32."""
+SAME, NEAR = 1e-5, 1e-4
+"""How far the cosine with open_clip's feature may be from 1, for a model in float32 and for one in a shorter type."""
 
 _PROBES = ["a photo of a dog", "", "Ein rotes Kleid, 3 Knöpfe & it's café-brown 😀", "a red dress with a belt " * 30]
 
@@ -112,12 +112,12 @@ def _normal_share(x: FloatArray) -> FloatArray:
     t = 1 / (1 + 0.3275911 * z)
     series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     above = series * np.exp(-z * z) / 2
-    return np.where(x < 0, above, 1 - above).astype(np.float32)
+    return np.asarray(np.where(x < 0, above, 1 - above), np.float32)
 
 
 def _mapped(file: Path) -> dict[str, FloatArray]:
     """The float32 arrays of a safetensors file, not read but mapped: a header of JSON behind its length, then bytes."""
-    content = np.memmap(file, mode="r")
+    content = np.asarray(np.memmap(file, mode="r"))
     start = 8 + int(content[:8].view("<u8")[0])
     header: dict[str, Any] = json.loads(bytes(content[8:start]))
     return {
@@ -148,17 +148,18 @@ def learn(identity: str, loaded: LoadedEncoder, file: Path | None) -> None:
 
     from ipcir_tools.models.mixed_precision import is_plain
 
-    if file is None or not is_plain(loaded.model) or type(loaded.tokenizer) is not SimpleTokenizer:
+    if file is None or known(identity) or not is_plain(loaded.model) or type(loaded.tokenizer) is not SimpleTokenizer:
         return
-    block, length = loaded.model.transformer.resblocks[0], loaded.tokenizer.context_length
+    tokenizer: Any = loaded.tokenizer
+    block = loaded.model.transformer.resblocks[0]
     with suppress(OSError, ValueError, KeyError, AttributeError):
         stat = file.stat()
         tower = LightTower(
             *(identity, loaded.space, loaded.dim, loaded.preprocessing.side),
             *(str(file), stat.st_size, stat.st_mtime_ns),
-            *(block.attn.num_heads, int(length or 0), isinstance(block.mlp.gelu, QuickGELU)),
+            *(block.attn.num_heads, int(tokenizer.context_length or 0), isinstance(block.mlp.gelu, QuickGELU)),
         )
-        if known(identity) != tower and _agrees(tower, loaded):
+        if _agrees(tower, loaded):
             write_bytes(_place(identity), json.dumps(asdict(tower), indent=1).encode())
 
 
@@ -166,15 +167,17 @@ def _agrees(tower: LightTower, loaded: LoadedEncoder) -> bool:
     """Whether tokens and features of the probes are those of the model."""
     import torch
 
+    from ipcir_tools.models.encoder import as_array
     from ipcir_tools.models.text_features import encode_text
 
-    theirs = loaded.tokenizer(_PROBES)
-    if any(tower.tokens(text) != row[: len(tower.tokens(text))].tolist() for text, row in zip(_PROBES, theirs)):
+    rows = loaded.tokenizer(_PROBES)
+    own = [tower.tokens(text) for text in _PROBES]
+    if any(row[: len(tokens)].tolist() != tokens for row, tokens in zip(rows, own, strict=True)):
         return False
     with torch.inference_mode():
-        right = encode_text(loaded.model, theirs.to(next(loaded.model.parameters()).device)).float().cpu().numpy()
-    features = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (right, tower.encode(_PROBES))]
-    return float(np.abs(features[0] - features[1]).max()) <= SAME
+        right = as_array(encode_text(loaded.model, rows.to(next(loaded.model.parameters()).device)))
+    pairs = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (right, tower.encode(_PROBES))]
+    return bool((pairs[0] * pairs[1]).sum(axis=1).min() >= 1 - (SAME if loaded.dtype == "float32" else NEAR))
 
 
 def _place(identity: str) -> Path:
