@@ -1,4 +1,4 @@
-"""How near the package's features, in the number type and by the path that it chooses, are to open_clip's in float32."""
+"""How near the package's features, in the number type that it chooses, are to open_clip's in float32."""
 
 from __future__ import annotations
 

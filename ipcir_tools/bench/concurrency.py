@@ -87,4 +87,3 @@ def _document(callers: int, found: dict[tuple[str, int], list[tuple[float, list[
         "p95_ms": rounded(1_000 * p95(latencies)),
         "peer_per_s": rounded(rates["peer"]),
     }
-

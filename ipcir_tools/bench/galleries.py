@@ -27,7 +27,7 @@ from ipcir_tools.types import FloatArray, ImageRecord
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.settings import Settings
-    from ipcir_tools.store.catalog import Catalog, FileStamp
+    from ipcir_tools.store.catalog import FileStamp
 
 CAPTIONER = "transformers:Salesforce/blip-image-captioning-base"
 """Under whose name captions are stored; it is never loaded."""
@@ -98,7 +98,7 @@ def make(plan: Plan, n: int, encoder: str, say: Say, suffix: str = "") -> None:
         done = 0
         for block in vectors.blocks(n):
             for rows in chunked(range(len(block)), STEP):
-                _add(engine.catalog, made, range(done + rows[0], done + rows[-1] + 1), block[rows], loaded.space)
+                _add(engine, made, range(done + rows[0], done + rows[-1] + 1), block[rows], loaded.space)
                 say(f"gallery of {n:,}: {done + rows[-1] + 1:,}")
             done += len(block)
         say(f"gallery of {n:,}: writing the index")
@@ -111,7 +111,7 @@ def make(plan: Plan, n: int, encoder: str, say: Say, suffix: str = "") -> None:
     made.ready.touch()
 
 
-def _add(catalog: Catalog, made: MadeGallery, numbers: range, vectors: FloatArray, space: str) -> None:
+def _add(engine: Engine, made: MadeGallery, numbers: range, vectors: FloatArray, space: str) -> None:
     files = small_jpegs(made.pictures, numbers)
     if made.n <= MOST_FILES:
         for folder in {path.parent for path, _ in files}:
@@ -121,11 +121,11 @@ def _add(catalog: Catalog, made: MadeGallery, numbers: range, vectors: FloatArra
     ids = [hashlib.sha256(content).hexdigest()[:16] for _, content in files]
     records = [_record(id_, path, len(content), i) for id_, (path, content), i in zip(ids, files, numbers, strict=True)]
     stamps = [_stamp(id_, path, len(content)) for id_, (path, content) in zip(ids, files, strict=True)]
-    catalog.add(records, stamps, dict(zip(ids, vectors, strict=True)), space)
+    engine.catalog.add(records, stamps, dict(zip(ids, vectors, strict=True)), space)
     captions = {
         id_: f"a {COLOURS[i % 10]} {THINGS[i // 10 % 12]} number {i}" for id_, i in zip(ids, numbers, strict=True)
     }
-    catalog.put_captions(captions, CAPTIONER)
+    engine.catalog.put_captions(captions, engine.components.captioner_id)
 
 
 def _record(id_: str, path: Path, size: int, number: int) -> ImageRecord:

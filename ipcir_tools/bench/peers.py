@@ -8,6 +8,7 @@ opened, preprocessed and encoded by itself in float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +76,10 @@ class OpenClipReadme:
 def langchain_embeddings(folder: Path) -> tuple[Embeddings, str]:
     """LangChain's embeddings over the weights of a folder, and what they are."""
     try:
-        from langchain_experimental.open_clip import OpenCLIPEmbeddings
+        peer: Any = import_module("langchain_experimental.open_clip")
     except ImportError:
         return _own_lines(folder), OWN_LINES
-    made: Any = OpenCLIPEmbeddings(model_name=peer_name(folder), checkpoint="")
+    made = peer.OpenCLIPEmbeddings(model_name=peer_name(folder), checkpoint="")
     made.model.eval()
     return made, "LangChain's OpenCLIPEmbeddings"
 
@@ -132,11 +133,9 @@ class ChromaAlone:
         from chromadb.config import Settings
 
         client = PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
-        hnsw = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32}
+        chosen: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 32}}
         self._most = client.get_max_batch_size()
-        self._made: Any = client.get_or_create_collection(
-            name, embedding_function=None, configuration={"hnsw": hnsw}  # type: ignore[typeddict-item]
-        )
+        self._made: Any = client.get_or_create_collection(name, embedding_function=None, configuration=chosen)
         self.breadth = 100
 
     @property

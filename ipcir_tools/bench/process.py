@@ -1,4 +1,4 @@
-"""A measurement in a fresh process: nothing that was loaded or cached before changes it, and its failure ends no run."""
+"""A measurement in a fresh process: nothing that was loaded before changes it, and its failure ends no run."""
 
 from __future__ import annotations
 

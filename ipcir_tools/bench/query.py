@@ -97,7 +97,7 @@ class SearchRecorder:
         before, began = self._encoding, time.perf_counter()
         result = self._engine.search(reference, words, k=K, where=where)
         record = {"total": time.perf_counter() - began, "encode": self._encoding - before}
-        record |= {name: value for name, value in result.timings.items() if name in ("candidates", "rescoring")}
+        record |= {name: result.timings[name] for name in ("candidates", "rescoring") if name in result.timings}
         record.setdefault("candidates", result.timings.get("search", 0.0))
         self.records.setdefault(kind, []).append(record)
         return result

@@ -72,4 +72,3 @@ def _run(arguments: list[str], hub: Path) -> str:
     if done.returncode:
         raise FailedError(f"{arguments[:3]}: {done.stderr.strip().splitlines()[-1:]}")
     return done.stdout
-

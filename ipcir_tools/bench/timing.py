@@ -53,9 +53,7 @@ def p95(values: Sequence[float]) -> float:
 
 def recall(found: Sequence[Sequence[object]], truth: Sequence[Sequence[object]]) -> float:
     """The share of the true ones that were found, over all queries: 1 is all of them."""
-    shares = [
-        len(set(got) & set(best)) / len(best) for got, best in zip(found, truth, strict=True) if best
-    ]
+    shares = [len(set(got) & set(best)) / len(best) for got, best in zip(found, truth, strict=True) if best]
     return float(np.mean(shares)) if shares else 1.0
 
 
