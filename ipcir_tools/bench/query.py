@@ -83,7 +83,7 @@ def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
 
 
 class SearchRecorder:
-    """Searches and keeps what each took: seconds in all, seconds in the encoder, and the parts that the result names."""
+    """Searches and keeps what each took: seconds in all, in the encoder, and of the parts that the result names."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -111,8 +111,8 @@ def _show_index(part: Mapping[str, Any]) -> None:
             "",
         ),
     ]
-    header = ("Indexing end to end", f"this package, {dtype}", "peer", f"bare forward pass, {dtype}")
-    _table("pictures per second", header, rows, part["peer"])
+    header = ("", f"this package, {dtype}", "peer", f"bare forward pass, {dtype}")
+    _table("Indexing end to end, pictures per second", header, rows, f"peer: {part['peer']}")
 
 
 def _show_agreement(part: Mapping[str, Any]) -> None:
@@ -120,30 +120,37 @@ def _show_agreement(part: Mapping[str, Any]) -> None:
         (name, *(f"{each[figure]:.6f}" for figure in ("mean", "worst", "centred")), f"{each['between_pictures']:.2f}")
         for name, each in (("random weights", part), ("trained weights", part["trained"]))
     ]
-    title = f"Features of {part['pictures']} pictures, {part['dtype']}, against open_clip in float32: cosine"
-    _table(title, ("", "mean", "worst", "without the mean feature", "of two pictures"), rows)
+    title = f"Features of {part['pictures']} pictures, {part['dtype']}, and open_clip's in float32: their cosine"
+    _table(title, ("", "mean", "worst", "centred", "of two pictures"), rows)
 
 
-def _show_query(part: list[Mapping[str, Any]]) -> None:
+def _show_query(part: Sequence[Mapping[str, Any]]) -> None:
     rows: list[Row] = []
     for each in part:
-        n, split = f"{each['n']:,}", each["split_ms"]
+        n = f"{each['n']:,}"
         rows += [
-            (n, "words known", *_pair(each, ""), _number(each["overhead_p50_ms"]), *_peers(each)),
-            ("", "words new", *_pair(each, "new_words_"), _number(each["new_words_overhead_p50_ms"]), "", "", ""),
-            ("", "  " + ", ".join(f"{name} {_number(value)}" for name, value in split.items()), *[""] * 6),
-            ("", "nearest alone", _number(each["nearest_p50_ms"]), "", "", "", "", f"{each['recall_at_10']:.3f}"),
+            (n, "words known", *_times(each, ""), *_peers(each), ""),
+            ("", "words new", *_times(each, "new_words_"), "", "", ""),
+            ("", "nearest alone", _number(each["nearest_p50_ms"]), "", "", *_peers(each), _share(each)),
         ]
         rows += [
             (
-                *("", f"filter, {filtered['share']:.0%} pass", *_pair(filtered, "")),
-                *(_number(filtered["overhead_p50_ms"]), _number(filtered["exact_p50_ms"]), ""),
-                f"{filtered['recall_at_10']:.3f}",
+                *("", f"filter: {filtered['share']:.0%} pass", *_times(filtered, "")),
+                *(_number(filtered["exact_p50_ms"]), "", _share(filtered)),
             )
             for filtered in each["filters"]
         ]
-    header = ("pictures", "a search", "p50", "p95", "overhead", "exact alone", "Chroma alone", "recall@10")
-    _table("Searching, milliseconds (overhead: without the encoder)", header, rows)
+    header = ("pictures", "a search", "p50", "p95", "overhead", "exact", "Chroma", "recall@10")
+    walks = ", ".join(f"{each['chroma_recall_at_10']:.3f} of {each['n']:,}" for each in part)
+    caption = f"overhead: all but the encoder; exact, Chroma: peers alone; Chroma's recall: {walks}"
+    _table("Searching, milliseconds", header, rows, caption)
+    names = ("encode", "candidates", "rescoring", "bookkeeping")
+    spent = [(f"{each['n']:,}", *(_number(each["split_ms"][name]) for name in names)) for each in part]
+    _table("Where a search with new words spends its time, milliseconds", ("pictures", *names), spent)
+
+
+def _times(each: Mapping[str, Any], prefix: str) -> Row:
+    return (*_pair(each, prefix), _number(each[f"{prefix}overhead_p50_ms"]))
 
 
 def _pair(each: Mapping[str, Any], prefix: str) -> Row:
@@ -151,11 +158,14 @@ def _pair(each: Mapping[str, Any], prefix: str) -> Row:
 
 
 def _peers(each: Mapping[str, Any]) -> Row:
-    chroma = f"{_number(each['chroma_p50_ms'])} (recall {each['chroma_recall_at_10']:.3f})"
-    return _number(each["exact_p50_ms"]), chroma, ""
+    return _number(each["exact_p50_ms"]), _number(each["chroma_p50_ms"])
 
 
-def _show_concurrency(part: list[Mapping[str, Any]]) -> None:
+def _share(each: Mapping[str, Any]) -> str:
+    return f"{each['recall_at_10']:.3f}"
+
+
+def _show_concurrency(part: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
             *(str(each["callers"]), _number(each["searches_per_s"]), f"{each['times_one_caller']:.1f}"),
@@ -163,18 +173,23 @@ def _show_concurrency(part: list[Mapping[str, Any]]) -> None:
         )
         for each in part
     ]
-    header = ("callers", "searches/s", "times one", "p50 ms", "p95 ms", "LangChain's embed_query + Chroma")
-    _table(f"Many callers, new words each, {part[0]['n']:,} pictures", header, rows)
+    header = ("callers", "searches/s", "times one", "p50 ms", "p95 ms", "peer/s")
+    _table(
+        f"Many callers, new words each, {part[0]['n']:,} pictures",
+        header,
+        rows,
+        "peer: LangChain's embed_query + Chroma",
+    )
 
 
-def _show_update(part: list[Mapping[str, Any]]) -> None:
+def _show_update(part: Sequence[Mapping[str, Any]]) -> None:
     names = ("add_3_s", "search_after_s", "resync_s", "add_3_and_resync_s", "open_s", "open_and_find_s")
     rows = [(f"{each['n']:,}", *(_number(each[name]) for name in names)) for each in part]
-    header = ("pictures", "add 3", "then a search", "nothing new", "3 new among all", "open", "open and find")
+    header = ("pictures", "add 3", "then a search", "nothing new", "3 among all", "open", "open and find")
     _table("A gallery that changes, seconds", header, rows)
 
 
-def _show_memory(part: list[Mapping[str, Any]]) -> None:
+def _show_memory(part: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
             f"{each['n']:,}",
@@ -183,8 +198,8 @@ def _show_memory(part: list[Mapping[str, Any]]) -> None:
         )
         for each in part
     ]
-    header = ("pictures", "before", "most while encoding", "most in all", "pictures/s")
-    _table("Memory while indexing by a small encoder, MB", header, rows)
+    header = ("pictures", "before", "while encoding", "in all", "pictures/s")
+    _table("Memory while indexing by a small encoder, the most in MB", header, rows)
 
 
 def _show_start(part: Mapping[str, Any]) -> None:
@@ -217,7 +232,7 @@ _SHOWN: dict[str, Callable[[Any], None]] = {
 }
 
 
-def _show_goals(goals: list[Mapping[str, Any]]) -> None:
+def _show_goals(goals: Sequence[Mapping[str, Any]]) -> None:
     rows = [(each["name"], f"{each['value']:g}", each["goal"], "yes" if each["met"] else "no") for each in goals]
     if rows:
         _table("Aims", ("", "measured", "aim", "met"), rows)
@@ -230,12 +245,13 @@ def _number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
-def _table(title: str, header: Row, rows: Sequence[Row], caption: str | None = None) -> None:
-    table = Table(
-        title=f"\n{title}", caption=f"peer: {caption}" if caption else None, title_justify="left", title_style="bold"
-    )
+def _table(title: str, header: Row, rows: Sequence[Row], caption: str = "") -> None:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
     for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i and name else "left")
+        table.add_column(name, justify="right" if i and name != "a search" else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
+    out.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
     out.print(table)
+    if caption:
+        out.print(f" [dim]{escape(caption)}[/]", soft_wrap=True)
