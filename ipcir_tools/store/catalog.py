@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, select
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
+from ipcir_tools.store.changes import StoredChanges, raise_facts
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
@@ -45,7 +46,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes
@@ -188,11 +189,6 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
 
-    def revision(self) -> int:
-        """A number that grows whenever pictures enter or leave the gallery."""
-        with self._read() as connection:
-            return int(get_meta(connection, "revision") or 0)
-
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
@@ -247,6 +243,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]
         with self._write() as connection:
             put(connection, caption_rows, rows)
+            raise_facts(connection)
 
     def stored_counts(self) -> dict[str, int]:
         """How many ``features`` and ``captions`` are stored, whether of pictures in the gallery or not."""

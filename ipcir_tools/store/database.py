@@ -108,10 +108,10 @@ class Database:
             yield connection
 
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of these tables, stored in ``meta`` under ``schema``."""
 
-EXTENDED = ("2",)
+EXTENDED = ("2", "3")
 """Earlier versions that differ from this one only by tables and columns that it adds."""
 
 BUSY_SECONDS = 30
@@ -151,6 +151,8 @@ def open_engine(url: str | URL) -> Engine:
         metadata.create_all(connection)
         _add_columns(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
+        revision = get_meta(connection, "revision") or "0"
+        put(connection, meta, [{"key": "changes", "value": revision}])  # the log of changes begins here
     return engine
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from sqlalchemy import Connection, func, select, update
 
+from ipcir_tools.store.changes import log_changes, raise_facts
 from ipcir_tools.store.database import among, set_meta
 from ipcir_tools.store.schema import features, files, meta, pictures
 
@@ -36,9 +37,13 @@ def changing_files(connection: Connection, ids: set[str]) -> Iterator[set[str]]:
     yield touched
     # Pictures that the body added were in the gallery before.
     before |= touched - ids
-    if before != members(connection, touched):
-        set_meta(connection, "revision", str(int(revision or 0) + 1))
+    after = members(connection, touched)
+    if before != after:
+        raised = int(revision or 0) + 1
+        set_meta(connection, "revision", str(raised))
+        log_changes(connection, raised, entered=after - before, left=before - after)
     _update_sources(connection, touched)
+    raise_facts(connection)
 
 
 def _update_sources(connection: Connection, ids: set[str]) -> None:

@@ -52,6 +52,16 @@ files = Table(
 )
 """The gallery: a picture belongs to it while a file here has its id."""
 
+changes = Table(
+    "changes",
+    metadata,
+    Column("image_id", String, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("entered", Boolean, nullable=False),
+)
+"""The last time that a picture entered or left the gallery, and the gallery's revision after it: what has changed since
+a revision is read from here. The rows of a catalog of an earlier version begin at its revision then."""
+
 folders = Table(
     "folders",
     metadata,
