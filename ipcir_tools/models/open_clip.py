@@ -30,7 +30,7 @@ from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
 from ipcir_tools.models.open_clip_loading import LoadedEncoder, ModelSource, load_model, requirements
 from ipcir_tools.models.preprocessing import Pixels
-from ipcir_tools.models.pseudo_words import PseudoWords
+from ipcir_tools.models.pseudo_words import PseudoWords, encode_tokens
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class OpenClipEncoder(Encoder):
 
         tokens = self._loaded.tokenizer(list(texts)).to(self.device)
         with torch.inference_mode():
-            return as_array(self._loaded.model.encode_text(tokens))
+            return as_array(encode_tokens(self._loaded.model, tokens))
 
     def words_left_out(self, text: str) -> int:
         """As :meth:`Encoder.words_left_out`: the shortest beginning with the same tokens is what the model reads."""

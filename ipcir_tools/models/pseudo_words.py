@@ -56,7 +56,7 @@ class PseudoWords:
         """
         sentences = tokenize_templates(self._tokenizer, templates, self.device)
         with self._lock, _WordsInPlace(self._table, sentences, words):
-            return _encode(self._model, sentences.tokens).float()
+            return encode_tokens(self._model, sentences.tokens).float()
 
 
 # ---- where the word goes -----------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class _WordsInPlace:
         return torch.where(there, self._words[:, None].to(output.device, output.dtype), output)
 
 
-def _encode(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+def encode_tokens(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """The result of ``model.encode_text``, without computing the padding where it has no effect.
 
     In a causal tower that reads its feature at the end of the text, what follows has none: most of 77 tokens.
