@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, delete, func, select
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete, func, select
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.changes import StoredChanges, raise_facts
-from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
+from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
@@ -31,6 +31,41 @@ from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
 BLOCK = 2_048
 """Vectors read at a time."""
+ID_DIGITS = 16
+"""Digits of a picture's id."""
+
+_VALUES: BindParameter[Any] = bindparam("values", expanding=True)
+_RECORDS = select(pictures).where(pictures.c.id.in_(_VALUES))
+_FEATURES = select(features.c.item, features.c.vector).where(
+    features.c.space == bindparam("space"), features.c.item.in_(_VALUES)
+)
+_CAPTIONS = select(caption_rows.c.image_id, caption_rows.c.caption).where(
+    caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(_VALUES)
+)
+_OF_CAPTIONER = (caption_rows.c.image_id == pictures.c.id) & (caption_rows.c.captioner == bindparam("captioner"))
+_FACTS = (
+    select(pictures.c.id, pictures.c.source, files.c.path, caption_rows.c.caption)
+    .outerjoin_from(pictures, files, files.c.image_id == pictures.c.id)
+    .outerjoin(caption_rows, _OF_CAPTIONER)
+    .where(pictures.c.id.in_(_VALUES))
+)
+_CAPTIONED = (
+    select(caption_rows.c.image_id, caption_rows.c.caption)
+    .where(caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(select(files.c.image_id)))
+    .order_by(caption_rows.c.image_id)
+    .limit(bindparam("n"))
+)
+"""Made once, as making a statement takes longer than what a search reads by it."""
+
+
+@dataclass(frozen=True)
+class ShownFacts:
+    """What is shown of one picture of the catalog."""
+
+    source: str
+    paths: tuple[str, ...]
+    """The gallery's files of it, sorted; none where it is not in the gallery."""
+    caption: str | None
 
 
 @dataclass(frozen=True)
@@ -49,12 +84,16 @@ class FileStamp:
 class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
+    _space: str | None = None
+    _populated = -1
+    """A revision with which the gallery had pictures."""
+
     # --- the gallery's space and notes
 
     def space(self) -> str | None:
-        """The space that the gallery belongs to; None before the first picture."""
-        with self._read() as connection:
-            return get_meta(connection, "space")
+        """The space that the gallery belongs to, for good; None before the first picture."""
+        self._space = self._space or self.state().space or None
+        return self._space
 
     def bind_space(self, space: str) -> None:
         """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
@@ -75,12 +114,22 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def records(self, ids: Iterable[str]) -> dict[str, ImageRecord]:
         """The records of those of ``ids`` that are in the catalog, by id."""
-        with self._read() as connection:
-            return {row.id: _record(row) for row in among(connection, select(pictures), pictures.c.id, ids)}
+        return {row.id: _record(row) for row in self._rows(_RECORDS, ids)}
+
+    def shown_facts(self, ids: Iterable[str], captioner: str | None) -> dict[str, ShownFacts]:
+        """What is shown of those of ``ids`` that are in the catalog, by id, in one statement for up to ``CHUNK``."""
+        found: dict[str, tuple[str, list[str], str | None]] = {}
+        for row in self._rows(_FACTS, ids, captioner=captioner or ""):
+            paths = found.setdefault(row.id, (row.source, [], row.caption))[1]
+            if row.path is not None:
+                paths.append(row.path)
+        return {id_: ShownFacts(source, tuple(sorted(paths)), text) for id_, (source, paths, text) in found.items()}
 
     def find(self, prefix: str, limit: int = 2) -> list[ImageRecord]:
         """Up to ``limit`` pictures of the catalog whose id begins with ``prefix``, by id."""
-        begins = pictures.c.id.startswith(prefix, autoescape=True)
+        if len(prefix) >= ID_DIGITS:
+            return list(self.records([prefix]).values())
+        begins = beginning_with(pictures.c.id, prefix, self._engine.dialect.name)
         with self._read() as connection:
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows]
@@ -137,6 +186,13 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
                 found.setdefault(row.image_id, []).append(row.path)
         return {id_: sorted(paths) for id_, paths in found.items()}
 
+    def stamp(self, path: str) -> FileStamp | None:
+        """A file of the gallery; None where there is none of that path."""
+        columns = [files.c[each.name] for each in fields(FileStamp)]
+        with self._glance() as connection:
+            row = connection.execute(select(*columns).where(files.c.path == path)).one_or_none()
+        return None if row is None else FileStamp(*row)
+
     def forget(self, paths: Iterable[str]) -> list[str]:
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
         self.check_changeable()
@@ -184,6 +240,16 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
         with self._read() as connection:
             return filter_values(connection, captioner, limit)
 
+    def is_empty(self) -> bool:
+        """Whether there is no picture in the gallery; no statement beside the state where that is known."""
+        revision = self.state().revision
+        if revision != self._populated:
+            with self._glance() as connection:
+                if connection.scalar(select(files.c.image_id).limit(1)) is None:
+                    return True
+            self._populated = revision
+        return False
+
     def size(self) -> int:
         """How many pictures are in the gallery."""
         with self._read() as connection:
@@ -193,9 +259,7 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
         """The stored features ``[d]`` of items, by item: a picture's id or a text's key."""
-        wanted = select(features.c.item, features.c.vector).where(features.c.space == space)
-        with self._read() as connection:
-            return {row.item: _vector(row.vector) for row in among(connection, wanted, features.c.item, items)}
+        return {row.item: _vector(row.vector) for row in self._rows(_FEATURES, items, space=space)}
 
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
         """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
@@ -218,10 +282,13 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
         """The stored captions by ``captioner``, by picture."""
-        rows = caption_rows.c
-        wanted = select(rows.image_id, rows.caption).where(rows.captioner == captioner)
-        with self._read() as connection:
-            return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
+        return {row.image_id: row.caption for row in self._rows(_CAPTIONS, ids, captioner=captioner)}
+
+    def first_captions(self, n: int, captioner: str) -> dict[str, str]:
+        """The captions by ``captioner`` of the first ``n`` pictures of the gallery, by id, that have one."""
+        with self._glance() as connection:
+            rows = connection.execute(_CAPTIONED, {"captioner": captioner, "n": n}).all()
+        return {row.image_id: row.caption for row in rows}
 
     def captions_of(self, id: str) -> dict[str, str]:
         """Every stored caption of one picture, by captioner."""

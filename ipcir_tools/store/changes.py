@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import BigInteger as Whole
 from sqlalchemy import Connection, cast, func, literal, select, update
@@ -35,14 +39,35 @@ class Change:
     """Whether the picture entered the gallery; else it left."""
 
 
+_STATE = select(meta.c.key, meta.c.value).where(meta.c.key.in_(("revision", "facts", "space")))
+
+
 class StoredChanges(Database):
     """The gallery's revision, and what changed since an earlier one."""
 
+    @cached_property
+    def _steady(self) -> threading.local:
+        return threading.local()
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Within the block this thread reads the state once: one query is answered as of one revision."""
+        if getattr(self._steady, "state", None) is not None:
+            yield
+            return
+        self._steady.state = self._read_state()
+        try:
+            yield
+        finally:
+            self._steady.state = None
+
     def state(self) -> GalleryState:
-        """Revision, facts and space, read by one statement."""
-        wanted = select(meta.c.key, meta.c.value).where(meta.c.key.in_(("revision", "facts", "space")))
-        with self._read() as connection:
-            found = {row.key: row.value for row in connection.execute(wanted)}
+        """Revision, facts and space, read by one statement; within ``steady`` by none."""
+        return getattr(self._steady, "state", None) or self._read_state()
+
+    def _read_state(self) -> GalleryState:
+        with self._glance() as connection:
+            found = {row.key: row.value for row in connection.execute(_STATE)}
         return GalleryState(int(found.get("revision", 0)), int(found.get("facts", 0)), found.get("space", ""))
 
     def revision(self) -> int:

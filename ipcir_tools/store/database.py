@@ -13,11 +13,14 @@ from typing import Any, Self
 
 from sqlalchemy import (
     URL,
+    ColumnElement,
     Connection,
     Engine,
     Row,
     Select,
     Table,
+    and_,
+    bindparam,
     create_engine,
     event,
     func,
@@ -56,7 +59,7 @@ class Database:
                 self._engine = open_engine(url)
         except (ArgumentError, ModuleNotFoundError) as error:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
-        self._writer = writing(self._engine)
+        self._writer, self._glancer = writing(self._engine), glancing(self._engine)
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -101,6 +104,23 @@ class Database:
     def _read(self) -> Iterator[Connection]:
         with explained(self._place), self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _glance(self) -> Iterator[Connection]:
+        """A connection for a single statement that reads, which needs no transaction around it."""
+        with explained(self._place), self._glancer.connect() as connection:
+            yield connection
+
+    def _rows(self, statement: Select[Any], values: Iterable[str], **others: Any) -> list[Row[Any]]:
+        """The rows of a statement made beforehand, whose parameter ``values`` is a list; read in chunks.
+
+        One statement for up to ``CHUNK`` values, none for none.
+        """
+        parts = list(chunked(dict.fromkeys(values), CHUNK))
+        if not parts:
+            return []
+        with self._glance() if len(parts) == 1 else self._read() as connection:
+            return [row for part in parts for row in connection.execute(statement, {"values": part, **others})]
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -165,6 +185,13 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
 
+def glancing(engine: Engine) -> Engine:
+    """The same engine for single statements that read: each sees one state of the database by itself."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(sqlite_begin=None)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
@@ -202,7 +229,8 @@ def _tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        if how := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+            connection.exec_driver_sql(how)
 
 
 def _write_ahead(connection: Any) -> None:
@@ -244,14 +272,25 @@ def _add_columns(connection: Connection) -> None:
             index.create(connection, checkfirst=True)
 
 
+_VALUE = select(meta.c.value).where(meta.c.key == bindparam("name"))
+
+
 def get_meta(connection: Connection, key: str) -> str | None:
     """The value under ``key``, if any."""
-    return connection.scalar(select(meta.c.value).where(meta.c.key == key))
+    return connection.scalar(_VALUE, {"name": key})
 
 
 def set_meta(connection: Connection, key: str, value: str) -> None:
     """Put ``value`` under ``key``, in place of an earlier one."""
     put(connection, meta, [{"key": key, "value": value}], replace=True)
+
+
+def beginning_with(column: Any, prefix: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a column of ids begins so; SQLite looks it up in the column's index, where LIKE alone reads all rows."""
+    begins: ColumnElement[bool] = column.startswith(prefix, autoescape=True)
+    if dialect != "sqlite" or prefix != prefix.lower():
+        return begins
+    return and_(begins, column >= prefix, column < prefix + "\U0010ffff")
 
 
 def among(connection: Connection, query: Select[Any], column: Any, values: Iterable[str]) -> Iterator[Row[Any]]:
