@@ -21,7 +21,14 @@ from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, p
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
-from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
+from ipcir_tools.store.membership import (
+    changing_files,
+    locked_revision,
+    members,
+    pictures_of,
+    require_features,
+    source_columns,
+)
 from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
@@ -128,8 +135,8 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
     def find(self, prefix: str, limit: int = 2) -> list[ImageRecord]:
         """Up to ``limit`` pictures of the catalog whose id begins with ``prefix``, by id."""
         if len(prefix) >= ID_DIGITS:
-            return list(self.records([prefix]).values())
-        begins = beginning_with(pictures.c.id, prefix, self._engine.dialect.name)
+            return list(self.records([prefix.lower()]).values())
+        begins = beginning_with(pictures.c.id, prefix)
         with self._read() as connection:
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows]
@@ -137,6 +144,7 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
     def remember(self, records: Sequence[ImageRecord]) -> None:
         """Store the records of these pictures, without adding them to the gallery."""
         with self._write() as connection:
+            locked_revision(connection)  # else a picture might enter the gallery between the next two lines
             in_gallery = members(connection, [record.id for record in records])
             put(connection, pictures, [_row(each) for each in records if each.id not in in_gallery], replace=True)
 

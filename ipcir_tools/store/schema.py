@@ -11,11 +11,15 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
     false,
+    types,
 )
+
+# Texts compare and sort by their code points everywhere: elsewhere PostgreSQL would go by the server's language, in
+# which a date's punctuation counts for nothing.
+String = types.String().with_variant(types.String(collation="C"), "postgresql")
+Text = types.Text().with_variant(types.Text(collation="C"), "postgresql")
 
 metadata = MetaData()
 

@@ -46,7 +46,7 @@ class StoredTurns(Database):
 
     def _only_beginning(self, id: str) -> str:
         """The body of the only turn whose id begins so."""
-        begins = beginning_with(turn_rows.c.id, id, self._engine.dialect.name)
+        begins = beginning_with(turn_rows.c.id, id)
         with self._read() as connection:
             found = connection.execute(select(turn_rows.c.id, turn_rows.c.body).where(begins).limit(2))
             rows = found.all() if len(id) >= MIN_PREFIX else []

@@ -143,7 +143,7 @@ def test_the_tables_and_upserts_are_postgresql_too():
     for table in schema.metadata.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
     upsert = database.insertion("postgresql", schema.files, replace=True).compile(dialect=dialect)
-    assert "ON CONFLICT (path) DO UPDATE SET image_id = excluded.image_id" in str(upsert)
+    assert "ON CONFLICT (md5(path)) DO UPDATE SET image_id = excluded.image_id" in str(upsert)
 
 
 # --- pictures and features
