@@ -6,6 +6,7 @@ threads and processes at a time; each is one transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
-from ipcir_tools.store.changes import StoredChanges, raise_facts
+from ipcir_tools.store.changes import raise_facts
 from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
@@ -88,7 +89,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     _space: str | None = None
@@ -239,14 +240,22 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
     def check_filter(self, where: Where, captioner: str | None = None, *, tell_folders: bool = True) -> None:
         """Raises InvalidRequestError, with the values that exist, for a filter that no picture can pass, because it
         names a folder, format, camera, file, date or place of none."""
+        written = json.dumps(where, sort_keys=True, default=str)
+        self.while_unchanged(("passes", written, captioner), lambda: self._check(where, captioner, tell_folders))
+
+    def _check(self, where: Where, captioner: str | None, tell_folders: bool) -> None:
         with self._read() as connection:
             if connection.scalar(passing(connection, where, captioner).limit(1)) is None:
                 explain_no_match(connection, where, captioner, tell_folders=tell_folders)
 
     def filter_values(self, captioner: str | None = None, limit: int = 20) -> FilterValues:
         """What can be filtered by; at most ``limit`` folders and cameras."""
-        with self._read() as connection:
-            return filter_values(connection, captioner, limit)
+
+        def read() -> FilterValues:
+            with self._read() as connection:
+                return filter_values(connection, captioner, limit)
+
+        return self.while_unchanged(("values", captioner, limit, *self.folders()), read)
 
     def is_empty(self) -> bool:
         """Whether there is no picture in the gallery; no statement beside the state where that is known."""
@@ -260,8 +269,12 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def size(self) -> int:
         """How many pictures are in the gallery."""
-        with self._read() as connection:
-            return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
+
+        def count() -> int:
+            with self._glance() as connection:
+                return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
+
+        return self.while_unchanged("size", count)
 
     # --- features and captions
 
@@ -308,10 +321,13 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
     def count_captioned(self, captioner: str) -> int:
         """How many pictures of the gallery have a caption by ``captioner``."""
         rows = caption_rows.c
-        members = rows.image_id.in_(select(files.c.image_id))
-        with self._read() as connection:
-            count = select(func.count()).select_from(caption_rows).where(rows.captioner == captioner, members)
-            return connection.scalar(count) or 0
+        chosen = rows.captioner == captioner, rows.image_id.in_(select(files.c.image_id))
+
+        def count() -> int:
+            with self._glance() as connection:
+                return connection.scalar(select(func.count()).select_from(caption_rows).where(*chosen)) or 0
+
+        return self.while_unchanged(("captioned", captioner), count)
 
     def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
         """Store captions by picture; one that is stored already stays."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger as Whole
 from sqlalchemy import Connection, cast, func, literal, select, update
@@ -39,11 +40,16 @@ class Change:
     """Whether the picture entered the gallery; else it left."""
 
 
+T = TypeVar("T")
+MOST_HELD = 100
+"""Results of ``while_unchanged`` that are held."""
 _STATE = select(meta.c.key, meta.c.value).where(meta.c.key.in_(("revision", "facts", "space")))
 
 
 class StoredChanges(Database):
     """The gallery's revision, and what changed since an earlier one."""
+
+    _held: tuple[GalleryState, dict[Hashable, Any]] | None = None
 
     @cached_property
     def _steady(self) -> threading.local:
@@ -64,6 +70,19 @@ class StoredChanges(Database):
     def state(self) -> GalleryState:
         """Revision, facts and space, read by one statement; within ``steady`` by none."""
         return getattr(self._steady, "state", None) or self._read_state()
+
+    def while_unchanged(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gave for ``key`` while the gallery's state was as it is now; made again where it has changed.
+
+        For what takes a look at the whole gallery. A few results are held.
+        """
+        state, held = self.state(), self._held
+        if held is None or held[0] != state or len(held[1]) >= MOST_HELD:
+            self._held = held = state, {}
+        if key not in held[1]:
+            held[1][key] = make()
+        made: T = held[1][key]
+        return made
 
     def _read_state(self) -> GalleryState:
         with self._glance() as connection:
