@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +65,8 @@ class Database:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
         self._glancer = glancing(self._engine)
+        self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
+        """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -135,7 +138,7 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with explained(self._place), self._writer.begin() as connection:
+        with explained(self._place), self._turn_to_write, self._writer.begin() as connection:
             yield connection
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,7 +138,7 @@ def test_tools_and_dialogues_read_no_more_of_a_larger_gallery(engines: dict[int,
                 ("find_images", {"text": "a red coat"}),
             )
         }
-        calls["dialogue"] = lambda: say("and with dots")  # noqa: B023 - called in this round
+        calls["dialogue"] = lambda: say("and with dots")
         for name, call in calls.items():
             call()
             with steps(engine) as found, statements(engine.catalog) as sent:
