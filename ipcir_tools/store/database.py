@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -235,6 +236,7 @@ def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, rep
         connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
 
 
+@cache
 def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
     """The insert that raises no error for a taken key; ``dialect`` is SQLAlchemy's name of the database."""
     makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql_dialect.insert}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sqlalchemy import Connection, bindparam, literal, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
 from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with, insertion
@@ -27,7 +24,7 @@ class StoredTurns(Database):
         row["conversation"] = conversation
         with self._write() as connection:
             try:
-                stored = connection.execute(_insertion(connection.dialect.name), row).rowcount == 1
+                stored = connection.execute(insertion(connection.dialect.name, turn_rows), row).rowcount == 1
             except IntegrityError as error:  # the one thing that a turn refers to is its parent
                 raise NotFoundError(f"There is no turn {turn.parent} to continue from.") from error
             if not stored and _body(connection, turn.id) != body:
@@ -88,11 +85,6 @@ _STEPS = _STEPS.union_all(
     select(turn_rows.c.parent, turn_rows.c.body, _STEPS.c.back + 1).where(turn_rows.c.id == _STEPS.c.parent)
 )
 _PATH = select(_STEPS.c.body).order_by(_STEPS.c.back.desc())
-
-
-@cache
-def _insertion(dialect: str) -> Insert:
-    return insertion(dialect, turn_rows)
 
 
 def _body(connection: Connection, id: str) -> str | None:
