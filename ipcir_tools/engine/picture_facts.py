@@ -72,7 +72,7 @@ def _alike(engine: Engine, id_: str) -> list[str]:
     """Ids of the gallery's near-copies of a picture, nearest first."""
     threshold, space = engine.settings.duplicates, engine.catalog.space()
     vector = engine.catalog.features([id_], space).get(id_) if space else None
-    if threshold is None or vector is None or engine.catalog.is_empty():
+    if threshold is None or vector is None or not engine.catalog.size():
         return []
     ranking = engine.gallery.nearest(Probe(vector), MOST_ALIKE, exclude={id_})
     return [other for other, cosine in ranking if cosine >= threshold]

@@ -7,7 +7,7 @@ threads and processes at a time; each is one transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -93,8 +93,6 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     _space: str | None = None
-    _populated = -1
-    """A revision with which the gallery had pictures."""
 
     # --- the gallery's space and notes
 
@@ -257,25 +255,6 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
 
         return self.while_unchanged(("values", captioner, limit, *self.folders()), read)
 
-    def is_empty(self) -> bool:
-        """Whether there is no picture in the gallery; no statement beside the state where that is known."""
-        revision = self.state().revision
-        if revision != self._populated:
-            with self._glance() as connection:
-                if connection.scalar(select(files.c.image_id).limit(1)) is None:
-                    return True
-            self._populated = revision
-        return False
-
-    def size(self) -> int:
-        """How many pictures are in the gallery."""
-
-        def count() -> int:
-            with self._glance() as connection:
-                return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
-
-        return self.while_unchanged("size", count)
-
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
@@ -290,16 +269,22 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
 
     def matrix(self, space: str) -> tuple[list[str], FloatArray]:
         """The gallery's ids, sorted, and their features ``[n, d]`` in that order; ``[0, 0]`` for none."""
+        ids: list[str] = []
+        blocks = []
+        for some, rows in self.feature_blocks(space):
+            ids += some
+            blocks.append(rows)
+        return ids, np.concatenate(blocks or [np.zeros((0, 0), np.float32)])
+
+    def feature_blocks(self, space: str) -> Iterator[tuple[list[str], FloatArray]]:
+        """What :meth:`matrix` gives, block by block."""
         members = features.c.item.in_(select(files.c.image_id))
         found = select(features.c.item, features.c.vector).where(features.c.space == space, members)
-        ids: list[str] = []
-        blocks = [np.zeros((0, 0), np.float32)]
         with self._read() as connection:
             # Block by block: one list of all blobs beside the array costs several times as long.
-            for rows in connection.execute(found.order_by(features.c.item)).partitions(BLOCK):
-                ids.extend(row.item for row in rows)
-                blocks.append(_vector(b"".join(row.vector for row in rows)).reshape(len(rows), -1))
-        return ids, np.concatenate(blocks[1:] or blocks)
+            wanted = found.order_by(features.c.item).execution_options(yield_per=BLOCK)
+            for rows in connection.execute(wanted).partitions():
+                yield [row.item for row in rows], _vector(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
 
     def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
         """The stored captions by ``captioner``, by picture."""

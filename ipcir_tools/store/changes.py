@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger as Whole
-from sqlalchemy import Connection, cast, func, literal, select, update
+from sqlalchemy import Connection, bindparam, cast, func, literal, select, update
 from sqlalchemy import String as Text
 
-from ipcir_tools.store.database import Database, put
-from ipcir_tools.store.schema import changes, files, meta
+from ipcir_tools.store.database import Database, get_meta, put, set_meta
+from ipcir_tools.store.schema import changes, meta
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class GalleryState:
     """Grows whenever files of the gallery, records of pictures or captions change."""
     space: str
     """Empty before the first picture."""
+    size: int = 0
+    """How many pictures are in the gallery."""
+    note: str = ""
+    """The note that was asked for with it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,15 @@ class Change:
 T = TypeVar("T")
 MOST_HELD = 100
 """Results of ``while_unchanged`` that are held."""
-_STATE = select(meta.c.key, meta.c.value).where(meta.c.key.in_(("revision", "facts", "space")))
+_META = select(meta.c.key, meta.c.value).where(meta.c.key.in_(bindparam("keys", expanding=True)))
 
 
 class StoredChanges(Database):
     """The gallery's revision, and what changed since an earlier one."""
 
     _held: tuple[GalleryState, dict[Hashable, Any]] | None = None
+    _notes: frozenset[str] = frozenset({""})
+    """The notes that were ever asked for with a state: they are read with it."""
 
     @cached_property
     def _steady(self) -> threading.local:
@@ -58,18 +64,28 @@ class StoredChanges(Database):
     @contextmanager
     def steady(self) -> Iterator[None]:
         """Within the block this thread reads the state once: one query is answered as of one revision."""
-        if getattr(self._steady, "state", None) is not None:
+        if getattr(self._steady, "meta", None) is not None:
             yield
             return
-        self._steady.state = self._read_state()
+        self._steady.meta = self._read_meta()
         try:
             yield
         finally:
-            self._steady.state = None
+            self._steady.meta = None
 
-    def state(self) -> GalleryState:
-        """Revision, facts and space, read by one statement; within ``steady`` by none."""
-        return getattr(self._steady, "state", None) or self._read_state()
+    def state(self, note: str = "") -> GalleryState:
+        """Revision, facts, space and size, and the note under the key ``note``, read by one statement.
+
+        Within ``steady`` by none.
+        """
+        found: dict[str, str] | None = getattr(self._steady, "meta", None)
+        if found is None or note not in self._notes:
+            self._notes |= {note}
+            found = self._read_meta() | (found or {})
+        if getattr(self._steady, "meta", None) is not None:
+            self._steady.meta = found
+        revision, facts, size = (int(found.get(key) or 0) for key in ("revision", "facts", "size"))
+        return GalleryState(revision, facts, found.get("space", ""), size, found.get(f"note:{note}", ""))
 
     def while_unchanged(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gave for ``key`` while the gallery's state was as it is now; made again where it has changed.
@@ -84,14 +100,18 @@ class StoredChanges(Database):
         made: T = held[1][key]
         return made
 
-    def _read_state(self) -> GalleryState:
+    def _read_meta(self) -> dict[str, str]:
+        keys = ["revision", "facts", "space", "size", *(f"note:{note}" for note in sorted(self._notes))]
         with self._glance() as connection:
-            found = {row.key: row.value for row in connection.execute(_STATE)}
-        return GalleryState(int(found.get("revision", 0)), int(found.get("facts", 0)), found.get("space", ""))
+            return {row.key: row.value for row in connection.execute(_META, {"keys": keys})}
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""
         return self.state().revision
+
+    def size(self) -> int:
+        """How many pictures are in the gallery."""
+        return self.state().size
 
     def changes(self, since: int) -> list[Change] | None:
         """The last change to each picture that entered or left after revision ``since``, by id.
@@ -104,19 +124,23 @@ class StoredChanges(Database):
                 return None
             return sorted((Change(*row) for row in connection.execute(wanted)), key=lambda change: change.id)
 
+    def changes_reach(self, since: int) -> bool:
+        """Whether every change after revision ``since`` is known."""
+        with self._read() as connection:
+            return _reaches(connection, since)
+
     def count_changes(self, since: int) -> int:
-        """How many pictures entered or left after revision ``since``; all of the gallery where that is not known."""
+        """How many pictures entered or left after revision ``since``, as far as that is known."""
         counted = select(func.count()).select_from(changes).where(changes.c.revision > since)
         with self._read() as connection:
-            if not _reaches(connection, since):
-                counted = select(func.count(files.c.image_id.distinct()))
             return connection.scalar(counted) or 0
 
 
 def log_changes(connection: Connection, revision: int, *, entered: set[str], left: set[str]) -> None:
-    """Store that these pictures entered or left with ``revision``."""
+    """Store that these pictures entered or left with ``revision``, and how many there are now."""
     rows = [{"image_id": id_, "revision": revision, "entered": id_ in entered} for id_ in sorted(entered | left)]
     put(connection, changes, rows, replace=True)
+    set_meta(connection, "size", str(int(get_meta(connection, "size") or 0) + len(entered) - len(left)))
 
 
 def raise_facts(connection: Connection) -> None:

@@ -75,7 +75,7 @@ class DialogueNodes:
     def read(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The last message: words, picks, a picture, or a way back."""
         user_input = last_input(state.get("messages", []))
-        if self._engine.catalog.is_empty():
+        if not self._engine.catalog.size():
             raise EmptyGalleryError(
                 "The gallery is empty: put pictures into it with `ipcir index FOLDER`, then send the request again."
             )
