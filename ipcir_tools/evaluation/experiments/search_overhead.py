@@ -15,6 +15,7 @@ import pstats
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import count
@@ -29,6 +30,7 @@ from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models.captioner import BatchCaptioner
 from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.models.loading import load_encoder
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.features import text_key
@@ -94,7 +96,9 @@ def settings_of(home: Path, **chosen: object) -> Settings:
     )
 
 
-def make_gallery(home: Path, n: int, *, captions: bool = True, files: bool = False, seed: int = 0) -> None:
+def make_gallery(
+    home: Path, n: int, *, captions: bool = True, files: bool = False, space: str | None = None, seed: int = 0
+) -> None:
     """Put ``n`` drawn pictures straight into a catalog, as a run of indexing would have."""
     rng = np.random.default_rng(seed)
     centres = unit(rng.normal(size=(CENTRES, DIM)))
@@ -114,7 +118,7 @@ def make_gallery(home: Path, n: int, *, captions: bool = True, files: bool = Fal
                 [_record(*each) for each in zip(ids, paths, places, strict=True)],
                 [FileStamp(str(path), id_, 100_000, 0, 0) for id_, path in zip(ids, paths, strict=True)],
                 dict(zip(ids, vectors, strict=True)),
-                DrawnEncoder().space,
+                space or DrawnEncoder().space,
             )
             if captions:
                 catalog.put_captions(dict(zip(ids, map(caption_of, places), strict=True)), NoCaptioner.name)
@@ -200,6 +204,23 @@ def measure(engine: Engine, encoder: DrawnEncoder, make: Callable[[int], Run], r
     return figures
 
 
+def throughput(engine: Engine, callers: int, searches: int) -> float:
+    """Searches by words a second, of texts that were never encoded, by so many callers at a time."""
+    run = next(_RUNS)
+
+    def call(caller: int) -> None:
+        for i in range(searches):
+            engine.find(f"a {COLOURS[i % 10]} {GARMENTS[caller % 10]} with {i} buttons, {run} of {caller}")
+
+    with ThreadPoolExecutor(callers) as pool:
+        began = time.perf_counter()
+        list(pool.map(call, range(callers)))
+        return callers * searches / (time.perf_counter() - began)
+
+
+_RUNS = count(1)
+
+
 def profile(make: Callable[[int], Run], runs: int, lines: int) -> str:
     """Where the time goes, by the time within each function and what it calls."""
     profiler = cProfile.Profile()
@@ -223,6 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-captions", action="store_true")
     parser.add_argument("--files", action="store_true", help="make the pictures' files, empty")
     parser.add_argument("--home", type=Path, help="where the gallery is kept, and taken from where it is there")
+    parser.add_argument("--encoder", default=DrawnEncoder.name, help="of 512 numbers, for --callers")
+    parser.add_argument("--callers", type=int, help="measure one caller and so many at a time instead")
     parser.add_argument("--profile", metavar="SEARCH", help="find, search, refine ...")
     parser.add_argument("--sql", metavar="SEARCH", help="print the statements of one search")
     parser.add_argument("--lines", type=int, default=60)
@@ -230,9 +253,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = chosen.home or Path(folder)
         if not (home / "catalog.sqlite").exists():
-            make_gallery(home, chosen.pictures, captions=not chosen.no_captions, files=chosen.files)
-        with Engine.open(settings_of(home)) as engine:
-            _print(engine, chosen)
+            space = load_encoder(chosen.encoder).space
+            make_gallery(home, chosen.pictures, captions=not chosen.no_captions, files=chosen.files, space=space)
+        with Engine.open(settings_of(home, encoder=chosen.encoder)) as engine:
+            if chosen.callers:
+                _print_throughput(engine, chosen.callers, chosen.runs)
+            else:
+                _print(engine, chosen)
+
+
+def _print_throughput(engine: Engine, callers: int, runs: int) -> None:
+    throughput(engine, 1, 5)
+    for _ in range(2):
+        one, many = throughput(engine, 1, runs), throughput(engine, callers, max(1, runs // 4))
+        Console().print(f"1 caller {one:.1f} searches/s, {callers} callers {many:.1f}/s: {many / one:.1f} times")
 
 
 def _print(engine: Engine, chosen: argparse.Namespace) -> None:
