@@ -261,6 +261,12 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         """The stored features ``[d]`` of items, by item: a picture's id or a text's key."""
         return {row.item: _vector(row.vector) for row in self._rows(_FEATURES, items, space=space)}
 
+    def encoded_ids(self, space: str) -> list[str]:
+        """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
+        wanted = select(features.c.item).where(features.c.space == space, features.c.item.in_(select(pictures.c.id)))
+        with self._read() as connection:
+            return list(connection.scalars(wanted))
+
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
         """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
         blobs = _feature_rows(vectors, space)
