@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     ``postgresql://USER:PASSWORD@HOST/DATABASE``. ``home`` still holds this machine's index. Never shown."""
 
     chroma_url: str | None = None
-    """A Chroma server that holds the index in place of a folder, ``http://HOST:PORT`` or ``https://HOST``: machines that
-    share a catalog share the collection. While it does not answer, all pictures are scored here."""
+    """A Chroma server that holds the index in place of a folder: ``http://HOST:PORT`` or ``https://HOST``. Machines
+    that share a catalog share its collection. While it does not answer, all pictures are scored here."""
     chroma_tenant: str | None = None
     chroma_database: str | None = None
     """Tenant and database of that server; None: its defaults."""

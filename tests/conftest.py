@@ -10,13 +10,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from chroma_server import ChromaServer, chroma_server
 from hypothesis import HealthCheck, settings
 from postgres_server import PostgresServer, postgres_server
 
-from ipcir_tools.store.catalog import Catalog
+if TYPE_CHECKING:  # nothing that reads the environment is imported before pytest_configure has set it
+    from ipcir_tools.store.catalog import Catalog
 
 settings.register_profile("ipcir", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ipcir")  # a busy machine is no failure
@@ -67,6 +69,13 @@ def closed_sockets() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def chroma() -> Iterator[ChromaServer]:
+    """A Chroma server of the test run."""
+    with chroma_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of the test run; without one its tests are skipped."""
     with postgres_server() as server:
@@ -76,6 +85,8 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def open_catalog(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Catalog]]:
     """Opens the catalog of a home folder: in the folder, or in a database of its own on a server."""
+    from ipcir_tools.store.catalog import Catalog
+
     if request.param == "sqlite":
         yield Catalog.open
         return

@@ -30,6 +30,7 @@ from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.index_folder import index_folder
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
 from ipcir_tools.types import (
@@ -80,9 +81,8 @@ class Engine:
         settings = settings or Settings()
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
-        home = settings.home.expanduser().absolute()
         catalog = Catalog.of(settings)
-        components, index = Components(settings, catalog), (catalog.folder or home) / "index"
+        components, index = Components(settings, catalog), index_folder(catalog, settings)
         if catalog.read_only is not None:  # an index of its own would cost more than it saves
             return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
         return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id))

@@ -101,7 +101,7 @@ class ChromaServer:
         return json_digest([self.url, self.tenant or "", self.database or "", self.prefix])[:16]
 
     def connect(self, seconds: float = ANSWER_SECONDS) -> Any:
-        """A client whose requests take ``seconds`` at most. Raises BrokenIndexError where the server does not answer."""
+        """A client whose requests take ``seconds`` at most. Raises BrokenIndexError where no answer comes."""
         with guarded():
             import chromadb
             import httpx
@@ -198,7 +198,12 @@ class ServerIndex:
         One machine builds at a time.
         """
         last = _parsed(self._catalog.note(self.note) or "")
-        if last is not None and not last.discarded and last.revision == self._catalog.revision() and self._is_there(last):
+        if (
+            last is not None
+            and not last.discarded
+            and last.revision == self._catalog.revision()
+            and self._is_there(last)
+        ):
             return True
         lease = self._lease()
         if lease is not None and not lease.is_over:
