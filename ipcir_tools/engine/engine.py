@@ -25,10 +25,12 @@ from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundE
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
 from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
+from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.index_folder import index_folder
 from ipcir_tools.store.indexing import IndexRequest, index_folders
@@ -82,10 +84,12 @@ class Engine:
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         catalog = Catalog.of(settings)
-        components, index = Components(settings, catalog), index_folder(catalog, settings)
-        if catalog.read_only is not None:  # an index of its own would cost more than it saves
-            return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
-        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id))
+        components, folder = Components(settings, catalog), index_folder(catalog, settings)
+        server = ChromaServer.of(settings)
+        store = ServerIndex(catalog, server, lambda: components.captioner_id) if server else None
+        # In a copy of a catalog an index of its own would cost more than it saves.
+        policy = WHERE_IT_PAYS if catalog.read_only is None else NEVER
+        return cls(components, Gallery.open(catalog, folder, progress, lambda: components.captioner_id, policy, store))
 
     @property
     def settings(self) -> Settings:

@@ -103,12 +103,14 @@ class ChromaServer:
     def connect(self, seconds: float = ANSWER_SECONDS) -> Any:
         """A client whose requests take ``seconds`` at most. Raises BrokenIndexError where no answer comes."""
         with guarded():
-            import chromadb
             import httpx
 
             headers = {TOKEN: self.token.get_secret_value()} if self.token else {}
             # Chroma itself would wait without end, and its client's constructor does already.
             httpx.get(f"{self.url}/api/v2/heartbeat", headers=headers, timeout=CONNECT_SECONDS).raise_for_status()
+            quiet = quiet_settings()  # before Chroma is imported: it reads .env then
+            import chromadb
+
             where = urlsplit(self.url)
             port = where.port or (443 if where.scheme == "https" else 80)
             places = {"tenant": self.tenant, "database": self.database}
@@ -117,7 +119,7 @@ class ChromaServer:
                 port,
                 ssl=where.scheme == "https",
                 headers=headers,
-                settings=quiet_settings(chroma_server_host=self.url, chroma_server_http_port=port),
+                settings=quiet.model_copy(update={"chroma_server_host": self.url, "chroma_server_http_port": port}),
                 **{name: value for name, value in places.items() if value},
             )
             session = getattr(getattr(client, "_server", None), "_session", None)
