@@ -174,6 +174,14 @@ def open_engine(url: str | URL) -> Engine:
     return engine
 
 
+def _begin_log(connection: Connection) -> None:
+    """Where the log of changes begins, and how many pictures there are then: of a catalog of an earlier version."""
+    if get_meta(connection, "changes") is None:
+        size = connection.scalar(select(func.count(files.c.image_id.distinct())))
+        set_meta(connection, "size", str(size or 0))
+        set_meta(connection, "changes", get_meta(connection, "revision") or "0")
+
+
 def _is_ready(engine: Engine) -> bool:
     """Whether the tables of this version are there."""
     with reading(engine).begin() as connection:
@@ -183,14 +191,6 @@ def _is_ready(engine: Engine) -> bool:
 def reading(engine: Engine) -> Engine:
     """The same engine for transactions that read: all that one reads is of one moment."""
     return postgresql.reading(engine) if engine.dialect.name == "postgresql" else engine
-
-
-def _begin_log(connection: Connection) -> None:
-    """Where the log of changes begins, and how many pictures there are then: of a catalog of an earlier version."""
-    if get_meta(connection, "changes") is None:
-        size = connection.scalar(select(func.count(files.c.image_id.distinct())))
-        set_meta(connection, "size", str(size or 0))
-        set_meta(connection, "changes", get_meta(connection, "revision") or "0")
 
 
 def writing(engine: Engine) -> Engine:
