@@ -51,6 +51,7 @@ from ipcir_tools.types import (
 )
 
 if TYPE_CHECKING:
+    from langchain_chroma import Chroma
     from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
@@ -212,6 +213,12 @@ class Engine:
         if report.made:
             components.calibrator.forget()  # captions of the gallery take the place of stock texts
         return report
+
+    def vectorstore(self, progress: Progress | None = None) -> Chroma:
+        """The gallery as LangChain's vector store; see :func:`ipcir_tools.engine.vectorstore.open_vectorstore`."""
+        from ipcir_tools.engine.vectorstore import open_vectorstore
+
+        return open_vectorstore(self.components, self.gallery, progress)
 
     # --- searches: each is stored as a turn
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.store.candidates import BrokenIndexError
+from ipcir_tools.store.candidates import BrokenIndexError, ChromaCollection
 from ipcir_tools.types import FloatArray
 
 NAME = "pictures"
@@ -93,6 +93,10 @@ class NeighbourIndex:
         """Close the files."""
         with guarded():
             self._client.close()
+
+    def as_collection(self) -> ChromaCollection:
+        """The same for Chroma's own client."""
+        return ChromaCollection(self._client, NAME)
 
     def count(self) -> int:
         """The number of vectors."""

@@ -20,7 +20,7 @@ from pydantic import SecretStr, ValidationError
 
 from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.candidates import BrokenIndexError, OpenedIndex
+from ipcir_tools.store.candidates import BrokenIndexError, ChromaCollection, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.chroma import CHOSEN, guarded, quiet_settings
 from ipcir_tools.store.collection_rows import collection_rows
@@ -48,6 +48,8 @@ class ServerSeal(Value):
     """Whose it is: :meth:`Catalog.identity`."""
     revision: int
     """The catalog's revision when it was built, or an earlier one."""
+    facts: int
+    """The catalog's facts of its documents and metadata."""
     count: int
     discarded: bool = False
     """Whether it failed, and a new one is to be built."""
@@ -153,6 +155,9 @@ class ServerIndex:
     Where the server does not answer, one warning says so, until it has answered again.
     """
 
+    retry_seconds = 60.0
+    """A server may be back."""
+
     def __init__(self, catalog: Catalog, server: ChromaServer, captioner: Callable[[], str] | None = None) -> None:
         self._catalog, self._server, self._captioner = catalog, server, captioner
         self._warned = False
@@ -174,7 +179,7 @@ class ServerIndex:
         if seal is None or seal.discarded:
             return None
         try:
-            index = self.collection(seal)
+            index = self._sealed(seal)
         except BrokenIndexError as error:
             if self._is_reachable():
                 log.info("the collection %s cannot be used: %s", seal.collection, error)
@@ -185,7 +190,18 @@ class ServerIndex:
         self._warned = False
         return OpenedIndex(index, seal.revision, seal.count, text)
 
-    def collection(self, seal: ServerSeal) -> ServerCollection:
+    def collection(self, progress: Progress | None = None) -> ChromaCollection | None:
+        """A collection of the gallery as it is now for Chroma's own client."""
+        seal = self._last() if self.write(progress, described=True) else None
+        if seal is None:
+            return None
+        try:
+            return ChromaCollection(self._sealed(seal).client, seal.collection)
+        except BrokenIndexError as error:
+            self._warn(error)
+            return None
+
+    def _sealed(self, seal: ServerSeal) -> ServerCollection:
         """A sealed collection. Raises BrokenIndexError unless it is there, ours, and of the right size."""
         client = self._server.connect()
         with guarded():
@@ -194,18 +210,14 @@ class ServerIndex:
                 raise BrokenIndexError(f"the collection {seal.collection} is not what was built")
         return ServerCollection(client, found)
 
-    def write(self, progress: Progress | None = None) -> bool:
+    def write(self, progress: Progress | None = None, *, described: bool = False) -> bool:
         """A new collection from the catalog, or the last one where it is current; False, and a warning, where it fails.
 
-        One machine builds at a time.
+        With ``described`` captions and metadata are to be those of now, too. One machine builds at a time.
         """
-        last = _parsed(self._catalog.note(self.note) or "")
-        if (
-            last is not None
-            and not last.discarded
-            and last.revision == self._catalog.revision()
-            and self._is_there(last)
-        ):
+        last, state = self._last(), self._catalog.state()
+        is_current = last is not None and last.revision == state.revision
+        if last is not None and is_current and (not described or last.facts == state.facts) and self._is_there(last):
             return True
         lease = self._lease()
         if lease is not None and not lease.is_over:
@@ -219,33 +231,41 @@ class ServerIndex:
         self._warned = False
         return True
 
+    def failed(self, error: BrokenIndexError) -> None:
+        """Forget the last collection, which failed in a search; not where only the server does not answer."""
+        self._warn(error)
+        if self._is_reachable():
+            self.discard()
+
     def discard(self) -> None:
-        """Forget the last collection, so that a new one is built; not where only the server does not answer."""
+        """Forget the last collection, so that a new one is built; that deletes it, too."""
         text = self._catalog.note(self.note) or ""
         seal = _parsed(text)
-        if seal is not None and not seal.discarded:
-            if self._is_reachable():
-                self._give_up(text, seal)
-            else:
-                self._warn(BrokenIndexError("it does not answer"))
+        if seal is not None:
+            self._give_up(text, seal)
+
+    def _last(self) -> ServerSeal | None:
+        """The seal of the last finished collection, unless it was given up."""
+        seal = _parsed(self._catalog.note(self.note) or "")
+        return None if seal is None or seal.discarded else seal
 
     # --- building
 
     def _build(self, earlier: _Lease | None, progress: Progress | None) -> None:
         """Build a collection, seal it, and delete the last one and what an ``earlier`` builder left."""
         client = self._server.connect(WRITE_SECONDS)
-        # The revision is read first: what comes in later makes the seal look old, never newer than it is.
-        revision, gallery = self._catalog.revision(), self._catalog.identity()
+        # The state is read first: what comes in later makes the seal look old, never newer than it is.
+        state, gallery = self._catalog.state(), self._catalog.identity()
         name = f"{self._server.prefix}-{gallery[:8]}-{uuid4().hex[:12]}"
         self._take_turn(name)
         try:
-            count = self._filled(client, name, {"gallery": gallery, "revision": revision}, progress)
-            seal = ServerSeal(collection=name, gallery=gallery, revision=revision, count=count)
+            count = self._filled(client, name, {"gallery": gallery}, progress)
+            seal = ServerSeal(collection=name, gallery=gallery, revision=state.revision, facts=state.facts, count=count)
         except BaseException:
             self._delete(client, name)
             raise
         else:
-            before = _parsed(self._catalog.note(self.note) or "")
+            before = _parsed(self._catalog.note(self.note) or "")  # a discarded one, too
             self._catalog.set_note(self.note, seal.model_dump_json())
             if before is not None and before.gallery == gallery:
                 self._delete(client, before.collection)
@@ -307,7 +327,7 @@ class ServerIndex:
 
     def _is_there(self, seal: ServerSeal) -> bool:
         try:
-            self.collection(seal).close()
+            self._sealed(seal).close()
         except BrokenIndexError:
             return False
         return True
