@@ -1,12 +1,12 @@
 """One folder of Chroma: a neighbour index over vectors by id. Only it and ``chroma_server`` import Chroma.
 
-It holds ids and vectors only: metadata and its filters are in the catalog.
+It holds vectors, and captions and places for others who read it: filters are the catalog's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,11 +108,36 @@ class NeighbourIndex:
         with guarded():
             return set(self._collection.get(include=[])["ids"])
 
-    def put(self, vectors: Mapping[str, FloatArray]) -> None:
-        """Add vectors ``[d]`` by id."""
+    def put(
+        self,
+        vectors: Mapping[str, FloatArray],
+        documents: Sequence[str] | None = None,
+        metadatas: Sequence[Mapping[str, str]] | None = None,
+    ) -> None:
+        """Add vectors ``[d]`` by id, with a document and metadata each, in the order of ``vectors``."""
         with guarded():
-            for ids in chunked(vectors, self._client.get_max_batch_size()):
-                self._collection.upsert(ids=ids, embeddings=np.stack([vectors[id_] for id_ in ids]))
+            ids, step = list(vectors), self._client.get_max_batch_size()
+            for start in range(0, len(ids), step):
+                some = slice(start, start + step)
+                self._collection.upsert(
+                    ids=ids[some],
+                    embeddings=np.stack([vectors[id_] for id_ in ids[some]]),
+                    documents=documents and documents[some],
+                    metadatas=metadatas and metadatas[some],
+                )
+
+    def described(self, ids: Sequence[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """Document and metadata by id."""
+        with guarded():
+            found = self._collection.get(ids=list(ids), include=["documents", "metadatas"])
+            return dict(zip(found["ids"], zip(found["documents"], found["metadatas"], strict=True), strict=True))
+
+    def describe(self, rows: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+        """Put document and metadata in the place of earlier ones, by id."""
+        with guarded():
+            for ids in chunked(rows, self._client.get_max_batch_size()):
+                documents, metadatas = zip(*(rows[id_] for id_ in ids), strict=True)
+                self._collection.update(ids=ids, documents=list(documents), metadatas=list(metadatas))
 
     def drop(self, ids: Iterable[str]) -> None:
         """Delete vectors by id."""

@@ -48,7 +48,7 @@ class Gallery:
         self._catalog = catalog
         self._captioner = captioner
         self._policy = policy
-        store = store or SealedIndex(catalog, folder)
+        store = store or SealedIndex(catalog, folder, captioner)
         self._index = HeldIndex(catalog, store, policy)
         self._file = VectorFile(catalog, folder)
         self._current = CurrentSnapshot(catalog, self._file, store.note)

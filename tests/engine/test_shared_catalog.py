@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import Settings
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.index_folder import index_folder
 from ipcir_tools.types import SearchResult
 
 ENCODER, CAPTIONER = "open_clip:fake/colours", "transformers:fake/colours"
@@ -84,17 +87,19 @@ def test_what_one_machine_adds_and_removes_the_others_find(pictures, catalog_url
         assert first.catalog.size() == 0
 
 
-def test_each_machine_has_an_index_folder_of_its_own(pictures, catalog_url, tmp_path):
+def test_each_machine_has_an_index_folder_of_its_own(catalog_url, tmp_path, monkeypatch):
     homes = [tmp_path / "first", tmp_path / "second"]
-    for home in homes:
-        with machine(home, catalog_url) as engine:
-            engine.index([pictures])
-            engine.find("blue")
-        with machine(home, catalog_url) as engine:
-            engine.find("red")
-    folders = [{path.name for path in home.glob("index*")} for home in homes]
-    assert not folders[0] & folders[1]
-    assert all(len(each) <= 1 for each in folders), "the same folder is found again"
+    with Catalog(catalog_url) as catalog:
+
+        def folders() -> list[Path]:
+            return [index_folder(catalog, Settings(home=home, catalog_url=catalog_url)) for home in homes]
+
+        one, two = folders()
+        assert (one.parent, two.parent) == tuple(homes)
+        assert one.name != two.name, "the catalog has a note about each under its name"
+        assert folders() == [one, two]
+        monkeypatch.setattr(socket, "gethostname", lambda: "a copy of that machine")
+        assert not {each.name for each in folders()} & {one.name, two.name}
 
 
 WORKING = """
