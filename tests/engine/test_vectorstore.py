@@ -51,7 +51,7 @@ def test_the_readme_shows_it(folder, monkeypatch, capsys):
     exec(compile(snippet, "README.md", "exec"), {})
     *found, many = capsys.readouterr().out.splitlines()
     assert (len(found), many) == (3, "5")
-    assert all(re.fullmatch(r"[0-9a-f]{16} .+ /.*\.png", line) for line in found)
+    assert all(re.fullmatch(r"[0-9a-f]{16} .+ /.*\.jpg", line) for line in found)
 
 
 def test_it_is_langchains_store_with_captions_and_facts(engine):
@@ -71,7 +71,7 @@ def test_it_is_langchains_store_with_captions_and_facts(engine):
 
 def test_it_is_brought_up_to_date_each_time(engine, drawn):
     before = engine.vectorstore()
-    assert before.similarity_search("a shirt", k=2 * PICTURES, filter={"format": "jpeg"}) == []
+    assert before.similarity_search("a shirt", k=2 * PICTURES, filter={"format": "png"}) == []
     engine.remove([drawn / "pictures"])
     with pytest.raises(EmptyGalleryError):
         engine.vectorstore()

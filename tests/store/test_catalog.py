@@ -455,5 +455,5 @@ class Files(RuleBasedStateMachine):
 
 def test_any_history_of_files(open_catalog):
     run_state_machine_as_test(
-        lambda: Files(open_catalog), settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
+        lambda: Files(open_catalog), settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
     )

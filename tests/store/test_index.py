@@ -61,8 +61,8 @@ def drawn(n: int, seed: int = 0) -> FloatArray:
 
 
 @pytest.fixture
-def catalog(open_catalog, tmp_path):
-    with open_catalog(tmp_path) as opened:
+def catalog(tmp_path):
+    with Catalog.open(tmp_path) as opened:
         fill(opened, drawn(MANY))
         yield opened
 
