@@ -8,6 +8,7 @@ folder whole, and many processes may search while one writes.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, OpenedIndex
+from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, ChromaCollection, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.store.chroma import NeighbourIndex, digest
@@ -61,6 +62,8 @@ class SealedIndex:
         self._folder = folder
         self._captioner = captioner
         self._damaged = ""
+
+    retry_seconds = math.inf
 
     @property
     def note(self) -> str:
@@ -112,6 +115,20 @@ class SealedIndex:
         with captions as documents; it is written if need be. None where that fails."""
         seal = self._last() if self.write(progress, described=True) else None
         return self._folder / seal.folder if seal is not None else None
+
+    def failed(self, error: BrokenIndexError) -> None:
+        """Forget the last index, which failed in a search."""
+        log.warning("the search index failed and will be rebuilt: %s", error)
+        self.discard()
+
+    def collection(self, progress: Progress | None = None) -> ChromaCollection | None:
+        """The folder of the gallery as it is now for Chroma's own client; None, and a warning, where that fails."""
+        folder = self.collection_folder(progress)
+        try:
+            return NeighbourIndex.open(folder).as_collection() if folder is not None else None
+        except BrokenIndexError as error:
+            log.warning("the index %s cannot be opened: %s", folder, error)
+            return None
 
     def discard(self) -> None:
         """Forget the last index, so that the next one is written from nothing."""
