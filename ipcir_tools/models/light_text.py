@@ -81,7 +81,7 @@ class LightTower:
             seen.transpose(1, 0, 2).reshape(len(x), -1), f"{at}attn.out_proj.weight", f"{at}attn.out_proj.bias"
         )
         wide = self._linear(self._norm(x, f"{at}ln_2"), f"{at}mlp.c_fc.weight", f"{at}mlp.c_fc.bias")
-        wide = wide / (1 + np.exp(-1.702 * wide)) if self.quick_gelu else wide * _normal_share(wide)
+        wide = wide / (1 + np.exp(np.minimum(-1.702 * wide, 80))) if self.quick_gelu else wide * _normal_share(wide)
         return x + self._linear(wide, f"{at}mlp.c_proj.weight", f"{at}mlp.c_proj.bias")
 
     def _linear(self, x: FloatArray, weight: str, bias: str) -> FloatArray:
