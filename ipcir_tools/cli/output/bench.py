@@ -193,12 +193,12 @@ def _show_memory(part: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
             f"{each['n']:,}",
-            *(_number(each[name], 4) for name in ("before_mb", "encoding_peak_mb", "peak_mb")),
+            *(_number(each[name], 4) for name in ("before_mb", "encoding_peak_mb", "peak_mb", "index_writer_mb")),
             _number(each["images_per_s"]),
         )
         for each in part
     ]
-    header = ("pictures", "before", "while encoding", "in all", "pictures/s")
+    header = ("pictures", "before", "while encoding", "in all", "index writer", "pictures/s")
     _table("Memory while indexing by a small encoder, the most in MB", header, rows)
 
 
