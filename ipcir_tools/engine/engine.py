@@ -29,6 +29,7 @@ from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import GalleryCaptioning
+from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
@@ -82,9 +83,9 @@ class Engine:
         home = settings.home.expanduser().absolute()
         catalog = Catalog.of(settings)
         components, index = Components(settings, catalog), (catalog.folder or home) / "index"
-        if catalog.read_only is not None:  # an index of its own would cost more than it saves
-            return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
-        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id))
+        # In a copy of a catalog an index of its own would cost more than it saves.
+        policy = WHERE_IT_PAYS if catalog.read_only is None else NEVER
+        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id, policy))
 
     @property
     def settings(self) -> Settings:
