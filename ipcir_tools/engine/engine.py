@@ -13,6 +13,7 @@ from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.conversation import conversation_id, thread_of
+from ipcir_tools.engine.fleet import encoding_on_ray
 from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.imagination.results import Imagination
     from ipcir_tools.store.langchain_cache import CatalogCache
+    from ipcir_tools.store.ray_encoding import RayEncoding
 
 
 class Engine:
@@ -162,27 +164,34 @@ class Engine:
         captions: bool | None = None,
         exclude: Sequence[str] = (),
         force: bool = False,
+        ray: bool | str | None = None,
     ) -> IndexReport:
         """Put the images in files and folders into the gallery, by default in all that it was made from.
 
         See :func:`index_folders`, and :class:`IndexRequest` for ``exclude`` and ``force``. With ``captions`` (None: as
         the settings say) each of them gets a caption, too. A run that was killed, or whose captioner failed, goes on
         where it ended when it is run again.
+
+        With ``ray`` the pictures are read, encoded and captioned by the workers of a Ray cluster, and the result is
+        the same: True, on this machine, or the cluster of the settings; an address, on that one; None: as the settings
+        say. The workers must see the files under the same paths.
         """
         if isinstance(paths, str | Path):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.catalog.check_changeable()
         self.components.check_space()
-        wanted = self.settings.captions if captions is None else captions
-        report = index_folders(
-            IndexRequest(paths, exclude, force),
-            catalog=self.catalog,
-            gallery=self.gallery,
-            encoder=self.components.noted_encoder,
-            settings=self.settings,
-            captioning=self._captioning(progress) if wanted else None,
-            progress=progress,
-        )
+        captioned = self.settings.captions if captions is None else captions
+        with encoding_on_ray(self.components, ray, captions=captioned) as workers:
+            report = index_folders(
+                IndexRequest(paths, exclude, force),
+                catalog=self.catalog,
+                gallery=self.gallery,
+                encoder=self.components.noted_encoder,
+                settings=self.settings,
+                captioning=self._captioning(progress, workers) if captioned else None,
+                progress=progress,
+                elsewhere=workers.encoded if workers else None,
+            )
         if report.captions and report.captions.made:
             self.components.calibrator.forget()  # captions of the gallery take the place of stock texts
         if self.catalog.space() is not None:
@@ -204,7 +213,7 @@ class Engine:
         """The folders and files that the gallery was made from, with counts; see :class:`IndexedFolder`."""
         return list_folders(self.catalog)
 
-    def _captioning(self, progress: Progress | None) -> GalleryCaptioning:
+    def _captioning(self, progress: Progress | None, workers: RayEncoding | None) -> GalleryCaptioning:
         components = self.components
         return GalleryCaptioning(
             self.catalog,
@@ -212,6 +221,7 @@ class Engine:
             lambda: components.captioner_id,
             components.note_models,  # before the first caption: a run may be killed at any moment
             progress or no_progress,
+            workers,
         )
 
     # --- searches: each is stored as a turn

@@ -205,6 +205,12 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
         with self._read() as connection:
             return {row.item: _vector(row.vector) for row in among(connection, wanted, features.c.item, items)}
 
+    def encoded_ids(self, space: str) -> list[str]:
+        """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
+        wanted = select(features.c.item).where(features.c.space == space, features.c.item.in_(select(pictures.c.id)))
+        with self._read() as connection:
+            return list(connection.scalars(wanted))
+
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
         """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
         blobs = _feature_rows(vectors, space)

@@ -20,6 +20,8 @@ from ipcir_tools.types import CaptionReport, Skip
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ipcir_tools.store.ray_encoding import RayEncoding
+
 
 _BLOCK = 1_024
 """Files looked up, and captions encoded, at a time."""
@@ -32,7 +34,8 @@ class GalleryCaptioning:
     batch of pictures while the next one is read and encoded. Where the captioner is not available, or a local one fails
     on every picture, the pictures are indexed all the same, and :meth:`finish` raises ModelUnavailableError.
 
-    ``captioner`` gives the captioner's id; ``begin`` is called before the first caption is made.
+    ``captioner`` gives the captioner's id; ``begin`` is called before the first caption is made. ``workers`` that make
+    captions have made some with the features, and make the rest in :meth:`finish`.
     """
 
     def __init__(
@@ -42,9 +45,11 @@ class GalleryCaptioning:
         captioner: Callable[[], str],
         begin: Callable[[], None],
         progress: Progress,
+        workers: RayEncoding | None = None,
     ) -> None:
         self._catalog, self._features = catalog, features
         self._captioner, self._begin, self._progress = captioner, begin, progress
+        self._workers = workers
         self._tally = Counter[str]()
         self._stack = ExitStack()
         self._pool: ThreadPoolExecutor | None = None
@@ -93,12 +98,13 @@ class GalleryCaptioning:
         if self._error:
             raise self._error
         failed = self._run.failed
+        made = self._tally["captions"] + (self._workers.captions_made if self._workers else 0)
         records = self._catalog.records(failed)
         spent = {what: self._tally[f"captioner_{what}"] for what in ("calls", "input_tokens", "output_tokens")}
         return CaptionReport(
             captioner=self._captioner(),
-            made=self._tally["captions"],
-            known=pictures - self._tally["captions"] - len(failed),
+            made=made,
+            known=pictures - made - len(failed),
             skipped=tuple(Skip(source=records[id_].source, reason=why) for id_, why in failed.items()),
             spent={what: n for what, n in spent.items() if n},
             seconds=time.perf_counter() - self._started,
@@ -126,10 +132,23 @@ class GalleryCaptioning:
             ids |= new
             known = self._features.known_captions(sorted(new))
             missing += sorted(id_ for id_ in new if id_ not in known and id_ not in self._run.failed)
+        if self._workers and self._workers.captions_elsewhere:
+            missing = self._captioned_elsewhere(self._workers, missing)
         self._open_and_caption(missing)
         for block in chunked(sorted(ids), _BLOCK):
             self._features.gallery_captions(block)  # a search should not have to encode them
         return len(ids)
+
+    def _captioned_elsewhere(self, workers: RayEncoding, missing: list[str]) -> list[str]:
+        """Have the workers caption these pictures; those that have no caption still, and no reason for it."""
+        sources = {id_: record.source for id_, record in self._catalog.records(missing).items()}
+        workers.caption(
+            {id_: each for id_, each in sources.items() if id_ not in workers.without_caption}, self._progress
+        )
+        workers.require_captions()
+        self._run.failed |= {id_: why for id_, why in workers.without_caption.items() if id_ in sources}
+        known = self._features.known_captions(missing)
+        return [id_ for id_ in missing if id_ not in known and id_ not in self._run.failed]
 
     def _open_and_caption(self, missing: list[str]) -> None:
         if not missing or self._error:

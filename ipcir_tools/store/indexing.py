@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -29,7 +29,7 @@ from ipcir_tools.store.changed_files import (
     file_status,
     read_files,
 )
-from ipcir_tools.store.encoding import GalleryFeatures
+from ipcir_tools.store.encoding import EncodedFile, GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
 from ipcir_tools.store.roots import missing, roots_of
 from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
@@ -40,10 +40,15 @@ if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.store.gallery_captions import GalleryCaptioning
     from ipcir_tools.store.index import Gallery
+    from ipcir_tools.store.ray_worker import Done, FileRow
 
 
 MOST_SUFFIXES = 10
 """Unknown suffixes that a report tells."""
+
+
+EncodeElsewhere = Callable[[Sequence["FileRow"], Collection[str]], Generator["Done", None, None]]
+"""Reads and encodes files on other machines; the second argument are the pictures that need no decoding."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ def index_folders(
     settings: Settings,
     captioning: GalleryCaptioning | None = None,
     progress: Progress | None = None,
+    elsewhere: EncodeElsewhere | None = None,
 ) -> IndexReport:
     """Update the gallery to the pictures in folders or files; its pictures from elsewhere stay.
 
@@ -76,6 +82,7 @@ def index_folders(
     may be the place of a drive that is not connected: its pictures stay, and the report names it. A file that cannot be
     read now stays, too. With ``captioning`` every picture in ``paths`` gets a caption: a new one when it is in the
     gallery, from the pixels that are open, and then the others.
+    With ``elsewhere`` the files are read and encoded by it, and ``encoder`` is not called.
 
     Raises NotFoundError if one of the paths does not exist and InvalidRequestError for a wrong pattern, before anything
     is changed; SpaceMismatchError if the encoder is not the gallery's; ModelUnavailableError if it is not available or
@@ -85,7 +92,7 @@ def index_folders(
     run = _Run(catalog, encoder, settings, progress or no_progress, captioning)
     run.scan(request)
     with captioning or nullcontext():
-        run.add_changed(force=request.force)
+        run.add_changed(force=request.force, elsewhere=elsewhere)
         run.forget()
         gallery.sync(progress)
         captions = captioning.finish(run.listed()) if captioning else None
@@ -153,14 +160,19 @@ class _Run:
 
     # --- reading and encoding
 
-    def add_changed(self, *, force: bool) -> None:
+    def add_changed(self, *, force: bool, elsewhere: EncodeElsewhere | None = None) -> None:
         """Read what changed, or with ``force`` everything; encode what is new, commit batch by batch."""
         changed = self._changed
         self._counts["unchanged"] = len(self._scan.files) - len(changed)
         if self._incomplete:  # an earlier version did not store all of a stamp
             self._catalog.add([], self._incomplete, {}, self._catalog.space() or "")
+        known = set() if force else self._ids_before - self._factless if self._factless else self._ids_before
+        if elsewhere is not None:
+            with closing(elsewhere([(text, self._status(text)) for text in changed], known)) as encoded:
+                self._add_encoded(encoded, changed)
+            return
         done = 0
-        with closing(self._read(changed, force=force)) as read:
+        with closing(self._read(changed, known)) as read:
             while batch := list(islice(read, self._settings.batch_size)):
                 unusable = [each for each in batch if isinstance(each, UnusableFile)]
                 self._skipped += [each.skip for each in unusable]
@@ -171,9 +183,19 @@ class _Run:
                 if self._captioning:
                     self._captioning.add(pixels, len(changed) - done)
 
-    def _read(self, changed: Sequence[str], *, force: bool) -> Generator[ReadFile | UnusableFile, None, None]:
+    def _add_encoded(self, encoded: Iterable[Done], changed: Sequence[str]) -> None:
+        """Commit what others read and encoded, block by block; it comes in any order."""
+        done, skipped = 0, dict[str, Skip]()
+        for block in encoded:
+            skipped |= {each.skip.source: each.skip for each in block.unusable}
+            self._out_of_reach |= {each.skip.source for each in block.unusable if each.unread}
+            self._keep(block.files)
+            done += len(block.paths)
+            self._progress("indexing", done, len(changed))
+        self._skipped += [skipped[text] for text in changed if text in skipped]
+
+    def _read(self, changed: Sequence[str], known: Collection[str]) -> Generator[ReadFile | UnusableFile, None, None]:
         """The files, read ahead; the encoder is loaded as soon as the first picture needs it."""
-        known = set() if force else self._ids_before - self._factless if self._factless else self._ids_before
         features = self._features
         reader = PictureReader(
             self._settings, lambda: features.encoder, known=known, keep_pixels=self._captioning is not None
@@ -191,18 +213,28 @@ class _Run:
         """Encode what is new in a batch and store all of it; the new pictures whose pixels were kept, by id."""
         fresh = {each.stamp.image_id: each.picture for each in batch if each.picture is not None}
         vectors, failed = self._features.encode_missing(fresh)
-        kept = [each for each in batch if each.stamp.image_id not in failed]
-        holders = self._catalog.paths_of([each.stamp.image_id for each in kept])
-        if kept:
-            records = [picture.record for id_, picture in fresh.items() if id_ not in failed]
-            self._catalog.add(records, [each.stamp for each in kept], vectors, self._catalog.space() or "")
+        kept, records = [], {id_: picture.record for id_, picture in fresh.items()}
         for each in batch:
-            if reason := failed.get(each.stamp.image_id):
-                self._skipped.append(Skip(source=each.stamp.path, reason=reason))
+            id_ = each.stamp.image_id
+            if id_ in failed:
+                self._skipped.append(Skip(source=each.stamp.path, reason=failed[id_]))
             else:
-                self._counts[self._verdict(each.stamp, holders)] += 1
-                self._counts["damaged"] += each.picture is not None and each.picture.record.damaged
+                kept.append(EncodedFile(each.stamp, records.get(id_) if each.picture else None, vectors.get(id_)))
+        self._keep(kept)
         return {id_: each.pixels for id_, each in fresh.items() if each.pixels is not None and id_ not in failed}
+
+    def _keep(self, batch: Sequence[EncodedFile]) -> None:
+        """Commit files and features in one step, then count them."""
+        if not batch:
+            return
+        records = {each.record.id: each.record for each in batch if each.record is not None}
+        vectors = {each.stamp.image_id: each.vector for each in batch if each.vector is not None}
+        stamps = [each.stamp for each in batch]
+        holders = self._catalog.paths_of([each.image_id for each in stamps])
+        self._catalog.add(list(records.values()), stamps, vectors, self._catalog.space() or "")
+        for each in batch:
+            self._counts[self._verdict(each.stamp, holders)] += 1
+            self._counts["damaged"] += each.record is not None and each.record.damaged
 
     def _verdict(self, stamp: FileStamp, holders: dict[str, list[str]]) -> str:
         """What became of a file; ``holders`` are the files of its picture before this batch, and then it, too."""
