@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,11 +33,38 @@ with Engine.open(settings) as engine:
     engine.index([Path(sys.argv[2])], progress, captions=True, ray=True)
 """
 
+MACHINE_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ray.cluster_utils import Cluster
+from ipcir_tools import Engine, Settings
+import ray_models
+
+machine = {"num_cpus": 1, "object_store_memory": 150_000_000}
+cluster = Cluster(initialize_head=True, head_node_args={**machine, "include_dashboard": False})
+other = cluster.add_node(**machine)
+killed = []
+
+def progress(what, done, total):
+    if what == "indexing" and done >= 20 and not killed:
+        killed.extend(each.process.pid for each in other.all_processes["raylet"])
+        for each in killed:
+            os.kill(each, signal.SIGKILL)
+
+settings = Settings(home=Path(sys.argv[1]), encoder=ray_models.ENCODER, captioner=ray_models.CAPTIONER, batch_size=4)
+with Engine.open(settings) as engine:
+    report = engine.index([Path(sys.argv[2])], progress, captions=True, ray=cluster.address)
+cluster.shutdown()
+print(bool(killed), report.added, len(report.skipped))
+"""
+
 
 @pytest.fixture
 def environment(tmp_path):
     (tmp_path / "notes").mkdir()
-    return {**os.environ, "PYTHONPATH": str(TESTS), ray_models.FOLDER: str(tmp_path / "notes"), "TMPDIR": "/tmp"}
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as temporary:  # sockets need short names
+        notes = {ray_models.FOLDER: str(tmp_path / "notes"), "TMPDIR": temporary}
+        yield {**os.environ, "PYTHONPATH": str(TESTS), **notes}
 
 
 def processes_of(folder: str) -> list[str]:
@@ -77,6 +105,7 @@ def test_a_killed_driver_loses_a_few_blocks_at_most_and_leaves_no_process(tmp_pa
     command = ["-m", "ipcir_tools.cli.main", "index", str(photos), "--ray", "--captions", "--json", *options]
     again = run(command, {**environment, "IPCIR_BATCH_SIZE": "4"})
     assert again.returncode == 0, again.stderr
+    assert not list(Path(environment["TMPDIR"]).iterdir()), "what the killed driver left in it is removed, too"
     report = json.loads(again.stdout)  # one document and nothing else, though a worker was killed
     assert (tmp_path / "notes" / "killed").exists()
     assert (report["seen"], report["added"], report["unchanged"]) == (41, 41 - there, there)
@@ -109,4 +138,16 @@ def test_captions_of_pictures_that_are_there(tmp_path, environment):
         for engine in (far, near):
             engine.index([photos])
         assert told(far.index([photos], captions=True, ray=True)) == told(near.index([photos], captions=True))
+        assert held(far) == held(near)
+
+
+def test_a_killed_machine_changes_nothing(tmp_path, environment):
+    photos = tmp_path / "photos"
+    for seed in range(60):
+        draw(photos / f"{seed:02}.png", seed, ray_models.SLOW)
+    home = tmp_path / "far"
+    done = run(["-c", MACHINE_KILLED, str(home), str(photos)], {**environment, "RAY_AUTH_MODE": "disabled"})
+    assert done.stdout.split()[-3:] == ["True", "60", "0"], done.stdout + done.stderr
+    with opened(tmp_path / "near") as near, opened(home) as far:
+        near.index([photos], captions=True)
         assert held(far) == held(near)
