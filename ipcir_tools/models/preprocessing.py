@@ -49,19 +49,19 @@ class Preprocessing:
 
     def pixels(self, image: Image.Image) -> Pixels:
         """``image``, which is RGB, scaled and cut as the model wants it."""
+        if not self._own:
+            for step in self._steps:
+                image = step(image)
+            return np.asarray(image)
+        size = self._scaled_size(image.height, image.width)
         if min(image.size) >= 2 * GAP * self.side:
             image = image.reduce(min(image.size) // (GAP * self.side))
-        if self._own:
-            return self._scaled(np.array(image))
-        for step in self._steps:
-            image = step(image)
-        return np.asarray(image)
+        return self._middle(np.array(image), size)
 
-    def _scaled(self, pixels: Pixels) -> Pixels:
-        """The whole picture scaled, and its middle cut out, with the same rounding as torchvision's."""
+    def _middle(self, pixels: Pixels, size: tuple[int, int]) -> Pixels:
+        """The whole picture scaled to ``size``, rows and columns, and its middle cut out as torchvision does."""
         import torch
 
-        size = self._scaled_size(*pixels.shape[:2])
         with torch.inference_mode():
             wide = torch.from_numpy(pixels).permute(2, 0, 1)[None]
             made = torch.nn.functional.interpolate(wide, size=size, mode=self._mode, antialias=True)[0]
