@@ -26,12 +26,14 @@ from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundE
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
 from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import GalleryCaptioning
 from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
 from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.index_folder import index_folder
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
 from ipcir_tools.types import (
@@ -49,6 +51,7 @@ from ipcir_tools.types import (
 )
 
 if TYPE_CHECKING:
+    from langchain_chroma import Chroma
     from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
@@ -82,12 +85,13 @@ class Engine:
         settings = settings or Settings()
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
-        home = settings.home.expanduser().absolute()
         catalog = Catalog.of(settings)
-        components, index = Components(settings, catalog), (catalog.folder or home) / "index"
+        components, folder = Components(settings, catalog), index_folder(catalog, settings)
+        server = ChromaServer.of(settings)
+        store = ServerIndex(catalog, server, lambda: components.captioner_id) if server else None
         # In a copy of a catalog an index of its own would cost more than it saves.
         policy = WHERE_IT_PAYS if catalog.read_only is None else NEVER
-        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id, policy))
+        return cls(components, Gallery.open(catalog, folder, progress, lambda: components.captioner_id, policy, store))
 
     @property
     def settings(self) -> Settings:
@@ -223,6 +227,12 @@ class Engine:
             progress or no_progress,
             workers,
         )
+
+    def vectorstore(self, progress: Progress | None = None) -> Chroma:
+        """The gallery as LangChain's vector store; see :func:`ipcir_tools.engine.vectorstore.open_vectorstore`."""
+        from ipcir_tools.engine.vectorstore import open_vectorstore
+
+        return open_vectorstore(self.components, self.gallery, progress)
 
     # --- searches: each is stored as a turn
 

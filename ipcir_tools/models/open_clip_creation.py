@@ -123,13 +123,15 @@ class _Sample:
 
     def pictures(self, dtype: DType) -> FloatArray:
         items = [self.preprocessing.pixels(_picture(seed, self.preprocessing.side)) for seed in range(self.n)]
+        model = self.model(dtype)
         with torch.inference_mode():
             pixels = self.preprocessing.numbers(items, "cpu", torch_dtype(dtype))
-            return as_array(self.model(dtype).encode_image(pixels))
+            return as_array(model.encode_image(pixels))
 
     def texts(self, dtype: DType) -> FloatArray:
+        model = self.model(dtype)
         with torch.inference_mode():
-            return as_array(encode_text(self.model(dtype), self.tokenizer(_TEXTS)))
+            return as_array(encode_text(model, self.tokenizer(_TEXTS)))
 
 
 def _picture(seed: int, side: int) -> Image.Image:

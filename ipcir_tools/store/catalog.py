@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from sqlalchemy import Connection, Row, Select, delete, func, select
@@ -67,6 +68,16 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
         """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
         with self._write() as connection:
             _bind(connection, space)
+
+    def identity(self) -> str:
+        """What tells this gallery from every other: 32 characters, made at random when they are first asked for."""
+        with self._read() as connection:
+            known = get_meta(connection, "identity")
+        if known is None:
+            with self._write() as connection:
+                put(connection, schema.meta, [{"key": "identity", "value": uuid4().hex}])
+                known = get_meta(connection, "identity")
+        return known or ""
 
     def note(self, key: str) -> str | None:
         """The text that ``set_note`` last stored under ``key``; None where there is none."""
