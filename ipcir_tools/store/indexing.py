@@ -309,6 +309,10 @@ class _Run:
             return False
         return all(innermost(text, left_out) is None for text in at_or_below(root, self._staying()))
 
+    def _removed(self) -> int:
+        """How many of the pictures that lost a file have none any more."""
+        return len(self._lost - self._catalog.paths_of(self._lost).keys()) if self._lost else 0
+
     def listed(self) -> Iterable[str]:
         """The files that were listed, in order."""
         return self._scan.files
@@ -321,7 +325,7 @@ class _Run:
             added=self._counts["added"],
             unchanged=self._counts["unchanged"],
             moved=self._counts["moved"],
-            removed=len(self._lost - self._catalog.paths_of(self._lost).keys()),
+            removed=self._removed(),
             skipped=tuple(self._skipped),
             excluded_files=scan.excluded_files,
             excluded_folders=scan.excluded_folders,

@@ -486,7 +486,7 @@ def test_threads_decode_at_the_size_that_is_needed_and_preprocess(bench, photos)
     assert bench.index(photos).added == 9
     sizes, first = bench.encoder.sizes, 2 * bench.settings.batch_size
     assert len(sizes) == bench.encoder.images_encoded == 9
-    assert set(sizes) <= {(50, 40), (400, 320)}
+    assert set(sizes) <= {(100, 80), (400, 320)}
     assert (400, 320) not in sizes[first:], "whole only as long as no encoder was needed"
     assert "ipcir-decode" in bench.encoder.threads
     assert {(each.width, each.height) for each in bench.catalog.records(bench.catalog.gallery_ids()).values()} == {
