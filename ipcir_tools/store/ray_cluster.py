@@ -143,7 +143,7 @@ def _require_answer(address: str) -> None:
 def _nothing_printed() -> Iterator[None]:
     """Ray prints on standard output that a worker was killed, whatever it is told about logs."""
     worker: Any = importlib.import_module("ray._private.worker")
-    printing = worker.print_to_stdstream
+    printing = getattr(worker, "print_to_stdstream", None)
     worker.print_to_stdstream = lambda *_, **__: None
     try:
         yield
