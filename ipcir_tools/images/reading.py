@@ -31,11 +31,11 @@ from ipcir_tools.types import ImageRecord
 ENOUGH = 512
 """Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
 
-ROOM = 3.0
+ROOM = 4.0
 """How many times a model's side the smaller side of a JPEG has at least, where it is decoded at a half, a quarter or an
 eighth of its size. With 1.7 a drawn pattern of stripes 3 pixels wide changes its feature by a cosine of 0.967, with 2.6
-one of squares 5 pixels wide by 0.998; photographs would bear less. Sides that are no multiples of the fraction would
-shift the picture by a part of a pixel, so that these are decoded whole."""
+one of squares 5 pixels wide by 0.998, with 3.5 small print by 0.997; photographs would bear less. Sides that are no
+multiples of the fraction would shift the picture by a part of a pixel, so that these are decoded whole."""
 
 MAX_SCANS = 1_000
 """Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""

@@ -99,7 +99,7 @@ def test_features_agree_with_open_clips_own_on_the_whole_picture(encoder, monkey
     cosines = (made * features).sum(axis=1)
     assert cosines[: len(SIZES)].min() >= 0.9999, "what is smooth, as most of a photograph"
     hairlines = len(SIZES) * 3 + SIZES.index((1800, 1352))  # on white, which overshoots less in a reduced JPEG
-    assert cosines[hairlines] >= 0.98
+    assert cosines[hairlines] >= 0.99
     others = np.delete(cosines, hairlines)
     assert others.mean() >= 0.9998
-    assert others.min() >= 0.998
+    assert others.min() >= 0.995  # a small network, which nothing but garments was shown to
