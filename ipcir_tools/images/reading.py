@@ -31,10 +31,11 @@ from ipcir_tools.types import ImageRecord
 ENOUGH = 512
 """Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
 
-ROOM = 3.0
+ROOM = 4.0
 """How many times a model's side the smaller side of a JPEG has at least, where it is decoded at a half, a quarter or an
 eighth of its size. With 1.7 a drawn pattern of stripes 3 pixels wide changes its feature by a cosine of 0.967, with 2.6
-one of squares 5 pixels wide by 0.998; photographs would bear less."""
+one of squares 5 pixels wide by 0.998, with 3.5 small print by 0.997; photographs would bear less. Sides that are no
+multiples of the fraction would shift the picture by a part of a pixel, so that these are decoded whole."""
 
 MAX_SCANS = 1_000
 """Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""
@@ -200,8 +201,8 @@ def _loaded(
 ) -> LoadedImage:
     image = opened.image
     size = image.size
-    least = ENOUGH if side is None else round(ROOM * side)
-    drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, (least, least)) is not None
+    target = (ENOUGH, ENOUGH) if side is None else _fraction(size, round(ROOM * side))
+    drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, target) is not None
     if claim:
         claim(4 * image.width * image.height)
     damaged = _decode_pixels(opened, settings)
@@ -223,6 +224,14 @@ def _loaded(
     )
     pixels = to_rgb(turned(image, opened.orientation))
     return LoadedImage(record, _reduced(pixels) if side is None else pixels)
+
+
+def _fraction(size: tuple[int, int], least: int) -> tuple[int, int]:
+    """The smallest fraction of a size that leaves a smaller side of ``least`` pixels and no part of one."""
+    width, height = size
+    fits = (each for each in (8, 4, 2) if not width % each and not height % each and min(size) >= least * each)
+    scale = next(fits, 1)
+    return width // scale, height // scale
 
 
 def _decode_pixels(opened: OpenedPicture, settings: Settings) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 """One picture as the model sees it, ``[h, w, 3]``."""
 
-GAP = 3
+GAP = 4
 """A picture that is more than twice this times too large is first reduced by whole numbers, to this times at least."""
 
 
