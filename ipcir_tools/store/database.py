@@ -61,6 +61,11 @@ class Database:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
 
+    @property
+    def url(self) -> str:
+        """Its URL, with the password if it has one: for another process, never to be shown."""
+        return self._engine.url.render_as_string(hide_password=False)
+
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The catalog that the settings name: on a server that several machines share, or in the home folder."""
