@@ -51,7 +51,7 @@ class GalleryFigures(Value):
 
 
 def measure(home: Path, n: int, dim: int, policy: IndexPolicy, *, clusters: int, queries: int = 100) -> GalleryFigures:
-    """Search a gallery of ``n`` features ``[dim]`` drawn around centres for others; it is made in ``home`` if need be."""
+    """Search a gallery of ``n`` features ``[dim]`` drawn around centres for others; made in ``home`` if need be."""
     rng = np.random.default_rng(0)
     centres = unit(rng.normal(size=(clusters, dim)))
     vectors, probes = (around(centres, m, 0.4, rng) for m in (n + 3, queries))
