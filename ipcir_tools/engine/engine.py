@@ -291,11 +291,12 @@ class Engine:
         same steps, ``prepare`` and ``answer``, in nodes of its own.
         """
         began = time.perf_counter()
-        self._require_gallery()
-        path = self.catalog.path(turn) if turn is not None else ()
-        query, pixels = self.prepare(path, request)
-        result = self.answer(query, path, pixels=pixels, config=config, began=began)
-        self.store(result.turn, config)
+        with self.catalog.steady():
+            self._require_gallery()
+            path = self.catalog.path(turn) if turn is not None else ()
+            query, pixels = self.prepare(path, request)
+            result = self.answer(query, path, pixels=pixels, config=config, began=began)
+            self.store(result.turn, config)
         return result
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
@@ -318,7 +319,8 @@ class Engine:
         began: float | None = None,
     ) -> SearchResult:
         """The result of a query that builds on the turns of ``path``, not stored; see :meth:`TurnMaker.answer`."""
-        return self._turns.answer(query, path, pixels=pixels, composed=composed, config=config, began=began)
+        with self.catalog.steady():
+            return self._turns.answer(query, path, pixels=pixels, composed=composed, config=config, began=began)
 
     def fused_search(
         self, weights: Mapping[str, float], *, k: int | None = None, where: Where | None = None

@@ -24,6 +24,8 @@ def path_text(path: Path | str) -> str:
 
 def text_path(text: str) -> Path:
     """The file that ``path_text`` wrote so."""
+    if "\\" not in text:
+        return Path(text)
     raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(text))
     named = Path(os.fsdecode(raw))
     return named if os.path.lexists(named) and not os.path.lexists(text) else Path(text)
