@@ -180,7 +180,7 @@ class Settings(BaseSettings):
 
     def alone(self) -> Self:
         """The same without the servers that several machines share: for a gallery that belongs to its home folder."""
-        return self.model_copy(update={"catalog_url": None, "chroma_url": None})
+        return self.model_copy(update={"catalog_url": None, "chroma_url": None, "chroma_token": None})
 
     @field_validator("duplicates", mode="before")
     @classmethod
