@@ -91,7 +91,7 @@ class ShownFacts:
     caption: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileStamp:
     """One file of the gallery as it was last seen; ``path`` is absolute."""
 
@@ -218,6 +218,11 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
             for row in connection.execute(changed):
                 (found.discard if row.entered else found.add)(row.image_id)
         return found
+
+    def ids_of(self, paths: Iterable[str]) -> set[str]:
+        """The pictures of the gallery that these files hold."""
+        with self._read() as connection:
+            return pictures_of(connection, paths)
 
     def paths_of(
         self, ids: Iterable[str], where: Where | None = None, captioner: str | None = None
