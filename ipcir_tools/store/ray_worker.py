@@ -18,7 +18,15 @@ from ipcir_tools.images.files import text_path
 from ipcir_tools.models.loading import load_captioner, load_encoder
 from ipcir_tools.models.registry import OWN
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.changed_files import GONE, FileStatus, ReadFile, UnusableFile, read_files
+from ipcir_tools.store.changed_files import (
+    GONE,
+    FileStatus,
+    NewPicture,
+    PictureReader,
+    ReadFile,
+    UnusableFile,
+    read_files,
+)
 from ipcir_tools.store.encoding import EncodedFile, encode_each
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.ray_attempts import ALONE, Attempts, Places
@@ -80,6 +88,8 @@ class Job:
     """The identity that it must have: its captions are stored under it."""
     only_captions: bool = False
     """Whether pictures get captions and nothing else."""
+    threads: int | None = None
+    """Threads of one worker that read and decode; None: as many as there are cores."""
     version: str = field(default_factory=lambda: version(OWN))
 
 
@@ -118,6 +128,12 @@ class EncodingWorker:
         self._places = Places()
         self._loading = threading.Lock()
         self._models: dict[str, Any] = {}
+        self._reader = PictureReader(
+            job.settings,
+            lambda: None if job.only_captions else self._encoder,
+            known=job.known,
+            keep_pixels=job.captioner is not None,
+        )
 
     def __call__(self, block: Mapping[str, Any]) -> dict[str, list[bytes]]:
         """One pickled :class:`Done` for a block of rows as :func:`columns_of` writes them."""
@@ -159,12 +175,12 @@ class EncodingWorker:
     def _read(self, rows: Sequence[FileRow], done: Done) -> None:
         status = dict(rows)
         files = [(text, text_path(text), each) for text, each in rows]
-        outcomes = list(read_files(files, self._job.known, self._job.settings))
+        outcomes = list(read_files(files, self._reader, len(files), threads=self._job.threads))
         done.unusable += [_as_seen_from(done.host, each, status) for each in outcomes if isinstance(each, UnusableFile)]
         read = [each for each in outcomes if isinstance(each, ReadFile)]
-        pictures = {each.stamp.image_id: each.loaded for each in read if each.loaded is not None}
+        pictures = {each.stamp.image_id: each.picture for each in read if each.picture is not None}
         if not self._job.only_captions:
-            missing = {id_: loaded for id_, loaded in pictures.items() if id_ not in self._job.encoded}
+            missing = {id_: picture for id_, picture in pictures.items() if id_ not in self._job.encoded}
             vectors, failed = self._encode(missing, done)
         else:
             vectors, failed = {}, {}
@@ -172,12 +188,13 @@ class EncodingWorker:
             if reason := failed.get(each.stamp.image_id):
                 done.unusable.append(UnusableFile(Skip(source=each.stamp.path, reason=reason), unread=False))
             else:
-                record = each.loaded.record if each.loaded else None
+                record = each.picture.record if each.picture else None
                 done.files.append(EncodedFile(each.stamp, record, vectors.get(each.stamp.image_id)))
         if self._job.captioner:
-            self._caption({id_: loaded.pixels for id_, loaded in pictures.items() if id_ not in failed}, done)
+            images = {id_: each.pixels for id_, each in pictures.items() if id_ not in failed}
+            self._caption({id_: image for id_, image in images.items() if image is not None}, done)
 
-    def _encode(self, pictures: Mapping[str, Any], done: Done) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    def _encode(self, pictures: Mapping[str, NewPicture], done: Done) -> tuple[dict[str, FloatArray], dict[str, str]]:
         if not pictures:
             return {}, {}
         done.space = self._encoder.space
@@ -187,8 +204,8 @@ class EncodingWorker:
             done.useless = str(error)
         vectors: dict[str, FloatArray] = {}
         failed: dict[str, str] = {}
-        for id_, loaded in pictures.items():
-            made, reasons = encode_each(self._encoder, {id_: loaded}, proven=True)
+        for id_, picture in pictures.items():
+            made, reasons = encode_each(self._encoder, {id_: picture}, proven=True)
             vectors |= made
             failed |= reasons
         return vectors, failed
