@@ -31,6 +31,7 @@ from ipcir_tools.store.changed_files import (
 )
 from ipcir_tools.store.encoding import EncodedFile, GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
+from ipcir_tools.store.gallery_before import FilesBefore, PicturesBefore
 from ipcir_tools.store.roots import missing, roots_of
 from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
 
@@ -116,8 +117,8 @@ class _Run:
         self._progress = progress
         self._captioning = captioning
         # Of each picture no more is held than this: its file as it was, and its id.
-        self._before = catalog.stamps()
-        self._ids_before = {stamp.image_id for stamp in self._before.values()}
+        self._before = FilesBefore(catalog)
+        self._ids_before = PicturesBefore(catalog)
         self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
         self._counts: Counter[str] = Counter()
         self._left: set[str] = set()  # files that moved away
@@ -131,6 +132,7 @@ class _Run:
     def scan(self, request: IndexRequest) -> None:
         """List the files, store what was named, and find out which files are to be read."""
         roots = roots_of(request.paths, request.exclude, self._catalog, self._before)
+        self._before.only((*roots.named, *roots.below))
         named = {path: row.exclude for path, row in roots.rows.items()}
         scan = Scan(named, defaults=self._settings.default_excludes)
         for path in map(text_path, (*roots.named, *roots.below)):
@@ -168,7 +170,7 @@ class _Run:
             self._catalog.add([], self._incomplete, {}, self._catalog.space() or "")
         known = set() if force else self._ids_before - self._factless if self._factless else self._ids_before
         if elsewhere is not None:
-            with closing(elsewhere([(text, self._status(text)) for text in changed], known)) as encoded:
+            with closing(elsewhere([(text, self._status(text)) for text in changed], set(known))) as encoded:
                 self._add_encoded(encoded, changed)
             return
         done = 0
@@ -230,6 +232,7 @@ class _Run:
         records = {each.record.id: each.record for each in batch if each.record is not None}
         vectors = {each.stamp.image_id: each.vector for each in batch if each.vector is not None}
         stamps = [each.stamp for each in batch]
+        self._ids_before.ask([each.image_id for each in stamps])  # while the answer is that of before
         holders = self._catalog.paths_of([each.image_id for each in stamps])
         self._catalog.add(list(records.values()), stamps, vectors, self._catalog.space() or "")
         for each in batch:
