@@ -143,14 +143,17 @@ def read_files(
     most: int,
     *,
     quickly: Callable[[], bool] = lambda: True,
+    threads: int | None = None,
 ) -> Generator[ReadFile | UnusableFile, None, None]:
     """The files, each given with its text and status, in order, read by several threads.
 
-    At most ``most`` are read ahead, and while ``quickly`` says no, only as many as keep the threads busy.
+    At most ``most`` are read ahead, and while ``quickly`` says no, only as many as keep the threads busy; ``threads``,
+    if not as many as there are cores.
     """
-    few = min(most, 2 * _workers())
+    threads = threads or _workers()
+    few = min(most, 2 * threads)
     waiting: deque[Future[ReadFile | UnusableFile]] = deque()
-    with ThreadPoolExecutor(_workers(), thread_name_prefix="ipcir-decode", initializer=_stand_back) as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="ipcir-decode", initializer=_stand_back) as pool:
         try:
             for each in files:
                 waiting.append(pool.submit(reader.read, *each))
