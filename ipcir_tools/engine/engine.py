@@ -24,6 +24,7 @@ from ipcir_tools.engine.validation import check_turn_id, checked_text
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
@@ -155,20 +156,21 @@ class Engine:
 
     def index(
         self,
-        paths: Sequence[Path] | None = None,
+        paths: Sequence[str | Source] | None = None,
         progress: Progress | None = None,
         *,
         captions: bool | None = None,
         exclude: Sequence[str] = (),
         force: bool = False,
     ) -> IndexReport:
-        """Put the images in files and folders into the gallery, by default in all that it was made from.
+        """Put the images in files and folders, here or in object stores (``s3://bucket/photos``), into the gallery, by
+        default in all that it was made from.
 
         See :func:`index_folders`, and :class:`IndexRequest` for ``exclude`` and ``force``. With ``captions`` (None: as
         the settings say) each of them gets a caption, too. A run that was killed, or whose captioner failed, goes on
         where it ended when it is run again.
         """
-        if isinstance(paths, str | Path):
+        if isinstance(paths, str | Source):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.catalog.check_changeable()
         self.components.check_space()

@@ -7,45 +7,18 @@ from collections import deque
 from collections.abc import Container, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
+from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import ObjectUrl, Source
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.types import Skip
 
 MAX_WORKERS = 32
-
-
-class FileStatus(NamedTuple):
-    """What tells that a file has changed without reading it."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int | None
-    """Changes with content and name, whatever time a program gives the content; None where that is not known."""
-
-    def differs(self, stamp: FileStamp) -> bool:
-        """Whether the file is to be read again."""
-        if (self.size, self.mtime_ns) != (stamp.size, stamp.mtime_ns):
-            return True
-        return stamp.ctime_ns is not None and self.ctime_ns != stamp.ctime_ns
-
-
-GONE = FileStatus(-1, -1, None)
-
-
-def file_status(file: Path) -> FileStatus | None:
-    """Size and times; ``GONE`` if there is no such file, None if that cannot be found out."""
-    try:
-        status = file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return GONE
-    except OSError:
-        return None
-    return FileStatus(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+FETCHING = 16
+"""Threads where objects are read: they mostly wait for answers."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +39,7 @@ class UnusableFile:
 
 
 def read_files(
-    files: Sequence[tuple[str, Path, FileStatus | None]],
+    files: Sequence[tuple[str, Source, FileStatus | None]],
     known: Container[str],
     settings: Settings,
 ) -> Generator[ReadFile | UnusableFile, None, None]:
@@ -75,9 +48,9 @@ def read_files(
     Pictures with an id in ``known`` are not decoded.
     """
 
-    def read(text: str, file: Path, status: FileStatus | None) -> ReadFile | UnusableFile:
+    def read(text: str, file: Source, status: FileStatus | None) -> ReadFile | UnusableFile:
         try:
-            data = read_file(file, settings)
+            data = read_file(file, settings, status)
             id_ = image_id(data)
             modified = status.mtime_ns / 1e9 if status else None
             loaded = None if id_ in known else decode(data, text, settings, modified=modified)
@@ -86,7 +59,7 @@ def read_files(
         return ReadFile(FileStamp(text, id_, *(status or GONE)), loaded)
 
     waiting: deque[Future[ReadFile | UnusableFile]] = deque()
-    with ThreadPoolExecutor(_workers(), thread_name_prefix="ipcir-decode") as pool:
+    with ThreadPoolExecutor(_workers(files), thread_name_prefix="ipcir-decode") as pool:
         try:
             for each in files:
                 waiting.append(pool.submit(read, *each))
@@ -98,6 +71,8 @@ def read_files(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _workers() -> int:
+def _workers(files: Sequence[tuple[str, Source, FileStatus | None]]) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if any(isinstance(file, ObjectUrl) for _, file, _ in files):
+        return max(FETCHING, min(MAX_WORKERS, cores))
     return min(MAX_WORKERS, cores)

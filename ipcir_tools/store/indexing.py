@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.images.excluding import folder_text
-from ipcir_tools.images.files import is_gone, text_path
-from ipcir_tools.images.scanning import Scan, is_empty
+from ipcir_tools.images.file_status import FileStatus
+from ipcir_tools.images.files import text_path
+from ipcir_tools.images.scanning import Scan
+from ipcir_tools.images.storage import file_status, is_empty, is_gone
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.store.changed_files import FileStatus, ReadFile, UnusableFile, file_status, read_files
+from ipcir_tools.store.changed_files import ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
 from ipcir_tools.store.roots import missing, roots_of
@@ -43,8 +45,8 @@ CaptionPictures = Callable[[Sequence[str], Progress], CaptionReport]
 class IndexRequest:
     """What is to be indexed."""
 
-    paths: Sequence[Path] | None = None
-    """Folders and files; None: all that are known."""
+    paths: Sequence[str | Source] | None = None
+    """Folders and files, or URLs of object stores; None: all that are known."""
     exclude: Sequence[str] = ()
     """Patterns in gitignore's syntax of what to leave out, kept with each folder beside earlier ones; an empty one
     drops all before it."""
@@ -116,7 +118,7 @@ class _Run:
             if not is_gone(path):
                 scan.add(path)
         self._roots, self._scan = roots, scan
-        self._status = {text: file_status(file) for text, file in scan.files.items()}
+        self._status = {text: scan.listed.get(text) or file_status(file) for text, file in scan.files.items()}
         self._catalog.put_folders(row for path, row in roots.rows.items() if path not in scan.redundant)
         self._catalog.forget_folders(scan.redundant)
         self._skipped += [Skip(source=text, reason=reason) for text, reason in scan.problems.items()]
