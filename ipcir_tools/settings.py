@@ -9,7 +9,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -36,6 +43,9 @@ class Settings(BaseSettings):
 
     home: Path = Path("~/.ipcir")
     """The folder of the catalog and its index."""
+    catalog_url: SecretStr | None = None
+    """A PostgreSQL database in place of the catalog in ``home``, for several machines that share one gallery:
+    ``postgresql://USER:PASSWORD@HOST/DATABASE``. ``home`` still holds this machine's index. Never shown."""
 
     models: Literal["default", "demo"] | None = None
     """``demo``: the small models in the package; ``default``: CLIP and BLIP from the hub. None: whatever made the
@@ -138,6 +148,14 @@ class Settings(BaseSettings):
             raise InvalidRequestError(
                 f"A setting is wrong ({wrong}): fix the option or its IPCIR_ variable."
             ) from error
+
+    @field_validator("catalog_url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value is not None else ""
+        if text and not text.lower().startswith(("postgresql://", "postgresql+", "postgres://")):
+            raise ValueError("a shared catalog is a PostgreSQL database, postgresql://USER:PASSWORD@HOST/DATABASE")
+        return value if text else None
 
     @field_validator("duplicates", mode="before")
     @classmethod

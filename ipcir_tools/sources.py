@@ -31,7 +31,7 @@ class ObjectUrl:
 
     @property
     def protocol(self) -> str:
-        """``s3``."""
+        """What stands before ``://``: ``s3``."""
         return self.text.partition("://")[0]
 
     @property

@@ -69,7 +69,7 @@ class S3Server:
         self.requests.append(asked)
         if (failure := self.failing(asked)) is not None:
             status, code = failure
-            body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>the-secret-key</Message></Error>".encode()
+            body = f"<Error><Code>{code}</Code><Message>the-secret-key</Message></Error>".encode()
             start_response(
                 f"{status} {code}", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
             )

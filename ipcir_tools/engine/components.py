@@ -15,6 +15,7 @@ from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
 from ipcir_tools.models.trained_networks import TrainedNetwork, load_trained
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import Features
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class Components:
         space = self.catalog.space()
         if space is not None and not space.startswith(encoder_id(self.models.encoder) + "/"):
             raise SpaceMismatchError(
-                f"The gallery in {self.settings.home} was made by {space.rsplit('/', 1)[0]}, "
+                f"The gallery in {gallery_place(self.settings)} was made by {space.rsplit('/', 1)[0]}, "
                 f"not by {self.models.encoder}: "
                 "leave --encoder and --models out to use its own, or choose another --home."
             )

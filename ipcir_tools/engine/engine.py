@@ -26,6 +26,7 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
@@ -81,7 +82,7 @@ class Engine:
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
         home = settings.home.expanduser().absolute()
-        catalog = Catalog.open(home)
+        catalog = Catalog.of(settings)
         components, index = Components(settings, catalog), (catalog.folder or home) / "index"
         if catalog.read_only is not None:  # an index of its own would cost more than it saves
             return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
@@ -309,8 +310,8 @@ class Engine:
     def _require_gallery(self) -> None:
         if not self.catalog.size():
             raise EmptyGalleryError(
-                f"The gallery in {self.settings.home} is empty: put pictures into it first with `ipcir index FOLDER`, "
-                "or name another --home."
+                f"The gallery in {gallery_place(self.settings)} is empty: put pictures into it first with "
+                "`ipcir index FOLDER`, or name another --home."
             )
         self.components.check_space()
 
@@ -366,7 +367,7 @@ class Engine:
 
 def _reopen(kind: type[Engine], settings: Settings, conversation: str | None) -> Engine:
     """The engine that was pickled. Raises NotFoundError where its home folder is not on this machine."""
-    if not settings.home.is_dir():
+    if settings.catalog_url is None and not settings.home.is_dir():
         raise NotFoundError(
             f"The pickled engine's home {settings.home} is not here: open one with Engine.open(Settings(home=...))."
         )

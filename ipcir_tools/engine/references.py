@@ -45,8 +45,8 @@ def resolve(
 
     A string is tried in this order: an id or at least its first 6 digits, "2 of turn t...", a base64 ``data:`` URI, an
     http(s) URL (if ``allow_urls``), a file of the gallery or of ``allow_folders``: by its path, a ``file://`` URI, the
-    URL of an object in a store, or by the last parts of its path where they are unique. It never reveals whether another
-    file exists. ``fetch`` replaces the network.
+    URL of an object in a store, or by the last parts of its path where they are unique. It never reveals whether
+    another file exists. ``fetch`` replaces the network.
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """

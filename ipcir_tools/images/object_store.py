@@ -40,7 +40,7 @@ PACKAGES = {
 
 _TIMES = ("LastModified", "mtime", "updated", "last_modified", "modified", "created")
 _VERSIONS = ("ETag", "etag", "md5Hash")
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9]{2,40}")
+_CODE = re.compile(r"[A-Za-z0-9]{3,40}")
 
 _filesystems: dict[tuple[Any, ...], _FileSystem] = {}
 _lock = threading.Lock()
@@ -201,7 +201,7 @@ def _reason(error: BaseException, url: ObjectUrl, seconds: float) -> str:
 
 
 def _code(error: BaseException) -> str | None:
-    """The word by which a server names what is wrong, such as ``SlowDown``."""
+    """The word by which a server names what is wrong, ``SlowDown``, or the status of its answer, ``503``."""
     for each in (error, error.__cause__, error.__context__):
         response = getattr(each, "response", None)
         code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+Preprocessed = Any
+"""One picture as an encoder wants it: its :meth:`Encoder.preprocess` makes it, its ``embed_preprocessed`` takes it."""
+
 
 class Encoder(ABC):
     """Embeds images and texts. A subclass writes one batch of each; batching, normalisation and checks are here.
@@ -28,7 +31,15 @@ class Encoder(ABC):
     ``space`` identifies everything that decides whether two features compare: the weights, the dimension and the
     preprocessing. The number type is not part of it: bfloat16 features compare with float32 ones. Safe to share
     among threads: one batch runs at a time.
+
+    ``embed_images`` does all of it. Where many pictures are encoded, worker threads ``preprocess`` each of them and one
+    thread gives them to ``embed_preprocessed``. A subclass may divide its work so, by ``preprocess`` and
+    ``_preprocessed_batch``; one that does not does all of it in ``_image_batch``.
     """
+
+    input_side: int | None = None
+    """The longer side in pixels of what the model sees: a large picture may be reduced to about twice that shorter side
+    while it is decoded. None: not known."""
 
     def __init__(
         self,
@@ -52,6 +63,18 @@ class Encoder(ABC):
     @abstractmethod
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
         """Features ``[b, dim]`` of 1 to ``batch_size`` RGB images, of any norm."""
+
+    def preprocess(self, image: Image.Image) -> Preprocessed:
+        """What the model needs of one picture. Safe to call in many threads at a time, with no lock held."""
+        return crop_extreme(image)
+
+    def embed_preprocessed(self, items: Sequence[Preprocessed]) -> FloatArray:
+        """Features ``[n, dim]`` float32, unit norm, of what ``preprocess`` gave, as :meth:`embed_images`."""
+        return self._in_batches(items, self._preprocessed_batch)
+
+    def _preprocessed_batch(self, items: Sequence[Preprocessed]) -> FloatArray:
+        """Features ``[b, dim]`` of 1 to ``batch_size`` preprocessed pictures, of any norm."""
+        return self._image_batch(items)
 
     @abstractmethod
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:

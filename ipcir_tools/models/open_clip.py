@@ -8,6 +8,8 @@
 A name is one of
 
 - ``open_clip:MODEL/PRETRAINED``: a model of open_clip and one of its weight tags;
+- ``open_clip:MODEL/random``: the same architecture with random weights from a fixed seed, for measurements and tests:
+  as fast as the real one, nothing is downloaded, and what it finds means nothing;
 - ``open_clip:hf-hub:ORG/NAME``: an open_clip repository of the Hugging Face hub;
 - ``open_clip:local-dir:PATH``: a folder with ``open_clip_config.json``, weights and, where the configuration names
   ``hf_tokenizer_name``, the tokenizer's files. Safetensors are preferred; a folder with only ``.bin`` or ``.pth``
@@ -22,15 +24,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
 from ipcir_tools.models.open_clip_loading import LoadedEncoder, ModelSource, load_model, requirements
+from ipcir_tools.models.preprocessing import Pixels
 from ipcir_tools.models.pseudo_words import PseudoWords
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
     from ipcir_tools.models.downloads import Requirements
@@ -61,6 +64,7 @@ class OpenClipEncoder(Encoder):
             batch_size=settings.batch_size,
             lock=self._loaded.lock,
         )
+        self.input_side = self._loaded.preprocessing.side
         self._torch_dtype = torch_dtype(dtype)
 
     @staticmethod
@@ -75,18 +79,22 @@ class OpenClipEncoder(Encoder):
         """What the model needs of the hub."""
         return requirements(ModelSource.parse(name))
 
+    def preprocess(self, image: Image.Image) -> Pixels:
+        """The picture scaled and cut, ``[h, w, 3]``."""
+        return self._loaded.preprocessing.pixels(crop_extreme(image))
+
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
+        if len(images) < _THREADS_FROM:
+            return self._preprocessed_batch([self.preprocess(image) for image in images])
+        with ThreadPoolExecutor(_THREADS) as pool:  # Pillow releases the interpreter lock
+            return self._preprocessed_batch(list(pool.map(self.preprocess, images)))
+
+    def _preprocessed_batch(self, items: Sequence[Pixels]) -> FloatArray:
         import torch
 
-        pixels = torch.stack(self._preprocessed(images)).to(self.device, self._torch_dtype)
         with torch.inference_mode():
-            return as_array(self._loaded.model.encode_image(pixels))
-
-    def _preprocessed(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        if len(images) < _THREADS_FROM:
-            return [self._loaded.preprocess(image) for image in images]
-        with ThreadPoolExecutor(_THREADS) as pool:  # Pillow releases the interpreter lock
-            return list(pool.map(self._loaded.preprocess, images))
+            numbers = self._loaded.preprocessing.numbers(items, self.device, self._torch_dtype)
+            return as_array(self._loaded.model.encode_image(numbers))
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
         import torch

@@ -16,11 +16,19 @@ from sqlalchemy import Connection, Row, Select, delete, func, select
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
+from ipcir_tools.store.changes import StoredChanges, raise_facts
 from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
-from ipcir_tools.store.membership import changing_files, members, pictures_of, require_features, source_columns
+from ipcir_tools.store.membership import (
+    changing_files,
+    locked_revision,
+    members,
+    pictures_of,
+    require_features,
+    source_columns,
+)
 from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
@@ -45,7 +53,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     # --- the gallery's space and notes
@@ -79,7 +87,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
 
     def find(self, prefix: str, limit: int = 2) -> list[ImageRecord]:
         """Up to ``limit`` pictures of the catalog whose id begins with ``prefix``, by id."""
-        begins = pictures.c.id.startswith(prefix, autoescape=True)
+        begins = pictures.c.id.startswith(prefix.lower(), autoescape=True)
         with self._read() as connection:
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows]
@@ -87,6 +95,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     def remember(self, records: Sequence[ImageRecord]) -> None:
         """Store the records of these pictures, without adding them to the gallery."""
         with self._write() as connection:
+            locked_revision(connection)  # else a picture might enter the gallery between the next two lines
             in_gallery = members(connection, [record.id for record in records])
             put(connection, pictures, [_row(each) for each in records if each.id not in in_gallery], replace=True)
 
@@ -188,11 +197,6 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
 
-    def revision(self) -> int:
-        """A number that grows whenever pictures enter or leave the gallery."""
-        with self._read() as connection:
-            return int(get_meta(connection, "revision") or 0)
-
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
@@ -247,6 +251,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]
         with self._write() as connection:
             put(connection, caption_rows, rows)
+            raise_facts(connection)
 
     def stored_counts(self) -> dict[str, int]:
         """How many ``features`` and ``captions`` are stored, whether of pictures in the gallery or not."""

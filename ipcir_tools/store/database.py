@@ -24,7 +24,8 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -33,6 +34,8 @@ from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.settings import Settings
+from ipcir_tools.store import postgresql
 from ipcir_tools.store.schema import meta, metadata
 from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
 from ipcir_tools.text import error_line, error_sentence
@@ -56,7 +59,14 @@ class Database:
                 self._engine = open_engine(url)
         except (ArgumentError, ModuleNotFoundError) as error:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
-        self._writer = writing(self._engine)
+        self._reader, self._writer = reading(self._engine), writing(self._engine)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The catalog that the settings name: on a server that several machines share, or in the home folder."""
+        if settings.catalog_url is None:
+            return cls.open(settings.home)
+        return cls(postgresql.server_url(settings.catalog_url.get_secret_value()))
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -99,7 +109,7 @@ class Database:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with explained(self._place), self._engine.begin() as connection:
+        with explained(self._place), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -108,10 +118,10 @@ class Database:
             yield connection
 
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of these tables, stored in ``meta`` under ``schema``."""
 
-EXTENDED = ("2",)
+EXTENDED = ("2", "3")
 """Earlier versions that differ from this one only by tables and columns that it adds."""
 
 BUSY_SECONDS = 30
@@ -141,17 +151,39 @@ def open_engine(url: str | URL) -> Engine:
 
     Raises CatalogError where another version of the package made the tables; SQLAlchemy's errors pass.
     """
-    engine = create_engine(url, pool_size=16)
-    if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine)
+    if postgresql.is_postgresql(url):
+        engine = postgresql.open_server(postgresql.server_url(url))
+        if _is_ready(engine):  # else every start would wait for its turn, and need the right to make tables
+            return engine
+    else:
+        engine = create_engine(url, pool_size=16)
+        if engine.dialect.name == "sqlite":
+            _tune_sqlite(engine)
     with writing(engine).begin() as connection:
-        if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
+        on_server = engine.dialect.name == "postgresql"
+        if on_server:  # SQLite's write lock is held already
             connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
+        is_new = not inspect(connection).has_table("meta")
         _check_version(connection)
         metadata.create_all(connection)
         _add_columns(connection)
+        if on_server and is_new:
+            postgresql.finish_tables(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
+        revision = get_meta(connection, "revision") or "0"
+        put(connection, meta, [{"key": "changes", "value": revision}])  # the log of changes begins here
     return engine
+
+
+def _is_ready(engine: Engine) -> bool:
+    """Whether the tables of this version are there."""
+    with reading(engine).begin() as connection:
+        return inspect(connection).has_table("meta") and get_meta(connection, "schema") == str(SCHEMA)
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine for transactions that read: all that one reads is of one moment."""
+    return postgresql.reading(engine) if engine.dialect.name == "postgresql" else engine
 
 
 def writing(engine: Engine) -> Engine:
@@ -166,17 +198,20 @@ def writing(engine: Engine) -> Engine:
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
-        connection.execute(insertion(connection.dialect.name, table, replace=replace), rows)
+        keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
+        # In one order, so that two writers of the same rows wait for each other instead of both for ever.
+        ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
+        connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
 
 
 def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
     """The insert that raises no error for a taken key; ``dialect`` is SQLAlchemy's name of the database."""
-    makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+    makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql_dialect.insert}
     if dialect not in makers:
         raise CatalogError(f"A catalog is stored in SQLite or PostgreSQL, not in {dialect}.")
     statement = makers[dialect](table)
     fresh = {column.key: statement.excluded[column.key] for column in table.columns if not column.primary_key}
-    taken = list(table.primary_key.columns)
+    taken = postgresql.conflict_key(table) if dialect == "postgresql" else list(table.primary_key.columns)
     settled: Insert = (
         statement.on_conflict_do_update(index_elements=taken, set_=fresh)
         if replace
@@ -225,8 +260,8 @@ def _check_version(connection: Connection) -> None:
         set_meta(connection, "schema", str(SCHEMA))
     elif found not in (None, str(SCHEMA)):
         raise CatalogError(
-            f"The catalog {connection.engine.url} has the schema {found}, and this ipcir-tools has {SCHEMA}: use the "
-            f"version of ipcir-tools that made it, or {CHOOSE}."
+            f"The catalog {place_of(connection.engine.url)} has the schema {found}, and this ipcir-tools has {SCHEMA}: "
+            f"use the version of ipcir-tools that made it, or {CHOOSE}."
         )
 
 
@@ -264,14 +299,25 @@ def explained(place: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
-        reason = error_line(getattr(error, "orig", None) or error).rstrip(".")
-        ways = (way for word, way in _WAYS_OUT.items() if word in reason)
-        way = next(ways, f"Make it readable and writable, or {CHOOSE}")
-        raise CatalogError(f"The catalog {place} cannot be used ({reason}). {way}.") from error
+        cause = getattr(error, "orig", None) or error
+        reason = error_line(cause).rstrip(".")
+        if postgresql.is_postgresql(place):
+            way = postgresql.way_out(cause)
+        else:
+            ways = (way for word, way in _WAYS_OUT.items() if word in reason)
+            way = next(ways, f"Make it readable and writable, or {CHOOSE}")
+        raise CatalogError(f"The catalog {place} cannot be used ({reason}). {way[:1].upper()}{way[1:]}.") from error
+
+
+def gallery_place(settings: Settings) -> str:
+    """Where the gallery of the settings is, for messages: its home folder, or the server without user and password."""
+    return str(settings.home) if settings.catalog_url is None else place_of(settings.catalog_url.get_secret_value())
 
 
 def place_of(url: str | URL) -> str:
-    """The file of a SQLite database, the URL without its password of any other."""
+    """The file of a SQLite database, the server and database of any other."""
+    if postgresql.is_postgresql(url):
+        return postgresql.server_place(postgresql.server_url(url))
     parsed = make_url(url)
     is_file = parsed.drivername.startswith("sqlite") and parsed.database
     return str(parsed.database) if is_file else parsed.render_as_string()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Float, and_, case, cast, false, func, not_, or_, select
 
 from ipcir_tools.images.excluding import folder_text
 from ipcir_tools.images.files import located, path_text
@@ -226,9 +226,10 @@ def _shape(field: str, name: str, value: Any, known: Known) -> Condition:
 def _number(field: str, name: str, value: Any, known: Known) -> Condition:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) >= 2**63:
         raise ValueError("no number")
-    column = pictures.c.width * pictures.c.height / 1e6 if field == "megapixels" else pictures.c[field]
+    # As floats: whole numbers of 32 bits hold neither every value that is asked for nor the product of two.
+    column = cast(pictures.c.width, Float) * pictures.c.height / 1e6 if field == "megapixels" else pictures.c[field]
     compared: Callable[[Any, Any], Condition] = _COMPARE.get(name, operator.eq)
-    return compared(column, value)
+    return compared(column, float(value))
 
 
 def _date(field: str, name: str, value: Any, known: Known) -> Condition:

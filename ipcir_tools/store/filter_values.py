@@ -132,7 +132,7 @@ def _folders(connection: Connection) -> Counter[str]:
     named = Counter[str]()
     for folder, n in held.items():
         named[_from_root(folder, roots)] += n
-    return named
+    return Counter(dict(sorted(named.items())))  # databases give rows in orders of their own
 
 
 def _from_root(folder: str, roots: Sequence[str]) -> str:

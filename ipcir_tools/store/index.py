@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
+from ipcir_tools.store.best_rows import TIE, Ranking, best_rows
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex
+from ipcir_tools.store.current_snapshot import CurrentSnapshot
+from ipcir_tools.store.dots import dots
 from ipcir_tools.store.sealed_index import Opened, Seal, SealedIndex, close_index
+from ipcir_tools.store.snapshot import Snapshot
 from ipcir_tools.types import FloatArray, Probe, Where
 
 log = logging.getLogger(__name__)
@@ -33,11 +36,6 @@ PER_HIT = 4
 GUARD_SECONDS = 0.5
 """How long a search waits for another thread that writes the index."""
 
-TIE = 1e-5
-"""Scores closer than this may change places by rounding alone."""
-
-Ranking = list[tuple[str, float]]
-
 
 class Gallery:
     """The pictures of one catalog, searched by vector. Safe for many threads."""
@@ -49,7 +47,7 @@ class Gallery:
         self._guard = threading.RLock()
         self._index: NeighbourIndex | None = None
         self._seal: Seal | None = None
-        self._rows: tuple[int, list[str], FloatArray] | None = None
+        self._current = CurrentSnapshot(catalog)
 
     @classmethod
     def open(
@@ -72,7 +70,7 @@ class Gallery:
         """Close the index."""
         with self._guard:
             self._drop_index()
-            self._rows = None
+            self._current.drop()
 
     def sync(self, progress: Progress | None = None) -> None:
         """Bring the index up to the catalog's revision."""
@@ -110,15 +108,27 @@ class Gallery:
         """What ``nearest`` gives, by scoring every picture of the gallery."""
         if k < 1:
             raise InvalidRequestError(f"k must be 1 or more, not {k}.")
-        passing = None if where is None else set(self._catalog.matching(where, self.captioner_id))
-        ids, matrix = self._vectors()
-        if not ids:
+        passing = None if where is None else self._catalog.matching(where, self.captioner_id)
+        snapshot = self.snapshot()
+        if not len(snapshot):
             raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
-        if passing is not None or exclude:
-            left_out = set(exclude)
-            kept = [i for i, id_ in enumerate(ids) if id_ not in left_out and (passing is None or id_ in passing)]
-            ids, matrix = [ids[i] for i in kept], matrix[kept]
-        return _best(probe, ids, matrix, k)
+        allowed = snapshot.alive
+        if passing is not None:
+            allowed = snapshot.mask(passing)
+        if exclude:
+            allowed = allowed & ~snapshot.mask(exclude)
+        return best_rows(probe, k, snapshot, np.flatnonzero(allowed))
+
+    def snapshot(self) -> Snapshot:
+        """The gallery's ids and features as they are now, shared: one statement where nothing has changed."""
+        return self._current.read()[0]
+
+    def vectors(self, ids: Iterable[str]) -> dict[str, FloatArray]:
+        """The features ``[d]`` of those of ``ids`` that are in the gallery, by id; no statement where all are known."""
+        wanted = list(ids)
+        held = self._current.held()
+        found = held.vectors(wanted) if held is not None else {}
+        return found if found.keys() >= set(wanted) else self.snapshot().vectors(wanted)
 
     @property
     def captioner_id(self) -> str | None:
@@ -147,29 +157,20 @@ class Gallery:
     ) -> Ranking | None:
         """The ranking among Chroma's candidates; None where it would not be certain."""
         found = index.nearest(probe.vector, breadth)
-        ids = sorted(set(found) - set(exclude))
-        vectors = self._catalog.features(ids, self._catalog.space() or "")
-        if len(found) < breadth or len(vectors) < len(ids):
-            raise BrokenIndexError(f"{len(found)} of {breadth} candidates, {len(vectors)} of {len(ids)} of them known")
-        features = np.stack([vectors[id_] for id_ in ids])
-        cosines = features @ probe.vector
+        snapshot = self.snapshot()
+        rows = snapshot.rows(sorted(set(found) - set(exclude)))
+        if len(found) < breadth or (rows < 0).any():
+            raise BrokenIndexError(f"{len(found)} of {breadth} candidates, {np.sum(rows < 0)} of them unknown")
+        cosines = dots(snapshot.features(rows), probe.vector)
         if probe.linear and np.partition(cosines, -k)[-k] <= cosines.min() + TIE:
             return None  # more pictures tie for the last place than there are candidates
-        return _best(probe, ids, features, k)
+        return best_rows(probe, k, snapshot, rows)
 
     def _give_up(self, index: NeighbourIndex, error: BrokenIndexError) -> None:
         with self._guard:
             if self._index is index:  # else another thread has just replaced it, and that was the error
                 log.warning("the search index failed and will be rebuilt at the next start: %s", error)
                 self.discard()
-
-    def _vectors(self) -> tuple[list[str], FloatArray]:
-        revision = self._catalog.revision()
-        rows = self._rows
-        if rows is None or rows[0] != revision:
-            rows = (revision, *self._catalog.matrix(self._catalog.space() or ""))
-            self._rows = rows
-        return rows[1], rows[2]
 
     # --- the index
 
@@ -190,21 +191,3 @@ class Gallery:
     def _drop_index(self) -> None:
         index, self._index, self._seal = self._index, None, None
         close_index(index)
-
-
-def _best(probe: Probe, ids: list[str], features: FloatArray, k: int) -> Ranking:
-    """The ``k`` best of ``ids`` by score and id.
-
-    A matrix product rounds a row by its place among the others. So the cosines that may be among the best are
-    calculated again in double precision, and equal pictures get equal scores wherever they stand.
-    """
-    if not ids:
-        return []
-    scores = probe.score(features, ids)
-    likely: NDArray[np.intp] = np.arange(len(ids))
-    if k < len(ids):
-        likely = np.flatnonzero(scores >= np.partition(scores, -k)[-k] - TIE)
-    if probe.linear:
-        scores[likely] = features[likely].astype(np.float64) @ probe.vector.astype(np.float64)
-    order = sorted(likely, key=lambda i: (-scores[i], ids[i]))[:k]
-    return [(ids[i], float(scores[i])) for i in order]

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from sqlalchemy import Connection, func, select, update
 
 from ipcir_tools.sources import source_folder
+from ipcir_tools.store.changes import log_changes, raise_facts
 from ipcir_tools.store.database import among, set_meta
 from ipcir_tools.store.schema import features, files, meta, pictures
 
@@ -23,6 +24,14 @@ def pictures_of(connection: Connection, paths: Iterable[str]) -> set[str]:
     return {row.image_id for row in among(connection, select(files.c.image_id), files.c.path, paths)}
 
 
+def locked_revision(connection: Connection) -> int:
+    """The gallery's revision, held until the transaction ends: one at a time changes who belongs to the gallery.
+
+    On a server the row is locked before anything is read; SQLite's writers have the whole file.
+    """
+    return int(connection.scalar(select(meta.c.value).where(meta.c.key == "revision").with_for_update()) or 0)
+
+
 @contextmanager
 def changing_files(connection: Connection, ids: set[str]) -> Iterator[set[str]]:
     """Around a change to the files of ``ids``, which the body may extend.
@@ -30,16 +39,19 @@ def changing_files(connection: Connection, ids: set[str]) -> Iterator[set[str]]:
     Raises the revision if a picture enters or leaves the gallery. Afterwards a picture's source is the
     first of its files, whatever the order of the changes.
     """
-    # The row is locked before anything is read, so that two writers cannot raise the same number.
-    revision = connection.scalar(select(meta.c.value).where(meta.c.key == "revision").with_for_update())
+    revision = locked_revision(connection)
     before = members(connection, ids)
     touched = set(ids)
     yield touched
     # Pictures that the body added were in the gallery before.
     before |= touched - ids
-    if before != members(connection, touched):
-        set_meta(connection, "revision", str(int(revision or 0) + 1))
+    after = members(connection, touched)
+    if before != after:
+        raised = revision + 1
+        set_meta(connection, "revision", str(raised))
+        log_changes(connection, raised, entered=after - before, left=before - after)
     _update_sources(connection, touched)
+    raise_facts(connection)
 
 
 def _update_sources(connection: Connection, ids: set[str]) -> None:

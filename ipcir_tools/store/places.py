@@ -14,9 +14,9 @@ class StoredPlaces(Database):
     def files_ending(self, end: str, limit: int = 6) -> dict[str, str]:
         """Up to ``limit`` pictures of the gallery with a file whose path ends with these parts: the path by id.
 
-        Where no path ends exactly so, upper and lower case are the same (with SQLite, for ASCII).
+        Where no path ends exactly so, upper and lower case are the same (for ASCII).
         """
-        ends = files.c.path.endswith("/" + end, autoescape=True)
+        ends = files.c.path.iendswith("/" + end, autoescape=True)
         with self._read() as connection:
             rows = connection.execute(select(files.c.path, files.c.image_id).where(ends).order_by(files.c.path)).all()
         exact = [row for row in rows if row.path.endswith("/" + end)]

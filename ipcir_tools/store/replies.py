@@ -80,7 +80,7 @@ class StoredReplies(Database):
         if (exact := self.reply(prefix := _storable(prefix))) is not None:
             return prefix, exact
         begins = (
-            select(replies).where(replies.c.key.startswith(prefix, autoescape=True)).order_by(replies.c.key).limit(2)
+            select(replies).where(replies.c.key.istartswith(prefix, autoescape=True)).order_by(replies.c.key).limit(2)
         )
         with self._read() as connection:
             rows = connection.execute(begins).all() if len(prefix) >= MIN_PREFIX else []
@@ -150,11 +150,11 @@ def _conditions(
         conditions += [replies.c.created < older_than.astimezone(UTC).isoformat(), replies.c.created != ""]
     if model is not None:
         end = _escaped(f":{model}")  # "8b" is no name of "openai:llama:8b"
-        of_provider = replies.c.model.like(f"%{end}", escape="/") & replies.c.model.notlike(f"%:%{end}", escape="/")
+        of_provider = replies.c.model.ilike(f"%{end}", escape="/") & replies.c.model.notilike(f"%:%{end}", escape="/")
         conditions.append((replies.c.model == model) | of_provider)
     if prompt is not None:
-        of_id = replies.c.prompt.startswith(f"{prompt}@", autoescape=True)
-        of_version = replies.c.prompt.startswith(f"{prompt}#", autoescape=True)
+        of_id = replies.c.prompt.istartswith(f"{prompt}@", autoescape=True)
+        of_version = replies.c.prompt.istartswith(f"{prompt}#", autoescape=True)
         conditions.append((replies.c.prompt == prompt) | of_id | of_version)
     return conditions
 

@@ -11,11 +11,15 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
     false,
+    types,
 )
+
+# Texts compare and sort by their code points everywhere: elsewhere PostgreSQL would go by the server's language, in
+# which a date's punctuation counts for nothing.
+String = types.String().with_variant(types.String(collation="C"), "postgresql")
+Text = types.Text().with_variant(types.Text(collation="C"), "postgresql")
 
 metadata = MetaData()
 
@@ -51,6 +55,16 @@ files = Table(
     Column("ctime_ns", BigInteger, nullable=True),
 )
 """The gallery: a picture belongs to it while a file here has its id."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("image_id", String, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("entered", Boolean, nullable=False),
+)
+"""The last time that a picture entered or left the gallery, and the gallery's revision after it: what has changed since
+a revision is read from here. The rows of a catalog of an earlier version begin at its revision then."""
 
 folders = Table(
     "folders",

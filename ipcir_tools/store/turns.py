@@ -35,7 +35,7 @@ class StoredTurns(Database):
 
         Raises NotFoundError, or InvalidRequestError where several begin so.
         """
-        begins = turn_rows.c.id.startswith(id, autoescape=True) if len(id) >= MIN_PREFIX else turn_rows.c.id == id
+        begins = turn_rows.c.id.istartswith(id, autoescape=True) if len(id) >= MIN_PREFIX else turn_rows.c.id == id
         with self._read() as connection:
             rows = connection.execute(select(turn_rows.c.id, turn_rows.c.body).where(begins).limit(3)).all()
             body = _body(connection, id) or (rows[0].body if len(rows) == 1 else None)

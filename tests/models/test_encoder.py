@@ -24,7 +24,8 @@ from ipcir_tools.models import hub, open_clip_loading
 from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.encoder import Encoder
-from ipcir_tools.models.loading import encoder_id, load_encoder
+from ipcir_tools.models.loading import ENCODERS, encoder_id, load_encoder
+from ipcir_tools.settings import load_settings
 
 HUB_NAME = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "dress", "with", "belt"]
@@ -167,6 +168,45 @@ class Broken(Encoder):
 def test_what_is_no_feature_never_leaves_an_encoder(features):
     with pytest.raises(ModelUnavailableError, match="broken gave"):
         Broken(features).embed_texts(["one"])
+
+
+# ---- random weights of a true architecture ---------------------------------------------------------------
+@pytest.fixture
+def small_architecture(tmp_path, monkeypatch) -> str:
+    """The name of an architecture that open_clip lists, and that is small."""
+    import open_clip.factory
+
+    own = {key: value for key, value in MODEL["text_cfg"].items() if key not in ("hf_tokenizer_name", "vocab_size")}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "Tiny", MODEL | {"text_cfg": own})
+    monkeypatch.setattr(open_clip_encoder, "LOADED", hub.ModelCache())
+    return "Tiny"
+
+
+def test_random_weights_are_the_same_in_every_process_and_disturb_no_other_random_numbers(
+    small_architecture, monkeypatch
+):
+    import torch
+
+    name = f"open_clip:{small_architecture}/random"
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = load_encoder(name, device="cpu", dtype="float32")
+    assert torch.equal(torch.rand(3), expected)
+    monkeypatch.setattr(open_clip_encoder, "LOADED", hub.ModelCache())
+    again, rough = (load_encoder(name, device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16"))
+    assert first.space == again.space == rough.space
+    assert first.space.startswith(f"open_clip:{small_architecture}/random/24d-")
+    features = [each.embed_images(pictures(4)) for each in (first, again, rough)]
+    np.testing.assert_array_equal(features[0], features[1])
+    assert (features[0] * features[2]).sum(axis=1).min() > 0.999
+    assert np.isfinite(first.embed_texts(["a red dress"])).all()
+
+
+def test_random_weights_need_nothing_of_the_hub(no_hub, small_architecture):
+    assert ENCODERS.requirements("open_clip:ViT-B-32/random", load_settings()) is None
+    with pytest.raises(ModelUnavailableError, match=r"no model 'ViTB32'; there is .*ViT-B-32"):
+        load_encoder("open_clip:ViTB32/random", device="cpu")
 
 
 # ---- weights, devices, number types ------------------------------------------------------------------

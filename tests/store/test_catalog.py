@@ -107,7 +107,7 @@ def test_a_catalog_of_another_version_is_left_alone(tmp_path, version):
     with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [version])
     for _ in range(2):
-        with pytest.raises(CatalogError, match=f"has the schema {version}, and this ipcir-tools has 3") as error:
+        with pytest.raises(CatalogError, match=f"has the schema {version}, and this ipcir-tools has 4") as error:
             Catalog.open(tmp_path)
         assert is_one_line_with_the_way_out(error)
 
@@ -143,7 +143,7 @@ def test_the_tables_and_upserts_are_postgresql_too():
     for table in schema.metadata.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
     upsert = database.insertion("postgresql", schema.files, replace=True).compile(dialect=dialect)
-    assert "ON CONFLICT (path) DO UPDATE SET image_id = excluded.image_id" in str(upsert)
+    assert "ON CONFLICT (md5(path)) DO UPDATE SET image_id = excluded.image_id" in str(upsert)
 
 
 # --- pictures and features

@@ -1,0 +1,88 @@
+"""What has changed in the gallery since a revision, so that what was made from it need not be made again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger as Whole
+from sqlalchemy import Connection, cast, func, literal, select, update
+from sqlalchemy import String as Text
+
+from ipcir_tools.store.database import Database, put
+from ipcir_tools.store.schema import changes, files, meta
+
+
+@dataclass(frozen=True)
+class GalleryState:
+    """Where the gallery stands: equal states have the same pictures, features, and answers to filters."""
+
+    revision: int
+    """Grows whenever pictures enter or leave the gallery."""
+    facts: int
+    """Grows whenever files of the gallery, records of pictures or captions change."""
+    space: str
+    """Empty before the first picture."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change to one picture's membership of the gallery."""
+
+    id: str
+    revision: int
+    """The gallery's revision after it."""
+    entered: bool
+    """Whether the picture entered the gallery; else it left."""
+
+
+class StoredChanges(Database):
+    """The gallery's revision, and what changed since an earlier one."""
+
+    def state(self) -> GalleryState:
+        """Revision, facts and space, read by one statement."""
+        wanted = select(meta.c.key, meta.c.value).where(meta.c.key.in_(("revision", "facts", "space")))
+        with self._read() as connection:
+            found = {row.key: row.value for row in connection.execute(wanted)}
+        return GalleryState(int(found.get("revision", 0)), int(found.get("facts", 0)), found.get("space", ""))
+
+    def revision(self) -> int:
+        """A number that grows whenever pictures enter or leave the gallery."""
+        return self.state().revision
+
+    def changes(self, since: int) -> list[Change] | None:
+        """The last change to each picture that entered or left after revision ``since``, by id.
+
+        None where that is not known: the log of a catalog that an earlier version made begins later.
+        """
+        wanted = select(changes.c.image_id, changes.c.revision, changes.c.entered).where(changes.c.revision > since)
+        with self._read() as connection:
+            if not _reaches(connection, since):
+                return None
+            return sorted((Change(*row) for row in connection.execute(wanted)), key=lambda change: change.id)
+
+    def count_changes(self, since: int) -> int:
+        """How many pictures entered or left after revision ``since``; all of the gallery where that is not known."""
+        counted = select(func.count()).select_from(changes).where(changes.c.revision > since)
+        with self._read() as connection:
+            if not _reaches(connection, since):
+                counted = select(func.count(files.c.image_id.distinct()))
+            return connection.scalar(counted) or 0
+
+
+def log_changes(connection: Connection, revision: int, *, entered: set[str], left: set[str]) -> None:
+    """Store that these pictures entered or left with ``revision``."""
+    rows = [{"image_id": id_, "revision": revision, "entered": id_ in entered} for id_ in sorted(entered | left)]
+    put(connection, changes, rows, replace=True)
+
+
+def raise_facts(connection: Connection) -> None:
+    """Store that something that a filter asks for may have changed."""
+    put(connection, meta, [{"key": "facts", "value": "0"}])
+    raised = cast(cast(meta.c.value, Whole) + literal(1), Text)
+    connection.execute(update(meta).where(meta.c.key == "facts").values(value=raised))
+
+
+def _reaches(connection: Connection, since: int) -> bool:
+    """Whether the log has every change after ``since``."""
+    begins = connection.scalar(select(meta.c.value).where(meta.c.key == "changes"))
+    return begins is not None and int(begins) <= since

@@ -1,0 +1,54 @@
+"""The snapshot of a catalog's gallery, kept up to date: read once, then extended by what changed."""
+
+from __future__ import annotations
+
+import threading
+
+from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.changes import GalleryState
+from ipcir_tools.store.snapshot import Snapshot, base_segment
+
+
+class CurrentSnapshot:
+    """The last snapshot of one catalog's gallery. Safe for many threads: one brings it up to date, the others wait."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._guard = threading.Lock()
+        self._held: Snapshot | None = None
+
+    def read(self) -> tuple[Snapshot, GalleryState]:
+        """The snapshot of the gallery as it is now, by one statement where nothing has changed; and its state."""
+        state = self._catalog.state()
+        held = self._held
+        if held is None or held.revision < state.revision:
+            with self._guard:
+                held = self._updated(self._held, state)
+                self._held = held
+        return held, state
+
+    def held(self) -> Snapshot | None:
+        """The last snapshot, without a look at the catalog."""
+        return self._held
+
+    def drop(self) -> None:
+        """Let go of it."""
+        self._held = None
+
+    def _updated(self, held: Snapshot | None, state: GalleryState) -> Snapshot:
+        if held is None:
+            return self._read_whole(state)
+        if held.revision >= state.revision:  # another thread has just been here
+            return held
+        changes = self._catalog.changes(held.revision)
+        if changes is None:
+            return self._read_whole(state)
+        entered = [change.id for change in changes if change.entered]
+        vectors = self._catalog.features(entered, state.space) if entered else {}
+        revision = max([state.revision, *(change.revision for change in changes)])
+        return held.extended(changes, vectors, revision)
+
+    def _read_whole(self, state: GalleryState) -> Snapshot:
+        # What comes in while this is read is read again as a change, never missed.
+        ids, matrix = self._catalog.matrix(state.space)
+        return Snapshot.of(base_segment(ids, matrix, state.revision), state.revision)
