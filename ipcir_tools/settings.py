@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_size: int = Field(default=64, ge=1)
 
+    ray: str | None = None
+    """Where pictures are read, encoded and captioned when folders are indexed: ``local``, by Ray on all cores and
+    accelerators of this machine; ``HOST:PORT`` or ``auto``, on the Ray cluster there. None: in this process."""
+
     llm: str | None = None
     """``openai:gpt-...`` or any name that ``init_chat_model`` or another provider takes; None: the rules imagine."""
     llm_base_url: str | None = None
@@ -161,6 +165,13 @@ class Settings(BaseSettings):
     @classmethod
     def _off(cls, value: object) -> object:
         return None if isinstance(value, str) and value.strip().lower() in ("off", "none") else value
+
+    @field_validator("ray", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        """The address, where it is written as a switch."""
+        switch = {"": None, "0": None, "false": None, "off": None, "1": "local", "true": "local", "on": "local"}
+        return switch.get(str(value).strip().lower(), value)
 
     @field_validator("allow_folders", mode="before")
     @classmethod

@@ -34,6 +34,9 @@ LATE = {
     "ipcir_tools.demo.training.small_blip",
     "ipcir_tools.demo.training.small_clip",
     "ipcir_tools.demo.training.train",
+    "ipcir_tools.models.mapped_weights",  # subclasses of torch's classes, and what makes models with them
+    "ipcir_tools.models.mixed_precision",
+    "ipcir_tools.models.open_clip_creation",
 }
 """Modules that import something heavy at once, and are themselves imported inside functions only."""
 

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -13,6 +14,7 @@ from ipcir_tools.batches import Progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.conversation import conversation_id, thread_of
+from ipcir_tools.engine.fleet import encoding_on_ray
 from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
 from ipcir_tools.engine.ranking import HitRanker
@@ -30,6 +32,7 @@ from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
+from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from ipcir_tools.chains.composition.chain import Composed
     from ipcir_tools.chains.imagination.results import Imagination
     from ipcir_tools.store.langchain_cache import CatalogCache
+    from ipcir_tools.store.ray_encoding import RayEncoding
 
 
 class Engine:
@@ -84,9 +88,9 @@ class Engine:
         home = settings.home.expanduser().absolute()
         catalog = Catalog.of(settings)
         components, index = Components(settings, catalog), (catalog.folder or home) / "index"
-        if catalog.read_only is not None:  # an index of its own would cost more than it saves
-            return cls(components, Gallery(catalog, index, lambda: components.captioner_id))
-        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id))
+        # In a copy of a catalog an index of its own would cost more than it saves.
+        policy = WHERE_IT_PAYS if catalog.read_only is None else NEVER
+        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id, policy))
 
     @property
     def settings(self) -> Settings:
@@ -163,6 +167,7 @@ class Engine:
         captions: bool | None = None,
         exclude: Sequence[str] = (),
         force: bool = False,
+        ray: bool | str | None = None,
     ) -> IndexReport:
         """Put the images in files and folders, here or in object stores (``s3://bucket/photos``), into the gallery, by
         default in all that it was made from.
@@ -170,20 +175,27 @@ class Engine:
         See :func:`index_folders`, and :class:`IndexRequest` for ``exclude`` and ``force``. With ``captions`` (None: as
         the settings say) each of them gets a caption, too. A run that was killed, or whose captioner failed, goes on
         where it ended when it is run again.
+
+        With ``ray`` the pictures are read, encoded and captioned by the workers of a Ray cluster, and the result is
+        the same: True, on this machine, or the cluster of the settings; an address, on that one; None: as the settings
+        say. The workers must see the files under the same paths.
         """
         if isinstance(paths, str | Source):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.catalog.check_changeable()
         self.components.check_space()
-        report = index_folders(
-            IndexRequest(paths, exclude, force),
-            catalog=self.catalog,
-            gallery=self.gallery,
-            encoder=self.components.noted_encoder,
-            settings=self.settings,
-            captioning=self._caption_pictures if (self.settings.captions if captions is None else captions) else None,
-            progress=progress,
-        )
+        captioned = self.settings.captions if captions is None else captions
+        with encoding_on_ray(self.components, ray, captions=captioned) as workers:
+            report = index_folders(
+                IndexRequest(paths, exclude, force),
+                catalog=self.catalog,
+                gallery=self.gallery,
+                encoder=self.components.noted_encoder,
+                settings=self.settings,
+                captioning=partial(self._caption_pictures, workers) if captioned else None,
+                progress=progress,
+                elsewhere=workers.encoded if workers else None,
+            )
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
@@ -203,10 +215,10 @@ class Engine:
         """The folders and files that the gallery was made from, with counts; see :class:`IndexedFolder`."""
         return list_folders(self.catalog)
 
-    def _caption_pictures(self, ids: Sequence[str], progress: Progress) -> CaptionReport:
+    def _caption_pictures(self, workers: RayEncoding | None, ids: Sequence[str], progress: Progress) -> CaptionReport:
         self.components.note_models()  # before the first caption: a run may be killed at any moment
         components = self.components
-        report = caption_pictures(ids, self.catalog, components.features, components.captioner_id, progress)
+        report = caption_pictures(ids, self.catalog, components.features, components.captioner_id, progress, workers)
         if report.made:
             components.calibrator.forget()  # captions of the gallery take the place of stock texts
         return report

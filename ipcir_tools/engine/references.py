@@ -99,11 +99,10 @@ def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | N
             return _from_data(text, settings)
         if _URL.match(text):
             return _from_url(text, settings, fetch)
-        if is_object_url(text):
-            return _allowed_object(text, catalog, settings)
         if uri := _FILE_URI.fullmatch(text):
             return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings)
-        return _allowed_file(unique_file(text, catalog, settings) or text, catalog, settings)
+        named = text if is_object_url(text) else unique_file(text, catalog, settings) or text
+        return (_allowed_object if is_object_url(named) else _allowed_file)(named, catalog, settings)
     except BadImageError as error:
         raise _unusable(path_excerpt(text), error) from error
 

@@ -95,6 +95,8 @@ class _Watcher:
         self._last: tuple[object, ...] = ()
         self._exclude = tuple(options.exclude)
         self._left_out = self._patterns()
+        self._ray: bool | None = None
+        """The first run is made where the settings say; the few files of the others are read here."""
 
     def batches(self, progress: Progress | None) -> Iterator[WatchBatch]:
         first = True
@@ -119,8 +121,11 @@ class _Watcher:
         report = None
         if present:
             try:
-                report = self._engine.index(present, progress, captions=self._options.captions, exclude=self._exclude)
+                report = self._engine.index(
+                    present, progress, captions=self._options.captions, exclude=self._exclude, ray=self._ray
+                )
                 self._exclude, self._left_out = (), self._patterns()
+                self._ray = False
             except NotFoundError:
                 pass  # a folder vanished just now, and the next look at the folders finds that out
         batch = self._batch(report)

@@ -46,7 +46,10 @@ def _accelerators() -> list[str]:
 
 
 def pick_dtype(dtype: str, device: str) -> DType:
-    """The number type to use: ``auto`` is float32 on a CPU, bfloat16 where the accelerator has it, else float16."""
+    """The number type to use: ``auto`` is float32 on a CPU, bfloat16 where the accelerator has it, else float16.
+
+    On a CPU an encoder may know better: see ``number_type``.
+    """
     if dtype in _DTYPES:
         return dtype
     if dtype != "auto":

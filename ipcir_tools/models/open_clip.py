@@ -28,15 +28,17 @@ from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
-from ipcir_tools.models.open_clip_loading import LoadedEncoder, ModelSource, load_model, requirements
+from ipcir_tools.models.open_clip_loading import ModelSource, load_model, requirements
 from ipcir_tools.models.preprocessing import Pixels
 from ipcir_tools.models.pseudo_words import PseudoWords
+from ipcir_tools.models.text_features import encode_text
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ipcir_tools.models.downloads import Requirements
+    from ipcir_tools.models.open_clip_creation import LoadedEncoder
     from ipcir_tools.settings import Settings
 
 
@@ -50,22 +52,23 @@ class OpenClipEncoder(Encoder):
 
     def __init__(self, name: str, settings: Settings) -> None:
         device = pick_device(settings.device)
-        dtype = pick_dtype(settings.dtype, device)
+        # None: a test on this machine chooses
+        chosen = None if (settings.dtype, device) == ("auto", "cpu") else pick_dtype(settings.dtype, device)
         identity = self.identify(name, settings)
         self._loaded = LOADED.get(
-            (identity, device, dtype), lambda: load_model(name, identity, ModelSource.parse(name), device, dtype)
+            (identity, device, chosen), lambda: load_model(name, identity, ModelSource.parse(name), device, chosen)
         )
         super().__init__(
             name=f"open_clip:{name}",
             space=self._loaded.space,
             dim=self._loaded.dim,
             device=device,
-            dtype=dtype,
+            dtype=self._loaded.dtype,
             batch_size=settings.batch_size,
             lock=self._loaded.lock,
         )
         self.input_side = self._loaded.preprocessing.side
-        self._torch_dtype = torch_dtype(dtype)
+        self._torch_dtype = torch_dtype(self._loaded.dtype)
 
     @staticmethod
     def identify(name: str, settings: Settings) -> str:
@@ -101,7 +104,7 @@ class OpenClipEncoder(Encoder):
 
         tokens = self._loaded.tokenizer(list(texts)).to(self.device)
         with torch.inference_mode():
-            return as_array(self._loaded.model.encode_text(tokens))
+            return as_array(encode_text(self._loaded.model, tokens))
 
     def words_left_out(self, text: str) -> int:
         """As :meth:`Encoder.words_left_out`: the shortest beginning with the same tokens is what the model reads."""

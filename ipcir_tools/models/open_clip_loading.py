@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +13,9 @@ from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType
 from ipcir_tools.models.downloads import Needed, Requirements
 from ipcir_tools.models.hub_files import open_clip_files, small_files
-from ipcir_tools.models.preprocessing import Preprocessing
-from ipcir_tools.text import json_digest
 
 if TYPE_CHECKING:
-    import torch
+    from ipcir_tools.models.open_clip_creation import LoadedEncoder
 
 
 WAYS_OUT = (
@@ -28,9 +25,7 @@ WAYS_OUT = (
 REPOS = {"ViT-B-32/laion2b_s34b_b79k": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"}
 """The default model's repository, as in open_clip's own list, which takes seconds to import."""
 
-RANDOM, _SEED = "random", 0
-
-_PRECISION: dict[DType, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -60,26 +55,16 @@ class ModelSource:
         return Path(self.model).expanduser().resolve()
 
 
-@dataclass(frozen=True)
-class LoadedEncoder:
-    """The model and its processors, shared by all encoders of the same id, device and dtype."""
-
-    model: Any
-    preprocessing: Preprocessing
-    tokenizer: Callable[[list[str]], torch.Tensor]
-    space: str
-    dim: int
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-
-def load_model(name: str, identity: str, source: ModelSource, device: str, dtype: DType) -> LoadedEncoder:
-    """The model of that source. Raises ModelUnavailableError."""
+def load_model(name: str, identity: str, source: ModelSource, device: str, dtype: DType | None) -> LoadedEncoder:
+    """The model of that source; ``dtype`` None: the one that a test on this machine chooses. Raises
+    ModelUnavailableError.
+    """
     known = _known_tag(source) if source.kind == "tag" else {}
     if source.kind == "random":
         _require_architecture(source.model)
     return hub.fetch(
         f"open_clip:{name}",
-        lambda: _create(identity, source, device, dtype, quick_gelu=bool(known.get("quick_gelu"))),
+        lambda: _create(identity, source, device, dtype, bool(known.get("quick_gelu"))),
         ways_out=WAYS_OUT if source.kind in ("tag", "hf-hub") else "",
         requirements=requirements(source),
     )
@@ -149,55 +134,11 @@ def _near(word: str, choices: Sequence[str]) -> str:
     return f"; there is {', '.join(close)}"
 
 
-def _create(identity: str, source: ModelSource, device: str, dtype: DType, *, quick_gelu: bool) -> LoadedEncoder:
-    import open_clip
-    import torch
+def _create(identity: str, source: ModelSource, device: str, dtype: DType | None, quick_gelu: bool) -> LoadedEncoder:
+    from ipcir_tools.models.open_clip_creation import ModelMaker, create
 
     location = {"hf-hub": f"hf-hub:{source.model}", "local-dir": f"local-dir:{source.folder}"}.get(
         source.kind, source.model
     )
-    options: dict[str, Any] = {"precision": _PRECISION[dtype], "device": device}
-    if source.kind == "random":
-        model = _random_model(location, options)
-    else:
-        model = open_clip.create_model(
-            location,
-            pretrained=source.tag or None,
-            # The tag names the activation of its training; open_clip only warns where the model has another one.
-            force_quick_gelu=quick_gelu,
-            # Without it a repository without weights gives a model with random weights.
-            require_pretrained=True,
-            weights_only=True,
-            **options,
-        )
-    model.eval()
-    model.to(memory_format=torch.channels_last)  # convolutions on a CPU are a fifth faster so
-    model.requires_grad_(False)  # only pseudo words are trained: gradients pass through it
-    tokenizer = open_clip.get_tokenizer(location)
-    settings = model.visual.preprocess_cfg
-    dim = _width(model, tokenizer, device)
-    return LoadedEncoder(
-        model=model,
-        preprocessing=Preprocessing(settings),
-        tokenizer=tokenizer,
-        space=f"{identity}/{dim}d-{json_digest(settings)[:8]}",
-        dim=dim,
-    )
-
-
-def _random_model(name: str, options: Mapping[str, Any]) -> Any:
-    """open_clip's architecture with the same random weights on every call, drawn on the CPU for every device."""
-    import open_clip
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
-        return open_clip.create_model(name, load_weights=False, pretrained_text=False, **options)
-
-
-def _width(model: Any, tokenizer: Callable[[list[str]], torch.Tensor], device: str) -> int:
-    """The dimension, from one encoded text: open_clip's classes store it in different places."""
-    import torch
-
-    with torch.inference_mode():
-        return int(model.encode_text(tokenizer(["a"]).to(device)).shape[-1])
+    tag = None if source.kind == "random" else source.tag
+    return create(identity, ModelMaker(location, tag, device, quick_gelu, random=source.kind == "random"), dtype)

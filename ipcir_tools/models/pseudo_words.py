@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.models.text_features import encode_text
 
 if TYPE_CHECKING:
     import threading
@@ -56,7 +57,7 @@ class PseudoWords:
         """
         sentences = tokenize_templates(self._tokenizer, templates, self.device)
         with self._lock, _WordsInPlace(self._table, sentences, words):
-            return _encode(self._model, sentences.tokens).float()
+            return encode_text(self._model, sentences.tokens).float()
 
 
 # ---- where the word goes -----------------------------------------------------------------------------
@@ -126,31 +127,3 @@ class _WordsInPlace:
         columns = torch.arange(output.shape[1], device=output.device)
         there = columns[None, :, None] == self._sentences.places[:, None, None]
         return torch.where(there, self._words[:, None].to(output.device, output.dtype), output)
-
-
-def _encode(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """The result of ``model.encode_text``, without computing the padding where it has no effect.
-
-    In a causal tower that reads its feature at the end of the text, what follows has none: most of 77 tokens.
-    """
-    from open_clip.model import CLIP
-    from torch.func import functional_call
-
-    length = _used_length(tokens)
-    if type(model) is not CLIP or model.attn_mask is None or model.text_pool_type not in ("argmax", "eos"):
-        features: torch.Tensor = model.encode_text(tokens)
-        return features
-    cut = {
-        "positional_embedding": model.positional_embedding[:length],
-        "attn_mask": model.attn_mask[:length, :length],
-    }
-    output = functional_call(model, cut, (), {"text": tokens[:, :length]})
-    features = output["text_features"] if isinstance(output, dict) else output[1]
-    return features
-
-
-def _used_length(tokens: torch.Tensor) -> int:
-    """The number of columns up to the end of the longest text; after it a row repeats its last token."""
-    changing = (tokens != tokens[:, -1:]).any(dim=0).nonzero()
-    last = int(changing.max()) if len(changing) else 0
-    return min(tokens.shape[1], last + 2)  # the end of a text that fills its row is its last token

@@ -6,7 +6,7 @@ threads and processes at a time; each is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -192,11 +192,6 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
         with self._read() as connection:
             return filter_values(connection, captioner, limit)
 
-    def size(self) -> int:
-        """How many pictures are in the gallery."""
-        with self._read() as connection:
-            return connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
-
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
@@ -204,6 +199,12 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
         wanted = select(features.c.item, features.c.vector).where(features.c.space == space)
         with self._read() as connection:
             return {row.item: _vector(row.vector) for row in among(connection, wanted, features.c.item, items)}
+
+    def encoded_ids(self, space: str) -> list[str]:
+        """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
+        wanted = select(features.c.item).where(features.c.space == space, features.c.item.in_(select(pictures.c.id)))
+        with self._read() as connection:
+            return list(connection.scalars(wanted))
 
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
         """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
@@ -213,16 +214,22 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def matrix(self, space: str) -> tuple[list[str], FloatArray]:
         """The gallery's ids, sorted, and their features ``[n, d]`` in that order; ``[0, 0]`` for none."""
+        ids: list[str] = []
+        blocks = []
+        for some, rows in self.feature_blocks(space):
+            ids += some
+            blocks.append(rows)
+        return ids, np.concatenate(blocks or [np.zeros((0, 0), np.float32)])
+
+    def feature_blocks(self, space: str) -> Iterator[tuple[list[str], FloatArray]]:
+        """What :meth:`matrix` gives, block by block."""
         members = features.c.item.in_(select(files.c.image_id))
         found = select(features.c.item, features.c.vector).where(features.c.space == space, members)
-        ids: list[str] = []
-        blocks = [np.zeros((0, 0), np.float32)]
         with self._read() as connection:
             # Block by block: one list of all blobs beside the array costs several times as long.
-            for rows in connection.execute(found.order_by(features.c.item)).partitions(BLOCK):
-                ids.extend(row.item for row in rows)
-                blocks.append(_vector(b"".join(row.vector for row in rows)).reshape(len(rows), -1))
-        return ids, np.concatenate(blocks[1:] or blocks)
+            wanted = found.order_by(features.c.item).execution_options(yield_per=BLOCK)
+            for rows in connection.execute(wanted).partitions():
+                yield [row.item for row in rows], _vector(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
 
     def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
         """The stored captions by ``captioner``, by picture."""

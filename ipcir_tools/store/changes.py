@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger as Whole
 from sqlalchemy import Connection, cast, func, literal, select, update
 from sqlalchemy import String as Text
 
-from ipcir_tools.store.database import Database, put
-from ipcir_tools.store.schema import changes, files, meta
+from ipcir_tools.store.database import Database, get_meta, put, set_meta
+from ipcir_tools.store.schema import changes, meta
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class GalleryState:
     """Grows whenever files of the gallery, records of pictures or captions change."""
     space: str
     """Empty before the first picture."""
+    size: int = 0
+    """How many pictures are in the gallery."""
+    note: str = ""
+    """The note that was asked for with it."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,22 @@ class Change:
 class StoredChanges(Database):
     """The gallery's revision, and what changed since an earlier one."""
 
-    def state(self) -> GalleryState:
-        """Revision, facts and space, read by one statement."""
-        wanted = select(meta.c.key, meta.c.value).where(meta.c.key.in_(("revision", "facts", "space")))
+    def state(self, note: str = "") -> GalleryState:
+        """Revision, facts and space, and the note under the key ``note``, read by one statement."""
+        keys = ("revision", "facts", "space", "size", f"note:{note}")
+        wanted = select(meta.c.key, meta.c.value).where(meta.c.key.in_(keys))
         with self._read() as connection:
             found = {row.key: row.value for row in connection.execute(wanted)}
-        return GalleryState(int(found.get("revision", 0)), int(found.get("facts", 0)), found.get("space", ""))
+        revision, facts, size = (int(found.get(key) or 0) for key in ("revision", "facts", "size"))
+        return GalleryState(revision, facts, found.get("space", ""), size, found.get(f"note:{note}", ""))
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""
         return self.state().revision
+
+    def size(self) -> int:
+        """How many pictures are in the gallery."""
+        return self.state().size
 
     def changes(self, since: int) -> list[Change] | None:
         """The last change to each picture that entered or left after revision ``since``, by id.
@@ -60,19 +70,23 @@ class StoredChanges(Database):
                 return None
             return sorted((Change(*row) for row in connection.execute(wanted)), key=lambda change: change.id)
 
+    def changes_reach(self, since: int) -> bool:
+        """Whether every change after revision ``since`` is known."""
+        with self._read() as connection:
+            return _reaches(connection, since)
+
     def count_changes(self, since: int) -> int:
-        """How many pictures entered or left after revision ``since``; all of the gallery where that is not known."""
+        """How many pictures entered or left after revision ``since``, as far as that is known."""
         counted = select(func.count()).select_from(changes).where(changes.c.revision > since)
         with self._read() as connection:
-            if not _reaches(connection, since):
-                counted = select(func.count(files.c.image_id.distinct()))
             return connection.scalar(counted) or 0
 
 
 def log_changes(connection: Connection, revision: int, *, entered: set[str], left: set[str]) -> None:
-    """Store that these pictures entered or left with ``revision``."""
+    """Store that these pictures entered or left with ``revision``, and how many there are now."""
     rows = [{"image_id": id_, "revision": revision, "entered": id_ in entered} for id_ in sorted(entered | left)]
     put(connection, changes, rows, replace=True)
+    set_meta(connection, "size", str(int(get_meta(connection, "size") or 0) + len(entered) - len(left)))
 
 
 def raise_facts(connection: Connection) -> None:

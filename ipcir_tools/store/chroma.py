@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from ipcir_tools.batches import chunked
+from ipcir_tools.store.candidates import BrokenIndexError
 from ipcir_tools.types import FloatArray
 
 NAME = "pictures"
@@ -47,10 +48,6 @@ construction/links/search   n = 5,000      20,000            50,000
 The chosen one builds 20,000 in 7 s and 50,000 in 30 s; 400/48/400 takes twice that. In 200 clusters all of them reach
 1.000 up to 20,000. Exact search by numpy takes 0.1, 0.8 to 1.4 and 3.3 ms: the index pays from 20,000 pictures on.
 """
-
-
-class BrokenIndexError(Exception):
-    """The index cannot be opened, read or written; never shown to a user."""
 
 
 @contextmanager

@@ -7,19 +7,24 @@ import threading
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.store.snapshot import Snapshot, base_segment
+from ipcir_tools.store.vector_file import VectorFile
+
+WORTH_A_FILE = 1_000
+"""Pictures from which on a gallery that is read gets a file: below, it is read from the catalog as fast."""
 
 
 class CurrentSnapshot:
     """The last snapshot of one catalog's gallery. Safe for many threads: one brings it up to date, the others wait."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, file: VectorFile, note: str = "") -> None:
+        """``note``: the key of the catalog's note that is wanted with each state."""
+        self._catalog, self._file, self._note = catalog, file, note
         self._guard = threading.Lock()
         self._held: Snapshot | None = None
 
     def read(self) -> tuple[Snapshot, GalleryState]:
         """The snapshot of the gallery as it is now, by one statement where nothing has changed; and its state."""
-        state = self._catalog.state()
+        state = self._catalog.state(self._note)
         held = self._held
         if held is None or held.revision < state.revision:
             with self._guard:
@@ -36,17 +41,28 @@ class CurrentSnapshot:
         self._held = None
 
     def _updated(self, held: Snapshot | None, state: GalleryState) -> Snapshot:
-        if held is None:
-            return self._read_whole(state)
-        if held.revision >= state.revision:  # another thread has just been here
+        if held is not None and held.revision >= state.revision:  # another thread has just been here
+            return held
+        return self._extended(held, state) or self._extended(self._from_file(state), state) or self._read_whole(state)
+
+    def _extended(self, held: Snapshot | None, state: GalleryState) -> Snapshot | None:
+        """A snapshot with what changed since; None where that is not known."""
+        if held is None or held.revision >= state.revision:
             return held
         changes = self._catalog.changes(held.revision)
         if changes is None:
-            return self._read_whole(state)
+            return None
         entered = [change.id for change in changes if change.entered]
         vectors = self._catalog.features(entered, state.space) if entered else {}
         revision = max([state.revision, *(change.revision for change in changes)])
         return held.extended(changes, vectors, revision)
+
+    def _from_file(self, state: GalleryState) -> Snapshot | None:
+        """The gallery as the file has it, which is written if need be; None where there is none."""
+        opened = self._file.open()
+        if opened is None and state.size >= WORTH_A_FILE and self._file.write():
+            opened = self._file.open()
+        return Snapshot.of(*opened) if opened is not None else None
 
     def _read_whole(self, state: GalleryState) -> Snapshot:
         # What comes in while this is read is read again as a change, never missed.

@@ -36,7 +36,7 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
-from ipcir_tools.store.schema import meta, metadata
+from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
 from ipcir_tools.text import error_line, error_sentence
 
@@ -170,9 +170,16 @@ def open_engine(url: str | URL) -> Engine:
         if on_server and is_new:
             postgresql.finish_tables(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
-        revision = get_meta(connection, "revision") or "0"
-        put(connection, meta, [{"key": "changes", "value": revision}])  # the log of changes begins here
+        _begin_log(connection)
     return engine
+
+
+def _begin_log(connection: Connection) -> None:
+    """Where the log of changes begins, and how many pictures there are then: of a catalog of an earlier version."""
+    if get_meta(connection, "changes") is None:
+        size = connection.scalar(select(func.count(files.c.image_id.distinct())))
+        set_meta(connection, "size", str(size or 0))
+        set_meta(connection, "changes", get_meta(connection, "revision") or "0")
 
 
 def _is_ready(engine: Engine) -> bool:

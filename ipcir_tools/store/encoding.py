@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import IPCIRError, ModelUnavailableError
 from ipcir_tools.images.reading import LoadedImage
-from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.text import error_line, error_sentence
-from ipcir_tools.types import FloatArray
+from ipcir_tools.types import FloatArray, ImageRecord
 
 if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder
+
+
+@dataclass(frozen=True)
+class EncodedFile:
+    """A file that was read, and whose picture has a feature."""
+
+    stamp: FileStamp
+    record: ImageRecord | None
+    """None where the content was known."""
+    vector: FloatArray | None
+    """``[d]`` float32, unit norm; None where the catalog has it."""
 
 
 def encode_each(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -24,7 +24,7 @@ from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.changed_files import ReadFile, UnusableFile, read_files
-from ipcir_tools.store.encoding import GalleryFeatures
+from ipcir_tools.store.encoding import EncodedFile, GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
 from ipcir_tools.store.roots import missing, roots_of
 from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
@@ -32,10 +32,14 @@ from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
 if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder
     from ipcir_tools.store.index import Gallery
+    from ipcir_tools.store.ray_worker import Done, FileRow
 
 
 MOST_SUFFIXES = 10
 """Unknown suffixes that a report tells."""
+
+EncodeElsewhere = Callable[[Sequence["FileRow"], Collection[str]], Generator["Done", None, None]]
+"""Reads and encodes files on other machines; the second argument are the pictures that need no decoding."""
 
 CaptionPictures = Callable[[Sequence[str], Progress], CaptionReport]
 """Captions the pictures with these ids."""
@@ -63,6 +67,7 @@ def index_folders(
     settings: Settings,
     captioning: CaptionPictures | None = None,
     progress: Progress | None = None,
+    elsewhere: EncodeElsewhere | None = None,
 ) -> IndexReport:
     """Update the gallery to the pictures in folders or files; its pictures from elsewhere stay.
 
@@ -70,6 +75,7 @@ def index_folders(
     content that has a feature in the gallery's space is not encoded again. A folder that has no picture in it any more
     may be the place of a drive that is not connected: its pictures stay, and the report names it. A file that cannot be
     read now stays, too. With ``captioning`` every picture in ``paths`` gets a caption, once all are in the gallery.
+    With ``elsewhere`` the files are read and encoded by it, and ``encoder`` is not called.
 
     Raises NotFoundError if one of the paths does not exist and InvalidRequestError for a wrong pattern, before anything
     is changed; SpaceMismatchError if the encoder is not the gallery's; ModelUnavailableError if it is not available or
@@ -78,7 +84,7 @@ def index_folders(
     started = time.perf_counter()
     run = _Run(catalog, encoder, settings, progress or no_progress)
     run.scan(request)
-    run.add_changed(force=request.force)
+    run.add_changed(force=request.force, elsewhere=elsewhere)
     run.forget()
     gallery.sync(progress)
     captions = captioning(run.ids(), progress or no_progress) if captioning else None
@@ -131,14 +137,18 @@ class _Run:
 
     # --- reading and encoding
 
-    def add_changed(self, *, force: bool) -> None:
+    def add_changed(self, *, force: bool, elsewhere: EncodeElsewhere | None = None) -> None:
         """Read what changed, or with ``force`` everything; encode what is new, commit batch by batch."""
         changed = [text for text in self._status if force or self._is_changed(text)]
         self._counts["unchanged"] = len(self._status) - len(changed)
         self._complete_stamps(set(changed))
+        known = set() if force else self._holders.keys() - self._factless
+        if elsewhere is not None:
+            with closing(elsewhere([(text, self._status[text]) for text in changed], known)) as encoded:
+                self._add_encoded(encoded, changed)
+            return
         files = [(text, self._scan.files[text], self._status[text]) for text in changed]
         done = 0
-        known = set() if force else self._holders.keys() - self._factless
         with closing(read_files(files, known, self._settings)) as read:
             while batch := list(islice(read, self._settings.batch_size)):
                 unusable = [each for each in batch if isinstance(each, UnusableFile)]
@@ -147,6 +157,17 @@ class _Run:
                 self._commit([each for each in batch if isinstance(each, ReadFile)])
                 done += len(batch)
                 self._progress("indexing", done, len(changed))
+
+    def _add_encoded(self, encoded: Iterable[Done], changed: Sequence[str]) -> None:
+        """Commit what others read and encoded, block by block; it comes in any order."""
+        done, skipped = 0, dict[str, Skip]()
+        for block in encoded:
+            skipped |= {each.skip.source: each.skip for each in block.unusable}
+            self._unread |= {each.skip.source for each in block.unusable if each.unread}
+            self._keep(block.files)
+            done += len(block.paths)
+            self._progress("indexing", done, len(changed))
+        self._skipped += [skipped[text] for text in changed if text in skipped]
 
     def _complete_stamps(self, changed: set[str]) -> None:
         """Add to the stamps of an earlier version what it did not store."""
@@ -162,16 +183,26 @@ class _Run:
     def _commit(self, batch: Sequence[ReadFile]) -> None:
         fresh = {each.stamp.image_id: each.loaded for each in batch if each.loaded is not None}
         vectors, failed = self._features.encode_missing(fresh)
-        kept = [each for each in batch if each.stamp.image_id not in failed]
-        if kept:
-            records = [loaded.record for id_, loaded in fresh.items() if id_ not in failed]
-            self._catalog.add(records, [each.stamp for each in kept], vectors, self._catalog.space() or "")
+        kept, records = [], {id_: loaded.record for id_, loaded in fresh.items()}
         for each in batch:
-            if reason := failed.get(each.stamp.image_id):
-                self._skipped.append(Skip(source=each.stamp.path, reason=reason))
+            id_ = each.stamp.image_id
+            if id_ in failed:
+                self._skipped.append(Skip(source=each.stamp.path, reason=failed[id_]))
             else:
-                self._counts[self._verdict(each.stamp)] += 1
-                self._counts["damaged"] += each.loaded is not None and each.loaded.record.damaged
+                kept.append(EncodedFile(each.stamp, records.get(id_) if each.loaded else None, vectors.get(id_)))
+        self._keep(kept)
+
+    def _keep(self, batch: Sequence[EncodedFile]) -> None:
+        """Commit files and features in one step, then count them."""
+        if not batch:
+            return
+        records = {each.record.id: each.record for each in batch if each.record is not None}
+        vectors = {each.stamp.image_id: each.vector for each in batch if each.vector is not None}
+        stamps = [each.stamp for each in batch]
+        self._catalog.add(list(records.values()), stamps, vectors, self._catalog.space() or "")
+        for each in batch:
+            self._counts[self._verdict(each.stamp)] += 1
+            self._counts["damaged"] += each.record is not None and each.record.damaged
 
     def _verdict(self, stamp: FileStamp) -> str:
         id_, text = stamp.image_id, stamp.path

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ipcir_tools.batches import Progress, chunked
+from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.chroma import BrokenIndexError, NeighbourIndex, digest
+from ipcir_tools.store.chroma import NeighbourIndex, digest
 from ipcir_tools.types import Value
 
 log = logging.getLogger(__name__)
@@ -41,55 +42,72 @@ class Seal(Value):
     digest: str
 
 
-Opened = tuple[NeighbourIndex, Seal]
-
-
 class SealedIndex:
-    """The index folders of one catalog, all of them below ``folder``; the catalog stores the seal of the last one."""
+    """The index folders of one catalog, all of them below ``folder``; the catalog stores the seal of the last one.
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
+    It is an :class:`ipcir_tools.store.candidates.IndexStore`.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path, captioner: Callable[[], str] | None = None) -> None:
         self._catalog = catalog
         self._folder = folder
-        self._note = f"index:{folder.name}"
+        self._captioner = captioner
         self._damaged = ""
 
-    def open(self) -> Opened | None:
-        """The last finished index, open; None unless it is whole and of the catalog's revision."""
-        seal = self._last()
-        if seal is None or seal.folder == self._damaged or seal.revision != self._catalog.revision():
+    @property
+    def note(self) -> str:
+        """The key of the catalog's note with the seal of the last finished index."""
+        return f"index:{self._folder.name}"
+
+    def revision(self, seal: str) -> int | None:
+        """The catalog's revision of a seal; None where its folder is known to be damaged."""
+        found = _parsed(seal)
+        return None if found is None or found.folder == self._damaged else found.revision
+
+    def open(self) -> OpenedIndex | None:
+        """The last finished index, open; None unless it is whole."""
+        text = self._catalog.note(self.note) or ""
+        seal = _parsed(text)
+        if seal is None or seal.folder == self._damaged:
             return None
         try:
-            return self._verified(seal), seal
+            return OpenedIndex(self._verified(seal), seal.revision, seal.count, text)
         except (BrokenIndexError, OSError) as error:
             log.info("the index %s cannot be used: %s", seal.folder, error)
-            self._damaged = seal.folder
+            if self._last() == seal:  # else another process has just replaced and deleted it
+                self._damaged = seal.folder
         return None
 
-    def write(self, progress: Progress | None = None) -> Opened | None:
-        """A new index, open, made from the last one or from nothing; None, and a warning, where that fails."""
+    def write(self, progress: Progress | None = None) -> bool:
+        """A new index, made from the last one or from nothing; False, and a warning, where that fails."""
         try:
             with self._locked():
-                if (opened := self.open()) is not None:
-                    return opened  # another process wrote it while this one waited
+                last = self._last()
+                if last is not None and last.revision == self._catalog.revision() and self._is_whole(last):
+                    return True  # another process wrote it while this one waited
                 seal = self._sealed(progress)
-                self._catalog.set_note(self._note, seal.model_dump_json())
+                self._catalog.set_note(self.note, seal.model_dump_json())
                 self._remove_others(seal.folder)
-                return self.open()
+                return True
         except Timeout:
             log.warning("another process is writing the index in %s: searching without it", self._folder)
         except (BrokenIndexError, OSError) as error:
             log.warning("no index can be made in %s (%s): searching without it", self._folder, error)
-        return None
+        return False
 
     def discard(self) -> None:
         """Forget the last index, so that the next one is written from nothing."""
-        self._catalog.set_note(self._note, "")
+        self._catalog.set_note(self.note, "")
+
+    def _is_whole(self, seal: Seal) -> bool:
+        try:
+            close_index(self._verified(seal))
+        except (BrokenIndexError, OSError):
+            return False
+        return True
 
     def _last(self) -> Seal | None:
-        try:
-            return Seal.model_validate_json(self._catalog.note(self._note) or "")
-        except ValidationError:
-            return None
+        return _parsed(self._catalog.note(self.note) or "")
 
     def _verified(self, seal: Seal) -> NeighbourIndex:
         """The sealed index, open. The graph's files are compared before Chroma reads them: it may crash on bad ones."""
@@ -157,7 +175,14 @@ class SealedIndex:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def close_index(index: NeighbourIndex | None) -> None:
+def _parsed(seal: str) -> Seal | None:
+    try:
+        return Seal.model_validate_json(seal)
+    except ValidationError:
+        return None
+
+
+def close_index(index: CandidateIndex | None) -> None:
     """Close an index; a failure is logged and has no other effect."""
     if index is not None:
         try:

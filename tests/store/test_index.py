@@ -246,7 +246,7 @@ def test_sync_follows_the_catalog(catalog, folder, monkeypatch):
     reports = []
     fill(catalog, drawn(40, seed=1), start=MANY)
     catalog.forget([f"/even/{n}.png" for n in range(0, 60, 2)])
-    assert not asks_chroma(gallery, monkeypatch)  # behind: everything is scored
+    assert asks_chroma(gallery, monkeypatch)  # behind: what is new is scored beside its candidates
     assert is_right(gallery)
     gallery.sync(lambda what, done, total: reports.append((done, total)))
     assert reports == [(40, 40)]
@@ -437,7 +437,7 @@ assert "chromadb" not in sys.modules
 record = ImageRecord(id="a1", source="/a.png", bytes=1, width=1, height=1, format="png")
 catalog.add([record], [FileStamp("/a.png", "a1", 1, 1)], {"a1": np.ones(3, np.float32)}, "toy/3d")
 gallery = Gallery.open(catalog, home / "index")
-assert gallery._index is not None
+assert gallery._index.opened is not None
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

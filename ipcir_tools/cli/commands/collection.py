@@ -36,6 +36,15 @@ Exclude = Annotated[
     ),
 ]
 
+Ray = Annotated[
+    bool | None,
+    typer.Option("--ray/--no-ray", help="Read and encode by Ray on all of this machine; needs 'ipcir-tools[ray]'."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The same on the Ray cluster there, of which this machine is one; or auto."),
+]
+
 
 @with_options
 def index(
@@ -53,16 +62,19 @@ def index(
     force: Annotated[
         bool, typer.Option("--force", help="Read all files again, also those that look as before.")
     ] = False,
+    ray: Ray = None,
+    ray_address: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the pictures in folders into the gallery; run again, it only reads, and captions, what is new."""
     from ipcir_tools.cli.output import collection
 
     named = [place(text) for text in folders or ()]
+    where = ray if ray is False or ray_address is None else ray_address
 
     def run(paths: list[Source] | None) -> IndexReport:
         with engine_for(options) as (engine, progress):
-            return engine.index(paths, progress, captions=captions, exclude=exclude or (), force=force)
+            return engine.index(paths, progress, captions=captions, exclude=exclude or (), force=force, ray=where)
 
     try:
         report = run(named or None)

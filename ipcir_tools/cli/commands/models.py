@@ -52,9 +52,10 @@ def _providers(as_json: bool) -> None:
     from ipcir_tools.cli.output.models import show_models
     from ipcir_tools.models.loading import list_providers
     from ipcir_tools.models.local_models import list_local_models
+    from ipcir_tools.models.number_type import kept_tests
     from ipcir_tools.models.presets import SETS
 
-    providers, here = list_providers(), list_local_models()
+    providers, here, tests = list_providers(), list_local_models(), kept_tests()
 
     def document() -> dict[str, Any]:
         return {
@@ -65,9 +66,10 @@ def _providers(as_json: bool) -> None:
                 for each in SETS.values()
             ],
             "on_this_machine": [_local_json(each) for each in here],
+            "number_types": [asdict(each) | {"dtype": each.dtype} for each in tests],
         }
 
-    print_result(as_json, document, lambda: show_models(providers, list(SETS.values()), here))
+    print_result(as_json, document, lambda: show_models(providers, list(SETS.values()), here, tests))
 
 
 def _get(options: GalleryOptions, names: Sequence[str], as_json: bool) -> None:

@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.verifier_cost import VerifierCost
     from ipcir_tools.models.loading import ListedProvider
     from ipcir_tools.models.local_models import LocalModel
+    from ipcir_tools.models.number_type import NumberTypeTest
     from ipcir_tools.models.presets import ModelNames
 
 
-def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelNames], here: Sequence[LocalModel]) -> None:
-    """A line for each provider, for each model of a preset, and for each model that was downloaded."""
+def show_models(
+    providers: Sequence[ListedProvider],
+    presets: Sequence[ModelNames],
+    here: Sequence[LocalModel],
+    tests: Sequence[NumberTypeTest],
+) -> None:
+    """A line for each provider, for each model of a preset, for each that was downloaded, and for each number type that
+    was chosen by a test."""
     table = _table("kind", "provider", "example", "from", "installed")
     for each in providers:
         installed = "yes" if each.installed else "no"
@@ -43,6 +50,18 @@ def show_models(providers: Sequence[ListedProvider], presets: Sequence[ModelName
     else:
         line = "no model is downloaded yet: ipcir models --get fetches those of the gallery"
         out.print(Text(line, style="dim"), soft_wrap=True)
+    if tests:
+        out.print()
+        _show_number_types(tests)
+
+
+def _show_number_types(tests: Sequence[NumberTypeTest]) -> None:
+    """What was measured here, and what follows from it for models whose number type is ``auto``."""
+    table = _table("model", "dtype", "float32", "bfloat16", "mean cosine", "worst")
+    for each in tests:
+        speeds = (f"{speed:.1f}/s" for speed in (each.float32_per_s, each.bfloat16_per_s))
+        table.add_row(*map(_text, (each.model, each.dtype, *speeds, f"{each.mean:.6f}", f"{each.worst:.6f}")))
+    out.print(table)
 
 
 def show_local(models: Sequence[LocalModel]) -> None:

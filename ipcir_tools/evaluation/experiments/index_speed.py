@@ -58,15 +58,15 @@ def measure_recall(
     ``spread`` is the length of the noise beside a centre of length 1.
     """
     rng = np.random.default_rng(seed)
-    centres = _unit(rng.normal(size=(clusters, dim)))
-    vectors, probes = (_around(centres, m, spread, rng) for m in (n, queries))
+    centres = unit(rng.normal(size=(clusters, dim)))
+    vectors, probes = (around(centres, m, spread, rng) for m in (n, queries))
     truth = [set(np.argsort(-(vectors @ probe))[:10].tolist()) for probe in probes]
     with tempfile.TemporaryDirectory() as folder:
         index = NeighbourIndex.create(Path(folder) / "index", settings)
-        build = _seconds(lambda: index.put({str(i): vector for i, vector in enumerate(vectors)}))
+        build = seconds(lambda: index.put({str(i): vector for i, vector in enumerate(vectors)}))
         first10 = [index.nearest(probe, 10) for probe in probes]
         first100 = [index.nearest(probe, 100) for probe in probes]
-        query = [_seconds(partial(index.nearest, probe, 100)) for probe in probes]
+        query = [seconds(partial(index.nearest, probe, 100)) for probe in probes]
         index.close()
     return RecallFigures(
         n=n,
@@ -75,7 +75,7 @@ def measure_recall(
         recall=_recall(first10, truth),
         recall_rescored=_recall(first100, truth),
         query_ms=1000 * float(np.median(query)),
-        exact_ms=1000 * float(np.median([_seconds(partial(_ten_best, vectors, probe)) for probe in probes])),
+        exact_ms=1000 * float(np.median([seconds(partial(_ten_best, vectors, probe)) for probe in probes])),
         build_s=build,
     )
 
@@ -84,14 +84,16 @@ def _ten_best(vectors: FloatArray, probe: FloatArray) -> object:
     return np.argpartition(-(vectors @ probe), 10)
 
 
-def _unit(rows: np.ndarray) -> FloatArray:
+def unit(rows: np.ndarray) -> FloatArray:
+    """Rows of unit norm."""
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
-def _around(centres: FloatArray, m: int, spread: float, rng: np.random.Generator) -> FloatArray:
+def around(centres: FloatArray, m: int, spread: float, rng: np.random.Generator) -> FloatArray:
+    """``m`` unit vectors around ``centres`` ``[c, d]``."""
     dim = centres.shape[1]
     noise = rng.normal(size=(m, dim)) * spread / np.sqrt(dim)
-    return _unit(centres[rng.integers(len(centres), size=m)] + noise)
+    return unit(centres[rng.integers(len(centres), size=m)] + noise)
 
 
 def _recall(found: Sequence[Sequence[str]], truth: Sequence[set[int]]) -> float:
@@ -100,7 +102,8 @@ def _recall(found: Sequence[Sequence[str]], truth: Sequence[set[int]]) -> float:
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object]) -> float:
+    """What ``work`` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
