@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -46,6 +47,17 @@ class Settings(BaseSettings):
     catalog_url: SecretStr | None = None
     """A PostgreSQL database in place of the catalog in ``home``, for several machines that share one gallery:
     ``postgresql://USER:PASSWORD@HOST/DATABASE``. ``home`` still holds this machine's index. Never shown."""
+
+    chroma_url: str | None = None
+    """A Chroma server that holds the index in place of a folder: ``http://HOST:PORT`` or ``https://HOST``. Machines
+    that share a catalog share its collection. While it does not answer, all pictures are scored here."""
+    chroma_tenant: str | None = None
+    chroma_database: str | None = None
+    """Tenant and database of that server; None: its defaults."""
+    chroma_collection: str = Field(default="ipcir", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,60}$")
+    """What the names of collections begin with; the gallery and the state of it follow."""
+    chroma_token: SecretStr | None = None
+    """Sent as ``x-chroma-token``. Never shown."""
 
     models: Literal["default", "demo"] | None = None
     """``demo``: the small models in the package; ``default``: CLIP and BLIP from the hub. None: whatever made the
@@ -160,6 +172,23 @@ class Settings(BaseSettings):
         if text and not text.lower().startswith(("postgresql://", "postgresql+", "postgres://")):
             raise ValueError("a shared catalog is a PostgreSQL database, postgresql://USER:PASSWORD@HOST/DATABASE")
         return value if text else None
+
+    @field_validator("chroma_url")
+    @classmethod
+    def _of_server(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            where = urlsplit(value)
+            if where.scheme in ("http", "https") and where.hostname and where.port != 0 and "@" not in where.netloc:
+                return value.rstrip("/")
+        except ValueError:
+            pass
+        raise ValueError("a Chroma server is http://HOST:PORT or https://HOST, a token for it in IPCIR_CHROMA_TOKEN")
+
+    def alone(self) -> Self:
+        """The same without the servers that several machines share: for a gallery that belongs to its home folder."""
+        return self.model_copy(update={"catalog_url": None, "chroma_url": None, "chroma_token": None})
 
     @field_validator("duplicates", mode="before")
     @classmethod

@@ -7,12 +7,18 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from chroma_server import ChromaServer, chroma_server
 from hypothesis import HealthCheck, settings
+from postgres_server import PostgresServer, postgres_server
+
+if TYPE_CHECKING:  # nothing that reads the environment is imported before pytest_configure has set it
+    from ipcir_tools.store.catalog import Catalog
 
 settings.register_profile("ipcir", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ipcir")  # a busy machine is no failure
@@ -60,6 +66,47 @@ def closed_sockets() -> Iterator[None]:
             patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
         patch.setattr(socket, "getaddrinfo", _asking_nobody(socket.getaddrinfo))
         yield
+
+
+@pytest.fixture(scope="session")
+def chroma() -> Iterator[ChromaServer]:
+    """A Chroma server of the test run."""
+    with chroma_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test run; without one its tests are skipped."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def open_catalog(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Catalog]]:
+    """Opens the catalog of a home folder: in the folder, or in a database of its own on a server."""
+    from ipcir_tools.store.catalog import Catalog
+
+    if request.param == "sqlite":
+        yield Catalog.open
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    databases: dict[Path, str] = {}
+    with ExitStack() as stack:
+
+        def open_shared(home: Path) -> Catalog:
+            if home not in databases:
+                databases[home] = stack.enter_context(server.database())
+            return Catalog(databases[home])
+
+        yield open_shared
+
+
+@pytest.fixture
+def catalog_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database."""
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from threading import Event, Lock
+from threading import Condition, Event
 from typing import Any
 
 from pytest_httpserver import HTTPServer
@@ -203,16 +203,23 @@ def busy(asked: Asked) -> Response:
 
 def single_slot(manner: Manner, seconds: float, *, queues: bool = True) -> Manner:
     """One request at a time, each for so long; the others wait in line, or are rejected as 503."""
-    slot = Lock()
+    line: list[object] = []  # in the order of arrival, as servers queue; a lock may let a later one in first
+    changed = Condition()
 
     def answer(asked: Asked) -> str | Response:
-        if not slot.acquire(blocking=queues):
-            return failure(503, "no slot is available")
+        place = object()
+        with changed:
+            if line and not queues:
+                return failure(503, "no slot is available")
+            line.append(place)
+            changed.wait_for(lambda: line[0] is place)
         try:
             time.sleep(seconds)
             return manner(asked)
         finally:
-            slot.release()
+            with changed:
+                line.remove(place)
+                changed.notify_all()
 
     return answer
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableLambda
 
 from ipcir_tools.chains.composition.caption_change import kept_share
 from ipcir_tools.chains.composition.context_limit import cut_warnings, fitted
@@ -44,7 +44,7 @@ from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pool
-from ipcir_tools.llm.tracing import trace_step
+from ipcir_tools.llm.tracing import has_listeners, trace_step
 from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
@@ -89,7 +89,19 @@ def build_compose_chain(models: CompositionModels) -> Runnable[ComposeRequest, C
     def compose(request: ComposeRequest, config: RunnableConfig) -> Composed:
         return compose_all([request], models, config)[0]
 
-    return RunnableLambda(compose, name="compose").with_config(tags=["compose"])
+    bound = RunnableLambda(compose, name="compose")
+    return _Compose(bound=bound, config={"tags": ["compose"]})
+
+
+class _Compose(RunnableBinding[ComposeRequest, Composed]):  # type: ignore[no-redef]  # of a field of its base
+    """The chain; where nothing follows its run, its function is called without the cost of one."""
+
+    def invoke(self, input: ComposeRequest, config: RunnableConfig | None = None, **more: Any) -> Composed:
+        """The composition of one request."""
+        is_plain = not (config or more or self.kwargs or self.config.keys() - {"tags"})
+        if is_plain and isinstance(self.bound, RunnableLambda) and not has_listeners(None):
+            return self.bound.func(input, {})  # type: ignore[call-arg, no-any-return]
+        return super().invoke(input, config, **more)
 
 
 def compose_all(
@@ -288,7 +300,7 @@ class _Work:
     """How long each part took and what was made."""
 
     def __init__(self, config: RunnableConfig | None) -> None:
-        self.config = config
+        self.config, self._followed = config, has_listeners(config)
         self.seconds: dict[str, float] = {}
         self.tally: Counter[str] = Counter()
 
@@ -296,7 +308,8 @@ class _Work:
     def part(self, name: str, **items: int) -> Iterator[None]:
         """A step of the trace that is timed; nothing where there are no ``items`` to work on."""
         wanted = all(items.values())
-        with trace_step(name, self.config, **items) if wanted else nullcontext(), self.timed(name, wanted):
+        step = trace_step(name, self.config, **items) if wanted and self._followed else nullcontext()
+        with step, self.timed(name, wanted):
             yield
 
     @contextmanager

@@ -129,7 +129,10 @@ def imagine_targets(
                 found[i, caption] = _as_imagination(wanted)
     given = config or {}
     settings: RunnableConfig = {**given, "max_concurrency": given.get("max_concurrency") or CONCURRENCY}
-    found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
+    if len(new) == 1:
+        found |= {key: imagine.invoke(request, config) for key, request in new.items()}
+    else:
+        found |= dict(zip(new, imagine.batch(list(new.values()), settings), strict=True))
     return {
         i: TargetTexts(each.first, tuple(found[i, caption] for caption in each.first or ("",)), each.others)
         for i, each in captions.items()

@@ -25,6 +25,7 @@ from ipcir_tools.chains.imagination.resources import RULES, ChainResources
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.llm.reply_store import ReplyStore
+from ipcir_tools.llm.tracing import has_listeners
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -101,6 +102,8 @@ class _Imagine(RunnableSerializable[ImagineRequest, Imagination]):
     def invoke(self, input: ImagineRequest, config: RunnableConfig | None = None, **kwargs: Any) -> Imagination:
         """The imagination of one request."""
         imaginer = self._imaginer(input)
+        if imaginer.has_no_models and not has_listeners(config):
+            return imaginer.imagine(input, {})
         # LangChain goes by the parameter's name: a function with a ``config`` is given it, whatever its type.
         return self._call_with_config(imaginer.imagine, input, imaginer.run_config(config))  # type: ignore[arg-type]
 

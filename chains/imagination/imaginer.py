@@ -50,6 +50,11 @@ class Imaginer:
         self._in_flight: dict[str, Future[Imagination]] = {}
         self._lock = Lock()
 
+    @property
+    def has_no_models(self) -> bool:
+        """Whether the rules write every target."""
+        return not self._models
+
     def run_config(self, config: RunnableConfig | None) -> RunnableConfig:
         """``config`` with the tags and the metadata that a trace shows, inherited by every step inside."""
         if not self._models:

@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from ipcir_tools.cli.commands.bench import bench
 from ipcir_tools.cli.commands.cache import cache_app
 from ipcir_tools.cli.commands.collection import folders, index, remove
 from ipcir_tools.cli.commands.demo import demo
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(index, remove, folders, watch, search, refine, find, show, export),
-    *(chat, turns, replay, demo, mcp, tune, models),
+    *(chat, turns, replay, demo, mcp, tune, models, bench),
 )
 for command in _COMMANDS:
     app.command()(command)

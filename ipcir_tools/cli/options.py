@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the catalog and its index (default: ~/.ipcir).")]
+CatalogURL = Annotated[
+    str | None,
+    typer.Option(
+        "--catalog-url",
+        help="PostgreSQL database that several machines share as their catalog, postgresql://USER@HOST/DATABASE; with "
+        "a password better in IPCIR_CATALOG_URL.",
+    ),
+]
 Models = Annotated[
     str | None, typer.Option(help="'demo': the small models in the package; 'default': CLIP and BLIP from the hub.")
 ]
@@ -105,12 +113,18 @@ class GalleryOptions:
     models: Models = None
     encoder: EncoderName = None
     captioner: CaptionerName = None
+    catalog_url: CatalogURL = None
 
     def settings(self, **chosen: Any) -> Settings:
-        """The settings with these options, and with ``chosen`` before them. Raises InvalidRequestError."""
+        """The settings with these options, and with ``chosen`` before them. Raises InvalidRequestError.
+
+        A command that chooses a ``home`` has a gallery of its own there: it is not in the catalog, nor on the Chroma
+        server, that the environment names for the user's.
+        """
         from ipcir_tools.settings import load_settings
 
-        return load_settings(**{**asdict(self), **chosen})
+        settings = load_settings(**{**asdict(self), **chosen})
+        return settings.alone() if "home" in chosen and self.catalog_url is None else settings
 
 
 @dataclass(frozen=True)
@@ -306,18 +320,18 @@ def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Itera
 @contextmanager
 def gallery_for(options: GalleryOptions, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
     """The same for a command that reads what is there: EmptyGalleryError, and nothing made, where no gallery is."""
-    require_gallery(options.settings(**chosen).home)
+    require_gallery(options.settings(**chosen))
     with engine_for(options, **chosen) as opened:
         yield opened
 
 
-def require_gallery(home: Path) -> None:
-    """Raises EmptyGalleryError where the folder ``home`` has no catalog, as one whose name is mistyped."""
+def require_gallery(settings: Settings) -> None:
+    """Raises EmptyGalleryError where the home folder has no catalog, as one whose name is mistyped."""
     from ipcir_tools.images.storage import is_gone
     from ipcir_tools.store.working_copy import CATALOG
 
-    home = home.expanduser().absolute()
-    if is_gone(home / CATALOG) and (is_gone(home) or home.is_dir()):
+    home = settings.home.expanduser().absolute()
+    if settings.catalog_url is None and is_gone(home / CATALOG) and (is_gone(home) or home.is_dir()):
         raise EmptyGalleryError(
             f"There is no gallery in {home}: `ipcir index FOLDER` makes one there; or name another folder with --home "
             "or IPCIR_HOME."

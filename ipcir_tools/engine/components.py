@@ -73,6 +73,7 @@ class Components:
         )
         self._loading = threading.RLock()
         self._networks: dict[str, TrainedNetwork] = {}
+        self._checked_space: str | None = None
 
     @locked_property
     def encoder(self) -> Encoder:
@@ -228,12 +229,15 @@ class Components:
         from ipcir_tools.models.loading import encoder_id
 
         space = self.catalog.space()
-        if space is not None and not space.startswith(encoder_id(self.models.encoder) + "/"):
+        if space is None or space == self._checked_space:
+            return
+        if not space.startswith(encoder_id(self.models.encoder, self.settings) + "/"):
             raise SpaceMismatchError(
                 f"The gallery in {gallery_place(self.settings)} was made by {space.rsplit('/', 1)[0]}, "
                 f"not by {self.models.encoder}: "
                 "leave --encoder and --models out to use its own, or choose another --home."
             )
+        self._checked_space = space
 
     def noted_encoder(self) -> Encoder:
         """The encoder, with its name stored before its first feature is: a run may be killed at any moment."""

@@ -37,6 +37,7 @@ from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
     from ipcir_tools.store.catalog import Catalog
+    from ipcir_tools.store.changes import GalleryState
     from ipcir_tools.store.features import Features
 
 
@@ -72,7 +73,9 @@ class Background:
     def __init__(self, catalog: Catalog, features: Features) -> None:
         self._catalog, self._features = catalog, features
         self._lock = threading.Lock()
-        self._known: tuple[tuple[int, int], FloatArray] | None = None
+        self._known: tuple[GalleryState, FloatArray] | None = None
+        self._stored: tuple[tuple[GalleryState, int], FloatArray] | None = None
+        """Of those captions whose features were stored already, where no text may be encoded."""
 
     def surprise(
         self, scores: Iterable[float | None], tally: Counter[str] | None = None, *, encode: bool = True
@@ -90,22 +93,30 @@ class Background:
         with self._lock:
             known = self._known
             # while it is too small, it is made again whenever a caption was written
-            key = (self._catalog.revision(), self._features.made["captions"])
-            if known is not None and known[0][0] == key[0] and (len(known[1]) >= LEAST or known[0] == key):
+            now = self._catalog.state()
+            is_current = known is not None and known[0].revision == now.revision
+            if known is not None and is_current and (len(known[1]) >= LEAST or known[0].facts == now.facts):
                 return known[1]
+            texts = now, self._features.made["texts"]
+            if not encode and self._stored is not None and self._stored[0] == texts:
+                return self._stored[1]
             made = self._made(tally, encode)
-            self._known = (key, made) if encode or len(made) == MOST else known
+            if encode or len(made) == MOST:
+                self._known = now, made
+            else:
+                self._stored = texts, made
             return made
 
     def _made(self, tally: Counter[str] | None, encode: bool) -> FloatArray:
-        captions = self._features.known_captions(self._catalog.gallery_ids())
-        ids = sorted(captions)[:MOST]  # an id is a digest, so the first ones are a fair sample
+        # an id is a digest, so the first ones are a fair sample
+        captions = self._features.first_captions(MOST)
+        ids = list(captions)
         if not encode:
-            there = self._catalog.features([text_key(captions[id_]) for id_ in ids], self._features.space)
+            there = self._features.stored([text_key(captions[id_]) for id_ in ids])
             ids = [id_ for id_ in ids if text_key(captions[id_]) in there]
         if len(ids) < LEAST:
             return np.zeros(0, np.float32)
-        pictures = self._catalog.features(ids, self._features.space)
+        pictures = self._features.stored(ids)
         made = Counter[str]()
         texts = self._features.texts([captions[id_] for id_ in ids], made)
         if tally is not None:

@@ -28,12 +28,14 @@ from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
 from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import caption_pictures
 from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
 from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.index_folder import index_folder
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
 from ipcir_tools.types import (
@@ -52,6 +54,7 @@ from ipcir_tools.types import (
 )
 
 if TYPE_CHECKING:
+    from langchain_chroma import Chroma
     from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
@@ -85,12 +88,13 @@ class Engine:
         settings = settings or Settings()
         if not isinstance(settings, Settings):
             raise InvalidRequestError(f"Engine.open takes Settings(home=...), not {type(settings).__name__}.")
-        home = settings.home.expanduser().absolute()
         catalog = Catalog.of(settings)
-        components, index = Components(settings, catalog), (catalog.folder or home) / "index"
+        components, folder = Components(settings, catalog), index_folder(catalog, settings)
+        server = ChromaServer.of(settings)
+        store = ServerIndex(catalog, server, lambda: components.captioner_id) if server else None
         # In a copy of a catalog an index of its own would cost more than it saves.
         policy = WHERE_IT_PAYS if catalog.read_only is None else NEVER
-        return cls(components, Gallery.open(catalog, index, progress, lambda: components.captioner_id, policy))
+        return cls(components, Gallery.open(catalog, folder, progress, lambda: components.captioner_id, policy, store))
 
     @property
     def settings(self) -> Settings:
@@ -223,6 +227,12 @@ class Engine:
             components.calibrator.forget()  # captions of the gallery take the place of stock texts
         return report
 
+    def vectorstore(self, progress: Progress | None = None) -> Chroma:
+        """The gallery as LangChain's vector store; see :func:`ipcir_tools.engine.vectorstore.open_vectorstore`."""
+        from ipcir_tools.engine.vectorstore import open_vectorstore
+
+        return open_vectorstore(self.components, self.gallery, progress)
+
     # --- searches: each is stored as a turn
 
     def search(
@@ -283,11 +293,12 @@ class Engine:
         same steps, ``prepare`` and ``answer``, in nodes of its own.
         """
         began = time.perf_counter()
-        self._require_gallery()
-        path = self.catalog.path(turn) if turn is not None else ()
-        query, pixels = self.prepare(path, request)
-        result = self.answer(query, path, pixels=pixels, config=config, began=began)
-        self.store(result.turn, config)
+        with self.catalog.steady():
+            self._require_gallery()
+            path = self.catalog.path(turn) if turn is not None else ()
+            query, pixels = self.prepare(path, request)
+            result = self.answer(query, path, pixels=pixels, config=config, began=began)
+            self.store(result.turn, config)
         return result
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
@@ -310,7 +321,8 @@ class Engine:
         began: float | None = None,
     ) -> SearchResult:
         """The result of a query that builds on the turns of ``path``, not stored; see :meth:`TurnMaker.answer`."""
-        return self._turns.answer(query, path, pixels=pixels, composed=composed, config=config, began=began)
+        with self.catalog.steady():
+            return self._turns.answer(query, path, pixels=pixels, composed=composed, config=config, began=began)
 
     def fused_search(
         self, weights: Mapping[str, float], *, k: int | None = None, where: Where | None = None

@@ -39,4 +39,5 @@ def encoding_on_ray(
         components.models.captioner if by_workers else None,
         components.captioner_id if by_workers else "",
     )
-    return RayEncoding(address.strip(), models, components.settings, components.catalog, components.note_models)
+    settings = components.settings.alone()  # workers need no catalog, so they get no password of it
+    return RayEncoding(address.strip(), models, settings, components.catalog, components.note_models)

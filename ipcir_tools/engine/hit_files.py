@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ipcir_tools.images.presence import gone_files
-from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.catalog import Catalog, ShownFacts
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.types import Hit, Turn, Where
 
@@ -18,6 +18,8 @@ class HitFile:
 
     source: str
     gone: bool
+    caption: str | None = None
+    """Of the captioner that was asked for."""
 
 
 def files_to_show(
@@ -28,22 +30,31 @@ def files_to_show(
     Where the search was filtered by files' names or folders, only a file that passes is shown, and a picture without
     one is left out. ``captioner``: as of :meth:`Catalog.matching`.
     """
-    ids = list(ids)
-    records, files = catalog.records(ids), catalog.paths_of(ids, where, captioner)
+    return files_of(catalog.shown_facts(ids, captioner), catalog, where, captioner)
+
+
+def files_of(
+    facts: Mapping[str, ShownFacts], catalog: Catalog, where: Where | None, captioner: str | None
+) -> dict[str, HitFile]:
+    """The same of pictures whose facts are read already."""
     by_file = bool(where and about_files(where))
-    places = {id_: _places(record.source, files.get(id_, []), by_file) for id_, record in records.items()}
+    passing = catalog.paths_of(facts, where, captioner) if by_file else {}
+    places = {
+        id_: _places(each.source, passing.get(id_, []) if by_file else each.paths, by_file)
+        for id_, each in facts.items()
+    }
     gone = gone_files(path for paths in places.values() for path in paths)
-    return {id_: _file_to_show(paths, gone) for id_, paths in places.items() if paths}
+    return {id_: _file_to_show(paths, gone, facts[id_].caption) for id_, paths in places.items() if paths}
 
 
-def _places(source: str, files: list[str], by_file: bool) -> list[str]:
+def _places(source: str, files: Sequence[str], by_file: bool) -> list[str]:
     """A picture's files, the one of its record first."""
     return list(dict.fromkeys([*([source] if source in files or not by_file else []), *files]))
 
 
-def _file_to_show(paths: list[str], gone: set[str]) -> HitFile:
+def _file_to_show(paths: list[str], gone: set[str], caption: str | None) -> HitFile:
     there = [path for path in paths if path not in gone]
-    return HitFile((there or paths)[0], not there)
+    return HitFile((there or paths)[0], not there, caption)
 
 
 def as_they_are_now(turn: Turn, catalog: Catalog) -> Turn:

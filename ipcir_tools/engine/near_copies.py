@@ -26,6 +26,9 @@ WIDER = 4
 BLOCK = 256
 """Pictures compared at a time."""
 
+PART, TILE = 64, 64
+"""Numbers of each feature that tell most pictures apart, and pictures compared by one product."""
+
 IDENTICAL = 1 - 1e-6
 """The cosine of two equal features of unit norm at least: float32 rounds their norm."""
 
@@ -115,7 +118,28 @@ def _looks_like(vectors: NDArray[np.float64], others: Sequence[FloatArray], thre
     """Whether each of ``vectors`` ``[n, d]`` is a near-copy of one of ``others``."""
     if not others:
         return np.zeros(len(vectors), bool)
-    return np.asarray((vectors @ np.stack(others).astype(np.float64).T >= threshold).any(axis=1))
+    return np.asarray(are_near(vectors, np.stack(others).astype(np.float64), threshold).any(axis=1))
+
+
+def are_near(a: NDArray[np.float64], b: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """``[n, m]``: whether the cosine of each pair of ``a`` ``[n, d]`` and ``b`` ``[m, d]``, of unit norm, is that high.
+
+    What differs enough in its first numbers is told apart by these, ``n * m * PART`` multiplications; the others, few,
+    are compared whole. All of it in steps that a library does in one thread: its threads wait for each other, tens of
+    milliseconds on a machine in other use.
+    """
+    near = np.zeros((len(a), len(b)), bool)
+    parts, others = a[:, :PART], b[:, :PART]
+    squares, other_squares = np.einsum("nd,nd->n", parts, parts), np.einsum("nd,nd->n", others, others)
+    most = 2 - 2 * threshold + 1e-5  # of two vectors of norm 1, as float32 has it; no part of them is further apart
+    for i in range(0, len(a), TILE):
+        for j in range(0, len(b), TILE):
+            here, there = slice(i, i + TILE), slice(j, j + TILE)
+            apart = squares[here, None] + other_squares[there] - 2 * (parts[here] @ others[there].T)
+            rows, columns = np.nonzero(apart <= most)
+            cosines = np.einsum("nd,nd->n", a[here][rows], b[there][columns])
+            near[here, there][rows, columns] = cosines >= threshold
+    return near
 
 
 def fold(
@@ -124,16 +148,16 @@ def fold(
     """The places of the first ``k`` pictures that look different, each with the places of those that look like it.
 
     ``vectors`` ``[n, d]`` are of unit norm, best first, in double precision, so that whether two look alike does not
-    depend on where they stand. One matrix product in blocks: ``n * k * d`` multiplications.
+    depend on where they stand.
     """
     groups: dict[int, list[int]] = {}
     for start in range(0, len(vectors), BLOCK):
         block, firsts = vectors[start : start + BLOCK], np.array([*groups], np.intp)
-        like_first = block @ vectors[firsts].T >= threshold
+        like_first = are_near(block, vectors[firsts], threshold)
         into = np.full(len(block), -1)
         if firsts.size:
             into[:] = np.where(like_first.any(axis=1), firsts[like_first.argmax(axis=1)], -1)
-        within = block @ block.T >= threshold
+        within = are_near(block, block, threshold)
         for i in range(len(block)):
             place = start + i
             if passed_over[place]:

@@ -64,7 +64,8 @@ def prepare_query(path: Sequence[Turn], request: TurnRequest, catalog: Catalog, 
         )
     else:
         query = _search(request, names, settings)
-    catalog.remember(names.records)
+    if names.records:
+        catalog.remember(names.records)
     return query, names.pixels
 
 
@@ -79,7 +80,8 @@ class _Names:
     def id_of(self, name: Reference | int) -> str:
         reference = hit_id(name, self._parent) if self._parent else cast("Reference", name)  # a number is refused
         record, opened = resolve_reference(reference, self._catalog, self._settings)
-        self.records.append(record)
+        if opened:  # else the catalog has it
+            self.records.append(record)
         self.pixels.update(opened)
         return record.id
 

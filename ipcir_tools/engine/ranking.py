@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ipcir_tools.composers import fusion
-from ipcir_tools.engine.hit_files import HitFile, files_to_show
+from ipcir_tools.engine.hit_files import HitFile, files_of, files_to_show
 from ipcir_tools.engine.near_copies import Different, LeftOut, different_pictures
 from ipcir_tools.engine.validation import check_k
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.store.catalog import ShownFacts
 from ipcir_tools.types import ComposedQuery, FloatArray, Hit, Probe, Where
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class RankedHits:
     """Near-copies of a reference."""
     gone: int = 0
     """Pictures whose files are gone, where the settings leave them out."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The files, or other origins, of the query's references that the catalog knows, by id."""
 
 
 class HitRanker:
@@ -52,8 +55,10 @@ class HitRanker:
             gone=partial(self._gone, where=query.where),
         )
         found = different_pictures(rank, self._known, amount, left_out, self._components.settings.duplicates)
-        hits = self._described(found.pictures, query.where, composed.image, composed.text)
-        return RankedHits(hits, found.copies, found.gone)
+        facts = self._facts([*references, *(each.id for each in found.pictures)])
+        hits = self._described(found.pictures, facts, query.where, composed.image, composed.text)
+        sources = {id_: facts[id_].source for id_ in references if id_ in facts}
+        return RankedHits(hits, found.copies, found.gone, sources)
 
     def fused_hits(self, weights: Mapping[str, float], k: int | None, where: Where | None) -> tuple[Hit, ...]:
         """The hits of the weighted sum of features, by handle; the summands are left out.
@@ -78,10 +83,17 @@ class HitRanker:
         rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
         threshold = self._components.settings.duplicates
         left_out = LeftOut(gone=partial(self._gone, where=where))
-        return self._described(different_pictures(rank, self._known, k, left_out, threshold).pictures, where)
+        found = different_pictures(rank, self._known, k, left_out, threshold).pictures
+        return self._described(found, self._facts([each.id for each in found]), where)
 
     def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
-        return self._components.catalog.features(ids, self._components.features.space)
+        """The features ``[d]`` that there are: of the gallery's pictures from memory, of others from the catalog."""
+        wanted = list(ids)
+        found = self._gallery.vectors(wanted)
+        return found | self._components.features.stored([id_ for id_ in wanted if id_ not in found])
+
+    def _facts(self, ids: Sequence[str]) -> dict[str, ShownFacts]:
+        return self._components.catalog.shown_facts(ids, self._components.captioner_id)
 
     def _gone(self, ids: Sequence[str], where: Where | None) -> set[str]:
         if not self._components.settings.existing:
@@ -94,12 +106,14 @@ class HitRanker:
     def _described(
         self,
         ranking: Sequence[Different],
+        facts: Mapping[str, ShownFacts],
         where: Where | None,
         image: FloatArray | None = None,
         text: FloatArray | None = None,
     ) -> tuple[Hit, ...]:
         ids = [each.id for each in ranking]
-        files, captions = self._files(ids, where), self._components.features.known_captions(ids)
+        shown = {id_: facts[id_] for id_ in ids if id_ in facts}
+        files = files_of(shown, self._components.catalog, where, self._components.captioner_id)
         vectors = self._known(ids)
         return tuple(
             Hit(
@@ -111,7 +125,7 @@ class HitRanker:
                 source=files[each.id].source,
                 gone=files[each.id].gone,
                 alike=each.alike,
-                caption=captions.get(each.id),
+                caption=files[each.id].caption,
             )
             for rank, each in enumerate((each for each in ranking if each.id in files), start=1)
         )

@@ -168,7 +168,7 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
     real = Path(os.path.realpath(file))
     if any(real.is_relative_to(folder) for folder in allowed_paths(settings)):
         return _load_allowed(real, text, settings)
-    stamp = catalog.stamps().get(path_text(file))
+    stamp = catalog.stamp(path_text(file))
     if stamp is None or (real != file and _is_changed(file, stamp)):
         raise NotAllowedError(
             f"The file {path_excerpt(text)} is neither in the gallery nor in an allowed folder: take an id from "

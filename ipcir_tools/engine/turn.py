@@ -79,7 +79,7 @@ class TurnMaker:
         surprise = None
         if composed.parts.imagined is not None:  # other texts fit pictures otherwise than captions do
             surprise = self._background.surprise([hit.text_score for hit in judged.hits], counts, encode=not path)
-        sources = self._sources(query)
+        sources = tuple(ranked.sources.get(each.id, "") for each in query.references)
         turn = Turn(
             id="t" + uuid4().hex[:11],
             parent=path[-1].id if path else None,
@@ -119,12 +119,6 @@ class TurnMaker:
         if catalog.read_only is None or said:
             return ()
         return (f"the gallery in {catalog.read_only} cannot be written: turns are kept in {catalog.folder}",)
-
-    def _sources(self, query: ComposedQuery) -> tuple[str, ...]:
-        """The files, or other origins, of the references in order."""
-        ids = [each.id for each in query.references]
-        records = self._components.catalog.records(ids)
-        return tuple(records[id_].source if id_ in records else "" for id_ in ids)
 
     def _reranked(
         self,

@@ -128,7 +128,7 @@ class HitVerifier:
             # one failure is no reason to leave the next search unverified, but to say so, under auto as well
             return _unchanged(replace(first, asked=True), error_line(error, 300))
         probe, ids = first.composed.verification_probe, [hit.id for hit in first.hits]
-        features = self._components.catalog.features(ids, self._components.features.space)
+        features = self._components.features.stored(ids)
         scores = probe.score(np.stack([features[id_] for id_ in ids]))
         order = verified_order(scores.tolist(), values, self._components.calibration.spread(probe))
         missing = values.count(None)

@@ -31,6 +31,8 @@ def text_path(text: str) -> Source:
 
 def local_path(text: str) -> Path:
     """The same of what can only be a file of this machine."""
+    if "\\" not in text:
+        return Path(text)
     raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(text))
     named = Path(os.fsdecode(raw))
     return named if os.path.lexists(named) and not os.path.lexists(text) else Path(text)

@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.storage import is_gone
@@ -24,6 +25,9 @@ MOST_SEEN = 10_000
 
 WORKERS = 8
 """Files that are looked at at a time, so that one drive that hangs does not hold up the others."""
+
+SOON = 0.02
+"""Seconds after which one worker is not enough: a drive of this machine has answered for hundreds of files by then."""
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 
@@ -44,20 +48,22 @@ def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
 
 
 class _Search:
-    """Looks at files in threads of its own, which are left behind where a drive hangs."""
+    """Looks at files in other threads, which are left behind where a drive hangs."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._waiting = deque(paths)
         self._asked: dict[int, str] = {}
         self._found: set[str] = set()
+        self._done = threading.Event()
 
     def gone(self, seconds: float) -> set[str]:
-        until = time.monotonic() + seconds
-        workers = [threading.Thread(target=self._work, daemon=True) for _ in range(min(WORKERS, len(self._waiting)))]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(max(0.0, until - time.monotonic()))
+        if not self._waiting:
+            return set()
+        _workers.run(self._work)
+        if not self._done.wait(min(SOON, seconds)):
+            for _ in range(min(WORKERS, len(self._waiting) + 1) - 1):
+                _workers.run(self._work)
+            self._done.wait(max(0.0, seconds - SOON))
         with _lock:
             self._waiting.clear()
             _hanging.update(self._asked.values())
@@ -68,6 +74,8 @@ class _Search:
         while True:
             with _lock:
                 if not self._waiting:
+                    if not self._asked:
+                        self._done.set()
                     return
                 path = self._waiting.popleft()
                 folder = self._asked[me] = source_folder(path)
@@ -77,6 +85,40 @@ class _Search:
                 _hanging.discard(folder)
                 if gone:
                     self._found.add(path)
+
+
+class _Workers:
+    """Daemon threads that are used again, as starting one takes longer than looking at a few files.
+
+    One that hangs is not missed: a job for which no worker is idle gets a new one.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Have a worker do it."""
+        with self._lock:
+            is_new = not self._idle
+            self._idle -= not is_new
+        self._jobs.put(job)
+        if is_new:
+            threading.Thread(target=self._loop, name="ipcir-files", daemon=True).start()
+
+    def _loop(self) -> None:
+        while True:
+            self._jobs.get()()
+            with self._lock:
+                if self._idle >= WORKERS:
+                    return
+                self._idle += 1
+
+
+_workers = _Workers()
+if hasattr(os, "register_at_fork"):  # threads do not come along
+    os.register_at_fork(after_in_child=_workers.__init__)  # type: ignore[misc]
 
 
 def _is_gone(path: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.llm.budget import CircuitBreaker
-from ipcir_tools.llm.proxies import direct_async_client, direct_client
+from ipcir_tools.llm.http_clients import bounded_async_client, bounded_client
 from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
@@ -112,11 +112,14 @@ def _options(name: str, settings: Settings) -> dict[str, Any]:
         options["base_url"] = settings.llm_base_url
     if (limit := _token_limit(name, settings)) is not None:
         options |= _limit_option(name, limit, settings.llm_base_url)
-    if settings.llm_base_url is None or not name.startswith("openai:"):
+    if not name.startswith("openai:"):
         return options
-    options["use_responses_api"] = False
-    options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
-    return options | direct_client(settings.llm_base_url) | direct_async_client(settings.llm_base_url)
+    base = settings.llm_base_url
+    options |= {"http_client": bounded_client(base), "http_async_client": bounded_async_client(base)}
+    if base is not None:
+        options["use_responses_api"] = False
+        options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
+    return options
 
 
 def _token_limit(name: str, settings: Settings) -> int | None:

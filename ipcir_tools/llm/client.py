@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableConfig, RunnableSequence
 from ipcir_tools.llm.budget import Budget, CircuitBreaker
 from ipcir_tools.llm.chat_model import server_address
 from ipcir_tools.llm.errors import (
+    DeadlineExceededError,
     NoReplyError,
     describe_error,
     is_malformed,
@@ -122,9 +123,20 @@ class ChatClient:
     def _retried(
         self, model: Model, messages: list[BaseMessage], config: RunnableConfig, budget: Budget, stream: bool
     ) -> MessageStream:
-        for attempt in retrying(budget.attempts, budget.left, waiting=lambda error: self._log_wait(error, budget)):
-            with attempt:
-                return (yield from self._attempt(model, messages, config, budget, stream))
+        busy: list[BaseException] = []
+
+        def waiting(error: BaseException) -> None:
+            busy.append(error)
+            self._log_wait(error, budget)
+
+        try:
+            for attempt in retrying(budget.attempts, budget.left, waiting=waiting):
+                with attempt:
+                    return (yield from self._attempt(model, messages, config, budget, stream))
+        except DeadlineExceededError:
+            if busy:  # the time was up between two of its replies
+                raise busy[-1] from None
+            raise
         raise AssertionError("the last attempt returns or raises")
 
     def _attempt(

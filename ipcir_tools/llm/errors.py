@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from langchain_core.exceptions import (
     ModelAuthenticationError,
@@ -61,6 +62,10 @@ class DeadlineExceededError(Exception):
     """The time was up before the model answered."""
 
 
+class OversizedReplyError(Exception):
+    """A reply with more bytes than are read, or compressed in a way that cannot be bounded."""
+
+
 # --- messages
 
 
@@ -70,6 +75,8 @@ def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address
     proxy = proxy_note(address)
     if isinstance(error, DeadlineExceededError | ModelTimeoutError):
         return f"the language model did not answer in time ({seconds:.3g} s allowed{proxy and ';'}{proxy})"
+    if (oversized := _oversized(error)) is not None:
+        return f"the language model's server sent a reply that is not read to its end ({masked_line(oversized)})"
     line = masked_line(_first_cause(error), _secrets(llm))
     if isinstance(error, ModelConnectionError | ConnectionError):
         at = f" at {masked_line(Exception(address))}" if address else ""
@@ -79,6 +86,11 @@ def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address
         return f"the language model's server did not accept the API key, check {names} ({line})"
     if isinstance(error, _NO_COMPLETION):
         return "the language model's server sent something that is no chat completion"
+    if (place := redirected_to(error)) is not None:
+        return (
+            f"the language model's server sent the request on to {place}, which is not followed: if you trust it, "
+            "name it in IPCIR_LLM_BASE_URL (--llm-base-url)"
+        )
     through = proxy if status_code(error) in PROXY_STATUS else ""
     if is_busy(error):
         return f"the language model's server had no time{through}, and was waited for in vain ({line})"
@@ -100,6 +112,25 @@ def _first_cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def _oversized(error: BaseException | None) -> OversizedReplyError | None:
+    """The oversized reply behind an error; clients wrap what is raised while they read."""
+    while error is not None and not isinstance(error, OversizedReplyError):
+        error = error.__cause__
+    return error
+
+
+def redirected_to(error: BaseException) -> str | None:
+    """Scheme and host of a redirect, which no client of ours follows; None for any other error."""
+    response = getattr(error, "response", None)
+    if (status_code(error) or 0) // 100 != 3 or response is None:
+        return None
+    try:
+        place = urlsplit(response.headers.get("location", ""))
+        return f"{place.scheme}://{place.hostname}" if place.hostname else "another address of its own"
+    except ValueError:
+        return "an address that is none"
 
 
 def masked_line(error: BaseException, secrets: Sequence[str] = ()) -> str:
@@ -140,7 +171,7 @@ def retry_after(error: BaseException) -> float:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment."""
-    if _is_out_of_quota(error):
+    if _is_out_of_quota(error) or _oversized(error) is not None:
         return False
     if isinstance(error, ModelError):
         return error.is_retryable
@@ -165,9 +196,8 @@ def _is_out_of_quota(error: BaseException) -> bool:
 
 def is_unanswered(error: Exception) -> bool:
     """Whether the server did not answer at all, or was too busy for as long as it was waited for."""
-    return is_busy(error) or isinstance(
-        error, DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError
-    )
+    silence = DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError
+    return is_busy(error) or (isinstance(error, silence) and _oversized(error) is None)
 
 
 def is_rejection(error: Exception) -> bool:

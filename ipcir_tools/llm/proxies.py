@@ -41,28 +41,13 @@ def proxy_note(url: str) -> str:
     return f" through the proxy {urlsplit(address).scheme}://{place}, set by {name or 'the system'}"
 
 
-def direct_client(url: str | None) -> dict[str, Any]:
-    """``{"http_client": ...}`` for OpenAI's client and ``ChatOpenAI``, where a server on this machine would be reached
-    through a proxy: with OpenAI's own defaults, and directly. Else nothing."""
+def direct_routes(url: str | None) -> dict[str, Any]:
+    """``{"mounts": ...}`` for an HTTP client, where a server on this machine would be reached through a proxy. Else
+    nothing."""
     if url is None or not is_loopback(url) or not getproxies():
         return {}
-    import openai
-
-    return {"http_client": openai.DefaultHttpxClient(mounts=_direct(url))}
-
-
-def direct_async_client(url: str | None) -> dict[str, Any]:
-    """``{"http_async_client": ...}`` for ``ChatOpenAI``, in the same case."""
-    if url is None or not is_loopback(url) or not getproxies():
-        return {}
-    import openai
-
-    return {"http_async_client": openai.DefaultAsyncHttpxClient(mounts=_direct(url))}
-
-
-def _direct(url: str) -> dict[str, Any]:
     host = _host(url)
-    return {f"all://[{host}]" if ":" in host else f"all://{host}": None}
+    return {"mounts": {f"all://[{host}]" if ":" in host else f"all://{host}": None}}
 
 
 def _host(url: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 4
 """Requests at a time where no setting says otherwise."""
+SAME_MOMENT = 0.25
+"""Seconds between two requests of two threads that may arrive at the server in the other order."""
 RAISE_AFTER = 10
 """Replies in a row after which a limit that was lowered is raised by one again."""
 
@@ -29,7 +31,8 @@ class Slot:
 
     budget: Budget
     ahead: set[Slot] = field(default_factory=set)
-    """Requests of this process that were sent before, and may be answered before."""
+    """Requests of this process that may be answered before: those sent before, or in the same moment."""
+    sent: float = field(default_factory=time.monotonic)
     counted_from: float = field(default_factory=time.monotonic)
 
 
@@ -38,8 +41,8 @@ class ServerSlots:
 
     Waiting behind requests of this process is not silence of the server, so it is not counted against a request's
     budget: neither the wait for a slot, nor, at a server that answers one request after the other, the time until
-    those that were sent before are answered. Where a server rejects a request as busy while it has others of this
-    process, the limit is lowered to what it takes.
+    those that were sent before, or in the same moment, are answered. Where a server rejects a request as busy while it
+    has others of this process, the limit is lowered to what it takes.
     """
 
     def __init__(self, limit: int = CONCURRENCY) -> None:
@@ -109,6 +112,9 @@ class ServerSlots:
                 while self._line[0] is not place or len(self._taken) >= self._current:
                     self._changed.wait()
                 slot = Slot(budget, set(self._taken))
+                for other in self._taken:
+                    if slot.sent - other.sent < SAME_MOMENT:
+                        other.ahead.add(slot)
                 self._taken.append(slot)
             finally:
                 self._line.remove(place)

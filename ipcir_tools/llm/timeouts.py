@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, TypeVar, cast
 
+from ipcir_tools.llm.call_scope import CallScope, current_call
 from ipcir_tools.llm.errors import DeadlineExceededError
 
 _T = TypeVar("_T")
@@ -18,7 +19,7 @@ _END = object()
 
 
 def call_within(seconds: float, call: Callable[[], _T], left: Callable[[], float] | None = None) -> _T:
-    """``call()``, or ``DeadlineExceededError`` after ``seconds``; the call then ends in the background, unused.
+    """``call()``, or ``DeadlineExceededError`` after ``seconds``; the call is then ended, as ``iterate_within`` says.
 
     ``left`` is as for ``iterate_within``.
     """
@@ -38,7 +39,8 @@ def iterate_within(
 
     A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
     another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
-    consumer stops iterating. Items that came in time are given out however late they are taken.
+    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. Items that came in time
+    are given out however late they are taken.
     """
     received: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     abandoned = Event()
@@ -59,6 +61,8 @@ def iterate_within(
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             received.put((_END, error))
 
+    scope = CallScope()
+    context.run(current_call.set, scope)
     Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
     try:
         while True:
@@ -75,6 +79,7 @@ def iterate_within(
             yield cast("_T", item)
     finally:
         abandoned.set()
+        scope.close()
 
 
 def run_to_end(steps: Generator[Any, None, _T]) -> _T:

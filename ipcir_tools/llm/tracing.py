@@ -18,6 +18,14 @@ from langchain_core.runnables.config import (
 from ipcir_tools.prompts import Prompt
 
 
+def has_listeners(config: RunnableConfig | None) -> bool:
+    """Whether callbacks of this config, of this context or of the whole process hear of runs under it.
+
+    Where there are none, a function can be called as it is: a run takes a tenth of a millisecond.
+    """
+    return bool(get_callback_manager_for_config(ensure_config(config)).handlers)
+
+
 @contextmanager
 def trace_step(name: str, config: RunnableConfig | None = None, **metadata: Any) -> Iterator[RunnableConfig]:
     """A run of that name for as long as the block lasts, in the caller's own thread.

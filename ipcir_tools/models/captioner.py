@@ -30,6 +30,10 @@ EMPTY = "a picture"
 """In place of an empty caption: later steps need some text, and this one is never false."""
 
 
+class NoCaptionError(ModelUnavailableError):
+    """A captioner answered, but not with a caption; it may have one of the next picture."""
+
+
 VisionFeatures = NDArray[np.floating[Any]]
 """What texts are scored against: ``[l, d]`` for one image, float32 as made, or float16 where it is kept."""
 

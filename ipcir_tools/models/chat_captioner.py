@@ -15,7 +15,8 @@ from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
-from ipcir_tools.models.captioner import CaptionBatch, Captioner, clean
+from ipcir_tools.models.caption_text import caption_fault
+from ipcir_tools.models.captioner import CaptionBatch, Captioner, NoCaptionError, clean
 from ipcir_tools.models.loading import load_chat_model
 from ipcir_tools.text import error_sentence, json_digest
 
@@ -74,6 +75,8 @@ class ChatCaptioner(Captioner):
             failure = ModelUnavailableError(f"The captioner {self.id} failed: {error_sentence(error)}")
             failure.__cause__ = error
             return failure, budget
+        if fault := caption_fault(answer.text):
+            return NoCaptionError(f"The captioner {self.id} gave no caption: it answered with {fault}."), budget
         return [clean(answer.text)], budget
 
     def _count(self, budget: Budget) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import glob
 from typing import TYPE_CHECKING, Literal
 
 from ipcir_tools.errors import InvalidRequestError
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 DType = Literal["float32", "bfloat16", "float16"]
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_DEVICE_FILES = ("/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""Of Nvidia's cards and boards, of Windows' graphics in its Linux, and of AMD's cards."""
 _DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "float16")
 
 
@@ -37,7 +41,12 @@ def pick_device(device: str = "auto") -> str:
 
 
 def _accelerators() -> list[str]:
-    """Names of the accelerators here, the best first; ``cuda`` means the current one."""
+    """Names of the accelerators here, the best first; ``cuda`` means the current one.
+
+    On Linux they have device files; where there are none, torch is not asked, whose import takes a second or more.
+    """
+    if sys.platform == "linux" and "torch" not in sys.modules and not any(map(glob, _DEVICE_FILES)):
+        return []
     import torch
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ipcir_tools.batches import chunked
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models.pseudo_words import PseudoWords
+from ipcir_tools.models.text_batches import TextBatches
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Encoder(ABC):
         self.dtype = dtype
         self.batch_size = batch_size
         self._lock = lock or threading.RLock()
+        self._text_batches = TextBatches(self._unit_texts, self._lock, lambda: self.batch_size)
 
     @abstractmethod
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:
@@ -90,9 +93,14 @@ class Encoder(ABC):
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Features ``[n, dim]`` float32, unit norm, in the order of ``texts``; n may be 0.
 
-        Texts beyond the model's context (77 tokens for CLIP) are cut by its tokenizer: :meth:`words_left_out`.
+        Texts beyond the model's context (77 tokens for CLIP) are cut by its tokenizer: :meth:`words_left_out`. Callers
+        that wait for each other share batches; an error is raised only to those whose own texts raise it.
         """
-        return self._in_batches(texts, self._text_batch)
+        batches = [self._text_batches.features(batch) for batch in chunked(texts, self.batch_size)]
+        return np.concatenate([np.zeros((0, self.dim), np.float32), *batches])
+
+    def _unit_texts(self, texts: Sequence[str]) -> FloatArray:
+        return self._unit(self._text_batch(texts), len(texts))
 
     def words_left_out(self, text: str) -> int:
         """How many words at the end of a text are beyond the model's context; 0 for a model without a limit."""

@@ -6,21 +6,24 @@ first (``downloads.py``); the loaders themselves never reach for the network.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import threading
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.files import write_bytes
 from ipcir_tools.models.downloads import Requirements, download, local_copy
 from ipcir_tools.models.hub_environment import HubError, hub_constants
+from ipcir_tools.models.user_cache import cache_folder
 from ipcir_tools.text import error_sentence
 
 T = TypeVar("T")
@@ -33,6 +36,8 @@ _IDENTITY_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
+LARGE, SETTLED = 50_000_000, 2_000_000_000
+"""Bytes of a file whose digest is kept, and nanoseconds since it was written."""
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth")
 
 
@@ -156,7 +161,7 @@ def folder_id(folder: Path, config: str) -> str:
 
 
 def _digest(files: list[Path]) -> str:
-    whole = hashlib.sha256()
+    whole = sha256()
     for path in files:
         whole.update(f"{path.name}\0{_file_digest(path)}\n".encode())
     return whole.hexdigest()[:12]
@@ -165,13 +170,26 @@ def _digest(files: list[Path]) -> str:
 def _file_digest(path: Path) -> str:
     try:
         stat = path.stat()
-        return _hashed(str(path), stat.st_size, stat.st_mtime_ns)
+        return _hashed(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     except OSError as error:
         raise ModelUnavailableError(f"Cannot read {path}: {os.strerror(error.errno or 0)}.") from error
 
 
 @lru_cache(maxsize=64)
-def _hashed(path: str, size: int, mtime_ns: int) -> str:
-    """SHA-256 of a file; size and time are there to be part of the cache's key."""
+def _hashed(path: str, size: int, *times: int) -> str:
+    """SHA-256 of a file; size and times are there to be part of the cache's key.
+
+    That of a large file, which takes a second, is kept in the user's cache folder as well: not of one that was written
+    just now, which may be written again within the clock's tick.
+    """
+    kept = cache_folder() / "digests" / sha256(f"{path}\0{size}\0{times}".encode()).hexdigest()[:24]
+    if size >= LARGE:
+        with suppress(OSError, ValueError):
+            if len(digest := kept.read_text("ascii")) == sha256().digest_size * 2:
+                return digest
     with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(file, "sha256").hexdigest()
+    if size >= LARGE and time.time_ns() - max(times) > SETTLED:
+        with suppress(OSError):
+            write_bytes(kept, digest.encode())
+    return digest

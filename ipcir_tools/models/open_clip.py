@@ -25,7 +25,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ipcir_tools.images.pixels import crop_extreme
-from ipcir_tools.models import hub
+from ipcir_tools.models import hub, light_text
 from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
 from ipcir_tools.models.open_clip_loading import ModelSource, load_model, requirements
@@ -51,24 +51,37 @@ class OpenClipEncoder(Encoder):
     """Any model of open_clip, in eval and inference mode."""
 
     def __init__(self, name: str, settings: Settings) -> None:
-        device = pick_device(settings.device)
-        # None: a test on this machine chooses
-        chosen = None if (settings.dtype, device) == ("auto", "cpu") else pick_dtype(settings.dtype, device)
-        identity = self.identify(name, settings)
-        self._loaded = LOADED.get(
-            (identity, device, chosen), lambda: load_model(name, identity, ModelSource.parse(name), device, chosen)
-        )
+        self._name, self._settings = name, settings
+        self._identity = self.identify(name, settings)
+        self._found: LoadedEncoder | None = None
+        if settings.device not in ("auto", "cpu"):
+            pick_device(settings.device)  # a device that is not there is refused at once
+        self._light = light_text.known(self._identity)
+        known = self._light or self._loaded
         super().__init__(
             name=f"open_clip:{name}",
-            space=self._loaded.space,
-            dim=self._loaded.dim,
-            device=device,
-            dtype=self._loaded.dtype,
+            space=known.space,
+            dim=known.dim,
+            device=self._found_device if self._found else "cpu",
+            dtype=self._found.dtype if self._found else "float32",
             batch_size=settings.batch_size,
-            lock=self._loaded.lock,
         )
-        self.input_side = self._loaded.preprocessing.side
-        self._torch_dtype = torch_dtype(self._loaded.dtype)
+        self.input_side = self._light.side if self._light else self._loaded.preprocessing.side
+
+    @property
+    def _loaded(self) -> LoadedEncoder:
+        """The model, loaded when it is first needed: a few texts do without, see ``light_text``."""
+        if self._found is None:
+            device = self._found_device = pick_device(self._settings.device)
+            # None: a test on this machine chooses
+            auto = (self._settings.dtype, device) == ("auto", "cpu")
+            dtype = None if auto else pick_dtype(self._settings.dtype, device)
+            name, identity = self._name, self._identity
+            found = LOADED.get(
+                (identity, device, dtype), lambda: load_model(name, identity, ModelSource.parse(name), device, dtype)
+            )
+            self.device, self.dtype, self._found = device, found.dtype, found
+        return self._found
 
     @staticmethod
     def identify(name: str, settings: Settings) -> str:
@@ -95,29 +108,34 @@ class OpenClipEncoder(Encoder):
     def _preprocessed_batch(self, items: Sequence[Pixels]) -> FloatArray:
         import torch
 
-        with torch.inference_mode():
-            numbers = self._loaded.preprocessing.numbers(items, self.device, self._torch_dtype)
-            return as_array(self._loaded.model.encode_image(numbers))
+        loaded = self._loaded
+        with loaded.lock, torch.inference_mode():
+            numbers = loaded.preprocessing.numbers(items, self.device, torch_dtype(loaded.dtype))
+            return as_array(loaded.model.encode_image(numbers))
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
+        if self._light and self._found is None and len(texts) <= light_text.MOST:
+            return self._light.encode(texts)
         import torch
 
-        tokens = self._loaded.tokenizer(list(texts)).to(self.device)
-        with torch.inference_mode():
-            return as_array(encode_text(self._loaded.model, tokens))
+        loaded = self._loaded
+        with loaded.lock, torch.inference_mode():
+            return as_array(encode_text(loaded.model, loaded.tokenizer(list(texts)).to(self.device)))
 
     def words_left_out(self, text: str) -> int:
         """As :meth:`Encoder.words_left_out`: the shortest beginning with the same tokens is what the model reads."""
         words = text.split()
-
-        def tokens(text: str) -> list[int]:
-            return [int(token) for token in self._loaded.tokenizer([text])[0]]
-
         with self._lock:
-            read = tokens(text)
-            if tokens(f"{text} a") != read:
+            read = self._tokens(text)
+            if self._tokens(f"{text} a") != read:
                 return 0
-            return len(words) - bisect_left(range(len(words)), True, key=lambda n: tokens(" ".join(words[:n])) == read)
+            left = bisect_left(range(len(words)), True, key=lambda n: self._tokens(" ".join(words[:n])) == read)
+            return len(words) - left
+
+    def _tokens(self, text: str) -> list[int]:
+        if self._light and self._found is None:
+            return self._light.tokens(text)
+        return [int(token) for token in self._loaded.tokenizer([text])[0]]
 
     @cached_property
     def pseudo_words(self) -> PseudoWords:

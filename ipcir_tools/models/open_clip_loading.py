@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.models import hub
 from ipcir_tools.models.devices import DType
-from ipcir_tools.models.downloads import Needed, Requirements
+from ipcir_tools.models.downloads import Needed, Requirements, local_copy
 from ipcir_tools.models.hub_files import open_clip_files, small_files
 
 if TYPE_CHECKING:
@@ -68,6 +68,17 @@ def load_model(name: str, identity: str, source: ModelSource, device: str, dtype
         ways_out=WAYS_OUT if source.kind in ("tag", "hf-hub") else "",
         requirements=requirements(source),
     )
+
+
+def weights_file(source: ModelSource) -> Path | None:
+    """The safetensors file of a model that is on this machine; None where there is none, or no telling which."""
+    if source.kind == "random":
+        return None
+    needed = requirements(source)
+    here = local_copy(needed) if needed else None
+    folder = here.folder if here else source.folder if source.kind == "local-dir" else None
+    files = {path.name: path for path in folder.glob("*.safetensors")} if folder else {}
+    return files.get("open_clip_model.safetensors") or next(iter(files.values()), None)
 
 
 def requirements(source: ModelSource) -> Requirements | None:
@@ -135,10 +146,13 @@ def _near(word: str, choices: Sequence[str]) -> str:
 
 
 def _create(identity: str, source: ModelSource, device: str, dtype: DType | None, quick_gelu: bool) -> LoadedEncoder:
+    from ipcir_tools.models.light_text import learn
     from ipcir_tools.models.open_clip_creation import ModelMaker, create
 
     location = {"hf-hub": f"hf-hub:{source.model}", "local-dir": f"local-dir:{source.folder}"}.get(
         source.kind, source.model
     )
     tag = None if source.kind == "random" else source.tag
-    return create(identity, ModelMaker(location, tag, device, quick_gelu, random=source.kind == "random"), dtype)
+    loaded = create(identity, ModelMaker(location, tag, device, quick_gelu, random=source.kind == "random"), dtype)
+    learn(identity, loaded, weights_file(source))
+    return loaded

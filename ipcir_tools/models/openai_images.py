@@ -25,7 +25,8 @@ from ipcir_tools.llm.errors import (
     masked_line,
     status_code,
 )
-from ipcir_tools.llm.proxies import direct_client, proxy_note
+from ipcir_tools.llm.http_clients import bounded_client
+from ipcir_tools.llm.proxies import proxy_note
 from ipcir_tools.llm.retries import retrying
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
@@ -53,7 +54,9 @@ class OpenAIImageGenerator(ImageGenerator):
         base = settings.image_generator_base_url
         key = os.environ.get("OPENAI_API_KEY") or (NO_KEY if base else None)
         try:
-            self._client = openai.OpenAI(api_key=key, base_url=base, max_retries=0, **direct_client(base))
+            self._client = openai.OpenAI(
+                api_key=key, base_url=base, max_retries=0, http_client=bounded_client(base, 2 * settings.max_bytes)
+            )
         except openai.OpenAIError as error:
             raise ModelUnavailableError(
                 f"The image generator openai:{model} has no key: set OPENAI_API_KEY, or name a server of your own in "

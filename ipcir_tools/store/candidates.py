@@ -7,7 +7,7 @@ the catalog: what came in since is scored exactly, what left is dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.types import FloatArray
@@ -42,8 +42,21 @@ class OpenedIndex:
     """The catalog's note about it when it was opened: another one means that there is a newer index."""
 
 
+@dataclass(frozen=True)
+class ChromaCollection:
+    """A finished index as Chroma's own client sees it; for reading."""
+
+    client: Any
+    name: str
+
+
 class IndexStore(Protocol):
     """Where the index of one catalog is kept. The methods never raise: without an index all is scored exactly."""
+
+    @property
+    def retry_seconds(self) -> float:
+        """After how long an index that could not be opened may open after all; infinite: not unless it is written."""
+        ...
 
     @property
     def note(self) -> str:
@@ -62,6 +75,17 @@ class IndexStore(Protocol):
         """Bring the index up to the catalog, from the last one or from nothing; whether that was done.
 
         Searches go on with the one before. It may take minutes.
+        """
+        ...
+
+    def failed(self, error: BrokenIndexError) -> None:
+        """Say that the last index failed in a search, and forget it where it is broken."""
+        ...
+
+    def collection(self, progress: Progress | None = None) -> ChromaCollection | None:
+        """The index of the gallery as it is now, captions and places too, for Chroma's own client; written if need be.
+
+        None where that fails.
         """
         ...
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError
+from ipcir_tools.models.captioner import NoCaptionError
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.failure_limit import OUTAGES, FailureLimit
 from ipcir_tools.text import error_line, error_sentence
@@ -181,7 +182,8 @@ class Captioning:
         """The captions of one outcome; none, and its failure counted, where it is an error."""
         if isinstance(outcome, ModelUnavailableError):
             failures.append(outcome)
-            self.failures.failed(outcome)
+            if not isinstance(outcome, NoCaptionError):  # it answered, and may have a caption of the next picture
+                self.failures.failed(outcome)
             return []
         self.failures.succeeded()
         return outcome

@@ -6,18 +6,20 @@ threads and processes at a time; each is one transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, delete, func, select
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete, func, select
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
 from ipcir_tools.store import schema
-from ipcir_tools.store.changes import StoredChanges, raise_facts
-from ipcir_tools.store.database import CHUNK, among, get_meta, put, set_meta
+from ipcir_tools.store.changes import raise_facts
+from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
@@ -38,6 +40,41 @@ from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
 BLOCK = 2_048
 """Vectors read at a time."""
+ID_DIGITS = 16
+"""Digits of a picture's id."""
+
+_VALUES: BindParameter[Any] = bindparam("values", expanding=True)
+_RECORDS = select(pictures).where(pictures.c.id.in_(_VALUES))
+_FEATURES = select(features.c.item, features.c.vector).where(
+    features.c.space == bindparam("space"), features.c.item.in_(_VALUES)
+)
+_CAPTIONS = select(caption_rows.c.image_id, caption_rows.c.caption).where(
+    caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(_VALUES)
+)
+_OF_CAPTIONER = (caption_rows.c.image_id == pictures.c.id) & (caption_rows.c.captioner == bindparam("captioner"))
+_FACTS = (
+    select(pictures.c.id, pictures.c.source, files.c.path, caption_rows.c.caption)
+    .outerjoin_from(pictures, files, files.c.image_id == pictures.c.id)
+    .outerjoin(caption_rows, _OF_CAPTIONER)
+    .where(pictures.c.id.in_(_VALUES))
+)
+_CAPTIONED = (
+    select(caption_rows.c.image_id, caption_rows.c.caption)
+    .where(caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(select(files.c.image_id)))
+    .order_by(caption_rows.c.image_id)
+    .limit(bindparam("n"))
+)
+"""Made once, as making a statement takes longer than what a search reads by it."""
+
+
+@dataclass(frozen=True)
+class ShownFacts:
+    """What is shown of one picture of the catalog."""
+
+    source: str
+    paths: tuple[str, ...]
+    """The gallery's files of it, sorted; none where it is not in the gallery."""
+    caption: str | None
 
 
 @dataclass(frozen=True)
@@ -53,20 +90,32 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
+
+    _space: str | None = None
 
     # --- the gallery's space and notes
 
     def space(self) -> str | None:
-        """The space that the gallery belongs to; None before the first picture."""
-        with self._read() as connection:
-            return get_meta(connection, "space")
+        """The space that the gallery belongs to, for good; None before the first picture."""
+        self._space = self._space or self.state().space or None
+        return self._space
 
     def bind_space(self, space: str) -> None:
         """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
         with self._write() as connection:
             _bind(connection, space)
+
+    def identity(self) -> str:
+        """What tells this gallery from every other: 32 characters, made at random when they are first asked for."""
+        with self._read() as connection:
+            known = get_meta(connection, "identity")
+        if known is None:
+            with self._write() as connection:
+                put(connection, schema.meta, [{"key": "identity", "value": uuid4().hex}])
+                known = get_meta(connection, "identity")
+        return known or ""
 
     def note(self, key: str) -> str | None:
         """The text that ``set_note`` last stored under ``key``; None where there is none."""
@@ -82,12 +131,22 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def records(self, ids: Iterable[str]) -> dict[str, ImageRecord]:
         """The records of those of ``ids`` that are in the catalog, by id."""
-        with self._read() as connection:
-            return {row.id: _record(row) for row in among(connection, select(pictures), pictures.c.id, ids)}
+        return {row.id: _record(row) for row in self._rows(_RECORDS, ids)}
+
+    def shown_facts(self, ids: Iterable[str], captioner: str | None) -> dict[str, ShownFacts]:
+        """What is shown of those of ``ids`` that are in the catalog, by id, in one statement for up to ``CHUNK``."""
+        found: dict[str, tuple[str, list[str], str | None]] = {}
+        for row in self._rows(_FACTS, ids, captioner=captioner or ""):
+            paths = found.setdefault(row.id, (row.source, [], row.caption))[1]
+            if row.path is not None:
+                paths.append(row.path)
+        return {id_: ShownFacts(source, tuple(sorted(paths)), text) for id_, (source, paths, text) in found.items()}
 
     def find(self, prefix: str, limit: int = 2) -> list[ImageRecord]:
         """Up to ``limit`` pictures of the catalog whose id begins with ``prefix``, by id."""
-        begins = pictures.c.id.startswith(prefix.lower(), autoescape=True)
+        if len(prefix) >= ID_DIGITS:
+            return list(self.records([prefix.lower()]).values())
+        begins = beginning_with(pictures.c.id, prefix)
         with self._read() as connection:
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows]
@@ -145,6 +204,13 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
                 found.setdefault(row.image_id, []).append(row.path)
         return {id_: sorted(paths) for id_, paths in found.items()}
 
+    def stamp(self, path: str) -> FileStamp | None:
+        """A file of the gallery; None where there is none of that path."""
+        columns = [files.c[each.name] for each in fields(FileStamp)]
+        with self._glance() as connection:
+            row = connection.execute(select(*columns).where(files.c.path == path)).one_or_none()
+        return None if row is None else FileStamp(*row)
+
     def forget(self, paths: Iterable[str]) -> list[str]:
         """Drop these files; the ids, sorted, of the pictures that left the gallery with them. Features stay."""
         self.check_changeable()
@@ -183,22 +249,28 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
     def check_filter(self, where: Where, captioner: str | None = None, *, tell_folders: bool = True) -> None:
         """Raises InvalidRequestError, with the values that exist, for a filter that no picture can pass, because it
         names a folder, format, camera, file, date or place of none."""
+        written = json.dumps(where, sort_keys=True, default=str)
+        self.while_unchanged(("passes", written, captioner), lambda: self._check(where, captioner, tell_folders))
+
+    def _check(self, where: Where, captioner: str | None, tell_folders: bool) -> None:
         with self._read() as connection:
             if connection.scalar(passing(connection, where, captioner).limit(1)) is None:
                 explain_no_match(connection, where, captioner, tell_folders=tell_folders)
 
     def filter_values(self, captioner: str | None = None, limit: int = 20) -> FilterValues:
         """What can be filtered by; at most ``limit`` folders and cameras."""
-        with self._read() as connection:
-            return filter_values(connection, captioner, limit)
+
+        def read() -> FilterValues:
+            with self._read() as connection:
+                return filter_values(connection, captioner, limit)
+
+        return self.while_unchanged(("values", captioner, limit, *self.folders()), read)
 
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
         """The stored features ``[d]`` of items, by item: a picture's id or a text's key."""
-        wanted = select(features.c.item, features.c.vector).where(features.c.space == space)
-        with self._read() as connection:
-            return {row.item: _vector(row.vector) for row in among(connection, wanted, features.c.item, items)}
+        return {row.item: _vector(row.vector) for row in self._rows(_FEATURES, items, space=space)}
 
     def encoded_ids(self, space: str) -> list[str]:
         """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
@@ -233,10 +305,13 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
 
     def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
         """The stored captions by ``captioner``, by picture."""
-        rows = caption_rows.c
-        wanted = select(rows.image_id, rows.caption).where(rows.captioner == captioner)
-        with self._read() as connection:
-            return {row.image_id: row.caption for row in among(connection, wanted, rows.image_id, ids)}
+        return {row.image_id: row.caption for row in self._rows(_CAPTIONS, ids, captioner=captioner)}
+
+    def first_captions(self, n: int, captioner: str) -> dict[str, str]:
+        """The captions by ``captioner`` of the first ``n`` pictures of the gallery, by id, that have one."""
+        with self._glance() as connection:
+            rows = connection.execute(_CAPTIONED, {"captioner": captioner, "n": n}).all()
+        return {row.image_id: row.caption for row in rows}
 
     def captions_of(self, id: str) -> dict[str, str]:
         """Every stored caption of one picture, by captioner."""
@@ -248,10 +323,13 @@ class Catalog(StoredChanges, StoredFolders, StoredPlaces, StoredReplies, StoredT
     def count_captioned(self, captioner: str) -> int:
         """How many pictures of the gallery have a caption by ``captioner``."""
         rows = caption_rows.c
-        members = rows.image_id.in_(select(files.c.image_id))
-        with self._read() as connection:
-            count = select(func.count()).select_from(caption_rows).where(rows.captioner == captioner, members)
-            return connection.scalar(count) or 0
+        chosen = rows.captioner == captioner, rows.image_id.in_(select(files.c.image_id))
+
+        def count() -> int:
+            with self._glance() as connection:
+                return connection.scalar(select(func.count()).select_from(caption_rows).where(*chosen)) or 0
+
+        return self.while_unchanged(("captioned", captioner), count)
 
     def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
         """Store captions by picture; one that is stored already stays."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger as Whole
-from sqlalchemy import Connection, cast, func, literal, select, update
+from sqlalchemy import Connection, bindparam, cast, func, literal, select, update
 from sqlalchemy import String as Text
 
 from ipcir_tools.store.database import Database, get_meta, put, set_meta
@@ -39,17 +44,66 @@ class Change:
     """Whether the picture entered the gallery; else it left."""
 
 
+T = TypeVar("T")
+MOST_HELD = 100
+"""Results of ``while_unchanged`` that are held."""
+_META = select(meta.c.key, meta.c.value).where(meta.c.key.in_(bindparam("keys", expanding=True)))
+
+
 class StoredChanges(Database):
     """The gallery's revision, and what changed since an earlier one."""
 
+    _held: tuple[GalleryState, dict[Hashable, Any]] | None = None
+    _notes: frozenset[str] = frozenset({""})
+    """The notes that were ever asked for with a state: they are read with it."""
+
+    @cached_property
+    def _steady(self) -> threading.local:
+        return threading.local()
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Within the block this thread reads the state once: one query is answered as of one revision."""
+        if getattr(self._steady, "meta", None) is not None:
+            yield
+            return
+        self._steady.meta = self._read_meta()
+        try:
+            yield
+        finally:
+            self._steady.meta = None
+
     def state(self, note: str = "") -> GalleryState:
-        """Revision, facts and space, and the note under the key ``note``, read by one statement."""
-        keys = ("revision", "facts", "space", "size", f"note:{note}")
-        wanted = select(meta.c.key, meta.c.value).where(meta.c.key.in_(keys))
-        with self._read() as connection:
-            found = {row.key: row.value for row in connection.execute(wanted)}
+        """Revision, facts, space and size, and the note under the key ``note``, read by one statement.
+
+        Within ``steady`` by none.
+        """
+        found: dict[str, str] | None = getattr(self._steady, "meta", None)
+        if found is None or note not in self._notes:
+            self._notes |= {note}
+            found = self._read_meta() | (found or {})
+        if getattr(self._steady, "meta", None) is not None:
+            self._steady.meta = found
         revision, facts, size = (int(found.get(key) or 0) for key in ("revision", "facts", "size"))
         return GalleryState(revision, facts, found.get("space", ""), size, found.get(f"note:{note}", ""))
+
+    def while_unchanged(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gave for ``key`` while the gallery's state was as it is now; made again where it has changed.
+
+        For what takes a look at the whole gallery. A few results are held.
+        """
+        state, held = self.state(), self._held
+        if held is None or held[0] != state or len(held[1]) >= MOST_HELD:
+            self._held = held = state, {}
+        if key not in held[1]:
+            held[1][key] = make()
+        made: T = held[1][key]
+        return made
+
+    def _read_meta(self) -> dict[str, str]:
+        keys = ["revision", "facts", "space", "size", *(f"note:{note}" for note in sorted(self._notes))]
+        with self._glance() as connection:
+            return {row.key: row.value for row in connection.execute(_META, {"keys": keys})}
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""

@@ -1,12 +1,12 @@
-"""One folder of Chroma: a neighbour index over vectors by id. Nothing else imports Chroma.
+"""One folder of Chroma: a neighbour index over vectors by id. Only it and ``chroma_server`` import Chroma.
 
-It holds ids and vectors only: metadata and its filters are in the catalog.
+It holds vectors, and captions and places for others who read it: filters are the catalog's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.store.candidates import BrokenIndexError
+from ipcir_tools.store.candidates import BrokenIndexError, ChromaCollection
 from ipcir_tools.types import FloatArray
 
 NAME = "pictures"
@@ -51,7 +51,8 @@ The chosen one builds 20,000 in 7 s and 50,000 in 30 s; 400/48/400 takes twice t
 
 
 @contextmanager
-def _guarded() -> Iterator[None]:
+def guarded() -> Iterator[None]:
+    """Chroma's errors as BrokenIndexError."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -75,7 +76,7 @@ class NeighbourIndex:
         """An empty index in a new folder."""
         # With a threshold of 1 nothing waits in Chroma's log for a later start, and files change by writing alone.
         hnsw = asdict(settings) | {"space": "cosine", "sync_threshold": 1, "batch_size": 1}
-        with _guarded():
+        with guarded():
             client = _client(folder)
             return cls(client, client.create_collection(NAME, embedding_function=None, configuration={"hnsw": hnsw}))
 
@@ -84,40 +85,69 @@ class NeighbourIndex:
         """The index in ``folder``."""
         if not (folder / DATABASE).is_file():
             raise BrokenIndexError(f"{folder / DATABASE} is not there")
-        with _guarded():
+        with guarded():
             client = _client(folder)
             return cls(client, client.get_collection(NAME, embedding_function=None))
 
     def close(self) -> None:
         """Close the files."""
-        with _guarded():
+        with guarded():
             self._client.close()
+
+    def as_collection(self) -> ChromaCollection:
+        """The same for Chroma's own client."""
+        return ChromaCollection(self._client, NAME)
 
     def count(self) -> int:
         """The number of vectors."""
-        with _guarded():
+        with guarded():
             return int(self._collection.count())
 
     def ids(self) -> set[str]:
         """The ids of all vectors."""
-        with _guarded():
+        with guarded():
             return set(self._collection.get(include=[])["ids"])
 
-    def put(self, vectors: Mapping[str, FloatArray]) -> None:
-        """Add vectors ``[d]`` by id."""
-        with _guarded():
-            for ids in chunked(vectors, self._client.get_max_batch_size()):
-                self._collection.upsert(ids=ids, embeddings=np.stack([vectors[id_] for id_ in ids]))
+    def put(
+        self,
+        vectors: Mapping[str, FloatArray],
+        documents: Sequence[str] | None = None,
+        metadatas: Sequence[Mapping[str, str]] | None = None,
+    ) -> None:
+        """Add vectors ``[d]`` by id, with a document and metadata each, in the order of ``vectors``."""
+        with guarded():
+            ids, step = list(vectors), self._client.get_max_batch_size()
+            for start in range(0, len(ids), step):
+                some = slice(start, start + step)
+                self._collection.upsert(
+                    ids=ids[some],
+                    embeddings=np.stack([vectors[id_] for id_ in ids[some]]),
+                    documents=documents and documents[some],
+                    metadatas=metadatas and metadatas[some],
+                )
+
+    def described(self, ids: Sequence[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """Document and metadata by id."""
+        with guarded():
+            found = self._collection.get(ids=list(ids), include=["documents", "metadatas"])
+            return dict(zip(found["ids"], zip(found["documents"], found["metadatas"], strict=True), strict=True))
+
+    def describe(self, rows: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+        """Put document and metadata in the place of earlier ones, by id."""
+        with guarded():
+            for ids in chunked(rows, self._client.get_max_batch_size()):
+                documents, metadatas = zip(*(rows[id_] for id_ in ids), strict=True)
+                self._collection.update(ids=ids, documents=list(documents), metadatas=list(metadatas))
 
     def drop(self, ids: Iterable[str]) -> None:
         """Delete vectors by id."""
-        with _guarded():
+        with guarded():
             for some in chunked(ids, self._client.get_max_batch_size()):
                 self._collection.delete(ids=some)
 
     def nearest(self, vector: FloatArray, n: int) -> list[str]:
         """Ids of about the ``n`` nearest to ``vector`` ``[d]``, nearest first."""
-        with _guarded():
+        with guarded():
             found = self._collection.query(query_embeddings=[vector], n_results=n, include=[])
             return [str(id_) for id_ in found["ids"][0]]
 
@@ -135,12 +165,18 @@ def digest(folder: Path) -> str:
 
 
 def _client(folder: Path) -> Any:
-    _keep_dotenv_out()
+    settings = quiet_settings()
     import chromadb
+
+    return chromadb.PersistentClient(str(folder), settings=settings)
+
+
+def quiet_settings(**chosen: Any) -> Any:
+    """Chroma's settings without its telemetry, and without what a stray ``.env`` says."""
+    _keep_dotenv_out()
     from chromadb.config import Settings
 
-    quiet = Settings(_env_file=None, anonymized_telemetry=False)
-    return chromadb.PersistentClient(str(folder), settings=quiet)
+    return Settings(_env_file=None, anonymized_telemetry=False, **chosen)
 
 
 def _keep_dotenv_out() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +15,14 @@ from typing import Any, Self
 
 from sqlalchemy import (
     URL,
+    ColumnElement,
     Connection,
     Engine,
     Row,
     Select,
     Table,
+    and_,
+    bindparam,
     create_engine,
     event,
     func,
@@ -60,6 +65,9 @@ class Database:
         except (ArgumentError, ModuleNotFoundError) as error:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
+        self._glancer = glancing(self._engine)
+        self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
+        """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -113,8 +121,25 @@ class Database:
             yield connection
 
     @contextmanager
+    def _glance(self) -> Iterator[Connection]:
+        """A connection for a single statement that reads, which needs no transaction around it."""
+        with explained(self._place), self._glancer.connect() as connection:
+            yield connection
+
+    def _rows(self, statement: Select[Any], values: Iterable[str], **others: Any) -> list[Row[Any]]:
+        """The rows of a statement made beforehand, whose parameter ``values`` is a list; read in chunks.
+
+        One statement for up to ``CHUNK`` values, none for none.
+        """
+        parts = list(chunked(dict.fromkeys(values), CHUNK))
+        if not parts:
+            return []
+        with self._glance() if len(parts) == 1 else self._read() as connection:
+            return [row for part in parts for row in connection.execute(statement, {"values": part, **others})]
+
+    @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with explained(self._place), self._writer.begin() as connection:
+        with explained(self._place), self._turn_to_write, self._writer.begin() as connection:
             yield connection
 
 
@@ -202,6 +227,13 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
 
+def glancing(engine: Engine) -> Engine:
+    """The same engine for single statements that read: each sees one state of the database by itself."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(sqlite_begin=None)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
@@ -211,6 +243,7 @@ def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, rep
         connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
 
 
+@cache
 def insertion(dialect: str, table: Table, *, replace: bool = False) -> Insert:
     """The insert that raises no error for a taken key; ``dialect`` is SQLAlchemy's name of the database."""
     makers: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql_dialect.insert}
@@ -242,7 +275,8 @@ def _tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        if how := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+            connection.exec_driver_sql(how)
 
 
 def _write_ahead(connection: Any) -> None:
@@ -284,14 +318,23 @@ def _add_columns(connection: Connection) -> None:
             index.create(connection, checkfirst=True)
 
 
+_VALUE = select(meta.c.value).where(meta.c.key == bindparam("name"))
+
+
 def get_meta(connection: Connection, key: str) -> str | None:
     """The value under ``key``, if any."""
-    return connection.scalar(select(meta.c.value).where(meta.c.key == key))
+    return connection.scalar(_VALUE, {"name": key})
 
 
 def set_meta(connection: Connection, key: str, value: str) -> None:
     """Put ``value`` under ``key``, in place of an earlier one."""
     put(connection, meta, [{"key": key, "value": value}], replace=True)
+
+
+def beginning_with(column: Any, prefix: str) -> ColumnElement[bool]:
+    """Whether a column of ids, in lower case, begins so; looked up in its index, where LIKE alone reads all rows."""
+    begin = prefix.lower()
+    return and_(column.startswith(begin, autoescape=True), column >= begin, column < begin + "\U0010ffff")
 
 
 def among(connection: Connection, query: Select[Any], column: Any, values: Iterable[str]) -> Iterator[Row[Any]]:

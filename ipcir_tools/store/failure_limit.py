@@ -43,10 +43,8 @@ class FailureLimit:
         """A group of calls. The block collects failures in the list; the first of them is raised at its end."""
         if not self._shared:
             self._in_a_row.clear()
-        if self.reached:
-            raise ModelUnavailableError(
-                f"{self._in_a_row[-1]} (No further call was made after {OUTAGES} failures in a row.)"
-            )
+        if len(failed := self._in_a_row[:]) >= OUTAGES:  # a copy: another thread may begin anew
+            raise ModelUnavailableError(f"{failed[-1]} (No further call was made after {OUTAGES} failures in a row.)")
         failures: list[ModelUnavailableError] = []
         try:
             yield failures

@@ -23,6 +23,7 @@ from ipcir_tools.store.captions import Captioning
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import Description, Drawings
 from ipcir_tools.store.failure_limit import FailureLimit
+from ipcir_tools.store.made_once import Claims, HeldFeatures
 from ipcir_tools.text import excerpt, json_digest
 from ipcir_tools.types import FloatArray, Lookup
 
@@ -39,7 +40,9 @@ _BLOCK = 256
 """Pictures opened at a time, so that memory stays bounded."""
 _LONG = 40
 """Words and marks of a text that may be beyond an encoder's context; CLIP reads 75 tokens."""
-_TEXTS = 4_096
+_HELD = 4_096
+"""Features held in memory: 8 MB of 512 numbers each."""
+_TEXTS = 1_024
 """Texts encoded before they are stored: a run that is killed loses no more."""
 
 
@@ -77,8 +80,7 @@ class Features:
         self._drawings = Drawings(catalog, encoder, lambda: self.space, self._count)
         self._failures = FailureLimit()
         self._lock = threading.Lock()
-        self._making = {what: threading.Lock() for what in ("texts", "images")}
-        """Each held while something is made, so that two threads never make the same."""
+        self._claims, self._held = Claims(), HeldFeatures(_HELD)
         self.made: Counter[str] = Counter()
 
     @contextmanager
@@ -116,6 +118,13 @@ class Features:
         wanted = dict(zip(keys, texts, strict=True))
         known = self._stored(wanted, lambda missing: self._encoder().embed_texts(missing), tally)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+
+    def stored(self, items: Sequence[str]) -> dict[str, FloatArray]:
+        """The features ``[d]`` that are stored of pictures' ids and texts' keys, by item; none is made."""
+        known = self._held.get(items)
+        read = self._catalog.features([item for item in items if item not in known], self.space)
+        self._held.put(read)
+        return known | read
 
     def words_left_out(self, text: str) -> int:
         """How many words at the end of a text the encoder does not read. It is asked only about long texts."""
@@ -160,13 +169,11 @@ class Features:
         self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None = None, tally: Counter[str] | None = None
     ) -> dict[str, FloatArray]:
         """Features ``[d]`` of pictures by id, unit norm. ``pixels`` holds pictures that are already open."""
-        known = self._catalog.features(ids, self.space)
-        if len(known) < len(set(ids)):
-            with self._making["images"]:
-                known = self._catalog.features(ids, self.space)
-                for block in chunked([id_ for id_ in dict.fromkeys(ids) if id_ not in known], _BLOCK):
-                    known |= self._make_images(block, pixels, tally)
-        return known
+
+        def encode(some: list[str]) -> FloatArray:
+            return self._encoder().embed_images([self._open(id_, pixels) for id_ in some])
+
+        return self._made_once(ids, encode, "images", _BLOCK, tally)
 
     def captions(
         self,
@@ -210,6 +217,10 @@ class Features:
                 "pictures have one: run `ipcir index --captions FOLDER`, or set IPCIR_CAPTIONS=1 for an evaluation."
             )
 
+    def first_captions(self, n: int) -> dict[str, str]:
+        """The captions of the first ``n`` pictures of the gallery, by id, that have one, in the order of their ids."""
+        return self._catalog.first_captions(n, self._captioner_id())
+
     def known_captions(self, ids: Sequence[str]) -> dict[str, str]:
         """The stored captions; none is made."""
         return self._captioning.known(ids)
@@ -218,25 +229,42 @@ class Features:
         self, wanted: Mapping[str, T], make: Callable[[list[T]], FloatArray], tally: Counter[str] | None
     ) -> dict[str, FloatArray]:
         """Features by key, those that are missing made of the wanted items."""
-        known = self._catalog.features(wanted, self.space)
-        if len(known) < len(wanted):
-            with self._making["texts"], self._failures.attempts():
-                known = self._catalog.features(wanted, self.space)
-                for keys in chunked([key for key in wanted if key not in known], _TEXTS):
-                    made = dict(zip(keys, make([wanted[key] for key in keys]), strict=True))
-                    self._catalog.put_features(made, self.space)
-                    self._count("texts", len(made), tally)
-                    self._failures.succeeded()
-                    known |= made
-        return known
 
-    def _make_images(
-        self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
+        def make_and_count(keys: list[str]) -> FloatArray:
+            with self._failures.attempts():
+                features = make([wanted[key] for key in keys])
+                self._failures.succeeded()
+                return features
+
+        return self._made_once(list(wanted), make_and_count, "texts", _TEXTS, tally)
+
+    def _made_once(
+        self,
+        keys: Sequence[str],
+        make: Callable[[list[str]], FloatArray],
+        what: str,
+        block: int,
+        tally: Counter[str] | None,
     ) -> dict[str, FloatArray]:
-        made = dict(zip(ids, self._encoder().embed_images([self._open(id_, pixels) for id_ in ids]), strict=True))
-        self._catalog.put_features(made, self.space)
-        self._count("images", len(made), tally)
-        return made
+        """Features by key: held in memory, stored, or made ``block`` by block and stored.
+
+        What another thread is making just now is waited for. Where that fails it is made here, so that an error is
+        raised only to whom it concerns.
+        """
+        known = self.stored(keys)
+        while missing := [key for key in dict.fromkeys(keys) if key not in known]:
+            with self._claims.of(missing) as (own, others):
+                known |= self._held.get(own)  # it may have been made since it was looked for
+                for some in chunked([key for key in own if key not in known], block):
+                    made = dict(zip(some, make(some), strict=True))
+                    self._catalog.put_features(made, self.space)
+                    self._held.put(made)
+                    self._count(what, len(made), tally)
+                    known |= made
+            for other in others:
+                other.wait()
+            known |= self._held.get([key for key in missing if key not in known])
+        return known
 
     def _open(self, id_: str, pixels: Mapping[str, Image.Image] | None) -> Image.Image:
         if pixels and id_ in pixels:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import IPCIRError
-from ipcir_tools.store.candidates import BrokenIndexError, IndexStore, OpenedIndex
+from ipcir_tools.store.candidates import BrokenIndexError, ChromaCollection, IndexStore, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.store.merged_index import MergedIndex
@@ -66,7 +67,7 @@ class HeldIndex:
         self._held: MergedIndex | None = None
         self._missed = 0
         self._catching_up: threading.Thread | None = None
-        self._unusable: str | None = None  # the note of an index that could not be used
+        self._unusable = ("", 0.0)  # the note of an index that could not be used, and until when it is not tried
 
     @property
     def opened(self) -> OpenedIndex | None:
@@ -81,7 +82,7 @@ class HeldIndex:
         held = self._held
         if held is not None and held.opened.seal == state.note:
             return held
-        if state.note == self._unusable:
+        if self._unusable[0] == state.note and time.monotonic() < self._unusable[1]:
             return held
         if self._policy.at_once:
             return self._open() if self._store.revision(state.note) is not None else None
@@ -101,6 +102,11 @@ class HeldIndex:
             if behind and self._store.write(progress) and self._policy.at_once:
                 self._open()
 
+    def collection(self, progress: Progress | None = None) -> ChromaCollection | None:
+        """The index of the gallery as it is now, at any size, for Chroma's own client; None where it cannot be had."""
+        with self._writing:
+            return self._store.collection(progress)
+
     def give_up(self, index: MergedIndex, error: BrokenIndexError) -> None:
         """Forget an index that failed, so that the next ``sync`` writes a new one."""
         with self._guard:
@@ -108,8 +114,7 @@ class HeldIndex:
                 return  # another thread has just replaced it, and that was the error
             self._drop()
             if self._note() == index.opened.seal:  # else another process has replaced it
-                log.warning("the search index failed and will be rebuilt: %s", error)
-                self._store.discard()
+                self._store.failed(error)
 
     def discard(self) -> None:
         """Forget the index."""
@@ -136,7 +141,7 @@ class HeldIndex:
                 return self._held
             opened = self._store.open()
             if opened is None or not self._catalog.changes_reach(opened.revision):
-                self._unusable = note
+                self._leave(note)
                 return None
             self._drop()
             self._held = MergedIndex(opened, self._catalog)
@@ -156,7 +161,7 @@ class HeldIndex:
             with self._writing:
                 usable = not self._is_far_behind() or self._store.write()
             if not usable or self._open(timeout=-1) is None:
-                self._unusable = self._note()
+                self._leave(self._note())
         except IPCIRError as error:
             log.info("the index could not be opened: %s", error)
 
@@ -166,6 +171,9 @@ class HeldIndex:
             return True
         changed = self._catalog.count_changes(revision)
         return self._policy.is_far_behind(changed, self._catalog.size()) if changed else False
+
+    def _leave(self, note: str) -> None:
+        self._unusable = (note, time.monotonic() + self._store.retry_seconds)
 
     def _note(self) -> str:
         return self._catalog.note(self._store.note) or ""

@@ -14,9 +14,9 @@ from typing import Self, TypeVar
 import numpy as np
 
 from ipcir_tools.batches import Progress
-from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
+from ipcir_tools.errors import CatalogError, EmptyGalleryError, InvalidRequestError
 from ipcir_tools.store.best_rows import Ranking, best_rows
-from ipcir_tools.store.candidates import BrokenIndexError, IndexStore
+from ipcir_tools.store.candidates import BrokenIndexError, ChromaCollection, IndexStore
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.store.current_snapshot import CurrentSnapshot
@@ -48,7 +48,7 @@ class Gallery:
         self._catalog = catalog
         self._captioner = captioner
         self._policy = policy
-        store = store or SealedIndex(catalog, folder)
+        store = store or SealedIndex(catalog, folder, captioner)
         self._index = HeldIndex(catalog, store, policy)
         self._file = VectorFile(catalog, folder)
         self._current = CurrentSnapshot(catalog, self._file, store.note)
@@ -89,6 +89,21 @@ class Gallery:
             self._file.write()
             self._current.drop()
         self._index.sync(progress)
+
+    def collection(self, progress: Progress | None = None) -> ChromaCollection:
+        """The gallery as it is now as a Chroma collection, written first where it is missing or behind; for reading.
+
+        Raises EmptyGalleryError, and CatalogError where it cannot be written.
+        """
+        if not self._catalog.size():
+            raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
+        found = self._index.collection(progress)
+        if found is None:
+            raise CatalogError(
+                "The gallery's Chroma collection cannot be written or opened: see the warning before, and check the "
+                "home folder, or IPCIR_CHROMA_URL and its server."
+            )
+        return found
 
     def discard(self) -> None:
         """Drop the index: ``exact`` answers until ``sync`` writes a new one."""

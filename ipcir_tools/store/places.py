@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from ipcir_tools.store.database import Database
+from ipcir_tools.store.changes import StoredChanges
 from ipcir_tools.store.schema import files, pictures
 
 
-class StoredPlaces(Database):
+class StoredPlaces(StoredChanges):
     """The places of the gallery's files."""
 
     def files_ending(self, end: str, limit: int = 6) -> dict[str, str]:
@@ -27,6 +27,9 @@ class StoredPlaces(Database):
 
     def picture_folders(self) -> dict[str, int]:
         """The folders of the gallery's pictures, and how many each has itself, in the order of their paths."""
+        return self.while_unchanged("folders", self._picture_folders)
+
+    def _picture_folders(self) -> dict[str, int]:
         counted = select(pictures.c.folder, func.count()).where(pictures.c.id.in_(select(files.c.image_id)))
         with self._read() as connection:
             rows = connection.execute(counted.group_by(pictures.c.folder).order_by(pictures.c.folder)).all()

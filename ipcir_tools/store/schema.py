@@ -116,7 +116,7 @@ turns = Table(
     Column("serial", Integer, primary_key=True),
     Column("id", String, nullable=False, unique=True),
     Column("parent", ForeignKey("turns.id"), nullable=True),
-    Column("created", String, nullable=False),
+    Column("created", String, nullable=False, index=True),
     Column("body", Text, nullable=False),
     Column("conversation", String, nullable=True, index=True),
 )

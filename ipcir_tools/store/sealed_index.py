@@ -8,8 +8,9 @@ folder whole, and many processes may search while one writes.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -18,9 +19,11 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, OpenedIndex
+from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, ChromaCollection, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
+from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.store.chroma import NeighbourIndex, digest
+from ipcir_tools.store.collection_rows import Metadata, collection_rows
 from ipcir_tools.types import Value
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,12 @@ class Seal(Value):
     """The catalog's revision when the folder was written."""
     count: int
     digest: str
+    facts: int = -1
+    """The catalog's facts that all documents and metadata are of; -1: those of some pictures may be older."""
+
+    def is_of(self, state: GalleryState, described: bool) -> bool:
+        """Whether it holds the gallery as it is now; with ``described`` its documents and metadata, too."""
+        return self.revision == state.revision and (not described or self.facts == state.facts)
 
 
 class SealedIndex:
@@ -53,6 +62,8 @@ class SealedIndex:
         self._folder = folder
         self._captioner = captioner
         self._damaged = ""
+
+    retry_seconds = math.inf
 
     @property
     def note(self) -> str:
@@ -78,14 +89,18 @@ class SealedIndex:
                 self._damaged = seal.folder
         return None
 
-    def write(self, progress: Progress | None = None) -> bool:
-        """A new index, made from the last one or from nothing; False, and a warning, where that fails."""
+    def write(self, progress: Progress | None = None, *, described: bool = False) -> bool:
+        """A new index, made from the last one or from nothing; False, and a warning, where that fails.
+
+        With ``described`` the documents and metadata of all pictures are those of the catalog, too; without, those of
+        pictures that were in the index before may be older.
+        """
         try:
             with self._locked():
-                last = self._last()
-                if last is not None and last.revision == self._catalog.revision() and self._is_whole(last):
+                last, state = self._last(), self._catalog.state()
+                if last is not None and last.is_of(state, described) and self._is_whole(last):
                     return True  # another process wrote it while this one waited
-                seal = self._sealed(progress)
+                seal = self._sealed(progress, described)
                 self._catalog.set_note(self.note, seal.model_dump_json())
                 self._remove_others(seal.folder)
                 return True
@@ -94,6 +109,26 @@ class SealedIndex:
         except (BrokenIndexError, OSError) as error:
             log.warning("no index can be made in %s (%s): searching without it", self._folder, error)
         return False
+
+    def collection_folder(self, progress: Progress | None = None) -> Path | None:
+        """The folder of a collection :data:`ipcir_tools.store.chroma.NAME` that is the catalog's gallery as it is now,
+        with captions as documents; it is written if need be. None where that fails."""
+        seal = self._last() if self.write(progress, described=True) else None
+        return self._folder / seal.folder if seal is not None else None
+
+    def failed(self, error: BrokenIndexError) -> None:
+        """Forget the last index, which failed in a search."""
+        log.warning("the search index failed and will be rebuilt: %s", error)
+        self.discard()
+
+    def collection(self, progress: Progress | None = None) -> ChromaCollection | None:
+        """The folder of the gallery as it is now for Chroma's own client; None, and a warning, where that fails."""
+        folder = self.collection_folder(progress)
+        try:
+            return NeighbourIndex.open(folder).as_collection() if folder is not None else None
+        except BrokenIndexError as error:
+            log.warning("the index %s cannot be opened: %s", folder, error)
+            return None
 
     def discard(self) -> None:
         """Forget the last index, so that the next one is written from nothing."""
@@ -129,19 +164,19 @@ class SealedIndex:
         with FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
             yield
 
-    def _sealed(self, progress: Progress | None) -> Seal:
+    def _sealed(self, progress: Progress | None, described: bool) -> Seal:
         """A new finished folder: the last one brought up to date, or where that fails, one from nothing."""
         last = self._last()
         if last is not None:
             try:
-                return self._finished(progress, last)
+                return self._finished(progress, last, described)
             except (BrokenIndexError, OSError) as error:
                 log.info("the index %s is rebuilt: %s", last.folder, error)
-        return self._finished(progress, None)
+        return self._finished(progress, None, described)
 
-    def _finished(self, progress: Progress | None, last: Seal | None) -> Seal:
+    def _finished(self, progress: Progress | None, last: Seal | None, described: bool) -> Seal:
         # The revision is read first: what comes in later makes the seal look old, never newer than it is.
-        revision = self._catalog.revision()
+        state = self._catalog.state()
         name = uuid4().hex
         folder = self._folder / name
         if last is None:
@@ -152,21 +187,35 @@ class SealedIndex:
             index = NeighbourIndex.open(folder)
         try:
             count = self._fill(index, progress)
+            if described and last is not None:
+                self._describe(index)
         finally:
             close_index(index)
-        return Seal(folder=name, revision=revision, count=count, digest=digest(folder))
+        facts = state.facts if described or last is None else -1
+        return Seal(folder=name, revision=state.revision, count=count, digest=digest(folder), facts=facts)
 
     def _fill(self, index: NeighbourIndex, progress: Progress | None) -> int:
         wanted, present = set(self._catalog.gallery_ids()), index.ids()
         index.drop(sorted(present - wanted))
         missing = sorted(wanted - present)
         for done, ids in enumerate(chunked(missing, BLOCK)):
-            index.put(self._catalog.features(ids, self._catalog.space() or ""))
+            vectors = self._catalog.features(ids, self._catalog.space() or "")
+            index.put({id_: vectors[id_] for id_ in ids}, *self._rows(ids))
             if progress is not None:
                 progress("search index", done * BLOCK + len(ids), len(missing))
         if index.ids() != wanted:
             raise BrokenIndexError("it does not hold what was put in")
         return len(wanted)
+
+    def _describe(self, index: NeighbourIndex) -> None:
+        """Bring documents and metadata up to the catalog."""
+        for ids in chunked(sorted(index.ids()), BLOCK):
+            held, wanted = index.described(ids), dict(zip(ids, zip(*self._rows(ids), strict=True), strict=True))
+            changed = [id_ for id_ in ids if held.get(id_) != wanted[id_]]
+            index.describe({id_: wanted[id_] for id_ in changed})
+
+    def _rows(self, ids: Sequence[str]) -> tuple[list[str], list[Metadata]]:
+        return collection_rows(self._catalog, ids, self._captioner() if self._captioner else None)
 
     def _remove_others(self, current: str) -> None:
         """Delete the folders of earlier indexes, as far as the file system allows it."""

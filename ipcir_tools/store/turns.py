@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, literal, select
+from sqlalchemy.exc import IntegrityError
 
 from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
-from ipcir_tools.store.database import MIN_PREFIX, Database, put
+from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with, insertion
 from ipcir_tools.store.schema import turns as turn_rows
 from ipcir_tools.types import Turn
 
@@ -22,10 +23,11 @@ class StoredTurns(Database):
         row = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
         row["conversation"] = conversation
         with self._write() as connection:
-            if turn.parent is not None and _body(connection, turn.parent) is None:
-                raise NotFoundError(f"There is no turn {turn.parent} to continue from.")
-            put(connection, turn_rows, [row])
-            if _body(connection, turn.id) != body:
+            try:
+                stored = connection.execute(insertion(connection.dialect.name, turn_rows), row).rowcount == 1
+            except IntegrityError as error:  # the one thing that a turn refers to is its parent
+                raise NotFoundError(f"There is no turn {turn.parent} to continue from.") from error
+            if not stored and _body(connection, turn.id) != body:
                 raise CatalogError(
                     f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
                 )
@@ -35,12 +37,18 @@ class StoredTurns(Database):
 
         Raises NotFoundError, or InvalidRequestError where several begin so.
         """
-        begins = turn_rows.c.id.istartswith(id, autoescape=True) if len(id) >= MIN_PREFIX else turn_rows.c.id == id
+        with self._glance() as connection:
+            body = _body(connection, id)
+        return Turn.model_validate_json(self._only_beginning(id) if body is None else body)
+
+    def _only_beginning(self, id: str) -> str:
+        """The body of the only turn whose id begins so."""
+        begins = beginning_with(turn_rows.c.id, id)
         with self._read() as connection:
-            rows = connection.execute(select(turn_rows.c.id, turn_rows.c.body).where(begins).limit(3)).all()
-            body = _body(connection, id) or (rows[0].body if len(rows) == 1 else None)
-        if body is not None:
-            return Turn.model_validate_json(body)
+            found = connection.execute(select(turn_rows.c.id, turn_rows.c.body).where(begins).limit(2))
+            rows = found.all() if len(id) >= MIN_PREFIX else []
+        if len(rows) == 1:
+            return str(rows[0].body)
         if rows:
             raise InvalidRequestError(
                 f"Several turns begin with {id}, {rows[0].id} and {rows[1].id} among them: give more of the id."
@@ -58,12 +66,26 @@ class StoredTurns(Database):
             return [Turn.model_validate_json(body) for body in connection.scalars(newest)]
 
     def path(self, id: str) -> list[Turn]:
-        """The turns from the root to this one. Raises as ``turn`` does."""
-        walk = [self.turn(id)]
-        while (parent := walk[-1].parent) is not None:
-            walk.append(self.turn(parent))
-        return walk[::-1]
+        """The turns from the root to this one, by one statement for a whole id. Raises as ``turn`` does."""
+        with self._glance() as connection:
+            bodies = list(connection.scalars(_PATH, {"name": id}))
+        if not bodies:
+            whole = self.turn(id)
+            return [whole] if whole.parent is None else [*self.path(whole.parent), whole]
+        return [Turn.model_validate_json(body) for body in bodies]
+
+
+_BODY = select(turn_rows.c.body).where(turn_rows.c.id == bindparam("name"))
+_STEPS = (
+    select(turn_rows.c.parent, turn_rows.c.body, literal(0).label("back"))
+    .where(turn_rows.c.id == bindparam("name"))
+    .cte(recursive=True)
+)
+_STEPS = _STEPS.union_all(
+    select(turn_rows.c.parent, turn_rows.c.body, _STEPS.c.back + 1).where(turn_rows.c.id == _STEPS.c.parent)
+)
+_PATH = select(_STEPS.c.body).order_by(_STEPS.c.back.desc())
 
 
 def _body(connection: Connection, id: str) -> str | None:
-    return connection.scalar(select(turn_rows.c.body).where(turn_rows.c.id == id))
+    return connection.scalar(_BODY, {"name": id})

@@ -18,6 +18,7 @@ from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.evaluation.experiments import absence
 from ipcir_tools.evaluation.experiments.absence import AbsentCase, auroc, measure_absence
 from ipcir_tools.settings import Settings
+from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.types import ComposedQuery, Probe, SearchResult, Turn
 
 
@@ -40,19 +41,18 @@ class CaptionedFeatures:
     space = "hand/2d"
 
     def __init__(self, captioned: int) -> None:
-        self.captioned, self.encoded, self.version, self.made = captioned, 0, 1, Counter()
+        self.captioned, self.encoded, self.version, self.facts, self.made = captioned, 0, 1, 0, Counter()
+        self.read = 0
 
-    def revision(self):
-        return self.version
+    def state(self):
+        return GalleryState(self.version, self.facts, self.space)
 
-    def gallery_ids(self):
-        return [f"{i:03}" for i in range(300)]
+    def first_captions(self, n):
+        self.read += 1
+        return {f"{i:03}": f"{i:03}" for i in range(min(n, self.captioned))}
 
-    def known_captions(self, ids):
-        return {id_: id_ for id_ in list(ids)[: self.captioned]}
-
-    def features(self, ids, space):
-        return {id_: np.array([1, 0], np.float32) for id_ in ids}
+    def stored(self, ids):
+        return {id_: np.array([1, 0], np.float32) for id_ in ids if not id_.startswith("text:")}
 
     def texts(self, texts, tally):
         self.encoded += len(texts)
@@ -70,8 +70,18 @@ def test_a_background_needs_enough_captions_and_is_made_when_they_are_there():
     assert background.surprise([0.9]) is None
     captioned.captioned = LEAST
     assert background.surprise([0.9]) is None, "nothing says that a caption was written"
-    captioned.made["captions"] += 1
+    captioned.facts += 1
     assert background.surprise([0.9]) == 0
+
+
+def test_a_later_turn_encodes_nothing_and_reads_once():
+    captioned = CaptionedFeatures(300)
+    background = background_of(captioned)
+    assert [background.surprise([0.9], encode=False) for _ in range(3)] == [None] * 3
+    assert (captioned.read, captioned.encoded) == (1, 0)
+    assert background.surprise([0.9]) == 0
+    assert background.surprise([0.9], encode=False) == 0
+    assert (captioned.read, captioned.encoded) == (2, MOST)
 
 
 def test_a_background_is_made_once_for_a_gallery_and_counted():

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.engine.near_copies import LeftOut, different_pictures
+from ipcir_tools.engine.near_copies import LeftOut, are_near, different_pictures
 from ipcir_tools.engine.replay import replay
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchOptions
@@ -195,3 +197,18 @@ def test_the_setting(monkeypatch):
     monkeypatch.setenv("IPCIR_DUPLICATES", "1.5")
     with pytest.raises(InvalidRequestError, match="duplicates"):
         load_settings()
+
+
+@given(st.integers(0, 2**31), st.integers(1, 150), st.integers(1, 150), st.sampled_from([8, 64, 512]))
+def test_what_is_told_apart_by_a_part_is_what_the_whole_says(seed, n, m, d):
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((5, d))
+    a, b = (
+        centres[rng.integers(5, size=k)] + rng.choice([0, 0.05, 1], (k, 1)) * rng.standard_normal((k, d))
+        for k in (n, m)
+    )
+    a, b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (a, b))
+    cosines = a @ b.T
+    for threshold in (0.5, 0.998, 1 - 1e-6):
+        clear = np.abs(cosines - threshold) > 1e-12
+        assert (are_near(a, b, threshold) == (cosines >= threshold))[clear].all()

@@ -35,6 +35,7 @@ from stand_ins import equipped
 from ipcir_tools.composers import ABLATION, COMPOSERS, composer_named
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.replay import replay
+from ipcir_tools.engine.turn import SAME_DESCRIPTION
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.models.loading import encoder_id
@@ -233,7 +234,7 @@ class Dialogues(RuleBasedStateMachine):
         assert turn.parent == (parent.id if parent else None)
         path = self.engine.catalog.path(turn.id)
         assert path == [*(self.engine.catalog.path(parent.id) if parent else []), turn]
-        self.check_hits(turn)
+        self.check_hits(turn, parent.hits[0].id if parent and SAME_DESCRIPTION in result.warnings else None)
         self.check_words(path)
         assert result.counts["llm_calls"] == result.counts["image_encodes"] == 0
         assert result.counts["captions_made"] <= captions_of(turn)
@@ -247,9 +248,9 @@ class Dialogues(RuleBasedStateMachine):
         same = [each for each in self.kept.values() if each.query.reference == reference]
         return 0 if reference is None or any(each.caption and captions_of(each) == n for each in same) else n
 
-    def check_hits(self, turn: Turn) -> None:
+    def check_hits(self, turn: Turn, shown: str | None) -> None:
         query, ids = turn.query, [hit.id for hit in turn.hits]
-        left_out = {*query.liked, *query.disliked, *([query.reference] if query.reference else [])}
+        left_out = {*query.liked, *query.disliked, *filter(None, [query.reference, shown])}
         may_be = (set(self.engine.catalog.matching(query.where)) if query.where else self.gallery) - left_out
         assert set(ids) <= may_be
         assert len(set(ids)) == len(ids) == min(query.k, len(may_be))

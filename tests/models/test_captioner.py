@@ -24,7 +24,7 @@ from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.fakes import ScriptedCaptioner, ScriptedChatModel
 from ipcir_tools.llm import retries
 from ipcir_tools.models import chat_captioner, hub, transformers_captioner
-from ipcir_tools.models.captioner import CaptionBatch, Captioner, clean
+from ipcir_tools.models.captioner import CaptionBatch, Captioner, NoCaptionError, clean
 from ipcir_tools.models.chat_captioner import ChatCaptioner
 from ipcir_tools.models.loading import captioner_id, load_captioner
 from ipcir_tools.settings import Settings
@@ -219,6 +219,12 @@ def test_a_failing_chat_model_is_one_clear_line():
         captioner.caption(pictures(1))
 
 
+def test_a_refusal_is_no_caption():
+    captioner, _ = chat("I'm sorry, but I can't help with that.")
+    with pytest.raises(NoCaptionError, match=r"gave no caption: it answered with a refusal\.$"):
+        captioner.caption(pictures(1))
+
+
 def test_a_chat_model_by_name_over_a_server(httpserver, monkeypatch):
     reply = {
         **{"id": "1", "object": "chat.completion", "created": 1, "model": "m"},
@@ -282,11 +288,11 @@ def test_what_a_chat_model_costs_is_counted():
 
 # ---- captions that are kept as they are made ---------------------------------------------------------
 class CountingCaptioner(Captioner):
-    """Gives one caption at a time; interrupted ``at`` the call of that number; the calls ``ill`` fail."""
+    """Gives one caption at a time; interrupted ``at`` the call of that number; the calls ``ill`` end in ``error``."""
 
-    def __init__(self, at: int = 99, ill: Sequence[int] = ()) -> None:
+    def __init__(self, at: int = 99, ill: Sequence[int] = (), error: type[Exception] = ModelUnavailableError) -> None:
         super().__init__(id="counting/0")
-        self.at, self.ill, self.calls = at, ill, 0
+        self.at, self.ill, self.calls, self.error = at, ill, 0, error
 
     def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:
         for place in (place for place in range(len(images)) for _ in range(n)):
@@ -294,7 +300,7 @@ class CountingCaptioner(Captioner):
             if self.calls == self.at:
                 raise KeyboardInterrupt
             ill = self.calls in self.ill
-            yield [(place, ModelUnavailableError(f"ill {self.calls}") if ill else [f"caption {self.calls}"])]
+            yield [(place, self.error(f"ill {self.calls}") if ill else [f"caption {self.calls}"])]
 
 
 class CaptionStore:
@@ -366,6 +372,13 @@ def test_a_failing_captioner_is_called_a_few_times_only(store):
     assert dead.calls == 3 * OUTAGES, "unless they belong together"
     dead.ill = ()
     assert captioning.several("a", 1, lambda _: Image.new("RGB", (8, 8)), None, None)
+
+
+def test_pictures_that_are_refused_do_not_end_the_run(store):
+    squeamish = CountingCaptioner(ill=range(1, 5), error=NoCaptionError)
+    with pytest.raises(NoCaptionError, match="ill 1"):
+        store.ask(squeamish)
+    assert (squeamish.calls, store.made["captions"]) == (5, 1)
 
 
 def test_a_local_models_batch_is_kept_in_one_step(store, monkeypatch):

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -29,8 +30,8 @@ SPACE = "toy/3d"
 
 
 @pytest.fixture
-def catalog(tmp_path):
-    with Catalog.open(tmp_path / "home") as opened:
+def catalog(open_catalog, tmp_path):
+    with open_catalog(tmp_path / "home") as opened:
         yield opened
 
 
@@ -393,9 +394,9 @@ def test_an_exact_id_wins_over_longer_ones(catalog):
 # --- many at a time
 
 
-def test_parallel_writers_lose_nothing(tmp_path):
+def test_parallel_writers_lose_nothing(open_catalog, tmp_path):
     ids = [f"{n:02x}" for n in range(48)]
-    with Catalog.open(tmp_path) as one, Catalog.open(tmp_path) as two, ThreadPoolExecutor(8) as pool:
+    with open_catalog(tmp_path) as one, open_catalog(tmp_path) as two, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: add((one, two)[n % 2], ids[n], f"/{n}.png"), range(48)))
         assert one.gallery_ids() == two.gallery_ids() == ids
         assert one.revision() == 48
@@ -408,10 +409,10 @@ class Files(RuleBasedStateMachine):
     paths = st.sampled_from([f"/{name}.png" for name in ("a", "b c", "é\n", "😀", "%_")])
     ids = st.sampled_from([f"{n:016x}" for n in range(4)])
 
-    def __init__(self) -> None:
+    def __init__(self, open_catalog: Callable[[Path], Catalog] = Catalog.open) -> None:
         super().__init__()
-        self.folder = TemporaryDirectory()
-        self.catalog = Catalog.open(Path(self.folder.name))
+        self.folder, self.open_catalog = TemporaryDirectory(), open_catalog
+        self.catalog = open_catalog(Path(self.folder.name))
         self.model: dict[str, str] = {}
         self.revision = 0
 
@@ -433,7 +434,7 @@ class Files(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.catalog.close()
-        self.catalog = Catalog.open(Path(self.folder.name))
+        self.catalog = self.open_catalog(Path(self.folder.name))
 
     @invariant()
     def agrees(self) -> None:
@@ -452,5 +453,7 @@ class Files(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestFiles = Files.TestCase
-TestFiles.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+def test_any_history_of_files(open_catalog):
+    run_state_machine_as_test(
+        lambda: Files(open_catalog), settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
+    )

@@ -35,8 +35,8 @@ CAPTIONS = {"a": "a red dress on a beach", "c": "50% off, a sale", "f": "a map_o
 
 
 @pytest.fixture
-def catalog(tmp_path: Path):
-    with Catalog.open(tmp_path) as opened:
+def catalog(open_catalog, tmp_path: Path):
+    with open_catalog(tmp_path) as opened:
         stamps = [FileStamp(each.source, each.id, each.bytes, 0) for each in PICTURES]
         stamps.append(FileStamp("/srv/copies/of-ann.jpg", "a", 1_000, 0))
         vectors = {each.id: np.ones(4, np.float32) for each in PICTURES}

@@ -26,6 +26,7 @@ from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.chroma import CHOSEN, DATABASE, NeighbourIndex
 from ipcir_tools.store.filters import FIELDS
 from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.sealed_index import SealedIndex
 from ipcir_tools.types import FloatArray, ImageRecord, Probe
 
 SPACE = "toy/8d"
@@ -393,6 +394,7 @@ import sys
 from pathlib import Path
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.sealed_index import SealedIndex
 
 home = Path(sys.argv[1])
 gallery = Gallery(Catalog.open(home), home / "index")
@@ -428,6 +430,7 @@ from pathlib import Path
 import numpy as np
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.index import Gallery
+from ipcir_tools.store.sealed_index import SealedIndex
 from ipcir_tools.types import ImageRecord
 
 home = Path("home")
@@ -441,3 +444,32 @@ assert gallery._index.opened is not None
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- the collection as others read it
+
+
+def rows_of(folder: Path) -> dict[str, tuple[str, dict]]:
+    index = NeighbourIndex.open(folder)
+    rows = index.described(sorted(index.ids()))
+    index.close()
+    return rows
+
+
+def test_the_collection_has_captions_and_places(catalog, folder):
+    gallery = Gallery(catalog, folder)
+    ids = catalog.gallery_ids()
+    catalog.put_captions({ids[0]: "a red shirt"}, "toy")
+    sealed = SealedIndex(catalog, folder, lambda: "toy")
+    rows = rows_of(sealed.collection_folder())
+    assert sorted(rows) == ids
+    assert rows[ids[0]][0] == "a red shirt"
+    assert rows[ids[1]] == ("1.png", {"source": "/odd/1.png", "name": "1.png", "folder": "/odd", "format": "png"})
+    catalog.put_captions({ids[1]: "a blue shirt"}, "toy")
+    fill(catalog, drawn(3, seed=1), start=MANY)
+    rows = rows_of(sealed.collection_folder())
+    assert (len(rows), rows[ids[1]][0]) == (MANY + 3, "a blue shirt")
+    before = sorted(path.name for path in folder.iterdir())
+    sealed.collection_folder()
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert is_right(gallery)

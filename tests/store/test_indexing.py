@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,8 @@ from ipcir_tools.types import IndexReport, Probe
 class Bench:
     """A catalog, its gallery and a counting encoder in one folder."""
 
-    def __init__(self, folder: Path, **chosen: object) -> None:
-        self.catalog = Catalog.open(folder)
+    def __init__(self, folder: Path, open_catalog: Callable[[Path], Catalog] = Catalog.open, **chosen: object) -> None:
+        self.catalog = open_catalog(folder)
         self.gallery = Gallery.open(self.catalog, folder / "index")
         self.encoder = FakeEncoder()
         self.loads = 0
@@ -75,8 +75,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path / "home")
+def bench(open_catalog, tmp_path):
+    bench = Bench(tmp_path / "home", open_catalog)
     yield bench
     bench.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.text import (
@@ -76,6 +77,7 @@ _AFTER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def clean(text: str, limit: int = WORD_LIMIT) -> str:
     """The description without invisible things, at most ``limit`` words."""
     text = simplify(text)

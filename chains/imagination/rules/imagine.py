@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ipcir_tools.chains.imagination.rules import lexicon
 from ipcir_tools.chains.imagination.rules.actions import apply
@@ -71,6 +72,13 @@ def imagine_with_warnings(
     note) of further references, and ``note`` what is meant of the first. Absences are in ``remove`` only; the
     description has at most 60 words and is never empty. A pure function that never raises.
     """
+    return _imagined(caption, modification, previous, note, tuple((text, noted) for text, noted in others))
+
+
+@lru_cache(maxsize=256)
+def _imagined(
+    caption: str, modification: str, previous: ImaginedTarget | None, note: str, others: tuple[tuple[str, str], ...]
+) -> RulesResult:
     start = previous.description if previous else caption
     if others:
         start, modification = as_one_reference(start, modification, note, others)

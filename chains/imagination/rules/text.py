@@ -145,6 +145,7 @@ _SOFTENERS = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def simplify(text: str) -> str:
     """The text with comparatives in their positive form, and without the part after "than".
 

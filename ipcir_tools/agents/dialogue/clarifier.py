@@ -54,7 +54,7 @@ class Clarifier:
         if start is None or start == wanted:
             return None
         wanted_vector, start_vector = features.texts([wanted, start], tally)
-        hits = self._engine.catalog.features([hit.id for hit in turn.hits], features.space)
+        hits = features.stored([hit.id for hit in turn.hits])
         return check_hits(np.stack([*hits.values()]), wanted_vector, start_vector, state["modification"])
 
     def _with_question(

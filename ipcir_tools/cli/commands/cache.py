@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipcir_tools.cli.options import AsJson, Home, print_result
+from ipcir_tools.cli.options import AsJson, CatalogURL, Home, print_result
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import excerpt, visible
 
@@ -39,17 +39,17 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @cache_app.callback(invoke_without_command=True)
-def cache(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
+def cache(context: typer.Context, home: Home = None, catalog_url: CatalogURL = None, as_json: AsJson = False) -> None:
     """Count the stored replies of models, by kind and model."""
     if context.invoked_subcommand is not None:
-        if home is not None or as_json:
+        if home is not None or catalog_url is not None or as_json:
             raise InvalidRequestError(
-                f"Put --home and --json behind the command: ipcir cache {context.invoked_subcommand}."
+                f"Put --home, --catalog-url and --json behind the command: ipcir cache {context.invoked_subcommand}."
             )
         return
     from ipcir_tools.cli.output import cache as printing_cache
 
-    with _catalog(home) as (catalog, place):
+    with _catalog(home, catalog_url) as (catalog, place):
         counts, made = catalog.reply_counts(), catalog.stored_counts()
     print_result(
         as_json,
@@ -65,12 +65,13 @@ def list_(
     prompt: PromptId = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=100_000, help="How many of the last replies.")] = 20,
     home: Home = None,
+    catalog_url: CatalogURL = None,
     as_json: AsJson = False,
 ) -> None:
     """List the last replies, newest first."""
     from ipcir_tools.cli.output import cache as printing_cache
 
-    with _catalog(home) as (catalog, place):
+    with _catalog(home, catalog_url) as (catalog, place):
         _check(catalog, kind, model, prompt)
         found = catalog.replies(kind, limit, model=model, prompt=prompt)
     print_result(
@@ -84,12 +85,13 @@ def list_(
 def show(
     key: Annotated[str, typer.Argument(help="The reply's key as `ipcir cache list` prints it, or its beginning.")],
     home: Home = None,
+    catalog_url: CatalogURL = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one reply in full, with its prompt, model and cost."""
     from ipcir_tools.cli.output import cache as printing_cache
 
-    with _catalog(home) as (catalog, _):
+    with _catalog(home, catalog_url) as (catalog, _):
         whole, reply = catalog.find_reply(key)
     print_result(
         as_json,
@@ -111,6 +113,7 @@ def clear(  # one parameter for each option
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     home: Home = None,
+    catalog_url: CatalogURL = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete replies, or the one that KEY names; the next request for one goes to its model again."""
@@ -121,7 +124,7 @@ def clear(  # one parameter for each option
     if as_json and not yes and key is None:
         raise InvalidRequestError("With --json there is no question: add --yes if the replies may be deleted.")
     until = _before(older)
-    with _catalog(home) as (catalog, place):
+    with _catalog(home, catalog_url) as (catalog, place):
         if key is not None:
             catalog.forget_reply(catalog.find_reply(key)[0])
             deleted = 1
@@ -135,14 +138,15 @@ def clear(  # one parameter for each option
 
 
 @contextmanager
-def _catalog(home: Path | None) -> Iterator[tuple[Catalog, Path]]:
-    """The catalog of a home folder, and that folder."""
+def _catalog(home: Path | None, catalog_url: str | None) -> Iterator[tuple[Catalog, str]]:
+    """The catalog that is meant, and where it is."""
     from ipcir_tools.settings import load_settings
     from ipcir_tools.store.catalog import Catalog
+    from ipcir_tools.store.database import gallery_place
 
-    place = load_settings(home=home).home
-    with Catalog.open(place) as catalog:
-        yield catalog, place
+    settings = load_settings(home=home, catalog_url=catalog_url)
+    with Catalog.of(settings) as catalog:
+        yield catalog, gallery_place(settings)
 
 
 def _check(catalog: Catalog, kind: str | None, model: str | None, prompt: str | None) -> None:
@@ -186,12 +190,12 @@ def _which(kind: str | None, model: str | None, prompt: str | None, older: str |
     return "".join(f" {word} {visible(value)}" for word, value in words.items() if value)
 
 
-def _confirm(many: int, which: str, place: Path) -> None:
+def _confirm(many: int, which: str, place: str) -> None:
     """Ask on standard error whether to delete; ends the command where the answer is no."""
     what = f"{many:,} {'reply' if many == 1 else 'replies'}"
     try:
         with redirect_stdout(sys.stderr):  # typer writes a space of its question to the standard output
-            confirmed = typer.confirm(f"Delete {what}{which} from {visible(str(place))}?", err=True)
+            confirmed = typer.confirm(f"Delete {what}{which} from {visible(place)}?", err=True)
     except (typer.Abort, RuntimeError) as error:  # RuntimeError: there is no standard input
         raise InvalidRequestError("Nothing was deleted, because there was no answer: add --yes in scripts.") from error
     if not confirmed:

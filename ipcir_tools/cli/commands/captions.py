@@ -92,7 +92,7 @@ def caption_components(
     from ipcir_tools.store.catalog import Catalog
 
     own = load_settings().home / "eval" / f"captions-{gallery.stem}"
-    settings = load_settings(home=(home or own).expanduser().absolute(), **chosen)
+    settings = load_settings(home=(home or own).expanduser().absolute(), **chosen).alone()
     benchmark = load_captions(gallery, queries)
     with redirect_stdout(sys.stderr), progress_bars() as progress, Catalog.open(settings.home) as catalog:
         progress("starting", 0, 1)

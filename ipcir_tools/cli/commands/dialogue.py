@@ -11,6 +11,7 @@ import typer
 
 from ipcir_tools.cli.options import (
     AsJson,
+    CatalogURL,
     Home,
     ModelOptions,
     Verify,
@@ -31,6 +32,7 @@ def turns(
     output: HitOutput,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last turns.")] = 20,
     home: Home = None,
+    catalog_url: CatalogURL = None,
 ) -> None:
     """List the last turns as trees: requests, and the best hit of each. `ipcir show TURN` shows all hits of one.
 
@@ -42,9 +44,9 @@ def turns(
     from ipcir_tools.store.catalog import Catalog
 
     output.check()
-    place = load_settings(home=home).home
-    require_gallery(place)
-    with Catalog.open(place) as catalog:
+    settings = load_settings(home=home, catalog_url=catalog_url)
+    require_gallery(settings)
+    with Catalog.of(settings) as catalog:
         last = catalog.turns(limit)
         best = best_hits_as_they_are_now(last, catalog)
     if output.files_alone:

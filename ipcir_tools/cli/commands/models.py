@@ -89,11 +89,10 @@ def _gallery_models(settings: Settings) -> list[str]:
     from ipcir_tools.models.presets import chosen_models
     from ipcir_tools.store.catalog import Catalog
 
-    home = settings.home.expanduser().absolute()
-    if not home.exists():
+    if settings.catalog_url is None and not settings.home.expanduser().exists():
         chosen = chosen_models(settings, {})
     else:
-        with Catalog.open(home) as catalog:
+        with Catalog.of(settings) as catalog:
             chosen = Components(settings, catalog).models
     return [chosen.encoder, chosen.captioner]
 
@@ -110,7 +109,7 @@ def _cost(options: GalleryOptions, as_json: bool) -> None:
     from ipcir_tools.store.catalog import Catalog
 
     settings = options.settings()
-    with progress_bars() as progress, Catalog.open(settings.home.expanduser().absolute()) as catalog:
+    with progress_bars() as progress, Catalog.of(settings) as catalog:
         progress("measuring", 0, 1)
         measured = Components(settings, catalog).verifier.cost(again=True)
     print_result(as_json, lambda: _cost_json(measured), lambda: show_cost(measured))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
@@ -25,7 +24,7 @@ _EXCERPT = 300
 """Characters of a model's name and of a reply in a list; the terminal cuts the reply to what it has room for."""
 
 
-def show_counts(counts: Sequence[ReplyCount], made: Mapping[str, int], home: Path) -> None:
+def show_counts(counts: Sequence[ReplyCount], made: Mapping[str, int], place: str) -> None:
     """The replies by kind and model, and the numbers of features and captions."""
     if counts:
         table = Table(box=None, padding=(0, 1), header_style="dim")
@@ -39,15 +38,15 @@ def show_counts(counts: Sequence[ReplyCount], made: Mapping[str, int], home: Pat
             table.add_row(_text(each.kind), _text(each.model or "-"), *figures, _day(each.oldest), _day(each.newest))
         out.print(table)
     else:
-        _show_none(None, home)
+        _show_none(None, place)
     features, captions = (f"{made[name]:,} {name}" for name in ("features", "captions"))
     out.print(Text(f"also stored: {features} and {captions}", style="dim"), soft_wrap=True)
 
 
-def show_replies(found: Sequence[tuple[str, Reply]], kind: str | None, home: Path) -> None:
+def show_replies(found: Sequence[tuple[str, Reply]], kind: str | None, place: str) -> None:
     """A line for each reply."""
     if not found:
-        _show_none(kind, home)
+        _show_none(kind, place)
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for name in ("key", "made", "kind", "model"):
@@ -87,10 +86,10 @@ def show_deleted(deleted: int) -> None:
     )
 
 
-def _show_none(kind: str | None, home: Path) -> None:
+def _show_none(kind: str | None, place: str) -> None:
     of = f" of kind {kind}" if kind else ""
     made = "" if kind else ": a search with --llm makes the first"
-    out.print(Text(f"no replies{of} are stored in {visible(str(home))} yet{made}"), soft_wrap=True)
+    out.print(Text(f"no replies{of} are stored in {visible(place)} yet{made}"), soft_wrap=True)
 
 
 def _content(reply: Reply) -> str:

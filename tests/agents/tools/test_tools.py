@@ -218,10 +218,7 @@ class Worst:
     def path(self, id: str) -> list[Turn]:
         return [*self.walk]
 
-    def records(self, ids: object) -> dict[str, object]:
-        return {}
-
-    def paths_of(self, ids: object, where: object, captioner: object) -> dict[str, list[str]]:
+    def shown_facts(self, ids: object, captioner: object) -> dict[str, object]:
         return {}
 
     def turns(self, limit: int) -> list[Turn]:

@@ -1,0 +1,1 @@
+"""``ipcir bench``: what this machine does with the package, each figure beside its peer and its limit."""

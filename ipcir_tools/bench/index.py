@@ -1,0 +1,95 @@
+"""Indexing end to end: from a folder of JPEGs to a gallery that can be searched, beside LangChain's parts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipcir_tools.bench.encode import BATCH, package_encoder
+from ipcir_tools.bench.peers import OpenClipReadme, langchain_embeddings, langchain_index
+from ipcir_tools.bench.pictures import LARGE_PHOTO, PHOTO, draw_pictures
+from ipcir_tools.bench.plan import Plan
+from ipcir_tools.bench.timing import Say, rates, rounded
+from ipcir_tools.bench.weights import encoder_folder, local_name
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+PEER_SHARE = 8
+"""The peer indexes one in so many of the pictures: it takes as long for them as the package for all."""
+
+
+def measure(plan: Plan, say: Say) -> dict[str, Any]:
+    """Pictures per second of 1024x768, and of 4000x3000 under ``large``; models are loaded before."""
+    say("making weights and pictures")
+    folder = encoder_folder(plan.encoder, plan.folder / "weights", plan.seed)
+    photos = draw_pictures(plan.folder / "photos", plan.pictures, PHOTO, plan.seed)
+    large = draw_pictures(plan.folder / "large", max(2, plan.pictures // 8), LARGE_PHOTO, plan.seed)
+    encoder = package_encoder(folder)
+    device = encoder.device
+    bare = {kind: OpenClipReadme(folder, device, kind) for kind in ("bf16", "fp32")}
+    embeddings, label = langchain_embeddings(folder)
+    inputs = {kind: peer.pixels(BATCH) for kind, peer in bare.items()}
+    forward = {kind: partial(peer.forward, inputs[kind]) for kind, peer in bare.items()}
+    _index(folder, plan.folder / "photos")  # whatever is made once is made here
+    for work in forward.values():
+        work()
+    found = rates(
+        {
+            "package": (partial(_index, folder, plan.folder / "photos"), len(photos)),
+            "bare bf16": (forward["bf16"], BATCH),
+            "peer": (_peer(embeddings, photos), _some(photos)),
+            "bare fp32": (forward["fp32"], BATCH),
+            "package, 4000x3000": (partial(_index, folder, plan.folder / "large"), len(large)),
+            "peer, 4000x3000": (_peer(embeddings, large), _some(large)),
+        },
+        plan.rounds,
+        say,
+    )
+    same = "bare fp32" if encoder.dtype == "float32" else "bare bf16"
+    return {
+        "images_per_s": rounded(found["package"]),
+        "bare_forward_per_s": rounded(found[same]),
+        "peer_per_s": rounded(found["peer"]),
+        "peer": f"{label} + langchain-chroma",
+        "dtype": encoder.dtype,
+        "device": device,
+        "batch_size": encoder.batch_size,
+        "bare_bfloat16_per_s": rounded(found["bare bf16"]),
+        "bare_float32_per_s": rounded(found["bare fp32"]),
+        "share_of_bare_bfloat16": rounded(found["package"] / found["bare bf16"]),
+        "times_peer": rounded(found["package"] / found["peer"]),
+        "pictures": len(photos),
+        "large": {
+            "images_per_s": rounded(found["package, 4000x3000"]),
+            "peer_per_s": rounded(found["peer, 4000x3000"]),
+            "times_peer": rounded(found["package, 4000x3000"] / found["peer, 4000x3000"]),
+            "pictures": len(large),
+        },
+    }
+
+
+def _index(folder: Path, pictures: Path) -> None:
+    """Index a folder of pictures into a new home."""
+    from ipcir_tools.engine.engine import Engine
+    from ipcir_tools.settings import Settings
+
+    with tempfile.TemporaryDirectory(prefix="ipcir-bench-") as home:
+        settings = Settings(home=Path(home), encoder=local_name(folder))
+        with Engine.open(settings) as engine:
+            engine.index([pictures])
+
+
+def _some(paths: list[Path]) -> int:
+    return max(1, len(paths) // PEER_SHARE)
+
+
+def _peer(embeddings: Embeddings, paths: list[Path]) -> Callable[[], None]:
+    def index() -> None:
+        with tempfile.TemporaryDirectory(prefix="ipcir-bench-", ignore_cleanup_errors=True) as folder:
+            langchain_index(embeddings, Path(folder), paths[: _some(paths)])
+
+    return index

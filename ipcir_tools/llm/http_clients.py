@@ -1,0 +1,149 @@
+"""HTTP clients for model servers in OpenAI's protocols: bounded replies, no redirects, and calls that can be ended.
+
+OpenAI's client takes an HTTP client of its own. This one differs from the default in three points: a reply is read up
+to a number of bytes, compressed or not; a redirect is an error, for the request holds the prompt and the pictures, and
+the user named one server; and a call that is given up closes its connection, so that nothing more is received for it.
+For that each call has a connection of its own: one more handshake, of a call that takes a second. Servers on this
+machine are reached without a proxy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import zlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cache, partial
+from typing import Any
+
+from ipcir_tools.llm.call_scope import current_call
+from ipcir_tools.llm.errors import OversizedReplyError
+from ipcir_tools.llm.proxies import direct_routes
+
+REPLY_BYTES = 8_000_000
+"""Bytes of a chat model's reply at most. 2,048 tokens as a stream have about half a million."""
+
+_ZLIB = frozenset(("gzip", "x-gzip", "deflate"))
+_ANY_HEADER = zlib.MAX_WBITS | 32
+
+
+def bounded_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
+    """The HTTP client for ``openai.OpenAI(http_client=...)`` and ``ChatOpenAI(http_client=...)``."""
+    import openai
+
+    hooks: dict[str, Any] = {"request": [_prepare], "response": [partial(_bound, limit=limit)]}
+    return openai.DefaultHttpxClient(event_hooks=hooks, **_options(base_url))
+
+
+def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
+    """The same for ``ChatOpenAI(http_async_client=...)``. A task that is cancelled closes its connection by itself."""
+    import openai
+
+    async def prepare(request: Any) -> None:
+        request.headers["accept-encoding"] = "identity"
+
+    async def bound(response: Any) -> None:
+        _bound(response, limit=limit)
+
+    hooks: dict[str, Any] = {"request": [prepare], "response": [bound]}
+    return openai.DefaultAsyncHttpxClient(event_hooks=hooks, **_options(base_url))
+
+
+def _options(base_url: str | None) -> dict[str, Any]:
+    import openai
+
+    library = _library(openai.DefaultHttpxClient.__mro__)
+    limits = library.Limits(max_connections=1_000, max_keepalive_connections=0)
+    return {"follow_redirects": False, "limits": limits, **direct_routes(base_url)}
+
+
+def _prepare(request: Any) -> None:
+    """Ask for a reply that is not compressed, and let the call's scope know of its connection."""
+    request.headers["accept-encoding"] = "identity"
+    scope = current_call.get()
+    if scope is not None:
+
+        def trace(event: str, info: dict[str, Any]) -> None:
+            if event == "connection.connect_tcp.complete":
+                scope.on_close(partial(_hang_up, info["return_value"]))
+
+        request.extensions = {**request.extensions, "trace": trace}
+
+
+def _bound(response: Any, limit: int) -> None:
+    """Let the reply be read up to ``limit`` bytes."""
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise OversizedReplyError(f"more than {limit:,} bytes")
+    encoding = response.headers.pop("content-encoding", "identity").strip().lower()
+    library = _library(type(response).__mro__)
+    sync, asynchronous = _stream_types(library)
+    kind = sync if isinstance(response.stream, library.SyncByteStream) else asynchronous
+    response.stream = kind(response.stream, _Reader(limit, encoding))
+
+
+def _library(classes: Sequence[type]) -> Any:
+    """The HTTP library of OpenAI's client: httpx, or in later versions one of the same interface."""
+    modules = (importlib.import_module(each.__module__.partition(".")[0]) for each in classes)
+    return next(module for module in modules if hasattr(module, "SyncByteStream"))
+
+
+def _hang_up(stream: Any) -> None:
+    """Shut the connection down from another thread: the read that waits on it ends at once."""
+    connection = stream.get_extra_info("socket")
+    if connection is not None:
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it is closed already
+
+
+class _Reader:
+    """Counts the bytes of a reply as they are unpacked."""
+
+    def __init__(self, limit: int, encoding: str) -> None:
+        if encoding not in _ZLIB and encoding not in ("identity", ""):
+            raise OversizedReplyError(f"compressed as {encoding[:20]!r}, which was not asked for")
+        self._limit, self._left = limit, limit
+        self._unpacker = zlib.decompressobj(_ANY_HEADER) if encoding in _ZLIB else None
+
+    def read(self, chunk: bytes) -> bytes:
+        """The bytes in a chunk. Raises OversizedReplyError as soon as there are too many."""
+        if self._unpacker is not None:
+            try:
+                chunk = self._unpacker.decompress(chunk, self._left + 1)
+            except zlib.error as error:
+                raise OversizedReplyError(f"damaged compression ({error})") from error
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise OversizedReplyError(f"more than {self._limit:,} bytes")
+        return chunk
+
+
+@cache
+def _stream_types(http: Any) -> tuple[type[Any], type[Any]]:
+    """Streams for the responses of that HTTP library."""
+
+    class SyncStream(http.SyncByteStream):  # type: ignore[misc]
+        def __init__(self, inner: Any, reader: _Reader) -> None:
+            self._inner, self._reader = inner, reader
+
+        def __iter__(self) -> Iterator[bytes]:
+            for chunk in self._inner:
+                yield self._reader.read(chunk)
+
+        def close(self) -> None:
+            self._inner.close()
+
+    class AsyncStream(http.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, inner: Any, reader: _Reader) -> None:
+            self._inner, self._reader = inner, reader
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for chunk in self._inner:
+                yield self._reader.read(chunk)
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
+    return SyncStream, AsyncStream

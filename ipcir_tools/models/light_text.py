@@ -1,0 +1,184 @@
+"""A few texts through CLIP's text tower in numpy: a search in a new process needs neither torch nor open_clip.
+
+Importing the two takes longer than everything else that such a search does. The tower is small enough without them: the
+weights of its layers are mapped from the file of the model, and only the tokens that a text has are computed.
+
+It is used for a model that was loaded in full before on this machine, when :func:`learn` compared its features with
+those of open_clip and wrote down in the user's cache folder that they are the same. Where anything differs, the file,
+the architecture or a feature, there is no such note, and the model is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ipcir_tools.files import write_bytes
+from ipcir_tools.models.clip_tokens import ClipTokens
+from ipcir_tools.models.user_cache import cache_folder
+from ipcir_tools.text import json_digest
+from ipcir_tools.types import FloatArray
+
+if TYPE_CHECKING:
+    from ipcir_tools.models.open_clip_creation import LoadedEncoder
+
+MOST = 8
+"""Texts at a time; more are quicker on the model itself."""
+SAME, NEAR = 1e-5, 1e-4
+"""How far the cosine with open_clip's feature may be from 1, for a model in float32 and for one in a shorter type."""
+
+_PROBES = ["a photo of a dog", "", "Ein rotes Kleid, 3 Knöpfe & it's café-brown 😀", "a red dress with a belt " * 30]
+
+
+@dataclass(frozen=True)
+class LightTower:
+    """A text tower that is known to give open_clip's features."""
+
+    identity: str
+    space: str
+    dim: int
+    side: int
+    """What the model's pictures are scaled to."""
+    file: str
+    size: int
+    mtime_ns: int
+    heads: int
+    length: int
+    """The most tokens of a text."""
+    quick_gelu: bool
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Features ``[n, dim]`` of any norm."""
+        return np.stack([self._feature(self.tokens(text)) for text in texts])
+
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of a text, as the model reads it."""
+        return _tokens.encode(text, self.length)
+
+    def _feature(self, tokens: list[int]) -> FloatArray:
+        weights = self._weights
+        x = weights["token_embedding.weight"][tokens] + weights["positional_embedding"][: len(tokens)]
+        for layer in range(self._layers):
+            x = self._layer(x, f"transformer.resblocks.{layer}.")
+        last: FloatArray = self._norm(x[-1:], "ln_final")[0] @ weights["text_projection"]
+        return last
+
+    def _layer(self, x: FloatArray, at: str) -> FloatArray:
+        parts = self._linear(self._norm(x, f"{at}ln_1"), f"{at}attn.in_proj_weight", f"{at}attn.in_proj_bias")
+        query, key, value = parts.reshape(len(x), 3, self.heads, -1).transpose(1, 2, 0, 3)
+        scores = query @ key.transpose(0, 2, 1) / np.sqrt(np.float32(query.shape[-1]))
+        scores += np.triu(np.full(scores.shape[1:], -np.inf, np.float32), 1)  # a token sees none after it
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        seen = (scores / scores.sum(axis=-1, keepdims=True)) @ value
+        x = x + self._linear(
+            seen.transpose(1, 0, 2).reshape(len(x), -1), f"{at}attn.out_proj.weight", f"{at}attn.out_proj.bias"
+        )
+        wide = self._linear(self._norm(x, f"{at}ln_2"), f"{at}mlp.c_fc.weight", f"{at}mlp.c_fc.bias")
+        wide = wide / (1 + np.exp(np.minimum(-1.702 * wide, 80))) if self.quick_gelu else wide * _normal_share(wide)
+        return x + self._linear(wide, f"{at}mlp.c_proj.weight", f"{at}mlp.c_proj.bias")
+
+    def _linear(self, x: FloatArray, weight: str, bias: str) -> FloatArray:
+        product: FloatArray = x @ self._weights[weight].T + self._weights[bias]
+        return product
+
+    def _norm(self, x: FloatArray, name: str) -> FloatArray:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(1e-5))
+        normed: FloatArray = centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        return normed
+
+    @cached_property
+    def _weights(self) -> dict[str, FloatArray]:
+        return _mapped(Path(self.file))
+
+    @cached_property
+    def _layers(self) -> int:
+        return sum(name.startswith("transformer.") and name.endswith("ln_1.weight") for name in self._weights)
+
+
+_tokens = ClipTokens()
+
+
+def _normal_share(x: FloatArray) -> FloatArray:
+    """The share of a standard normal distribution below ``x``, to seven digits (Abramowitz and Stegun 7.1.26)."""
+    z = np.abs(x).astype(np.float64) / np.sqrt(2)
+    t = 1 / (1 + 0.3275911 * z)
+    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    above = series * np.exp(-z * z) / 2
+    return np.asarray(np.where(x < 0, above, 1 - above), np.float32)
+
+
+def _mapped(file: Path) -> dict[str, FloatArray]:
+    """The float32 arrays of a safetensors file, not read but mapped: a header of JSON behind its length, then bytes."""
+    content = np.asarray(np.memmap(file, mode="r"))
+    start = 8 + int(content[:8].view("<u8")[0])
+    header: dict[str, Any] = json.loads(bytes(content[8:start]))
+    return {
+        name: content[start + facts["data_offsets"][0] : start + facts["data_offsets"][1]]
+        .view("<f4")
+        .reshape(facts["shape"])
+        for name, facts in header.items()
+        if name != "__metadata__" and facts["dtype"] == "F32"
+    }
+
+
+# ---- what is known -----------------------------------------------------------------------------------
+def known(identity: str) -> LightTower | None:
+    """The tower of a model, where it is known to give the model's features and its file is as it was then."""
+    try:
+        tower = LightTower(**json.loads(_place(identity).read_bytes()))
+        stat = Path(tower.file).stat()
+    except (OSError, ValueError, TypeError):
+        return None
+    same = (tower.identity, tower.size, tower.mtime_ns) == (identity, stat.st_size, stat.st_mtime_ns)
+    return tower if same else None
+
+
+def learn(identity: str, loaded: LoadedEncoder, file: Path | None) -> None:
+    """Write down that the tower gives the features of a model that is loaded from ``file``, if it does."""
+    from open_clip.tokenizer import SimpleTokenizer
+    from open_clip.transformer import QuickGELU
+
+    from ipcir_tools.models.mixed_precision import is_plain
+
+    if file is None or known(identity) or not is_plain(loaded.model) or type(loaded.tokenizer) is not SimpleTokenizer:
+        return
+    tokenizer: Any = loaded.tokenizer
+    block = loaded.model.transformer.resblocks[0]
+    with suppress(OSError, ValueError, KeyError, AttributeError):
+        stat = file.stat()
+        tower = LightTower(
+            *(identity, loaded.space, loaded.dim, loaded.preprocessing.side),
+            *(str(file), stat.st_size, stat.st_mtime_ns),
+            *(block.attn.num_heads, int(tokenizer.context_length or 0), isinstance(block.mlp.gelu, QuickGELU)),
+        )
+        if _agrees(tower, loaded):
+            write_bytes(_place(identity), json.dumps(asdict(tower), indent=1).encode())
+
+
+def _agrees(tower: LightTower, loaded: LoadedEncoder) -> bool:
+    """Whether tokens and features of the probes are those of the model."""
+    import torch
+
+    from ipcir_tools.models.encoder import as_array
+    from ipcir_tools.models.text_features import encode_text
+
+    rows = loaded.tokenizer(_PROBES)
+    own = [tower.tokens(text) for text in _PROBES]
+    if any(row[: len(tokens)].tolist() != tokens for row, tokens in zip(rows, own, strict=True)):
+        return False
+    with torch.inference_mode():
+        right = as_array(encode_text(loaded.model, rows.to(next(loaded.model.parameters()).device)))
+    pairs = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (right, tower.encode(_PROBES))]
+    return bool((pairs[0] * pairs[1]).sum(axis=1).min() >= 1 - (SAME if loaded.dtype == "float32" else NEAR))
+
+
+def _place(identity: str) -> Path:
+    return cache_folder() / "text-towers" / f"{json_digest(identity)[:16]}.json"

@@ -1,0 +1,190 @@
+"""What the benchmark measures with: plans, times, vectors, pictures, processes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ipcir_tools.bench import machine, process, timing
+from ipcir_tools.bench.peers import ExactAlone
+from ipcir_tools.bench.pictures import draw_pictures, small_jpegs
+from ipcir_tools.bench.plan import PARTS, Plan, parts_named, sizes_of
+from ipcir_tools.bench.vectors import ClusteredVectors
+from ipcir_tools.bench.weights import encoder_folder
+from ipcir_tools.errors import InvalidRequestError
+
+
+def quiet(text: str) -> None:
+    """Hears nothing."""
+
+
+# --- the plan
+
+
+def test_parts_are_taken_in_their_order():
+    assert parts_named(" query,index") == ("index", "query")
+    assert parts_named(None) == tuple(PARTS)
+
+
+@pytest.mark.parametrize("text", ["speed", "index,speed", "", ","])
+def test_a_part_that_is_none_is_refused(text):
+    with pytest.raises(InvalidRequestError, match="encode, agreement, index"):
+        parts_named(text)
+
+
+def test_sizes():
+    assert sizes_of(None, large=False) == (10_000, 100_000)
+    assert sizes_of("2000,1_000", large=True) == (1_000, 2_000, 1_000_000)
+    for wrong in ("ten", "5", "-100", ","):
+        with pytest.raises(InvalidRequestError, match="--sizes"):
+            sizes_of(wrong, large=False)
+
+
+def test_the_sizes_of_other_parts_follow():
+    default = Plan(folder=Path("x"))
+    assert default.update_sizes == (1_000, 10_000, 100_000)
+    assert default.memory_sizes == (10_000, 50_000)
+    assert Plan(folder=Path("x"), sizes=(200, 1_000_000)).update_sizes == (200,)
+    assert Plan(folder=Path("x"), sizes=(1_000_000,), parts=("query",)).seconds["query"] > PARTS["query"]
+
+
+# --- times
+
+
+def test_rates_are_medians_of_rounds_in_which_all_take_turns(monkeypatch):
+    order, clock = [], itertools.accumulate([0, 1, 0, 2, 0, 4, 0, 2, 0, 1, 0, 2])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+    found = timing.rates({"a": (lambda: order.append("a"), 8), "b": (lambda: order.append("b"), 4)}, 3, quiet)
+    assert order == ["a", "b"] * 3
+    assert found == {"a": 8 / 1, "b": 4 / 2}
+
+
+def test_calls_take_turns():
+    order: list[str] = []
+    works = {"a": [lambda: order.append("a1"), lambda: order.append("a2")], "b": [lambda: order.append("b1")]}
+    found = timing.in_turns(works)
+    assert order == ["a1", "b1", "a2"]
+    assert {name: len(times) for name, times in found.items()} == {"a": 2, "b": 1}
+
+
+def test_recall_is_the_share_of_the_truth():
+    assert timing.recall([["a", "b"], ["c", "x"]], [["a", "b"], ["c", "d"]]) == 0.75
+    assert timing.recall([[]], [[]]) == 1.0
+
+
+def test_figures_have_three_digits():
+    assert [timing.rounded(value) for value in (1.23456, 0.00123456, 123_456.7)] == [1.23, 0.00123, 123_457.0]
+
+
+# --- vectors and pictures
+
+
+def test_vectors_are_clustered_as_features_are():
+    made = ClusteredVectors(2_000, 64, seed=1)
+    vectors = np.concatenate(list(made.blocks(2_000)))
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, 0.45)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert 0.4 < np.median(cosines) < 0.55
+    assert np.quantile(cosines, 0.999) > 0.7
+    again = np.concatenate(list(ClusteredVectors(2_000, 64, seed=1).blocks(2_000)))
+    assert (vectors == again).all()
+
+
+def test_queries_are_no_pictures_of_the_gallery():
+    made = ClusteredVectors(500, 64)
+    vectors = next(made.blocks(500))
+    nearest = (made.queries(20, seed=5) @ vectors.T).max(axis=1)
+    assert nearest.max() < 0.95
+    assert (ClusteredVectors(500, 64).queries(20, 5) == made.queries(20, 5)).all()
+
+
+def test_pictures_are_the_same_for_a_seed_and_each_has_its_own_content(tmp_path):
+    size = (160, 120)
+    first = [path.read_bytes() for path in draw_pictures(tmp_path / "a", 30, size, seed=3)]
+    assert [path.read_bytes() for path in draw_pictures(tmp_path / "b", 30, size, seed=3)] == first
+    assert len(set(first)) == 30
+    with Image.open(io.BytesIO(first[7])) as picture:
+        picture.load()
+        assert (picture.size, picture.format) == (size, "JPEG")
+        assert picture.getexif().get_ifd(0x8769)[0x9003].startswith("2020:")
+
+
+def test_small_pictures_are_pictures(tmp_path):
+    files = small_jpegs(tmp_path, range(998, 1_002))
+    assert [str(path.relative_to(tmp_path)) for path, _ in files][1:3] == ["0000/0000999.jpg", "0001/0001000.jpg"]
+    assert len({content for _, content in files}) == 4
+    for _, content in files:
+        Image.open(io.BytesIO(content)).load()
+
+
+def test_exact_search_gives_the_best_first():
+    exact = ExactAlone(np.eye(5, dtype=np.float32))
+    vector = np.array([0.1, 0.5, 0.3, 0.0, 0.4], np.float32)
+    assert exact.nearest(vector, 3) == [1, 4, 2]
+    assert exact.nearest(vector, 2, np.array([0, 2, 3])) == [2, 0]
+    assert exact.nearest(vector, 9)[0] == 1
+
+
+@pytest.mark.parametrize("name", ["open_clip:ViT-B-32/laion2b_s34b_b79k", "transformers:x", "open_clip:a/b/random"])
+def test_an_encoder_that_peers_cannot_read_is_refused(name, tmp_path):
+    with pytest.raises(InvalidRequestError, match="MODEL/random"):
+        encoder_folder(name, tmp_path)
+
+
+# --- processes
+
+
+def test_a_function_runs_in_a_process_of_its_own():
+    assert process.fresh("plan:parts_named", quiet, text="query") == ["query"]
+
+
+def test_a_failure_is_one_line():
+    with pytest.raises(process.FailedError, match="The benchmark has no part 'speed'"):
+        process.fresh("plan:parts_named", quiet, text="speed")
+    with pytest.raises(process.FailedError, match="AttributeError"):
+        process.fresh("plan:nothing", quiet)
+
+
+def test_settings_of_the_user_do_not_change_what_is_measured(monkeypatch):
+    monkeypatch.setenv("IPCIR_HOME", "/elsewhere")
+    monkeypatch.setenv("IPCIR_DTYPE", "float32")
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    made = process.environment()
+    assert "IPCIR_HOME" not in made
+    assert "LANGSMITH_TRACING" not in made
+    assert (made["IPCIR_DTYPE"], made["HF_HUB_OFFLINE"]) == ("float32", "1")
+
+
+def test_the_machine_is_named():
+    said: list[str] = []
+    about = process.fresh("machine:describe", said.append)
+    assert about["cores"] == machine.cores()
+    assert about["processor"]
+    assert about["versions"]["torch"]
+    assert said == ["reading what the machine is"]
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="the system does not tell")
+def test_the_work_of_this_process_is_no_other_work():
+    watched = machine.OtherWork()
+    began = time.process_time()
+    while time.process_time() < began + 0.3:
+        pass
+    share = watched.share()
+    assert share is None or 0 <= share <= 1
+
+
+def test_load_is_busy_by_the_number_of_cores(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    assert machine.is_busy([1.1, 0, 0])
+    assert not machine.is_busy([0.9, 5, 5])
+    assert not machine.is_busy(None)
+    assert machine.load() is None or len(machine.load()) == 3 or os.name == "nt"
