@@ -62,7 +62,8 @@ def measure(plan: Plan, say: Say) -> list[dict[str, Any]]:
 
 
 def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
-    """Megabytes: before, at most while pictures were encoded, and at most until the index was written as well."""
+    """Megabytes: before, at most while pictures were encoded, at most until the index was written as well, and in the
+    process that writes the index, where it is one of its own."""
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.settings import Settings
 
@@ -91,13 +92,15 @@ def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
         "before_mb": rounded(before),
         "encoding_peak_mb": rounded(encoding, 4),
         "peak_mb": rounded(peak_mb(), 4),
+        "index_writer_mb": rounded(peak_mb(children=True), 4),
         "images_per_s": rounded(n / took),
     }
 
 
-def peak_mb() -> float:
-    """The most memory that this process had so far, in megabytes."""
+def peak_mb(*, children: bool = False) -> float:
+    """The most memory that this process had so far, or the largest of those that it started and that have ended, in
+    megabytes."""
     import resource
 
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss
     return most / (2**20 if sys.platform == "darwin" else 2**10)

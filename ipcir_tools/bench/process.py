@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from ipcir_tools.bench.plan import Plan
 from ipcir_tools.bench.timing import Say
 
 SIGN = "\x1e"
@@ -43,6 +44,8 @@ def fresh(work: str, say: Say, variables: Mapping[str, str] | None = None, /, **
     command = [sys.executable, "-m", "ipcir_tools.bench.worker", work]
     pipe = subprocess.PIPE
     chosen = environment() | dict(variables or {})
+    if isinstance(plan := arguments.get("plan"), Plan):  # what is found out about random weights is not kept
+        chosen["XDG_CACHE_HOME"] = str(plan.folder / "cache")
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=chosen, text=True) as process:
         noise: deque[str] = deque(maxlen=20)
         reader = threading.Thread(target=_listen, args=(process, say, noise))

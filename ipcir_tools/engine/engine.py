@@ -6,11 +6,10 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ipcir_tools.batches import Progress
+from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.conversation import conversation_id, thread_of
@@ -32,7 +31,7 @@ from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
 from ipcir_tools.store.database import gallery_place
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.folder_list import list_folders
-from ipcir_tools.store.gallery_captions import caption_pictures
+from ipcir_tools.store.gallery_captions import GalleryCaptioning
 from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.index_folder import index_folder
@@ -40,7 +39,6 @@ from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
 from ipcir_tools.types import (
     Caption,
-    CaptionReport,
     ComposedQuery,
     FilterValues,
     Hit,
@@ -196,10 +194,12 @@ class Engine:
                 gallery=self.gallery,
                 encoder=self.components.noted_encoder,
                 settings=self.settings,
-                captioning=partial(self._caption_pictures, workers) if captioned else None,
+                captioning=self._captioning(progress, workers) if captioned else None,
                 progress=progress,
                 elsewhere=workers.encoded if workers else None,
             )
+        if report.captions and report.captions.made:
+            self.components.calibrator.forget()  # captions of the gallery take the place of stock texts
         if self.catalog.space() is not None:
             self.components.note_models()
         return report
@@ -219,13 +219,16 @@ class Engine:
         """The folders and files that the gallery was made from, with counts; see :class:`IndexedFolder`."""
         return list_folders(self.catalog)
 
-    def _caption_pictures(self, workers: RayEncoding | None, ids: Sequence[str], progress: Progress) -> CaptionReport:
-        self.components.note_models()  # before the first caption: a run may be killed at any moment
+    def _captioning(self, progress: Progress | None, workers: RayEncoding | None) -> GalleryCaptioning:
         components = self.components
-        report = caption_pictures(ids, self.catalog, components.features, components.captioner_id, progress, workers)
-        if report.made:
-            components.calibrator.forget()  # captions of the gallery take the place of stock texts
-        return report
+        return GalleryCaptioning(
+            self.catalog,
+            components.features,
+            lambda: components.captioner_id,
+            components.note_models,  # before the first caption: a run may be killed at any moment
+            progress or no_progress,
+            workers,
+        )
 
     def vectorstore(self, progress: Progress | None = None) -> Chroma:
         """The gallery as LangChain's vector store; see :func:`ipcir_tools.engine.vectorstore.open_vectorstore`."""

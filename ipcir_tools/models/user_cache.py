@@ -8,9 +8,8 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """``ipcir`` in the user's cache folder: of ``XDG_CACHE_HOME``, or where the system keeps such things."""
+    """The user's folder for what programs can make again: in ``XDG_CACHE_HOME``, or where the system keeps such."""
     if named := os.environ.get("XDG_CACHE_HOME"):
         return Path(named) / "ipcir"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "ipcir" / "cache"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "ipcir"
+    usual = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local"}
+    return Path(usual.get(sys.platform, "~/.cache")).expanduser() / "ipcir"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -75,37 +75,44 @@ class Captioning:
                         progress("captioning", made, len(missing))
         return {id_: (text,) if n == 1 else tuple(json.loads(text)) for id_, text in known.items()}
 
-    def each(
-        self, ids: Sequence[str], open_image: OpenImage, progress: Progress, tally: Counter[str]
-    ) -> dict[str, str]:
-        """Caption the pictures that have no caption; by id, why some have none still.
+    @contextmanager
+    def run(self, tally: Counter[str]) -> Iterator[CaptionRun]:
+        """Captions of many pictures, block by block. Within the run a chat model's failures in a row are counted over
+        all blocks: after ``OUTAGES`` of them nothing more is sent."""
+        with self.failures.shared():
+            yield CaptionRun(self, tally)
 
-        A picture that cannot be opened or captioned does not stop the others. After ``OUTAGES`` failures of a chat
-        model in a row nothing more is sent. Raises ModelUnavailableError where the captioner cannot be loaded, or a
-        local one fails on every picture of the first batch.
+    def block(
+        self, images: Mapping[str, Image.Image], tally: Counter[str], *, proven: bool
+    ) -> Iterator[dict[str, list[str] | str]]:
+        """Caption these pictures, and store each batch: by id, the captions or why there is none.
+
+        Raises ModelUnavailableError where the captioner cannot be loaded, or a local one that is not ``proven`` yet
+        fails on every picture.
         """
-        failed: dict[str, str] = {}
-        with self._making, self.failures.shared():
-            known = self.known(ids)
-            missing, done = [id_ for id_ in dict.fromkeys(ids) if id_ not in known], 0
-            captioner = self._noting_errors(self._captioner) if missing else None
-            for block in chunked(missing, captioner.batch_size if captioner else 1):
-                assert captioner is not None
-                images = {} if self.failures.reached else _opened(block, open_image, failed)
-                with self._spending(captioner, tally):
-                    for batch in self._outcomes(captioner, images, proven=bool(known) or done > len(failed)):
-                        made = {id_: texts for id_, texts in batch.items() if isinstance(texts, list)}
-                        self._store(made, {id_: [] for id_ in made}, 1, tally)
-                        failed |= {id_: why for id_, why in batch.items() if isinstance(why, str)}
-                if self.failures.reached:
-                    failed |= {id_: NOT_TRIED for id_ in block if id_ not in failed | self.known(block)}
-                done += len(block)
-                progress("captioning", done, len(missing))
-        return failed
+        captioner = self._noting_errors(self._captioner)
+        with self._spending(captioner, tally), closing(self._outcomes(captioner, images, proven=proven)) as outcomes:
+            for batch in outcomes:
+                made = {id_: texts for id_, texts in batch.items() if isinstance(texts, list)}
+                self._store(made, {id_: [] for id_ in made}, 1, tally)
+                yield batch
+
+    @property
+    def making(self) -> threading.Lock:
+        """Held while captions are made."""
+        return self._making
+
+    def block_size(self) -> int:
+        """How many pictures the captioner takes at a time. Raises ModelUnavailableError."""
+        return self._noting_errors(self._captioner).batch_size
+
+    def is_remote(self) -> bool:
+        """Whether another machine makes them. Raises ModelUnavailableError."""
+        return self._noting_errors(self._captioner).device == "remote"
 
     def _outcomes(
         self, captioner: Captioner, images: Mapping[str, Image.Image], *, proven: bool
-    ) -> Iterator[dict[str, list[str] | str]]:
+    ) -> Generator[dict[str, list[str] | str]]:
         """By id, the caption or the reason why there is none, batch by batch.
 
         Pictures of a batch that fails are captioned one by one. Raises ModelUnavailableError where all fail, unless
@@ -219,22 +226,56 @@ class Captioning:
             raise
 
 
+class CaptionRun:
+    """Captions of many pictures, each tried once; why some have none is in ``failed``, by id."""
+
+    def __init__(self, captioning: Captioning, tally: Counter[str]) -> None:
+        self._captioning, self._tally = captioning, tally
+        self._proven = False
+        self.failed: dict[str, str] = {}
+        self.stopped = False
+        """Set by another thread, to end the block that is being captioned after its next caption."""
+
+    def caption(self, images: Mapping[str, Image.Image]) -> int:
+        """Caption those of the pictures that have no caption; how many there were. Each is stored when it is made.
+
+        A picture that cannot be captioned does not stop the others. Raises as :meth:`Captioning.block`.
+        """
+        captioning = self._captioning
+        with captioning.making:
+            known = captioning.known(list(images))
+            wanted = {id_: image for id_, image in images.items() if id_ not in known and id_ not in self.failed}
+            self._proven |= bool(known)
+            if wanted and not captioning.failures.reached:
+                for batch in captioning.block(wanted, self._tally, proven=self._proven):
+                    self.failed |= {id_: why for id_, why in batch.items() if isinstance(why, str)}
+                    self._proven |= any(isinstance(made, list) for made in batch.values())
+                    if self.stopped:
+                        return 0
+            if captioning.failures.reached:
+                known = captioning.known(list(wanted))
+                self.failed |= {id_: NOT_TRIED for id_ in wanted if id_ not in self.failed and id_ not in known}
+        return len(wanted)
+
+    def open_and_caption(self, ids: Sequence[str], open_image: OpenImage) -> None:
+        """The same of pictures that have no caption and are to be opened; one that cannot be opened is a failure."""
+        if self._captioning.failures.reached:
+            self.failed |= dict.fromkeys(ids, NOT_TRIED)
+            return
+        images: dict[str, Image.Image] = {}
+        for id_ in ids:
+            try:
+                images[id_] = open_image(id_)
+            except NotFoundError as error:
+                self.failed[id_] = str(error)
+        self.caption(images)
+
+
 def _alone(captioner: Captioner, image: Image.Image) -> list[str] | str:
     try:
         return captioner.caption([image])[0]
     except Exception as error:  # noqa: BLE001 - as for a batch
         return f"cannot be captioned ({error_line(error, 80)})"
-
-
-def _opened(ids: Sequence[str], open_image: OpenImage, failed: dict[str, str]) -> dict[str, Image.Image]:
-    """The pictures that can be opened; why the others cannot goes into ``failed``."""
-    images: dict[str, Image.Image] = {}
-    for id_ in ids:
-        try:
-            images[id_] = open_image(id_)
-        except NotFoundError as error:
-            failed[id_] = str(error)
-    return images
 
 
 def _several(captioner: str, n: int) -> str:

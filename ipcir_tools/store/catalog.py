@@ -77,7 +77,7 @@ class ShownFacts:
     caption: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileStamp:
     """One file of the gallery as it was last seen; ``path`` is absolute."""
 
@@ -187,6 +187,11 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             rows = connection.execute(select(*columns)).all()
         return {row.path: FileStamp(*row) for row in rows}
+
+    def ids_of(self, paths: Iterable[str]) -> set[str]:
+        """The pictures of the gallery that these files hold."""
+        with self._read() as connection:
+            return pictures_of(connection, paths)
 
     def paths_of(
         self, ids: Iterable[str], where: Where | None = None, captioner: str | None = None

@@ -1,20 +1,31 @@
-"""Files that are to be read: their size and times, and their pictures, read and decoded by several threads."""
+"""Files that are to be read: their size and times, and their pictures, read, decoded and preprocessed by threads."""
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections import deque
-from collections.abc import Container, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
+from ipcir_tools.images.budget import PixelBudget
 from ipcir_tools.images.file_status import GONE, FileStatus
-from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
+from ipcir_tools.images.pixels import crop_extreme
+from ipcir_tools.images.reading import decode, image_id, read_file
 from ipcir_tools.settings import Settings
-from ipcir_tools.sources import ObjectUrl, Source
+from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import FileStamp
-from ipcir_tools.types import Skip
+from ipcir_tools.types import ImageRecord, Skip
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ipcir_tools.models.encoder import Encoder, Preprocessed
 
 MAX_WORKERS = 32
 FETCHING = 16
@@ -22,11 +33,24 @@ FETCHING = 16
 
 
 @dataclass(frozen=True)
+class NewPicture:
+    """A picture whose content was not known."""
+
+    record: ImageRecord
+    item: Preprocessed | None
+    """What the encoder takes; None where there was no encoder yet."""
+    pixels: Image.Image | None
+    """Its pixels, where they are needed for more than the encoder."""
+    failure: Exception | None = None
+    """Why the encoder could not take it."""
+
+
+@dataclass(frozen=True)
 class ReadFile:
-    """A file that was read; decoded unless its content is known."""
+    """A file that was read; ``picture`` is None where its content is known."""
 
     stamp: FileStamp
-    loaded: LoadedImage | None
+    picture: NewPicture | None
 
 
 @dataclass(frozen=True)
@@ -38,32 +62,75 @@ class UnusableFile:
     """Whether its bytes could not be had: it may hold the same picture as before."""
 
 
-def read_files(
-    files: Sequence[tuple[str, Source, FileStatus | None]],
-    known: Container[str],
-    settings: Settings,
-) -> Generator[ReadFile | UnusableFile, None, None]:
-    """The files, each given with its text and status, in order; read and decoded at most one batch ahead.
+class PictureReader:
+    """From a file to what the encoder takes: bytes, id, pixels, preprocessing. Safe for many threads.
 
-    Pictures with an id in ``known`` are not decoded.
+    Pictures with an id in ``known`` are not decoded. A JPEG is decoded at the size that the encoder needs; with
+    ``keep_pixels``, for a captioner, at the size that anything needs, and its pixels are kept. ``encoder`` gives the
+    encoder, or None as long as there is none: then the pixels are kept, too.
     """
 
-    def read(text: str, file: Source, status: FileStatus | None) -> ReadFile | UnusableFile:
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: Callable[[], Encoder | None],
+        *,
+        known: Container[str] = (),
+        keep_pixels: bool = False,
+    ) -> None:
+        self._settings, self._encoder = settings, encoder
+        self._known, self._keep_pixels = known, keep_pixels
+        self._budget = PixelBudget()
+
+    def read(self, text: str, file: Source, status: FileStatus | None) -> ReadFile | UnusableFile:
+        """One file, given with its text and its status when it was listed."""
         try:
-            data = read_file(file, settings, status)
+            data = read_file(file, self._settings, status)
             id_ = image_id(data)
-            modified = status.mtime_ns / 1e9 if status else None
-            loaded = None if id_ in known else decode(data, text, settings, modified=modified)
+            picture = None if id_ in self._known else self._decoded(data, text, status)
         except (BadImageError, NotFoundError) as error:
             return UnusableFile(Skip(source=text, reason=str(error)), isinstance(error, UnreadableFileError))
-        return ReadFile(FileStamp(text, id_, *(status or GONE)), loaded)
+        return ReadFile(FileStamp(text, id_, *(status or GONE)), picture)
 
+    def _decoded(self, data: bytes, text: str, status: FileStatus | None) -> NewPicture:
+        encoder = self._encoder()
+        keep = self._keep_pixels or encoder is None
+        side = None if keep or encoder is None else encoder.input_side
+        modified = status.mtime_ns / 1e9 if status else None
+        with self._budget.share() as claim:
+            loaded = decode(data, text, self._settings, modified=modified, side=side, claim=claim)
+            item, failure = preprocessed(encoder, loaded.pixels) if encoder is not None else (None, None)
+            return NewPicture(loaded.record, item, crop_extreme(loaded.pixels) if keep else None, failure)
+
+
+def preprocessed(encoder: Encoder, pixels: Image.Image) -> tuple[Preprocessed | None, Exception | None]:
+    """What the encoder takes, or why it does not take these pixels."""
+    try:
+        return encoder.preprocess(pixels), None
+    except Exception as error:  # noqa: BLE001 - another package's encoder raises anything
+        return None, error
+
+
+def read_files(
+    files: Iterable[tuple[str, Source, FileStatus | None]],
+    reader: PictureReader,
+    most: int,
+    *,
+    quickly: Callable[[], bool] = lambda: True,
+    fetching: bool = False,
+) -> Generator[ReadFile | UnusableFile, None, None]:
+    """The files, each given with its text and status, in order, read by several threads.
+
+    At most ``most`` are read ahead, and while ``quickly`` says no, only as many as keep the threads busy. ``fetching``:
+    whether there are objects of a store among them, for whose answers threads wait.
+    """
+    few = min(most, 2 * _workers(fetching))
     waiting: deque[Future[ReadFile | UnusableFile]] = deque()
-    with ThreadPoolExecutor(_workers(files), thread_name_prefix="ipcir-decode") as pool:
+    with ThreadPoolExecutor(_workers(fetching), thread_name_prefix="ipcir-decode", initializer=_stand_back) as pool:
         try:
             for each in files:
-                waiting.append(pool.submit(read, *each))
-                if len(waiting) >= settings.batch_size:
+                waiting.append(pool.submit(reader.read, *each))
+                while len(waiting) >= (most if quickly() else few):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -71,8 +138,20 @@ def read_files(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _workers(files: Sequence[tuple[str, Source, FileStatus | None]]) -> int:
+BEHIND = 10
+"""How much nicer, as Unix calls it, the threads that decode are than the one that encodes."""
+
+
+def _stand_back() -> None:
+    """Let a thread that decodes run where the encoder leaves a core free, rather than in the place of one of its own
+    threads, for which the others would wait. Only Linux knows of single threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
+
+
+def _workers(fetching: bool) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if any(isinstance(file, ObjectUrl) for _, file, _ in files):
+    if fetching:
         return max(FETCHING, min(MAX_WORKERS, cores))
     return min(MAX_WORKERS, cores)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import IPCIRError, ModelUnavailableError
-from ipcir_tools.images.reading import LoadedImage
 from ipcir_tools.store.catalog import Catalog, FileStamp
+from ipcir_tools.store.changed_files import NewPicture
 from ipcir_tools.text import error_line, error_sentence
 from ipcir_tools.types import FloatArray, ImageRecord
 
 if TYPE_CHECKING:
-    from ipcir_tools.models.encoder import Encoder
+    from ipcir_tools.models.encoder import Encoder, Preprocessed
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class EncodedFile:
 
 
 def encode_each(
-    encoder: Encoder, pictures: Mapping[str, LoadedImage], *, proven: bool
+    encoder: Encoder, pictures: Mapping[str, NewPicture], *, proven: bool
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """Features ``[d]`` by id, and the reasons by id for the pictures that the encoder fails on.
 
@@ -40,9 +40,9 @@ def encode_each(
     except Exception as whole:  # broad: a model raises anything on a picture that it cannot take
         vectors: dict[str, FloatArray] = {}
         failed: dict[str, str] = {}
-        for id_, loaded in pictures.items():
+        for id_, picture in pictures.items():
             try:
-                vectors |= _encode(encoder, {id_: loaded})
+                vectors |= _encode(encoder, {id_: picture})
             except Exception as error:  # noqa: BLE001 - as above
                 failed[id_] = f"cannot be encoded ({error_line(error, 80)})"
         if vectors or (proven and len(pictures) == 1):
@@ -54,9 +54,17 @@ def encode_each(
         ) from whole
 
 
-def _encode(encoder: Encoder, pictures: Mapping[str, LoadedImage]) -> dict[str, FloatArray]:
-    vectors = encoder.embed_images([loaded.pixels for loaded in pictures.values()])
+def _encode(encoder: Encoder, pictures: Mapping[str, NewPicture]) -> dict[str, FloatArray]:
+    vectors = encoder.embed_preprocessed([_item(encoder, picture) for picture in pictures.values()])
     return dict(zip(pictures, vectors, strict=True))
+
+
+def _item(encoder: Encoder, picture: NewPicture) -> Preprocessed:
+    if picture.failure is not None:
+        raise picture.failure
+    if picture.item is None and picture.pixels is not None:
+        return encoder.preprocess(picture.pixels)
+    return picture.item
 
 
 class GalleryFeatures:
@@ -65,26 +73,35 @@ class GalleryFeatures:
     def __init__(self, catalog: Catalog, load_encoder: Callable[[], Encoder]) -> None:
         self._catalog = catalog
         self._load_encoder = load_encoder
-        self._encoder: Encoder | None = None
         self._encoded = 0
+        self.encoder: Encoder | None = None
+        """The encoder, once it is loaded."""
 
-    def encode_missing(self, pictures: Mapping[str, LoadedImage]) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    def need(self, id: str) -> None:
+        """Load the encoder if a picture lacks its feature. Raises SpaceMismatchError for another one."""
+        if self.encoder is None and not self._known([id]):
+            self._bound_encoder()
+
+    def encode_missing(self, pictures: Mapping[str, NewPicture]) -> tuple[dict[str, FloatArray], dict[str, str]]:
         """Features ``[d]`` by id of those that have none in the gallery's space, and the reasons where that failed.
 
         They are not stored. Raises as :func:`encode_each`, and SpaceMismatchError for another encoder.
         """
-        space = self._catalog.space()
-        have = self._catalog.features(pictures, space) if space and pictures else {}
-        missing = {id_: loaded for id_, loaded in pictures.items() if id_ not in have}
+        have = self._known(pictures)
+        missing = {id_: picture for id_, picture in pictures.items() if id_ not in have}
         if not missing:
             return {}, {}
         vectors, failed = encode_each(self._bound_encoder(), missing, proven=self._encoded > 0)
         self._encoded += len(vectors)
         return vectors, failed
 
+    def _known(self, ids: Collection[str]) -> Mapping[str, FloatArray]:
+        space = self._catalog.space()
+        return self._catalog.features(ids, space) if space and ids else {}
+
     def _bound_encoder(self) -> Encoder:
-        if self._encoder is None:
+        if self.encoder is None:
             encoder = self._load_encoder()
             self._catalog.bind_space(encoder.space)
-            self._encoder = encoder
-        return self._encoder
+            self.encoder = encoder
+        return self.encoder

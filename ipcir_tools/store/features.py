@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ipcir_tools.batches import Progress, chunked, no_progress
+from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.errors import BadImageError, EmptyGalleryError, NotFoundError
 from ipcir_tools.images import files, reading
 from ipcir_tools.settings import Settings
@@ -196,12 +196,22 @@ class Features:
         """``n`` captions a picture, by id, the best first; they may repeat. Each ``n`` is stored apart."""
         return self._captioning.several(ids, n, partial(self._open, pixels=pixels), progress, tally)
 
-    def caption_each(
-        self, ids: Sequence[str], progress: Progress = no_progress, tally: Counter[str] | None = None
-    ) -> dict[str, str]:
-        """Caption the pictures that have no caption; by id, why some have none still. See :meth:`Captioning.each`."""
-        open_image = partial(self._open, pixels=None)
-        return self._captioning.each(ids, open_image, progress, Counter() if tally is None else tally)
+    def caption_each(self, ids: Sequence[str], tally: Counter[str] | None = None) -> dict[str, str]:
+        """Caption the pictures that have no caption; by id, why some have none still. See :class:`CaptionRun`."""
+        with self.captioning.run(Counter() if tally is None else tally) as run:
+            known = self.known_captions(ids)
+            for block in chunked([id_ for id_ in dict.fromkeys(ids) if id_ not in known], _BLOCK):
+                run.open_and_caption(block, self.open_image)
+            return run.failed
+
+    @property
+    def captioning(self) -> Captioning:
+        """How captions are made."""
+        return self._captioning
+
+    def open_image(self, id: str) -> Image.Image:
+        """A picture of the catalog. Raises NotFoundError where its file is not there or holds another one."""
+        return self._open(id, None)
 
     @property
     def gallery_captions(self) -> Lookup:

@@ -30,8 +30,10 @@ _CONNECT: Mapping[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "application_name": "ipcir",
+    "prepare_threshold": None,
 }
-"""libpq's options, each unless the URL has it; by the keep-alives a server that has vanished is noticed in a minute."""
+"""Options of a connection, each unless the URL has it. By the keep-alives a server that has vanished is noticed in a
+minute. Nothing is prepared: the plan for an empty table would be kept while it grows, and poolers between may not."""
 
 LONG_KEYS = (files, folders)
 """Tables whose key is a path. An index entry of PostgreSQL takes 2,704 bytes, a path may have 4,096: so their key is

@@ -19,7 +19,8 @@ from ipcir_tools.images.files import text_path
 from ipcir_tools.models.loading import load_captioner, load_encoder
 from ipcir_tools.models.registry import OWN
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.changed_files import ReadFile, UnusableFile, read_files
+from ipcir_tools.sources import ObjectUrl
+from ipcir_tools.store.changed_files import NewPicture, PictureReader, ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import EncodedFile, encode_each
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.ray_attempts import ALONE, Attempts, Places
@@ -119,6 +120,12 @@ class EncodingWorker:
         self._places = Places()
         self._loading = threading.Lock()
         self._models: dict[str, Any] = {}
+        self._reader = PictureReader(
+            job.settings,
+            lambda: self._models.get(job.encoder),  # not loaded for it: the features may all be known
+            known=job.known,
+            keep_pixels=job.captioner is not None,
+        )
 
     def __call__(self, block: Mapping[str, Any]) -> dict[str, list[bytes]]:
         """One pickled :class:`Done` for a block of rows as :func:`columns_of` writes them."""
@@ -160,12 +167,13 @@ class EncodingWorker:
     def _read(self, rows: Sequence[FileRow], done: Done) -> None:
         status = dict(rows)
         files = [(text, text_path(text), each) for text, each in rows]
-        outcomes = list(read_files(files, self._job.known, self._job.settings))
+        fetching = any(isinstance(file, ObjectUrl) for _, file, _ in files)
+        outcomes = list(read_files(files, self._reader, max(1, len(files)), fetching=fetching))
         done.unusable += [_as_seen_from(done.host, each, status) for each in outcomes if isinstance(each, UnusableFile)]
         read = [each for each in outcomes if isinstance(each, ReadFile)]
-        pictures = {each.stamp.image_id: each.loaded for each in read if each.loaded is not None}
+        pictures = {each.stamp.image_id: each.picture for each in read if each.picture is not None}
         if not self._job.only_captions:
-            missing = {id_: loaded for id_, loaded in pictures.items() if id_ not in self._job.encoded}
+            missing = {id_: picture for id_, picture in pictures.items() if id_ not in self._job.encoded}
             vectors, failed = self._encode(missing, done)
         else:
             vectors, failed = {}, {}
@@ -173,12 +181,13 @@ class EncodingWorker:
             if reason := failed.get(each.stamp.image_id):
                 done.unusable.append(UnusableFile(Skip(source=each.stamp.path, reason=reason), unread=False))
             else:
-                record = each.loaded.record if each.loaded else None
+                record = each.picture.record if each.picture else None
                 done.files.append(EncodedFile(each.stamp, record, vectors.get(each.stamp.image_id)))
         if self._job.captioner:
-            self._caption({id_: loaded.pixels for id_, loaded in pictures.items() if id_ not in failed}, done)
+            pixels = {id_: each.pixels for id_, each in pictures.items() if each.pixels is not None}
+            self._caption({id_: image for id_, image in pixels.items() if id_ not in failed}, done)
 
-    def _encode(self, pictures: Mapping[str, Any], done: Done) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    def _encode(self, pictures: Mapping[str, NewPicture], done: Done) -> tuple[dict[str, FloatArray], dict[str, str]]:
         if not pictures:
             return {}, {}
         done.space = self._encoder.space
@@ -188,8 +197,8 @@ class EncodingWorker:
             done.useless = str(error)
         vectors: dict[str, FloatArray] = {}
         failed: dict[str, str] = {}
-        for id_, loaded in pictures.items():
-            made, reasons = encode_each(self._encoder, {id_: loaded}, proven=True)
+        for id_, picture in pictures.items():
+            made, reasons = encode_each(self._encoder, {id_: picture}, proven=True)
             vectors |= made
             failed |= reasons
         return vectors, failed

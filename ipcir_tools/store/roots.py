@@ -31,15 +31,18 @@ class Roots:
     """Those of a run over all known folders that are gone."""
 
 
-def roots_of(paths: Sequence[str | Source] | None, exclude: Sequence[str], catalog: Catalog) -> Roots:
+def roots_of(
+    paths: Sequence[str | Source] | None, exclude: Sequence[str], catalog: Catalog, stamps: Mapping[str, FileStamp]
+) -> Roots:
     """The roots of a run over ``paths``, or over all that is known where it is None.
 
-    ``exclude`` adds patterns to those that are kept with each folder; an empty one first drops all earlier ones.
-    Raises NotFoundError where one of ``paths`` does not exist, FolderGoneError where the gallery has pictures from it,
-    and InvalidRequestError for an empty name, a wrong pattern, and where nothing is known.
+    ``stamps`` are the catalog's. ``exclude`` adds patterns to those that are kept with each folder; an empty one first
+    drops all earlier ones. Raises NotFoundError where one of ``paths`` does not exist, FolderGoneError where the
+    gallery has pictures from it, and InvalidRequestError for an empty name, a wrong pattern, and where nothing is
+    known.
     """
     check_patterns(exclude)
-    rows, stamps = catalog.folders(), catalog.stamps()
+    rows = catalog.folders()
     if paths is None and not rows:
         raise InvalidRequestError("No folder is known yet: name the folder with your pictures, `ipcir index FOLDER`.")
     named = list(rows) if paths is None else [_existing(path, rows, stamps) for path in paths]

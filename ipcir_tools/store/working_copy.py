@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import sqlite3
-import sys
 import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.models.user_cache import cache_folder
 from ipcir_tools.text import error_line
 
 CATALOG = "catalog.sqlite"
@@ -50,7 +50,7 @@ def working_copy(home: Path) -> Path:
     """The folder with a copy of the catalog in ``home`` as it is now. Raises CatalogError where none can be made."""
     digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
     try:
-        folder = _made(_cache() / "galleries" / digest)
+        folder = _made(cache_folder() / "galleries" / digest)
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="ipcir-"))  # left to the system, as what is in it may still be wanted
     try:
@@ -61,14 +61,6 @@ def working_copy(home: Path) -> Path:
             f"The gallery in {home} cannot be written, and its catalog cannot be copied to {folder} "
             f"({error_line(error)}): make room there, name another folder in XDG_CACHE_HOME, or make {home} writable."
         ) from error
-
-
-def _cache() -> Path:
-    """The user's folder for what programs can make again."""
-    if named := os.environ.get("XDG_CACHE_HOME"):
-        return Path(named) / "ipcir"
-    usual = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local"}
-    return Path(usual.get(sys.platform, "~/.cache")).expanduser() / "ipcir"
 
 
 def _made(folder: Path) -> Path:

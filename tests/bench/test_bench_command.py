@@ -58,7 +58,7 @@ def test_json_is_all_that_is_printed(run, made_up):
     status, out, err = run("--json", "--only", "index,query")
     assert status == 0
     assert json.loads(out)["index"] == PARTS["index"]
-    assert "about 4 minutes on two cores; seconds: index 75, query 180" in err
+    assert "about 4 minutes on two cores; of these in seconds: index 75, query 180" in err
     assert "index: measuring" in err
     assert not made_up[0].exists()
 

@@ -163,6 +163,19 @@ def test_settings_of_the_user_do_not_change_what_is_measured(monkeypatch):
     assert (made["IPCIR_DTYPE"], made["HF_HUB_OFFLINE"]) == ("float32", "1")
 
 
+def test_what_is_found_out_about_random_weights_is_not_kept_for_real_ones(monkeypatch, tmp_path):
+    seen: dict[str, str] = {}
+
+    def start(command, *, env, **named):
+        seen.update(env)
+        raise OSError("no process")
+
+    monkeypatch.setattr(process.subprocess, "Popen", start)
+    with pytest.raises(OSError, match="no process"):
+        process.fresh("index:measure", quiet, plan=Plan(folder=tmp_path))
+    assert seen["XDG_CACHE_HOME"] == str(tmp_path / "cache")
+
+
 def test_the_machine_is_named():
     said: list[str] = []
     about = process.fresh("machine:describe", said.append)

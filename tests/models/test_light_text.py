@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,23 @@ TEXTS = ["a red dress", "Café au lait, 3 \N{GRINNING FACE}!", "", "word " * 300
 TOKENS = ClipTokens()
 
 
+def save_light_model(folder: Path, *, quick_gelu: bool = False) -> Path:
+    """A small model with CLIP's own tokenizer."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 3}
+    model = MODEL | {"text_cfg": text, "quick_gelu": quick_gelu}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
+    torch.manual_seed(3)
+    made = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    weights = {name: (5 * each).contiguous() for name, each in made.state_dict().items()}  # the activation shows
+    save_file(weights, folder / "open_clip_model.safetensors")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -31,21 +49,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["gelu", "quick gelu"])
 def folder(request, tmp_path_factory):
-    """A small model with CLIP's own tokenizer."""
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("light") / "tiny"
-    folder.mkdir()
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 3}
-    model = MODEL | {"text_cfg": text, "quick_gelu": request.param}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
-    torch.manual_seed(3)
-    made = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    weights = {name: (5 * each).contiguous() for name, each in made.state_dict().items()}  # the activation shows
-    save_file(weights, folder / "open_clip_model.safetensors")
-    return folder
+    return save_light_model(tmp_path_factory.mktemp("light") / "tiny", quick_gelu=request.param)
 
 
 def load(folder, **options):

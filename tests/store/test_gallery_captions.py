@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.fakes import FakeEncoder, ScriptedCaptioner, colour_name
+from ipcir_tools.images import reading
 from ipcir_tools.models import loading
 from ipcir_tools.models.captioner import CaptionBatch, Captioner
 from ipcir_tools.models.loading import encoder_id
@@ -205,6 +207,24 @@ def test_a_search_sends_no_picture_of_the_gallery_to_a_chat_model_to_measure_the
     engine.index([folder])
     engine.search(folder / "red-0.png", "make it blue", composer="edit")
     assert remote.spent["calls"] == 1, "the reference alone"
+
+
+def test_a_picture_is_decoded_once_for_both(folder, open_engine, monkeypatch):
+    monkeypatch.setattr(reading, "load", lambda *_: pytest.fail("a picture was opened again"))
+    report = open_engine().index([folder], captions=True)
+    assert (report.added, report.captions.made) == (PICTURES, PICTURES)
+
+
+def test_a_chat_model_captions_while_the_next_pictures_are_encoded(folder, open_engine):
+    remote = Remote(lambda call: True)
+    remote.device = "remote"
+    threads: set[str] = set()
+    engine = open_engine(remote)
+    make = remote.captions
+    remote.captions = lambda images, n=1: (threads.add(threading.current_thread().name), make(images, n))[1]
+    report = engine.index([folder], captions=True)
+    assert (report.captions.made, report.captions.spent["calls"]) == (PICTURES, PICTURES)
+    assert all(name.startswith("ipcir-caption") for name in threads)
 
 
 def test_captions_of_the_gallery_take_the_place_of_stock_texts(folder, open_engine):

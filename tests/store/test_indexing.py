@@ -455,6 +455,82 @@ def test_progress_reaches_its_total(bench, photos):
     ]
 
 
+# --- from file to feature
+
+
+class TwoSteps(FakeEncoder):
+    """Preprocesses in a step of its own, as open_clip's encoders do; ``sizes`` of what it was given."""
+
+    input_side = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[tuple[int, int]] = []
+        self.threads: set[str] = set()
+
+    def preprocess(self, image):
+        self.threads.add(threading.current_thread().name.rpartition("_")[0])
+        self.sizes.append(image.size)
+        if image.getpixel((0, 0)) == (1, 2, 3):
+            raise RuntimeError("bad shape")
+        return np.asarray(image.resize((16, 16)))
+
+    def _preprocessed_batch(self, items):
+        return self._image_batch([Image.fromarray(item) for item in items])
+
+
+def test_threads_decode_at_the_size_that_is_needed_and_preprocess(bench, photos):
+    bench.encoder = TwoSteps()
+    for seed in range(9):
+        drawing(seed).resize((400, 320)).save(photos / f"{seed}.jpg")
+    assert bench.index(photos).added == 9
+    sizes, first = bench.encoder.sizes, 2 * bench.settings.batch_size
+    assert len(sizes) == bench.encoder.images_encoded == 9
+    assert set(sizes) <= {(100, 80), (400, 320)}
+    assert (400, 320) not in sizes[first:], "whole only as long as no encoder was needed"
+    assert "ipcir-decode" in bench.encoder.threads
+    assert {(each.width, each.height) for each in bench.catalog.records(bench.catalog.gallery_ids()).values()} == {
+        (400, 320)
+    }
+
+
+def test_a_picture_that_cannot_be_preprocessed_is_skipped_in_its_place(bench, photos):
+    bench.encoder = TwoSteps()
+    for seed in range(6):
+        draw(photos / f"{seed}.png", seed)
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(photos / "2.png")
+    (photos / "4.png").write_bytes(b"")
+    report = bench.index(photos)
+    assert [(Path(skip.source).name, skip.reason) for skip in report.skipped] == [
+        ("2.png", "cannot be encoded (bad shape)"),
+        ("4.png", "empty file"),
+    ]
+    assert (report.added, bench.encoder.images_encoded) == (4, 4)
+
+
+def test_a_picture_whose_feature_is_still_there_loads_no_encoder(bench, photos, tmp_path):
+    draw(photos / "a.png", 1)
+    draw(photos / "stays.png", 2)
+    bench.index(photos)
+    (photos / "a.png").rename(tmp_path / "a.png")
+    assert bench.index(photos).removed == 1
+    (tmp_path / "a.png").rename(photos / "b.png")
+    assert (bench.index(photos).added, bench.loads) == (1, 1)
+
+
+def test_each_file_is_looked_at_and_held_once(bench, photos, monkeypatch):
+    """Nothing new: one statement for what the gallery has, none for each picture."""
+    for seed in range(12):
+        draw(photos / f"{seed}.png", seed)
+    bench.index(photos)
+    calls, stamps = [], Catalog.stamps
+    monkeypatch.setattr(Catalog, "stamps", lambda self: calls.append("stamps") or stamps(self))
+    monkeypatch.setattr(Catalog, "paths_of", lambda *_: pytest.fail("files were looked up"))
+    monkeypatch.setattr(Catalog, "features", lambda *_: pytest.fail("features were looked up"))
+    assert counts(bench.index(photos)) == {"seen": 12, "unchanged": 12}
+    assert calls == ["stamps"]
+
+
 # --- any history
 
 

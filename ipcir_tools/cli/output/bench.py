@@ -24,8 +24,9 @@ Row = tuple[str, ...]
 def show_plan(plan: Plan) -> None:
     """What will be measured and about how long it takes, on standard error."""
     each = ", ".join(f"{part} {seconds}" for part, seconds in plan.seconds.items())
-    minutes = sum(plan.seconds.values()) / 60
-    err.print(f"[dim]about {minutes:.0f} minutes on two cores; seconds: {each}[/]", soft_wrap=True)
+    whole = sum(plan.seconds.values())
+    told = f"{whole} seconds" if whole < 120 else f"{whole / 60:.0f} minutes"
+    err.print(f"[dim]about {told} on two cores; of these in seconds: {each}[/]", soft_wrap=True)
 
 
 @contextmanager
@@ -193,12 +194,12 @@ def _show_memory(part: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
             f"{each['n']:,}",
-            *(_number(each[name], 4) for name in ("before_mb", "encoding_peak_mb", "peak_mb")),
+            *(_number(each[name], 4) for name in ("before_mb", "encoding_peak_mb", "peak_mb", "index_writer_mb")),
             _number(each["images_per_s"]),
         )
         for each in part
     ]
-    header = ("pictures", "before", "while encoding", "in all", "pictures/s")
+    header = ("pictures", "before", "while encoding", "in all", "index writer", "pictures/s")
     _table("Memory while indexing by a small encoder, the most in MB", header, rows)
 
 
