@@ -180,7 +180,7 @@ def _allowed_path(engine: Engine, name: str) -> Source:
         path = Path(os.path.realpath(folder / name))  # an absolute name replaces the folder
         if path.is_relative_to(folder) and os.path.lexists(path):
             return path
-    below = (folder / name.strip("/") for folder in allowed_urls(engine.settings))
+    below = (folder / name.strip("/") for folder in allowed_urls(engine.settings) if "://" not in name)
     found = next((url for url in below if is_allowed_object(url, engine.settings) and exists(url)), None)
     if found is None:
         raise refused
