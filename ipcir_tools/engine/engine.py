@@ -186,15 +186,15 @@ class Engine:
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.catalog.check_changeable()
         self.components.check_space()
-        captioned = self.settings.captions if captions is None else captions
-        with encoding_on_ray(self.components, ray, captions=captioned) as workers:
+        wanted = self.settings.captions if captions is None else captions
+        with encoding_on_ray(self.components, ray, progress, captions=wanted) as workers:
             report = index_folders(
                 IndexRequest(paths, exclude, force),
                 catalog=self.catalog,
                 gallery=self.gallery,
                 encoder=self.components.noted_encoder,
                 settings=self.settings,
-                captioning=self._captioning(progress, workers) if captioned else None,
+                captioning=self._captioning(progress, workers) if wanted else None,
                 progress=progress,
                 elsewhere=workers.encoded if workers else None,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.errors import InvalidRequestError
 
@@ -16,7 +17,7 @@ _SERVED = "chat:"
 
 
 def encoding_on_ray(
-    components: Components, ray: bool | str | None, *, captions: bool
+    components: Components, ray: bool | str | None, progress: Progress | None, *, captions: bool
 ) -> AbstractContextManager[RayEncoding | None]:
     """The workers that ``ray`` names (None: that the settings name); None for this process.
 
@@ -40,4 +41,6 @@ def encoding_on_ray(
         components.captioner_id if by_workers else "",
     )
     settings = components.settings.alone()  # workers need no catalog, so they get no password of it
-    return RayEncoding(address.strip(), models, settings, components.catalog, components.note_models)
+    return RayEncoding(
+        address.strip(), models, settings, components.catalog, components.note_models, progress or no_progress
+    )

@@ -89,6 +89,10 @@ class IndexStore(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """End what another thread writes, where that can be: the last finished index stays."""
+        ...
+
     def discard(self) -> None:
         """Forget the last index, so that the next one is written from nothing."""
         ...

@@ -7,13 +7,27 @@ threads and processes at a time; each is one transaction.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import SpaceMismatchError
@@ -34,7 +48,7 @@ from ipcir_tools.store.membership import (
 from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
-from ipcir_tools.store.schema import features, files, pictures
+from ipcir_tools.store.schema import changes, features, files, pictures
 from ipcir_tools.store.turns import StoredTurns
 from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
@@ -181,12 +195,29 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
             require_features(connection, {stamp.image_id for stamp in stamps}, space)
 
-    def stamps(self) -> dict[str, FileStamp]:
-        """Every file of the gallery, by path."""
-        columns = [files.c[each.name] for each in fields(FileStamp)]
+    def stamps(self, places: Iterable[str] | None = None) -> dict[str, FileStamp]:
+        """Every file of the gallery, by path; with ``places`` only those that are one of them or below one."""
+        wanted = select(*(files.c[each.name] for each in fields(FileStamp)))
+        conditions = [true()] if places is None else [_at_or_below(place) for place in places]
         with self._read() as connection:
-            rows = connection.execute(select(*columns)).all()
-        return {row.path: FileStamp(*row) for row in rows}
+            found = [connection.execute(wanted.where(each)).all() for each in conditions]
+        return {row.path: FileStamp(*row) for rows in found for row in rows}
+
+    def members_at(self, revision: int, ids: Sequence[str] | None = None) -> set[str]:
+        """Which of these ids, or of all, were in the gallery at ``revision``.
+
+        Pictures that entered and left since, or left and entered, count as they did not and did: the log of changes
+        has the last one only.
+        """
+        held: Select[Any] = select(files.c.image_id).distinct()
+        changed = select(changes.c.image_id, changes.c.entered).where(changes.c.revision > revision)
+        if ids is not None:
+            held, changed = held.where(files.c.image_id.in_(ids)), changed.where(changes.c.image_id.in_(ids))
+        with self._read() as connection:
+            found = set(connection.scalars(held))
+            for row in connection.execute(changed):
+                (found.discard if row.entered else found.add)(row.image_id)
+        return found
 
     def ids_of(self, paths: Iterable[str]) -> set[str]:
         """The pictures of the gallery that these files hold."""
@@ -349,6 +380,13 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             counts = {name: connection.scalar(select(func.count()).select_from(t)) for name, t in tables.items()}
         return {name: n or 0 for name, n in counts.items()}
+
+
+def _at_or_below(place: str) -> ColumnElement[bool]:
+    """A range of the table's key: an index finds it however many files there are."""
+    beginning = os.path.join(place, "")  # noqa: PTH118 - adds the separator
+    end = beginning[:-1] + chr(ord(beginning[-1]) + 1)
+    return or_(files.c.path == place, and_(files.c.path >= beginning, files.c.path < end))
 
 
 def _bind(connection: Connection, space: str) -> None:

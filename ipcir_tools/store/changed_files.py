@@ -117,16 +117,17 @@ def read_files(
     most: int,
     *,
     quickly: Callable[[], bool] = lambda: True,
-    fetching: bool = False,
+    threads: int | None = None,
 ) -> Generator[ReadFile | UnusableFile, None, None]:
     """The files, each given with its text and status, in order, read by several threads.
 
-    At most ``most`` are read ahead, and while ``quickly`` says no, only as many as keep the threads busy. ``fetching``:
-    whether there are objects of a store among them, for whose answers threads wait.
+    At most ``most`` are read ahead, and while ``quickly`` says no, only as many as keep the threads busy; ``threads``,
+    if not as many as there are cores.
     """
-    few = min(most, 2 * _workers(fetching))
+    threads = threads or _workers()
+    few = min(most, 2 * threads)
     waiting: deque[Future[ReadFile | UnusableFile]] = deque()
-    with ThreadPoolExecutor(_workers(fetching), thread_name_prefix="ipcir-decode", initializer=_stand_back) as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="ipcir-decode", initializer=_stand_back) as pool:
         try:
             for each in files:
                 waiting.append(pool.submit(reader.read, *each))
@@ -150,8 +151,6 @@ def _stand_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
 
 
-def _workers(fetching: bool) -> int:
+def _workers() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if fetching:
-        return max(FETCHING, min(MAX_WORKERS, cores))
     return min(MAX_WORKERS, cores)

@@ -237,6 +237,9 @@ class ServerIndex:
         if self._is_reachable():
             self.discard()
 
+    def interrupt(self) -> None:
+        """Nothing to do: what writes here is this thread."""
+
     def discard(self) -> None:
         """Forget the last collection, so that a new one is built; that deletes it, too."""
         text = self._catalog.note(self.note) or ""

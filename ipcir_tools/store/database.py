@@ -69,6 +69,11 @@ class Database:
         self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
         """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
+    @property
+    def url(self) -> str:
+        """Its URL, with the password if it has one: for another process, never to be shown."""
+        return self._engine.url.render_as_string(hide_password=False)
+
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The catalog that the settings name: on a server that several machines share, or in the home folder."""

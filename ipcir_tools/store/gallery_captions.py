@@ -35,7 +35,7 @@ class GalleryCaptioning:
     on every picture, the pictures are indexed all the same, and :meth:`finish` raises ModelUnavailableError.
 
     ``captioner`` gives the captioner's id; ``begin`` is called before the first caption is made. ``workers`` that make
-    captions have made some with the features, and make the rest in :meth:`finish`.
+    captions have made those of new pictures with their features, and make the others.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class GalleryCaptioning:
     ) -> None:
         self._catalog, self._features = catalog, features
         self._captioner, self._begin, self._progress = captioner, begin, progress
-        self._workers = workers
+        self._workers = workers if workers and workers.makes_captions else None
         self._tally = Counter[str]()
         self._stack = ExitStack()
         self._pool: ThreadPoolExecutor | None = None
@@ -94,17 +94,18 @@ class GalleryCaptioning:
         """Caption the pictures of these files that have none yet; what was done. Raises ModelUnavailableError."""
         self._wait()
         self._begin()
+        if self._workers:
+            self._run.failed |= self._workers.without_caption
         pictures = self._caption_others(listed)
         if self._error:
             raise self._error
         failed = self._run.failed
-        made = self._tally["captions"] + (self._workers.captions_made if self._workers else 0)
         records = self._catalog.records(failed)
         spent = {what: self._tally[f"captioner_{what}"] for what in ("calls", "input_tokens", "output_tokens")}
         return CaptionReport(
             captioner=self._captioner(),
-            made=made,
-            known=pictures - made - len(failed),
+            made=self._tally["captions"],
+            known=pictures - self._tally["captions"] - len(failed),
             skipped=tuple(Skip(source=records[id_].source, reason=why) for id_, why in failed.items()),
             spent={what: n for what, n in spent.items() if n},
             seconds=time.perf_counter() - self._started,
@@ -132,23 +133,21 @@ class GalleryCaptioning:
             ids |= new
             known = self._features.known_captions(sorted(new))
             missing += sorted(id_ for id_ in new if id_ not in known and id_ not in self._run.failed)
-        if self._workers and self._workers.captions_elsewhere:
-            missing = self._captioned_elsewhere(self._workers, missing)
-        self._open_and_caption(missing)
+        if self._workers:
+            self._caption_by_workers(self._workers, missing)
+        else:
+            self._open_and_caption(missing)
         for block in chunked(sorted(ids), _BLOCK):
             self._features.gallery_captions(block)  # a search should not have to encode them
         return len(ids)
 
-    def _captioned_elsewhere(self, workers: RayEncoding, missing: list[str]) -> list[str]:
-        """Have the workers caption these pictures; those that have no caption still, and no reason for it."""
-        sources = {id_: record.source for id_, record in self._catalog.records(missing).items()}
-        workers.caption(
-            {id_: each for id_, each in sources.items() if id_ not in workers.without_caption}, self._progress
-        )
-        workers.require_captions()
-        self._run.failed |= {id_: why for id_, why in workers.without_caption.items() if id_ in sources}
-        known = self._features.known_captions(missing)
-        return [id_ for id_ in missing if id_ not in known and id_ not in self._run.failed]
+    def _caption_by_workers(self, workers: RayEncoding, missing: list[str]) -> None:
+        try:
+            workers.caption({id_: record.source for id_, record in self._catalog.records(missing).items()})
+        except ModelUnavailableError as error:
+            self._error = error
+        self._run.failed |= workers.without_caption
+        self._tally["captions"] += workers.captions_made
 
     def _open_and_caption(self, missing: list[str]) -> None:
         if not missing or self._error:

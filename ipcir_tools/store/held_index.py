@@ -123,9 +123,11 @@ class HeldIndex:
             self._store.discard()
 
     def close(self) -> None:
-        """Close the index; what is being opened or written is waited for."""
+        """Close the index; what a thread of its own writes is left half done, what it opens is waited for."""
         if self._catching_up is not None:
-            self._catching_up.join()
+            while self._catching_up.is_alive():
+                self._store.interrupt()
+                self._catching_up.join(0.2)
         with self._guard:
             self._drop()
 

@@ -24,6 +24,7 @@ from ipcir_tools.store.filter_masks import FilterMasks
 from ipcir_tools.store.held_index import ALWAYS, HeldIndex, IndexPolicy
 from ipcir_tools.store.merged_index import CANDIDATES as CANDIDATES
 from ipcir_tools.store.sealed_index import SealedIndex
+from ipcir_tools.store.sealing import ApartIndex
 from ipcir_tools.store.snapshot import Mask, Snapshot
 from ipcir_tools.store.vector_file import DamagedVectorsError, VectorFile
 from ipcir_tools.types import FloatArray, Probe, Where
@@ -48,7 +49,8 @@ class Gallery:
         self._catalog = catalog
         self._captioner = captioner
         self._policy = policy
-        store = store or SealedIndex(catalog, folder, captioner)
+        if store is None:
+            store = (SealedIndex if policy.at_once else ApartIndex)(catalog, folder, captioner)
         self._index = HeldIndex(catalog, store, policy)
         self._file = VectorFile(catalog, folder)
         self._current = CurrentSnapshot(catalog, self._file, store.note)

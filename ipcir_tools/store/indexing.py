@@ -23,7 +23,7 @@ from ipcir_tools.images.storage import file_status, is_empty, is_gone
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.store.changed_files import PictureReader, ReadFile, UnusableFile, read_files
+from ipcir_tools.store.changed_files import FETCHING, PictureReader, ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import EncodedFile, GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
 from ipcir_tools.store.roots import missing, roots_of
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 MOST_SUFFIXES = 10
 """Unknown suffixes that a report tells."""
-
 
 EncodeElsewhere = Callable[[Sequence["FileRow"], Collection[str]], Generator["Done", None, None]]
 """Reads and encodes files on other machines; the second argument are the pictures that need no decoding."""
@@ -76,8 +75,8 @@ def index_folders(
     content that has a feature in the gallery's space is not encoded again. A folder that has no picture in it any more
     may be the place of a drive that is not connected: its pictures stay, and the report names it. A file that cannot be
     read now stays, too. With ``captioning`` every picture in ``paths`` gets a caption: a new one when it is in the
-    gallery, from the pixels that are open, and then the others.
-    With ``elsewhere`` the files are read and encoded by it, and ``encoder`` is not called.
+    gallery, from the pixels that are open, and then the others. With ``elsewhere`` the files are read and encoded by
+    it, and ``encoder`` is not called.
 
     Raises NotFoundError if one of the paths does not exist and InvalidRequestError for a wrong pattern, before anything
     is changed; SpaceMismatchError if the encoder is not the gallery's; ModelUnavailableError if it is not available or
@@ -161,13 +160,13 @@ class _Run:
         self._counts["unchanged"] = len(self._scan.files) - len(changed)
         if self._incomplete:  # an earlier version did not store all of a stamp
             self._catalog.add([], self._incomplete, {}, self._catalog.space() or "")
-        known = set() if force else self._ids_before - self._factless if self._factless else self._ids_before
         if elsewhere is not None:
-            with closing(elsewhere([(text, self._status(text)) for text in changed], known)) as encoded:
+            rows = [(text, self._status(text)) for text in changed]
+            with closing(elsewhere(rows, self._known(force=force))) as encoded:
                 self._add_encoded(encoded, changed)
             return
         done = 0
-        with closing(self._read(changed, known)) as read:
+        with closing(self._read(changed, force=force)) as read:
             while batch := list(islice(read, self._settings.batch_size)):
                 unusable = [each for each in batch if isinstance(each, UnusableFile)]
                 self._skipped += [each.skip for each in unusable]
@@ -189,17 +188,24 @@ class _Run:
             self._progress("indexing", done, len(changed))
         self._skipped += [skipped[text] for text in changed if text in skipped]
 
-    def _read(self, changed: Sequence[str], known: Collection[str]) -> Generator[ReadFile | UnusableFile, None, None]:
+    def _known(self, *, force: bool) -> Collection[str]:
+        """The pictures whose content is not decoded again."""
+        return set() if force else self._ids_before - self._factless if self._factless else self._ids_before
+
+    def _read(self, changed: Sequence[str], *, force: bool) -> Generator[ReadFile | UnusableFile, None, None]:
         """The files, read ahead; the encoder is loaded as soon as the first picture needs it."""
         features = self._features
         reader = PictureReader(
-            self._settings, lambda: features.encoder, known=known, keep_pixels=self._captioning is not None
+            self._settings,
+            lambda: features.encoder,
+            known=self._known(force=force),
+            keep_pixels=self._captioning is not None,
         )
         files = ((text, self._scan.files[text], self._status(text)) for text in changed)
         # As long as there is no encoder, pictures wait at the size that any encoder may need.
         loaded = lambda: features.encoder is not None  # noqa: E731
-        most, fetching = self._settings.batch_size, bool(self._scan.listed)
-        with closing(read_files(files, reader, most, quickly=loaded, fetching=fetching)) as read:
+        most, threads = self._settings.batch_size, FETCHING if self._scan.listed else None
+        with closing(read_files(files, reader, most, quickly=loaded, threads=threads)) as read:
             for each in read:
                 if isinstance(each, ReadFile) and each.picture is not None:
                     features.need(each.stamp.image_id)
@@ -209,13 +215,13 @@ class _Run:
         """Encode what is new in a batch and store all of it; the new pictures whose pixels were kept, by id."""
         fresh = {each.stamp.image_id: each.picture for each in batch if each.picture is not None}
         vectors, failed = self._features.encode_missing(fresh)
-        kept, records = [], {id_: picture.record for id_, picture in fresh.items()}
+        kept: list[EncodedFile] = []
         for each in batch:
-            id_ = each.stamp.image_id
+            id_, record = each.stamp.image_id, each.picture.record if each.picture else None
             if id_ in failed:
                 self._skipped.append(Skip(source=each.stamp.path, reason=failed[id_]))
             else:
-                kept.append(EncodedFile(each.stamp, records.get(id_) if each.picture else None, vectors.get(id_)))
+                kept.append(EncodedFile(each.stamp, record, vectors.get(id_)))
         self._keep(kept)
         return {id_: each.pixels for id_, each in fresh.items() if each.pixels is not None and id_ not in failed}
 
@@ -223,10 +229,10 @@ class _Run:
         """Commit files and features in one step, then count them."""
         if not batch:
             return
+        holders = self._catalog.paths_of([each.stamp.image_id for each in batch])
         records = {each.record.id: each.record for each in batch if each.record is not None}
         vectors = {each.stamp.image_id: each.vector for each in batch if each.vector is not None}
         stamps = [each.stamp for each in batch]
-        holders = self._catalog.paths_of([each.image_id for each in stamps])
         self._catalog.add(list(records.values()), stamps, vectors, self._catalog.space() or "")
         for each in batch:
             self._counts[self._verdict(each.stamp, holders)] += 1

@@ -31,6 +31,9 @@ MOST_CPUS = 4
 _LONGEST_FOLDER = 40
 """Characters of a folder below which Ray's sockets still have names that the system takes."""
 
+_FOLDERS = "ipcir-ray-"
+"""What the names of its folders begin with; then comes the number of the process."""
+
 _PATIENCE = 10.0
 """Seconds within which a cluster's machine must take a connection."""
 
@@ -140,7 +143,7 @@ def _require_answer(address: str) -> None:
 def _nothing_printed() -> Iterator[None]:
     """Ray prints on standard output that a worker was killed, whatever it is told about logs."""
     worker: Any = importlib.import_module("ray._private.worker")
-    printing = worker.print_to_stdstream
+    printing = getattr(worker, "print_to_stdstream", None)
     worker.print_to_stdstream = lambda *_, **__: None
     try:
         yield
@@ -153,9 +156,13 @@ def _nodes(ray: Any) -> list[dict[str, float]]:
 
 
 def _folder() -> str:
-    """A folder for logs and sockets that is removed with the cluster."""
-    short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
-    return tempfile.mkdtemp(prefix="ipcir-ray-", dir=None if short else "/tmp")
+    """A folder for logs and sockets that is removed with the cluster; those of processes that were killed are, too."""
+    place = tempfile.gettempdir() if len(tempfile.gettempdir()) <= _LONGEST_FOLDER else "/tmp"
+    for each in Path(place).glob(f"{_FOLDERS}*-*"):
+        owner = each.name.removeprefix(_FOLDERS).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists() and Path("/proc/self").exists():
+            shutil.rmtree(each, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{_FOLDERS}{os.getpid()}-", dir=place)
 
 
 @contextmanager

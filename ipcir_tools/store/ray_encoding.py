@@ -34,13 +34,20 @@ class RayEncoding:
     """
 
     def __init__(
-        self, address: str, models: WorkerModels, settings: Settings, catalog: Catalog, note_models: Callable[[], None]
+        self,
+        address: str,
+        models: WorkerModels,
+        settings: Settings,
+        catalog: Catalog,
+        note_models: Callable[[], None],
+        progress: Progress,
     ) -> None:
         self._address = address
         self._models = models
         self._settings = settings
         self._catalog = catalog
         self._note_models = note_models
+        self._progress = progress
         self._stack = ExitStack()
         self._encoders: Encoders | None = None
         self._space = ""
@@ -64,36 +71,37 @@ class RayEncoding:
         if files:
             yield from self._run(files, Ids(known), only_captions=False)
 
-    def caption(self, sources: dict[str, str], progress: Progress) -> None:
-        """Caption pictures, by id, from their files. What has no caption then is in ``without_caption``."""
-        if not sources or self._models.captioner is None:
-            return
+    def caption(self, sources: dict[str, str]) -> None:
+        """Caption pictures, by id, from their files. What has no caption then is in ``without_caption``.
+
+        Raises ModelUnavailableError where the captioner is not available, or has failed on every picture of the run.
+        """
+        self._caption(sources)
+        if self.without_caption and not self.captions_made:
+            why = next(iter(self.without_caption.values()))
+            raise ModelUnavailableError(f"The captioner {self._models.captioner} fails on every picture: {why}.")
+
+    def _caption(self, sources: dict[str, str]) -> None:
         done = 0
         rows: list[FileRow] = [(source, None) for source in sources.values()]
         with closing(self._run(rows, Ids(()), only_captions=True)) as blocks:
             for each in blocks:
                 done += len(each.paths)
                 self.without_caption |= _reasons(each, sources)
-                progress("captioning", done, len(sources))
+                self._progress("captioning", done, len(sources))
         missing = (
             set(sources) - self.without_caption.keys() - self._catalog.captions(sources, self._captioner_id).keys()
         )
         self.without_caption |= dict.fromkeys(missing, "not captioned: the file holds another picture by now")
 
     @property
-    def captions_elsewhere(self) -> bool:
+    def makes_captions(self) -> bool:
         """Whether the workers make captions."""
         return self._models.captioner is not None
 
     @property
     def _captioner_id(self) -> str:
         return self._models.captioner_id
-
-    def require_captions(self) -> None:
-        """Raises ModelUnavailableError where the captioner has failed, and has made nothing."""
-        if self.without_caption and not self.captions_made:
-            why = next(iter(self.without_caption.values()))
-            raise ModelUnavailableError(f"The captioner {self._models.captioner} fails on every picture: {why}.")
 
     def _run(self, files: Sequence[FileRow], known: Ids, *, only_captions: bool) -> Generator[Done, None, None]:
         encoded = Ids(self._catalog.encoded_ids(self._catalog.space() or ""))

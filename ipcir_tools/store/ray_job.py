@@ -6,7 +6,7 @@ import pickle
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ipcir_tools.batches import chunked
@@ -61,7 +61,7 @@ def run_job(job: Job, files: Sequence[FileRow], encoders: Encoders) -> Generator
     one whose bytes could not be had. Raises what a model raises that cannot be loaded, and ModelUnavailableError where
     the encoder fails on every picture, or Ray itself does not work.
     """
-    encoder = _Encoder()
+    encoder, job = _Encoder(), replace(job, threads=max(1, encoders.cpus))
     for segment in chunked(files, SEGMENT):
         left = dict(segment)
         for rounds_left in reversed(range(ROUNDS)):

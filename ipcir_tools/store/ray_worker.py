@@ -19,7 +19,6 @@ from ipcir_tools.images.files import text_path
 from ipcir_tools.models.loading import load_captioner, load_encoder
 from ipcir_tools.models.registry import OWN
 from ipcir_tools.settings import Settings
-from ipcir_tools.sources import ObjectUrl
 from ipcir_tools.store.changed_files import NewPicture, PictureReader, ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import EncodedFile, encode_each
 from ipcir_tools.store.features import text_key
@@ -82,6 +81,8 @@ class Job:
     """The identity that it must have: its captions are stored under it."""
     only_captions: bool = False
     """Whether pictures get captions and nothing else."""
+    threads: int | None = None
+    """Threads of one worker that read and decode; None: as many as there are cores."""
     version: str = field(default_factory=lambda: version(OWN))
 
 
@@ -122,7 +123,7 @@ class EncodingWorker:
         self._models: dict[str, Any] = {}
         self._reader = PictureReader(
             job.settings,
-            lambda: self._models.get(job.encoder),  # not loaded for it: the features may all be known
+            lambda: None if job.only_captions else self._encoder,
             known=job.known,
             keep_pixels=job.captioner is not None,
         )
@@ -167,8 +168,7 @@ class EncodingWorker:
     def _read(self, rows: Sequence[FileRow], done: Done) -> None:
         status = dict(rows)
         files = [(text, text_path(text), each) for text, each in rows]
-        fetching = any(isinstance(file, ObjectUrl) for _, file, _ in files)
-        outcomes = list(read_files(files, self._reader, max(1, len(files)), fetching=fetching))
+        outcomes = list(read_files(files, self._reader, len(files), threads=self._job.threads))
         done.unusable += [_as_seen_from(done.host, each, status) for each in outcomes if isinstance(each, UnusableFile)]
         read = [each for each in outcomes if isinstance(each, ReadFile)]
         pictures = {each.stamp.image_id: each.picture for each in read if each.picture is not None}
@@ -184,8 +184,8 @@ class EncodingWorker:
                 record = each.picture.record if each.picture else None
                 done.files.append(EncodedFile(each.stamp, record, vectors.get(each.stamp.image_id)))
         if self._job.captioner:
-            pixels = {id_: each.pixels for id_, each in pictures.items() if each.pixels is not None}
-            self._caption({id_: image for id_, image in pixels.items() if id_ not in failed}, done)
+            images = {id_: each.pixels for id_, each in pictures.items() if id_ not in failed}
+            self._caption({id_: image for id_, image in images.items() if image is not None}, done)
 
     def _encode(self, pictures: Mapping[str, NewPicture], done: Done) -> tuple[dict[str, FloatArray], dict[str, str]]:
         if not pictures:

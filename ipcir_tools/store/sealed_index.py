@@ -116,6 +116,9 @@ class SealedIndex:
         seal = self._last() if self.write(progress, described=True) else None
         return self._folder / seal.folder if seal is not None else None
 
+    def interrupt(self) -> None:
+        """Nothing to do: what writes here is this thread."""
+
     def failed(self, error: BrokenIndexError) -> None:
         """Forget the last index, which failed in a search."""
         log.warning("the search index failed and will be rebuilt: %s", error)

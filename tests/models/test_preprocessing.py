@@ -48,7 +48,7 @@ def test_any_picture_becomes_what_open_clip_makes_of_it(config, width, height):
     apart = np.abs(made - by_open_clip(config, [image])) / level
     # Sums round the other way here and there, and noise of full contrast overshoots.
     assert apart.max() < 25
-    assert apart.mean() < (3 if min(width, height) >= 2 * GAP * 32 else 0.4)
+    assert apart.mean() < (3 if min(width, height) >= 2 * GAP * 32 else 0.6)
 
 
 def test_most_pixels_are_the_same_to_the_last_digits():

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import event
 
+from ipcir_tools.store import sealing
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.chroma import NeighbourIndex
 from ipcir_tools.store.held_index import IndexPolicy
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.sealed_index import SealedIndex
+from ipcir_tools.store.sealing import ApartIndex
 from ipcir_tools.types import Probe
 
 LATE = IndexPolicy(least=200, changes=50, share=0.1, searches=3)
@@ -66,6 +68,7 @@ def test_a_search_of_a_new_process_imports_no_chroma(catalog, folder, tmp_path):
 import sys
 from pathlib import Path
 import numpy as np
+from ipcir_tools.store import sealing
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.held_index import IndexPolicy
 from ipcir_tools.store.index import Gallery
@@ -112,6 +115,40 @@ def test_one_that_is_missing_is_written_by_that_thread(catalog, folder):
     gallery.close()
 
 
+def test_the_index_is_written_by_another_process(catalog, folder, monkeypatch):
+    """So that memory does not grow with the gallery, nor this process end by what is in Chroma."""
+    monkeypatch.setattr(NeighbourIndex, "create", lambda *_: pytest.fail("it was written here"))
+    gallery = Gallery.open(catalog, folder, policy=LATE)
+    reports = []
+    gallery.sync(lambda what, done, total: reports.append((what, done, total)))
+    assert reports == [("search index", MANY, MANY)]
+    for _ in range(3):
+        search(gallery)
+    assert caught_up(gallery)
+    assert is_right(gallery)
+    gallery.close()
+
+
+def test_closing_does_not_wait_for_an_index_to_be_written(catalog, folder, monkeypatch):
+    monkeypatch.setattr(sealing, "PROGRAM", "import sys, time; sys.stdin.read(); time.sleep(600)")
+    gallery = Gallery.open(catalog, folder, policy=LATE)
+    for _ in range(3):
+        assert search(gallery)
+    gallery.close()
+    assert gallery._index.opened is None
+
+
+@pytest.mark.parametrize("program", ["import nothing_of_this_name", "import os; os._exit(0)"])
+def test_where_no_process_can_write_it_this_one_does(catalog, folder, monkeypatch, program):
+    monkeypatch.setattr(sealing, "PROGRAM", program)
+    gallery = Gallery.open(catalog, folder, policy=LATE)
+    gallery.sync()
+    for _ in range(3):
+        search(gallery)
+    assert caught_up(gallery)
+    gallery.close()
+
+
 def test_adding_three_copies_and_writes_nothing(catalog, folder, monkeypatch):
     gallery = Gallery.open(catalog, folder, policy=LATE)
     gallery.sync()
@@ -119,7 +156,7 @@ def test_adding_three_copies_and_writes_nothing(catalog, folder, monkeypatch):
     statements: list[str] = []
     fill(catalog, drawn(3, seed=1), start=MANY)
     event.listen(catalog._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
-    monkeypatch.setattr(SealedIndex, "write", lambda *_: pytest.fail("the index was written"))
+    monkeypatch.setattr(ApartIndex, "write", lambda *_: pytest.fail("the index was written"))
     monkeypatch.setattr(Catalog, "gallery_ids", lambda *_: pytest.fail("all ids were listed"))
     gallery.sync()
     assert sorted(path.name for path in folder.iterdir()) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from ipcir_tools import Engine, Settings
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.storage import file_status
+from ipcir_tools.settings import load_settings
 from ipcir_tools.store import ray_cluster, ray_encoding
 from ipcir_tools.store.ray_attempts import ALONE, CALLS, CountedAttempts, Places
 from ipcir_tools.store.ray_cluster import Encoders, cluster, room_for
@@ -83,6 +85,18 @@ def test_a_cluster_that_is_not_there(photos, tmp_path):
         engine.index([photos], ray="127.0.0.1:1")
     with opened(tmp_path / "home") as engine, pytest.raises(InvalidRequestError, match="is empty"):
         engine.index([photos], ray=" ")
+
+
+def test_without_ray_the_line_that_installs_it_is_named(photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with opened(tmp_path / "home") as engine, pytest.raises(InvalidRequestError, match=r"ipcir-tools\[ray\]"):
+        engine.index([photos], ray=True)
+
+
+@pytest.mark.parametrize(("text", "address"), [("1", "local"), ("off", None), ("", None), ("head:6379", "head:6379")])
+def test_the_setting_is_an_address_or_a_switch(text, address, monkeypatch):
+    monkeypatch.setenv("IPCIR_RAY", text)
+    assert load_settings().ray == address
 
 
 def test_a_killed_worker_changes_nothing(two_workers, photos, tmp_path):

@@ -33,7 +33,6 @@ class GalleryFigures(Value):
     """What was measured with ``n`` pictures; searches are medians in milliseconds, for ten hits."""
 
     n: int
-    policy: str
     nearest_ms: float
     filtered_ms: float
     exact_ms: float
@@ -47,42 +46,36 @@ class GalleryFigures(Value):
     open_s: float
     first_s: float
     """The first search after that."""
-    sync_s: float
-    """Writing all of it the first time."""
+    made_s: float
+    """Making the gallery; 0 where it was there."""
 
 
-def measure(
-    n: int, dim: int, policy: IndexPolicy, name: str, *, clusters: int = 200, queries: int = 100
-) -> GalleryFigures:
-    """Fill a gallery with ``n`` features ``[dim]`` drawn around centres, and search it for others."""
+def measure(home: Path, n: int, dim: int, policy: IndexPolicy, *, clusters: int, queries: int = 100) -> GalleryFigures:
+    """Search a gallery of ``n`` features ``[dim]`` drawn around centres for others; made in ``home`` if need be."""
     rng = np.random.default_rng(0)
     centres = unit(rng.normal(size=(clusters, dim)))
     vectors, probes = (around(centres, m, 0.4, rng) for m in (n + 3, queries))
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        with Catalog.open(home) as catalog:
-            for start in range(0, n, BATCH):
-                fill(catalog, vectors[start : min(n, start + BATCH)], start)
-            gallery = Gallery(catalog, home / "index", policy=policy)
-            sync = seconds(gallery.sync)
-            gallery.close()
-        began = time.perf_counter()
-        with Catalog.open(home) as catalog:
-            gallery = Gallery.open(catalog, home / "index", policy=policy)
-            opened = time.perf_counter() - began
-            return _searched(gallery, catalog, vectors, probes, n, name, sync, opened)
+    made = 0.0 if (home / "index").exists() else seconds(partial(_make, home, vectors[:n], policy))
+    began = time.perf_counter()
+    with Catalog.open(home) as catalog:
+        gallery = Gallery.open(catalog, home / "index", policy=policy)
+        opened = time.perf_counter() - began
+        return _searched(gallery, catalog, vectors[n:], probes, made, opened)
+
+
+def _make(home: Path, vectors: FloatArray, policy: IndexPolicy) -> None:
+    with Catalog.open(home) as catalog:
+        for start in range(0, len(vectors), BATCH):
+            fill(catalog, vectors[start : start + BATCH], start)
+        gallery = Gallery(catalog, home / "index", policy=policy)
+        gallery.sync()
+        gallery.close()
 
 
 def _searched(
-    gallery: Gallery,
-    catalog: Catalog,
-    vectors: FloatArray,
-    probes: FloatArray,
-    n: int,
-    name: str,
-    sync: float,
-    opened: float,
+    gallery: Gallery, catalog: Catalog, new: FloatArray, probes: FloatArray, made: float, opened: float
 ) -> GalleryFigures:
+    n = catalog.size()
     first = seconds(partial(gallery.nearest, Probe(probes[0]), 10))
     for probe in probes[:20]:
         gallery.nearest(Probe(probe), 10)
@@ -91,17 +84,16 @@ def _searched(
     held = gallery._index.opened
     figures = GalleryFigures(
         n=n,
-        policy=name,
         nearest_ms=median_ms(lambda probe: gallery.nearest(Probe(probe), 10), probes),
         filtered_ms=median_ms(lambda probe: gallery.nearest(Probe(probe), 10, FILTER), probes),
         exact_ms=median_ms(lambda probe: gallery.exact(Probe(probe), 10), probes),
         index_ms=None if held is None else median_ms(lambda probe: held.index.nearest(probe, 100), probes),
         recall=_recall(gallery, probes, None),
         recall_filtered=_recall(gallery, probes, FILTER),
-        add_s=seconds(lambda: _add_three(gallery, catalog, vectors[n:], n)),
+        add_s=seconds(lambda: _add_three(gallery, catalog, new, n)),
         open_s=opened,
         first_s=first,
-        sync_s=sync,
+        made_s=made,
     )
     gallery.close()
     return figures
@@ -147,16 +139,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--dim", type=int, default=512)
-    parser.add_argument("--policies", nargs="+", default=["pays"], choices=list(POLICIES))
+    parser.add_argument("--policy", default="pays", choices=list(POLICIES), help="when the index is used")
     parser.add_argument("--clusters", type=int, default=200)
+    parser.add_argument("--keep", type=Path, help="a folder where the galleries stay for the next time")
     chosen = parser.parse_args(arguments)
     table = Table(*GalleryFigures.model_fields)
-    for n in chosen.sizes:
-        for name in chosen.policies:
-            figures = measure(n, chosen.dim, POLICIES[name], name, clusters=chosen.clusters)
-            table.add_row(
-                *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in vars(figures).values())
-            )
+    with tempfile.TemporaryDirectory() as folder:
+        for n in chosen.sizes:
+            home = (chosen.keep or Path(folder)) / f"{n}-{chosen.policy}"
+            figures = measure(home, n, chosen.dim, POLICIES[chosen.policy], clusters=chosen.clusters)
+            values = vars(figures).values()
+            table.add_row(*(f"{each:.4g}" if isinstance(each, float) else str(each) for each in values))
     Console(width=160).print(table)
 
 
