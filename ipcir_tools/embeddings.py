@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.embeddings import Embeddings
@@ -22,6 +21,7 @@ from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.reading import load
 from ipcir_tools.models.presets import DEFAULT, SETS
 from ipcir_tools.settings import Settings, load_settings
+from ipcir_tools.sources import source_of
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class OpenClipEmbeddings(Embeddings):
 
     def _opened(self, uri: str) -> Image.Image:
         try:
-            return load(Path(uri), self._settings).pixels
+            return load(source_of(uri), self._settings).pixels
         except (BadImageError, NotFoundError) as error:
             raise type(error)(
                 f"The picture {excerpt(uri, 200)} cannot be embedded: {error}. Give the path of a picture file."

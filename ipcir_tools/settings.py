@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,8 +22,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.sources import ObjectUrl, source_of
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import DEFAULT_COMPOSER, Verify
+
+_FOLDERS = re.compile(
+    rf"[a-z][a-z0-9+.-]+://[^/{os.pathsep}]*(?::\d+(?=/))?[^{os.pathsep}]*|[^{os.pathsep}]+", re.IGNORECASE
+)
+"""Folders as in PATH, and URLs among them, in which a colon is a part of the protocol or before a port."""
 
 ShowPaths = Literal["name", "folder", "path"]
 
@@ -130,9 +137,10 @@ class Settings(BaseSettings):
     """Whether thumbnails, previews and bins that other programs keep beside pictures (``@eaDir``, ``#recycle``,
     ``*.lrdata`` ...: :data:`ipcir_tools.images.excluding.DEFAULT_EXCLUDES`) are left out when folders are indexed."""
 
-    allow_folders: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders from which an agent may name a reference by path; the gallery's own pictures are always allowed. In the
-    environment they are separated as in PATH."""
+    allow_folders: Annotated[tuple[Path | str, ...], NoDecode] = ()
+    """Folders from which an agent may name a reference by path, or by URL from a folder of an object store, such as
+    ``s3://bucket/photos``; the gallery's own pictures are always allowed. In the environment they are separated as in
+    PATH."""
     allow_urls: bool = False
     show_paths: ShowPaths = "folder"
     """What agents see of where a hit's file is: its ``name`` alone, its ``folder`` too, from the gallery's folders on
@@ -197,7 +205,18 @@ class Settings(BaseSettings):
     @field_validator("allow_folders", mode="before")
     @classmethod
     def _split_folders(cls, value: object) -> object:
-        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+        folders = _FOLDERS.findall(value) if isinstance(value, str) else value
+        if not isinstance(folders, list | tuple):
+            return folders
+        return [str(source_of(each)) if _is_url(each) else _path(each) for each in folders]
+
+
+def _is_url(folder: object) -> bool:
+    return isinstance(folder, str | Path) and isinstance(source_of(folder), ObjectUrl)
+
+
+def _path(folder: object) -> object:
+    return source_of(folder) if isinstance(folder, str) else folder
 
 
 def load_settings(**chosen: Any) -> Settings:

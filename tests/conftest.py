@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # nothing that reads the environment is imported before pytes
 settings.register_profile("ipcir", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ipcir")  # a busy machine is no failure
 
-_OWN = ("IPCIR_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "LANGSMITH_", "LANGCHAIN_")
+_OWN = ("IPCIR_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "LANGSMITH_", "LANGCHAIN_", "AWS_", "FSSPEC_")
 _KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "XDG_CACHE_HOME", "TORCH_HOME")
 _SCREEN = ("COLUMNS", "LINES")  # set by readline where it is imported; rich keeps what it reads when it is
 

@@ -21,6 +21,7 @@ import typer
 from typer.models import ParameterInfo
 
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
+from ipcir_tools.sources import ObjectUrl, Source, protocol_of, source_of
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
@@ -201,7 +202,8 @@ def _folder(text: str) -> str:
     from ipcir_tools.store.folders import check_name
 
     check_name(text)
-    folder = Path(text)
+    if isinstance(folder := source_of(text), ObjectUrl):
+        return folder.text
     try:
         return path_text(located(folder)) if folder.expanduser().is_dir() else text
     except (OSError, RuntimeError):  # RuntimeError: a user that is unknown
@@ -224,7 +226,7 @@ def reference_names(texts: Sequence[str]) -> list[str]:
 
 def _split_note(text: str) -> tuple[str, str]:
     name, sign, note = text.rpartition("=")
-    whole = not sign or text.lower().startswith(("data:", "http:", "https:")) or _is_file(text)
+    whole = not sign or text[:5].lower() == "data:" or protocol_of(text) is not None or _is_file(text)
     return (text, "") if whole else (name, note)
 
 
@@ -243,9 +245,20 @@ def path(text: str) -> Path:
     from ipcir_tools.store.folders import check_name
 
     check_name(text)
+    if isinstance(source_of(text), ObjectUrl):
+        raise InvalidRequestError(f"{excerpt(text, 200)} is a URL: name a file or folder of this machine here.")
     if os.path.exists(text) and not os.access(text, os.R_OK):  # noqa: PTH110 - Path's raises for forbidden folders
         raise InvalidRequestError(f"{excerpt(text, 200)} cannot be read: allow that for this user, or name another.")
     return Path(text)
+
+
+def place(text: str) -> Source:
+    """A file or folder of this machine, as ``path`` has it, or the URL of one in an object store."""
+    from ipcir_tools.store.folders import check_name
+
+    check_name(text)
+    source = source_of(text)
+    return source if isinstance(source, ObjectUrl) else path(str(source))
 
 
 def _with_paths_checked(parameter: inspect.Parameter) -> inspect.Parameter:
@@ -314,7 +327,7 @@ def gallery_for(options: GalleryOptions, /, **chosen: Any) -> Iterator[tuple[Eng
 
 def require_gallery(settings: Settings) -> None:
     """Raises EmptyGalleryError where the home folder has no catalog, as one whose name is mistyped."""
-    from ipcir_tools.images.files import is_gone
+    from ipcir_tools.images.storage import is_gone
     from ipcir_tools.store.working_copy import CATALOG
 
     home = settings.home.expanduser().absolute()

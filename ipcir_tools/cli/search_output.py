@@ -79,7 +79,7 @@ class HitOutput:
 
         end = b"\0" if self.null else b"\n"
         sys.stdout.flush()
-        sys.stdout.buffer.write(b"".join(os.fsencode(text_path(path)) + end for path in paths))
+        sys.stdout.buffer.write(b"".join(os.fsencode(str(text_path(path))) + end for path in paths))
         sys.stdout.buffer.flush()
 
 

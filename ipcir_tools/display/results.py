@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, TypeVar
 
 from ipcir_tools.engine.confidence import is_poor
 from ipcir_tools.engine.file_names import FileNames
+from ipcir_tools.sources import joined, source_parts
 from ipcir_tools.text import TEXT_LIMIT, quote, shorten_json
 from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, SearchResult, Turn, hit_marks
 
@@ -258,11 +258,11 @@ def marks_text(hit: Hit, limits: TextLimits) -> str:
 def fit_file_name(name: str, limits: TextLimits) -> str:
     """The name of a file, with folders or without, within ``limits.path`` characters: its folders are cut first."""
     line = shorten_json(name, len(name) * 2)
-    *folders, last = PurePath(line).parts or (line,)
+    *folders, last = source_parts(line) or (line,)
     shown = shorten_json(last, limits.name)
     if not folders:
         return shown
-    return f"{_tail(str(PurePath(*folders)), limits.path - len(shown) - 1)}/{shown}"
+    return f"{_tail(joined(folders), limits.path - len(shown) - 1)}/{shown}"
 
 
 def fit_folder(folder: str, limits: TextLimits = _WIDEST) -> str:

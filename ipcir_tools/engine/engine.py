@@ -25,6 +25,7 @@ from ipcir_tools.engine.validation import check_turn_id, checked_text
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
 from ipcir_tools.store.database import gallery_place
@@ -162,7 +163,7 @@ class Engine:
 
     def index(
         self,
-        paths: Sequence[Path] | None = None,
+        paths: Sequence[str | Source] | None = None,
         progress: Progress | None = None,
         *,
         captions: bool | None = None,
@@ -170,7 +171,8 @@ class Engine:
         force: bool = False,
         ray: bool | str | None = None,
     ) -> IndexReport:
-        """Put the images in files and folders into the gallery, by default in all that it was made from.
+        """Put the images in files and folders, here or in object stores (``s3://bucket/photos``), into the gallery, by
+        default in all that it was made from.
 
         See :func:`index_folders`, and :class:`IndexRequest` for ``exclude`` and ``force``. With ``captions`` (None: as
         the settings say) each of them gets a caption, too. A run that was killed, or whose captioner failed, goes on
@@ -180,7 +182,7 @@ class Engine:
         the same: True, on this machine, or the cluster of the settings; an address, on that one; None: as the settings
         say. The workers must see the files under the same paths.
         """
-        if isinstance(paths, str | Path):
+        if isinstance(paths, str | Source):
             raise InvalidRequestError(f"index takes a list of paths: write engine.index([{str(paths)!r}]).")
         self.catalog.check_changeable()
         self.components.check_space()

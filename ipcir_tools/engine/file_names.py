@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import PurePath
 
 from ipcir_tools.settings import ShowPaths
+from ipcir_tools.sources import folders_around, is_object_url, joined, source_parts
 from ipcir_tools.store.catalog import Catalog
 
 FileNamer = Callable[[str], str]
@@ -33,9 +34,10 @@ def file_namer(catalog: Catalog, show: ShowPaths) -> FileNamer:
     starts = root_names(gallery_roots(catalog))
 
     def below_root(source: str) -> str:
-        path = PurePath(source)
-        root = next((root for root in (path, *path.parents) if str(root) in starts), None)
-        return path.name if root is None else str(PurePath(starts[str(root)], path.relative_to(root)))
+        root = next((each for each in (source, *folders_around(source)) if each in starts), None)
+        if root is None:
+            return base_name(source)
+        return joined([starts[root], *source_parts(source)[len(source_parts(root)) :]])
 
     return below_root
 
@@ -56,27 +58,33 @@ class FileNames:
 
 def shared_folder(sources: Sequence[str], namer: FileNamer) -> FileNames:
     """The names of these files."""
-    names = {source: PurePath(namer(source)) for source in sources}
-    folders = [name.parts[:-1] for name in names.values()] or [()]
+    names = {source: source_parts(namer(source)) for source in sources}
+    folders = [parts[:-1] for parts in names.values()] or [()]
     shared = [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))]
-    below = {source: str(PurePath(*name.parts[len(shared) :])) for source, name in names.items()}
-    return FileNames(str(PurePath(*shared)) if shared else "", below)
+    below = {source: joined(parts[len(shared) :]) for source, parts in names.items()}
+    return FileNames(joined(shared) if shared else "", below)
 
 
 def gallery_roots(catalog: Catalog) -> list[str]:
     """The folders and files that were indexed by name; of an older catalog, the folder that all its files are in."""
     if roots := list(catalog.folders()):
         return roots
-    folders = list(catalog.picture_folders())
+    folders = [folder for folder in catalog.picture_folders() if not is_object_url(folder)]
     return [os.path.commonpath(folders)] if folders else []
 
 
 def root_names(roots: Sequence[str]) -> dict[str, str]:
     """The last part of each path; more of its parts where several end alike."""
-    parts = {root: PurePath(root).parts for root in roots}
+    parts = {root: _name_parts(root) for root in roots}
     longest = max(map(len, parts.values()), default=0)
     for depth in range(1, longest + 1):
-        names = {root: str(PurePath(*each[-depth:])) for root, each in parts.items()}
+        names = {root: joined(each[-depth:]) for root, each in parts.items()}
         if len(set(names.values())) == len(names):
             return names
     return {root: root for root in roots}
+
+
+def _name_parts(root: str) -> tuple[str, ...]:
+    """Its parts; of a URL without the protocol, which stands before the bucket."""
+    parts = source_parts(root)
+    return (parts[0].rpartition("/")[2], *parts[1:]) if is_object_url(root) else parts

@@ -19,9 +19,12 @@ from PIL import Image
 
 from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hit_of, refuse_word, unique_file, unquoted
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
-from ipcir_tools.images.files import located, path_text, text_path
+from ipcir_tools.images.file_status import GONE
+from ipcir_tools.images.files import local_path, located, located_path, path_text
 from ipcir_tools.images.reading import LoadedImage, decode, from_image, image_id, load
+from ipcir_tools.images.storage import allowed_paths, file_status, is_allowed_object
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import ObjectUrl, Source, is_object_url, source_of
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.text import excerpt, path_excerpt
 from ipcir_tools.types import ImageRecord
@@ -41,9 +44,9 @@ def resolve(
     """The image that ``reference`` names: its record if the catalog knows it by that name, else the image itself.
 
     A string is tried in this order: an id or at least its first 6 digits, "2 of turn t...", a base64 ``data:`` URI, an
-    http(s) URL (if ``allow_urls``), a file of the gallery or of ``allow_folders``: by its path, by a ``file://`` URI,
-    or by the last parts of its path where they are unique. It never reveals whether another file exists.
-    ``fetch`` replaces the network.
+    http(s) URL (if ``allow_urls``), a file of the gallery or of ``allow_folders``: by its path, a ``file://`` URI, the
+    URL of an object in a store, or by the last parts of its path where they are unique. It never reveals whether
+    another file exists. ``fetch`` replaces the network.
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """
@@ -51,6 +54,8 @@ def resolve(
         raise InvalidRequestError(
             f"A reference is a string, a Path or a PIL image, not {type(reference).__name__}: of a hit, give its id."
         )
+    if isinstance(reference, Path) and isinstance(url := source_of(reference), ObjectUrl):
+        reference = url.text  # ``Path`` has made a path of it, which is none of this machine
     if isinstance(reference, str):
         return _from_text(unquoted(reference), catalog, settings, fetch)
     try:
@@ -73,7 +78,7 @@ def local_reference(text: str, catalog: Catalog) -> str | Path:
     name = text.strip()
     if not name or "\0" in name or any(each.fullmatch(name) for each in (RANK, RANK_OF_TURN)):
         return text
-    if _URL.match(name) or name[:5].lower() in ("data:", "file:"):
+    if _URL.match(name) or is_object_url(name) or name[:5].lower() in ("data:", "file:"):
         return text
     if _ID.fullmatch(name) and catalog.find(name.lower()):
         return text
@@ -96,7 +101,8 @@ def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | N
             return _from_url(text, settings, fetch)
         if uri := _FILE_URI.fullmatch(text):
             return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings)
-        return _allowed_file(unique_file(text, catalog, settings) or text, catalog, settings)
+        named = text if is_object_url(text) else unique_file(text, catalog, settings) or text
+        return (_allowed_object if is_object_url(named) else _allowed_file)(named, catalog, settings)
     except BadImageError as error:
         raise _unusable(path_excerpt(text), error) from error
 
@@ -160,7 +166,7 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
         refuse_word(text, catalog)
     file = _file(text)
     real = Path(os.path.realpath(file))
-    if any(real.is_relative_to(os.path.realpath(folder.expanduser())) for folder in settings.allow_folders):
+    if any(real.is_relative_to(folder) for folder in allowed_paths(settings)):
         return _load_allowed(real, text, settings)
     stamp = catalog.stamp(path_text(file))
     if stamp is None or (real != file and _is_changed(file, stamp)):
@@ -173,7 +179,23 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
     return catalog.records([stamp.image_id])[stamp.image_id]
 
 
-def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
+def _allowed_object(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
+    """No store is asked for an object that is neither in the gallery nor allowed by its name."""
+    url = located(text)
+    if is_allowed_object(url, settings):
+        return _load_allowed(url, text, settings)
+    stamp = catalog.stamps().get(path_text(url))
+    if stamp is None:
+        raise NotAllowedError(
+            f"The object {path_excerpt(text)} is neither in the gallery nor below an allowed folder: take an id from "
+            "earlier hits, or have its folder indexed or named in IPCIR_ALLOW_FOLDERS."
+        )
+    if _is_changed(url, stamp):
+        return _load_allowed(url, text, settings)
+    return catalog.records([stamp.image_id])[stamp.image_id]
+
+
+def _load_allowed(file: Source, text: str, settings: Settings) -> LoadedImage:
     try:
         return load(file, settings)
     except NotFoundError as error:
@@ -184,7 +206,7 @@ def _load_allowed(file: Path, text: str, settings: Settings) -> LoadedImage:
 
 def _file(text: str) -> Path:
     try:
-        return located(text_path(_expanded(text)))
+        return located_path(local_path(_expanded(text)))
     except ValueError as error:  # no file name can be written so
         raise NotFoundError(
             f"{path_excerpt(text)} cannot be a file: give the id of an earlier hit, or a picture file."
@@ -200,10 +222,11 @@ def _is_word(text: str) -> bool:
     return not set(text) & set("/\\.~")
 
 
-def _is_changed(file: Path, stamp: FileStamp) -> bool:
+def _is_changed(file: Source, stamp: FileStamp) -> bool:
     """Whether the file holds something else than when it was indexed; one that is gone does not."""
-    try:
-        status = file.stat()
-    except OSError:
+    status = file_status(file)
+    if status is None or status == GONE:
         return False
-    return (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns)
+    if isinstance(file, ObjectUrl):
+        return status.differs(stamp)
+    return (status.size, status.mtime_ns) != (stamp.size, stamp.mtime_ns)

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, folder_text, read_ignore_file
-from ipcir_tools.images.files import has_picture_suffix, is_gone, located, path_text
-from ipcir_tools.images.scanning import is_empty
+from ipcir_tools.images.files import has_picture_suffix, located_path, path_text
+from ipcir_tools.images.storage import is_empty, is_gone
+from ipcir_tools.sources import ObjectUrl, source_of
 from ipcir_tools.store.folders import at_or_below, check_name
 from ipcir_tools.text import error_sentence
 from ipcir_tools.types import IndexReport, Value
@@ -86,9 +87,7 @@ def watch(
 class _Watcher:
     def __init__(self, engine: Engine, paths: Sequence[Path], options: WatchOptions, stop: threading.Event) -> None:
         self._engine, self._options, self._stop = engine, options, stop
-        for path in paths:
-            check_name(path)
-        self._roots = [located(path) for path in paths]
+        self._roots = [_watchable(path) for path in paths]
         known = engine.catalog.folders()
         for path, root in zip(paths, self._roots, strict=True):
             if is_gone(root) and path_text(root) not in known:
@@ -207,6 +206,16 @@ class _Watcher:
         return not _defaults(beginning).excludes(text, is_folder=False) or any(
             _takes_in(folder / IGNORE_FILE) for folder in Path(text).parents
         )
+
+
+def _watchable(path: Path) -> Path:
+    """The folder on this machine. Raises InvalidRequestError for a URL: no store tells of its changes."""
+    check_name(path)
+    if isinstance(source_of(path), ObjectUrl):
+        raise InvalidRequestError(
+            f"{path} is no folder of this machine, and its changes are not told: run `ipcir index` on it now and then."
+        )
+    return located_path(path)
 
 
 @cache

@@ -12,13 +12,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
 from pathspec import GitIgnoreSpec
 
-from ipcir_tools.errors import BadImageError, InvalidRequestError
+from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.files import path_text
+from ipcir_tools.images.storage import read_beginning
+from ipcir_tools.sources import ObjectUrl, Source, is_object_url, source_folder
 from ipcir_tools.text import excerpt
 
 IGNORE_FILE = ".ipcirignore"
@@ -109,6 +110,8 @@ class Rules:
 
 def folder_text(path: str) -> str:
     """The path of a folder with a separator at its end: the beginning of all paths below it."""
+    if is_object_url(path):
+        return path if path.endswith("/") else f"{path}/"
     return os.path.join(path, "")  # noqa: PTH118 - adds the separator
 
 
@@ -140,20 +143,13 @@ def pattern_for(path: str, folder: str, is_folder: bool) -> str:
     return f"/{escaped}/" if is_folder else f"/{escaped}"
 
 
-def read_ignore_file(file: Path) -> tuple[Patterns, str]:
+def read_ignore_file(file: Source) -> tuple[Patterns, str]:
     """The patterns of an ignore file, and which of its lines are none; an empty text where all are.
 
     Raises BadImageError with the reason alone for a file that cannot be used: the folder must be left as it is then,
     for nobody knows what it was to leave out.
     """
-    if not file.is_file():  # opening a FIFO would wait for ever
-        raise BadImageError("the ignore file is no regular file: its folder is left as it is")
-    try:
-        with file.open("rb") as handle:
-            data = handle.read(MAX_IGNORE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadImageError(f"the ignore file cannot be read ({reason}): its folder is left as it is") from error
+    data = _beginning(file)
     if len(data) > MAX_IGNORE_BYTES:
         raise BadImageError(f"the ignore file has more than {MAX_IGNORE_BYTES:,} bytes: its folder is left as it is")
     if b"\0" in data:
@@ -163,4 +159,21 @@ def read_ignore_file(file: Path) -> tuple[Patterns, str]:
     bad = [f"{number} ({excerpt(line, 40)})" for number, line in enumerate(lines, 1) if not good[line]]
     more = f" and {len(bad) - 3:,} more" if len(bad) > 3 else ""
     wrong = f"no pattern in line {', '.join(bad[:3])}{more}: the other lines are used" if bad else ""
-    return Patterns.of(path_text(file.parent), (line for line in lines if good[line])), wrong
+    return Patterns.of(source_folder(path_text(file)), (line for line in lines if good[line])), wrong
+
+
+def _beginning(file: Source) -> bytes:
+    """The bytes of an ignore file, no more than one above the limit. Raises BadImageError with the reason alone."""
+    if isinstance(file, ObjectUrl):
+        try:
+            return read_beginning(file, MAX_IGNORE_BYTES + 1)
+        except (NotFoundError, UnreadableFileError) as error:
+            raise BadImageError(f"the ignore file {error}: its folder is left as it is") from error
+    if not file.is_file():  # opening a FIFO would wait for ever
+        raise BadImageError("the ignore file is no regular file: its folder is left as it is")
+    try:
+        with file.open("rb") as handle:
+            return handle.read(MAX_IGNORE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadImageError(f"the ignore file cannot be read ({reason}): its folder is left as it is") from error

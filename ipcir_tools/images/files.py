@@ -1,10 +1,12 @@
-"""Picture files by path: how a path is written as text, and which names are those of pictures."""
+"""Picture files by path or URL: how either is written as text, and which names are those of pictures."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+
+from ipcir_tools.sources import ObjectUrl, Source, is_object_url, source_of
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
@@ -17,13 +19,18 @@ SUFFIXES = frozenset(
 # --- names of files
 
 
-def path_text(path: Path | str) -> str:
-    r"""A path as text that JSON and databases take: bytes that are not UTF-8 are written as ``\xe9``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def path_text(path: Source | str) -> str:
+    r"""A path or URL as text that JSON and databases take: bytes that are not UTF-8 are written as ``\xe9``."""
+    return os.fsencode(path.text if isinstance(path, ObjectUrl) else path).decode("utf-8", "backslashreplace")
 
 
-def text_path(text: str) -> Path:
-    """The file that ``path_text`` wrote so."""
+def text_path(text: str) -> Source:
+    """The file or object that ``path_text`` wrote so."""
+    return ObjectUrl(text) if is_object_url(text) else local_path(text)
+
+
+def local_path(text: str) -> Path:
+    """The same of what can only be a file of this machine."""
     if "\\" not in text:
         return Path(text)
     raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(text))
@@ -31,22 +38,17 @@ def text_path(text: str) -> Path:
     return named if os.path.lexists(named) and not os.path.lexists(text) else Path(text)
 
 
-def located(path: Path) -> Path:
-    """``path`` made absolute, links in its folders resolved: the one name of a file in the gallery."""
+def located(named: Source | str) -> Source:
+    """The one name of a file in the gallery: an absolute path, links in its folders resolved; of an object its URL."""
+    source = source_of(named)
+    return source if isinstance(source, ObjectUrl) else located_path(source)
+
+
+def located_path(path: Path) -> Path:
+    """The same of what can only be a file or folder of this machine."""
     path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises for unknown users
     # os.path's tests say no where Path's would raise and so reveal which files exist.
     return Path(os.path.realpath(path)) if os.path.isdir(path) else Path(os.path.realpath(path.parent), path.name)  # noqa: PTH112
-
-
-def is_gone(path: Path) -> bool:
-    """Whether there is no such file or folder; False where that cannot be found out."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def has_picture_suffix(name: str) -> bool:

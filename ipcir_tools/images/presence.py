@@ -5,15 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from pathlib import PurePath
 from queue import SimpleQueue
 
 from ipcir_tools.images.files import text_path
+from ipcir_tools.images.storage import is_gone
+from ipcir_tools.sources import ObjectUrl, source_folder
 
 PATIENCE = 1.0
 """Seconds that all files together may take."""
+
+SEEN_SECONDS = 60.0
+"""For so long an object that was seen is taken to be there: each look is a request to its store."""
+
+MOST_SEEN = 10_000
+"""Objects that are remembered so."""
 
 WORKERS = 8
 """Files that are looked at at a time, so that one drive that hangs does not hold up the others."""
@@ -25,6 +33,8 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 
 _hanging: set[str] = set()
 """Folders that did not answer in time and still have not: they are not asked again until they do."""
+_seen: dict[str, float] = {}
+"""When objects were seen, by URL."""
 _lock = threading.Lock()
 
 
@@ -33,7 +43,7 @@ def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
 
     What is not known is no member: a file whose drive does not answer within ``seconds``, or that may not be seen.
     """
-    search = _Search(path for path in dict.fromkeys(paths) if str(PurePath(path).parent) not in _hanging)
+    search = _Search(path for path in dict.fromkeys(paths) if source_folder(path) not in _hanging)
     return search.gone(seconds)
 
 
@@ -68,7 +78,7 @@ class _Search:
                         self._done.set()
                     return
                 path = self._waiting.popleft()
-                folder = self._asked[me] = str(PurePath(path).parent)
+                folder = self._asked[me] = source_folder(path)
             gone = _is_gone(path)
             with _lock:
                 del self._asked[me]
@@ -113,9 +123,25 @@ if hasattr(os, "register_at_fork"):  # threads do not come along
 
 def _is_gone(path: str) -> bool:
     try:
-        os.stat(text_path(path))  # noqa: PTH116 - Path.exists would also be False where it may not be seen
+        source = text_path(path)
+        if isinstance(source, ObjectUrl):
+            return _is_object_gone(source)
+        os.stat(source)  # noqa: PTH116 - Path.exists would also be False where it may not be seen
     except OSError as error:
         return error.errno in _GONE
     except ValueError:  # no file name can be written so
         return True
+    return False
+
+
+def _is_object_gone(url: ObjectUrl) -> bool:
+    now = time.monotonic()
+    if now - _seen.get(url.text, -SEEN_SECONDS) < SEEN_SECONDS:
+        return False
+    if is_gone(url):
+        _seen.pop(url.text, None)
+        return True
+    if len(_seen) >= MOST_SEEN:
+        _seen.clear()
+    _seen[url.text] = now
     return False

@@ -11,20 +11,21 @@ import os
 import stat
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from PIL import Image, ImageFile
 
 from ipcir_tools.errors import BadImageError, IPCIRError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.exif import iso_time
+from ipcir_tools.images.file_status import GONE, FileStatus, too_many_bytes
 from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.opening import OpenedPicture, open_picture
 from ipcir_tools.images.pixels import SIDEWAYS, to_rgb, turn_upright, turned
 from ipcir_tools.images.quiet import quiet
+from ipcir_tools.images.storage import file_status, read_object
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import ObjectUrl, Source
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
 
@@ -67,9 +68,14 @@ def image_id(data: bytes) -> str:
 # --- bytes
 
 
-def read_file(path: Path, settings: Settings) -> bytes:
-    """The bytes of a regular file. Raises NotFoundError, BadImageError for anything that is not to be read as a
-    picture, and UnreadableFileError, one of its kind, where the system does not give the bytes."""
+def read_file(path: Source, settings: Settings, status: FileStatus | None = None) -> bytes:
+    """The bytes of a regular file, or of an object, whose ``status`` may be known.
+
+    Raises NotFoundError, BadImageError for anything that is not to be read as a picture, and
+    UnreadableFileError, one of its kind, where the system or the object store does not give the bytes.
+    """
+    if isinstance(path, ObjectUrl):
+        return read_object(path, settings, status)
     try:
         # Without O_NONBLOCK, opening a FIFO without a writer would wait for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -88,27 +94,24 @@ def _read_limited(handle: int, most: int) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise BadImageError("not a regular file")
     if status.st_size > most:
-        raise _too_many_bytes(status.st_size, most)
+        raise too_many_bytes(status.st_size, most)
     with os.fdopen(handle, "rb", closefd=False) as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise _too_many_bytes(len(data), most)
+        raise too_many_bytes(len(data), most)
     return data
-
-
-def _too_many_bytes(size: int, most: int) -> BadImageError:
-    return BadImageError(f"{size:,} bytes, more than the limit of {most:,} (IPCIR_MAX_BYTES)")
 
 
 # --- pictures
 
 
-def load(path: Path, settings: Settings) -> LoadedImage:
-    """The picture in a file. Raises NotFoundError and BadImageError; their text is the reason alone."""
-    data = read_file(path, settings)
-    with suppress(OSError):
-        return decode(data, path_text(path), settings, modified=path.stat().st_mtime)
-    return decode(data, path_text(path), settings)  # gone by now
+def load(path: Source, settings: Settings) -> LoadedImage:
+    """The picture in a file or an object. Raises NotFoundError and BadImageError; their text is the reason alone."""
+    status = file_status(path) if isinstance(path, ObjectUrl) else None
+    data = read_file(path, settings, status)
+    status = status or file_status(path)
+    known = status not in (None, GONE)  # a file may be gone by now
+    return decode(data, path_text(path), settings, modified=status.mtime_ns / 1e9 if status and known else None)
 
 
 def read_pixels(source: str, settings: Settings, id: str | None = None) -> Image.Image | str:
@@ -141,7 +144,7 @@ def decode(
     if not data:
         raise BadImageError("empty file")
     if len(data) > settings.max_bytes:
-        raise _too_many_bytes(len(data), settings.max_bytes)
+        raise too_many_bytes(len(data), settings.max_bytes)
     try:
         with quiet():
             opened = open_picture(data, partial(_check_size, settings=settings))

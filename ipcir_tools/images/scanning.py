@@ -1,4 +1,6 @@
-"""Which picture files there are in folders: what is left out, linked, unknown or out of reach is counted and named."""
+"""Which pictures there are in folders, of this machine or of an object store.
+
+What is left out, linked, unknown or out of reach is counted and named."""
 
 from __future__ import annotations
 
@@ -7,9 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ipcir_tools.errors import BadImageError, NotFoundError
+from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, Rules, read_ignore_file
-from ipcir_tools.images.files import has_picture_suffix, located, path_text
+from ipcir_tools.images.file_status import GONE, FileStatus
+from ipcir_tools.images.files import has_picture_suffix, located_path, path_text, text_path
+from ipcir_tools.images.listing import Entry, Listings
+from ipcir_tools.images.object_entry import ObjectEntry
+from ipcir_tools.images.storage import file_status, is_folder
+from ipcir_tools.sources import ObjectUrl, Source, folders_around
 from ipcir_tools.text import path_excerpt
 
 
@@ -20,14 +27,14 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     it gives the reason. Raises NotFoundError, before the first file, if one of ``paths`` does not exist.
     """
     for path in paths:
-        if not os.path.exists(located(path)):  # noqa: PTH110 - Path's raises for forbidden folders
+        if not os.path.exists(located_path(path)):  # noqa: PTH110 - Path's raises for forbidden folders
             raise NotFoundError(
                 f"{path_excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
             )
     scan = Scan()
     for path in paths:
-        scan.add(located(path))
-    return iter((*scan.files.values(), *map(Path, scan.closed)))
+        scan.add(located_path(path))
+    return iter((*map(Path, map(str, scan.files.values())), *map(Path, scan.closed)))
 
 
 class Scan:
@@ -39,8 +46,10 @@ class Scan:
     """
 
     def __init__(self, named: Mapping[str, Iterable[str]] | None = None, *, defaults: bool = True) -> None:
-        self.files: dict[str, Path] = {}
+        self.files: dict[str, Source] = {}
         """The pictures, in a fixed order."""
+        self.listed: dict[str, FileStatus] = {}
+        """Of objects, what their listing told: sizes, times and versions."""
         self.problems: dict[str, str] = {}
         """Folders that cannot be listed and ignore files that cannot be used, or not all of them, and the reasons."""
         self.closed: list[str] = []
@@ -64,11 +73,16 @@ class Scan:
         self._defaults = DEFAULT_EXCLUDES if defaults else ()
         self._listed: set[str] = set()
 
-    def add(self, root: Path) -> None:
+    def add(self, root: Source) -> None:
         """The files of ``root``, a file or a folder in the form of ``located``, which exists."""
         text = path_text(root)
-        if not root.is_dir():
-            self.files[text] = root
+        try:
+            if not is_folder(root):
+                self.files[text] = root
+                return
+        except (NotFoundError, UnreadableFileError) as error:  # of an object store that is out of reach
+            self.closed.append(text)
+            self.problems[text] = str(error)
             return
         self.roots.append(text)
         if (rules := self._rules_above(root)) is not None:
@@ -76,19 +90,19 @@ class Scan:
 
     # --- rules
 
-    def _rules_above(self, root: Path) -> Rules | None:
+    def _rules_above(self, root: Source) -> Rules | None:
         """What the folders above ``root`` say about what is in it; None where one of their ignore files is unusable."""
         text = path_text(root)
         rules = Rules(ignored=(Patterns.of(text, self._defaults),))
-        for folder in reversed(root.parents):
-            inside = self._rules_inside(folder, rules, os.path.lexists(folder / IGNORE_FILE))
+        for folder in map(text_path, reversed(folders_around(text))):
+            inside = self._rules_inside(folder, rules, _has_ignore_file(folder))
             if inside is None:
                 self.closed.append(text)
                 return None
             rules = inside
         return rules.except_for(text)
 
-    def _rules_inside(self, folder: Path, rules: Rules, has_ignore_file: bool) -> Rules | None:
+    def _rules_inside(self, folder: Source, rules: Rules, has_ignore_file: bool) -> Rules | None:
         """The rules in ``folder``; None where its ignore file cannot be used."""
         text = path_text(folder)
         if lines := self._named.get(text):
@@ -107,27 +121,32 @@ class Scan:
 
     # --- listing
 
-    def _walk(self, root: Path, rules: Rules) -> None:
+    def _walk(self, root: Source, rules: Rules) -> None:
         folders = [(root, rules)]
-        while folders:
-            folder, above = folders.pop()
-            text = path_text(folder)
-            if text in self._listed:
-                continue
-            self._listed.add(text)
-            try:
-                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-            except OSError as error:
-                self.closed.append(text)
-                self.problems[text] = f"cannot be read ({error.strerror})"
-                continue
-            inside = self._rules_inside(folder, above, any(entry.name == IGNORE_FILE for entry in entries))
-            if inside is None:
-                self.closed.append(text)
-            else:
-                folders += reversed(list(self._sorted_out(entries, inside)))
+        with Listings() as listings:
+            while folders:
+                folder, above = folders.pop()
+                text = path_text(folder)
+                if text in self._listed:
+                    continue
+                self._listed.add(text)
+                try:
+                    entries = listings.of(folder)
+                except (OSError, NotFoundError, UnreadableFileError) as error:
+                    self.closed.append(text)
+                    self.problems[text] = (
+                        f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+                    )
+                    continue
+                inside = self._rules_inside(folder, above, any(entry.name == IGNORE_FILE for entry in entries))
+                if inside is None:
+                    self.closed.append(text)
+                else:
+                    below = list(self._sorted_out(entries, inside))
+                    listings.expect(folder for folder, _ in below)
+                    folders += reversed(below)
 
-    def _sorted_out(self, entries: Iterable[os.DirEntry[str]], rules: Rules) -> Iterator[tuple[Path, Rules]]:
+    def _sorted_out(self, entries: Iterable[Entry], rules: Rules) -> Iterator[tuple[Source, Rules]]:
         """Take in the files among the entries of one folder; the folders that are to be listed, with their rules."""
         for entry in entries:
             text = path_text(entry.path)
@@ -135,27 +154,27 @@ class Scan:
                 self._count_hidden(entry, text, rules)
             elif entry.is_dir(follow_symlinks=False):
                 if text in self._named:
-                    yield Path(entry.path), rules.except_for(text)
+                    yield _source(entry), rules.except_for(text)
                 elif rules.excludes(text, is_folder=True):
                     self.excluded_folders += 1
                     self.left_out.append(text)
                 else:
-                    yield Path(entry.path), rules
+                    yield _source(entry), rules
             else:
                 self._take(entry, text, rules)
 
-    def _count_hidden(self, entry: os.DirEntry[str], text: str, rules: Rules) -> None:
+    def _count_hidden(self, entry: Entry, text: str, rules: Rules) -> None:
         if entry.is_dir(follow_symlinks=False):
             self.hidden_folders += not rules.excludes(text, is_folder=True)
         else:
             self.hidden_files += has_picture_suffix(entry.name) and not entry.name.startswith("._")
 
-    def _take(self, entry: os.DirEntry[str], text: str, rules: Rules) -> None:
+    def _take(self, entry: Entry, text: str, rules: Rules) -> None:
         is_picture = has_picture_suffix(entry.name)
-        if (is_picture or entry.is_symlink()) and os.path.isdir(entry.path):  # noqa: PTH112 - is_dir() raises for loops
+        if (is_picture or entry.is_symlink()) and _leads_to_folder(entry):
             self.linked_folders += 1
         elif text in self._named:
-            self.files[text] = Path(entry.path)
+            self._add_file(text, entry)
             if is_picture and not rules.excludes(text, is_folder=False):
                 self.redundant.add(text)
         elif not is_picture:
@@ -164,13 +183,25 @@ class Scan:
             self.excluded_files += 1
             self.left_out.append(text)
         else:
-            self.files[text] = Path(entry.path)
+            self._add_file(text, entry)
+
+    def _add_file(self, text: str, entry: Entry) -> None:
+        self.files[text] = _source(entry)
+        if isinstance(entry, ObjectEntry) and entry.status is not None:
+            self.listed[text] = entry.status
 
 
-def is_empty(folder: Path) -> bool:
-    """Whether there is nothing at all in a folder; False where that cannot be found out."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except OSError:
-        return False
+def _source(entry: Entry) -> Source:
+    return ObjectUrl(entry.path) if isinstance(entry, ObjectEntry) else Path(entry.path)
+
+
+def _leads_to_folder(entry: Entry) -> bool:
+    # os.path's test says no where is_dir() raises for loops
+    return not isinstance(entry, ObjectEntry) and os.path.isdir(entry.path)  # noqa: PTH112
+
+
+def _has_ignore_file(folder: Source) -> bool:
+    """Whether there is one; no where that may not be known, as in what is around a folder that one may read."""
+    if isinstance(folder, ObjectUrl):
+        return file_status(folder / IGNORE_FILE) not in (None, GONE)
+    return os.path.lexists(folder / IGNORE_FILE)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.images import reading
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import Source
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,7 +50,7 @@ def _encode(picture: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def read_thumbnail(path: Path, settings: Settings, side: int) -> bytes | None:
+def read_thumbnail(path: Source, settings: Settings, side: int) -> bytes | None:
     """The picture in a file as a JPEG whose longer side is at most ``side``; None where it cannot be read."""
     try:
         return encode_jpeg(reading.load(path, settings).pixels, side)

@@ -10,14 +10,15 @@ from collections.abc import Callable, Container, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.budget import PixelBudget
+from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.images.reading import decode, image_id, read_file
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.types import ImageRecord, Skip
 
@@ -27,35 +28,8 @@ if TYPE_CHECKING:
     from ipcir_tools.models.encoder import Encoder, Preprocessed
 
 MAX_WORKERS = 32
-
-
-class FileStatus(NamedTuple):
-    """What tells that a file has changed without reading it."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int | None
-    """Changes with content and name, whatever time a program gives the content; None where that is not known."""
-
-    def differs(self, stamp: FileStamp) -> bool:
-        """Whether the file is to be read again."""
-        if (self.size, self.mtime_ns) != (stamp.size, stamp.mtime_ns):
-            return True
-        return stamp.ctime_ns is not None and self.ctime_ns != stamp.ctime_ns
-
-
-GONE = FileStatus(-1, -1, None)
-
-
-def file_status(file: Path) -> FileStatus | None:
-    """Size and times; ``GONE`` if there is no such file, None if that cannot be found out."""
-    try:
-        status = file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return GONE
-    except OSError:
-        return None
-    return FileStatus(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+FETCHING = 16
+"""Threads where objects are read: they mostly wait for answers."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +82,10 @@ class PictureReader:
         self._known, self._keep_pixels = known, keep_pixels
         self._budget = PixelBudget()
 
-    def read(self, text: str, file: Path, status: FileStatus | None) -> ReadFile | UnusableFile:
+    def read(self, text: str, file: Source, status: FileStatus | None) -> ReadFile | UnusableFile:
         """One file, given with its text and its status when it was listed."""
         try:
-            data = read_file(file, self._settings)
+            data = read_file(file, self._settings, status)
             id_ = image_id(data)
             picture = None if id_ in self._known else self._decoded(data, text, status)
         except (BadImageError, NotFoundError) as error:
@@ -138,7 +112,7 @@ def preprocessed(encoder: Encoder, pixels: Image.Image) -> tuple[Preprocessed | 
 
 
 def read_files(
-    files: Iterable[tuple[str, Path, FileStatus | None]],
+    files: Iterable[tuple[str, Source, FileStatus | None]],
     reader: PictureReader,
     most: int,
     *,

@@ -7,12 +7,13 @@ import operator
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Float, and_, case, cast, false, func, not_, or_, select
 
+from ipcir_tools.images.excluding import folder_text
 from ipcir_tools.images.files import located, path_text
+from ipcir_tools.sources import is_object_url
 from ipcir_tools.store.dates import interval
 from ipcir_tools.store.schema import captions, files, pictures
 
@@ -178,6 +179,8 @@ def _file(condition: Condition, known: Known) -> Condition:
 
 def _places(text: str, known: Known) -> list[Condition]:
     """The paths that a folder's text may mean: its own if it is one, else every folder that ends so."""
+    if is_object_url(text):
+        return [below(str(located(text)))]
     home = os.path.expanduser(text)  # noqa: PTH111 - Path's raises for unknown users
     if os.path.isabs(home):  # noqa: PTH117
         return [below(folder) for folder in dict.fromkeys((located_text(home), os.path.normpath(home)))]
@@ -190,12 +193,12 @@ def _places(text: str, known: Known) -> list[Condition]:
 
 def located_text(folder: str) -> str:
     """The one name of a folder in the catalog."""
-    return path_text(located(Path(folder)))
+    return path_text(located(folder))
 
 
 def below(folder: str) -> Condition:
     """Files in the folder with this text and below it, exactly: LIKE would not tell large letters from small ones."""
-    prefix = os.path.join(folder, "")  # noqa: PTH118 - adds the separator
+    prefix = folder_text(folder)
     return func.substr(files.c.path, 1, len(prefix)) == prefix
 
 

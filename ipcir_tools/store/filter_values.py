@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.sources import ObjectUrl, is_object_url
 from ipcir_tools.store.filter_fields import FIELDS, Condition, Known, compare
 from ipcir_tools.store.filters import about_files, condition, terms
+from ipcir_tools.store.folders import at_or_below
 from ipcir_tools.store.schema import captions, files, folders, pictures
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import FilterValues, Where
@@ -124,17 +126,22 @@ def _folders(connection: Connection) -> Counter[str]:
     """Files by folder, each named from the folder on that was indexed: ``photos/2024/may``."""
     held = Counter(os.path.dirname(path) for path in connection.scalars(select(files.c.path)))  # noqa: PTH120 - quick
     roots = sorted(connection.scalars(select(folders.c.path)), key=len, reverse=True)
-    if held and not roots and os.path.basename(common := os.path.commonpath(held)):  # noqa: PTH119
+    local = [folder for folder in held if not is_object_url(folder)]
+    if local and not roots and os.path.basename(common := os.path.commonpath(local)):  # noqa: PTH119
         roots = [common]  # a gallery of an earlier version
     named = Counter[str]()
     for folder, n in held.items():
-        named[_from_root(PurePath(folder), roots)] += n
+        named[_from_root(folder, roots)] += n
     return Counter(dict(sorted(named.items())))  # databases give rows in orders of their own
 
 
-def _from_root(folder: PurePath, roots: Iterable[str]) -> str:
-    root = next((PurePath(each) for each in roots if folder.is_relative_to(each)), folder.parent)
-    return folder.relative_to(root.parent).as_posix() if root.name else folder.as_posix()
+def _from_root(folder: str, roots: Sequence[str]) -> str:
+    if is_object_url(folder):
+        root = next((each for each in roots if at_or_below(each, [folder])), folder)
+        return folder[len(root) - len(ObjectUrl(root).name) :]
+    path = PurePath(folder)
+    above = next((PurePath(each) for each in roots if path.is_relative_to(each)), path.parent)
+    return path.relative_to(above.parent).as_posix() if above.name else path.as_posix()
 
 
 # --- why there is nothing

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from pathlib import PurePath
 
-from ipcir_tools.images.files import is_gone, text_path
+from ipcir_tools.images.files import text_path
+from ipcir_tools.images.storage import is_gone
+from ipcir_tools.sources import source_folder, source_parts
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.folders import FolderRow, innermost
 from ipcir_tools.types import IndexedFolder
@@ -23,7 +24,7 @@ def list_folders(catalog: Catalog) -> tuple[IndexedFolder, ...]:
     strays: dict[str, list[str]] = defaultdict(list)  # the same of folders that belong to none
     for text, stamp in catalog.stamps().items():
         home = innermost(text, rows)
-        (strays[str(PurePath(text).parent)] if home is None else files[home]).append(stamp.image_id)
+        (strays[source_folder(text)] if home is None else files[home]).append(stamp.image_id)
     listed = [_listed(row.path, files[row.path], row) for row in rows.values()]
     listed += [_listed(path, ids) for path, ids in _grouped(strays).items()]
     return tuple(sorted(listed, key=lambda each: each.path))
@@ -48,9 +49,9 @@ def _grouped(strays: Mapping[str, list[str]]) -> dict[str, list[str]]:
         if outer is not None and outer != path:
             groups[outer] += groups.pop(path)
     while len(groups) > MOST_GROUPS:
-        path = max(groups, key=lambda each: (len(PurePath(each).parts), each))
-        parent = str(PurePath(path).parent)
-        if len(PurePath(parent).parts) < 3:  # the root and its folders say nothing about where a picture is from
+        path = max(groups, key=lambda each: (len(source_parts(each)), each))
+        parent = source_folder(path)
+        if len(source_parts(parent)) < 3:  # the root and its folders say nothing about where a picture is from
             break
         groups[parent] = groups.pop(path) + groups.get(parent, [])
     return groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.excluding import folder_text
 from ipcir_tools.images.files import located, path_text, text_path
+from ipcir_tools.sources import ObjectUrl, Source, is_web_url, source_of, url_text
 from ipcir_tools.store.database import CHUNK, Database, put
 from ipcir_tools.store.schema import folders
+from ipcir_tools.text import path_excerpt
 
 
 @dataclass(frozen=True)
@@ -58,21 +61,51 @@ class StoredFolders(Database):
 # --- names
 
 
-def check_name(name: str | Path) -> None:
-    """Raise InvalidRequestError for an empty name, which ``Path`` would take for the working directory."""
+_CREDENTIALS = re.compile(
+    r"[?&](?:x-amz-\w+|sig|signature|awsaccesskeyid|googleaccessid|token|password)=", re.IGNORECASE
+)
+
+
+def check_name(name: str | Source) -> None:
+    """Raise InvalidRequestError for an empty name, which ``Path`` would take for the working directory, and for a URL
+    that is none of a folder or an object, or that would store a password in the catalog."""
     if not str(name).strip():
         raise InvalidRequestError(
             "The name of a file or folder is empty (is a variable of the shell not set?): write . for the working "
             "directory."
         )
+    if (url := url_text(name)) is not None:
+        _check_url(url)
 
 
-def names_of(path: str | Path) -> tuple[str, ...]:
+def _check_url(url: str) -> None:
+    shown = path_excerpt(url.partition("?")[0], 200)
+    source = source_of(url)
+    if is_web_url(url):
+        raise InvalidRequestError(
+            f"{shown} is a web page's address, of which no list of pictures can be had: download them into a folder, "
+            "or name an object store such as s3://BUCKET/FOLDER."
+        )
+    if isinstance(source, ObjectUrl):
+        if not source.bucket:
+            raise InvalidRequestError(f"{shown} names no bucket: write {source.protocol}://BUCKET/FOLDER.")
+        if ":" in source.bucket.rpartition("@")[0] or _CREDENTIALS.search(url):
+            raise InvalidRequestError(
+                f"The {source.protocol}:// URL carries a password or a signature, which the catalog would keep: name "
+                "it without, and set them as for the provider's own programs."
+            )
+
+
+def names_of(path: str | Source) -> tuple[str, ...]:
     """The names under which the catalog may know a path that a person wrote, which need not exist any more.
 
     Raises InvalidRequestError for an empty one.
     """
     check_name(path)
+    if isinstance(url := source_of(path), ObjectUrl):
+        return (url.text,)
+    if not isinstance(path, str | Path):
+        return ()
     text = os.path.expanduser(path)  # noqa: PTH111 - Path's raises for unknown users
     if "\0" in text:
         return ()

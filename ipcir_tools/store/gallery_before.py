@@ -45,11 +45,16 @@ class PicturesBefore(Set[str]):
         self._revision = catalog.revision()
         self._asked: dict[str, bool] = {}
 
+    def ask(self, ids: Iterable[str]) -> None:
+        """Find out about these at once."""
+        unknown = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._asked]
+        found = self._catalog.members_at(self._revision, unknown) if unknown else set()
+        self._asked.update((id_, id_ in found) for id_ in unknown)
+
     def __contains__(self, id_: object) -> bool:
         if not isinstance(id_, str):
             return False
-        if id_ not in self._asked:
-            self._asked[id_] = bool(self._catalog.members_at(self._revision, [id_]))
+        self.ask([id_])
         return self._asked[id_]
 
     def __iter__(self) -> Iterator[str]:

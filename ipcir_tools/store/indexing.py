@@ -12,25 +12,21 @@ from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.images.excluding import folder_text
-from ipcir_tools.images.files import is_gone, text_path
-from ipcir_tools.images.scanning import Scan, is_empty
+from ipcir_tools.images.file_status import FileStatus
+from ipcir_tools.images.files import text_path
+from ipcir_tools.images.scanning import Scan
+from ipcir_tools.images.storage import file_status, is_empty, is_gone
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.store.changed_files import (
-    FileStatus,
-    PictureReader,
-    ReadFile,
-    UnusableFile,
-    file_status,
-    read_files,
-)
+from ipcir_tools.store.changed_files import FETCHING, PictureReader, ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import EncodedFile, GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
+from ipcir_tools.store.gallery_before import FilesBefore, PicturesBefore
 from ipcir_tools.store.roots import missing, roots_of
 from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
 
@@ -54,8 +50,8 @@ EncodeElsewhere = Callable[[Sequence["FileRow"], Collection[str]], Generator["Do
 class IndexRequest:
     """What is to be indexed."""
 
-    paths: Sequence[Path] | None = None
-    """Folders and files; None: all that are known."""
+    paths: Sequence[str | Source] | None = None
+    """Folders and files, or URLs of object stores; None: all that are known."""
     exclude: Sequence[str] = ()
     """Patterns in gitignore's syntax of what to leave out, kept with each folder beside earlier ones; an empty one
     drops all before it."""
@@ -115,8 +111,8 @@ class _Run:
         self._progress = progress
         self._captioning = captioning
         # Of each picture no more is held than this: its file as it was, and its id.
-        self._before = catalog.stamps()
-        self._ids_before = {stamp.image_id for stamp in self._before.values()}
+        self._before = FilesBefore(catalog)
+        self._ids_before = PicturesBefore(catalog)
         self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
         self._counts: Counter[str] = Counter()
         self._left: set[str] = set()  # files that moved away
@@ -130,6 +126,7 @@ class _Run:
     def scan(self, request: IndexRequest) -> None:
         """List the files, store what was named, and find out which files are to be read."""
         roots = roots_of(request.paths, request.exclude, self._catalog, self._before)
+        self._before.only((*roots.named, *roots.below))
         named = {path: row.exclude for path, row in roots.rows.items()}
         scan = Scan(named, defaults=self._settings.default_excludes)
         for path in map(text_path, (*roots.named, *roots.below)):
@@ -143,7 +140,7 @@ class _Run:
         self._progress("scanning", len(scan.files), len(scan.files))
 
     def _status(self, text: str) -> FileStatus | None:
-        return file_status(self._scan.files[text])
+        return self._scan.listed.get(text) or file_status(self._scan.files[text])
 
     def _is_changed(self, text: str) -> bool:
         """Whether a file is to be read: new, changed, or without the facts that this version records."""
@@ -167,7 +164,7 @@ class _Run:
             self._catalog.add([], self._incomplete, {}, self._catalog.space() or "")
         if elsewhere is not None:
             rows = [(text, self._status(text)) for text in changed]
-            with closing(elsewhere(rows, self._known(force=force))) as encoded:
+            with closing(elsewhere(rows, set(self._known(force=force)))) as encoded:
                 self._add_encoded(encoded, changed)
             return
         done = 0
@@ -209,7 +206,8 @@ class _Run:
         files = ((text, self._scan.files[text], self._status(text)) for text in changed)
         # As long as there is no encoder, pictures wait at the size that any encoder may need.
         loaded = lambda: features.encoder is not None  # noqa: E731
-        with closing(read_files(files, reader, self._settings.batch_size, quickly=loaded)) as read:
+        most, threads = self._settings.batch_size, FETCHING if self._scan.listed else None
+        with closing(read_files(files, reader, most, quickly=loaded, threads=threads)) as read:
             for each in read:
                 if isinstance(each, ReadFile) and each.picture is not None:
                     features.need(each.stamp.image_id)
@@ -237,6 +235,7 @@ class _Run:
         records = {each.record.id: each.record for each in batch if each.record is not None}
         vectors = {each.stamp.image_id: each.vector for each in batch if each.vector is not None}
         stamps = [each.stamp for each in batch]
+        self._ids_before.ask([each.image_id for each in stamps])  # while the answer is that of before
         self._catalog.add(list(records.values()), stamps, vectors, self._catalog.space() or "")
         for each in batch:
             self._counts[self._verdict(each.stamp, holders)] += 1

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from sqlalchemy import Connection, func, select, update
 
+from ipcir_tools.sources import source_folder
 from ipcir_tools.store.changes import log_changes, raise_facts
 from ipcir_tools.store.database import among, set_meta
 from ipcir_tools.store.schema import features, files, meta, pictures
@@ -72,5 +73,4 @@ def require_features(connection: Connection, ids: set[str], space: str) -> None:
 
 def source_columns(source: str) -> dict[str, str]:
     """The columns of a picture's place: its source, and name and folder for filters."""
-    path = PurePath(source)
-    return {"source": source, "name": path.name, "folder": str(path.parent)}
+    return {"source": source, "name": PurePath(source).name, "folder": source_folder(source)}

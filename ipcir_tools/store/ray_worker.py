@@ -14,19 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ipcir_tools.errors import IPCIRError, ModelUnavailableError
+from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.files import text_path
 from ipcir_tools.models.loading import load_captioner, load_encoder
 from ipcir_tools.models.registry import OWN
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.changed_files import (
-    GONE,
-    FileStatus,
-    NewPicture,
-    PictureReader,
-    ReadFile,
-    UnusableFile,
-    read_files,
-)
+from ipcir_tools.store.changed_files import NewPicture, PictureReader, ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import EncodedFile, encode_each
 from ipcir_tools.store.features import text_key
 from ipcir_tools.store.ray_attempts import ALONE, Attempts, Places

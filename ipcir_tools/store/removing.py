@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.images.excluding import pattern_for
 from ipcir_tools.images.files import path_text, text_path
+from ipcir_tools.images.storage import is_gone, may_be_folder
+from ipcir_tools.sources import ObjectUrl, Source, source_folder
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.folders import at_or_below, innermost, names_of
 from ipcir_tools.text import excerpt
@@ -78,7 +80,7 @@ def _near(path: str, files: Sequence[str], known: Sequence[str]) -> list[str]:
     """Paths of the gallery that may have been meant: of the same name elsewhere, else those written most alike."""
     name = PurePath(path).name.lower()
     same = [each for each in (*known, *files) if PurePath(each).name.lower() == name]
-    places = list(dict.fromkeys([*known, *(str(PurePath(file).parent) for file in files)]))
+    places = list(dict.fromkeys([*known, *(source_folder(file) for file in files)]))
     beside = [file for file in files if os.path.dirname(file) == os.path.dirname(path)]  # noqa: PTH120 - as text
     alike = get_close_matches(path, [*places, *beside[:2_000]], _NEAR, cutoff=0.6)
     return list(dict.fromkeys([*same, *alike, *places]))[:_NEAR]
@@ -91,11 +93,16 @@ def _keep_out(places: Iterable[str], catalog: Catalog, leaving: Collection[str])
     for place in dict.fromkeys(places):
         folder = innermost(os.path.dirname(place), rows)  # noqa: PTH120 - as text
         path = text_path(place)
-        if folder is None or not os.path.lexists(path):
+        if folder is None or not _may_be_there(path):
             continue
-        pattern = pattern_for(place, folder, path.is_dir())
+        pattern = pattern_for(place, folder, may_be_folder(path))
         if pattern not in rows[folder].exclude:
             rows[folder] = replace(rows[folder], exclude=(*rows[folder].exclude, pattern))
         kept_out.append(KeptOut(path=place, folder=folder, pattern=pattern))
     catalog.put_folders(rows[folder] for folder in {each.folder for each in kept_out})
     return tuple(kept_out)
+
+
+def _may_be_there(source: Source) -> bool:
+    """Whether a later run could find it: a link to nothing too, and an object of which that cannot be found out."""
+    return not is_gone(source) if isinstance(source, ObjectUrl) else os.path.lexists(source)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
 
 from ipcir_tools.errors import FolderGoneError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.excluding import check_patterns, pattern_for
-from ipcir_tools.images.files import is_gone, located, path_text, text_path
+from ipcir_tools.images.files import located, path_text, text_path
+from ipcir_tools.images.storage import exists, is_gone, may_be_folder
+from ipcir_tools.sources import Source, folders_around, url_text
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.folders import FolderRow, at_or_below, check_name, innermost, names_of
 from ipcir_tools.text import path_excerpt
@@ -32,7 +32,7 @@ class Roots:
 
 
 def roots_of(
-    paths: Sequence[Path] | None, exclude: Sequence[str], catalog: Catalog, stamps: Mapping[str, FileStamp]
+    paths: Sequence[str | Source] | None, exclude: Sequence[str], catalog: Catalog, stamps: Mapping[str, FileStamp]
 ) -> Roots:
     """The roots of a run over ``paths``, or over all that is known where it is None.
 
@@ -51,7 +51,8 @@ def roots_of(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for path in present:
         _name_again(path, rows)
-        patterns = _updated(rows[path].exclude if path in rows else (), exclude) if text_path(path).is_dir() else ()
+        kept = rows[path].exclude if path in rows else ()
+        patterns = _updated(kept, exclude) if may_be_folder(text_path(path)) else ()
         rows[path] = FolderRow(path, patterns, now)
     named_now = set(present)
     below = sorted(each for each in rows.keys() - named_now if innermost(each, named_now) is not None)
@@ -68,12 +69,12 @@ def pictures_from(path: str, stamps: Mapping[str, FileStamp]) -> int:
     return len({stamps[text].image_id for text in at_or_below(path, stamps)})
 
 
-def _existing(path: Path, rows: Collection[str], stamps: Mapping[str, FileStamp]) -> str:
+def _existing(path: str | Source, rows: Collection[str], stamps: Mapping[str, FileStamp]) -> str:
     check_name(path)
     root = located(path)
-    if os.path.exists(root):  # noqa: PTH110 - Path's raises for forbidden folders
+    if exists(root):
         return path_text(root)
-    shown = path_excerpt(path_text(path), 200)
+    shown = path_excerpt(path_text(url_text(path) or path), 200)
     for name in names_of(path):
         if at_or_below(name, rows) or at_or_below(name, stamps):
             n = pictures_from(name, stamps)
@@ -86,7 +87,7 @@ def _existing(path: Path, rows: Collection[str], stamps: Mapping[str, FileStamp]
 
 def _name_again(path: str, rows: dict[str, FolderRow]) -> None:
     """Drop the patterns by which ``path`` was removed from the folders around it: it was named, so it is wanted."""
-    for folder in map(str, PurePath(path).parents):
+    for folder in folders_around(path):
         if (row := rows.get(folder)) is not None:
             removed = {pattern_for(path, folder, is_folder) for is_folder in (False, True)}
             rows[folder] = replace(row, exclude=tuple(each for each in row.exclude if each not in removed))

@@ -128,7 +128,7 @@ def read_triplets(
     :func:`load_jsonl` raises, and InvalidRequestError where no triplet is left.
     """
     benchmark = load_jsonl(path, folder)
-    root = files_module.located(benchmark.folder or path.parent)
+    root = files_module.located_path(benchmark.folder or path.parent)
     files = {name: root / place for name, place in benchmark.paths.items()}
     pictures = _read(components, list(files.values()), progress)
     ids = {name: pictures.ids[file] for name, file in files.items() if file in pictures.ids}

@@ -19,9 +19,10 @@ from PIL import Image
 
 from ipcir_tools import Engine, Settings
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.images.file_status import GONE, FileStatus
+from ipcir_tools.images.storage import file_status
 from ipcir_tools.settings import load_settings
 from ipcir_tools.store import ray_cluster, ray_encoding
-from ipcir_tools.store.changed_files import GONE, FileStatus, file_status
 from ipcir_tools.store.ray_attempts import ALONE, CALLS, CountedAttempts, Places
 from ipcir_tools.store.ray_cluster import Encoders, cluster, room_for
 from ipcir_tools.store.ray_worker import EncodingWorker, Ids, Job, columns_of, rows_of

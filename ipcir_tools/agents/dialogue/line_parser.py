@@ -90,7 +90,7 @@ _POINTS_BACK = re.compile(
 )
 _NEW = re.compile(r"""new\s+(?:"(?P<quoted>[^"]+)"|(?P<word>\S+))(?:\s+(?P<text>.+))?""", re.IGNORECASE | re.DOTALL)
 _PICTURE = re.compile(
-    rf"(?:{ID})|(?:data:|https?:|file:|[/~\\]|\.\.?[/\\]|[a-z]:\\).+"
+    rf"(?:{ID})|(?:data:|https?:|file:|[a-z][a-z0-9+.-]+://|[/~\\]|\.\.?[/\\]|[a-z]:\\).+"
     r"|.+\.(?:jpe?g|png|gif|webp|bmp|tiff?|avif|heic|ppm|tga|ico)",
     re.IGNORECASE,
 )

@@ -13,7 +13,11 @@ from pydantic import Field
 from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Tool
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT, fit_folder
+from ipcir_tools.engine.file_names import base_name
 from ipcir_tools.errors import NotAllowedError
+from ipcir_tools.images.files import located
+from ipcir_tools.images.storage import allowed_paths, allowed_urls, exists, is_allowed_object
+from ipcir_tools.sources import Source, is_object_url
 from ipcir_tools.store.filter_fields import FIELDS
 from ipcir_tools.text import excerpt, quote, shorten_json
 
@@ -146,7 +150,7 @@ def _index_pictures(engine: Engine, arguments: IndexPicturesArguments, context: 
         **{name: getattr(report, name) for name in ("added", "unchanged", "moved", "removed")},
         skipped=len(report.skipped),
         reasons=[
-            shorten_json(f"{Path(each.source).name}: {each.reason}", 120) for each in report.skipped[:_MOST_SKIPPED]
+            shorten_json(f"{base_name(each.source)}: {each.reason}", 120) for each in report.skipped[:_MOST_SKIPPED]
         ],
     )
     counts = ", ".join(
@@ -157,20 +161,30 @@ def _index_pictures(engine: Engine, arguments: IndexPicturesArguments, context: 
     return Answer("\n".join(lines), brief, brief.model_dump(mode="json"))
 
 
-def _allowed_path(engine: Engine, name: str) -> Path:
-    """A file or folder in ``allow_folders``, by its path or by its path below one of them. Raises NotAllowedError."""
-    allowed = [Path(os.path.realpath(folder.expanduser())) for folder in engine.settings.allow_folders]
+def _allowed_path(engine: Engine, name: str) -> Source:
+    """What lies in ``allow_folders``, here or in an object store: by its path or URL, or by its path below one of them.
+
+    Raises NotAllowedError.
+    """
     refused = NotAllowedError(
         f"{excerpt(name)} is in no folder that may be indexed: IPCIR_ALLOW_FOLDERS names them, "
         "and the user adds others with `ipcir index FOLDER`."
     )
     if not engine.settings.agent_index or not name or "\0" in name or name != name.encode(errors="ignore").decode():
         raise refused
-    for folder in allowed:
+    if is_object_url(name):
+        if is_allowed_object(url := located(name), engine.settings):
+            return url
+        raise refused
+    for folder in allowed_paths(engine.settings):
         path = Path(os.path.realpath(folder / name))  # an absolute name replaces the folder
         if path.is_relative_to(folder) and os.path.lexists(path):
             return path
-    raise refused
+    below = (folder / name.strip("/") for folder in allowed_urls(engine.settings) if "://" not in name)
+    found = next((url for url in below if is_allowed_object(url, engine.settings) and exists(url)), None)
+    if found is None:
+        raise refused
+    return found
 
 
 DESCRIBE_GALLERY = Tool(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,12 +14,14 @@ from ipcir_tools.cli.options import (
     ModelOptions,
     engine_for,
     gallery_for,
+    place,
     print_result,
     with_options,
 )
 from ipcir_tools.errors import FolderGoneError
 
 if TYPE_CHECKING:
+    from ipcir_tools.sources import Source
     from ipcir_tools.types import IndexReport, RemovalReport
 
 Captions = Annotated[
@@ -49,8 +50,12 @@ RayAddress = Annotated[
 def index(
     options: ManyRequestsOptions,
     folders: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folders and picture files; none: all that were indexed before.", metavar="[FOLDER]..."),
+        list[str] | None,
+        typer.Argument(
+            help="Folders and picture files, or URLs of object stores (s3://BUCKET/FOLDER); none: all that were "
+            "indexed before.",
+            metavar="[FOLDER|URL]...",
+        ),
     ] = None,
     exclude: Exclude = None,
     captions: Captions = None,
@@ -64,26 +69,28 @@ def index(
     """Put the pictures in folders into the gallery; run again, it only reads, and captions, what is new."""
     from ipcir_tools.cli.output import collection
 
+    named = [place(text) for text in folders or ()]
     where = ray if ray is False or ray_address is None else ray_address
 
-    def run(paths: list[Path] | None) -> IndexReport:
+    def run(paths: list[Source] | None) -> IndexReport:
         with engine_for(options) as (engine, progress):
             return engine.index(paths, progress, captions=captions, exclude=exclude or (), force=force, ray=where)
 
     try:
-        report = run(folders or None)
+        report = run(named or None)
     except FolderGoneError as error:
-        left = _forgotten(folders or [], options, error, as_json)
+        left = _forgotten(named, options, error, as_json)
         if not left:
             return
         report = run(left)
     print_result(as_json, lambda: report.model_dump(mode="json"), lambda: collection.show_index(report))
 
 
-def _forgotten(paths: list[Path], options: ModelOptions, error: FolderGoneError, as_json: bool) -> list[Path]:
+def _forgotten(paths: list[Source], options: ModelOptions, error: FolderGoneError, as_json: bool) -> list[Source]:
     """Ask a person at a terminal whether to forget what is gone; the other paths. Raises the error for a no."""
     from ipcir_tools.cli.output import collection
-    from ipcir_tools.images.files import is_gone, located
+    from ipcir_tools.images.files import located
+    from ipcir_tools.images.storage import is_gone
 
     gone = [path for path in paths if is_gone(located(path))]
     if as_json or not _is_terminal() or not collection.ask(f"{error} Take it out now?"):

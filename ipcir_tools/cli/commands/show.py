@@ -11,6 +11,7 @@ import typer
 from ipcir_tools.cli.options import GalleryOptions, gallery_for, print_result, with_options
 from ipcir_tools.cli.search_output import HitOutput
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.sources import ObjectUrl
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -99,4 +100,9 @@ def _open(facts: PictureFacts) -> None:
 
     if facts.file is None or facts.file.gone:
         raise NotFoundError(f"The picture {facts.picture.id} cannot be opened: it has no file any more.")
-    open_file(text_path(facts.file.path))
+    file = text_path(facts.file.path)
+    if isinstance(file, ObjectUrl):
+        raise InvalidRequestError(
+            f"{file} is in an object store, which no viewer opens: `ipcir export` copies hits, and --sheet draws them."
+        )
+    open_file(file)

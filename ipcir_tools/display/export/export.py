@@ -46,7 +46,7 @@ def export_turn(turn: Turn, to: Path, settings: Settings) -> ExportReport:
         raise InvalidRequestError(
             f"{to} is no folder, and no file that ends in {kinds}: name one, or a folder as {to}/."
         )
-    written, known, skipped = copy_hits(turn.hits, place)
+    written, known, skipped = copy_hits(turn.hits, place, settings)
     return ExportReport(to=str(place), hits=len(turn.hits), written=written, known=known, skipped=skipped)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -14,6 +15,7 @@ from ipcir_tools.images import reading
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.thumbnails import encode_jpeg, jpeg_uri
 from ipcir_tools.settings import Settings
+from ipcir_tools.sources import ObjectUrl, Source
 from ipcir_tools.text import printable_line
 from ipcir_tools.types import Hit, Skip, Turn, hit_marks
 
@@ -101,13 +103,20 @@ def _references(turn: Turn, pictures: _Pictures) -> list[Markup]:
     return cells
 
 
+def _address(source: Source) -> str:
+    """Raises ValueError for a path that is not absolute."""
+    if not isinstance(source, ObjectUrl):
+        return source.as_uri()
+    return f"{source.protocol}://{quote(source.text.partition('://')[2])}"
+
+
 def _hit(hit: Hit, names: Mapping[str, str], pictures: _Pictures) -> Markup:
     verified = f" · verified {verified_text(hit)}" if hit.verified is not None else ""
     lines = [Markup("<b>{}</b> <span class='faint'>{:.3f}{}</span>").format(hit.rank, hit.score, verified)]
     lines += [Markup("{}").format(printable_line(hit.caption))] if hit.caption else []
     name = Markup("<span class='faint'>{}</span>").format(printable_line(names[hit.source]))
     with suppress(ValueError):  # a source that is no absolute path has no address
-        name = Markup("<a href='{}'>{}</a>").format(text_path(hit.source).as_uri(), name)
+        name = Markup("<a href='{}'>{}</a>").format(_address(text_path(hit.source)), name)
     marks = hit_marks(hit)
     lines.append(name + (Markup("<span class='mark'>{}</span>").format(marks) if marks else ""))
     if hit.judged is not None:

@@ -20,7 +20,7 @@ from ipcir_tools.evaluation.benchmarks.query_lines import (
     query_notes,
     read_queries,
 )
-from ipcir_tools.images.files import located
+from ipcir_tools.images.files import located_path
 from ipcir_tools.images.scanning import find_files
 
 
@@ -31,7 +31,7 @@ def load_jsonl(path: Path, pictures: Path | None = None, *, keep_reference: bool
     """
     if not path.is_file():
         raise NotFoundError(f"{path} is missing: name a file with one query a line, as JSON.")
-    root = located(pictures or path.parent)
+    root = located_path(pictures or path.parent)
     check_folder(root)
     gallery = dict.fromkeys(file.relative_to(root).as_posix() for file in find_files([root]) if file != root)
     queries, bad = read_queries(path, gallery, "no such picture in the folder", keep_reference, as_posix)

@@ -75,7 +75,7 @@ def load_gallery(engine: Engine, benchmark: Benchmark, progress: Progress = no_p
     began = time.perf_counter()
     unreadable: dict[str, str] = {}
     files = {
-        name: files_module.located(path)
+        name: files_module.located_path(path)
         for name, path in _files(engine.settings, benchmark, progress, unreadable).items()
     }
     present = [path for path in files.values() if path.is_file()]
