@@ -170,10 +170,13 @@ class Features:
     ) -> dict[str, FloatArray]:
         """Features ``[d]`` of pictures by id, unit norm. ``pixels`` holds pictures that are already open."""
 
-        def encode(some: list[str]) -> FloatArray:
-            return self._encoder().embed_images([self._open(id_, pixels) for id_ in some])
+        return self._made_once(ids, lambda some: self._encode_images(some, pixels, tally), "images", _BLOCK, tally)
 
-        return self._made_once(ids, encode, "images", _BLOCK, tally)
+    def _encode_images(
+        self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
+    ) -> FloatArray:
+        """The features ``[n, d]`` of pictures that have none; what is made besides is counted in ``tally``."""
+        return self._encoder().embed_images([self._open(id_, pixels) for id_ in ids])
 
     def captions(
         self,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from ipcir_tools.batches import chunked, no_progress
 from ipcir_tools.composers import COMPOSERS
@@ -97,15 +98,13 @@ class CaptionFeatures(Features):
     def require_gallery_captions(self, composer: str) -> None:
         """Every entry has captions."""
 
-    def _make_images(
+    @override
+    def _encode_images(
         self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
-    ) -> dict[str, FloatArray]:
+    ) -> FloatArray:
         texts = list(dict.fromkeys(text for id_ in ids for text in self._captions_of[id_]))
         known = dict(zip(texts, self.texts(texts, tally), strict=True))
-        made = {id_: pool(np.stack([known[text] for text in self._captions_of[id_]])) for id_ in ids}
-        self._catalog.put_features(made, self.space)
-        self._count("images", len(made), tally)
-        return made
+        return np.stack([pool(np.stack([known[text] for text in self._captions_of[id_]])) for id_ in ids])
 
 
 def _no_captioner() -> Captioner:
