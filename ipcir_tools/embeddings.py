@@ -111,7 +111,7 @@ class OpenClipEmbeddings(Embeddings):
 
     def _opened(self, uri: str) -> Image.Image:
         try:
-            return load(source_of(uri), self._settings).pixels
+            return load(source_of(uri), self._settings, side=self.encoder.picture_side).pixels
         except (BadImageError, NotFoundError) as error:
             raise type(error)(
                 f"The picture {excerpt(uri, 200)} cannot be embedded: {error}. Give the path of a picture file."

@@ -306,7 +306,7 @@ class Engine:
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
         """The query of the turn after ``path``, or of a new search where it is empty."""
-        prepared = prepare_query(path, request, self.catalog, self.settings)
+        prepared = prepare_query(path, request, self.catalog, self.settings, self._side)
         self._turns.check(prepared[0])
         if where := prepared[0].where:
             tell = self.settings.show_paths != "name"
@@ -379,9 +379,12 @@ class Engine:
         return id_
 
     def _remembered(self, reference: Reference) -> tuple[str, dict[str, Image.Image]]:
-        record, pixels = self.resolve(reference)
+        record, pixels = resolve_reference(reference, self.catalog, self.settings, self._side)
         self.catalog.remember([record])
         return record.id, pixels
+
+    def _side(self) -> int:
+        return self.components.encoder.picture_side
 
     def local_reference(self, text: str) -> str | Path:
         """What a person at this machine typed as a reference; see :func:`local_reference`."""

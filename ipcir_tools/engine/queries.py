@@ -11,7 +11,7 @@ from ipcir_tools.engine.reference_words import Reference, hit_id
 from ipcir_tools.engine.references import resolve
 from ipcir_tools.engine.validation import check_judged, checked_query, checked_text, default_options, refined_options
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.images.reading import LoadedImage
+from ipcir_tools.images.reading import LoadedImage, Side
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
@@ -41,21 +41,28 @@ PreparedQuery = tuple[ComposedQuery, "dict[str, Image.Image]"]
 
 
 def resolve_reference(
-    reference: Reference, catalog: Catalog, settings: Settings
+    reference: Reference, catalog: Catalog, settings: Settings, side: Side | None = None
 ) -> tuple[ImageRecord, dict[str, Image.Image]]:
-    """The record of the image that a reference names, and its pixels by id where it had to be opened."""
-    found = resolve(reference, catalog, settings)
+    """The record of the image that a reference names, and its pixels by id where it had to be opened.
+
+    ``side``: that of the encoder where it is to be encoded.
+    """
+    found = resolve(reference, catalog, settings, side=side)
     if isinstance(found, LoadedImage):
         return found.record, {found.record.id: found.pixels}
     return found, {}
 
 
-def prepare_query(path: Sequence[Turn], request: TurnRequest, catalog: Catalog, settings: Settings) -> PreparedQuery:
+def prepare_query(
+    path: Sequence[Turn], request: TurnRequest, catalog: Catalog, settings: Settings, side: Side
+) -> PreparedQuery:
     """The query of a refinement of the last turn of ``path``, or of a new search where it is empty.
+
+    ``side``: that of the encoder, which its images are for.
 
     Raises what :func:`resolve` raises, and InvalidRequestError for a request that makes no query.
     """
-    names = _Names(catalog, settings, path[-1] if path else None)
+    names = _Names(catalog, settings, path[-1] if path else None, side)
     if path:
         query = _refinement(path[-1], request, names, settings)
     elif request.liked or request.disliked:
@@ -72,14 +79,14 @@ def prepare_query(path: Sequence[Turn], request: TurnRequest, catalog: Catalog, 
 class _Names:
     """Resolves the names of one request, after ``parent`` ranks in its hits too, and collects what they name."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, parent: Turn | None) -> None:
-        self._catalog, self._settings, self._parent = catalog, settings, parent
+    def __init__(self, catalog: Catalog, settings: Settings, parent: Turn | None, side: Side) -> None:
+        self._catalog, self._settings, self._parent, self._side = catalog, settings, parent, side
         self.records: list[ImageRecord] = []
         self.pixels: dict[str, Image.Image] = {}
 
     def id_of(self, name: Reference | int) -> str:
         reference = hit_id(name, self._parent) if self._parent else cast("Reference", name)  # a number is refused
-        record, opened = resolve_reference(reference, self._catalog, self._settings)
+        record, opened = resolve_reference(reference, self._catalog, self._settings, self._side)
         if opened:  # else the catalog has it
             self.records.append(record)
         self.pixels.update(opened)

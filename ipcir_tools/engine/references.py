@@ -21,7 +21,7 @@ from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hi
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.file_status import GONE
 from ipcir_tools.images.files import local_path, located, located_path, path_text
-from ipcir_tools.images.reading import LoadedImage, decode, from_image, image_id, load
+from ipcir_tools.images.reading import LoadedImage, Side, decode, from_image, image_id, load
 from ipcir_tools.images.storage import allowed_paths, file_status, is_allowed_object
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import ObjectUrl, Source, is_object_url, source_of
@@ -39,14 +39,19 @@ _DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
 def resolve(
-    reference: Reference, catalog: Catalog, settings: Settings, *, fetch: Fetch | None = None
+    reference: Reference,
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    fetch: Fetch | None = None,
+    side: Side | None = None,
 ) -> ImageRecord | LoadedImage:
     """The image that ``reference`` names: its record if the catalog knows it by that name, else the image itself.
 
     A string is tried in this order: an id or at least its first 6 digits, "2 of turn t...", a base64 ``data:`` URI, an
     http(s) URL (if ``allow_urls``), a file of the gallery or of ``allow_folders``: by its path, a ``file://`` URI, the
     URL of an object in a store, or by the last parts of its path where they are unique. It never reveals whether
-    another file exists. ``fetch`` replaces the network.
+    another file exists. ``fetch`` replaces the network. An image that is opened is decoded for ``side``.
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """
@@ -57,9 +62,11 @@ def resolve(
     if isinstance(reference, Path) and isinstance(url := source_of(reference), ObjectUrl):
         reference = url.text  # ``Path`` has made a path of it, which is none of this machine
     if isinstance(reference, str):
-        return _from_text(unquoted(reference), catalog, settings, fetch)
+        return _from_text(unquoted(reference), catalog, settings, fetch, side)
     try:
-        return _any_file(str(reference), settings) if isinstance(reference, Path) else from_image(reference, settings)
+        if isinstance(reference, Path):
+            return _any_file(str(reference), settings, side)
+        return from_image(reference, settings, side=side)
     except BadImageError as error:
         name = path_excerpt(str(reference)) if isinstance(reference, Path) else "image"
         raise _unusable(name, error) from error
@@ -86,7 +93,9 @@ def local_reference(text: str, catalog: Catalog) -> str | Path:
     return text if is_named else Path(text)
 
 
-def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | None) -> ImageRecord | LoadedImage:
+def _from_text(
+    text: str, catalog: Catalog, settings: Settings, fetch: Fetch | None, side: Side | None
+) -> ImageRecord | LoadedImage:
     if not text or "\0" in text:
         raise InvalidRequestError("The reference is empty: give the id of an earlier hit, or a picture file.")
     if _ID.fullmatch(text) and (record := _by_id(text.lower(), catalog)):
@@ -96,13 +105,13 @@ def _from_text(text: str, catalog: Catalog, settings: Settings, fetch: Fetch | N
         return catalog.records([id_])[id_]
     try:
         if text[:5].lower() == "data:":
-            return _from_data(text, settings)
+            return _from_data(text, settings, side)
         if _URL.match(text):
-            return _from_url(text, settings, fetch)
+            return _from_url(text, settings, fetch, side)
         if uri := _FILE_URI.fullmatch(text):
-            return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings)
+            return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings, side)
         named = text if is_object_url(text) else unique_file(text, catalog, settings) or text
-        return (_allowed_object if is_object_url(named) else _allowed_file)(named, catalog, settings)
+        return (_allowed_object if is_object_url(named) else _allowed_file)(named, catalog, settings, side)
     except BadImageError as error:
         raise _unusable(path_excerpt(text), error) from error
 
@@ -118,7 +127,7 @@ def _by_id(text: str, catalog: Catalog) -> ImageRecord | None:
     return found[0] if found else None
 
 
-def _from_data(text: str, settings: Settings) -> LoadedImage:
+def _from_data(text: str, settings: Settings, side: Side | None) -> LoadedImage:
     head = _DATA.match(text)
     if head is None:
         raise InvalidRequestError("The reference is a data: URI of an unknown kind: write data:image/png;base64,... .")
@@ -130,17 +139,17 @@ def _from_data(text: str, settings: Settings) -> LoadedImage:
         raise InvalidRequestError(
             "The reference is a data: URI with damaged base64: send the picture again."
         ) from error
-    return decode(data, f"data:{image_id(data)}", settings)
+    return decode(data, f"data:{image_id(data)}", settings, side=side)
 
 
-def _from_url(text: str, settings: Settings, fetch: Fetch | None) -> LoadedImage:
+def _from_url(text: str, settings: Settings, fetch: Fetch | None, side: Side | None) -> LoadedImage:
     if not settings.allow_urls:
         raise NotAllowedError(
             f"The URL {excerpt(text)} is not fetched: set IPCIR_ALLOW_URLS=true to allow URLs, "
             "or give the id of an earlier hit."
         )
     try:
-        return decode((fetch or _from_the_net)(text, settings.max_bytes), excerpt(text, 500), settings)
+        return decode((fetch or _from_the_net)(text, settings.max_bytes), excerpt(text, 500), settings, side=side)
     except (NotAllowedError, NotFoundError) as error:
         raise type(error)(f"The URL {excerpt(text)} gives no picture: {error}.") from error
 
@@ -151,9 +160,9 @@ def _from_the_net(url: str, max_bytes: int) -> bytes:
     return fetch(url, max_bytes)
 
 
-def _any_file(text: str, settings: Settings) -> LoadedImage:
+def _any_file(text: str, settings: Settings, side: Side | None) -> LoadedImage:
     try:
-        return load(_file(text), settings)
+        return load(_file(text), settings, side=side)
     except NotFoundError as error:
         raise NotFoundError(
             f"There is no file {path_excerpt(text)} and no picture with that id: "
@@ -161,13 +170,13 @@ def _any_file(text: str, settings: Settings) -> LoadedImage:
         ) from error
 
 
-def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
+def _allowed_file(text: str, catalog: Catalog, settings: Settings, side: Side | None) -> ImageRecord | LoadedImage:
     if _is_word(text):
         refuse_word(text, catalog)
     file = _file(text)
     real = Path(os.path.realpath(file))
     if any(real.is_relative_to(folder) for folder in allowed_paths(settings)):
-        return _load_allowed(real, text, settings)
+        return _load_allowed(real, text, settings, side)
     stamp = catalog.stamp(path_text(file))
     if stamp is None or (real != file and _is_changed(file, stamp)):
         raise NotAllowedError(
@@ -175,15 +184,15 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings) -> ImageRecor
             "earlier hits, or have the folder indexed or named in IPCIR_ALLOW_FOLDERS."
         )
     if _is_changed(file, stamp):
-        return _load_allowed(file, text, settings)
+        return _load_allowed(file, text, settings, side)
     return catalog.records([stamp.image_id])[stamp.image_id]
 
 
-def _allowed_object(text: str, catalog: Catalog, settings: Settings) -> ImageRecord | LoadedImage:
+def _allowed_object(text: str, catalog: Catalog, settings: Settings, side: Side | None) -> ImageRecord | LoadedImage:
     """No store is asked for an object that is neither in the gallery nor allowed by its name."""
     url = located(text)
     if is_allowed_object(url, settings):
-        return _load_allowed(url, text, settings)
+        return _load_allowed(url, text, settings, side)
     stamp = catalog.stamps().get(path_text(url))
     if stamp is None:
         raise NotAllowedError(
@@ -191,13 +200,13 @@ def _allowed_object(text: str, catalog: Catalog, settings: Settings) -> ImageRec
             "earlier hits, or have its folder indexed or named in IPCIR_ALLOW_FOLDERS."
         )
     if _is_changed(url, stamp):
-        return _load_allowed(url, text, settings)
+        return _load_allowed(url, text, settings, side)
     return catalog.records([stamp.image_id])[stamp.image_id]
 
 
-def _load_allowed(file: Source, text: str, settings: Settings) -> LoadedImage:
+def _load_allowed(file: Source, text: str, settings: Settings, side: Side | None) -> LoadedImage:
     try:
-        return load(file, settings)
+        return load(file, settings, side=side)
     except NotFoundError as error:
         raise NotFoundError(
             f"There is no file {path_excerpt(text)}: check the path, or take an id from earlier hits."

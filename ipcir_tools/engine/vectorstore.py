@@ -34,8 +34,9 @@ class GalleryEmbeddings(Embeddings):
 
     def embed_image(self, uris: list[str]) -> list[list[float]]:
         """One vector for each picture file, under the name that vector stores call."""
-        pixels = [load(Path(uri), self._components.settings).pixels for uri in uris]
-        vectors: list[list[float]] = self._components.encoder.embed_images(pixels).tolist()
+        encoder, settings = self._components.encoder, self._components.settings
+        pixels = [load(Path(uri), settings, side=encoder.picture_side).pixels for uri in uris]
+        vectors: list[list[float]] = encoder.embed_images(pixels).tolist()
         return vectors
 
 

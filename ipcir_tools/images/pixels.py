@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -67,6 +68,22 @@ def _eight_bits(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
     return np.asarray(np.rint((values - low) * (255 / (high - low))), dtype=np.uint8)
 
 
+ENOUGH = 512
+"""Pixels of the smaller side that are kept of a large picture for people and captioners."""
+
+LEAST = 1024
+"""Pixels of the smaller side that are kept of one for an encoder at least: hairlines on white change the feature of a
+small network, the demo's, by a cosine of 0.996 with 676 and of 0.997 with 768, for a reduced picture overshoots less.
+"""
+
+ROOM = 4
+"""How many times a model's side the smaller side is at least that is kept. With 1.7 a drawn pattern of stripes 3 pixels
+wide changes its feature by a cosine of 0.967, with 2.6 one of squares 5 pixels wide by 0.998; photographs would bear
+less."""
+
+WHOLE = 2**40
+"""A model's side for which nothing is reduced: that of a model whose side is not known."""
+
 MAX_ASPECT = 8
 """A picture longer than this many times its width is cropped to its middle for a model."""
 
@@ -81,3 +98,23 @@ def crop_extreme(image: Image.Image) -> Image.Image:
     most = MAX_ASPECT * min(width, height)
     left, top = max(0, (width - most) // 2), max(0, (height - most) // 2)
     return image.crop((left, top, width - left, height - top)) if left or top else image
+
+
+def whole_factor(size: tuple[int, int], side: int, factors: Iterable[int] | None = None) -> int:
+    """By how much a picture may be reduced for a model that sees ``side`` pixels; of ``factors`` only, where given.
+
+    The largest that leaves a smaller side of ``ROOM`` sides and of ``LEAST`` pixels, and no part of a pixel, which
+    would shift the picture. One that :func:`crop_extreme` cuts stays whole, for its cut would be shifted.
+    """
+    short, long = sorted(size)
+    most = short // max(ROOM * side, LEAST)
+    if long > MAX_ASPECT * short:
+        return 1
+    fits = (n for n in factors or range(most, 1, -1) if n <= most and not size[0] % n and not size[1] % n)
+    return next(fits, 1)
+
+
+def reduced(image: Image.Image, side: int) -> Image.Image:
+    """``image`` reduced as a model that sees ``side`` pixels of it bears; once and twice is the same."""
+    factor = whole_factor(image.size, side)
+    return image.reduce(factor) if factor > 1 else image

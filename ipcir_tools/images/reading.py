@@ -21,22 +21,13 @@ from ipcir_tools.images.exif import iso_time
 from ipcir_tools.images.file_status import GONE, FileStatus, too_many_bytes
 from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.opening import OpenedPicture, open_picture
-from ipcir_tools.images.pixels import SIDEWAYS, to_rgb, turn_upright, turned
+from ipcir_tools.images.pixels import ENOUGH, SIDEWAYS, reduced, to_rgb, turn_upright, turned, whole_factor
 from ipcir_tools.images.quiet import quiet
 from ipcir_tools.images.storage import file_status, read_object
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import ObjectUrl, Source
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
-
-ENOUGH = 512
-"""Pixels of the smaller side that are kept of a large picture; no model here looks at more."""
-
-ROOM = 4.0
-"""How many times a model's side the smaller side of a JPEG has at least, where it is decoded at a half, a quarter or an
-eighth of its size. With 1.7 a drawn pattern of stripes 3 pixels wide changes its feature by a cosine of 0.967, with 2.6
-one of squares 5 pixels wide by 0.998, with 3.5 small print by 0.997; photographs would bear less. Sides that are no
-multiples of the fraction would shift the picture by a part of a pixel, so that these are decoded whole."""
 
 MAX_SCANS = 1_000
 """Scans of one progressive JPEG; each costs a pass over all pixels and takes only a few bytes."""
@@ -57,7 +48,7 @@ class LoadedImage:
     record: ImageRecord
     pixels: Image.Image
     """RGB, upright by EXIF, transparency over white, the first frame. A large picture is reduced to a smaller side
-    of 512 to 1,023 pixels, one for a model's ``side`` only as a JPEG is; ``record`` has the real size."""
+    of 512 to 1,023 pixels, one for a model's ``side`` as ``whole_factor`` says; ``record`` has the real size."""
 
 
 def image_id(data: bytes) -> str:
@@ -105,13 +96,18 @@ def _read_limited(handle: int, most: int) -> bytes:
 # --- pictures
 
 
-def load(path: Source, settings: Settings) -> LoadedImage:
-    """The picture in a file or an object. Raises NotFoundError and BadImageError; their text is the reason alone."""
+def load(path: Source, settings: Settings, *, side: Side | None = None) -> LoadedImage:
+    """The picture in a file or an object, for ``side`` as :func:`decode` has it.
+
+    Raises NotFoundError and BadImageError; their text is the reason alone.
+    """
     status = file_status(path) if isinstance(path, ObjectUrl) else None
     data = read_file(path, settings, status)
     status = status or file_status(path)
     known = status not in (None, GONE)  # a file may be gone by now
-    return decode(data, path_text(path), settings, modified=status.mtime_ns / 1e9 if status and known else None)
+    return decode(
+        data, path_text(path), settings, modified=status.mtime_ns / 1e9 if status and known else None, side=side
+    )
 
 
 def read_pixels(source: str, settings: Settings, id: str | None = None) -> Image.Image | str:
@@ -127,40 +123,47 @@ Claim = Callable[[int], None]
 """Called with the bytes that a picture's pixels will take, before they are decoded."""
 
 
+Side = int | Callable[[], int]
+"""What an encoder sees of a picture, in pixels: its ``picture_side``; or what gives that, called where it is needed."""
+
+
 def decode(
     data: bytes,
     source: str,
     settings: Settings,
     *,
     modified: float | None = None,
-    side: int | None = None,
+    side: Side | None = None,
     claim: Claim | None = None,
 ) -> LoadedImage:
     """The picture in ``data``, which came from ``source``. Raises BadImageError with the reason alone.
 
     ``modified`` is the time of its file, in seconds since 1970, for a picture that does not say when it was taken.
-    ``side``: what a model sees of it, in pixels, which alone needs the pixels. None: they are for anything.
+    ``side``: the encoder that the pixels are for; all that gives it pixels names it, so that a picture's feature does
+    not depend on how it came there. None: they are for people and captioners.
     """
     if not data:
         raise BadImageError("empty file")
     if len(data) > settings.max_bytes:
         raise too_many_bytes(len(data), settings.max_bytes)
+    seen = side() if callable(side) else side
     try:
         with quiet():
             opened = open_picture(data, partial(_check_size, settings=settings))
             with opened.image:
                 _check_scans(opened.image, data)
-                return _loaded(opened, data, source, settings, modified, side, claim)
+                return _loaded(opened, data, source, settings, modified, seen, claim)
     except BadImageError:
         raise
     except Exception as error:  # broad, because on hostile bytes Pillow's plugins raise nearly anything
         raise BadImageError(_reason(error)) from error
 
 
-def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
+def from_image(image: Image.Image, settings: Settings, *, side: Side | None = None) -> LoadedImage:
     """An image that a program has in memory; equal pixels have the same id. Raises BadImageError with the reason alone.
 
     The id is the first 16 hex digits of the SHA-256 of the size and the upright RGB pixels; ``image`` is not changed.
+    ``side`` as :func:`decode` has it.
     """
     try:
         _check_size(image.size, settings)
@@ -177,7 +180,7 @@ def from_image(image: Image.Image, settings: Settings) -> LoadedImage:
     width, height = pixels.size
     id_ = image_id(f"{width}x{height}:".encode() + data)
     record = ImageRecord(id=id_, source=f"image:{id_}", bytes=len(data), width=width, height=height, format="rgb")
-    return LoadedImage(record, _reduced(pixels))
+    return LoadedImage(record, _reduced(pixels, side() if callable(side) else side))
 
 
 def _check_scans(image: ImageFile.ImageFile, data: bytes) -> None:
@@ -204,7 +207,7 @@ def _loaded(
 ) -> LoadedImage:
     image = opened.image
     size = image.size
-    target = (ENOUGH, ENOUGH) if side is None else _fraction(size, round(ROOM * side))
+    target = (ENOUGH, ENOUGH) if side is None else _fraction(size, side)
     drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, target) is not None
     if claim:
         claim(4 * image.width * image.height)
@@ -226,15 +229,7 @@ def _loaded(
         damaged=damaged,
     )
     pixels = to_rgb(turned(image, opened.orientation))
-    return LoadedImage(record, _reduced(pixels) if side is None else pixels)
-
-
-def _fraction(size: tuple[int, int], least: int) -> tuple[int, int]:
-    """The smallest fraction of a size that leaves a smaller side of ``least`` pixels and no part of one."""
-    width, height = size
-    fits = (each for each in (8, 4, 2) if not width % each and not height % each and min(size) >= least * each)
-    scale = next(fits, 1)
-    return width // scale, height // scale
+    return LoadedImage(record, _reduced(pixels, side))
 
 
 def _decode_pixels(opened: OpenedPicture, settings: Settings) -> bool:
@@ -255,7 +250,15 @@ def _decode_pixels(opened: OpenedPicture, settings: Settings) -> bool:
     return broken
 
 
-def _reduced(image: Image.Image) -> Image.Image:
+def _fraction(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """At what size a JPEG is decoded for a model's ``side``."""
+    scale = whole_factor(size, side, (8, 4, 2))
+    return size[0] // scale, size[1] // scale
+
+
+def _reduced(image: Image.Image, side: int | None) -> Image.Image:
+    if side is not None:
+        return reduced(image, side)
     factor = min(image.size) // ENOUGH
     return image.reduce(factor) if factor > 1 else image
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
-from ipcir_tools.images.pixels import crop_extreme
+from ipcir_tools.images.pixels import WHOLE, crop_extreme
 from ipcir_tools.models.pseudo_words import PseudoWords
 from ipcir_tools.models.text_batches import TextBatches
 from ipcir_tools.types import FloatArray
@@ -40,8 +40,8 @@ class Encoder(ABC):
     """
 
     input_side: int | None = None
-    """The longer side in pixels of what the model sees: a large picture may be reduced to about twice that shorter side
-    while it is decoded. None: not known."""
+    """The longer side in pixels of what the model sees: a large picture is reduced to no shorter side below four times
+    that or 1,024 pixels, as ``images.pixels.whole_factor`` says. None: not known, and nothing is reduced."""
 
     def __init__(
         self,
@@ -62,6 +62,11 @@ class Encoder(ABC):
         self.batch_size = batch_size
         self._lock = lock or threading.RLock()
         self._text_batches = TextBatches(self._unit_texts, self._lock, lambda: self.batch_size)
+
+    @property
+    def picture_side(self) -> int:
+        """For which ``side`` the pictures are to be decoded that it is given."""
+        return self.input_side or WHOLE
 
     @abstractmethod
     def _image_batch(self, images: Sequence[Image.Image]) -> FloatArray:

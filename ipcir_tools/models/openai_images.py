@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ipcir_tools.errors import BadImageError, InvalidRequestError, IPCIRError, ModelUnavailableError
 from ipcir_tools.images import reading
+from ipcir_tools.images.pixels import WHOLE
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import NO_KEY
 from ipcir_tools.llm.errors import (
@@ -136,7 +137,7 @@ class OpenAIImageGenerator(ImageGenerator):
             entry = json.loads(reply)["data"][0]
             place = entry.get("b64_json") or entry["url"]
             data = self._fetched(place, budget) if place.startswith(("http:", "https:")) else _from_base64(place)
-            return reading.decode(data, "a drawn picture", self._settings).pixels
+            return reading.decode(data, "a drawn picture", self._settings, side=WHOLE).pixels
         except (ValueError, LookupError, TypeError, AttributeError, IPCIRError) as error:
             raise ModelUnavailableError(
                 f"The image generator {self.id} sent no picture ({masked_line(error, self._secrets)}): "

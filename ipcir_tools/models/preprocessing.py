@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ipcir_tools.images.pixels import reduced
+
 if TYPE_CHECKING:
     import torch
 
 
 Pixels = NDArray[np.uint8]
 """One picture as the model sees it, ``[h, w, 3]``."""
-
-GAP = 4
-"""A picture that is more than twice this times too large is first reduced by whole numbers, to this times at least."""
 
 
 class Preprocessing:
@@ -54,9 +53,7 @@ class Preprocessing:
                 image = step(image)
             return np.asarray(image)
         size = self._scaled_size(image.height, image.width)
-        if min(image.size) >= 2 * GAP * self.side:
-            image = image.reduce(min(image.size) // (GAP * self.side))
-        return self._middle(np.array(image), size)
+        return self._middle(np.array(reduced(image, self.side)), size)
 
     def _middle(self, pixels: Pixels, size: tuple[int, int]) -> Pixels:
         """The whole picture scaled to ``size``, rows and columns, and its middle cut out as torchvision does."""

@@ -10,13 +10,14 @@ from collections.abc import Callable, Container, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.budget import PixelBudget
 from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.pixels import crop_extreme
-from ipcir_tools.images.reading import decode, image_id, read_file
+from ipcir_tools.images.reading import Claim, LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import FileStamp
@@ -38,11 +39,13 @@ class NewPicture:
 
     record: ImageRecord
     item: Preprocessed | None
-    """What the encoder takes; None where there was no encoder yet."""
+    """What the encoder takes; None where there was no encoder yet, or there is to be none."""
     pixels: Image.Image | None
-    """Its pixels, where they are needed for more than the encoder."""
+    """Its pixels, where a captioner needs them."""
     failure: Exception | None = None
     """Why the encoder could not take it."""
+    later: Callable[[Encoder], Preprocessed] | None = None
+    """Makes the item where there was no encoder yet, from the file's bytes; it may raise anything."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,16 @@ class UnusableFile:
 class PictureReader:
     """From a file to what the encoder takes: bytes, id, pixels, preprocessing. Safe for many threads.
 
-    Pictures with an id in ``known`` are not decoded. A JPEG is decoded at the size that the encoder needs; with
-    ``keep_pixels``, for a captioner, at the size that anything needs, and its pixels are kept. ``encoder`` gives the
-    encoder, or None as long as there is none: then the pixels are kept, too.
+    Pictures with an id in ``known`` are not decoded. For the encoder a picture is always decoded at the size that its
+    side needs; with ``keep_pixels`` once more, as a captioner gets it elsewhere, and these pixels are kept. ``encoder``
+    gives the encoder, or None as long as there is none: then the file's bytes are kept until there is one, and not
+    the pixels. None in its place: nothing is to be encoded.
     """
 
     def __init__(
         self,
         settings: Settings,
-        encoder: Callable[[], Encoder | None],
+        encoder: Callable[[], Encoder | None] | None,
         *,
         known: Container[str] = (),
         keep_pixels: bool = False,
@@ -93,14 +97,35 @@ class PictureReader:
         return ReadFile(FileStamp(text, id_, *(status or GONE)), picture)
 
     def _decoded(self, data: bytes, text: str, status: FileStatus | None) -> NewPicture:
-        encoder = self._encoder()
-        keep = self._keep_pixels or encoder is None
-        side = None if keep or encoder is None else encoder.input_side
-        modified = status.mtime_ns / 1e9 if status else None
+        encoder = self._encoder() if self._encoder else None
+        if encoder is None:
+            record, pixels = self._for_captioner(data, text, status)
+            later = partial(self._item, data, text) if self._encoder else None
+            return NewPicture(record, None, pixels, later=later)
         with self._budget.share() as claim:
-            loaded = decode(data, text, self._settings, modified=modified, side=side, claim=claim)
-            item, failure = preprocessed(encoder, loaded.pixels) if encoder is not None else (None, None)
-            return NewPicture(loaded.record, item, crop_extreme(loaded.pixels) if keep else None, failure)
+            loaded = self._loaded(data, text, status, claim, encoder.picture_side)
+            item, failure = preprocessed(encoder, loaded.pixels)
+            record = loaded.record
+            del loaded
+        pixels = self._for_captioner(data, text, status)[1] if self._keep_pixels else None
+        return NewPicture(record, item, pixels, failure)
+
+    def _for_captioner(
+        self, data: bytes, text: str, status: FileStatus | None
+    ) -> tuple[ImageRecord, Image.Image | None]:
+        with self._budget.share() as claim:
+            loaded = self._loaded(data, text, status, claim)
+            return loaded.record, crop_extreme(loaded.pixels) if self._keep_pixels else None
+
+    def _item(self, data: bytes, text: str, encoder: Encoder) -> Preprocessed:
+        with self._budget.share() as claim:
+            return encoder.preprocess(self._loaded(data, text, None, claim, encoder.picture_side).pixels)
+
+    def _loaded(
+        self, data: bytes, text: str, status: FileStatus | None, claim: Claim, side: int | None = None
+    ) -> LoadedImage:
+        modified = status.mtime_ns / 1e9 if status else None
+        return decode(data, text, self._settings, modified=modified, side=side, claim=claim)
 
 
 def preprocessed(encoder: Encoder, pixels: Image.Image) -> tuple[Preprocessed | None, Exception | None]:

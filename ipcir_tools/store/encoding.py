@@ -62,9 +62,7 @@ def _encode(encoder: Encoder, pictures: Mapping[str, NewPicture]) -> dict[str, F
 def _item(encoder: Encoder, picture: NewPicture) -> Preprocessed:
     if picture.failure is not None:
         raise picture.failure
-    if picture.item is None and picture.pixels is not None:
-        return encoder.preprocess(picture.pixels)
-    return picture.item
+    return picture.item if picture.later is None else picture.later(encoder)
 
 
 class GalleryFeatures:

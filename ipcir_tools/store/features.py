@@ -176,7 +176,8 @@ class Features:
         self, ids: Sequence[str], pixels: Mapping[str, Image.Image] | None, tally: Counter[str] | None
     ) -> FloatArray:
         """The features ``[n, d]`` of pictures that have none; what is made besides is counted in ``tally``."""
-        return self._encoder().embed_images([self._open(id_, pixels) for id_ in ids])
+        encoder = self._encoder()
+        return encoder.embed_images([self._open(id_, pixels, encoder.picture_side) for id_ in ids])
 
     def captions(
         self,
@@ -279,7 +280,7 @@ class Features:
             known |= self._held.get([key for key in missing if key not in known])
         return known
 
-    def _open(self, id_: str, pixels: Mapping[str, Image.Image] | None) -> Image.Image:
+    def _open(self, id_: str, pixels: Mapping[str, Image.Image] | None, side: int | None = None) -> Image.Image:
         if pixels and id_ in pixels:
             return pixels[id_]
         record = self._catalog.records([id_]).get(id_)
@@ -289,7 +290,7 @@ class Features:
         gone = f"The picture {id_} ({excerpt(PurePath(record.source).name)}) cannot be opened again"
         fix = "put the file back, or run `ipcir index` on its folder and search with another picture"
         try:
-            loaded = reading.load(files.text_path(record.source), self._settings)
+            loaded = reading.load(files.text_path(record.source), self._settings, side=side)
         except (BadImageError, NotFoundError) as error:
             why = error if isinstance(error, BadImageError) else "its file is not there any more"
             raise NotFoundError(f"{gone} ({why}): {fix}.") from error

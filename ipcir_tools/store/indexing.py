@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -204,13 +204,15 @@ class _Run:
             keep_pixels=self._captioning is not None,
         )
         files = ((text, self._scan.files[text], self._status(text)) for text in changed)
-        # As long as there is no encoder, pictures wait at the size that any encoder may need.
+        # As long as there is no encoder, pictures wait with the bytes of their files.
         loaded = lambda: features.encoder is not None  # noqa: E731
         most, threads = self._settings.batch_size, FETCHING if self._scan.listed else None
         with closing(read_files(files, reader, most, quickly=loaded, threads=threads)) as read:
             for each in read:
                 if isinstance(each, ReadFile) and each.picture is not None:
                     features.need(each.stamp.image_id)
+                    if features.encoder is None:  # it has its feature: its bytes are not held any longer
+                        each = replace(each, picture=replace(each.picture, later=None))
                 yield each
 
     def _commit(self, batch: Sequence[ReadFile]) -> dict[str, Image.Image]:

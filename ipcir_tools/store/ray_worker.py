@@ -123,7 +123,7 @@ class EncodingWorker:
         self._models: dict[str, Any] = {}
         self._reader = PictureReader(
             job.settings,
-            lambda: None if job.only_captions else self._encoder,
+            None if job.only_captions else lambda: self._encoder,
             known=job.known,
             keep_pixels=job.captioner is not None,
         )

@@ -98,7 +98,8 @@ def _read_block(components: Components, block: Sequence[Path], found: Pictures) 
         if id_ in known or id_ in pixels:
             continue
         try:
-            loaded = reading.decode(data[file], files_module.path_text(file), components.settings)
+            side = components.encoder.picture_side
+            loaded = reading.decode(data[file], files_module.path_text(file), components.settings, side=side)
         except BadImageError as error:
             found.skipped.append(Skip(source=files_module.path_text(file), reason=str(error)))
             del ids[file]

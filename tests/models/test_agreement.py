@@ -1,4 +1,9 @@
-"""From a file to its feature, reduced while it is decoded: what open_clip gives for the whole picture in float32."""
+"""From a file to its feature, reduced while it is decoded: what open_clip gives for the whole picture in float32.
+
+Palette and 1-bit PNGs become RGB before they are scaled; open_clip's transform, given such a picture as it was opened,
+would scale its palette's numbers by nearest neighbour and make it RGB then. Ours is meant, and here open_clip gets RGB,
+too. A picture that is cut to its middle, as the very long ones are, is not reduced, so that its cut is the same.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ipcir_tools.images import reading
-from ipcir_tools.images.pixels import crop_extreme
+from ipcir_tools.images.pixels import WHOLE, crop_extreme
 from ipcir_tools.images.reading import decode
 from ipcir_tools.models.encoder import Encoder
 from ipcir_tools.models.loading import load_encoder
 from ipcir_tools.models.presets import DEMO_FOLDER
 from ipcir_tools.settings import Settings
 
-SIZES = ((440, 330), (330, 440), (680, 510), (1800, 1352), (1301, 901), (1300, 190), (20, 14))
-"""As much larger than the 96 pixels that the demo's model sees as photographs are than 224."""
+SIZES = ((440, 330), (330, 440), (680, 510), (1800, 1352), (1301, 901), (1300, 190), (2400, 2048), (20, 14))
+"""Of what is reduced and what is not, for the 96 pixels that the demo's model sees."""
 
 
 @pytest.fixture(scope="module")
@@ -81,25 +85,20 @@ def saved(image: Image.Image, format: str, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_features_agree_with_open_clips_own_on_the_whole_picture(encoder, monkeypatch, dtype):
+def test_features_agree_with_open_clips_own_on_the_whole_picture(encoder, dtype):
     import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     chosen = load_encoder(encoder.name, device="cpu", dtype=dtype)
     data, settings = list(files()), Settings()
-    items = [chosen.preprocess(decode(each, "a file", settings, side=chosen.input_side).pixels) for each in data]
+    items = [chosen.preprocess(decode(each, "a file", settings, side=chosen.picture_side).pixels) for each in data]
     made = chosen.embed_preprocessed(items)
 
-    monkeypatch.setattr(reading, "ENOUGH", 100_000)
-    whole = [crop_extreme(decode(each, "a file", settings).pixels) for each in data]
+    whole = [crop_extreme(decode(each, "a file", settings, side=WHOLE).pixels) for each in data]
     model = encoder._loaded.model
     transform = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
     with torch.inference_mode():
         features = model.encode_image(torch.stack([transform(image) for image in whole]), normalize=True).numpy()
     cosines = (made * features).sum(axis=1)
-    assert cosines[: len(SIZES)].min() >= 0.9999, "what is smooth, as most of a photograph"
-    hairlines = len(SIZES) * 3 + SIZES.index((1800, 1352))  # on white, which overshoots less in a reduced JPEG
-    assert cosines[hairlines] >= 0.99
-    others = np.delete(cosines, hairlines)
-    assert others.mean() >= 0.9998
-    assert others.min() >= 0.995  # a small network, which nothing but garments was shown to
+    assert cosines.mean() >= (0.9999 if dtype == "float32" else 0.9998)
+    assert cosines.min() >= 0.999

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ipcir_tools.fakes import FakeEncoder
-from ipcir_tools.models.preprocessing import GAP, Preprocessing
+from ipcir_tools.images.pixels import whole_factor
+from ipcir_tools.models.preprocessing import Preprocessing
 
 CONFIGS = [
     {"size": 32},
@@ -48,7 +49,9 @@ def test_any_picture_becomes_what_open_clip_makes_of_it(config, width, height):
     apart = np.abs(made - by_open_clip(config, [image])) / level
     # Sums round the other way here and there, and noise of full contrast overshoots.
     assert apart.max() < 25
-    assert apart.mean() < (3 if min(width, height) >= 2 * GAP * 32 else 0.6)
+    # Where both directions are scaled, torch rounds to a byte between them in another order than Pillow: a part of a
+    # level in a third of the pixels, 0.39 in the mean at 20 x 30, more where the noise is thinner.
+    assert apart.mean() < 0.6
 
 
 def test_most_pixels_are_the_same_to_the_last_digits():
@@ -69,3 +72,18 @@ def test_an_encoder_that_knows_of_no_two_steps_takes_them_all_the_same():
     items = [encoder.preprocess(image) for image in images]
     assert encoder.input_side is None
     np.testing.assert_array_equal(encoder.embed_preprocessed(items), encoder.embed_images(images))
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(1, 1_000))
+def test_a_picture_is_reduced_by_whole_pixels_and_with_room(width, height, side):
+    factor = whole_factor((width, height), side)
+    assert width % factor == height % factor == 0
+    assert factor == 1 or min(width, height) // factor >= max(4 * side, 1024)
+    assert whole_factor((width // factor, height // factor), side) == 1
+
+
+def test_whole_factors():
+    sizes = ((4000, 3000), (3072, 4096), (4001, 3000), (18_000, 2048), (2000, 1500), (1990, 1780))
+    assert [whole_factor(size, 224) for size in sizes] == [2, 2, 1, 1, 1, 1]
+    assert whole_factor((8192, 6144), 96) == 4
+    assert whole_factor((8192, 8192), 448) == 4

@@ -24,6 +24,7 @@ from PIL import Image
 from ipcir_tools import errors
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
 from ipcir_tools.fakes import FakeEncoder
+from ipcir_tools.images.file_status import FileStatus
 from ipcir_tools.images.files import path_text
 from ipcir_tools.images.reading import image_id, load
 from ipcir_tools.settings import Settings
@@ -432,7 +433,7 @@ def test_decoded_pictures_never_pile_up(bench, photos, monkeypatch):
     decode, opened, most = changed_files.decode, [0], [0]
 
     def counting(*args, **options):
-        opened[0] += 1
+        opened[0] += "side" in options and options["side"] is not None  # once for the encoder
         most[0] = max(most[0], opened[0] - bench.encoder.images_encoded)
         return decode(*args, **options)
 
@@ -482,16 +483,45 @@ class TwoSteps(FakeEncoder):
 def test_threads_decode_at_the_size_that_is_needed_and_preprocess(bench, photos):
     bench.encoder = TwoSteps()
     for seed in range(9):
-        drawing(seed).resize((400, 320)).save(photos / f"{seed}.jpg")
+        drawing(seed).resize((2400, 2048)).save(photos / f"{seed}.jpg")
     assert bench.index(photos).added == 9
-    sizes, first = bench.encoder.sizes, 2 * bench.settings.batch_size
+    sizes = bench.encoder.sizes
     assert len(sizes) == bench.encoder.images_encoded == 9
-    assert set(sizes) <= {(100, 80), (400, 320)}
-    assert (400, 320) not in sizes[first:], "whole only as long as no encoder was needed"
+    assert set(sizes) == {(1200, 1024)}, "the first, too, which wait for the encoder"
     assert "ipcir-decode" in bench.encoder.threads
     assert {(each.width, each.height) for each in bench.catalog.records(bench.catalog.gallery_ids()).values()} == {
-        (400, 320)
+        (2400, 2048)
     }
+
+
+@pytest.mark.parametrize("side", [16, 448, None])
+@pytest.mark.parametrize("way", ["captions", "reference", "embed_images", "first"])
+def test_a_feature_does_not_depend_on_how_its_picture_was_read(tmp_path, side, way):
+    from ipcir_tools.engine.references import resolve
+    from ipcir_tools.images.reading import LoadedImage
+
+    file, encoder, settings = tmp_path / "large.jpg", TwoSteps(), Settings()
+    encoder.input_side = side
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (2048, 2400, 3), dtype=np.uint8)).save(file)
+    status = FileStatus(file.stat().st_size, 0, None)
+
+    def read(**options):
+        return changed_files.PictureReader(settings, **options).read(str(file), file, status).picture
+
+    indexed = read(encoder=lambda: encoder).item
+    encoder.sizes.clear()
+    if way == "captions":
+        item = read(encoder=lambda: encoder, keep_pixels=True).item
+    elif way == "first":
+        item = read(encoder=lambda: None).later(encoder)
+    elif way == "reference":
+        found = resolve(file, None, settings, side=lambda: encoder.picture_side)
+        assert isinstance(found, LoadedImage)
+        item = encoder.preprocess(found.pixels)
+    else:
+        item = encoder.preprocess(load(file, settings, side=encoder.picture_side).pixels)
+    assert encoder.sizes == [(1200, 1024) if side == 16 else (2400, 2048)]
+    np.testing.assert_array_equal(item, indexed)
 
 
 def test_a_picture_that_cannot_be_preprocessed_is_skipped_in_its_place(bench, photos):
