@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -258,6 +260,22 @@ def test_files_come_out_of_a_block_as_they_went_in(files):
 )
 def test_how_many_encoders_a_cluster_has_room_for(nodes, expected):
     assert room_for(nodes) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system does not tell which processes there are")
+def test_what_a_killed_process_left_is_removed_by_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_cluster.tempfile, "gettempdir", lambda: str(place))
+    place = Path(tempfile.mkdtemp(dir="/tmp"))
+    code = "from ipcir_tools.store import ray_cluster as c; import os, sys, tempfile; tempfile.tempdir = sys.argv[1]; "
+    code += "print(c._folder(), flush=True); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", code, str(place)], capture_output=True, text=True, check=False)
+    left = Path(killed.stdout.strip())
+    assert left.is_dir(), killed.stderr
+    mine = Path(ray_cluster._folder())
+    assert list(place.iterdir()) == [mine]
+    assert Path(ray_cluster._folder()) != mine
+    assert mine.is_dir(), "that of a process that is there stays"
+    shutil.rmtree(place)
 
 
 def test_accelerators_are_left_alone_where_the_device_is_a_processor():
