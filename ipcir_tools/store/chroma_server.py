@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,12 +103,20 @@ class ChromaServer:
         """A digest of the place: two machines with the same one see the same collections."""
         return json_digest([self.url, self.tenant or "", self.database or "", self.prefix])[:16]
 
+    def guarded(self) -> AbstractContextManager[None]:
+        """Errors of a client as BrokenIndexError, without the token that a client or the server may repeat in them."""
+        return guarded(self._secret)
+
+    @property
+    def _secret(self) -> str:
+        return self.token.get_secret_value() if self.token else ""
+
     def connect(self, seconds: float = ANSWER_SECONDS) -> Any:
         """A client whose requests take ``seconds`` at most. Raises BrokenIndexError where no answer comes."""
-        with guarded():
+        with self.guarded():
             import httpx
 
-            headers = {TOKEN: self.token.get_secret_value()} if self.token else {}
+            headers = {TOKEN: self._secret} if self._secret else {}
             # Chroma itself would wait without end, and its client's constructor does already.
             httpx.get(f"{self.url}/api/v2/heartbeat", headers=headers, timeout=CONNECT_SECONDS).raise_for_status()
             quiet = quiet_settings()  # before Chroma is imported: it reads .env then
@@ -133,19 +142,20 @@ class ChromaServer:
 class ServerCollection:
     """A finished collection on a server, as a :class:`ipcir_tools.store.candidates.CandidateIndex`."""
 
-    def __init__(self, client: Any, collection: Any) -> None:
+    def __init__(self, server: ChromaServer, client: Any, collection: Any) -> None:
+        self._server = server
         self.client = client
         self.collection = collection
 
     def nearest(self, vector: FloatArray, n: int) -> list[str]:
         """Ids of about the ``n`` nearest to ``vector`` ``[d]``, nearest first."""
-        with guarded():
+        with self._server.guarded():
             found = self.collection.query(query_embeddings=[vector], n_results=n, include=[])
             return [str(id_) for id_ in found["ids"][0]]
 
     def close(self) -> None:
         """Close the connections."""
-        with guarded():
+        with self._server.guarded():
             self.client.close()
 
 
@@ -204,11 +214,11 @@ class ServerIndex:
     def _sealed(self, seal: ServerSeal) -> ServerCollection:
         """A sealed collection. Raises BrokenIndexError unless it is there, ours, and of the right size."""
         client = self._server.connect()
-        with guarded():
+        with self._server.guarded():
             found = client.get_collection(seal.collection, embedding_function=None)
             if (found.metadata or {}).get("gallery") != seal.gallery or found.count() != seal.count:
                 raise BrokenIndexError(f"the collection {seal.collection} is not what was built")
-        return ServerCollection(client, found)
+        return ServerCollection(self._server, client, found)
 
     def write(self, progress: Progress | None = None, *, described: bool = False) -> bool:
         """A new collection from the catalog, or the last one where it is current; False, and a warning, where it fails.
@@ -282,7 +292,7 @@ class ServerIndex:
         """How many pictures the new collection ``name`` has: all of the gallery."""
         ids, space = self._catalog.gallery_ids(), self._catalog.space() or ""
         captioner = self._captioner() if self._captioner else None
-        with guarded():
+        with self._server.guarded():
             hnsw = asdict(CHOSEN) | {"space": "cosine"}
             made = client.create_collection(
                 name, embedding_function=None, metadata=metadata, configuration={"hnsw": hnsw}
@@ -291,13 +301,13 @@ class ServerIndex:
         for start, block in enumerate(chunked(ids, step)):
             vectors = self._catalog.features(block, space)
             documents, metadatas = collection_rows(self._catalog, block, captioner)
-            with guarded():
+            with self._server.guarded():
                 embeddings = [vectors[id_] for id_ in block]
                 made.add(ids=block, embeddings=embeddings, documents=documents, metadatas=metadatas)
             self._take_turn(name)
             if progress is not None:
                 progress("search index", start * step + len(block), len(ids))
-        with guarded():
+        with self._server.guarded():
             if made.count() != len(ids):
                 raise BrokenIndexError(f"{name} does not hold what was put in")
         return len(ids)
@@ -321,7 +331,7 @@ class ServerIndex:
     def _delete(self, client: Any, name: str) -> None:
         """Delete a collection of this gallery; that it stays has no other effect than its place on the server."""
         try:
-            with guarded():
+            with self._server.guarded():
                 client.delete_collection(name)
         except BrokenIndexError as error:
             log.info("the collection %s was not deleted: %s", name, error)

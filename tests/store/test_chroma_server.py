@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.settings import Settings, load_settings
@@ -236,11 +238,62 @@ def test_a_collection_has_captions_as_documents_and_the_facts_as_metadata(catalo
     ]
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", f"http://ann:{SECRET}@host", "http://host:port"])
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", f"http://ann:{SECRET}@host", "http://host:port",
+    f"http://host?token={SECRET}", f"http://host/#{SECRET}", f"http://ann:1/{SECRET}@host", f"http://ann%3A{SECRET}%40host",
+])  # fmt: skip
 def test_what_is_no_url_of_a_server_is_refused_in_one_line(url):
     with pytest.raises(InvalidRequestError, match="IPCIR_CHROMA_TOKEN") as caught:
         load_settings(chroma_url=url)
-    assert SECRET not in str(caught.value)
+    assert SECRET not in shown(caught.value)
+
+
+def shown(error: BaseException) -> str:
+    """All that a traceback says, causes included."""
+    return "".join(traceback.format_exception(error))
+
+
+def test_white_space_around_the_token_is_no_part_of_it(monkeypatch):
+    monkeypatch.setenv("IPCIR_CHROMA_TOKEN", f" {SECRET}\n")
+    token = load_settings().chroma_token
+    assert token is not None
+    assert token.get_secret_value() == SECRET
+    monkeypatch.setenv("IPCIR_CHROMA_TOKEN", " \n")
+    assert load_settings().chroma_token is None
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\n{SECRET}", f"{SECRET}\0", f"{SECRET}\u00e4", f"{SECRET}\u20ac"])
+def test_a_token_that_is_no_header_is_refused_and_not_shown(token):
+    with pytest.raises(InvalidRequestError, match=r"chroma_token.*printable ASCII") as caught:
+        load_settings(chroma_token=token)
+    assert SECRET not in shown(caught.value)
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\n", f"{SECRET}'\"", SECRET])
+def test_no_error_of_the_client_shows_the_token(token, monkeypatch):
+    import httpx
+
+    def fail(*_: object, headers: dict[str, str], **__: object) -> None:
+        httpx.Headers(headers)
+        raise httpx.LocalProtocolError(f"Illegal header value {headers['x-chroma-token'].encode()!r}")
+
+    server = ChromaServer("http://127.0.0.1:9", token=SecretStr(token))
+    monkeypatch.setattr(httpx, "get", fail)
+    with pytest.raises(module.BrokenIndexError) as caught:
+        server.connect()
+    assert SECRET not in shown(caught.value)
+
+    class Echo:
+        def query(self, **_: object) -> None:
+            raise ValueError(f"the server said: {token} is unknown")
+
+        def close(self) -> None:
+            raise ValueError(token)
+
+    held = module.ServerCollection(server, Echo(), Echo())
+    for call in (lambda: held.nearest(drawn(1)[0], 1), held.close):
+        with pytest.raises(module.BrokenIndexError) as caught:
+            call()
+        assert SECRET not in shown(caught.value)
 
 
 def test_the_token_is_sent_and_never_shown(httpserver, monkeypatch):
