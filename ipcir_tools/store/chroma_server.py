@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -39,6 +40,10 @@ ANSWER_SECONDS = 20.0
 WRITE_SECONDS = 300.0
 LEASE_SECONDS = 300.0
 """How long after its last block a machine that builds the collection is taken to be at it still."""
+
+
+class _InterruptedError(Exception):
+    """A build is to end."""
 
 
 class ServerSeal(Value):
@@ -133,9 +138,7 @@ class ChromaServer:
                 settings=quiet.model_copy(update={"chroma_server_host": self.url, "chroma_server_http_port": port}),
                 **{name: value for name, value in places.items() if value},
             )
-            session = getattr(getattr(client, "_server", None), "_session", None)
-            if session is not None:
-                session.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+            _limit(client, seconds)
             return client
 
 
@@ -171,6 +174,7 @@ class ServerIndex:
     def __init__(self, catalog: Catalog, server: ChromaServer, captioner: Callable[[], str] | None = None) -> None:
         self._catalog, self._server, self._captioner = catalog, server, captioner
         self._warned = False
+        self._interrupted = threading.Event()
 
     @property
     def note(self) -> str:
@@ -233,8 +237,12 @@ class ServerIndex:
         if lease is not None and not lease.is_over:
             log.info("another process is building the collection on %s", self._server.url)
             return False
+        self._interrupted.clear()  # of an earlier build; who closes says it again until this one has ended
         try:
             self._build(lease, progress)
+        except _InterruptedError:
+            log.info("the collection on %s was not finished: the gallery was closed", self._server.url)
+            return False
         except BrokenIndexError as error:
             self._warn(error)
             return False
@@ -248,7 +256,8 @@ class ServerIndex:
             self.discard()
 
     def interrupt(self) -> None:
-        """Nothing to do: what writes here is this thread."""
+        """End a build in another thread after the block that is being sent; the last finished collection stays."""
+        self._interrupted.set()
 
     def discard(self) -> None:
         """Forget the last collection, so that a new one is built; that deletes it, too."""
@@ -271,11 +280,15 @@ class ServerIndex:
         state, gallery = self._catalog.state(), self._catalog.identity()
         name = f"{self._server.prefix}-{gallery[:8]}-{uuid4().hex[:12]}"
         self._take_turn(name)
+        left_over: _Lease | None = None
         try:
             count = self._filled(client, name, {"gallery": gallery}, progress)
             seal = ServerSeal(collection=name, gallery=gallery, revision=state.revision, facts=state.facts, count=count)
-        except BaseException:
-            self._delete(client, name)
+        except BaseException as error:
+            if isinstance(error, _InterruptedError):
+                _limit(client, CONNECT_SECONDS)  # who closes waits for it
+            if not self._delete(client, name):
+                left_over = _lease_of(name, until=0.0)  # the next builder deletes it
             raise
         else:
             before = _parsed(self._catalog.note(self.note) or "")  # a discarded one, too
@@ -285,7 +298,7 @@ class ServerIndex:
             if earlier is not None:
                 self._delete(client, earlier.collection)
         finally:
-            self._catalog.set_note(self._lease_note, "")
+            self._catalog.set_note(self._lease_note, left_over.model_dump_json() if left_over else "")
             client.close()
 
     def _filled(self, client: Any, name: str, metadata: dict[str, Any], progress: Progress | None) -> int:
@@ -299,6 +312,8 @@ class ServerIndex:
             )
             step = min(BLOCK, client.get_max_batch_size())
         for start, block in enumerate(chunked(ids, step)):
+            if self._interrupted.is_set():
+                raise _InterruptedError
             vectors = self._catalog.features(block, space)
             documents, metadatas = collection_rows(self._catalog, block, captioner)
             with self._server.guarded():
@@ -324,17 +339,18 @@ class ServerIndex:
             return None
 
     def _take_turn(self, collection: str) -> None:
-        until = time.time() + LEASE_SECONDS
-        lease = _Lease(host=socket.gethostname(), process=os.getpid(), until=until, collection=collection)
+        lease = _lease_of(collection, until=time.time() + LEASE_SECONDS)
         self._catalog.set_note(self._lease_note, lease.model_dump_json())
 
-    def _delete(self, client: Any, name: str) -> None:
+    def _delete(self, client: Any, name: str) -> bool:
         """Delete a collection of this gallery; that it stays has no other effect than its place on the server."""
         try:
             with self._server.guarded():
                 client.delete_collection(name)
         except BrokenIndexError as error:
             log.info("the collection %s was not deleted: %s", name, error)
+            return False
+        return True
 
     # --- whether the server is there
 
@@ -364,6 +380,19 @@ class ServerIndex:
                 self._server.url,
                 error_line(error),
             )
+
+
+def _lease_of(collection: str, until: float) -> _Lease:
+    return _Lease(host=socket.gethostname(), process=os.getpid(), until=until, collection=collection)
+
+
+def _limit(client: Any, seconds: float) -> None:
+    """Let requests of a client take ``seconds`` at most from now on."""
+    session = getattr(getattr(client, "_server", None), "_session", None)
+    if session is not None:
+        import httpx
+
+        session.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
 def _parsed(seal: str) -> ServerSeal | None:

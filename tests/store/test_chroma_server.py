@@ -19,7 +19,7 @@ from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store import chroma_server as module
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
-from ipcir_tools.store.held_index import IndexPolicy
+from ipcir_tools.store.held_index import HeldIndex, IndexPolicy
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.types import FloatArray, ImageRecord, Probe
 
@@ -225,6 +225,45 @@ def test_one_builds_at_a_time(catalog, server, chroma):
     builder.join()
     assert ServerIndex(catalog, server).write(), "it is there"
     assert len(chroma.collections()) == 1
+
+
+@pytest.mark.parametrize("deletes", [True, False])
+def test_closing_ends_a_build_after_the_running_block(catalog, server, tmp_path, chroma, monkeypatch, caplog, deletes):
+    began, go_on, blocks = threading.Event(), threading.Event(), []
+    rows = module.collection_rows
+
+    def slow(*args: object) -> object:
+        blocks.append(args)
+        began.set()
+        assert go_on.wait(60)
+        return rows(*args)
+
+    monkeypatch.setattr(module, "BLOCK", 10)
+    before = chroma.collections()
+    index = ServerIndex(catalog, server, lambda: "ours")
+    held = HeldIndex(catalog, index, IndexPolicy(searches=1))
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(module, "collection_rows", slow)
+        if not deletes:
+            patch.setattr(ServerIndex, "_delete", lambda *_: False)
+        held._catch_up_soon()
+        assert began.wait(60)
+        closing = threading.Thread(target=held.close)
+        interrupted = threading.Event()
+        interrupt = index.interrupt
+        patch.setattr(index, "interrupt", lambda: (interrupt(), interrupted.set()))
+        closing.start()
+        assert interrupted.wait(60)
+        go_on.set()
+        closing.join(60)
+        assert not closing.is_alive()
+        assert len(blocks) == 1, "of thirty"
+    assert not caplog.records, "nothing failed"
+    left = chroma.collections() - before
+    assert len(left) == (0 if deletes else 1)
+    assert index.write(), "it can be built again"
+    assert len(chroma.collections() - before) == 1
+    assert not left & chroma.collections()
 
 
 def test_a_collection_has_captions_as_documents_and_the_facts_as_metadata(catalog, server, tmp_path, chroma):
