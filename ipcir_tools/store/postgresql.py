@@ -38,7 +38,6 @@ _CONNECT: Mapping[str, Any] = {
 minute. Nothing is prepared: the plan for an empty table would be kept while it grows, and poolers between may not."""
 
 _NAME = re.compile(r"[\w.,:\[\]/$ -]+")
-_OPTION = re.compile(r"[a-z_]+")
 
 LONG_KEYS = (files, folders)
 """Tables whose key is a path. An index entry of PostgreSQL takes 2,704 bytes, a path may have 4,096: so their key is
@@ -104,13 +103,12 @@ def server_secrets(url: URL) -> list[str]:
         if name not in _CONNECT and name not in ("host", "port")
         for each in ((value,) if isinstance(value, str) else value)
     ]
-    unknown = [name for name in url.query if not _OPTION.fullmatch(name)]
     # A driver names users and databases in quotes; without those, "a" would be masked in every word.
-    quoted = [f'"{name}"' for name in (url.username, *options, *unknown) if name]
+    names = (name for name in url.query if name not in _CONNECT)
+    hidden = [each for each in (url.username, url.password, *options, *names) if each]
     doubtful = [name for name in (_host(url), url.database or "") if name and _certain(name) != name]
-    return [
-        each for each in (url.password or "", *quoted, *doubtful, *(each for each in options if len(each) > 3)) if each
-    ]
+    long = [each for each in (url.password or "", *options) if len(each) > 3]
+    return [*(f'"{each}"' for each in hidden), *long, *doubtful]
 
 
 def _host(url: URL) -> str:

@@ -86,6 +86,7 @@ def test_an_at_sign_that_is_not_escaped_is_refused_before_anything_is_asked(url)
         f"127.0.0.1:9/x&password={SECRET}",
         f"127.0.0.1:9/x?sslmode={SECRET}",
         f"127.0.0.1:9/x?{SECRET}=1",
+        f"127.0.0.1:9/x?zapsecret={SECRET}",
         f"127.0.0.1:9/x?hostaddr={SECRET}",
         f"127.0.0.1%20{SECRET}/x",
     ],
