@@ -101,6 +101,42 @@ def test_the_setting_is_an_address_or_a_switch(text, address, monkeypatch):
     assert load_settings().ray == address
 
 
+class FakeRay:
+    """What is asked of Ray, and what it would find in the environment meanwhile."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, object] = {}
+        self.found: str | None = None
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, **asked: object) -> None:
+        self.asked, self.found = asked, os.environ.get("RAY_ADDRESS")
+
+    def nodes(self) -> list[dict[str, object]]:
+        return []
+
+    def shutdown(self) -> None:
+        """Nothing was started."""
+
+
+@pytest.mark.parametrize(
+    ("address", "asked", "found"),
+    [("local", "local", None), ("127.0.0.1:7", "127.0.0.1:7", None), ("auto", "auto", "10.0.0.9:6379")],
+)
+def test_the_address_of_rays_own_variable_counts_for_auto_alone(address, asked, found, monkeypatch):
+    fake = FakeRay()
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.9:6379")
+    monkeypatch.setattr(ray_cluster, "_imported", lambda: fake)
+    monkeypatch.setattr(ray_cluster, "_require_answer", lambda _: None)
+    monkeypatch.setattr(ray_cluster, "_forget_token", lambda: None)
+    with cluster(address) as nodes:
+        assert nodes == []
+    assert (fake.asked["address"], fake.found) == (asked, found)
+    assert os.environ["RAY_ADDRESS"] == "10.0.0.9:6379"
+
+
 def test_a_killed_worker_changes_nothing(two_workers, photos, tmp_path):
     with opened(tmp_path / "far") as far, opened(tmp_path / "near") as near:
         progress: list[tuple[str, int, int]] = []
