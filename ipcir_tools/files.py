@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +81,17 @@ def check_writable(path: Path, advice: str = _ADVICE) -> None:
             for folder in new_folders:
                 with suppress(OSError):  # it was not made, or another process has put something into it
                     folder.rmdir()
+
+
+def made_folder(path: Path, advice: str) -> Path:
+    """A folder that a user named, made where it is not there, in which files can be made. Raises InvalidRequestError
+    with the ``advice``."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise InvalidRequestError(f"The folder {path} cannot be made or written ({error}): {advice}.") from error
 
 
 class _Checked(Exception):  # noqa: N818 - no error: it ends a trial before the file is replaced

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     A ``.env`` file is not read: a stray one in the working directory must not change what a program does.
     """
 
-    model_config = SettingsConfigDict(env_prefix="IPCIR_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="IPCIR_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Path("~/.ipcir")
     """The folder of the catalog and its index."""
@@ -176,15 +176,29 @@ class Settings(BaseSettings):
     @field_validator("chroma_url")
     @classmethod
     def _of_server(cls, value: str | None) -> str | None:
+        value = (value or "").strip()
         if not value:
             return None
         try:
             where = urlsplit(value)
-            if where.scheme in ("http", "https") and where.hostname and where.port != 0 and "@" not in where.netloc:
+            # The URL is shown in messages: nothing in it may be a user, a password or a token.
+            may_be_secret = set("@?#") & set(value) or "%" in where.netloc
+            if where.scheme in ("http", "https") and where.hostname and where.port != 0 and not may_be_secret:
                 return value.rstrip("/")
         except ValueError:
             pass
-        raise ValueError("a Chroma server is http://HOST:PORT or https://HOST, a token for it in IPCIR_CHROMA_TOKEN")
+        raise ValueError(
+            "a Chroma server is http://HOST:PORT or https://HOST without user, password or query, a token for it in "
+            "IPCIR_CHROMA_TOKEN"
+        )
+
+    @field_validator("chroma_token")
+    @classmethod
+    def _of_header(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value().strip() if value is not None else ""
+        if not all(" " <= each <= "~" for each in token):
+            raise ValueError("a token is sent in a header of HTTP, which takes printable ASCII characters alone")
+        return SecretStr(token) if token else None
 
     def alone(self) -> Self:
         """The same without the servers that several machines share: for a gallery that belongs to its home folder."""

@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
+from urllib.parse import quote as percent_encoded
 
 TEXT_LIMIT = 240
 """Characters at most of a caption, a modification or an imagined description that is shown to a model."""
@@ -41,6 +43,22 @@ def error_sentence(error: BaseException, limit: int = 300) -> str:
 def sentence(line: str) -> str:
     """The line with a full stop, unless it ends like a sentence."""
     return line if line.endswith((".", "!", "?", "…")) else line + "."
+
+
+# --- secrets
+
+MASK = "***"
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """The text with a mask for each secret in it, also where that is written as Python or a URL writes it."""
+    ways: set[str] = set()
+    for each in secrets:
+        ways |= {each, repr(each)[1:-1], repr(each.encode(errors="backslashreplace"))[2:-1]}
+        ways.add(percent_encoded(each, safe="", errors="replace"))
+    for way in sorted(filter(None, ways), key=len, reverse=True):
+        text = text.replace(way, MASK)
+    return text
 
 
 # --- unprintable characters

@@ -7,7 +7,7 @@ opened, preprocessed and encoded by itself in float32.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,12 +103,12 @@ def _own_lines(folder: Path) -> Embeddings:
     return Documented()
 
 
-def langchain_index(embeddings: Embeddings, folder: Path, paths: Sequence[Path]) -> None:
-    """Put pictures into a new store of langchain-chroma in ``folder``."""
+def langchain_store(embeddings: Embeddings, folder: Path) -> Callable[[Sequence[Path]], object]:
+    """What puts pictures into a new store of langchain-chroma in ``folder``."""
     from langchain_chroma import Chroma
 
     store = Chroma(collection_name="pictures", embedding_function=embeddings, persist_directory=str(folder))
-    store.add_images(uris=[str(path) for path in paths])
+    return lambda paths: store.add_images(uris=[str(path) for path in paths])
 
 
 class ExactAlone:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +20,14 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def rates(works: Mapping[str, tuple[Callable[[], object], int]], rounds: int, say: Say) -> dict[str, float]:
+@dataclass(frozen=True)
+class Started:
+    """Work whose start does not count: within ``start`` what it gives is measured."""
+
+    start: Callable[[], AbstractContextManager[Callable[[], object]]]
+
+
+def rates(works: Mapping[str, tuple[Callable[[], object] | Started, int]], rounds: int, say: Say) -> dict[str, float]:
     """Items per second of each work, given with its number of items: the median over rounds.
 
     In each round all works run one after the other, so that what else the machine does hurts all of them alike.
@@ -27,8 +36,15 @@ def rates(works: Mapping[str, tuple[Callable[[], object], int]], rounds: int, sa
     for number in range(rounds):
         for name, (work, items) in works.items():
             say(f"round {number + 1} of {rounds}: {name}")
-            found[name].append(items / seconds(work))
+            found[name].append(items / _measured(work))
     return {name: float(np.median(values)) for name, values in found.items()}
+
+
+def _measured(work: Callable[[], object] | Started) -> float:
+    if not isinstance(work, Started):
+        return seconds(work)
+    with work.start() as started:
+        return seconds(started)
 
 
 def in_turns(works: Mapping[str, Sequence[Callable[[], object]]]) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,38 @@ def encoder_folder(encoder: str, folder: Path, seed: int = 0) -> Path:
     """
     if encoder.startswith(LOCAL):
         return Path(encoder.removeprefix(LOCAL)).expanduser().resolve()
+    model = _model(encoder)
+    made = folder / f"{model}-random"
+    if not (made / CONFIG).is_file():  # written last
+        _save_encoder(model, made, seed)
+    return made
+
+
+def check_encoder(encoder: str) -> None:
+    """Raise InvalidRequestError for an encoder that the package or its peers could not read; nothing is loaded."""
+    if encoder.startswith(LOCAL):
+        folder = Path(encoder.removeprefix(LOCAL)).expanduser()
+        if not os.path.isfile(folder / CONFIG):  # noqa: PTH113 - Path's raises for forbidden folders
+            raise InvalidRequestError(f"{str(folder)[:200]} is no model of open_clip's: it has no {CONFIG}.")
+        return
+    import open_clip
+
+    if (model := _model(encoder)) not in open_clip.list_models():
+        raise _unknown(model)
+
+
+def _model(encoder: str) -> str:
     model = encoder.removeprefix("open_clip:").removesuffix("/random")
     if encoder != f"open_clip:{model}/random" or "/" in model:
         raise InvalidRequestError(
             f"The benchmark takes open_clip:MODEL/random or {LOCAL}PATH, not {encoder[:60]!r}: its peers read the same "
             "weights."
         )
-    made = folder / f"{model}-random"
-    if not (made / CONFIG).is_file():  # written last
-        _save_encoder(model, made, seed)
-    return made
+    return model
+
+
+def _unknown(model: str) -> InvalidRequestError:
+    return InvalidRequestError(f"open_clip has no model {model[:60]!r}: `open_clip.list_models()` has their names.")
 
 
 def local_name(folder: Path) -> str:
@@ -49,7 +72,7 @@ def _save_encoder(model: str, folder: Path, seed: int) -> None:
 
     config = open_clip.get_model_config(model)
     if config is None:
-        raise InvalidRequestError(f"open_clip has no model {model[:60]!r}: `open_clip.list_models()` has their names.")
+        raise _unknown(model)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     made = open_clip.create_model(model)

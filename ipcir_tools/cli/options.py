@@ -240,6 +240,8 @@ def _is_file(text: str) -> bool:
 def path(text: str) -> Path:
     """A file or folder that a person named, there or not: its name on the command line is this function's.
 
+    ``~`` is their home folder, as the shell has it where it reads no ``--to=~/x``.
+
     Raises InvalidRequestError for an empty name and for what is there and cannot be read.
     """
     from ipcir_tools.store.folders import check_name
@@ -247,6 +249,7 @@ def path(text: str) -> Path:
     check_name(text)
     if isinstance(source_of(text), ObjectUrl):
         raise InvalidRequestError(f"{excerpt(text, 200)} is a URL: name a file or folder of this machine here.")
+    text = os.path.expanduser(text)  # noqa: PTH111 - Path's raises for unknown users
     if os.path.exists(text) and not os.access(text, os.R_OK):  # noqa: PTH110 - Path's raises for forbidden folders
         raise InvalidRequestError(f"{excerpt(text, 200)} cannot be read: allow that for this user, or name another.")
     return Path(text)

@@ -12,6 +12,7 @@ class ObjectEntry:
     """An object, or a folder of objects: of ``os.DirEntry`` the part that scanning needs."""
 
     name: str
+    """Empty for what is in a key such as ``photos//a.jpg``, which no listing leads to."""
     path: str
     """Its URL."""
     status: ObjectStatus | None

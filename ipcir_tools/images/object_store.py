@@ -54,12 +54,16 @@ def list_objects(folder: ObjectUrl) -> list[ObjectEntry]:
 
 
 def _entry(folder: ObjectUrl, path: str, facts: dict[str, Any]) -> ObjectEntry | None:
-    """An entry of a listing; None for the folder itself and for the mark of a folder, a key with a slash behind it."""
+    """An entry of a listing; None for the folder itself and for the mark of a folder, an empty object whose key ends in
+    a slash. What has no name, of a key such as ``photos//a.jpg`` or ``photos/a.jpg/``, cannot be listed further."""
     full, is_folder = str(facts["name"]), facts["type"] == "directory"
-    if full.rstrip("/") == path.rstrip("/") or (full.endswith("/") and not is_folder):
-        return None
-    name = full.rstrip("/").rpartition("/")[2]
-    return ObjectEntry(name, f"{folder}/{name}", None if is_folder else _status(facts))
+    here, place = full.rstrip("/") == path.rstrip("/"), full.rstrip("/").rpartition("/")[2]
+    if full.endswith("/") and not is_folder:
+        where = folder.text if here else f"{folder}/{place}"
+        return ObjectEntry("", f"{where}/", _status(facts)) if facts.get("size") else None
+    if here:  # the folder itself has no slash behind its name
+        return ObjectEntry("", f"{folder}//", None) if full == f"{path.rstrip('/')}/" else None
+    return ObjectEntry(place, f"{folder}/{place}", None if is_folder else _status(facts))
 
 
 def object_status(url: ObjectUrl) -> FileStatus | None:

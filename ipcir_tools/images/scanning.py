@@ -19,6 +19,11 @@ from ipcir_tools.images.storage import file_status, is_folder
 from ipcir_tools.sources import ObjectUrl, Source, folders_around
 from ipcir_tools.text import path_excerpt
 
+_NAMELESS = (
+    "left out: a key with // in it, or / at its end, has a part without a name, below which nothing is listed: rename "
+    "these objects"
+)
+
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     """The picture files in folders and below, and every file that is named itself; each once, in a fixed order.
@@ -150,7 +155,9 @@ class Scan:
         """Take in the files among the entries of one folder; the folders that are to be listed, with their rules."""
         for entry in entries:
             text = path_text(entry.path)
-            if entry.name.startswith(".") and text not in self._named:
+            if not entry.name:
+                self.problems[text] = _NAMELESS
+            elif entry.name.startswith(".") and text not in self._named:
                 self._count_hidden(entry, text, rules)
             elif entry.is_dir(follow_symlinks=False):
                 if text in self._named:

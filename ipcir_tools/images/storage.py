@@ -6,6 +6,7 @@ Files are asked of the system as ever; for objects, and only for them, fsspec is
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from ipcir_tools.errors import InvalidRequestError, NotFoundError, UnreadableFileError
@@ -125,8 +126,16 @@ def allowed_urls(settings: Settings) -> list[ObjectUrl]:
     return [ObjectUrl(each) for each in settings.allow_folders if isinstance(each, str)]
 
 
+_AMBIGUOUS = re.compile(
+    r"[\\?#\x00-\x1f\x7f-\x9f\u2028\u2029]|%(?:2[ef35]|3f|5c|7f|[01][0-9a-f])|/[. ]+(?:/|$)", re.IGNORECASE
+)
+"""What some store reads as a separator, a folder above, or the end of the name: in SMB ``\\`` is ``/``, in S3
+``?versionId=`` is another object. Percent signs that stand for one of these, too, and names of dots and spaces."""
+
+
 def is_allowed_object(source: Source, settings: Settings) -> bool:
-    """Whether an object lies in an allowed folder, by its name alone: nobody is asked, and no ``..`` leads out."""
-    if not isinstance(source, ObjectUrl) or {".", ".."} & set(source.text.split("/")):
+    """Whether an object lies in an allowed folder, by its name alone: nobody is asked, and what any store may read as
+    a way out, whichever it is, is refused."""
+    if not isinstance(source, ObjectUrl) or _AMBIGUOUS.search(source.text):
         return False
     return any(source == folder or source.text.startswith(f"{folder}/") for folder in allowed_urls(settings))

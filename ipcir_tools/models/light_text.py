@@ -5,12 +5,14 @@ weights of its layers are mapped from the file of the model, and only the tokens
 
 It is used for a model that was loaded in full before on this machine, when :func:`learn` compared its features with
 those of open_clip and wrote down in the user's cache folder that they are the same. Where anything differs, the file,
-the architecture or a feature, there is no such note, and the model is loaded.
+the architecture or a feature, there is no such note, and the model is loaded. It reads plain English alone: other
+letters, and marks that open_clip's tokenizer takes for something else (``&amp;``, ``<end_of_text>``), are the model's.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -34,7 +36,9 @@ MOST = 8
 SAME, NEAR = 1e-5, 1e-4
 """How far the cosine with open_clip's feature may be from 1, for a model in float32 and for one in a shorter type."""
 
-_PROBES = ["a photo of a dog", "", "Ein rotes Kleid, 3 Knöpfe & it's café-brown 😀", "a red dress with a belt " * 30]
+_PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?'\"()/+*%$#@=-]*")
+
+_PROBES = ["a photo of a dog", "", "A red dress, 3 buttons; it's cafe-brown (50%)!", "a red dress with a belt " * 30]
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,13 @@ class LightTower:
     """The most tokens of a text."""
     quick_gelu: bool
 
+    @staticmethod
+    def reads(texts: Sequence[str]) -> bool:
+        """Whether it gives the model's own features of these texts: a few, in plain English letters."""
+        return len(texts) <= MOST and all(map(_PLAIN.fullmatch, texts))
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Features ``[n, dim]`` of any norm."""
+        """Features ``[n, dim]`` of any norm, of texts that it reads."""
         return np.stack([self._feature(self.tokens(text)) for text in texts])
 
     def tokens(self, text: str) -> list[int]:
@@ -138,7 +147,18 @@ def known(identity: str) -> LightTower | None:
     except (OSError, ValueError, TypeError):
         return None
     same = (tower.identity, tower.size, tower.mtime_ns) == (identity, stat.st_size, stat.st_mtime_ns)
-    return tower if same else None
+    return tower if same and _is_current(Path(tower.file)) else None
+
+
+def _is_current(file: Path) -> bool:
+    """Whether a file of the hub's cache is of the revision that is loaded now; any other file is."""
+    repo = file.parents[2] if len(file.parents) > 2 else file.parent
+    if file.parent.parent.name != "snapshots":
+        return True
+    try:
+        return (repo / "refs" / "main").read_text().strip() == file.parent.name
+    except OSError:
+        return False
 
 
 def learn(identity: str, loaded: LoadedEncoder, file: Path | None) -> None:

@@ -114,7 +114,7 @@ class OpenClipEncoder(Encoder):
             return as_array(loaded.model.encode_image(numbers))
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
-        if self._light and self._found is None and len(texts) <= light_text.MOST:
+        if self._light and self._found is None and self._light.reads(texts):
             return self._light.encode(texts)
         import torch
 
@@ -133,7 +133,7 @@ class OpenClipEncoder(Encoder):
             return len(words) - left
 
     def _tokens(self, text: str) -> list[int]:
-        if self._light and self._found is None:
+        if self._light and self._found is None and self._light.reads([text]):
             return self._light.tokens(text)
         return [int(token) for token in self._loaded.tokenizer([text])[0]]
 

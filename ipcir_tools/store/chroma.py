@@ -16,6 +16,7 @@ import numpy as np
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.store.candidates import BrokenIndexError, ChromaCollection
+from ipcir_tools.text import masked
 from ipcir_tools.types import FloatArray
 
 NAME = "pictures"
@@ -51,14 +52,17 @@ The chosen one builds 20,000 in 7 s and 50,000 in 30 s; 400/48/400 takes twice t
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Chroma's errors as BrokenIndexError."""
+def guarded(secret: str = "") -> Iterator[None]:
+    """Chroma's errors as BrokenIndexError, in which ``secret`` is masked."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # a panic in Chroma's Rust part is no Exception
-        raise BrokenIndexError(f"{type(error).__name__}: {error}") from error
+    except BaseException as error:  # noqa: BLE001 - a panic in Chroma's Rust part is no Exception
+        said = str(error)
+        shown = masked(said, [secret])
+        # A cause that shows the secret is left out: a traceback would print it.
+        raise BrokenIndexError(f"{type(error).__name__}: {shown}") from (error if shown == said else None)
 
 
 class NeighbourIndex:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +40,10 @@ ANSWER_SECONDS = 20.0
 WRITE_SECONDS = 300.0
 LEASE_SECONDS = 300.0
 """How long after its last block a machine that builds the collection is taken to be at it still."""
+
+
+class _InterruptedError(Exception):
+    """A build is to end."""
 
 
 class ServerSeal(Value):
@@ -102,12 +108,20 @@ class ChromaServer:
         """A digest of the place: two machines with the same one see the same collections."""
         return json_digest([self.url, self.tenant or "", self.database or "", self.prefix])[:16]
 
+    def guarded(self) -> AbstractContextManager[None]:
+        """Errors of a client as BrokenIndexError, without the token that a client or the server may repeat in them."""
+        return guarded(self._secret)
+
+    @property
+    def _secret(self) -> str:
+        return self.token.get_secret_value() if self.token else ""
+
     def connect(self, seconds: float = ANSWER_SECONDS) -> Any:
         """A client whose requests take ``seconds`` at most. Raises BrokenIndexError where no answer comes."""
-        with guarded():
+        with self.guarded():
             import httpx
 
-            headers = {TOKEN: self.token.get_secret_value()} if self.token else {}
+            headers = {TOKEN: self._secret} if self._secret else {}
             # Chroma itself would wait without end, and its client's constructor does already.
             httpx.get(f"{self.url}/api/v2/heartbeat", headers=headers, timeout=CONNECT_SECONDS).raise_for_status()
             quiet = quiet_settings()  # before Chroma is imported: it reads .env then
@@ -124,28 +138,27 @@ class ChromaServer:
                 settings=quiet.model_copy(update={"chroma_server_host": self.url, "chroma_server_http_port": port}),
                 **{name: value for name, value in places.items() if value},
             )
-            session = getattr(getattr(client, "_server", None), "_session", None)
-            if session is not None:
-                session.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+            _limit(client, seconds)
             return client
 
 
 class ServerCollection:
     """A finished collection on a server, as a :class:`ipcir_tools.store.candidates.CandidateIndex`."""
 
-    def __init__(self, client: Any, collection: Any) -> None:
+    def __init__(self, server: ChromaServer, client: Any, collection: Any) -> None:
+        self._server = server
         self.client = client
         self.collection = collection
 
     def nearest(self, vector: FloatArray, n: int) -> list[str]:
         """Ids of about the ``n`` nearest to ``vector`` ``[d]``, nearest first."""
-        with guarded():
+        with self._server.guarded():
             found = self.collection.query(query_embeddings=[vector], n_results=n, include=[])
             return [str(id_) for id_ in found["ids"][0]]
 
     def close(self) -> None:
         """Close the connections."""
-        with guarded():
+        with self._server.guarded():
             self.client.close()
 
 
@@ -161,6 +174,7 @@ class ServerIndex:
     def __init__(self, catalog: Catalog, server: ChromaServer, captioner: Callable[[], str] | None = None) -> None:
         self._catalog, self._server, self._captioner = catalog, server, captioner
         self._warned = False
+        self._interrupted = threading.Event()
 
     @property
     def note(self) -> str:
@@ -204,11 +218,11 @@ class ServerIndex:
     def _sealed(self, seal: ServerSeal) -> ServerCollection:
         """A sealed collection. Raises BrokenIndexError unless it is there, ours, and of the right size."""
         client = self._server.connect()
-        with guarded():
+        with self._server.guarded():
             found = client.get_collection(seal.collection, embedding_function=None)
             if (found.metadata or {}).get("gallery") != seal.gallery or found.count() != seal.count:
                 raise BrokenIndexError(f"the collection {seal.collection} is not what was built")
-        return ServerCollection(client, found)
+        return ServerCollection(self._server, client, found)
 
     def write(self, progress: Progress | None = None, *, described: bool = False) -> bool:
         """A new collection from the catalog, or the last one where it is current; False, and a warning, where it fails.
@@ -223,8 +237,12 @@ class ServerIndex:
         if lease is not None and not lease.is_over:
             log.info("another process is building the collection on %s", self._server.url)
             return False
+        self._interrupted.clear()  # of an earlier build; who closes says it again until this one has ended
         try:
             self._build(lease, progress)
+        except _InterruptedError:
+            log.info("the collection on %s was not finished: the gallery was closed", self._server.url)
+            return False
         except BrokenIndexError as error:
             self._warn(error)
             return False
@@ -238,7 +256,8 @@ class ServerIndex:
             self.discard()
 
     def interrupt(self) -> None:
-        """Nothing to do: what writes here is this thread."""
+        """End a build in another thread after the block that is being sent; the last finished collection stays."""
+        self._interrupted.set()
 
     def discard(self) -> None:
         """Forget the last collection, so that a new one is built; that deletes it, too."""
@@ -261,11 +280,15 @@ class ServerIndex:
         state, gallery = self._catalog.state(), self._catalog.identity()
         name = f"{self._server.prefix}-{gallery[:8]}-{uuid4().hex[:12]}"
         self._take_turn(name)
+        left_over: _Lease | None = None
         try:
             count = self._filled(client, name, {"gallery": gallery}, progress)
             seal = ServerSeal(collection=name, gallery=gallery, revision=state.revision, facts=state.facts, count=count)
-        except BaseException:
-            self._delete(client, name)
+        except BaseException as error:
+            if isinstance(error, _InterruptedError):
+                _limit(client, CONNECT_SECONDS)  # who closes waits for it
+            if not self._delete(client, name):
+                left_over = _lease_of(name, until=0.0)  # the next builder deletes it
             raise
         else:
             before = _parsed(self._catalog.note(self.note) or "")  # a discarded one, too
@@ -275,29 +298,31 @@ class ServerIndex:
             if earlier is not None:
                 self._delete(client, earlier.collection)
         finally:
-            self._catalog.set_note(self._lease_note, "")
+            self._catalog.set_note(self._lease_note, left_over.model_dump_json() if left_over else "")
             client.close()
 
     def _filled(self, client: Any, name: str, metadata: dict[str, Any], progress: Progress | None) -> int:
         """How many pictures the new collection ``name`` has: all of the gallery."""
         ids, space = self._catalog.gallery_ids(), self._catalog.space() or ""
         captioner = self._captioner() if self._captioner else None
-        with guarded():
+        with self._server.guarded():
             hnsw = asdict(CHOSEN) | {"space": "cosine"}
             made = client.create_collection(
                 name, embedding_function=None, metadata=metadata, configuration={"hnsw": hnsw}
             )
             step = min(BLOCK, client.get_max_batch_size())
         for start, block in enumerate(chunked(ids, step)):
+            if self._interrupted.is_set():
+                raise _InterruptedError
             vectors = self._catalog.features(block, space)
             documents, metadatas = collection_rows(self._catalog, block, captioner)
-            with guarded():
+            with self._server.guarded():
                 embeddings = [vectors[id_] for id_ in block]
                 made.add(ids=block, embeddings=embeddings, documents=documents, metadatas=metadatas)
             self._take_turn(name)
             if progress is not None:
                 progress("search index", start * step + len(block), len(ids))
-        with guarded():
+        with self._server.guarded():
             if made.count() != len(ids):
                 raise BrokenIndexError(f"{name} does not hold what was put in")
         return len(ids)
@@ -314,17 +339,18 @@ class ServerIndex:
             return None
 
     def _take_turn(self, collection: str) -> None:
-        until = time.time() + LEASE_SECONDS
-        lease = _Lease(host=socket.gethostname(), process=os.getpid(), until=until, collection=collection)
+        lease = _lease_of(collection, until=time.time() + LEASE_SECONDS)
         self._catalog.set_note(self._lease_note, lease.model_dump_json())
 
-    def _delete(self, client: Any, name: str) -> None:
+    def _delete(self, client: Any, name: str) -> bool:
         """Delete a collection of this gallery; that it stays has no other effect than its place on the server."""
         try:
-            with guarded():
+            with self._server.guarded():
                 client.delete_collection(name)
         except BrokenIndexError as error:
             log.info("the collection %s was not deleted: %s", name, error)
+            return False
+        return True
 
     # --- whether the server is there
 
@@ -354,6 +380,19 @@ class ServerIndex:
                 self._server.url,
                 error_line(error),
             )
+
+
+def _lease_of(collection: str, until: float) -> _Lease:
+    return _Lease(host=socket.gethostname(), process=os.getpid(), until=until, collection=collection)
+
+
+def _limit(client: Any, seconds: float) -> None:
+    """Let requests of a client take ``seconds`` at most from now on."""
+    session = getattr(getattr(client, "_server", None), "_session", None)
+    if session is not None:
+        import httpx
+
+        session.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
 def _parsed(seal: str) -> ServerSeal | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from itertools import chain
@@ -43,7 +43,7 @@ from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
 from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
-from ipcir_tools.text import error_line, error_sentence
+from ipcir_tools.text import error_sentence, masked, one_line, shorten
 
 
 class Database:
@@ -59,8 +59,8 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         try:
-            self._place = place_of(url)
-            with explained(self._place):
+            self._place, self._secrets = place_of(url), secrets_of(url)
+            with explained(self._place, self._secrets):
                 self._engine = open_engine(url)
         except (ArgumentError, ModuleNotFoundError) as error:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
@@ -122,13 +122,13 @@ class Database:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with explained(self._place), self._reader.begin() as connection:
+        with explained(self._place, self._secrets), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def _glance(self) -> Iterator[Connection]:
         """A connection for a single statement that reads, which needs no transaction around it."""
-        with explained(self._place), self._glancer.connect() as connection:
+        with explained(self._place, self._secrets), self._glancer.connect() as connection:
             yield connection
 
     def _rows(self, statement: Select[Any], values: Iterable[str], **others: Any) -> list[Row[Any]]:
@@ -144,7 +144,7 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with explained(self._place), self._turn_to_write, self._writer.begin() as connection:
+        with explained(self._place, self._secrets), self._turn_to_write, self._writer.begin() as connection:
             yield connection
 
 
@@ -349,13 +349,14 @@ def among(connection: Connection, query: Select[Any], column: Any, values: Itera
 
 
 @contextmanager
-def explained(place: str) -> Iterator[None]:
-    """Turn a database's errors into a CatalogError of one line that names the ``place`` and the way out."""
+def explained(place: str, secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Turn a database's errors into a CatalogError of one line that names the ``place`` and the way out; ``secrets``
+    are masked in it."""
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
         cause = getattr(error, "orig", None) or error
-        reason = error_line(cause).rstrip(".")
+        reason = masked_line(cause, secrets).rstrip(".")
         if postgresql.is_postgresql(place):
             way = postgresql.way_out(cause)
         else:
@@ -367,6 +368,16 @@ def explained(place: str) -> Iterator[None]:
 def gallery_place(settings: Settings) -> str:
     """Where the gallery of the settings is, for messages: its home folder, or the server without user and password."""
     return str(settings.home) if settings.catalog_url is None else place_of(settings.catalog_url.get_secret_value())
+
+
+def masked_line(error: BaseException, secrets: Sequence[str]) -> str:
+    """The message of an exception on one line, masked before it is shortened: of a secret no part is left."""
+    return shorten(one_line(masked(str(error), secrets)), 200) or type(error).__name__
+
+
+def secrets_of(url: str | URL) -> list[str]:
+    """What no message about the database at ``url`` is to show."""
+    return postgresql.server_secrets(postgresql.server_url(url)) if postgresql.is_postgresql(url) else []
 
 
 def place_of(url: str | URL) -> str:

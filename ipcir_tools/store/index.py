@@ -2,7 +2,8 @@
 
 The catalog is the truth; the snapshot's file and the index only make it fast. All pictures are scored where that is as
 fast, and until an index is open, and whenever it fails. Its candidates are scored again by the same features, with what
-came in since it was written, so an answer does not depend on what is in the index.
+came in since it was written: scores are exact, and all that an index can do is to miss a picture (recall is measured by
+`ipcir bench`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.settings import Settings
-from ipcir_tools.store.database import CHOOSE, Database, gallery_place
+from ipcir_tools.store import postgresql
+from ipcir_tools.store.database import CHOOSE, Database
 from ipcir_tools.text import error_line, json_digest
 
 _TOKEN = "machine"
@@ -28,7 +29,8 @@ def index_folder(catalog: Database, settings: Settings) -> Path:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The host's name is in it, too: a home that is copied to another machine has the same token.
-        own = [_token(home / _TOKEN), socket.gethostname(), str(home), gallery_place(settings)]
+        place = postgresql.server_key(postgresql.server_url(settings.catalog_url.get_secret_value()))
+        own = [_token(home / _TOKEN), socket.gethostname(), str(home), place]
     except OSError as error:
         raise CatalogError(
             f"The folder {home} cannot hold this machine's index ({error_line(error)}): {CHOOSE}."

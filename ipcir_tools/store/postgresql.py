@@ -6,6 +6,7 @@ a transaction that reads sees one state of the database, and long paths have ind
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.schema import files, folders
+from ipcir_tools.text import MASK
 
 DRIVER = "postgresql+psycopg"
 VARIABLE = "IPCIR_CATALOG_URL"
@@ -35,6 +37,8 @@ _CONNECT: Mapping[str, Any] = {
 """Options of a connection, each unless the URL has it. By the keep-alives a server that has vanished is noticed in a
 minute. Nothing is prepared: the plan for an empty table would be kept while it grows, and poolers between may not."""
 
+_NAME = re.compile(r"[\w.,:\[\]/$ -]+")
+
 LONG_KEYS = (files, folders)
 """Tables whose key is a path. An index entry of PostgreSQL takes 2,704 bytes, a path may have 4,096: so their key is
 unique by its digest, and a hash index finds it."""
@@ -42,7 +46,8 @@ unique by its digest, and a hash index finds it."""
 _WAYS_OUT = {
     "28": f"check user and password in {VARIABLE}",
     "3D000": "make it: createdb --encoding UTF8 --template template0 DATABASE",
-    "42501": "let that user make tables in this database, or, where they are made, read and write them",
+    "42501": "let that user make tables in this database, or, where they are made, read and write them: "
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public and USAGE ON ALL SEQUENCES IN SCHEMA public",
     "25006": "the server only lets read: name the one that writes",
     "55P03": "another process has been writing for long: wait for it and try again",
     "53300": "the server has too many connections: close some, or raise its max_connections",
@@ -68,14 +73,52 @@ def server_url(url: str | URL) -> URL:
             raise ValueError("another database, or none")
     except (ArgumentError, ValueError):
         raise CatalogError(f"The catalog's URL is none of a PostgreSQL database: {HOW}.") from None
+    # Only the one between user and host is no part of a name: any other may leave a part of a password behind it.
+    known = parsed.username is not None
+    if (isinstance(url, str) and url.count("@") > known) or "@" in f"{parsed.host}{parsed.database}":
+        raise CatalogError(f"The catalog's URL has an '@' inside a password or a name: write %40 there, and {HOW}.")
     return parsed.set(drivername=DRIVER)
 
 
 def server_place(url: URL) -> str:
-    """The server and the database for messages: no password, and no options, which may hold one too."""
-    host = url.host or url.query.get("host") or "localhost"
-    host = host if isinstance(host, str) else ",".join(host)
-    return f"postgresql://{host}{f':{url.port}' if url.port else ''}/{url.database}"
+    """The server and the database for messages, as far as they are names for certain: no password, and no options,
+    which may hold one too."""
+    return _place(_certain(_host(url)), url.port, _certain(url.database or ""))
+
+
+def server_key(url: URL) -> str:
+    """The same with all of the names, to tell databases apart; never to be shown."""
+    return _place(_host(url), url.port, url.database or "")
+
+
+def _place(host: str, port: int | None, database: str) -> str:
+    return f"postgresql://{host or 'localhost'}{f':{port}' if port else ''}/{database}"
+
+
+def server_secrets(url: URL) -> list[str]:
+    """What the driver may repeat and no message is to show: passwords, users, options, and what is no plain name."""
+    options = [
+        each
+        for name, value in url.query.items()
+        if name not in _CONNECT and name not in ("host", "port")
+        for each in ((value,) if isinstance(value, str) else value)
+    ]
+    # A driver names users and databases in quotes; without those, "a" would be masked in every word.
+    names = (name for name in url.query if name not in _CONNECT)
+    hidden = [each for each in (url.username, url.password, *options, *names) if each]
+    doubtful = [name for name in (_host(url), url.database or "") if name and _certain(name) != name]
+    long = [each for each in (url.password or "", *options) if len(each) > 3]
+    return [*(f'"{each}"' for each in hidden), *long, *doubtful]
+
+
+def _host(url: URL) -> str:
+    host = url.host or url.query.get("host") or ""
+    return host if isinstance(host, str) else ",".join(host)
+
+
+def _certain(name: str) -> str:
+    """A name of a host, a folder of sockets or a database; a mask where it may be a part of something else."""
+    return name if not name or _NAME.fullmatch(name) else MASK
 
 
 def open_server(url: URL) -> Engine:

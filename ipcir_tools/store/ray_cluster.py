@@ -68,7 +68,8 @@ def cluster(address: str, store_bytes: int = STORE_BYTES) -> Iterator[list[dict[
 
     ``LOCAL``: a cluster on this machine, on loopback alone, behind a token that is made for it, without dashboard and
     usage statistics; it ends with the block, or with this process. ``auto`` or ``HOST:PORT``: one that is there, to
-    which this machine belongs. A cluster that the program is connected to already is used whatever the address.
+    which this machine belongs. A cluster that the program is connected to already is used whatever the address;
+    Ray's own ``RAY_ADDRESS`` counts for ``auto`` alone.
 
     Raises InvalidRequestError where Ray is not installed, and ModelUnavailableError where no cluster answers.
     """
@@ -109,6 +110,7 @@ def _connect(ray: Any, address: str, folder: str | None, store_bytes: int) -> No
         _forget_token()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         ray.init(
+            address=LOCAL,  # by Ray's name for it, too: without one it would look for a cluster that is there
             num_cpus=cores,
             include_dashboard=False,
             object_store_memory=store_bytes,
@@ -175,8 +177,12 @@ def _environment(address: str) -> Iterator[None]:
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         }  # workers find what is here
         ours |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    before = {name: os.environ.get(name) for name in ours}
+    # Ray puts RAY_ADDRESS before what it is told, and its processes inherit it.
+    names = [*ours, *(() if address == "auto" else ("RAY_ADDRESS",))]
+    before = {name: os.environ.get(name) for name in names}
     os.environ.update(ours)
+    if address != "auto":
+        os.environ.pop("RAY_ADDRESS", None)
     try:
         yield
     finally:

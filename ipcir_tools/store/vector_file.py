@@ -2,7 +2,8 @@
 
 A file is written once under a name of its own and never changed; the catalog's note names the last one. What came in
 or left since is read from the catalog. Each block has a checksum that is compared before the block is first used, so
-opening reads the names alone, and damage is noticed before it is seen.
+opening reads the names alone. What is damaged before a process first uses it is noticed; a file that is overwritten
+while it is mapped is not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from uuid import uuid4
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ipcir_tools.store.candidates import BrokenIndexError
 from ipcir_tools.store.catalog import Catalog
@@ -45,13 +46,13 @@ class DamagedVectorsError(BrokenIndexError):
 class FileSeal(Value):
     """What a finished file holds: rows, then names, then a checksum for each block of rows."""
 
-    file: str
-    revision: int
+    file: str = Field(pattern=r"^vectors-[0-9a-f]{32}\.f32$")
+    revision: int = Field(ge=0)
     """The catalog's revision, or an earlier one, when it was written."""
     space: str
-    count: int
-    dim: int
-    width: int
+    count: int = Field(ge=0)
+    dim: int = Field(ge=1)
+    width: int = Field(ge=1)
     """Bytes of a name."""
     checksum: int
     """CRC-32 of names and checksums."""

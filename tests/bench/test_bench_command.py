@@ -79,12 +79,29 @@ def test_what_is_kept_stays(run, made_up, tmp_path):
     assert "Indexing end to end" in out
 
 
+def test_a_tilde_that_the_shell_leaves_is_the_home_folder(run, made_up, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert run("--only", "index", "--keep=~/kept", "--plot=~/plot.png")[0] == 0
+    assert made_up == [tmp_path / "home" / "kept"]
+    assert (tmp_path / "home" / "plot.png").is_file()
+    assert [each.name for each in tmp_path.iterdir()] == ["home"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--only", "speed"), "no part 'speed'"),
         (("--sizes", "few"), "--sizes takes numbers"),
         (("--plot", "/"), "/"),
+        (("--encoder", "foo"), "open_clip:MODEL/random"),
+        (("--encoder", "open_clip:ViT-B-99/random"), "no model 'ViT-B-99'"),
+        (("--encoder", f"{LOCAL}/nowhere"), "no model of open_clip's"),
+        (("--keep", __file__), "The folder"),
+        (("--keep", f"{__file__}/x"), "The folder"),
+        (("--keep", "/proc/x"), "The folder"),
+        (("--keep", "/proc"), "The folder"),
+        (("--keep", ""), "is empty"),
     ],
 )
 def test_a_wrong_option_is_one_line_before_anything_is_measured(run, made_up, arguments, words):

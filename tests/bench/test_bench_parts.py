@@ -6,19 +6,22 @@ import io
 import itertools
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from langchain_core.embeddings import FakeEmbeddings
 from PIL import Image
 
-from ipcir_tools.bench import machine, process, timing
+from ipcir_tools.bench import index, machine, process, timing
 from ipcir_tools.bench.peers import ExactAlone
 from ipcir_tools.bench.pictures import draw_pictures, small_jpegs
 from ipcir_tools.bench.plan import PARTS, Plan, parts_named, sizes_of
 from ipcir_tools.bench.vectors import ClusteredVectors
 from ipcir_tools.bench.weights import encoder_folder
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.models.presets import DEMO_FOLDER
 
 
 def quiet(text: str) -> None:
@@ -64,6 +67,40 @@ def test_rates_are_medians_of_rounds_in_which_all_take_turns(monkeypatch):
     found = timing.rates({"a": (lambda: order.append("a"), 8), "b": (lambda: order.append("b"), 4)}, 3, quiet)
     assert order == ["a", "b"] * 3
     assert found == {"a": 8 / 1, "b": 4 / 2}
+
+
+def test_the_start_of_a_work_does_not_count(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+
+    @contextmanager
+    def start():
+        now[0] += 100
+        yield lambda: now.__setitem__(0, now[0] + 2)
+        now[0] += 100
+
+    assert timing.rates({"a": (timing.Started(start), 8)}, 2, quiet) == {"a": 4}
+
+
+def test_neither_the_package_nor_its_peer_is_opened_while_the_clock_runs(tmp_path):
+    photos = draw_pictures(tmp_path / "photos", 16, (64, 48), seed=0)
+    before: list[set[str]] = []
+    weights = DEMO_FOLDER / "clip"
+    with index._package(weights, tmp_path / "photos") as work:
+        assert work().added == 16
+    taken: list[str] = []
+
+    class Embeddings(FakeEmbeddings):
+        def embed_image(self, uris: list[str]) -> list[list[float]]:
+            taken.extend(uris)
+            return self.embed_documents(uris)
+
+    with index._peer(Embeddings(size=4), photos) as work:
+        before.append(set(taken))
+        taken.clear()
+        work()
+    assert before == [{str(photos[-1])}]
+    assert taken == [str(path) for path in photos[:2]]
 
 
 def test_calls_take_turns():

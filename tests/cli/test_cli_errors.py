@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from ipcir_tools.cli import main
+from ipcir_tools.cli.commands.compare import _caption_files
+from ipcir_tools.cli.options import path
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner
 from ipcir_tools.models import loading
@@ -387,3 +389,9 @@ def test_an_error_leaves_the_gallery_as_it_was(ipcir, home, red):
     ipcir("index", "nowhere", "--home", home)
     after = json.loads(ipcir("index", red.parent, "--home", home, "--json").out)
     assert before["unchanged"] == after["unchanged"] == len(COLOURS)
+
+
+def test_the_home_folder_is_meant_by_a_tilde_that_the_shell_leaves(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert path("~/a.png") == tmp_path / "a.png"
+    assert _caption_files("~/captions.jsonl", tmp_path, "a:b", None)[0] == tmp_path / "captions.jsonl"

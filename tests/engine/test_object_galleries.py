@@ -225,6 +225,19 @@ def test_keys_are_taken_as_they_are(engine, bucket):
         assert (record.source, pixels) == (f"s3://{bucket.name}/{key}", {})
 
 
+def test_pictures_in_folders_without_a_name_are_told_and_taken_in_by_their_urls(engine, bucket):
+    bucket.empty()
+    for i, key in enumerate(("photos/a.png", "photos//b.png", "photos/2024//c.png", "photos/d.png/")):
+        bucket.put(key, picture("red", 20 + i))
+    report = engine.index([bucket.url])
+    assert counts(report) == {"seen": 4, "added": 1}
+    assert [skip.source for skip in report.skipped] == [
+        f"{bucket.url}//", f"{bucket.url}/2024//", f"{bucket.url}/d.png/",
+    ]  # fmt: skip
+    assert engine.index([f"{bucket.url}//b.png"]).added == 1
+    assert counts(engine.index())["unchanged"] == 2
+
+
 # --- searching
 
 

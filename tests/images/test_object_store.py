@@ -21,7 +21,7 @@ from ipcir_tools.images.reading import load, read_pixels
 from ipcir_tools.images.scanning import Scan
 from ipcir_tools.images.storage import exists, file_status, is_allowed_object, is_gone
 from ipcir_tools.settings import Settings, load_settings
-from ipcir_tools.sources import ObjectUrl
+from ipcir_tools.sources import ObjectUrl, source_of
 from ipcir_tools.store.folders import check_name
 
 PNG = encoded(two_halves(), "PNG")
@@ -82,7 +82,7 @@ def test_the_marks_of_folders_are_no_objects(monkeypatch):
     listed = [
         {"name": "bucket/photos/", "size": 0, "type": "file"},
         {"name": "bucket/photos/sub/", "size": 0, "type": "file"},
-        {"name": "bucket/photos/", "size": 0, "type": "directory"},  # of keys such as photos//a.png
+        {"name": "bucket/photos", "size": 0, "type": "directory"},
         {"name": "bucket/photos/a.png", "size": 3, "type": "file", "ETag": '"x"'},
         {"name": "bucket/photos/sub", "size": 0, "type": "directory"},
     ]
@@ -93,6 +93,19 @@ def test_the_marks_of_folders_are_no_objects(monkeypatch):
         ("a.png", "s3://bucket/photos/a.png", False),
         ("sub", "s3://bucket/photos/sub", True),
     ]
+
+
+def test_keys_with_nameless_parts_are_told_with_the_reason(memory, monkeypatch):
+    put(memory, "photos/a.png", "photos//b.png", "photos/2024//c.png")
+    scan = scanned("memory://photos")
+    assert list(scan.files) == ["memory://photos/a.png"]
+    assert scan.problems.keys() == {"memory://photos//", "memory://photos/2024//"}
+    assert "//" in scan.problems["memory://photos//"]
+    listed = [{"name": "photos/a.png/", "size": 7, "type": "file"}, {"name": "photos/", "size": 7, "type": "file"}]
+    store = SimpleNamespace(call=lambda *_, **__: listed)
+    monkeypatch.setattr(object_store, "_opened", lambda _: (store, "photos"))
+    found = [(each.name, each.path) for each in list_objects(ObjectUrl("s3://photos"))]
+    assert found == [("", "s3://photos/a.png/"), ("", "s3://photos/")]
 
 
 # --- versions
@@ -242,6 +255,21 @@ def test_allowed_folders_may_be_urls(monkeypatch):
     refused = ("s3://bucket/photos2/a.png", "s3://bucket/photos/../a.png", "s3://other/photos/a.png", "sftp://host/b/c")
     assert all(is_allowed_object(ObjectUrl(url), settings) for url in allowed)
     assert not any(is_allowed_object(ObjectUrl(url), settings) for url in refused)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        r"\..\..\private$\s.jpg", r"a\..\b.png", "%2e%2e/b.png", "..%2Fb.png", "..%5cb.png",
+        "%252e%252e/b.png", "./b.png", "a/..", ".. /b.png", ". ./b.png", "a\n/b.png", "a\0.png", "a%00.png",
+        "b.png?versionId=3", "b.png#c", "b%3fc", "b\x85",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("folder", ["smb://host/share/photos", "s3://bucket/photos", "sftp://host/photos"])
+def test_no_spelling_leads_an_agent_out_of_an_allowed_folder(monkeypatch, folder, rest):
+    monkeypatch.setenv("IPCIR_ALLOW_FOLDERS", folder)
+    assert is_allowed_object(source_of(f"{folder}/a b/50% é.png"), load_settings())
+    assert not is_allowed_object(source_of(f"{folder}/{rest}"), load_settings())
 
 
 def test_paths_of_this_machine_import_no_fsspec(tmp_path):

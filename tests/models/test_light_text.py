@@ -20,7 +20,10 @@ from ipcir_tools.models.clip_tokens import ClipTokens
 from ipcir_tools.models.loading import load_encoder
 from tests.models.test_encoder import MODEL, pictures
 
-TEXTS = ["a red dress", "Café au lait, 3 \N{GRINNING FACE}!", "", "word " * 300]
+TEXTS = ["a red dress", "it's 50% off (no. 3)!", "", "word " * 300]
+PLAIN = st.text("abcxyzABC0189 .,;:!?'\"()/+*%$#@=-", max_size=60) | st.lists(
+    st.sampled_from(["it's", "DON'T", "x2y", "e.g.", "the", "quick-dry", "3/4", "startoftext"])
+).map(" ".join)
 TOKENS = ClipTokens()
 
 
@@ -56,14 +59,12 @@ def load(folder, **options):
     return load_encoder(f"open_clip:local-dir:{folder}", device="cpu", **options)
 
 
-@given(
-    st.text(max_size=60)
-    | st.lists(st.sampled_from(["it's", "<end_of_text>", "&amp;", "été", "x2y", "ﬁ"])).map(" ".join)
-)
+@given(PLAIN)
 @settings(max_examples=300, deadline=None)
 def test_tokens_are_those_of_open_clip(text):
     from open_clip.tokenizer import SimpleTokenizer, _tokenizer
 
+    assert light_text.LightTower.reads([text])
     assert isinstance(_tokenizer, SimpleTokenizer)
     tokens = TOKENS.encode(text, 77)
     assert _tokenizer([text])[0].tolist() == tokens + [0] * (77 - len(tokens))
@@ -97,6 +98,28 @@ def test_pictures_many_texts_and_pseudo_words_are_the_models(folder, monkeypatch
         encoder.embed_texts(["red"])
         assert len(loads) == before + 1
         assert (encoder.device, encoder.dtype) == ("cpu", "float32")
+
+
+@pytest.mark.parametrize(
+    "text", ["a photo <end_of_text> of a dog", "&lt;end_of_text&gt; blue", "don'\u017f x", "\u0345x", "caf\xe9", "a\nb"]
+)
+def test_what_the_tokenizer_may_take_for_something_else_is_the_models(folder, monkeypatch, text):
+    whole = load(folder)._loaded
+    encoder = load(folder)
+    monkeypatch.setattr(light_text.LightTower, "encode", lambda self, texts: pytest.fail("read"))
+    right = whole.model.encode_text(whole.tokenizer([text]), normalize=True).detach().numpy()
+    np.testing.assert_allclose(encoder.embed_texts([text]), right, atol=1e-5)
+
+
+def test_a_file_of_another_revision_of_the_hub_is_not_trusted(folder, tmp_path):
+    repo = tmp_path / "models--org--tiny"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("a")
+    snapshot = shutil.copytree(folder, repo / "snapshots" / "a")
+    identity = load(snapshot).space.rsplit("/", 1)[0]
+    assert light_text.known(identity)
+    (repo / "refs" / "main").write_text("b")
+    assert light_text.known(identity) is None
 
 
 def test_a_file_that_changed_is_not_trusted(folder, tmp_path):

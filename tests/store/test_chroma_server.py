@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store import chroma_server as module
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
-from ipcir_tools.store.held_index import IndexPolicy
+from ipcir_tools.store.held_index import HeldIndex, IndexPolicy
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.types import FloatArray, ImageRecord, Probe
 
@@ -225,6 +227,45 @@ def test_one_builds_at_a_time(catalog, server, chroma):
     assert len(chroma.collections()) == 1
 
 
+@pytest.mark.parametrize("deletes", [True, False])
+def test_closing_ends_a_build_after_the_running_block(catalog, server, tmp_path, chroma, monkeypatch, caplog, deletes):
+    began, go_on, blocks = threading.Event(), threading.Event(), []
+    rows = module.collection_rows
+
+    def slow(*args: object) -> object:
+        blocks.append(args)
+        began.set()
+        assert go_on.wait(60)
+        return rows(*args)
+
+    monkeypatch.setattr(module, "BLOCK", 10)
+    before = chroma.collections()
+    index = ServerIndex(catalog, server, lambda: "ours")
+    held = HeldIndex(catalog, index, IndexPolicy(searches=1))
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(module, "collection_rows", slow)
+        if not deletes:
+            patch.setattr(ServerIndex, "_delete", lambda *_: False)
+        held._catch_up_soon()
+        assert began.wait(60)
+        closing = threading.Thread(target=held.close)
+        interrupted = threading.Event()
+        interrupt = index.interrupt
+        patch.setattr(index, "interrupt", lambda: (interrupt(), interrupted.set()))
+        closing.start()
+        assert interrupted.wait(60)
+        go_on.set()
+        closing.join(60)
+        assert not closing.is_alive()
+        assert len(blocks) == 1, "of thirty"
+    assert not caplog.records, "nothing failed"
+    left = chroma.collections() - before
+    assert len(left) == (0 if deletes else 1)
+    assert index.write(), "it can be built again"
+    assert len(chroma.collections() - before) == 1
+    assert not left & chroma.collections()
+
+
 def test_a_collection_has_captions_as_documents_and_the_facts_as_metadata(catalog, server, tmp_path, chroma):
     on_server(catalog, server, tmp_path / "one")
     [name] = chroma.collections()
@@ -236,11 +277,62 @@ def test_a_collection_has_captions_as_documents_and_the_facts_as_metadata(catalo
     ]
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", f"http://ann:{SECRET}@host", "http://host:port"])
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", f"http://ann:{SECRET}@host", "http://host:port",
+    f"http://host?token={SECRET}", f"http://host/#{SECRET}", f"http://ann:1/{SECRET}@host", f"http://ann%3A{SECRET}%40host",
+])  # fmt: skip
 def test_what_is_no_url_of_a_server_is_refused_in_one_line(url):
     with pytest.raises(InvalidRequestError, match="IPCIR_CHROMA_TOKEN") as caught:
         load_settings(chroma_url=url)
-    assert SECRET not in str(caught.value)
+    assert SECRET not in shown(caught.value)
+
+
+def shown(error: BaseException) -> str:
+    """All that a traceback says, causes included."""
+    return "".join(traceback.format_exception(error))
+
+
+def test_white_space_around_the_token_is_no_part_of_it(monkeypatch):
+    monkeypatch.setenv("IPCIR_CHROMA_TOKEN", f" {SECRET}\n")
+    token = load_settings().chroma_token
+    assert token is not None
+    assert token.get_secret_value() == SECRET
+    monkeypatch.setenv("IPCIR_CHROMA_TOKEN", " \n")
+    assert load_settings().chroma_token is None
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\n{SECRET}", f"{SECRET}\0", f"{SECRET}\u00e4", f"{SECRET}\u20ac"])
+def test_a_token_that_is_no_header_is_refused_and_not_shown(token):
+    with pytest.raises(InvalidRequestError, match=r"chroma_token.*printable ASCII") as caught:
+        load_settings(chroma_token=token)
+    assert SECRET not in shown(caught.value)
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\n", f"{SECRET}'\"", SECRET])
+def test_no_error_of_the_client_shows_the_token(token, monkeypatch):
+    import httpx
+
+    def fail(*_: object, headers: dict[str, str], **__: object) -> None:
+        httpx.Headers(headers)
+        raise httpx.LocalProtocolError(f"Illegal header value {headers['x-chroma-token'].encode()!r}")
+
+    server = ChromaServer("http://127.0.0.1:9", token=SecretStr(token))
+    monkeypatch.setattr(httpx, "get", fail)
+    with pytest.raises(module.BrokenIndexError) as caught:
+        server.connect()
+    assert SECRET not in shown(caught.value)
+
+    class Echo:
+        def query(self, **_: object) -> None:
+            raise ValueError(f"the server said: {token} is unknown")
+
+        def close(self) -> None:
+            raise ValueError(token)
+
+    held = module.ServerCollection(server, Echo(), Echo())
+    for call in (lambda: held.nearest(drawn(1)[0], 1), held.close):
+        with pytest.raises(module.BrokenIndexError) as caught:
+            call()
+        assert SECRET not in shown(caught.value)
 
 
 def test_the_token_is_sent_and_never_shown(httpserver, monkeypatch):

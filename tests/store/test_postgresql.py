@@ -15,10 +15,17 @@ from ipcir_tools.errors import CatalogError, InvalidRequestError
 from ipcir_tools.settings import Settings, load_settings
 from ipcir_tools.store import database
 from ipcir_tools.store.catalog import Catalog, FileStamp
-from ipcir_tools.types import ImageRecord, Reply
+from ipcir_tools.types import ComposedQuery, ImageRecord, Reply, Turn
 
 SPACE = "toy/3d"
 SECRET = "s3cret"
+TURN = Turn(
+    id="t1",
+    parent=None,
+    query=ComposedQuery(reference="a1", modification="in blue"),
+    reference_source="/a.png",
+    created="2026-01-01T00:00:00+00:00",
+)
 
 
 def record(id_: str, source: str, **facts: object) -> ImageRecord:
@@ -52,6 +59,49 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password(url):
         Catalog.of(Settings(catalog_url=url))
     assert "IPCIR_CATALOG_URL" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://ann:zap@{SECRET}@127.0.0.1:9/x",
+        f"postgresql://ann:zap@{SECRET}/more@127.0.0.1:9/x",
+        f"postgresql://ann:zap@host/{SECRET}@127.0.0.1:9/x",
+        f"postgresql://ann:zap@host/x?{SECRET}@127.0.0.1:9/x",
+        f"postgresql://{SECRET}/x?y@127.0.0.1:9/x",
+    ],
+)
+def test_an_at_sign_that_is_not_escaped_is_refused_before_anything_is_asked(url):
+    with pytest.raises(CatalogError, match="write %40") as caught:
+        Catalog.of(Settings(catalog_url=url))
+    assert SECRET not in str(caught.value)
+    assert "zap" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        f"127.0.0.1:9/x%3Fpassword={SECRET}",
+        f"127.0.0.1:9/x&password={SECRET}",
+        f"127.0.0.1:9/x?sslmode={SECRET}",
+        f"127.0.0.1:9/x?{SECRET}=1",
+        f"127.0.0.1:9/x?zapsecret={SECRET}",
+        f"127.0.0.1:9/x?hostaddr={SECRET}",
+        f"127.0.0.1%20{SECRET}/x",
+    ],
+)
+def test_what_the_driver_repeats_of_a_url_is_masked(end):
+    with pytest.raises(CatalogError, match="IPCIR_CATALOG_URL") as caught:
+        Catalog.of(Settings(catalog_url=f"postgresql://ann:zap%40zap@{end}"))
+    assert SECRET not in str(caught.value)
+    assert "zap" not in str(caught.value)
+
+
+def test_an_unknown_database_is_not_named_where_it_may_be_a_password(postgres):
+    url = postgres.url("postgres").replace("/postgres?", f"/x%3Fpassword={SECRET}?")
+    with pytest.raises(CatalogError, match="createdb") as caught:
+        Catalog(url)
     assert SECRET not in str(caught.value)
 
 
@@ -126,6 +176,20 @@ def test_who_may_only_read_reads_and_is_told_why_nothing_is_written(catalog_url,
         assert reader.gallery_ids() == ["ab" * 8]
         with pytest.raises(CatalogError, match=r"permission denied.*read and write them"):
             reader.put_reply("key", Reply(text="words", kind="ask"))
+
+
+def test_who_may_use_no_sequences_is_told_to_and_then_stores_turns(catalog_url, catalog, postgres):
+    name = catalog_url.partition("?")[0].rpartition("/")[2]
+    rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
+    postgres.run(f"CREATE ROLE {name}_user LOGIN; {rights} TO {name}_user", name)
+    with Catalog(catalog_url.replace("postgres:@", f"{name}_user@")) as user:
+        with pytest.raises(CatalogError, match="permission denied for sequence") as caught:
+            user.put_turn(TURN)
+        ways = [rights, "USAGE ON ALL SEQUENCES IN SCHEMA public"]
+        assert all(each in str(caught.value) for each in ways)
+        postgres.run(f"GRANT {ways[1]} TO {name}_user", name)
+        user.put_turn(TURN)
+        assert user.turn("t1") == TURN
 
 
 def test_a_server_that_was_gone_is_found_again(catalog, postgres):

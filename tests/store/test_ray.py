@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +99,42 @@ def test_without_ray_the_line_that_installs_it_is_named(photos, tmp_path, monkey
 def test_the_setting_is_an_address_or_a_switch(text, address, monkeypatch):
     monkeypatch.setenv("IPCIR_RAY", text)
     assert load_settings().ray == address
+
+
+class FakeRay:
+    """What is asked of Ray, and what it would find in the environment meanwhile."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, object] = {}
+        self.found: str | None = None
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, **asked: object) -> None:
+        self.asked, self.found = asked, os.environ.get("RAY_ADDRESS")
+
+    def nodes(self) -> list[dict[str, object]]:
+        return []
+
+    def shutdown(self) -> None:
+        """Nothing was started."""
+
+
+@pytest.mark.parametrize(
+    ("address", "asked", "found"),
+    [("local", "local", None), ("127.0.0.1:7", "127.0.0.1:7", None), ("auto", "auto", "10.0.0.9:6379")],
+)
+def test_the_address_of_rays_own_variable_counts_for_auto_alone(address, asked, found, monkeypatch):
+    fake = FakeRay()
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.9:6379")
+    monkeypatch.setattr(ray_cluster, "_imported", lambda: fake)
+    monkeypatch.setattr(ray_cluster, "_require_answer", lambda _: None)
+    monkeypatch.setattr(ray_cluster, "_forget_token", lambda: None)
+    with cluster(address) as nodes:
+        assert nodes == []
+    assert (fake.asked["address"], fake.found) == (asked, found)
+    assert os.environ["RAY_ADDRESS"] == "10.0.0.9:6379"
 
 
 def test_a_killed_worker_changes_nothing(two_workers, photos, tmp_path):
@@ -258,6 +296,22 @@ def test_files_come_out_of_a_block_as_they_went_in(files):
 )
 def test_how_many_encoders_a_cluster_has_room_for(nodes, expected):
     assert room_for(nodes) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system does not tell which processes there are")
+def test_what_a_killed_process_left_is_removed_by_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_cluster.tempfile, "gettempdir", lambda: str(place))
+    place = Path(tempfile.mkdtemp(dir="/tmp"))
+    code = "from ipcir_tools.store import ray_cluster as c; import os, sys, tempfile; tempfile.tempdir = sys.argv[1]; "
+    code += "print(c._folder(), flush=True); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", code, str(place)], capture_output=True, text=True, check=False)
+    left = Path(killed.stdout.strip())
+    assert left.is_dir(), killed.stderr
+    mine = Path(ray_cluster._folder())
+    assert list(place.iterdir()) == [mine]
+    assert Path(ray_cluster._folder()) != mine
+    assert mine.is_dir(), "that of a process that is there stays"
+    shutil.rmtree(place)
 
 
 def test_accelerators_are_left_alone_where_the_device_is_a_processor():

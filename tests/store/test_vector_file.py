@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_damage_is_noticed_before_it_is_seen(catalog, folder, file, way, at):
     again = Gallery.open(catalog, folder, policy=RARELY)
     assert is_right(again, catalog)
     assert is_mapped(again)
+
+
+@pytest.mark.parametrize("wrong", [{"dim": 0}, {"count": -3}, {"width": 0}, {"revision": -1}, {"file": "../other.txt"}])
+def test_a_seal_that_can_be_none_is_ignored(catalog, folder, file, wrong):
+    (folder.parent / "other.txt").write_text("stays")
+    key = f"vectors:{folder.name}"
+    catalog.set_note(key, json.dumps(json.loads(catalog.note(key) or "") | wrong))
+    assert is_right(Gallery.open(catalog, folder, policy=RARELY), catalog)
+    assert (folder.parent / "other.txt").read_text() == "stays"
 
 
 def test_damage_is_noticed_by_vectors_too(catalog, folder, file):

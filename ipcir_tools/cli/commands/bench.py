@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from ipcir_tools.cli.options import AsJson, print_result
+from ipcir_tools.cli.options import AsJson, print_result, with_options
 
 
+@with_options
 def bench(
     only: Annotated[
         str | None,
@@ -49,10 +50,12 @@ def bench(
     from ipcir_tools.bench.plan import Plan, parts_named, sizes_of
     from ipcir_tools.bench.plot import draw_plot
     from ipcir_tools.bench.report import run, warnings
+    from ipcir_tools.bench.weights import check_encoder
     from ipcir_tools.cli.output import bench as output
     from ipcir_tools.files import check_outputs
 
     parts, chosen = parts_named(only), sizes_of(sizes, large=large)
+    check_encoder(encoder)
     check_outputs(plot)
     with _folder(keep) as folder:
         plan = Plan(
@@ -79,11 +82,12 @@ def bench(
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Where everything is made: the folder to keep, or a temporary one that is removed whatever ends the run."""
+    from ipcir_tools.files import made_folder
+
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-            yield keep.expanduser().absolute()
+            yield made_folder(keep, "name another folder with --keep").absolute()
             return
         with tempfile.TemporaryDirectory(prefix="ipcir-bench-") as folder:
             yield Path(folder).resolve()

@@ -38,7 +38,7 @@ Exclude = Annotated[
 
 Ray = Annotated[
     bool | None,
-    typer.Option("--ray/--no-ray", help="Read and encode by Ray on all of this machine; needs 'ipcir-tools[ray]'."),
+    typer.Option("--ray/--no-ray", help="Read and encode by Ray on all of this machine; needs 'ipcir-tools\\[ray]'."),
 ]
 RayAddress = Annotated[
     str | None,

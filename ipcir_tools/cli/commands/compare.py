@@ -12,7 +12,7 @@ import typer
 
 from ipcir_tools.cli.benchmark_options import NAMES, BenchmarkOptions, HitsShown
 from ipcir_tools.cli.commands.captions import caption_components
-from ipcir_tools.cli.options import AsJson, GalleryOptions, ServerOptions, engine_for, print_result, with_options
+from ipcir_tools.cli.options import AsJson, GalleryOptions, ServerOptions, engine_for, path, print_result, with_options
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _caption_files(
             "--queries-file has queries over captions: name their file with --gallery CAPTIONS.jsonl, and their "
             "encoder with --embeddings MODULE:NAME."
         )
-    return Path(gallery), queries_file, embeddings
+    return path(gallery), queries_file, embeddings
 
 
 def _check_needs_no_images(arms: Sequence[Arm]) -> None:
