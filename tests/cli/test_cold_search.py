@@ -7,11 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from tiny_clips import pictures, save_light_model
 
 from ipcir_tools import Engine, Settings
 from ipcir_tools.models.presets import DEMO_FOLDER
-from tests.models.test_encoder import pictures
-from tests.models.test_light_text import save_light_model
 
 HEAVY = ("torch", "torchvision", "open_clip", "transformers", "timm", "chromadb", "huggingface_hub")
 CODE = f"""

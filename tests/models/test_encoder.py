@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tiny_clips import MODEL, pictures, save_model
 
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.images import pixels
@@ -28,39 +29,6 @@ from ipcir_tools.models.loading import ENCODERS, encoder_id, load_encoder
 from ipcir_tools.settings import load_settings
 
 HUB_NAME = "open_clip:ViT-B-32/laion2b_s34b_b79k"
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "dress", "with", "belt"]
-MODEL = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-    "text_cfg": {
-        **{"context_length": 8, "vocab_size": len(WORDS), "width": 32, "heads": 2, "layers": 2},
-        "hf_tokenizer_name": "in this folder",
-    },
-}
-
-
-def save_model(folder: Path, *, half: bool = False, seed: int = 0, mean: float = 0.5) -> Path:
-    """A folder as open_clip's ``local-dir:`` wants it: configuration, safetensors, a WordPiece tokenizer."""
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-    from transformers import BertTokenizerFast
-
-    folder.mkdir(parents=True)
-    preprocess = {"mean": [mean] * 3, "std": [0.25] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": MODEL, "preprocess_cfg": preprocess}))
-    torch.manual_seed(seed)
-    weights = open_clip.create_model(f"local-dir:{folder}", load_weights=False).state_dict()
-    save_file(
-        {k: (v.half() if half else v).contiguous() for k, v in weights.items()}, folder / "open_clip_model.safetensors"
-    )
-    BertTokenizerFast(vocab={word: i for i, word in enumerate(WORDS)}).save_pretrained(folder)
-    return folder
-
-
-def pictures(n: int) -> list[Image.Image]:
-    rng = np.random.default_rng(1)
-    return [Image.fromarray(rng.integers(0, 256, (40 + i % 7, 50, 3), dtype=np.uint8)) for i in range(n)]
 
 
 @pytest.fixture(scope="module")

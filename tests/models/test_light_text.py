@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_clips import pictures, save_light_model
 
 from ipcir_tools.models import hub, light_text
 from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.clip_tokens import ClipTokens
 from ipcir_tools.models.loading import load_encoder
-from tests.models.test_encoder import MODEL, pictures
 
 TEXTS = ["a red dress", "it's 50% off (no. 3)!", "", "word " * 300]
 PLAIN = st.text("abcxyzABC0189 .,;:!?'\"()/+*%$#@=-", max_size=60) | st.lists(
     st.sampled_from(["it's", "DON'T", "x2y", "e.g.", "the", "quick-dry", "3/4", "startoftext"])
 ).map(" ".join)
 TOKENS = ClipTokens()
-
-
-def save_light_model(folder: Path, *, quick_gelu: bool = False) -> Path:
-    """A small model with CLIP's own tokenizer."""
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    folder.mkdir()
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 3}
-    model = MODEL | {"text_cfg": text, "quick_gelu": quick_gelu}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
-    torch.manual_seed(3)
-    made = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    weights = {name: (5 * each).contiguous() for name, each in made.state_dict().items()}  # the activation shows
-    save_file(weights, folder / "open_clip_model.safetensors")
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_clips import pictures, save_model
 
 from ipcir_tools.models import hub
 from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.loading import load_encoder
-from tests.models.test_encoder import pictures, save_model
 
 TEXTS = ["a red dress", "blue dress with belt", ""]
 

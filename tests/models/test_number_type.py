@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from tiny_clips import pictures, save_model
 
 from ipcir_tools.cli.main import app
 from ipcir_tools.models import hub, number_type
@@ -13,7 +14,6 @@ from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.loading import load_encoder
 from ipcir_tools.models.number_type import NumberTypeTest, chosen_type, kept_tests
 from ipcir_tools.models.user_cache import cache_folder
-from tests.models.test_encoder import pictures, save_model
 
 ALIKE = NumberTypeTest("m", "p", "t", 10.0, 40.0, 0.99995, 0.9995)
 
