@@ -96,7 +96,7 @@ def test_a_killed_driver_loses_a_few_blocks_at_most_and_leaves_no_process(tmp_pa
     with opened(home) as engine:
         there = engine.catalog.size()
     assert 8 <= there < 41
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180  # Ray's agent of the node notices last: after a good minute on a busy machine
     while processes_of(str(tmp_path / "notes")) and time.monotonic() < until:
         time.sleep(0.5)
     assert not processes_of(str(tmp_path / "notes"))
