@@ -152,11 +152,11 @@ def known(identity: str) -> LightTower | None:
 
 def _is_current(file: Path) -> bool:
     """Whether a file of the hub's cache is of the revision that is loaded now; any other file is."""
-    repo = file.parents[2] if len(file.parents) > 2 else file.parent
-    if file.parent.parent.name != "snapshots":
+    snapshots = file.parent.parent
+    if snapshots.name != "snapshots":
         return True
     try:
-        return (repo / "refs" / "main").read_text().strip() == file.parent.name
+        return (snapshots.parent / "refs" / "main").read_text().strip() == file.parent.name
     except OSError:
         return False
 

@@ -28,18 +28,6 @@ from ipcir_tools.types import Probe
 LATE = IndexPolicy(least=200, changes=50, share=0.1, searches=3)
 
 
-@pytest.fixture
-def catalog(tmp_path):
-    with Catalog.open(tmp_path) as opened:
-        fill(opened, drawn(MANY))
-        yield opened
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "index"
-
-
 def search(gallery: Gallery, seed: int = 5, **options) -> list[tuple[str, float]]:
     return gallery.nearest(Probe(drawn(1, seed)[0]), 5, **options)
 

@@ -28,18 +28,6 @@ def small_blocks(monkeypatch):
 
 
 @pytest.fixture
-def catalog(tmp_path):
-    with Catalog.open(tmp_path) as opened:
-        fill(opened, drawn(MANY))
-        yield opened
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "index"
-
-
-@pytest.fixture
 def file(catalog, folder):
     """The file of the gallery, written."""
     Gallery.open(catalog, folder, policy=RARELY).sync()
