@@ -224,6 +224,7 @@ def test_a_language_model_without_its_key(ipcir, home, red, monkeypatch):
     assert is_one_line(ended, "openai:gpt-4o-mini", "OPENAI_API_KEY")
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_downloaded(tmp_path, red):
     """The real loader in a process of its own; the hub is a port without a server."""
     ended = separately(
