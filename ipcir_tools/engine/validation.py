@@ -17,7 +17,7 @@ MAX_TEXT = 2_000
 """Characters of a modification; a longer one is no edit."""
 MAX_NOTE = 200
 """Characters of a note on a reference."""
-MAX_HITS = 1_000
+MAX_HITS = 2_000
 MAX_RERANKED = 20
 """Pictures on the sheet of a model that judges them."""
 MAX_JUDGED = 50

@@ -74,6 +74,15 @@ class StoredTurns(Database):
             return [whole] if whole.parent is None else [*self.path(whole.parent), whole]
         return [Turn.model_validate_json(body) for body in bodies]
 
+    def dialogue(self, id: str) -> list[Turn]:
+        """All turns of the dialogue that a turn belongs to, in the order in which they were taken, its root first.
+
+        Raises as ``turn`` does.
+        """
+        root = self.path(id)[0].id
+        with self._read() as connection:
+            return [Turn.model_validate_json(body) for body in connection.scalars(_DIALOGUE, {"name": root})]
+
 
 _BODY = select(turn_rows.c.body).where(turn_rows.c.id == bindparam("name"))
 _STEPS = (
@@ -85,6 +94,10 @@ _STEPS = _STEPS.union_all(
     select(turn_rows.c.parent, turn_rows.c.body, _STEPS.c.back + 1).where(turn_rows.c.id == _STEPS.c.parent)
 )
 _PATH = select(_STEPS.c.body).order_by(_STEPS.c.back.desc())
+
+_BELOW = select(turn_rows.c.id).where(turn_rows.c.id == bindparam("name")).cte(recursive=True)
+_BELOW = _BELOW.union_all(select(turn_rows.c.id).where(turn_rows.c.parent == _BELOW.c.id))
+_DIALOGUE = select(turn_rows.c.body).where(turn_rows.c.id.in_(select(_BELOW.c.id))).order_by(turn_rows.c.serial)
 
 
 def _body(connection: Connection, id: str) -> str | None:
