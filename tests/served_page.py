@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -33,20 +32,21 @@ def make_gallery(home: Path, families: int = 2) -> None:
 @contextmanager
 def served(home: Path, **settings: Any) -> Iterator[str]:
     """The page over the gallery in ``home``; its address."""
-    import uvicorn
-
+    from ipcir_tools.http_access import LOOPBACK, Access
+    from ipcir_tools.http_guard import HttpLimits
+    from ipcir_tools.http_serving import guarded_server, listen
     from ipcir_tools.web.app import build_app
 
     chosen = {"home": home, "models": "demo", "duplicates": 0.998} | settings
-    with Engine.open(Settings(**chosen)) as engine, socket.create_server(("127.0.0.1", 0)) as listener:
-        app = build_app(engine)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    with Engine.open(Settings(**chosen)) as engine, listen(LOOPBACK, 0) as listener:
+        access = Access(port=listener.getsockname()[1])
+        server = guarded_server(build_app(engine), access, HttpLimits(body=engine.settings.max_bytes))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:
             time.sleep(0.02)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield access.url
         finally:
             server.should_exit = True
             thread.join()

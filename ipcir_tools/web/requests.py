@@ -12,6 +12,9 @@ from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import Where
 from ipcir_tools.web.rounds import Ask
 
+MOST_BYTES = 1_000_000
+"""Of a body of JSON; a picture may be larger."""
+
 _Id = Field(default="", max_length=40)
 
 
@@ -53,13 +56,47 @@ class AskBody(Body):
         return Ask(self.text, self.turn, references, self.liked, self.disliked, self.where, options, self.round)
 
 
+class ImaginedBody(Body):
+    """The words of an imagined target, as a person left them."""
+
+    keep: tuple[str, ...] = Field(default=(), max_length=60)
+    add: tuple[str, ...] = Field(default=(), max_length=60)
+    remove: tuple[str, ...] = Field(default=(), max_length=60)
+
+
+class IndexBody(Body):
+    """What to index: folders, or none for all that are known."""
+
+    folders: tuple[str, ...] = Field(default=(), max_length=50)
+    captions: bool = False
+
+
+class ExportBody(Body):
+    """The hits to copy, none for all, and the folder."""
+
+    to: str = Field(max_length=4_000)
+    ids: tuple[str, ...] = Field(default=(), max_length=2_000)
+
+
+class RemoveBody(Body):
+    """What leaves the gallery."""
+
+    ids: tuple[str, ...] = Field(default=(), max_length=10_000)
+    folders: tuple[str, ...] = Field(default=(), max_length=50)
+
+
 _OPTIONS = ("k", "weight", "composer", "verify")
 
 
 async def read_body(request: Request, kind: type[Any]) -> Any:
     """The body of a request as ``kind``. Raises InvalidRequestError."""
+    data = bytearray()
+    async for block in request.stream():
+        data += block
+        if len(data) > MOST_BYTES:
+            raise InvalidRequestError(f"The request has more than {MOST_BYTES:,} bytes: ask for less at a time.")
     try:
-        return kind.model_validate_json(await request.body())
+        return kind.model_validate_json(bytes(data))
     except (ValidationError, json.JSONDecodeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         where = ".".join(map(str, first["loc"])) or "the request"

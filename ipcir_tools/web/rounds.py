@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from ipcir_tools.errors import IPCIRError
 from ipcir_tools.types import SearchResult, Where
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
     from ipcir_tools.agents.dialogue.graph import Dialogue
 
 
@@ -80,6 +82,14 @@ class Rounds:
         with self._lock:
             return self._notes.get(turn)
 
+    def search_imagined(
+        self, turn: str, keep: Sequence[str], add: Sequence[str], remove: Sequence[str]
+    ) -> SearchResult:
+        """Search again with a turn's imagined target whose words were edited; what is said of it is kept."""
+        result = self._engine.search_imagined(turn, keep=keep, add=add, remove=remove)
+        self.note(result)
+        return result
+
     def question(self, round: str | None) -> Event | None:
         """The open question of a round."""
         with self._lock:
@@ -123,9 +133,11 @@ class Rounds:
         open_ = self.question(ask.round)
         name = ask.round if open_ and ask.round else uuid4().hex[:12]
         given: Any = Command(resume=_reply(ask)) if open_ else _input(ask)
-        config = {"configurable": {"thread_id": name}}
+        config: RunnableConfig = {"configurable": {"thread_id": name}}
+        context: Any = ask.options
         state: Event = {}
-        for mode, value in self._dialogue.stream(given, config, context=ask.options, stream_mode=["custom", "values"]):
+        steps: Iterator[Any] = self._dialogue.stream(given, config, context=context, stream_mode=["custom", "values"])
+        for mode, value in steps:
             if is_gone():
                 return {}
             if mode == "custom":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.templating import Jinja2Templates
 
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.web.indexing import Indexing
 from ipcir_tools.web.rounds import Rounds
 from ipcir_tools.web.thumbnails import Thumbnails
 from ipcir_tools.web.uploads import Uploads
@@ -22,34 +21,19 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
 class Site:
     """One engine behind the page. It holds nothing of a tab: what a tab shows is in its URL."""
 
-    engine: Engine
-
-    @cached_property
-    def rounds(self) -> Rounds:
-        """The rounds of dialogues, and what was said about their results."""
-        return Rounds(self.engine.in_conversation("page"))
-
-    @cached_property
-    def thumbnails(self) -> Thumbnails:
-        """Small pictures by id."""
-        return Thumbnails(self.engine)
-
-    @cached_property
-    def uploads(self) -> Uploads:
-        """References that were dropped on the page."""
-        return Uploads(self.engine)
-
-    @cached_property
-    def templates(self) -> Jinja2Templates:
-        """The templates, which escape everything that is put into them."""
-        return Jinja2Templates(HERE / "templates")
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.rounds = Rounds(engine.in_conversation("page"))
+        self.thumbnails = Thumbnails(engine)
+        self.uploads = Uploads(engine)
+        self.indexing = Indexing(engine)
+        self.templates = Jinja2Templates(HERE / "templates")
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        """A page made from a template."""
+        """A page made from a template, which escapes everything that is put into it."""
         shared = {"size": self.engine.catalog.size(), "path": request.url.path}
         return self.templates.TemplateResponse(request, template, {**shared, **values}, status_code=status)
 

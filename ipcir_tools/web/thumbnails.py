@@ -5,9 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.images.thumbnails import encode_jpeg
 
@@ -20,7 +17,7 @@ MOST_BYTES = 96_000_000
 _AT_A_TIME = 4
 """Pictures decoded at a time, so that a page of many does not take the machine from the searches."""
 
-_GONE = (
+GONE = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="384" height="384">'
     b'<rect width="64" height="64" fill="#8883"/><g fill="none" stroke="#888" stroke-width="1.5">'
     b'<rect x="21" y="23" width="22" height="18" rx="2"/><path d="M21 38l7-6 5 4 4-3 6 5M19 45l26-26"/></g></svg>'
@@ -57,14 +54,3 @@ class Thumbnails:
             self._held[key] = data
             while self._bytes > self._most:
                 self._bytes -= len(self._held.popitem(last=False)[1])
-
-
-def thumbnail(request: Request) -> Response:
-    """``/thumb/SIZE/ID``: an id is a digest of the picture, so that what it names never changes."""
-    from ipcir_tools.web.site import site_of
-
-    size, id_ = request.path_params["size"], request.path_params["id"]
-    data = site_of(request).thumbnails.get(id_, size) if size in SIDES else None
-    if data is None:  # an answer of its own kind: a missing picture is no fault of the page
-        return Response(_GONE, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
-    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=31536000, immutable"})

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import BadImageError, InvalidRequestError
 from ipcir_tools.files import replaced
@@ -25,7 +20,7 @@ class Uploads:
 
     def __init__(self, engine: Engine, most: int = MOST_BYTES) -> None:
         self._engine, self._most = engine, most
-        self._folder = Path(engine.catalog.folder) / FOLDER
+        self._folder = (engine.catalog.folder or engine.settings.home.expanduser().absolute()) / FOLDER
 
     def add(self, data: bytes) -> ImageRecord:
         """Keep a picture and make it known to the catalog. Raises BadImageError for bytes that are none."""
@@ -61,19 +56,3 @@ class Uploads:
                 break
             file.unlink(missing_ok=True)
             total -= size
-
-
-async def upload(request: Request) -> Response:
-    """``POST /api/references``: a picture's bytes; its id."""
-    from starlette.concurrency import run_in_threadpool
-
-    from ipcir_tools.web.site import site_of
-
-    site = site_of(request)
-    limit, data = site.engine.settings.max_bytes, bytearray()
-    async for block in request.stream():
-        data += block
-        if len(data) > limit:
-            break
-    record = await run_in_threadpool(site.uploads.add, bytes(data))
-    return JSONResponse({"id": record.id, "width": record.width, "height": record.height})

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from served_page import chromium, make_gallery, open_tab, running_chromium, served
+from starlette.testclient import TestClient
+
+from ipcir_tools import Engine, Settings
+from ipcir_tools.web.app import build_app
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +21,24 @@ def gallery(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def engine(gallery, tmp_path_factory):
+    """An engine over a copy of it, for tests without a browser."""
+    home = tmp_path_factory.mktemp("copy") / "home"
+    shutil.copytree(gallery, home, ignore=shutil.ignore_patterns("pictures"))
+    with Engine.open(Settings(home=home, models="demo", verify=0, duplicates=0.998)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def client(engine):
+    """The application over it, called without a browser."""
+    with TestClient(build_app(engine), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def site(gallery):
-    """The address of the page over it."""
+    """The address of the page over the gallery."""
     with served(gallery) as url:
         yield url
 
@@ -35,10 +57,10 @@ def tab(browser, site):
     """Opens tabs, each of a person of their own, and checks in the end that none did what it must not."""
     opened = []
 
-    def open_one(size="desktop", **options):
-        page, faults = open_tab(browser, site, size, **options)
+    def open_one(size="desktop", url=site, **options):
+        page, faults = open_tab(browser, url, size, **options)
         opened.append((page, faults))
-        page.goto(site)
+        page.goto(url)
         return page
 
     yield open_one

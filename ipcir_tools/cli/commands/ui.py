@@ -17,11 +17,11 @@ def ui(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
 ) -> None:
     """Serve the page: search, dialogue, gallery and indexing in a browser. Needs 'ipcir-tools\\[ui]'."""
+    from importlib.util import find_spec
+
     from ipcir_tools.errors import ModelUnavailableError
+    from ipcir_tools.web.serving import serve
 
-    try:
-        from ipcir_tools.web.serving import serve
-    except ModuleNotFoundError as error:
-        raise ModelUnavailableError(f"The page needs {error.name}: pip install 'ipcir-tools[ui]'.") from error
-
+    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+        raise ModelUnavailableError(f"The page needs {' and '.join(missing)}: pip install 'ipcir-tools[ui]'.")
     serve(options.settings(), host, port, browser=browser)

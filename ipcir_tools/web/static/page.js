@@ -1,8 +1,13 @@
 // Wires the page: each part finds its own elements and does nothing where there are none.
 import { $, $$ } from "./tools.js";
 import { watchAsk } from "./ask.js";
+import { watchChips } from "./chips.js";
+import { watchGallery } from "./gallery.js";
 import { watchGrid } from "./grid.js";
+import { watchIndexing } from "./indexing.js";
+import { watchPictures } from "./picture.js";
 import { draw, startFrom } from "./tray.js";
+import { watchTurn } from "./turn.js";
 import { watchUploads } from "./upload.js";
 
 function watchTheme() {
@@ -14,9 +19,10 @@ function watchTheme() {
   };
 }
 
-watchTheme();
-draw();
-watchUploads();
-watchAsk();
-watchGrid();
-for (const button of $$("[data-start]")) button.onclick = () => { startFrom(button.dataset.start); scrollTo({ top: 0, behavior: "smooth" }); $("#words").focus(); };
+function watchStart() {
+  for (const button of $$("[data-start]")) button.onclick = () => { startFrom(button.dataset.start); scrollTo({ top: 0, behavior: "smooth" }); $("#words").focus(); };
+  const start = new URLSearchParams(location.search).get("start");
+  if (start && $("#ask")) { startFrom(start); history.replaceState(null, "", location.pathname); }
+}
+
+for (const watch of [watchTheme, draw, watchUploads, watchAsk, watchGrid, watchChips, watchPictures, watchTurn, watchGallery, watchIndexing, watchStart]) watch();

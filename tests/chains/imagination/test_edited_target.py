@@ -80,7 +80,22 @@ def test_lists_have_limits(words):
 
 WORDS = st.lists(
     st.sampled_from(
-        ["long", "blue", "floral", "jumpsuit", "sleeves", "round", "neck", "pocket", "and", "with", "a", "of", ",", "in"]
+        [
+            "long",
+            "blue",
+            "floral",
+            "jumpsuit",
+            "sleeves",
+            "round",
+            "neck",
+            "pocket",
+            "and",
+            "with",
+            "a",
+            "of",
+            ",",
+            "in",
+        ]
     )
 )
 
