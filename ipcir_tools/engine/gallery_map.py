@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 MOST_POINTS, MOST_GROUPS = 2_000, 10
 SHOWN = 8
 """Pictures that stand for a group."""
-_NEIGHBOURS, _STEPS, _REPELLED = 8, 220, 6
+_NEIGHBOURS, _STEPS, _REPELLED = 12, 250, 8
+_APART = 0.3
+"""How far neighbours come to lie from each other, where 1 is the spread of the whole map."""
 _ROUNDS = 20
 """Of k-means."""
 
@@ -130,15 +132,21 @@ def placed(features: FloatArray) -> NDArray[np.float64]:
     cosines = features @ features.T
     np.fill_diagonal(cosines, -2)
     near = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+    places = places + rng.normal(0, _APART / 2, places.shape)  # equal pictures begin beside each other
     for step in range(_STEPS):
-        rate = 0.12 * (1 - step / _STEPS)
-        pull = places[near].mean(axis=1) - places
-        others = rng.integers(0, m, (m, _REPELLED))
-        away = places[:, None] - places[others]
-        push = (away / (0.05 + (away**2).sum(axis=2, keepdims=True))).mean(axis=1)
-        places = places + rate * (4 * pull + push)
-    low, high = np.percentile(places, 0.5, axis=0), np.percentile(places, 99.5, axis=0)
-    return np.asarray(np.clip((places - low) / np.maximum(high - low, 1e-9), 0, 1))
+        to_near, to_any = places[near] - places[:, None], places[rng.integers(0, m, (m, _REPELLED))] - places[:, None]
+        pull = (to_near - _APART**2 * to_near / (_APART**2 / 4 + _squares(to_near))).mean(axis=1)
+        push = (to_any / (0.05 + _squares(to_any))).mean(axis=1)
+        places = places + (1 - step / _STEPS) * (0.4 * pull - 0.04 * push)
+    low, high = places.min(axis=0), places.max(axis=0)
+    there = (places - low) / np.maximum(high - low, 1e-9)
+    ranks = places.argsort(axis=0).argsort(axis=0) / max(m - 1, 1)
+    return np.asarray((there + ranks) / 2)  # half by rank: no empty plains, and what is near stays near
+
+
+def _squares(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared lengths ``[m, k, 1]`` of ``[m, k, 2]``."""
+    return np.asarray((steps**2).sum(axis=2, keepdims=True))
 
 
 def group_names(captions: list[list[str]]) -> list[str]:

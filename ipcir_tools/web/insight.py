@@ -17,7 +17,7 @@ MOST_GROUPS = 100
 
 
 def gallery_page(request: Request) -> Response:
-    """``/gallery``."""
+    """The page at ``/gallery``."""
     site = site_of(request)
     folders = [
         {
