@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from ipcir_tools.text import shorten
 from ipcir_tools.types import Where
 
 FIELDS = ("folder", "since", "until", "orientation", "format", "megapixels")
@@ -25,6 +27,18 @@ def filter_of(fields: dict[str, Any]) -> Where:
     if megapixels := fields.get("megapixels"):
         parts.append({"megapixels": {"$gte": float(megapixels)}})
     return {"$and": parts} if len(parts) > 1 else parts[0] if parts else {}
+
+
+def filter_words(fields: dict[str, Any], where: Where | None) -> str:
+    """A filter in words."""
+    if fields.get("other"):
+        return f"pictures with {shorten(json.dumps(where), 120)}"
+    parts = [str(fields[name]) for name in ("orientation", "format") if name in fields]
+    parts += ["pictures"]
+    parts += [f"of {fields['megapixels']:g} megapixels or more"] if "megapixels" in fields else []
+    parts += [f"in {fields['folder']}"] if "folder" in fields else []
+    words = {"since": "from", "until": "until"}
+    return " ".join([*parts, *(f"{word} {fields[name]}" for name, word in words.items() if name in fields)])
 
 
 def fields_of(where: Where | None) -> dict[str, Any]:

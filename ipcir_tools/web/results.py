@@ -36,6 +36,7 @@ def turn_page(request: Request) -> Response:
 
 def turn_view(site: Site, turn: Turn, result: SearchResult) -> dict[str, Any]:
     """What the template shows of a turn."""
+    turns = site.engine.catalog.dialogue(turn.id)
     names = distinct_names(hit.source for hit in turn.hits)
     references = [{"id": each.id, "note": each.note, "source": source} for each, source in turn.sourced_references]
     return {
@@ -49,7 +50,8 @@ def turn_view(site: Site, turn: Turn, result: SearchResult) -> dict[str, Any]:
         "warnings": [printable_line(each) for each in result.warnings],
         "seconds": result.timings.get("total"),
         "options": option_values(site, turn),
-        "tree": dialogue_tree(site.engine.catalog.dialogue(turn.id), turn),
+        "tree": dialogue_tree(turns, turn),
+        "first_references": turns[0].query.references,
     }
 
 

@@ -27,7 +27,7 @@ export function asked(form, text) {
     liked: tray.liked,
     disliked: tray.disliked,
     composer: form.elements.composer.value,
-    weight: weight.value === weight.dataset.default ? null : Number(weight.value),
+    weight: "own" in weight.dataset || Number(weight.value) !== Number(weight.dataset.shown) ? Number(weight.value) : null,
     k: Number(form.elements.k.value) || null,
     verify: form.elements.verify.value,
     where: other ? JSON.parse(other) : filterFields(form),
@@ -43,7 +43,10 @@ export function follow(event) {
     forgetTray();
     sessionStorage.removeItem("draft");
     location.assign(`/turn/${event.turn}`);
-  } else if (event.said) say(event.said);
+  } else if (event.said) {
+    say(event.said);
+    if (!event.turn && $("#ask").dataset.turn) setTimeout(() => location.assign("/"), 1200);
+  }
 }
 
 async function run(form, body) {
@@ -95,14 +98,22 @@ export function watchAsk() {
   };
   form.elements.weight.oninput = (event) => { $("#weight-shown").textContent = event.target.value; };
   $$("[data-answer]").forEach((button) => { button.onclick = () => submit(button.dataset.answer); });
-  if ($("#drop-where")) $("#drop-where").onclick = () => { $("[data-where]").dataset.where = ""; submitAgain(form); };
-  if ($("#without-filter")) $("#without-filter").onclick = () => { $("[data-where]").dataset.where = ""; $$("[data-where] input, [data-where] select").forEach((field) => { field.value = ""; }); submitAgain(form); };
+  if ($("#drop-where")) $("#drop-where").onclick = () => withoutFilter(form);
+  if ($("#again-options")) $("#again-options").onclick = () => again(form);
+  if ($("#without-filter")) $("#without-filter").onclick = () => withoutFilter(form);
   onTray(() => { $("#words").placeholder = tray.references.length ? "What should be different?" : $("#words").placeholder; });
   if (matchMedia("(pointer: fine)").matches) $("#words").focus({ preventScroll: true });
 }
 
-// The same request again, with other options: from the turn before.
-function submitAgain(form) {
-  say("Say it again without the filter.");
-  $("#words").focus();
+// The request that made this turn once more, with the options as they are now: a branch beside it.
+function again(form) {
+  return run(form, { ...asked(form, ""), round: null, ...JSON.parse(form.dataset.again) });
+}
+
+function withoutFilter(form) {
+  $("[data-where]").dataset.where = "";
+  for (const field of $$("[data-where] input, [data-where] select")) field.value = "";
+  if (form.dataset.again) return again(form);
+  say("Say what should be different, and all pictures are searched.");
+  return $("#words").focus();
 }

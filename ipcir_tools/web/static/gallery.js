@@ -2,13 +2,17 @@
 import { $, $$, el, say, sendJson } from "./tools.js";
 import { openPicture } from "./picture.js";
 
+const SIDE = 38;
+const MOST_PICTURES = 400;
 const HUES = [225, 25, 150, 290, 60, 190, 340, 100, 255, 5, 170, 45];
 
 function watchMap(map) {
   const canvas = $("canvas", map);
   const dark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
   const state = { points: [], by: "group" };
-  const place = (point) => [16 + point.x * (canvas.clientWidth - 32), 16 + (1 - point.y) * (canvas.clientHeight - 32)];
+  const pictures = new Map();
+  const repaint = [];
+  const place = (point) => [30 + point.x * (canvas.clientWidth - 60), 30 + (1 - point.y) * (canvas.clientHeight - 60)];
   const folders = () => [...new Set(state.points.map((point) => point.folder))];
 
   function colour(point, names) {
@@ -23,12 +27,44 @@ function watchMap(map) {
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const names = folders();
+    const taken = [];
     for (const point of state.points) {
+      const [x, y] = place(point);
+      pen.fillStyle = colour(point, names);
+      if (taken.every(([a, b]) => Math.abs(a - x) > SIDE + 6 || Math.abs(b - y) > SIDE + 6) && drawPicture(pen, point, x, y)) taken.push([x, y]);
+    }
+    for (const point of state.points) {
+      const [x, y] = place(point);
+      if (taken.some(([a, b]) => Math.abs(a - x) < SIDE / 2 + 5 && Math.abs(b - y) < SIDE / 2 + 5)) continue;
       pen.fillStyle = colour(point, names);
       pen.beginPath();
-      pen.arc(...place(point), state.points.length > 600 ? 3.2 : 5, 0, 7);
+      pen.arc(x, y, 3.5, 0, 7);
       pen.fill();
     }
+  }
+
+  // Draws a small picture with a frame of its group's colour; one that is not here yet is asked for and drawn later.
+  function drawPicture(pen, point, x, y) {
+    let image = pictures.get(point.id);
+    if (!image) {
+      if (pictures.size >= MOST_PICTURES) return false;
+      image = new Image();
+      image.onload = () => { cancelAnimationFrame(state.soon); state.soon = requestAnimationFrame(draw); };
+      image.src = `/thumb/s/${point.id}`;
+      pictures.set(point.id, image);
+    }
+    pen.beginPath();
+    pen.roundRect(x - SIDE / 2 - 2, y - SIDE / 2 - 2, SIDE + 4, SIDE + 4, 8);
+    pen.fill();
+    if (!image.complete || !image.naturalWidth) return true;
+    const side = Math.min(image.naturalWidth, image.naturalHeight);
+    pen.save();
+    pen.beginPath();
+    pen.roundRect(x - SIDE / 2, y - SIDE / 2, SIDE, SIDE, 6);
+    pen.clip();
+    pen.drawImage(image, (image.naturalWidth - side) / 2, (image.naturalHeight - side) / 2, side, side, x - SIDE / 2, y - SIDE / 2, SIDE, SIDE);
+    pen.restore();
+    return true;
   }
 
   function nearest(event) {
@@ -56,20 +92,30 @@ function watchMap(map) {
     shown.style.top = `${y > 150 ? y - 142 : y + 14}px`;
   }
 
+  // The colour of a group as a dot, as long as the map shows groups.
+  function dot(n) {
+    const made = el("span", { className: "dot" });
+    const paint = () => { made.style.background = colour({ group: n }, []); made.hidden = state.by !== "group"; };
+    repaint.push(paint);
+    paint();
+    return made;
+  }
+
   canvas.onmousemove = show;
   canvas.onmouseleave = () => { $("#map-shown").hidden = true; };
   canvas.onclick = (event) => { const point = nearest(event); if (point) openPicture(point.id); };
-  $("#map-by").onchange = (event) => { state.by = event.target.value; draw(); };
+  const all = () => { draw(); repaint.forEach((paint) => paint()); };
+  $("#map-by").onchange = (event) => { state.by = event.target.value; all(); };
   new ResizeObserver(draw).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  $("#theme").addEventListener("click", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
+  $("#theme").addEventListener("click", all);
 
   sendJson("GET", "/api/map").then(({ points, groups, gallery }) => {
     state.points = points;
     $("#map-wait").textContent = points.length ? (points.length < gallery ? `A sample of ${points.length.toLocaleString("en")}` : "") : "A map needs three pictures at least.";
     draw();
     $("#groups").replaceChildren(...groups.map((group) => el("li", {}, [
-      el("h3", { textContent: group.name || "Alike" }), el("span", { className: "faint", textContent: `${group.pictures.toLocaleString("en")} pictures` }),
+      dot(groups.indexOf(group)), el("h3", { textContent: group.name || "Alike" }), el("span", { className: "faint", textContent: `${group.pictures.toLocaleString("en")} pictures` }),
       el("ul", { className: "thumbs" }, group.typical.map((id, i) => el("li", {}, [thumb(id, `${group.name || "picture"} ${i + 1}`)]))),
     ])));
   }).catch((error) => { $("#map-wait").textContent = error.message; });

@@ -5,6 +5,7 @@ import { watchChips } from "./chips.js";
 import { watchGallery } from "./gallery.js";
 import { watchGrid } from "./grid.js";
 import { watchIndexing } from "./indexing.js";
+import { watchKeys } from "./keys.js";
 import { watchPictures } from "./picture.js";
 import { draw, startFrom } from "./tray.js";
 import { watchTurn } from "./turn.js";
@@ -25,4 +26,4 @@ function watchStart() {
   if (start && $("#ask")) { startFrom(start); history.replaceState(null, "", location.pathname); }
 }
 
-for (const watch of [watchTheme, draw, watchUploads, watchAsk, watchGrid, watchChips, watchPictures, watchTurn, watchGallery, watchIndexing, watchStart]) watch();
+for (const watch of [watchTheme, draw, watchUploads, watchAsk, watchGrid, watchChips, watchPictures, watchTurn, watchGallery, watchIndexing, watchKeys, watchStart]) watch();
