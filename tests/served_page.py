@@ -30,17 +30,16 @@ def make_gallery(home: Path, families: int = 2) -> None:
 
 
 @contextmanager
-def served(home: Path, **settings: Any) -> Iterator[str]:
+def served(home: Path, token: str | None = None, **settings: Any) -> Iterator[str]:
     """The page over the gallery in ``home``; its address."""
     from ipcir_tools.http_access import LOOPBACK, Access
-    from ipcir_tools.http_guard import HttpLimits
-    from ipcir_tools.http_serving import guarded_server, listen
-    from ipcir_tools.web.app import build_app
+    from ipcir_tools.http_serving import listen
+    from ipcir_tools.web.serving import page_server
 
     chosen = {"home": home, "models": "demo", "duplicates": 0.998} | settings
     with Engine.open(Settings(**chosen)) as engine, listen(LOOPBACK, 0) as listener:
-        access = Access(port=listener.getsockname()[1])
-        server = guarded_server(build_app(engine), access, HttpLimits(body=engine.settings.max_bytes))
+        access = Access(port=listener.getsockname()[1], token=token)
+        server = page_server(engine, access)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:

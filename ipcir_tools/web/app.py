@@ -53,7 +53,7 @@ def build_app(engine: Engine) -> Starlette:
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(BrowserHeaders)],
-        exception_handlers={IPCIRError: _problem, 404: _not_found},
+        exception_handlers={IPCIRError: _problem, 404: _not_found, 500: _failed},
         lifespan=lifespan,
     )
     app.state.site = site
@@ -69,6 +69,14 @@ def _problem(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": str(error)}, status)
     return site_of(request).page(request, "problem.html", status, problem=str(error))
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """An error of this package: the server logs it, the person hears of it."""
+    text = f"Something failed inside ({type(error).__name__}): try it again."
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": text}, 500)
+    return site_of(request).page(request, "problem.html", 500, problem=text)
 
 
 def _not_found(request: Request, _: Exception) -> Response:

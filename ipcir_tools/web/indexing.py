@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.sources import ObjectUrl, Source, source_of
 from ipcir_tools.text import printable_line, shorten
 from ipcir_tools.types import IndexReport
+
+log = logging.getLogger(__name__)
 
 MOST_NAMED = 20
 """Skipped files."""
@@ -69,11 +72,10 @@ class Indexing:
         except IPCIRError as error:
             ended = {"error": str(error)}
         except Exception as error:  # broad: the person must hear of it, and the page goes on
+            log.exception("indexing failed")
             ended = {"error": f"Indexing failed inside ({type(error).__name__}): try it again."}
-            raise
-        finally:
-            with self._lock:
-                self._state = {"running": False, "folder": self._state.get("folder", ""), **ended}
+        with self._lock:
+            self._state = {"running": False, "folder": self._state.get("folder", ""), **ended}
 
     def _progress(self, what: str, done: int, total: int) -> None:
         if self._cancelled.is_set():

@@ -8,12 +8,12 @@ memory for as long as anybody may want to see it; the turn itself is in the cata
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from ipcir_tools.agents.dialogue.graph import Dialogue
 
+
+log = logging.getLogger(__name__)
 
 MOST_KEPT = 500
 """Results whose notes are kept, and questions that may still be answered."""
@@ -59,16 +61,20 @@ class Rounds:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
+        self._graph: Dialogue | None = None
         self._notes: OrderedDict[str, SearchResult] = OrderedDict()
         self._questions: OrderedDict[str, Event] = OrderedDict()
 
-    @cached_property
+    @property
     def _dialogue(self) -> Dialogue:
+        """The graph, made when it is first needed: one for all, for it keeps the open questions."""
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ipcir_tools.agents.dialogue.graph import build_dialogue
 
-        return build_dialogue(self._engine, checkpointer=InMemorySaver())
+        with self._lock:
+            self._graph = self._graph or build_dialogue(self._engine, checkpointer=InMemorySaver())
+            return self._graph
 
     def note(self, result: SearchResult) -> None:
         """Keep what was said about a result."""
@@ -124,8 +130,8 @@ class Rounds:
         except IPCIRError as error:
             tell({"done": True, "error": str(error)})
         except Exception as error:  # broad: whatever it is, the person must hear of it
+            log.exception("a round of a dialogue failed")
             tell({"done": True, "error": f"Something failed inside ({type(error).__name__}): try it again."})
-            raise
 
     def _take(self, ask: Ask, tell: Callable[[Event], None], is_gone: Callable[[], bool]) -> Event:
         from langgraph.types import Command

@@ -7,11 +7,19 @@ import sys
 import threading
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.http_access import LOOPBACK, Access, check_access, is_loopback
 from ipcir_tools.http_guard import HttpLimits
 from ipcir_tools.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ipcir_tools.engine.engine import Engine
+
 
 PORT = 8766
 
@@ -29,8 +37,7 @@ def serve(
     Raises the typed errors of ``Engine.open``, and InvalidRequestError for a port that is taken or a wrong token.
     """
     from ipcir_tools.engine.engine import Engine
-    from ipcir_tools.http_serving import guarded_server, listen
-    from ipcir_tools.web.app import build_app
+    from ipcir_tools.http_serving import listen
 
     token = settings.ui_token.get_secret_value() if settings.ui_token else None
     if token is None and not is_loopback(host):
@@ -43,5 +50,14 @@ def serve(
         sys.stderr.flush()
         if browser:
             threading.Timer(0.5, webbrowser.open, [address]).start()
-        limits = HttpLimits(body=settings.max_bytes)
-        guarded_server(build_app(engine), access, limits, token_in_query=True).run(sockets=[listener])
+        page_server(engine, access).run(sockets=[listener])
+
+
+def page_server(engine: Engine, access: Access) -> uvicorn.Server:
+    """The server of the page over ``engine``, behind the guard; who lacks the token is asked for it."""
+    from ipcir_tools.http_serving import guarded_server
+    from ipcir_tools.web.app import build_app
+
+    sign_in = (Path(__file__).parent / "templates" / "sign_in.html").read_text(encoding="utf-8")
+    limits = HttpLimits(body=engine.settings.max_bytes)
+    return guarded_server(build_app(engine), access, limits, token_in_query=True, sign_in=sign_in)

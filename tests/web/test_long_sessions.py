@@ -219,6 +219,25 @@ def test_states_of_models_and_files(tab, gallery, httpserver, monkeypatch, tmp_p
         page.locator(".toast:has-text('out of the gallery')").wait_for()
 
 
+def test_an_address_with_a_token_lets_only_those_in_who_have_it(browser, gallery):
+    token = "a-token-of-many-characters"
+    with served(gallery, token) as url:
+        page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+        page.goto(url)
+        assert page.locator("h1").inner_text() == "This page needs its token"
+        assert serious_faults(page) == []
+        page.fill("[name=token]", "another-token-of-many-characters")
+        page.press("[name=token]", "Enter")
+        page.locator("h1:has-text('token')").wait_for()
+        page.fill("[name=token]", token)
+        page.press("[name=token]", "Enter")
+        page.locator("#ask").wait_for()
+        assert token not in page.url
+        ask(page, "a red dress")
+        page.locator(".card").first.wait_for()
+        page.context.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_no_state_shuts_anybody_out(tab, site, size, theme):
