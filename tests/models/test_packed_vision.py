@@ -89,3 +89,20 @@ def test_without_onednn_the_model_encodes(folder, monkeypatch):
     assert not isinstance(encoder._loaded.picture_features, packed_vision.PackedVision)
     right = load(folder, "float32").embed_images(pictures(2))
     assert cosines(encoder.embed_images(pictures(2)), right).min() > 0.999
+
+
+def test_the_demos_encoder_agrees_in_bfloat16_on_garments_and_photographs():
+    import random
+
+    from ipcir_tools.bench.pictures import draw_photo
+    from ipcir_tools.demo.drawing.render import render
+    from ipcir_tools.demo.world.garments import draw_garment, draw_scene
+    from ipcir_tools.models.presets import DEMO_FOLDER
+
+    rng = random.Random(0)
+    shown = [render(draw_garment(rng, "test"), draw_scene(rng)) for _ in range(24)]
+    for images in (shown, [draw_photo((320, 240), seed) for seed in range(8)]):
+        exact, packed = (load(DEMO_FOLDER / "clip", dtype).embed_images(images) for dtype in ("float32", "bfloat16"))
+        found = cosines(packed, exact)
+        assert found.mean() >= 0.9999, found
+        assert found.min() >= 0.999
