@@ -40,7 +40,7 @@ def can_pack(model: Any) -> bool:
 def _has_products() -> bool:
     """oneDNN's products with packed weights, which torch's own compiler uses, too."""
     found = torch.ops.mkldnn
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return all(hasattr(found, name) for name in ("_linear_pointwise", "_reorder_linear_weight")) and bool(
         found._is_mkldnn_bf16_supported()
