@@ -22,6 +22,7 @@ from ipcir_tools.cli.commands.search import find, refine, search
 from ipcir_tools.cli.commands.show import show
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
+from ipcir_tools.cli.commands.verify import verify
 from ipcir_tools.cli.commands.watch import watch
 from ipcir_tools.cli.output.console import report_downloads, show_error
 from ipcir_tools.errors import IPCIRError
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(index, remove, folders, watch, search, refine, find, show, export),
-    *(chat, turns, replay, demo, mcp, tune, models, bench),
+    *(chat, turns, replay, demo, mcp, tune, models, bench, verify),
 )
 for command in _COMMANDS:
     app.command()(command)

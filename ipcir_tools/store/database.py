@@ -6,8 +6,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cache
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,9 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
+from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
+from ipcir_tools.store.damage import DamageLog
+from ipcir_tools.store.migration import add_checksums
 from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
 from ipcir_tools.text import error_sentence, masked, one_line, shorten
@@ -66,6 +69,7 @@ class Database:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
         self._glancer = glancing(self._engine)
+        self.damage = DamageLog()
         self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
         """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
@@ -125,6 +129,15 @@ class Database:
         with explained(self._place, self._secrets), self._reader.begin() as connection:
             yield connection
 
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to read with, for what looks at all tables; what it reads is of one moment."""
+        return self._read()
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A connection to write with, for what mends all tables: all of it, or nothing."""
+        self.check_changeable()
+        return self._write()
+
     @contextmanager
     def _glance(self) -> Iterator[Connection]:
         """A connection for a single statement that reads, which needs no transaction around it."""
@@ -142,17 +155,28 @@ class Database:
         with self._glance() if len(parts) == 1 else self._read() as connection:
             return [row for part in parts for row in connection.execute(statement, {"values": part, **others})]
 
+    def _is_whole(self, table: Table, row: Row[Any], *key: str) -> bool:
+        """Whether a row of ``table``, whose key is this, is as it was written; one that is not is noted."""
+        fields = {column.key: row._mapping[column] for column in table.columns}
+        if row_checksum(table, fields) == row.checksum:
+            return True
+        self.damage.add(table.name, tuple(map(str, key)), "it does not match its checksum")
+        return False
+
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         with explained(self._place, self._secrets), self._turn_to_write, self._writer.begin() as connection:
             yield connection
 
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of these tables, stored in ``meta`` under ``schema``."""
 
-EXTENDED = ("2", "3")
+EXTENDED = ("2", "3", "4")
 """Earlier versions that differ from this one only by tables and columns that it adds."""
+
+_TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
+"""Reads texts of SQLite: one that is damaged fails its checksum, not the statement."""
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
@@ -189,6 +213,8 @@ def open_engine(url: str | URL) -> Engine:
         engine = create_engine(url, pool_size=16)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine)
+            if _is_ready(engine):  # a reader needs no lock, and another process may be writing
+                return engine
     with writing(engine).begin() as connection:
         on_server = engine.dialect.name == "postgresql"
         if on_server:  # SQLite's write lock is held already
@@ -201,6 +227,8 @@ def open_engine(url: str | URL) -> Engine:
             postgresql.finish_tables(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
         _begin_log(connection)
+        if not is_new:
+            add_checksums(connection, storable_text(connection))
     return engine
 
 
@@ -245,7 +273,14 @@ def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, rep
         keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
         # In one order, so that two writers of the same rows wait for each other instead of both for ever.
         ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
+        if CHECKSUM in table.c:
+            ordered = [with_checksum(table, row, storable_text(connection)) for row in ordered]
         connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
+
+
+def storable_text(connection: Connection) -> Callable[[str], str] | None:
+    """What the database makes of a text that it does not take as it is, if anything."""
+    return postgresql.storable if connection.dialect.name == "postgresql" else None
 
 
 @cache
@@ -276,6 +311,7 @@ def _tune_sqlite(engine: Engine) -> None:
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.text_factory = _TEXT
         _write_ahead(connection)
 
     @event.listens_for(engine, "begin")

@@ -27,11 +27,13 @@ _TRIES = 5
 """How often a catalog is copied that another process changes in the meantime."""
 
 _STORED_BY_SEARCHES = {
-    "pictures": "id, source, name, folder, bytes, width, height, format",
-    "features": "item, space, vector",
-    "captions": "image_id, captioner, caption",
-    "replies": "key, reply, kind, model, prompt, calls, repairs, seconds, input_tokens, output_tokens, created",
-    "turns": "id, parent, created, body, conversation",
+    "pictures": "id, source, name, folder, bytes, width, height, format, taken, camera, latitude, longitude, damaged, "
+    "checksum",
+    "features": "item, space, vector, checksum",
+    "captions": "image_id, captioner, caption, checksum",
+    "replies": "key, reply, kind, model, prompt, calls, repairs, seconds, input_tokens, output_tokens, created, "
+    "checksum",
+    "turns": "id, parent, created, body, conversation, checksum",
 }
 """The columns, by table, that are taken over from the copy before."""
 
