@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from ipcir_tools.cli.commands.backup import backup, restore
 from ipcir_tools.cli.commands.bench import bench
 from ipcir_tools.cli.commands.cache import cache_app
 from ipcir_tools.cli.commands.collection import folders, index, remove
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(index, remove, folders, watch, search, refine, find, show, export),
-    *(chat, turns, replay, demo, mcp, tune, models, bench, verify),
+    *(chat, turns, replay, demo, mcp, tune, models, bench, verify, backup, restore),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import uuid4
@@ -54,6 +54,7 @@ from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import changes, features, files, pictures
 from ipcir_tools.store.turns import StoredTurns
+from ipcir_tools.store.unstored import wanted_later
 from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
 BLOCK = 2_048
@@ -144,6 +145,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return get_meta(connection, f"note:{key}")
 
+    @wanted_later
     def set_note(self, key: str, value: str) -> None:
         """Store a small text under ``key``, in place of an earlier one."""
         with self._write() as connection:
@@ -181,6 +183,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         self.damage.add("captions", (str(image_id), str(captioner)), "it does not match its checksum")
         return None
 
+    @wanted_later
     def remember(self, records: Sequence[ImageRecord]) -> None:
         """Store the records of these pictures, without adding them to the gallery."""
         with self._write() as connection:
@@ -355,12 +358,14 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         if found != now and now == state.size:
             self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {found:,}")
 
-    def faulty_features(self, space: str) -> set[str]:
-        """The pictures of the gallery without a usable feature, all of them looked at; noted."""
-        for _ in self.feature_blocks(space):
-            pass
-        keys = self.damage.of("features", [(id_, space) for id_ in self.gallery_ids()])
-        return {id_ for id_, _ in keys}
+    def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:
+        """Those of these pictures of the gallery that have no usable feature in ``space``; noted."""
+        if 2 * len(ids) > self.size():
+            for _ in self.feature_blocks(space):
+                pass
+        elif len(self.features(ids, space)) < len(ids):
+            self.lacking_features(space)
+        return {id_ for id_, _ in self.damage.of("features", [(id_, space) for id_ in ids])}
 
     def encoded_ids(self, space: str) -> list[str]:
         """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
@@ -368,6 +373,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return list(connection.scalars(wanted))
 
+    @wanted_later
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
         """Store features ``[d]`` by item; one that is stored already stays, unless it was found damaged.
 
@@ -444,6 +450,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
 
         return self.while_unchanged(("captioned", captioner), count)
 
+    @wanted_later
     def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
         """Store captions by picture; one that is stored already stays, unless it was found damaged."""
         rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]

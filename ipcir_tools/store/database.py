@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
@@ -45,6 +45,7 @@ from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
 from ipcir_tools.store.damage import DamageLog
 from ipcir_tools.store.migration import add_checksums
 from ipcir_tools.store.schema import files, meta, metadata
+from ipcir_tools.store.unstored import SEARCH_SECONDS, in_search
 from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
 from ipcir_tools.text import error_sentence, masked, one_line, shorten
 
@@ -68,9 +69,10 @@ class Database:
         except (ArgumentError, ModuleNotFoundError) as error:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
+        self._hurried = self._writer.execution_options(sqlite_wait=SEARCH_SECONDS)
         self._glancer = glancing(self._engine)
         self.damage = DamageLog()
-        self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
+        self._writing = threading.RLock() if self._engine.dialect.name == "sqlite" else None
         """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
     @property
@@ -165,8 +167,24 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with explained(self._place, self._secrets), self._turn_to_write, self._writer.begin() as connection:
+        hurried = in_search() is not None
+        turn = self._turn_to_write(SEARCH_SECONDS if hurried else -1)
+        writer = self._hurried if hurried else self._writer
+        with explained(self._place, self._secrets), turn, writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _turn_to_write(self, seconds: float) -> Iterator[None]:
+        """This thread's turn to write; without end where ``seconds`` is negative."""
+        if self._writing is None:
+            yield
+            return
+        if not self._writing.acquire(timeout=seconds):
+            raise CatalogError(f"The catalog {self._place} is being written by another thread: try again.")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
 
 SCHEMA = 5
@@ -316,7 +334,12 @@ def _tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if how := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+        options = connection.get_execution_options()
+        if how := options.get("sqlite_begin", "BEGIN"):
+            wait = options.get("sqlite_wait", BUSY_SECONDS)
+            if connection.info.get("wait", BUSY_SECONDS) != wait:
+                connection.info["wait"] = wait
+                connection.connection.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
             connection.exec_driver_sql(how)
 
 

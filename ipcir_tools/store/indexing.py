@@ -116,9 +116,8 @@ class _Run:
         # Of each picture no more is held than this: its file as it was, and its id.
         self._before = FilesBefore(catalog)
         self._ids_before = PicturesBefore(catalog)
-        # Of an earlier version, read once more and not encoded; and those whose feature is damaged or missing.
-        self._faulty = catalog.faulty_features(catalog.space() or "")
-        self._factless = catalog.ids_without_facts() | self._faulty
+        self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
+        self._faulty: set[str] = set()  # those whose feature is damaged or missing: read again, and encoded
         self._counts: Counter[str] = Counter()
         self._left: set[str] = set()  # files that moved away
         self._lost: set[str] = set()  # pictures that lost a file
@@ -135,6 +134,10 @@ class _Run:
             return
         roots = roots_of(request.paths, request.exclude, self._catalog, self._before)
         self._before.only((*roots.named, *roots.below))
+        if self._before:
+            ids = {stamp.image_id for stamp in self._before.values()}
+            self._faulty = self._catalog.faulty_features(self._catalog.space() or "", ids)
+            self._factless |= self._faulty
         named = {path: row.exclude for path, row in roots.rows.items()}
         scan = Scan(named, defaults=self._settings.default_excludes)
         for path in map(text_path, (*roots.named, *roots.below)):
@@ -332,8 +335,7 @@ class _Run:
 
     def _still_faulty(self) -> set[str]:
         """Pictures of the gallery whose feature was and is of no use."""
-        space = self._catalog.space() or ""
-        still = self._faulty - self._catalog.features(self._faulty, space).keys() if self._faulty else set()
+        still = self._faulty - self._catalog.features(self._faulty, self._catalog.space() or "").keys()
         return still & self._catalog.paths_of(still).keys()
 
     def listed(self) -> Iterable[str]:
@@ -342,7 +344,7 @@ class _Run:
 
     def report(self, captions: CaptionReport | None, seconds: float) -> IndexReport:
         """What was counted."""
-        scan = self._scan
+        scan, still_faulty = self._scan, self._still_faulty() if self._faulty else set()
         return IndexReport(
             seen=len(scan.files) + len(scan.problems),
             added=self._counts["added"],
@@ -362,8 +364,8 @@ class _Run:
             seconds=seconds,
             captions=captions,
             damaged=self._counts["damaged"],
-            mended=len(self._faulty - self._still_faulty()),
-            lacking=len(self._still_faulty()),
+            mended=len(self._faulty) - len(still_faulty),
+            lacking=len(still_faulty),
         )
 
 

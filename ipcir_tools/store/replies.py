@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Row, cast, delete, func, sele
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.store.database import MIN_PREFIX, Database, put
 from ipcir_tools.store.schema import replies
+from ipcir_tools.store.unstored import wanted_later
 from ipcir_tools.types import Reply
 
 
@@ -42,6 +43,7 @@ class StoredReplies(Database):
             row = connection.execute(select(replies).where(replies.c.key == key)).one_or_none()
         return None if row is None or not self._is_whole(replies, row, row.key) else _reply(row)
 
+    @wanted_later
     def put_reply(self, key: str, reply: Reply) -> None:
         """Store a reply in place of an earlier one, which a caller replaces only where it cannot be used.
 
@@ -51,6 +53,7 @@ class StoredReplies(Database):
         with self._write() as connection:
             put(connection, replies, [{"key": key, **row}], replace=True)
 
+    @wanted_later
     def forget_reply(self, key: str) -> None:
         """Delete the reply under ``key``, where there is one."""
         with self._write() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Table
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.database import open_engine
 from ipcir_tools.store.schema import changes, metadata
-from ipcir_tools.store.sqlite_file import alone, problems, put_aside
+from ipcir_tools.store.sqlite_file import alone, problems, put_in_place
 from ipcir_tools.text import error_line
 
 _PROBES = 64
@@ -41,8 +41,7 @@ def mend_file(path: Path) -> list[str]:
             copied = _copied(path, fresh)
             if not copied:
                 raise CatalogError(_nothing(path, "no row can be read"))
-            aside = put_aside(path, "damaged")
-            fresh.rename(path)
+            aside = put_in_place(fresh, path, "damaged")
         except sqlite3.Error as error:
             raise CatalogError(_nothing(path, error_line(error))) from error
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -51,8 +52,8 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
 
 
 def copy_database(source: Path, copy: Path) -> None:
-    """Copy a database as it is at one moment, what waits in its log included, while others use it; one file, for its
-    owner alone. Raises sqlite3.Error and OSError."""
+    """Copy a database as it is at one moment, what waits in its log included, while others use it; one new file, for
+    its owner alone. Raises sqlite3.Error and OSError."""
     os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with closing(opened_to_read(source)) as reading, closing(sqlite3.connect(copy)) as written:
         reading.backup(written)
@@ -61,15 +62,21 @@ def copy_database(source: Path, copy: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def put_aside(path: Path, why: str) -> Path:
-    """Move a database that nobody has open out of the way, with its log; where it is now."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    aside = path.with_name(f"{path.name}.{why}-{stamp}")
-    for end in (WAL, SHARED):
-        beside = path.with_name(path.name + end)
-        if beside.exists():
-            beside.rename(aside.with_name(aside.name + end))
-    path.rename(aside)
+def put_in_place(fresh: Path, path: Path, why: str) -> Path | None:
+    """Put a database in the place of another that nobody has open, in one step; where that one is kept, if there was
+    one. A kill at any moment leaves one of the two in its place."""
+    aside = None
+    if path.exists():
+        aside = path.with_name(f"{path.name}.{why}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        try:
+            aside.hardlink_to(path)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, aside)
+        for end in (WAL, SHARED):  # what could not be taken in, because it is damaged
+            beside = path.with_name(path.name + end)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + end))
+    fresh.replace(path)
     return aside
 
 
@@ -79,6 +86,9 @@ def alone(path: Path) -> Iterator[None]:
 
     Leaving WAL needs the database for oneself; it is entered again when the catalog is opened.
     """
+    if not path.exists():
+        yield
+        return
     try:
         with closing(sqlite3.connect(path, timeout=1.0)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")

@@ -12,17 +12,40 @@ from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
 from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with, insertion, storable_text
 from ipcir_tools.store.schema import turns as turn_rows
+from ipcir_tools.store.unstored import in_search
 from ipcir_tools.types import Turn
+
+MOST_WAITING = 1_000
+"""Turns that could not be stored and are held in memory."""
 
 
 class StoredTurns(Database):
     """The turns in a catalog; immutable, each naming its parent."""
 
+    _waiting: dict[str, tuple[Turn, str | None]] = {}  # noqa: RUF012 - replaced, never changed
+    """Turns of searches that could not be stored, with their conversations, oldest first: the next one stores them."""
+
     def put_turn(self, turn: Turn, conversation: str | None = None) -> None:
         """Store a turn, as one of a ``conversation`` where there is one.
 
-        Raises CatalogError if another one has its id, NotFoundError if its parent is missing.
+        In a search, one that cannot be stored now is held in memory, and stored with the next. Raises CatalogError if
+        another one has its id, NotFoundError if its parent is missing.
         """
+        search, waiting = in_search(), self._waiting
+        try:
+            if search is not None and search.why:
+                raise CatalogError(search.why)  # it has waited once
+            for each, of in [*waiting.values(), (turn, conversation)]:
+                self._put_turn(each, of)
+        except CatalogError as error:
+            if search is None or turn.id in waiting:
+                raise
+            search.why = search.why or str(error)
+            self._waiting = dict([*waiting.items(), (turn.id, (turn, conversation))][-MOST_WAITING:])
+        else:
+            self._waiting = {id_: each for id_, each in self._waiting.items() if id_ not in waiting}
+
+    def _put_turn(self, turn: Turn, conversation: str | None) -> None:
         body = turn.model_dump_json()
         fields = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
         with self._write() as connection:
@@ -41,9 +64,17 @@ class StoredTurns(Database):
 
         Raises NotFoundError, or InvalidRequestError where several begin so.
         """
+        if (held := self._held_in_memory(id)) is not None:
+            return held
         with self._glance() as connection:
             row = connection.execute(_TURN, {"name": id}).one_or_none()
         return self._parsed(self._only_beginning(id) if row is None else row)
+
+    def _held_in_memory(self, id: str) -> Turn | None:
+        """The turn, not stored yet, with this id, or whose id alone among such begins so."""
+        waiting = self._waiting
+        found = [id] if id in waiting else [each for each in waiting if len(id) >= MIN_PREFIX and each.startswith(id)]
+        return waiting[found[0]][0] if len(found) == 1 else None
 
     def _parsed(self, row: Row[Any]) -> Turn:
         """The turn of a row. Raises CatalogError where that is damaged."""
@@ -85,10 +116,14 @@ class StoredTurns(Database):
             newest = newest.where(turn_rows.c.conversation == conversation)
         with self._read() as connection:
             rows = connection.execute(newest).all()
-        return [self._parsed(row) for row in rows if not self._fault(row)]
+        stored = [self._parsed(row) for row in rows if not self._fault(row)]
+        held = [turn for turn, of in self._waiting.values() if conversation in (None, of)]
+        return [*reversed(held), *stored][:limit]
 
     def path(self, id: str) -> list[Turn]:
         """The turns from the root to this one, by one statement for a whole id. Raises as ``turn`` does."""
+        if (held := self._held_in_memory(id)) is not None:
+            return [held] if held.parent is None else [*self.path(held.parent), held]
         with self._glance() as connection:
             rows = connection.execute(_PATH, {"name": id}).all()
         if not rows:

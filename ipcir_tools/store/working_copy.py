@@ -19,10 +19,10 @@ from filelock import FileLock
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.models.user_cache import cache_folder
+from ipcir_tools.store.sqlite_file import SHARED, WAL, copy_database
 from ipcir_tools.text import error_line
 
 CATALOG = "catalog.sqlite"
-_WAL = "-wal"
 _TRIES = 5
 """How often a catalog is copied that another process changes in the meantime."""
 
@@ -82,9 +82,10 @@ def _current_copy(catalog: Path, folder: Path) -> Path:
         part = folder / f"part-{uuid4().hex}"
         part.mkdir()
         try:
-            _copy_files(catalog, part / CATALOG)
-            if _state(catalog) != state:
-                continue  # torn in the middle of a change
+            if not _copied_in_use(catalog, part / CATALOG):
+                _copy_files(catalog, part / CATALOG)
+                if _state(catalog) != state:
+                    continue  # torn in the middle of a change
             earlier = sorted(folder.glob("*/" + CATALOG), key=lambda path: path.stat().st_mtime_ns, reverse=True)
             kept = [path for path in earlier if path.parent != part]
             if kept:
@@ -101,16 +102,31 @@ def _current_copy(catalog: Path, folder: Path) -> Path:
 def _state(catalog: Path) -> str:
     """What changes with every write: size and time of the catalog's two files."""
     stats = []
-    for path in (catalog, catalog.with_name(catalog.name + _WAL)):
+    for path in (catalog, catalog.with_name(catalog.name + WAL)):
         with suppress(FileNotFoundError):
             stat = path.stat()
             stats.append(f"{stat.st_size}:{stat.st_mtime_ns}")
     return " ".join(stats)
 
 
+def _copied_in_use(catalog: Path, copy: Path) -> bool:
+    """Copy a database that another process has open, as it is at one moment; whether that could be done.
+
+    By the memory that they share, which is a file beside it: without one, what is beside it is left as it is.
+    """
+    if not catalog.with_name(catalog.name + SHARED).is_file():
+        return False
+    try:
+        copy_database(catalog, copy)
+    except sqlite3.Error:
+        copy.unlink(missing_ok=True)
+        return False
+    return True
+
+
 def _copy_files(catalog: Path, copy: Path) -> None:
     """Copy the database with what waits in its log; SQLite itself could not open them where it may not write."""
-    for end in ("", _WAL):
+    for end in ("", WAL):
         with suppress(FileNotFoundError):
             shutil.copyfile(catalog.with_name(catalog.name + end), copy.with_name(copy.name + end))
     with closing(sqlite3.connect(copy)) as connection:
