@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 from sqlalchemy import (
     URL,
@@ -46,7 +47,7 @@ from ipcir_tools.store.damage import DamageLog
 from ipcir_tools.store.migration import add_checksums
 from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.unstored import SEARCH_SECONDS, in_search
-from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
+from ipcir_tools.store.working_copy import CATALOG, is_at_rest, is_full, is_read_only, working_copy
 from ipcir_tools.text import error_sentence, masked, one_line, shorten
 
 
@@ -58,6 +59,8 @@ class Database:
 
     read_only: Path | None = None
     """The folder of the catalog, where that cannot be written: this one is a copy of it."""
+    full = False
+    """Whether its disk had no room left when it was opened: it is only read."""
     folder: Path | None = None
     """The folder of this database, for what is stored beside it; None for a server's."""
 
@@ -102,12 +105,22 @@ class Database:
             raise CatalogError(f"The folder {home} cannot be made ({error.strerror}): {CHOOSE}.") from error
         read_only = is_read_only(home)
         folder = working_copy(home) if read_only else home
-        opened = cls(URL.create("sqlite", database=str(folder / CATALOG)))
+        file = folder / CATALOG
+        try:
+            opened = cls(URL.create("sqlite", database=str(file)))
+        except CatalogError:
+            if not (is_full(folder) and is_at_rest(file)):
+                raise
+            # There is no room for the memory that its users share: it is read as what nobody changes.
+            opened = cls(URL.create("sqlite", database=f"file:{quote(str(file))}", query=_UNCHANGING))
+            opened.full = True
         opened.folder, opened.read_only = folder, home if read_only else None
         return opened
 
     def check_changeable(self) -> None:
-        """Raises CatalogError where pictures cannot be added or removed, because this is a copy."""
+        """Raises CatalogError where pictures cannot be added or removed: this is a copy, or its disk is full."""
+        if self.full:
+            raise CatalogError(f"The disk of the catalog {self._place} is full. {_WAYS_OUT['full']}.")
         if self.read_only is not None:
             raise CatalogError(
                 f"The gallery in {self.read_only} cannot be written, only searched: make the folder writable, "
@@ -167,6 +180,8 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
+        if self.full:
+            self.check_changeable()
         hurried = in_search() is not None
         turn = self._turn_to_write(SEARCH_SECONDS if hurried else -1)
         writer = self._hurried if hurried else self._writer
@@ -195,6 +210,8 @@ EXTENDED = ("2", "3", "4")
 
 _TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
 """Reads texts of SQLite: one that is damaged fails its checksum, not the statement."""
+
+_UNCHANGING = {"immutable": "1", "uri": "true"}
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
@@ -444,5 +461,7 @@ def place_of(url: str | URL) -> str:
     if postgresql.is_postgresql(url):
         return postgresql.server_place(postgresql.server_url(url))
     parsed = make_url(url)
+    if "immutable" in parsed.query:
+        return unquote(str(parsed.database).removeprefix("file:"))
     is_file = parsed.drivername.startswith("sqlite") and parsed.database
     return str(parsed.database) if is_file else parsed.render_as_string()

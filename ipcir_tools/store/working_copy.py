@@ -23,6 +23,8 @@ from ipcir_tools.store.sqlite_file import SHARED, WAL, copy_database
 from ipcir_tools.text import error_line
 
 CATALOG = "catalog.sqlite"
+_ROOM = 128_000
+"""Bytes that an open catalog needs beside it."""
 _TRIES = 5
 """How often a catalog is copied that another process changes in the meantime."""
 
@@ -41,6 +43,17 @@ _STORED_BY_SEARCHES = {
 def is_read_only(home: Path) -> bool:
     """Whether the catalog in ``home`` is there and can be read, but not written."""
     return (home / CATALOG).is_file() and not (can_write(home) and can_write(home / CATALOG))
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room left."""
+    return shutil.disk_usage(folder).free < _ROOM
+
+
+def is_at_rest(catalog: Path) -> bool:
+    """Whether all of a catalog is in its one file: nothing waits in its log."""
+    log = catalog.with_name(catalog.name + WAL)
+    return catalog.is_file() and not (log.is_file() and log.stat().st_size)
 
 
 def can_write(path: Path) -> bool:
