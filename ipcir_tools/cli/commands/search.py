@@ -86,7 +86,8 @@ def refine(
     with gallery_for(options, existing=output.existing) as (engine, _):
         output.check_for(engine, *reference_names(references or ()))
         if edited:
-            result = engine.search_imagined(turn, **edited_words(engine.turn(turn), struck or (), added or ()))
+            words = edited_words(engine.turn(turn), struck or (), added or ())
+            result = engine.search_imagined(turn, keep=words["keep"], add=words["add"], remove=words["remove"])
         else:
             result = engine.refine(
                 turn,
