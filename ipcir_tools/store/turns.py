@@ -40,7 +40,7 @@ class StoredTurns(Database):
         except CatalogError as error:
             if search is None or turn.id in waiting:
                 raise
-            search.why = search.why or str(error)
+            search.failed(error)
             self._waiting = dict([*waiting.items(), (turn.id, (turn, conversation))][-MOST_WAITING:])
         else:
             self._waiting = {id_: each for id_, each in self._waiting.items() if id_ not in waiting}

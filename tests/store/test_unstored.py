@@ -100,7 +100,7 @@ BOUND = ["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
 
 
 @pytest.mark.skipif(os.name != "posix" or (os.geteuid() == 0 and not SETPRIV), reason="root may write anywhere")
-@pytest.mark.parametrize("in_use", [False, True])
+@pytest.mark.parametrize("in_use", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_may_only_be_read_is_searched(home, in_use):
     """Also beside its owner's process, which has the catalog open and a part of it in the log."""
     with ExitStack() as stack:
