@@ -223,10 +223,14 @@ CHUNK = 500
 """Values of one ``IN (...)``; databases cap the number of parameters."""
 
 CHOOSE = "choose another folder with --home or IPCIR_HOME"
+_DAMAGED = (
+    "`ipcir verify --repair` mends what can be mended, `ipcir restore FILE` puts a backup back; or move it away and "
+    f"run `ipcir index FOLDER` again, or {CHOOSE}"
+)
 _WAYS_OUT = {
     "locked": "Another process has been writing for long: wait for it and try again",
-    "not a database": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
-    "malformed": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "not a database": _DAMAGED,
+    "malformed": _DAMAGED,
     "full": f"Free some space, or {CHOOSE}",
 }
 """By a word of the database's message."""
