@@ -53,12 +53,14 @@ def picture_bytes(mode: str, size: tuple[int, int]) -> int:
     return size[0] * size[1] * MODE_BYTES.get(mode, 4) + ROW_BYTES * size[1]
 
 
-def decoding_bytes(image: Image.Image, format: str, data: bytes, kept: tuple[int, int], size: tuple[int, int]) -> int:
-    """Memory that it takes to decode an opened picture and to make one of ``kept`` pixels of it, but for its file.
+def decoding_bytes(
+    image: Image.Image, format: str, data: bytes, kept: list[tuple[int, int]], size: tuple[int, int]
+) -> int:
+    """Memory that it takes to decode an opened picture and to make those of ``kept`` sizes of it, but for its file.
 
     ``size`` is the real one of a JPEG that is decoded in another.
     """
-    pixels, kept_pixels = image.width * image.height, kept[0] * kept[1]
+    pixels, kept_pixels = image.width * image.height, sum(width * height for width, height in kept)
     decoder = DECODER_BYTES.get(format, 0) * pixels
     if format in ("jpeg", "mpo"):
         decoder = _coefficients(image, data, size)
@@ -66,7 +68,9 @@ def decoding_bytes(image: Image.Image, format: str, data: bytes, kept: tuple[int
         decoder = _strip_bytes(image)
     elif format == "png":
         decoder = PNG_ROWS * 8 * image.width
-    working = STRIP_BYTES * min(pixels, STRIP) + KEPT_BYTES * kept_pixels + ROW_BYTES * kept[1]
+    working = (
+        STRIP_BYTES * min(pixels, STRIP) + KEPT_BYTES * kept_pixels + ROW_BYTES * sum(height for _, height in kept)
+    )
     return int(picture_bytes(image.mode, image.size) + decoder + working + HANDED_OVER * kept_pixels)
 
 

@@ -71,7 +71,11 @@ class _Decoder:
                 head, body = self._answer()
             if "error" in head:
                 raise BadImageError(head["error"])
-            return LoadedImage(ImageRecord(**head["record"]), Image.frombytes("RGB", tuple(head["size"]), body))
+            pictures, place = list[Image.Image](), 0
+            for width, height in head["sizes"]:
+                part = memoryview(body)[place : (place := place + 3 * width * height)]
+                pictures.append(Image.frombytes("RGB", (width, height), part))
+            return LoadedImage(ImageRecord(**head["record"]), pictures[0], pictures[1] if pictures[1:] else None)
 
     def _answer(self) -> tuple[dict[str, Any], bytes]:
         timer = threading.Timer(WALL, self._end_late)

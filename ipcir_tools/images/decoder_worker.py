@@ -78,8 +78,9 @@ def _answer(source: BinaryIO, target: BinaryIO, head: dict[str, Any], data: byte
     _limit_time(head["seconds"])
     try:
         loaded = decode_here(data, DecodingRequest(**head["request"]), claim, dear=True)
-        made = {"record": loaded.record.model_dump(), "size": loaded.pixels.size}
-        body = loaded.pixels.tobytes()
+        pictures = [each for each in (loaded.pixels, loaded.for_people) if each is not None]
+        made = {"record": loaded.record.model_dump(), "sizes": [each.size for each in pictures]}
+        body = b"".join(each.tobytes() for each in pictures)
     except BadImageError as error:
         made, body = {"error": str(error)}, b""
     _limit_memory(None)

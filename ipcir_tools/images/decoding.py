@@ -20,9 +20,9 @@ from ipcir_tools.errors import BadImageError
 from ipcir_tools.images.costs import MOST_BLOCKS, decoding_bytes, is_dear, jpeg_blocks, jpeg_xl_bytes
 from ipcir_tools.images.exif import iso_time
 from ipcir_tools.images.jpeg_xl import is_jpeg_xl
-from ipcir_tools.images.kept import keep, keeping
+from ipcir_tools.images.kept import Keeping, keep, keeping
 from ipcir_tools.images.opening import OpenedPicture, open_picture
-from ipcir_tools.images.pixels import ENOUGH, SIDEWAYS, whole_factor
+from ipcir_tools.images.pixels import SIDEWAYS, whole_factor
 from ipcir_tools.images.quiet import quiet
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import ImageRecord
@@ -51,6 +51,8 @@ class LoadedImage:
     """RGB, upright by EXIF, transparency over white, the first frame, reduced as ``images.kept`` says: for people to a
     smaller side of 512 to 1,023 pixels, for a model's ``side`` as ``whole_factor`` says, and of a picture more than
     eight times as long as wide the middle, as encoders see it. ``record`` has the real size."""
+    for_people: Image.Image | None = None
+    """The same as it is without ``side``, where that was wanted and did not take another decoding."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class DecodingRequest:
     side: int | None
     max_pixels: int
     damaged: Literal["accept", "refuse"]
+    people: bool = False
+    """Whether the picture as people see it is wanted, too."""
 
 
 class DearPictureError(Exception):
@@ -100,18 +104,27 @@ def _decoded(data: bytes, request: DecodingRequest, claim: Claim, dear: bool) ->
     with opened.image as image:
         size = image.size
         _check_scans(image, data)
-        target = (ENOUGH, ENOUGH) if request.side is None else _fraction(size, request.side)
+        target, wide = (_fraction(size, each or 0) for each in (request.side, None))
         drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, target) is not None
-        upright = image.size[::-1] if opened.orientation in SIDEWAYS else image.size
+        people = request.people and (target == wide or not drafted)
         if opened.format != "jxl":
-            memory = decoding_bytes(image, opened.format, data, keeping(upright, request.side).size, size)
+            kept = [each.size for each in _kept(opened, request.side, people)]
+            memory = decoding_bytes(image, opened.format, data, kept, size)
             if not dear and is_dear(image, opened.format, data, memory, size):
                 raise DearPictureError
             claim(memory)
-        return _loaded(opened, data, request, size if drafted else None)
+        return _loaded(opened, data, request, size if drafted else None, people)
 
 
-def _loaded(opened: OpenedPicture, data: bytes, request: DecodingRequest, real: tuple[int, int] | None) -> LoadedImage:
+def _kept(opened: OpenedPicture, side: int | None, people: bool) -> list[Keeping]:
+    """What is kept of a picture: for its ``side``, and for people, too, where that is wanted."""
+    size = opened.image.size[::-1] if opened.orientation in SIDEWAYS else opened.image.size
+    return [keeping(size, each) for each in ((side, None) if people else (side,))]
+
+
+def _loaded(
+    opened: OpenedPicture, data: bytes, request: DecodingRequest, real: tuple[int, int] | None, people: bool
+) -> LoadedImage:
     """``real`` is the size of a picture that is decoded in another one."""
     image = opened.image
     damaged = _decode_pixels(opened, request.damaged)
@@ -130,8 +143,8 @@ def _loaded(opened: OpenedPicture, data: bytes, request: DecodingRequest, real: 
         longitude=opened.exif.longitude,
         damaged=damaged,
     )
-    upright = image.size[::-1] if opened.orientation in SIDEWAYS else image.size
-    return LoadedImage(record, keep(image, opened.orientation, keeping(upright, request.side)))
+    made = [keep(image, opened.orientation, each) for each in _kept(opened, request.side, people)]
+    return LoadedImage(record, made[0], made[1] if people else None)
 
 
 def _decode_pixels(opened: OpenedPicture, rule: str) -> bool:
@@ -156,7 +169,7 @@ def _decode_pixels(opened: OpenedPicture, rule: str) -> bool:
 
 
 def _fraction(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """At what size a JPEG is decoded for a model's ``side``."""
+    """At what size a JPEG is decoded for a model's ``side``; 0: for people, in the same decoding as for most models."""
     scale = whole_factor(size, side, (8, 4, 2))
     return size[0] // scale, size[1] // scale
 

@@ -116,20 +116,26 @@ Side = int | Callable[[], int]
 
 
 def decode(
-    data: bytes, source: str, settings: Settings, *, modified: float | None = None, side: Side | None = None
+    data: bytes,
+    source: str,
+    settings: Settings,
+    *,
+    modified: float | None = None,
+    side: Side | None = None,
+    people: bool = False,
 ) -> LoadedImage:
     """The picture in ``data``, which came from ``source``. Raises BadImageError with the reason alone.
 
     ``modified`` is the time of its file, in seconds since 1970, for a picture that does not say when it was taken.
     ``side``: the encoder that the pixels are for; all that gives it pixels names it, so that a picture's feature does
-    not depend on how it came there. None: they are for people and captioners.
+    not depend on how it came there. None: they are for people and captioners; ``people``: those are wanted as well.
     """
     if not data:
         raise BadImageError("empty file")
     if len(data) > settings.max_bytes:
         raise too_many_bytes(len(data), settings.max_bytes)
     seen = side() if callable(side) else side
-    request = DecodingRequest(source, modified, seen, settings.max_pixels, settings.damaged)
+    request = DecodingRequest(source, modified, seen, settings.max_pixels, settings.damaged, people)
     with file_share(len(data), settings.decode_memory):
         if needs_process(data):
             return decode_apart(data, request, settings.decode_memory)
