@@ -13,7 +13,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock
 
 from ipcir_tools.errors import BadImageError
 from ipcir_tools.text import byte_size
@@ -100,6 +103,30 @@ class Budget:
 
 _DECODERS, _FILES = Budget(), Budget()
 _here = threading.local()
+_machine: Path | None = None
+"""The lock of this machine's processes, where they share large pictures."""
+
+
+def share_with_machine(lock: Path) -> None:
+    """Let only one large picture at a time be decoded by all processes that name the same ``lock``: Ray's workers, each
+    of which has a budget of its own."""
+    global _machine
+    _machine = lock
+
+
+@contextmanager
+def _machine_turn(size: int, limit: int) -> Iterator[None]:
+    if _machine is None or size <= limit // SMALL:
+        yield
+        return
+    lock = FileLock(_machine)
+    with suppress(OSError):  # without a place for a lock, each process keeps to its own budget
+        _machine.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -110,22 +137,18 @@ def decoder_share(total: int) -> Iterator[Callable[[int], None]]:
     """
     limit = decoder_memory(total)
     most = limit - limit // RESERVE
-    held: list[object] = []
+    with ExitStack() as held:
 
-    def claim(size: int) -> None:
-        if size > most:
-            raise BadImageError(
-                f"takes {byte_size(size)} of memory to be decoded, more than {byte_size(most)} (IPCIR_DECODE_MEMORY)"
-            )
-        share = _DECODERS.hold(size, limit)
-        share.__enter__()
-        held.append(share)
+        def claim(size: int) -> None:
+            if size > most:
+                raise BadImageError(
+                    f"takes {byte_size(size)} of memory to be decoded, more than {byte_size(most)} "
+                    "(IPCIR_DECODE_MEMORY)"
+                )
+            held.enter_context(_DECODERS.hold(size, limit))
+            held.enter_context(_machine_turn(size, limit))
 
-    try:
         yield claim
-    finally:
-        for share in held:
-            share.__exit__(None, None, None)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +107,21 @@ def test_a_picture_that_could_never_be_decoded_is_refused_and_nothing_is_held():
     with decoder_share(total) as claim:
         claim(decoder_memory(total) * 7 // 8)
     assert budget._DECODERS.held == 0
+
+
+def test_processes_that_share_a_machine_decode_one_large_picture_at_a_time(monkeypatch, tmp_path):
+    """Two budgets stand for two processes: a lock of the system tells them apart, too."""
+    lock = tmp_path / "cache" / "decoding.lock"
+    monkeypatch.setattr(budget, "_machine", lock)
+    with decoder_share(10**9) as claim:
+        claim(10**6)  # a small one
+        assert not lock.exists()
+    with decoder_share(10**9) as claim:
+        claim(10**8)
+        with pytest.raises(Timeout):
+            FileLock(lock, timeout=0).acquire()
+    with FileLock(lock, timeout=0):
+        pass
 
 
 def test_an_error_gives_its_share_back_and_a_thread_needs_one_share_for_its_file():
