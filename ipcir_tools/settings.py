@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
-    decode_memory: int = Field(default=1_500_000_000, ge=50_000_000)
+    decode_memory: int = Field(default=1_600_000_000, ge=50_000_000)
     """Bytes that pictures may take in one process while they are read and decoded, all threads and requests together;
     ``800 MB`` and ``2 GB`` are understood, too. What does not fit waits; a picture that never could is refused. The
     default holds one of 64 million pixels in any format."""
