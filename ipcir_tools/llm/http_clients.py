@@ -13,10 +13,11 @@ import importlib
 import socket
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
-from ipcir_tools.llm.call_scope import current_call
+from ipcir_tools.llm.call_scope import CallScope, current_call
 from ipcir_tools.llm.errors import OversizedReplyError
 from ipcir_tools.llm.proxies import direct_routes
 
@@ -58,16 +59,20 @@ def _options(base_url: str | None) -> dict[str, Any]:
 
 
 def _prepare(request: Any) -> None:
-    """Ask for a reply that is not compressed, and let the call's scope know of its connection."""
+    """Ask for a reply that is not compressed, and bind the request's connection to the call's scope."""
     request.headers["accept-encoding"] = "identity"
     scope = current_call.get()
     if scope is not None:
 
         def trace(event: str, info: dict[str, Any]) -> None:
             if event == "connection.connect_tcp.complete":
-                scope.on_close(partial(_hang_up, info["return_value"]))
+                _end_with(scope, info["return_value"])
 
-        request.extensions = {**request.extensions, "trace": trace}
+        timeouts = dict(request.extensions.get("timeout") or {})
+        left = max(0.001, scope.left())
+        # a connection that is being made cannot be ended from another thread
+        timeouts |= {name: min(timeouts.get(name) or left, left) for name in ("connect", "pool", "write")}
+        request.extensions = {**request.extensions, "timeout": timeouts, "trace": trace}
 
 
 def _bound(response: Any, limit: int) -> None:
@@ -88,14 +93,24 @@ def _library(classes: Sequence[type]) -> Any:
     return next(module for module in modules if hasattr(module, "SyncByteStream"))
 
 
-def _hang_up(stream: Any) -> None:
-    """Shut the connection down from another thread: the read that waits on it ends at once."""
+def _end_with(scope: CallScope, stream: Any) -> None:
+    """Shut the connection down at the end of the scope, from another thread: a read that waits on it ends at once.
+
+    By a second handle of the same connection, for TLS puts a socket of its own in the place of the first.
+    """
     connection = stream.get_extra_info("socket")
-    if connection is not None:
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it is closed already
+    if connection is None:
+        return
+    try:
+        handle = connection.dup()
+    except OSError:
+        return  # it is closed already
+
+    def end() -> None:
+        with handle, suppress(OSError):
+            handle.shutdown(socket.SHUT_RDWR)
+
+    scope.on_close(end)
 
 
 class _Reader:

@@ -80,9 +80,9 @@ class ChatCaptioner(Captioner):
         return [clean(answer.text)], budget
 
     def _count(self, budget: Budget) -> None:
-        self.spent["calls"] += budget.calls
-        self.spent["input_tokens"] += budget.input_tokens
-        self.spent["output_tokens"] += budget.output_tokens
+        self.spend("calls", budget.calls)
+        self.spend("input_tokens", budget.input_tokens)
+        self.spend("output_tokens", budget.output_tokens)
 
 
 def _message(image: Image.Image) -> BaseMessage:

@@ -245,9 +245,9 @@ class Features:
         """Features by key, those that are missing made of the wanted items."""
 
         def make_and_count(keys: list[str]) -> FloatArray:
-            with self._failures.attempts():
+            with self._failures.attempts() as attempts:
                 features = make([wanted[key] for key in keys])
-                self._failures.succeeded()
+                attempts.succeeded()
                 return features
 
         return self._made_once(list(wanted), make_and_count, "texts", _TEXTS, tally)
@@ -267,15 +267,16 @@ class Features:
         """
         known = self.stored(keys)
         while missing := [key for key in dict.fromkeys(keys) if key not in known]:
-            with self._claims.of(missing) as (own, others):
-                known |= self._held.get(own)  # it may have been made since it was looked for
-                for some in chunked([key for key in own if key not in known], block):
+            with self._claims.of(missing) as claimed:
+                known |= self._held.get(claimed.own)  # it may have been made since it was looked for
+                for some in chunked([key for key in claimed.own if key not in known], block):
                     made = dict(zip(some, make(some), strict=True))
                     self._catalog.put_features(made, self.space)
                     self._held.put(made)
                     self._count(what, len(made), tally)
                     known |= made
-            for other in others:
+                    claimed.settle(made)
+            for other in claimed.others.values():
                 other.wait()
             known |= self._held.get([key for key in missing if key not in known])
         return known
