@@ -20,6 +20,7 @@ from ipcir_tools.engine.verifier_cost import VerifierCost, measure_cost, read_co
 from ipcir_tools.models.captioner import VisionFeatures, no_likelihoods
 from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.loading import captioner_factory, is_local_captioner
+from ipcir_tools.once import Once
 
 if TYPE_CHECKING:
     from ipcir_tools.models.captioner import Captioner
@@ -106,7 +107,7 @@ class Verifier:
 
     def __init__(self, models: VerifierModels, kept: KeptFeatures | None = None) -> None:
         self._models, self._kept = models, kept or KeptFeatures()
-        self._measuring = threading.Lock()
+        self._measuring = Once[VerifierCost]()
         self._unavailable = False
         self._cost: VerifierCost | None = None
         self.images_encoded = 0
@@ -200,12 +201,14 @@ class Verifier:
         Raises ModelUnavailableError, and InvalidRequestError for a captioner without likelihoods.
         """
         self.require()
-        with self._measuring:
-            if again or self._known_cost() is None:
-                self._cost = measure_cost(self._models.captioner, self._sample)
-                self._models.catalog.set_note(self._note, self._cost.dump())
-            assert self._cost is not None
-            return self._cost
+        return self._measuring.get(again, lambda: self._measured(again=again))
+
+    def _measured(self, *, again: bool) -> VerifierCost:
+        known = None if again else self._known_cost()
+        if known is None:
+            known = self._cost = measure_cost(self._models.captioner, self._sample)
+            self._models.catalog.set_note(self._note, known.dump())
+        return known
 
     def _known_cost(self) -> VerifierCost | None:
         if self._cost is None:

@@ -20,7 +20,7 @@ from langchain_core.exceptions import (
 )
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from ipcir_tools.llm.proxies import is_loopback, proxy_note
 from ipcir_tools.text import error_line
@@ -97,7 +97,7 @@ def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address
     if isinstance(error, ModelAuthenticationError):
         names = ", ".join(getattr(llm, "lc_secrets", {}).values()) or "the key"
         return f"the language model's server did not accept the API key, check {names} ({line})"
-    if isinstance(error, _NO_COMPLETION):
+    if isinstance(error, (*_NO_COMPLETION, ValidationError, UnicodeDecodeError, RecursionError)):
         return "the language model's server sent something that is no chat completion"
     if (place := redirected_to(error)) is not None:
         return (

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import socket
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
@@ -28,15 +28,19 @@ _ZLIB = frozenset(("gzip", "x-gzip", "deflate"))
 _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
-def bounded_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
+Mend = Callable[[bytes], bytes]
+"""What makes of the whole body of a JSON reply one that clients read."""
+
+
+def bounded_client(base_url: str | None, limit: int = REPLY_BYTES, mend: Mend | None = None) -> Any:
     """The HTTP client for ``openai.OpenAI(http_client=...)`` and ``ChatOpenAI(http_client=...)``."""
     import openai
 
-    hooks: dict[str, Any] = {"request": [_prepare], "response": [partial(_bound, limit=limit)]}
+    hooks: dict[str, Any] = {"request": [_prepare], "response": [partial(_bound, limit=limit, mend=mend)]}
     return openai.DefaultHttpxClient(event_hooks=hooks, **_options(base_url))
 
 
-def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
+def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES, mend: Mend | None = None) -> Any:
     """The same for ``ChatOpenAI(http_async_client=...)``. A task that is cancelled closes its connection by itself."""
     import openai
 
@@ -44,7 +48,7 @@ def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
         request.headers["accept-encoding"] = "identity"
 
     async def bound(response: Any) -> None:
-        _bound(response, limit=limit)
+        _bound(response, limit, mend)
 
     hooks: dict[str, Any] = {"request": [prepare], "response": [bound]}
     return openai.DefaultAsyncHttpxClient(event_hooks=hooks, **_options(base_url))
@@ -75,8 +79,8 @@ def _prepare(request: Any) -> None:
         request.extensions = {**request.extensions, "timeout": timeouts, "trace": trace}
 
 
-def _bound(response: Any, limit: int) -> None:
-    """Let the reply be read up to ``limit`` bytes."""
+def _bound(response: Any, limit: int, mend: Mend | None) -> None:
+    """Let the reply be read up to ``limit`` bytes, and JSON be mended."""
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
         raise OversizedReplyError(f"more than {limit:,} bytes")
@@ -84,7 +88,8 @@ def _bound(response: Any, limit: int) -> None:
     library = _library(type(response).__mro__)
     sync, asynchronous = _stream_types(library)
     kind = sync if isinstance(response.stream, library.SyncByteStream) else asynchronous
-    response.stream = kind(response.stream, _Reader(limit, encoding))
+    is_json = response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    response.stream = kind(response.stream, _Reader(limit, encoding), mend if is_json else None)
 
 
 def _library(classes: Sequence[type]) -> Any:
@@ -140,23 +145,30 @@ def _stream_types(http: Any) -> tuple[type[Any], type[Any]]:
     """Streams for the responses of that HTTP library."""
 
     class SyncStream(http.SyncByteStream):  # type: ignore[misc]
-        def __init__(self, inner: Any, reader: _Reader) -> None:
-            self._inner, self._reader = inner, reader
+        def __init__(self, inner: Any, reader: _Reader, mend: Mend | None) -> None:
+            self._inner, self._reader, self._mend = inner, reader, mend
 
         def __iter__(self) -> Iterator[bytes]:
-            for chunk in self._inner:
-                yield self._reader.read(chunk)
+            chunks = (self._reader.read(chunk) for chunk in self._inner)
+            return chunks if self._mend is None else iter([self._mend(b"".join(chunks))])
 
         def close(self) -> None:
             self._inner.close()
 
     class AsyncStream(http.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, inner: Any, reader: _Reader) -> None:
-            self._inner, self._reader = inner, reader
+        def __init__(self, inner: Any, reader: _Reader, mend: Mend | None) -> None:
+            self._inner, self._reader, self._mend = inner, reader, mend
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
+            whole = bytearray()
             async for chunk in self._inner:
-                yield self._reader.read(chunk)
+                data = self._reader.read(chunk)
+                if self._mend is None:
+                    yield data
+                else:
+                    whole += data
+            if self._mend is not None:
+                yield self._mend(bytes(whole))
 
         async def aclose(self) -> None:
             await self._inner.aclose()

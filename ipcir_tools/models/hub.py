@@ -24,6 +24,7 @@ from ipcir_tools.files import write_bytes
 from ipcir_tools.models.downloads import Requirements, download, local_copy
 from ipcir_tools.models.hub_environment import HubError, hub_constants
 from ipcir_tools.models.user_cache import cache_folder
+from ipcir_tools.once import Once
 from ipcir_tools.text import error_sentence
 
 T = TypeVar("T")
@@ -128,17 +129,24 @@ class ModelCache(Generic[T]):
     def __init__(self, size: int = 2) -> None:
         self._size = size
         self._lock = threading.Lock()
+        self._once = Once[T]()
         self._models: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, load: Callable[[], T]) -> T:
         """The model under ``key``, loaded with ``load`` the first time."""
+        return self._once.get(key, lambda: self._made(key, load))
+
+    def _made(self, key: Hashable, load: Callable[[], T]) -> T:
         with self._lock:
-            if key not in self._models:
-                self._models[key] = load()
-            self._models.move_to_end(key)
+            if key in self._models:
+                self._models.move_to_end(key)
+                return self._models[key]
+        model = load()
+        with self._lock:
+            self._models[key] = model
             while len(self._models) > self._size:
                 self._models.popitem(last=False)
-            return self._models[key]
+        return model
 
 
 # ---- identity ----------------------------------------------------------------------------------------
