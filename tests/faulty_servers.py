@@ -394,9 +394,10 @@ CAPTIONER_MODES: dict[str, Mode] = {
         name: MODES[name]
         for name in (
             *("silent", "slow headers", "dripping body", "endless body", "gzip bomb", "307", "redirect to itself"),
-            *("reset", "500", "503 for ever", "a page", "nothing", "choices null", "withheld", "a refusal"),
+            *("reset", "500", "503 for ever", "nothing", "choices null", "withheld", "a refusal"),
         )
     },
+    "a page": Mode(MODES["a page"].answer, "reported an error"),
     "content null": Mode(content(None), "it answered with nothing"),
     "blanks": Mode(content(" \n "), "it answered with nothing"),
     "no words": Mode(content("\u2026 !!! 1234"), "with no words"),

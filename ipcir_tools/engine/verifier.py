@@ -5,6 +5,7 @@ The vision features of an image cost most, so they stay in memory: the hits of o
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -120,7 +121,8 @@ class Verifier:
     def log_likelihoods(
         self, pairs: Sequence[Pair], pixels: Mapping[str, Image.Image] | None = None
     ) -> list[float | None]:
-        """How likely each text is, given the image beside it, in nats; None where the image cannot be opened.
+        """How likely each text is, given the image beside it, in nats; None where the image cannot be opened, or the
+        captioner gives no number.
 
         Every image is encoded once, for all pairs that it is in, and all pairs of a block of images are scored
         together. ``pixels`` holds images that are open already, by id. Raises ModelUnavailableError, and
@@ -136,7 +138,7 @@ class Verifier:
             given, texts = [each for _, each in block], [pairs[place][1] for place, _ in block]
             found = self._models.captioner.pair_log_likelihood(given, texts) if block else np.zeros(0, np.float32)
             for (place, _), score in zip(block, found.tolist(), strict=True):
-                scores[place] = score
+                scores[place] = score if math.isfinite(score) else None
         return scores
 
     def _feature_blocks(

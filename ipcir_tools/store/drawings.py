@@ -15,6 +15,7 @@ from ipcir_tools.store.captions import Count, OpenImage
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.failure_limit import Attempts, FailureLimit
 from ipcir_tools.store.made_once import Claims
+from ipcir_tools.store.sound_features import sound
 from ipcir_tools.text import json_digest
 from ipcir_tools.types import FloatArray
 
@@ -150,7 +151,8 @@ class Drawings:
     def _store(
         self, encoder: Encoder, pictures: Mapping[str, Image.Image], tally: Counter[str] | None
     ) -> dict[str, FloatArray]:
-        made = dict(zip(pictures, encoder.embed_images(list(pictures.values())), strict=True))
+        features = sound(encoder.embed_images(list(pictures.values())), len(pictures), f"The encoder {encoder.name}")
+        made = dict(zip(pictures, features, strict=True))
         self._catalog.put_features(made, self._space())
         self._count("drawings", len(made), tally)
         return made

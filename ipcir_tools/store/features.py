@@ -24,6 +24,7 @@ from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import Description, Drawings
 from ipcir_tools.store.failure_limit import FailureLimit
 from ipcir_tools.store.made_once import Claims, HeldFeatures
+from ipcir_tools.store.sound_features import sound
 from ipcir_tools.text import excerpt, json_digest
 from ipcir_tools.types import FloatArray, Lookup
 
@@ -270,7 +271,7 @@ class Features:
             with self._claims.of(missing) as claimed:
                 known |= self._held.get(claimed.own)  # it may have been made since it was looked for
                 for some in chunked([key for key in claimed.own if key not in known], block):
-                    made = dict(zip(some, make(some), strict=True))
+                    made = dict(zip(some, sound(make(some), len(some), "The model"), strict=True))
                     self._catalog.put_features(made, self.space)
                     self._held.put(made)
                     self._count(what, len(made), tally)

@@ -220,7 +220,7 @@ def _vectors(embeddings: Embeddings, name: str, texts: Sequence[str], seconds: f
 
 
 def _row(row: Any) -> Any:
-    if len(row) > MOST_NUMBERS:
+    if hasattr(row, "__len__") and len(row) > MOST_NUMBERS:
         raise ValueError(f"{len(row):,} numbers in one vector, more than {MOST_NUMBERS:,}")
     return np.asarray(row, np.float64)
 
