@@ -225,7 +225,8 @@ class Components:
 
     def trained_network(self, name: str) -> TrainedNetwork:
         """The network of the composer ``name``, loaded once. Raises ModelUnavailableError where none was trained."""
-        return self._once.get(("network", name), lambda: self._loaded_network(name))
+        network: TrainedNetwork = self._once.get(("network", name), lambda: self._loaded_network(name))
+        return network
 
     def _loaded_network(self, name: str) -> TrainedNetwork:
         if name not in self._networks:

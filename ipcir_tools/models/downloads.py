@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ipcir_tools.models import hub_cache
 from ipcir_tools.models.download_report import Download, reporting, short_path
 from ipcir_tools.models.hub_client import HubClient, HubFile, Listing, TransientHubError
-from ipcir_tools.models.hub_environment import HubError
+from ipcir_tools.models.hub_environment import HubError, downloads_forbidden
 from ipcir_tools.text import byte_size
 
 TRIES = 3
