@@ -66,7 +66,7 @@ def test_a_faulty_image_generator(name):
             max_bytes=1_000_000,
         )
         generator = load_image_generator("openai:m", settings)
-        with pytest.raises(ModelUnavailableError, match="drew nothing|sent no picture|sent more than") as caught:
+        with pytest.raises(ModelUnavailableError, match=r"drew nothing|sent no picture|sent more than") as caught:
             draw_all(generator, ["a red dress"])
         assert "\n" not in str(caught.value)
         assert server.sent < 16_000_000
