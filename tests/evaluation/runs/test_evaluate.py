@@ -440,6 +440,7 @@ def kept(home: Path) -> int:
         return int(rows.scalar() or 0)
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_goes_on_and_reports_the_same(folder, imaginer, tmp_path, monkeypatch, capsys):
     rows = [
         {"reference": f"{a}-{shape}.png", "modification": f"in {b} with a number {n}", "targets": [f"{b}-{shape}.png"]}
