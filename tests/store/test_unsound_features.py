@@ -137,7 +137,7 @@ def test_one_bad_picture_leaves_the_others_of_its_batch():
 def test_a_search_with_such_words_ends_in_a_typed_error(tmp_path):
     folder, encoder = folder_of(tmp_path), Odd(UNSOUND["NaN"], checked=True)
     with Engine.open(Settings(home=tmp_path / "home", composer="sum")) as engine:
-        engine.components.encoder = encoder
+        engine.components.encoder, engine.components.check_space = encoder, lambda: None
         engine.components.captioner = ScriptedCaptioner()
         engine.components.captioner_id = engine.components.captioner.id
         engine.index([folder])
