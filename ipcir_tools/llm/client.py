@@ -33,6 +33,7 @@ from ipcir_tools.llm.streaming import (
     MessageStream,
     Model,
     OptionalMessageStream,
+    bounded,
     stream_message,
     with_token_usage,
 )
@@ -180,7 +181,7 @@ class ChatClient:
 
             def chunks() -> Iterator[BaseMessage]:
                 with self._slots.answering(slot):
-                    yield from model.stream(messages, config)
+                    yield from bounded(model.stream(messages, config))
 
             received = iterate_within(budget.start_call(), chunks, budget.left)
             return (yield from stream_message(received, no_stream))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from faulty_servers import GOOD, MODES, RawServer, whole
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
-from langchain_core.messages import HumanMessage
-from langchain_core.outputs import ChatResult
+from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
 from ipcir_tools.chains.imagination.results import Imagination, ImagineRequest
-from ipcir_tools.llm import retries, timeouts
+from ipcir_tools.llm import retries, streaming, timeouts
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.call_scope import abandoned_calls
 from ipcir_tools.llm.client import ChatClient
@@ -115,6 +115,34 @@ def test_calls_that_cannot_be_ended_are_counted_and_bounded(monkeypatch):
         until.set()
     assert ended()
     assert ask(FakeListChatModel(responses=["well"])) == "well"
+
+
+class Talkative(BaseChatModel):
+    """A model whose stream never ends, of a client that reads as fast as it can; ``said`` counts its words."""
+
+    said: Any
+
+    @property
+    def _llm_type(self) -> str:
+        return "talkative"
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> ChatResult:
+        raise NotImplementedError
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
+        while True:
+            self.said[0] += 1
+            yield ChatGenerationChunk(message=AIMessageChunk("blue " * 100))
+
+
+def test_a_stream_of_any_client_is_bounded(monkeypatch):
+    monkeypatch.setattr(streaming, "REPLY_CHARS", 20_000)
+    said = [0]
+    llm = Talkative(said=said)
+    with pytest.raises(NoReplyError, match="more than 20,000 characters"):
+        list(ChatClient(llm, None).ask_streaming([HumanMessage("?")], {}, Budget(20), stream=True))
+    assert ended()
+    assert 0 < said[0] < 100
 
 
 def ask(llm: BaseChatModel) -> str:
