@@ -148,7 +148,7 @@ class OpenAIImageGenerator(ImageGenerator):
             place = entry.get("b64_json") or entry["url"]
             data = self._fetched(place, budget) if place.startswith(("http:", "https:")) else _from_base64(place)
             return reading.decode(data, "a drawn picture", self._settings, side=WHOLE).pixels
-        except (ValueError, LookupError, TypeError, AttributeError, IPCIRError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, IPCIRError) as error:
             raise ModelUnavailableError(
                 f"The image generator {self.id} sent no picture ({masked_line(error, self._secrets)}): "
                 "check IPCIR_IMAGE_GENERATOR_BASE_URL and the model's name."
