@@ -31,11 +31,21 @@ REPLY_CHARS = 2_000_000
 def bounded(chunks: Iterator[BaseMessage]) -> Iterator[BaseMessage]:
     """The chunks, counted where they are read. Raises OversizedReplyError for more than ``REPLY_CHARS``."""
     left = REPLY_CHARS
-    for chunk in chunks:
-        left -= len(str(chunk.text)) + 1
-        if left < 0:
-            raise OversizedReplyError(f"more than {REPLY_CHARS:,} characters")
-        yield chunk
+    try:
+        for chunk in chunks:
+            left -= len(str(chunk.text)) + 1
+            if left < 0:
+                raise OversizedReplyError(f"more than {REPLY_CHARS:,} characters")
+            yield chunk
+    finally:
+        close_stream(chunks)
+
+
+def close_stream(items: object) -> None:
+    """End a generator now, and the connection that it reads: an error's traceback may keep it for long."""
+    close = getattr(items, "close", None)
+    if callable(close):
+        close()
 
 
 def with_token_usage(model: Model) -> Model | None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from ipcir_tools.llm.call_scope import CallScope, abandoned_calls, current_call
 from ipcir_tools.llm.errors import AbandonedCallsError, DeadlineExceededError
+from ipcir_tools.llm.streaming import close_stream
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -59,10 +60,14 @@ def iterate_within(
 
     def read() -> None:
         try:
-            for item in stream():
-                if abandoned.is_set() or remaining() < 0:
-                    return
-                received.put((item, None))
+            items = stream()
+            try:
+                for item in items:
+                    if abandoned.is_set() or remaining() < 0:
+                        return
+                    received.put((item, None))
+            finally:
+                close_stream(items)
             received.put((_END, None))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             received.put((_END, error))
