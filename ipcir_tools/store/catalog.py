@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import uuid4
@@ -37,6 +37,7 @@ from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, p
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
+from ipcir_tools.store.given import StoredGiven, note_given
 from ipcir_tools.store.membership import (
     changing_files,
     locked_revision,
@@ -104,7 +105,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     _space: str | None = None
@@ -165,12 +166,16 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows]
 
-    def remember(self, records: Sequence[ImageRecord]) -> None:
-        """Store the records of these pictures, without adding them to the gallery."""
+    def remember(self, records: Sequence[ImageRecord], given: Collection[str] = ()) -> None:
+        """Store the records of these pictures, without adding them to the gallery.
+
+        ``given``: the ids of those that an agent gave itself, so that agents may name them again.
+        """
         with self._write() as connection:
             locked_revision(connection)  # else a picture might enter the gallery between the next two lines
             in_gallery = members(connection, [record.id for record in records])
             put(connection, pictures, [_row(each) for each in records if each.id not in in_gallery], replace=True)
+            note_given(connection, given)
 
     def add(
         self,

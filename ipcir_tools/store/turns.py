@@ -57,6 +57,12 @@ class StoredTurns(Database):
             f"There is no turn {id!r}: name one that a search printed, by its id or its first {MIN_PREFIX}+ characters."
         )
 
+    def turn_ids(self, prefix: str, limit: int) -> list[str]:
+        """Ids of up to ``limit`` turns that begin so, sorted; fewer than ``MIN_PREFIX`` characters must be all."""
+        begins = beginning_with(turn_rows.c.id, prefix) if len(prefix) >= MIN_PREFIX else turn_rows.c.id == prefix
+        with self._glance() as connection:
+            return list(connection.scalars(select(turn_rows.c.id).where(begins).order_by(turn_rows.c.id).limit(limit)))
+
     def turns(self, limit: int = 20, conversation: str | None = None) -> list[Turn]:
         """The last turns, newest first; of one conversation, or of all."""
         newest = select(turn_rows.c.body).order_by(turn_rows.c.created.desc(), turn_rows.c.serial.desc()).limit(limit)

@@ -207,7 +207,10 @@ class Worst:
         self.text = text
         self.settings, self.root = Settings(), root
         self.walk = [worst_turn(text, named, hits, number, note) for number in range(50)]
-        self.catalog = self
+        self.catalog = self.visibility = self
+
+    def for_agents(self) -> Worst:
+        return self
 
     def folders(self) -> dict[str, None]:
         return {self.root: None}
