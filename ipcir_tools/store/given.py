@@ -22,7 +22,7 @@ _HELD = select(literal(1)).where(files.c.path == bindparam("path"))
 
 
 class StoredGiven(Database):
-    """Which pictures of the catalog are in the gallery or were given by agents; what else it knows is a person's own."""
+    """Which pictures of the catalog are in the gallery or were given by agents; all others are a person's own."""
 
     def in_gallery_or_given(self, ids: Iterable[str]) -> set[str]:
         """Those of ``ids`` that are in the gallery, or that an agent gave itself."""
