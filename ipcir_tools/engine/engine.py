@@ -144,10 +144,12 @@ class Engine:
 
     def turn(self, id: str) -> Turn:
         """A stored turn, with the files that its hits have now. Raises NotFoundError."""
+        check_turn_id(id)
         return as_they_are_now(self.visibility.turn(id), self.catalog)
 
     def path(self, id: str) -> list[Turn]:
         """The turns from the root to that one, as they were stored. Raises NotFoundError."""
+        check_turn_id(id)
         return self.visibility.path(id)
 
     def turns(self, limit: int = 20) -> list[Turn]:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from PIL import Image
 
+from ipcir_tools.bounds import MAX_PLACE, is_picture_text
 from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hit_of, refuse_word, unique_file, unquoted
 from ipcir_tools.engine.visibility import Visibility
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
@@ -106,6 +107,11 @@ def _from_text(
     side: Side | None,
     visibility: Visibility,
 ) -> ImageRecord | LoadedImage:
+    if len(text) > MAX_PLACE and not is_picture_text(text):
+        raise InvalidRequestError(
+            f"The reference has {len(text):,} characters: give the id of an earlier hit, or a path with {MAX_PLACE:,} "
+            "at most."
+        )
     if not text or "\0" in text:
         raise InvalidRequestError("The reference is empty: give the id of an earlier hit, or a picture file.")
     if _ID.fullmatch(text) and (record := _by_id(text.lower(), visibility)):
