@@ -147,6 +147,12 @@ class Settings(BaseSettings):
     (``Photos/2024/beach.jpg``), or its whole ``path``."""
     agent_index: bool = False
     """Whether agents get a tool that indexes: files and folders in ``allow_folders``, and no others."""
+    mcp_token: SecretStr | None = None
+    """What callers of ``ipcir mcp --http`` must show as ``Authorization: Bearer TOKEN``: 16 characters or more. Needed
+    where other machines reach the server. Never shown."""
+    server_names: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names beside its own under which a server may be called, such as ``photos.example``, separated by commas: for
+    one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
     damaged: Literal["accept", "refuse"] = "accept"
@@ -215,6 +221,11 @@ class Settings(BaseSettings):
         """The address, where it is written as a switch."""
         switch = {"": None, "0": None, "false": None, "off": None, "1": "local", "true": "local", "on": "local"}
         return switch.get(str(value).strip().lower(), value)
+
+    @field_validator("server_names", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
     @field_validator("allow_folders", mode="before")
     @classmethod

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.storage import allowed_paths, is_allowed_object
 from ipcir_tools.settings import Settings
@@ -111,15 +112,22 @@ class AgentVisibility(Visibility):
     def path(self, id: str) -> list[Turn]:
         """As above, each turn with those of its hits that may be seen."""
         ids = self._catalog.turn_ids(id, MOST_ALIKE)
-        paths = [path for each in ([id] if id in ids else ids) if (path := self._seen(self._stored_path(each)))]
-        if not paths:
+        paths = [self._seen(self._stored_path(id))] if id in ids else list(map(self._path_or_none, ids))
+        seen = [path for path in paths if path]
+        if not seen:
             raise _no_turn(id)
-        if paths[1:]:
+        if seen[1:]:
             raise InvalidRequestError(
-                f"Several turns begin with {id}, {paths[0][-1].id} and {paths[1][-1].id} among them: "
-                "give more of the id."
+                f"Several turns begin with {id}, {seen[0][-1].id} and {seen[1][-1].id} among them: give more of the id."
             )
-        return paths[0]
+        return seen[0]
+
+    def _path_or_none(self, id: str) -> list[Turn]:
+        """The turns from the root to that one; none where one of them may not be seen, or is damaged."""
+        try:
+            return self._seen(self._stored_path(id))
+        except CatalogError:
+            return []
 
     def _seen(self, path: Sequence[Turn]) -> list[Turn]:
         """The turns of a path, each with those of its hits that may be seen; none where one of them may not be."""
@@ -141,14 +149,17 @@ class AgentVisibility(Visibility):
         known = {turn.id: turn for turn in turns}
         for turn in turns:
             if turn.parent is not None and turn.parent not in known:
-                known |= {each.id: each for each in self._catalog.path(turn.parent)}
+                with suppress(CatalogError, NotFoundError):  # a damaged one: what comes after it is left out
+                    known |= {each.id: each for each in self._catalog.path(turn.parent)}
         seen = self.pictures(id_ for turn in known.values() for id_ in (*_named(turn), *_hits(turn)))
         hidden = {turn.id for turn in known.values() if not _named(turn) <= seen}
         return [_with_hits(turn, seen) for turn in turns if _line(turn, known).isdisjoint(hidden | {None})]
 
     def given(self, records: Iterable[ImageRecord]) -> list[str]:
         """As above: what came as bytes or from the web. Files are asked for by the settings of the day instead."""
-        return [each.id for each in records if each.source.startswith(_BYTES) or is_web_url(each.source)]
+        given = [each.id for each in records if each.source.startswith(_BYTES) or is_web_url(each.source)]
+        self._handed.update(given)  # at once: it may be that they cannot be stored now
+        return given
 
 
 def _no_turn(id: str) -> NotFoundError:
