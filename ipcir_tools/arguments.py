@@ -209,7 +209,12 @@ def validation_message(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating their values."""
     errors = [(each["loc"], each["msg"]) for each in error.errors(include_input=False, include_url=False)]
     problems = dict.fromkeys(_problem(*each) for each in _nearest(errors)[:8])
-    return shorten_json("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
+    return wrong_arguments("; ".join(problems))
+
+
+def wrong_arguments(problems: str) -> str:
+    """The same of what is known to be wrong."""
+    return shorten_json(f"The arguments are wrong; correct them and call again. {problems}", ERROR_CAP)
 
 
 Location = tuple[int | str, ...]

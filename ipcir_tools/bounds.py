@@ -43,9 +43,9 @@ class Bound:
 
     characters: int = MAX_NAME
     """Of each text."""
-    items: int = 1
+    items: int = 10
     """Of each list and object."""
-    depth: int = 1
+    depth: int = 2
     """Levels of lists and objects."""
     values: int = MAX_JUDGED
     """Texts, numbers, lists and objects in all."""
@@ -55,7 +55,7 @@ class Bound:
     """Whether a text may be a picture, ``data:...``: its bytes have a limit of their own (IPCIR_MAX_BYTES)."""
 
 
-_PLACES = Bound(MAX_PLACE, MAX_JUDGED, 1, MAX_JUDGED + 1, 20_000, pictures=True)
+_PLACES = Bound(MAX_PLACE, MAX_JUDGED, 3, 2 * MAX_JUDGED, 20_000, pictures=True)
 
 BOUNDS: Mapping[str, Bound] = {
     "modification": Bound(MAX_TEXT, 20),
@@ -64,11 +64,11 @@ BOUNDS: Mapping[str, Bound] = {
     "wish": Bound(MAX_TEXT),
     "message": Bound(MAX_TEXT * 5),
     "note": Bound(MAX_NOTE),
-    "reference": replace(_PLACES, items=MAX_REFERENCES, depth=2, values=16),
+    "reference": replace(_PLACES, items=5 * MAX_REFERENCES),
     "liked": _PLACES,
     "disliked": _PLACES,
     "ids": replace(_PLACES, items=MAX_SHOWN),
-    "vectors": Bound(MAX_NAME, MAX_SHOWN, 2, 3 * MAX_SHOWN + 1, 20_000),
+    "vectors": Bound(MAX_NAME, MAX_SHOWN, 3, 5 * MAX_SHOWN, 20_000),
     "where": Bound(MAX_FILTER_TEXT, MAX_FILTER_VALUES, 20, MAX_FILTER_VALUES, 20_000),
     "path": Bound(MAX_PLACE),
     "composer": Bound(MAX_FILTER_TEXT),
@@ -103,7 +103,7 @@ def check_call(values: Any, *, read: bool = False) -> None:
             raise ValueError(f"the call has {len(values):,} arguments: give {MAX_ARGUMENTS} at most")
         for name, value in values.items():
             if isinstance(name, str):  # what is none is refused as an unknown argument
-                _check_key(name, "the call")
+                _check_length("the call: a name in it", name, 10 * MAX_NAME)
                 check_value(name, value, read=read)
 
 
@@ -120,7 +120,7 @@ def check_value(name: str, value: Any, *, read: bool = True) -> None:
     for where, each, depth in _walk(name, value):
         if isinstance(each, list | tuple | dict):
             if depth > bound.depth:
-                raise ValueError(f"{where}: is nested more than {bound.depth} deep: write it flatter")
+                raise ValueError(f"{name}: is nested more than {bound.depth} deep: write it flatter")
             if len(each) > bound.items:
                 raise ValueError(f"{where}: has {len(each):,} items: give {bound.items} at most")
             values += len(each)
@@ -130,7 +130,7 @@ def check_value(name: str, value: Any, *, read: bool = True) -> None:
                 _check_key(key, where)
         elif isinstance(each, str):
             _check_text(where, each, bound)
-        else:
+        elif isinstance(each, int) or name == "where":  # elsewhere numbers have types that say what they may be
             check_number(where, each)
 
 
