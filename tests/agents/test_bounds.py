@@ -183,10 +183,15 @@ def test_ordinary_words_of_any_language_pass(text):
     check_call({"modification": text, "reference": text, "where": {"name": text}}, read=True)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f680", "in\nblue\t", "\u200fשלום"],
-)
+MARKED_WORDS = {
+    "Persian": "\u0645\u06cc\u200c\u062e",
+    "an emoji of several": "\U0001f469\u200d\U0001f680",
+    "lines": "in\nblue\t",
+    "right to left": "\u200f\u0645",
+}
+
+
+@pytest.mark.parametrize("text", MARKED_WORDS.values(), ids=MARKED_WORDS)
 def test_marks_that_writing_needs_pass(text):
     check_call({"modification": text}, read=True)
 
