@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 from typer import TyperException
 
+from ipcir_tools.cli.commands.backup import backup, restore
 from ipcir_tools.cli.commands.bench import bench
 from ipcir_tools.cli.commands.cache import cache_app
 from ipcir_tools.cli.commands.collection import folders, index, remove
@@ -24,6 +25,7 @@ from ipcir_tools.cli.commands.search import find, refine, search
 from ipcir_tools.cli.commands.show import show
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
+from ipcir_tools.cli.commands.verify import verify
 from ipcir_tools.cli.commands.watch import watch
 from ipcir_tools.cli.output.console import report_downloads, show_error
 from ipcir_tools.errors import IPCIRError
@@ -37,7 +39,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(index, remove, folders, watch, search, refine, find, show, export),
-    *(chat, turns, replay, demo, mcp, tune, models, bench),
+    *(chat, turns, replay, demo, mcp, tune, models, bench, verify, backup, restore),
 )
 for command in _COMMANDS:
     app.command()(command)

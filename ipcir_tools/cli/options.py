@@ -318,7 +318,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
     """The engine for one command, with its progress bars; ``chosen`` are further settings."""
-    from ipcir_tools.cli.output.console import progress_bars
+    from ipcir_tools.cli.output.console import progress_bars, show_warning
 
     settings = (options or ModelOptions()).settings(**chosen)
     with progress_bars() as progress:
@@ -327,6 +327,8 @@ def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Itera
 
         with Engine.open(settings, progress) as engine:
             yield engine, progress
+            for line in engine.catalog.damage.lines():
+                show_warning(line)
 
 
 @contextmanager
