@@ -47,9 +47,17 @@ _TEXTS = 1_024
 """Texts encoded before they are stored: a run that is killed loses no more."""
 
 
+_TEXT = "text:"
+
+
 def text_key(text: str) -> str:
     """The catalog's key of a text's feature."""
-    return "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return _TEXT + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def is_text_key(handle: str) -> bool:
+    """Whether a handle can only be that of a text's feature."""
+    return handle.startswith(_TEXT)
 
 
 class Features:
