@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
     image_generator_timeout: float = Field(default=120.0, gt=0)
     """Seconds that a server may take for one picture, retries included."""
+    embeddings_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that LangChain embeddings (``ipcir eval captions --embeddings``) may take for one batch of texts."""
     networks: Path | None = None
     """Folder of trained networks, each in a folder of its composer's name, or the folder of a single one. None:
     ``networks`` in ``home``, then those of the chosen set of models."""
