@@ -31,6 +31,9 @@ _FOLDERS = re.compile(
 )
 """Folders as in PATH, and URLs among them, in which a colon is a part of the protocol or before a port."""
 
+_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([kmg]i?b)", re.IGNORECASE)
+
 ShowPaths = Literal["name", "folder", "path"]
 
 
@@ -111,6 +114,8 @@ class Settings(BaseSettings):
     """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
     image_generator_timeout: float = Field(default=120.0, gt=0)
     """Seconds that a server may take for one picture, retries included."""
+    embeddings_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that LangChain embeddings (``ipcir eval captions --embeddings``) may take for one batch of texts."""
     networks: Path | None = None
     """Folder of trained networks, each in a folder of its composer's name, or the folder of a single one. None:
     ``networks`` in ``home``, then those of the chosen set of models."""
@@ -157,6 +162,10 @@ class Settings(BaseSettings):
     one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
+    decode_memory: int = Field(default=1_600_000_000, ge=50_000_000)
+    """Bytes that pictures may take in one process while they are read and decoded, all threads and requests together;
+    ``800 MB`` and ``2 GB`` are understood, too. What does not fit waits; a picture that never could is refused. The
+    default holds one of 64 million pixels in any format."""
     damaged: Literal["accept", "refuse"] = "accept"
     """A JPEG or PNG that lacks its last bytes, but no more than a third of the picture: shown as viewers show it and
     marked as damaged, or refused."""
@@ -207,6 +216,12 @@ class Settings(BaseSettings):
         if not all(" " <= each <= "~" for each in token):
             raise ValueError("a token is sent in a header of HTTP, which takes printable ASCII characters alone")
         return SecretStr(token) if token else None
+
+    @field_validator("decode_memory", mode="before")
+    @classmethod
+    def _with_unit(cls, value: object) -> object:
+        found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+        return int(float(found[1]) * _UNITS[found[2].lower()]) if found else value
 
     def alone(self) -> Self:
         """The same without the servers that several machines share: for a gallery that belongs to its home folder."""

@@ -32,14 +32,16 @@ from sqlalchemy import (
 from sqlalchemy.types import NullType
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import SpaceMismatchError
+from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.changes import GalleryState, raise_facts
 from ipcir_tools.store.checksums import caption_checksum, dimension_of, feature_fault
+from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
+from ipcir_tools.store.given import StoredGiven, note_given
 from ipcir_tools.store.membership import (
     changing_files,
     enter_again,
@@ -113,7 +115,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     _space: str | None = None
@@ -124,6 +126,10 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         """The space that the gallery belongs to, for good; None before the first picture."""
         self._space = self._space or self.state().space or None
         return self._space
+
+    def forget_space(self) -> None:
+        """Read the gallery's space anew the next time: it was mended."""
+        self._space = None
 
     def bind_space(self, space: str) -> None:
         """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
@@ -157,6 +163,13 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         """The records of those of ``ids`` that are in the catalog, by id. Damaged ones are left out, and noted."""
         return {row.id: _record(row) for row in self._rows(_RECORDS, ids) if self._is_whole(pictures, row, row.id)}
 
+    def record(self, id: str) -> ImageRecord:
+        """The record of a picture that the catalog has. Raises CatalogError where it is damaged or missing."""
+        found = self.records([id]).get(id)
+        if found is None:
+            raise CatalogError(f"The record of the picture {id} is damaged in the catalog: {MENDING}.")
+        return found
+
     def shown_facts(self, ids: Iterable[str], captioner: str | None) -> dict[str, ShownFacts]:
         """What is shown of those of ``ids`` that are in the catalog, by id, in one statement for up to ``CHUNK``."""
         found: dict[str, tuple[str, list[str], str | None]] = {}
@@ -184,14 +197,18 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         return None
 
     @wanted_later
-    def remember(self, records: Sequence[ImageRecord]) -> None:
-        """Store the records of these pictures, without adding them to the gallery."""
+    def remember(self, records: Sequence[ImageRecord], given: Collection[str] = ()) -> None:
+        """Store the records of these pictures, without adding them to the gallery.
+
+        ``given``: the ids of those that an agent gave itself, so that agents may name them again.
+        """
         with self._write() as connection:
             locked_revision(connection)  # else a picture might enter the gallery between the next two lines
             in_gallery = members(connection, [record.id for record in records])
             damaged = {key for (key,) in self.damage.of("pictures", [(each.id,) for each in records])}
             fresh = [_row(each) for each in records if each.id not in in_gallery or each.id in damaged]
             put(connection, pictures, fresh, replace=True)
+            note_given(connection, given)
         self.damage.mended("pictures", [(each["id"],) for each in fresh])
 
     def add(
@@ -351,12 +368,16 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
             self.damage.add("features", (id_, space), _NO_ROW)
         return found
 
-    def check_size(self, state: GalleryState) -> None:
-        """Note it where there are not as many pictures as the gallery is said to have."""
+    def note_hidden(self, ids: Iterable[str], state: GalleryState) -> None:
+        """Note why pictures of the gallery are not among those with these ids, as many as ``state`` says there are."""
         with self._read() as connection:
-            found, now = connection.scalar(_MEMBERS) or 0, int(get_meta(connection, "size") or 0)
-        if found != now and now == state.size:
-            self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {found:,}")
+            found = set(connection.scalars(select(files.c.image_id).distinct()))
+            now = int(get_meta(connection, "size") or 0)
+        hidden = found.difference(ids)
+        if len(self.features(hidden, state.space)) < len(hidden):
+            self.lacking_features(state.space)  # damaged ones are noted by now
+        if len(found) != now and now == state.size:
+            self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {len(found):,}")
 
     def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:
         """Those of these pictures of the gallery that have no usable feature in ``space``; noted."""
