@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -15,7 +15,8 @@ from ipcir_tools.web.rounds import Ask
 MOST_BYTES = 1_000_000
 """Of a body of JSON; a picture may be larger."""
 
-_Id = Field(default="", max_length=40)
+PictureId = Annotated[str, Field(pattern=r"^[0-9a-f]{6,16}$")]
+"""The only way to name a picture here: never a path."""
 
 
 class Body(BaseModel):
@@ -27,7 +28,7 @@ class Body(BaseModel):
 class ReferenceBody(Body):
     """A reference and what is meant of it."""
 
-    id: str = _Id
+    id: PictureId
     note: str = Field(default="", max_length=300)
 
 
@@ -37,8 +38,8 @@ class AskBody(Body):
     text: str = Field(default="", max_length=4_000)
     turn: str | None = Field(default=None, max_length=40)
     references: tuple[ReferenceBody, ...] = Field(default=(), max_length=8)
-    liked: tuple[str, ...] = Field(default=(), max_length=200)
-    disliked: tuple[str, ...] = Field(default=(), max_length=200)
+    liked: tuple[PictureId, ...] = Field(default=(), max_length=200)
+    disliked: tuple[PictureId, ...] = Field(default=(), max_length=200)
     round: str | None = Field(default=None, max_length=40)
     k: int | None = Field(default=None, ge=1, le=2_000)
     weight: float | None = Field(default=None, ge=0, le=1)
@@ -75,13 +76,13 @@ class ExportBody(Body):
     """The hits to copy, none for all, and the folder."""
 
     to: str = Field(max_length=4_000)
-    ids: tuple[str, ...] = Field(default=(), max_length=2_000)
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
 
 
 class RemoveBody(Body):
     """What leaves the gallery."""
 
-    ids: tuple[str, ...] = Field(default=(), max_length=10_000)
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=10_000)
     folders: tuple[str, ...] = Field(default=(), max_length=50)
 
 

@@ -73,7 +73,7 @@ class Rounds:
         from ipcir_tools.agents.dialogue.graph import build_dialogue
 
         with self._lock:
-            self._graph = self._graph or build_dialogue(self._engine, checkpointer=InMemorySaver())
+            self._graph = self._graph or build_dialogue(self._engine, checkpointer=InMemorySaver(), trusted=True)
             return self._graph
 
     def note(self, result: SearchResult) -> None:

@@ -26,7 +26,9 @@ def events(answer) -> list[dict]:
 
 def search(client, **asked) -> str:
     """The turn of a round."""
-    return events(client.post("/api/rounds", json=asked))[-1]["turn"]
+    ended = events(client.post("/api/rounds", json=asked))[-1]
+    assert "turn" in ended, ended
+    return ended["turn"]
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,8 @@ def test_errors_are_one_sentence(client, turn):
     assert "no turn" in client.get("/turn/t00000000000").text
     wrong = events(client.post("/api/rounds", json={"text": "in blue", "references": [{"id": "0123456789abcdef"}]}))[-1]
     assert "0123456789abcdef" in wrong["error"]
+    for path in ("/etc/passwd", "~/a.png", "3", "data:image/png;base64,AAAA", "https://a.example/b.png"):
+        assert client.post("/api/rounds", json={"text": "in blue", "references": [{"id": path}]}).status_code == 400
     assert client.post("/api/rounds", json={"text": 3}).json()["error"].startswith("text:")
     assert client.post("/api/rounds", content=b"{").status_code == 400
     assert client.post("/api/rounds", content=b" " * 1_000_001).status_code == 400
