@@ -43,7 +43,7 @@ __all__ = ["LoadedImage", "Side", "decode", "from_image", "image_id", "load", "r
 # --- bytes
 
 
-def read_file(path: Source, settings: Settings, status: FileStatus | None = None, *, exact: bool = False) -> bytes:
+def read_file(path: Source, settings: Settings, status: FileStatus | None = None, exact: bool = False) -> bytes:
     """The bytes of a regular file, or of an object, whose ``status`` may be known.
 
     ``exact``: no part of the file's path, which is absolute, may be a link. Raises NotFoundError, BadImageError for

@@ -107,7 +107,8 @@ class PictureReader:
         follow = self._roots is None or self._settings.follow_links
         if isinstance(file, ObjectUrl) or follow:
             return read_file(file, self._settings, status)
-        return read_file(led_to(file, self._roots or ()), self._settings, exact=True)
+        exact = True  # past no link
+        return read_file(led_to(file, self._roots or ()), self._settings, status, exact)
 
     def _decoded(self, data: bytes, text: str, status: FileStatus | None) -> NewPicture:
         encoder = self._encoder() if self._encoder else None
