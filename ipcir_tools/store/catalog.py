@@ -127,6 +127,10 @@ class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTur
         self._space = self._space or self.state().space or None
         return self._space
 
+    def forget_space(self) -> None:
+        """Read the gallery's space anew the next time: it was mended."""
+        self._space = None
+
     def bind_space(self, space: str) -> None:
         """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
         with self._write() as connection:
