@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from ipcir_tools.llm.call_scope import CallScope, current_call
 from ipcir_tools.llm.errors import DeadlineExceededError
+from ipcir_tools.work import WorkEndedError, ending
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -39,8 +40,8 @@ def iterate_within(
 
     A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
     another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
-    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. Items that came in time
-    are given out however late they are taken.
+    consumer stops iterating, or when his work is ended (:mod:`ipcir_tools.work`): the connection of a client of
+    :mod:`http_clients` is closed then. Items that came in time are given out however late they are taken.
     """
     received: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     abandoned = Event()
@@ -61,25 +62,29 @@ def iterate_within(
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             received.put((_END, error))
 
+    def stop() -> None:
+        received.put((_END, WorkEndedError()))
+
     scope = CallScope()
     context.run(current_call.set, scope)
-    Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
-    try:
-        while True:
-            try:
-                item, error = received.get(timeout=max(0.0, remaining()))
-            except Empty:
-                if remaining() > 0:
-                    continue
-                raise DeadlineExceededError from None
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield cast("_T", item)
-    finally:
-        abandoned.set()
-        scope.close()
+    with ending(stop):
+        Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
+        try:
+            while True:
+                try:
+                    item, error = received.get(timeout=max(0.0, remaining()))
+                except Empty:
+                    if remaining() > 0:
+                        continue
+                    raise DeadlineExceededError from None
+                if error is not None:
+                    raise error
+                if item is _END:
+                    return
+                yield cast("_T", item)
+        finally:
+            abandoned.set()
+            scope.close()
 
 
 def run_to_end(steps: Generator[Any, None, _T]) -> _T:

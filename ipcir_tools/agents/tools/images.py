@@ -108,6 +108,7 @@ SHOW_IMAGES = Tool(
     brief=ShowImagesBrief,
     run=_show_images,
     read_only=True,
+    cheap=True,
     idempotent=True,
     has_pictures=True,
 )

@@ -176,6 +176,7 @@ SHOW_TURN = Tool(
     brief=TurnBrief,
     run=_show_turn,
     read_only=True,
+    cheap=True,
     idempotent=True,
 )
 
@@ -187,5 +188,6 @@ LIST_TURNS = Tool(
     brief=ListTurnsBrief,
     run=_list_turns,
     read_only=True,
+    cheap=True,
     idempotent=True,
 )
