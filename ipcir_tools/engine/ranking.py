@@ -113,6 +113,8 @@ class HitRanker:
     ) -> tuple[Hit, ...]:
         ids = [each.id for each in ranking]
         shown = {id_: facts[id_] for id_ in ids if id_ in facts}
+        for id_ in (each for each in ids if each not in shown):  # no record is ever deleted
+            self._components.catalog.damage.add("pictures", (id_,), "it is missing")
         files = files_of(shown, self._components.catalog, where, self._components.captioner_id)
         vectors = self._known(ids)
         return tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,8 @@ from sqlalchemy import BigInteger as Whole
 from sqlalchemy import Connection, bindparam, cast, func, literal, select, update
 from sqlalchemy import String as Text
 
+from ipcir_tools.errors import CatalogError
+from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import Database, get_meta, put, set_meta
 from ipcir_tools.store.schema import changes, meta
 
@@ -84,7 +86,7 @@ class StoredChanges(Database):
             found = self._read_meta() | (found or {})
         if getattr(self._steady, "meta", None) is not None:
             self._steady.meta = found
-        revision, facts, size = (int(found.get(key) or 0) for key in ("revision", "facts", "size"))
+        revision, facts, size = (_number(found, key) for key in ("revision", "facts", "size"))
         return GalleryState(revision, facts, found.get("space", ""), size, found.get(f"note:{note}", ""))
 
     def while_unchanged(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -134,6 +136,13 @@ class StoredChanges(Database):
         counted = select(func.count()).select_from(changes).where(changes.c.revision > since)
         with self._read() as connection:
             return connection.scalar(counted) or 0
+
+
+def _number(found: Mapping[str, str], key: str) -> int:
+    text = found.get(key) or "0"
+    if not text.isdecimal():
+        raise CatalogError(f"The catalog's {key} is damaged ({text[:40]!r} is no number): {MENDING}.")
+    return int(text)
 
 
 def log_changes(connection: Connection, revision: int, *, entered: set[str], left: set[str]) -> None:
