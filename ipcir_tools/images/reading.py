@@ -49,6 +49,8 @@ class LoadedImage:
     pixels: Image.Image
     """RGB, upright by EXIF, transparency over white, the first frame. A large picture is reduced to a smaller side
     of 512 to 1,023 pixels, one for a model's ``side`` as ``whole_factor`` says; ``record`` has the real size."""
+    for_people: Image.Image | None = None
+    """The same as it is without ``side``, where that was wanted and did not take another decoding."""
 
 
 def image_id(data: bytes) -> str:
@@ -135,12 +137,13 @@ def decode(
     modified: float | None = None,
     side: Side | None = None,
     claim: Claim | None = None,
+    people: bool = False,
 ) -> LoadedImage:
     """The picture in ``data``, which came from ``source``. Raises BadImageError with the reason alone.
 
     ``modified`` is the time of its file, in seconds since 1970, for a picture that does not say when it was taken.
     ``side``: the encoder that the pixels are for; all that gives it pixels names it, so that a picture's feature does
-    not depend on how it came there. None: they are for people and captioners.
+    not depend on how it came there. None: they are for people and captioners; ``people``: those are wanted as well.
     """
     if not data:
         raise BadImageError("empty file")
@@ -152,7 +155,7 @@ def decode(
             opened = open_picture(data, partial(_check_size, settings=settings))
             with opened.image:
                 _check_scans(opened.image, data)
-                return _loaded(opened, data, source, settings, modified, seen, claim)
+                return _loaded(opened, data, source, settings, modified, seen, claim, people)
     except BadImageError:
         raise
     except Exception as error:  # broad, because on hostile bytes Pillow's plugins raise nearly anything
@@ -204,11 +207,13 @@ def _loaded(
     modified: float | None,
     side: int | None,
     claim: Claim | None,
+    people: bool,
 ) -> LoadedImage:
     image = opened.image
     size = image.size
-    target = (ENOUGH, ENOUGH) if side is None else _fraction(size, side)
+    target, wide = (_fraction(size, each or 0) for each in (side, None))
     drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, target) is not None
+    people = people and (target == wide or not drafted)
     if claim:
         claim(4 * image.width * image.height)
     damaged = _decode_pixels(opened, settings)
@@ -229,7 +234,7 @@ def _loaded(
         damaged=damaged,
     )
     pixels = to_rgb(turned(image, opened.orientation))
-    return LoadedImage(record, _reduced(pixels, side))
+    return LoadedImage(record, _reduced(pixels, side), _reduced(pixels, None) if people else None)
 
 
 def _decode_pixels(opened: OpenedPicture, settings: Settings) -> bool:
@@ -251,7 +256,7 @@ def _decode_pixels(opened: OpenedPicture, settings: Settings) -> bool:
 
 
 def _fraction(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """At what size a JPEG is decoded for a model's ``side``."""
+    """At what size a JPEG is decoded for a model's ``side``; 0: for people, in the same decoding as for most models."""
     scale = whole_factor(size, side, (8, 4, 2))
     return size[0] // scale, size[1] // scale
 

@@ -69,7 +69,8 @@ class PictureReader:
     """From a file to what the encoder takes: bytes, id, pixels, preprocessing. Safe for many threads.
 
     Pictures with an id in ``known`` are not decoded. For the encoder a picture is always decoded at the size that its
-    side needs; with ``keep_pixels`` once more, as a captioner gets it elsewhere, and these pixels are kept. ``encoder``
+    side needs; with ``keep_pixels`` pixels are kept as a captioner gets them elsewhere, which takes another decoding
+    for large JPEGs and encoders of more than 256 pixels alone. ``encoder``
     gives the encoder, or None as long as there is none: then the file's bytes are kept until there is one, and not
     the pixels. None in its place: nothing is to be encoded.
     """
@@ -105,9 +106,10 @@ class PictureReader:
         with self._budget.share() as claim:
             loaded = self._loaded(data, text, status, claim, encoder.picture_side)
             item, failure = preprocessed(encoder, loaded.pixels)
-            record = loaded.record
+            record, pixels = loaded.record, loaded.for_people and crop_extreme(loaded.for_people)
             del loaded
-        pixels = self._for_captioner(data, text, status)[1] if self._keep_pixels else None
+        if self._keep_pixels and pixels is None:
+            pixels = self._for_captioner(data, text, status)[1]
         return NewPicture(record, item, pixels, failure)
 
     def _for_captioner(
@@ -125,7 +127,8 @@ class PictureReader:
         self, data: bytes, text: str, status: FileStatus | None, claim: Claim, side: int | None = None
     ) -> LoadedImage:
         modified = status.mtime_ns / 1e9 if status else None
-        return decode(data, text, self._settings, modified=modified, side=side, claim=claim)
+        people = self._keep_pixels and side is not None
+        return decode(data, text, self._settings, modified=modified, side=side, claim=claim, people=people)
 
 
 def preprocessed(encoder: Encoder, pixels: Image.Image) -> tuple[Preprocessed | None, Exception | None]:
