@@ -31,6 +31,9 @@ _FOLDERS = re.compile(
 )
 """Folders as in PATH, and URLs among them, in which a colon is a part of the protocol or before a port."""
 
+_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([kmg]i?b)", re.IGNORECASE)
+
 ShowPaths = Literal["name", "folder", "path"]
 
 
@@ -155,6 +158,10 @@ class Settings(BaseSettings):
     one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
+    decode_memory: int = Field(default=1_500_000_000, ge=50_000_000)
+    """Bytes that pictures may take in one process while they are read and decoded, all threads and requests together;
+    ``800 MB`` and ``2 GB`` are understood, too. What does not fit waits; a picture that never could is refused. The
+    default holds one of 64 million pixels in any format."""
     damaged: Literal["accept", "refuse"] = "accept"
     """A JPEG or PNG that lacks its last bytes, but no more than a third of the picture: shown as viewers show it and
     marked as damaged, or refused."""
@@ -205,6 +212,12 @@ class Settings(BaseSettings):
         if not all(" " <= each <= "~" for each in token):
             raise ValueError("a token is sent in a header of HTTP, which takes printable ASCII characters alone")
         return SecretStr(token) if token else None
+
+    @field_validator("decode_memory", mode="before")
+    @classmethod
+    def _with_unit(cls, value: object) -> object:
+        found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+        return int(float(found[1]) * _UNITS[found[2].lower()]) if found else value
 
     def alone(self) -> Self:
         """The same without the servers that several machines share: for a gallery that belongs to its home folder."""

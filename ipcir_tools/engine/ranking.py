@@ -47,14 +47,14 @@ class HitRanker:
     def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int) -> RankedHits:
         """``amount`` hits that look different, without references, what was just judged, and near-copies of either."""
         references = [each.id for each in query.references]
-        known = self._known([*references, *composed.left_out])  # one that was not needed is not made here
+        known = self.known([*references, *composed.left_out])  # one that was not needed is not made here
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=composed.left_out)
         left_out = LeftOut(
             references=[known[id_] for id_ in references if id_ in known],
             others=[known[id_] for id_ in sorted(composed.left_out.difference(references)) if id_ in known],
             gone=partial(self._gone, where=query.where),
         )
-        found = different_pictures(rank, self._known, amount, left_out, self._components.settings.duplicates)
+        found = different_pictures(rank, self.known, amount, left_out, self._components.settings.duplicates)
         facts = self._facts([*references, *(each.id for each in found.pictures)])
         hits = self._described(found.pictures, facts, query.where, composed.image, composed.text)
         sources = {id_: facts[id_].source for id_ in references if id_ in facts}
@@ -69,7 +69,7 @@ class HitRanker:
         check_k(k)
         if not weights or not all(map(math.isfinite, weights.values())):
             raise InvalidRequestError("There is nothing to search by: give at least one handle with a finite weight.")
-        vectors = self._known(weights)
+        vectors = self.known(weights)
         if unknown := [handle for handle in weights if handle not in vectors]:
             raise NotFoundError(
                 f"There is no vector {unknown[0][:60]!r}: "
@@ -83,10 +83,10 @@ class HitRanker:
         rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
         threshold = self._components.settings.duplicates
         left_out = LeftOut(gone=partial(self._gone, where=where))
-        found = different_pictures(rank, self._known, k, left_out, threshold).pictures
+        found = different_pictures(rank, self.known, k, left_out, threshold).pictures
         return self._described(found, self._facts([each.id for each in found]), where)
 
-    def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
+    def known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
         """The features ``[d]`` that there are: of the gallery's pictures from memory, of others from the catalog."""
         wanted = list(ids)
         found = self._gallery.vectors(wanted)
@@ -116,7 +116,7 @@ class HitRanker:
         for id_ in (each for each in ids if each not in shown):  # no record is ever deleted
             self._components.catalog.damage.add("pictures", (id_,), "it is missing")
         files = files_of(shown, self._components.catalog, where, self._components.captioner_id)
-        vectors = self._known(ids)
+        vectors = self.known(ids)
         return tuple(
             Hit(
                 id=each.id,

@@ -40,7 +40,7 @@ class TurnMaker:
 
     def __init__(self, components: Components, ranker: HitRanker, background: Background) -> None:
         self._components, self._ranker, self._background = components, ranker, background
-        self._verification = HitVerifier(components)
+        self._verification = HitVerifier(components, ranker.known)
         self._said_read_only = False
 
     def check(self, query: ComposedQuery) -> None:

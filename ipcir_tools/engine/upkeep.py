@@ -10,7 +10,7 @@ from contextlib import suppress
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.mending import Mending
-from ipcir_tools.errors import CatalogError
+from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import sqlite_file
 from ipcir_tools.store.check_report import CheckReport, Finding, Part, finding
@@ -38,7 +38,7 @@ class Look:
         self.relations: Relations | None = None
         self.findings: list[Finding] = []
         self.notes: list[str] = []
-        steps = (self._file, self._rows, self._index, self._files)
+        steps = (self._file, self._rows, self._models, self._index, self._files)
         for i, step in enumerate(steps):
             progress("checking", i, len(steps))
             try:
@@ -66,6 +66,13 @@ class Look:
         self._add("catalog", "pictures whose place is not that of their file", list(found.misplaced))
         self._add("catalog", "turns whose earlier turn is missing", found.orphans)
         self._add("catalog", "counters that do not fit", found.counters)
+
+    def _models(self) -> None:
+        try:
+            self._engine.components.check_space()
+        except SpaceMismatchError as error:
+            way = "name the encoder that made the gallery, with --encoder or IPCIR_ENCODER"
+            self.findings.append(finding("catalog", "an encoder that does not fit the features", [error], way))
 
     def _index(self) -> None:
         folder = index_folder(self._catalog, self._engine.settings)

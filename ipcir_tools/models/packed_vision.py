@@ -42,9 +42,8 @@ def _has_products() -> bool:
     found = torch.ops.mkldnn
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    return all(hasattr(found, name) for name in ("_linear_pointwise", "_reorder_linear_weight")) and bool(
-        found._is_mkldnn_bf16_supported()
-    )
+    names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
+    return all(hasattr(found, name) for name in names) and bool(found._is_mkldnn_bf16_supported())
 
 
 def _is_plain_vision(vision: Any) -> bool:

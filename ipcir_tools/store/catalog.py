@@ -32,10 +32,11 @@ from sqlalchemy import (
 from sqlalchemy.types import NullType
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import SpaceMismatchError
+from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.changes import GalleryState, raise_facts
 from ipcir_tools.store.checksums import caption_checksum, dimension_of, feature_fault
+from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
@@ -156,6 +157,13 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     def records(self, ids: Iterable[str]) -> dict[str, ImageRecord]:
         """The records of those of ``ids`` that are in the catalog, by id. Damaged ones are left out, and noted."""
         return {row.id: _record(row) for row in self._rows(_RECORDS, ids) if self._is_whole(pictures, row, row.id)}
+
+    def record(self, id: str) -> ImageRecord:
+        """The record of a picture that the catalog has. Raises CatalogError where it is damaged or missing."""
+        found = self.records([id]).get(id)
+        if found is None:
+            raise CatalogError(f"The record of the picture {id} is damaged in the catalog: {MENDING}.")
+        return found
 
     def shown_facts(self, ids: Iterable[str], captioner: str | None) -> dict[str, ShownFacts]:
         """What is shown of those of ``ids`` that are in the catalog, by id, in one statement for up to ``CHUNK``."""
@@ -351,12 +359,16 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
             self.damage.add("features", (id_, space), _NO_ROW)
         return found
 
-    def check_size(self, state: GalleryState) -> None:
-        """Note it where there are not as many pictures as the gallery is said to have."""
+    def note_hidden(self, ids: Iterable[str], state: GalleryState) -> None:
+        """Note why pictures of the gallery are not among those with these ids, as many as ``state`` says there are."""
         with self._read() as connection:
-            found, now = connection.scalar(_MEMBERS) or 0, int(get_meta(connection, "size") or 0)
-        if found != now and now == state.size:
-            self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {found:,}")
+            found = set(connection.scalars(select(files.c.image_id).distinct()))
+            now = int(get_meta(connection, "size") or 0)
+        hidden = found.difference(ids)
+        if len(self.features(hidden, state.space)) < len(hidden):
+            self.lacking_features(state.space)  # damaged ones are noted by now
+        if len(found) != now and now == state.size:
+            self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {len(found):,}")
 
     def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:
         """Those of these pictures of the gallery that have no usable feature in ``space``; noted."""

@@ -45,7 +45,7 @@ class CurrentSnapshot:
             return held
         known = self._extended(held, state) or self._extended(self._from_file(state), state) or self._read_whole(state)
         if known.revision == state.revision and len(known) != state.size:
-            self._catalog.check_size(state)
+            self._catalog.note_hidden(known.ids, state)
         return known
 
     def _extended(self, held: Snapshot | None, state: GalleryState) -> Snapshot | None:

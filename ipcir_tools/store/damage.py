@@ -88,6 +88,7 @@ def _line(rows: list[DamagedRow], *, mended: bool) -> str:
     what = f"damaged in the catalog: {len(rows):,} {kind}{'' if len(rows) == 1 else 's'}"
     if mended:
         return f"{what}, made again"
-    named = ", ".join(f"{excerpt(row.key[0], 60)}: {row.why}" for row in rows[:_NAMED])
+    # By the last part of a path: not everybody may see the whole.
+    named = ", ".join(f"{excerpt(row.key[0].rpartition('/')[2], 60)}: {row.why}" for row in rows[:_NAMED])
     more = f", and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
     return f"{what} ({named}{more}); {effect}; {MENDING}"

@@ -126,7 +126,7 @@ class Database:
     def check_changeable(self) -> None:
         """Raises CatalogError where pictures cannot be added or removed: this is a copy, or its disk is full."""
         if self.full:
-            raise CatalogError(f"The disk of the catalog {self._place} is full. {_WAYS_OUT['full']}.")
+            raise CatalogError(f"The catalog {self._place} cannot be used (its disk is full). {_WAYS_OUT['full']}.")
         if self.read_only is not None:
             raise CatalogError(
                 f"The gallery in {self.read_only} cannot be written, only searched: make the folder writable, "
@@ -201,7 +201,7 @@ class Database:
             yield
             return
         if not self._writing.acquire(timeout=seconds):
-            raise CatalogError(f"The catalog {self._place} is being written by another thread: try again.")
+            raise CatalogError(f"The catalog {self._place} cannot be used (another thread is writing). Try again.")
         try:
             yield
         finally:
@@ -229,10 +229,14 @@ CHUNK = 500
 """Values of one ``IN (...)``; databases cap the number of parameters."""
 
 CHOOSE = "choose another folder with --home or IPCIR_HOME"
+_DAMAGED = (
+    "`ipcir verify --repair` mends what can be mended, `ipcir restore FILE` puts a backup back; or move it away and "
+    f"run `ipcir index FOLDER` again, or {CHOOSE}"
+)
 _WAYS_OUT = {
     "locked": "Another process has been writing for long: wait for it and try again",
-    "not a database": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
-    "malformed": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "not a database": _DAMAGED,
+    "malformed": _DAMAGED,
     "full": f"Free some space, or {CHOOSE}",
 }
 """By a word of the database's message."""

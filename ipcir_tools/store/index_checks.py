@@ -15,6 +15,7 @@ from ipcir_tools.store.snapshot import Snapshot
 from ipcir_tools.store.vector_file import DamagedVectorsError, MappedSegment, VectorFile
 
 _WAY_OUT = "made again from the catalog"
+_TRIES = 5
 
 
 def index_findings(catalog: Catalog, folder: Path) -> list[Finding]:
@@ -25,7 +26,12 @@ def index_findings(catalog: Catalog, folder: Path) -> list[Finding]:
 def _of_vectors(catalog: Catalog, folder: Path) -> list[Finding]:
     if not catalog.note(f"vectors:{folder.name}"):
         return []
-    why = _vectors_fault(catalog, folder)
+    why = None
+    for _ in range(_TRIES):
+        revision = catalog.revision()
+        why = _vectors_fault(catalog, folder)
+        if why is None or catalog.revision() == revision:
+            break  # else something came in or left meanwhile, and it is looked at again
     return [finding("index", "the file of features is damaged", [why], _WAY_OUT)] if why else []
 
 

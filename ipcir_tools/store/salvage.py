@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from uuid import uuid4
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import URL, Table
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.database import open_engine
 from ipcir_tools.store.schema import changes, metadata
-from ipcir_tools.store.sqlite_file import alone, problems, put_in_place
+from ipcir_tools.store.sqlite_file import WAL, alone, problems, put_in_place
 from ipcir_tools.text import error_line
 
 _PROBES = 64
@@ -26,27 +27,41 @@ _NEVER = -(1 << 63)
 def mend_file(path: Path) -> list[str]:
     """Make a damaged catalog readable; what was done, empty where nothing had to be.
 
-    The damaged file stays beside the new one. Raises CatalogError where nothing can be read, and where another process
-    has the catalog open.
+    All is done in copies, and the damaged file stays beside the new one. Raises CatalogError where nothing can be read,
+    and where another process has the catalog open.
     """
     if not problems(path):
         return []
-    with alone(path):
-        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
-            connection.execute("REINDEX")
-        if not problems(path):
-            return ["the catalog's indexes were damaged and are made again"]
-        fresh = path.with_name(f".{uuid4().hex[:8]}-{path.name}")
+    with alone(path), TemporaryDirectory(dir=path.parent, prefix=".mending-") as folder:
         try:
-            copied = _copied(path, fresh)
+            copy, fresh = Path(folder) / "copy", Path(folder) / "fresh"
+            _copy(path, copy)
+            if _reindexed(copy):
+                aside = put_in_place(copy, path, "damaged")
+                return [f"the catalog's indexes were damaged and are made again; the file before is kept as {aside}"]
+            copied = _copied(copy, fresh)
             if not copied:
                 raise CatalogError(_nothing(path, "no row can be read"))
             aside = put_in_place(fresh, path, "damaged")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise CatalogError(_nothing(path, error_line(error))) from error
-        finally:
-            fresh.unlink(missing_ok=True)
     return [f"the catalog's file was damaged: {copied:,} rows are copied into a new one, and it is kept as {aside}"]
+
+
+def _copy(path: Path, copy: Path) -> None:
+    for end in ("", WAL):
+        beside = path.with_name(path.name + end)
+        if beside.exists():
+            shutil.copyfile(beside, copy.with_name(copy.name + end))
+    copy.chmod(0o600)
+
+
+def _reindexed(path: Path) -> bool:
+    """Make the indexes again; whether that was all that was wrong."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        connection.execute("REINDEX")
+        connection.execute("PRAGMA journal_mode=DELETE")
+    return not problems(path)
 
 
 def _nothing(path: Path, why: str) -> str:

@@ -202,12 +202,15 @@ class SealedIndex:
         return Seal(folder=name, revision=state.revision, count=count, digest=digest(folder), facts=facts)
 
     def _fill(self, index: NeighbourIndex, progress: Progress | None) -> int:
+        # A picture whose feature is damaged is left out here as in every search; made again, it enters again.
         wanted, present = set(self._catalog.gallery_ids()), index.ids()
         index.drop(sorted(present - wanted))
         missing = sorted(wanted - present)
         for done, ids in enumerate(chunked(missing, BLOCK)):
             vectors = self._catalog.features(ids, self._catalog.space() or "")
-            index.put({id_: vectors[id_] for id_ in ids}, *self._rows(ids))
+            whole = [id_ for id_ in ids if id_ in vectors]
+            wanted.difference_update(id_ for id_ in ids if id_ not in vectors)
+            index.put({id_: vectors[id_] for id_ in whole}, *self._rows(whole))
             if progress is not None:
                 progress("search index", done * BLOCK + len(ids), len(missing))
         if index.ids() != wanted:

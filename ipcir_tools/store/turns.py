@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Row, bindparam, literal, select
@@ -12,9 +14,10 @@ from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
 from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with, insertion, storable_text
 from ipcir_tools.store.schema import turns as turn_rows
-from ipcir_tools.store.unstored import in_search
+from ipcir_tools.store.unstored import in_search, searching
 from ipcir_tools.types import Turn
 
+_LOCK = threading.Lock()
 MOST_WAITING = 1_000
 """Turns that could not be stored and are held in memory."""
 
@@ -31,19 +34,31 @@ class StoredTurns(Database):
         In a search, one that cannot be stored now is held in memory, and stored with the next. Raises CatalogError if
         another one has its id, NotFoundError if its parent is missing.
         """
-        search, waiting = in_search(), self._waiting
+        search = in_search()
         try:
             if search is not None and search.why:
                 raise CatalogError(search.why)  # it has waited once
-            for each, of in [*waiting.values(), (turn, conversation)]:
-                self._put_turn(each, of)
+            self._store_waiting()
+            self._put_turn(turn, conversation)
         except CatalogError as error:
-            if search is None or turn.id in waiting:
+            if search is None:
                 raise
-            search.why = search.why or str(error)
-            self._waiting = dict([*waiting.items(), (turn.id, (turn, conversation))][-MOST_WAITING:])
-        else:
-            self._waiting = {id_: each for id_, each in self._waiting.items() if id_ not in waiting}
+            search.failed(error)
+            with _LOCK:
+                self._waiting = dict([*self._waiting.items(), (turn.id, (turn, conversation))][-MOST_WAITING:])
+
+    def _store_waiting(self) -> None:
+        for id_, (turn, conversation) in list(self._waiting.items()):
+            with suppress(NotFoundError):  # the turn before it was let go
+                self._put_turn(turn, conversation)
+            with _LOCK:
+                self._waiting = {other: each for other, each in self._waiting.items() if other != id_}
+
+    def close(self) -> None:
+        """Store what waits, where that can be done now, and close the connections."""
+        with suppress(CatalogError), searching():
+            self._store_waiting()
+        super().close()
 
     def _put_turn(self, turn: Turn, conversation: str | None) -> None:
         body = turn.model_dump_json()

@@ -22,9 +22,15 @@ class Unstored:
 
     why = ""
 
+    def failed(self, error: CatalogError) -> None:
+        """Keep the first reason, without the catalog's place, which not everybody may see."""
+        text = str(error)
+        beginning, is_of_database, reason = text.partition(" cannot be used (")
+        self.why = self.why or (f"({reason}" if is_of_database and beginning.startswith("The catalog") else text)
+
     def line(self) -> str:
         """The same for the user; empty where all was stored."""
-        return f"what this search made is not stored, only held in this process: {self.why}" if self.why else ""
+        return f"what this search made is not stored, only held in this process {self.why}" if self.why else ""
 
 
 _SEARCH: ContextVar[Unstored | None] = ContextVar("unstored", default=None)
@@ -73,6 +79,6 @@ def wanted_later(store: Callable[P, None]) -> Callable[P, None]:
         except CatalogError as error:
             if search is None:
                 raise
-            search.why = str(error)
+            search.failed(error)
 
     return stored

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -71,6 +72,20 @@ def test_what_is_held_is_bounded(home, writer, monkeypatch):
         assert [turn.id for turn in engine.turns(3)] == made[:1:-1]
 
 
+def test_what_is_held_is_stored_when_the_catalog_is_closed_if_it_can_be(home, writer):
+    with opened(settings(home)) as engine:
+        turn = engine.find("a red shirt").turn
+        writer.execute("COMMIT")
+    with opened(settings(home)) as engine:
+        assert engine.turn(turn.id) == turn
+
+
+def test_many_callers_lose_none_of_what_is_held(home, writer):
+    with opened(settings(home)) as engine, ThreadPoolExecutor(8) as pool:
+        made = [each.turn.id for each in pool.map(lambda _: engine.find("a red shirt"), range(16))]
+        assert sorted(turn.id for turn in engine.turns(16)) == sorted(made)
+
+
 def test_outside_of_a_search_nothing_is_left_out(home, writer, monkeypatch):
     monkeypatch.setattr("ipcir_tools.store.database.BUSY_SECONDS", 0.2)
     with opened(settings(home)) as engine:
@@ -100,7 +115,7 @@ BOUND = ["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
 
 
 @pytest.mark.skipif(os.name != "posix" or (os.geteuid() == 0 and not SETPRIV), reason="root may write anywhere")
-@pytest.mark.parametrize("in_use", [False, True])
+@pytest.mark.parametrize("in_use", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_may_only_be_read_is_searched(home, in_use):
     """Also beside its owner's process, which has the catalog open and a part of it in the log."""
     with ExitStack() as stack:

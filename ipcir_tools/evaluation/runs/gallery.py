@@ -109,9 +109,9 @@ def _matrix(components: Components, gallery: Sequence[str], ids: dict[str, str])
     d = len(next(iter(found.values()))) if found else 0
     matrix = np.zeros((len(gallery), d), np.float32)
     for row, name in enumerate(gallery):
-        if name in ids:
+        if ids.get(name) in found:
             matrix[row] = found[ids[name]]
-    return matrix, tuple(row for row, name in enumerate(gallery) if name not in ids)
+    return matrix, tuple(row for row, name in enumerate(gallery) if ids.get(name) not in found)
 
 
 # --- pictures that are parts of others
