@@ -71,10 +71,7 @@ class HitRanker:
             raise InvalidRequestError("There is nothing to search by: give at least one handle with a finite weight.")
         vectors = self.known(weights)
         if unknown := [handle for handle in weights if handle not in vectors]:
-            raise NotFoundError(
-                f"There is no vector {unknown[0][:60]!r}: "
-                "take handles that `encode` gave, or whole ids of pictures in the gallery."
-            )
+            raise unknown_handle(unknown[0])
         vector = fusion.weighted_sum(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
@@ -131,6 +128,13 @@ class HitRanker:
             )
             for rank, each in enumerate((each for each in ranking if each.id in files), start=1)
         )
+
+
+def unknown_handle(handle: str) -> NotFoundError:
+    """The error for a handle of no vector."""
+    return NotFoundError(
+        f"There is no vector {handle[:60]!r}: take handles that `encode` gave, or whole ids of pictures in the gallery."
+    )
 
 
 def _cosine(a: FloatArray, b: FloatArray | None) -> float | None:
