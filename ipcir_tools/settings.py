@@ -159,6 +159,8 @@ class Settings(BaseSettings):
     mcp_token: SecretStr | None = None
     """What callers of ``ipcir mcp --http`` must show as ``Authorization: Bearer TOKEN``: 16 characters or more. Needed
     where other machines reach the server. Never shown."""
+    ui_token: SecretStr | None = None
+    """The same for the page, ``ipcir ui``; None: where other machines reach it, each start makes one and prints it."""
     server_names: Annotated[tuple[str, ...], NoDecode] = ()
     """Names beside its own under which a server may be called, such as ``photos.example``, separated by commas: for
     one behind a proxy."""

@@ -16,7 +16,7 @@ from ipcir_tools.types import ComposedQuery, NotedReference, is_by_chat_model, p
 
 _SPACED = 10
 """How many times as long a text may be with its spaces as without."""
-MAX_HITS = 1_000
+MAX_HITS = 2_000
 MAX_RERANKED = 20
 """Pictures on the sheet of a model that judges them."""
 
