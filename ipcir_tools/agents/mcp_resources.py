@@ -11,6 +11,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from ipcir_tools.agents.lanes import Lanes
 from ipcir_tools.agents.tools import TOOLS, Answer, ToolCallError
+from ipcir_tools.bounds import check_value
 from ipcir_tools.errors import BusyError
 from ipcir_tools.text import excerpt
 
@@ -58,6 +59,10 @@ def picture_uri(id: str) -> str:
 
 def _thumbnail(engine: Engine, id: str) -> bytes:
     """A picture that the catalog knows, as ``show_images`` shows it: never another one that its file holds by now."""
+    try:
+        check_value("id", id)
+    except ValueError as error:
+        raise ResourceNotFoundError(f"{error}.") from None
     if id not in engine.for_agents().visibility.pictures([id]) or id not in engine.catalog.records([id]):
         raise ResourceNotFoundError(
             f"There is no picture with the id {excerpt(id)}: take one from the hits of a search."

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ipcir_tools.agents.lanes import Lanes
 from ipcir_tools.agents.tools import tools_for
+from ipcir_tools.bounds import check_call
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _add_prompts(server: MCPServer[Any]) -> None:
         description="Find the picture that is like a reference, but changed.",
     )
     def find_picture(reference: str, modification: str) -> str:
+        check_call({"reference": reference, "modification": modification}, read=True)
         return (
             f"Find the picture in my gallery that is like {reference}, but with this change: {modification}\n\n"
             "Call compose_search with both, then name the three best hits with their ids and say in one line each how "
@@ -82,6 +84,7 @@ def _add_prompts(server: MCPServer[Any]) -> None:
         description="Search step by step: you say what you are after, then what should be different.",
     )
     def dialogue(wish: str) -> str:
+        check_call({"wish": wish}, read=True)
         return (
             f"Let us look for a picture in my gallery, step by step. I am after: {wish}\n\n"
             "Begin with find_images and show me the hits by rank and id. I will tell you what should be different, "
