@@ -101,7 +101,7 @@ export function watchAsk() {
   if ($("#drop-where")) $("#drop-where").onclick = () => withoutFilter(form);
   if ($("#again-options")) $("#again-options").onclick = () => again(form);
   if ($("#without-filter")) $("#without-filter").onclick = () => withoutFilter(form);
-  onTray(() => { $("#words").placeholder = tray.references.length ? "What should be different?" : $("#words").placeholder; });
+  onTray(() => { $("#words").placeholder = tray.references.length ? "What should change?" : $("#words").placeholder; });
   if (matchMedia("(pointer: fine)").matches) $("#words").focus({ preventScroll: true });
 }
 
