@@ -25,8 +25,8 @@ from ipcir_tools.images.decoder_worker import receive, send
 from ipcir_tools.images.decoding import DecodingRequest, LoadedImage
 from ipcir_tools.types import ImageRecord
 
-SECONDS = 5
-"""Seconds of the processor that one picture may take."""
+SECONDS = 4
+"""Seconds of the processor that one picture may take; with the start of a process five by the clock of an idle machine."""
 WALL = 20.0
 """Seconds that a picture may take by the clock, on a machine that is busy with other things."""
 
