@@ -26,7 +26,7 @@ from ipcir_tools.images.decoding import DecodingRequest, LoadedImage
 from ipcir_tools.types import ImageRecord
 
 SECONDS = 4
-"""Seconds of the processor that one picture may take; with the start of a process five by the clock of an idle machine."""
+"""Seconds of the processor that one picture may take: five by the clock, with the start of a process."""
 WALL = 20.0
 """Seconds that a picture may take by the clock, on a machine that is busy with other things."""
 
