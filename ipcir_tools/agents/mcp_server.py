@@ -1,4 +1,4 @@
-"""The tools for any MCP client, over stdio or over streamable HTTP on this machine alone.
+"""The tools for any MCP client, over stdio or over streamable HTTP.
 
 Importing this module needs the extra ``mcp``; without it the import raises InvalidRequestError, which names the line
 that installs it.
@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ipcir_tools.agents.lanes import Lanes
 from ipcir_tools.agents.tools import tools_for
 from ipcir_tools.bounds import check_call
 from ipcir_tools.errors import InvalidRequestError
@@ -38,23 +39,27 @@ _INSTRUCTIONS = (
 )
 
 
-def build_server(engine: Engine, *, progress_interval: float = PROGRESS_INTERVAL) -> MCPServer[Any]:
+def build_server(
+    engine: Engine, *, progress_interval: float = PROGRESS_INTERVAL, lanes: Lanes | None = None
+) -> MCPServer[Any]:
     """The server over an engine that is open and stays the caller's: tools, resources and prompts.
 
-    Calls run in worker threads, so that many are answered at once. While one runs, the client gets a progress report
-    every ``progress_interval`` seconds.
+    Calls run in worker threads, so that many are answered at once, as many as ``lanes`` allow; one that its client
+    cancels, or hangs up on, is ended. While one runs, the client gets a progress report every ``progress_interval``
+    seconds.
     """
+    lanes = lanes or Lanes()
     session = uuid4().hex
     server: MCPServer[Any] = MCPServer(
         "ipcir",
         title="Composed image search",
         instructions=_INSTRUCTIONS,
         version=version("ipcir-tools"),
-        tools=[mcp_tool(tool, engine, progress_interval, session) for tool in tools_for(engine.settings)],
+        tools=[mcp_tool(tool, engine, lanes, progress_interval, session) for tool in tools_for(engine.settings)],
         log_level="WARNING",
         subscriptions=False,
     )
-    add_resources(server, engine)
+    add_resources(server, engine, lanes)
     _add_prompts(server)
     return server
 

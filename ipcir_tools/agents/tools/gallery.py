@@ -194,6 +194,7 @@ DESCRIBE_GALLERY = Tool(
     brief=GalleryBrief,
     run=_describe_gallery,
     read_only=True,
+    cheap=True,
     idempotent=True,
 )
 
