@@ -114,8 +114,8 @@ def check_value(name: str, value: Any, *, read: bool = True) -> None:
         if not (name == "reference" and is_picture_text(value)):
             _check_written(name, value, bound.written, bound.items)
         return
-    if isinstance(value, str) and name == "where":
-        return  # it could not be read, and is refused as that
+    if isinstance(value, str) and name == "where":  # it could not be read, and is refused as that
+        return _check_written(name, value, bound.written, 0)
     values = 1
     for where, each, depth in _walk(name, value):
         if isinstance(each, list | tuple | dict):

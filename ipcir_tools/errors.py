@@ -12,6 +12,7 @@
     +-- EmptyGalleryError            a search before anything was indexed, or captioned where a method needs captions
     +-- SpaceMismatchError           the gallery was made by another encoder
     +-- ModelUnavailableError        weights, a model name or a provider that is not available
+    +-- BusyError               a server has more calls than it takes at a time
     +-- CatalogError            the catalog itself cannot be opened or written
 
 A face prints the text of an ``IPCIRError`` as one line and never shows its traceback.
@@ -58,6 +59,10 @@ class SpaceMismatchError(IPCIRError):
 
 class ModelUnavailableError(IPCIRError):
     """A model that cannot be loaded or reached."""
+
+
+class BusyError(IPCIRError):
+    """A server has more calls than it takes at a time; the same call may be sent again later."""
 
 
 class CatalogError(IPCIRError):

@@ -1,7 +1,11 @@
-"""Writing files whole: what a user named is checked before the work and replaced in one step after it."""
+"""Writing files whole: what a user named is checked before the work and replaced in one step after it.
+
+A file that is made is for its owner alone, as it may show private pictures; one that is there keeps its permissions.
+"""
 
 from __future__ import annotations
 
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -9,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.private import FILE, private_file, private_folder
 
 _ADVICE = "name another file"
 
@@ -24,10 +29,11 @@ def replaced(path: Path) -> Iterator[Path]:
     if place.exists() and not place.is_file():
         yield place
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(place.parent)
     part = place.with_name(f".{uuid.uuid4().hex[:8]}-{place.name}")
     try:
-        yield part
+        yield private_file(part)
+        part.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else FILE)
         part.replace(place)
     finally:
         part.unlink(missing_ok=True)
@@ -87,7 +93,7 @@ def made_folder(path: Path, advice: str) -> Path:
     """A folder that a user named, made where it is not there, in which files can be made. Raises InvalidRequestError
     with the ``advice``."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        private_folder(path)
         with tempfile.TemporaryFile(dir=path):
             return path
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name

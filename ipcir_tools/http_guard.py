@@ -46,6 +46,11 @@ _SAFE_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_HTML = (b"content-type", b"text/html; charset=utf-8")
+_SIGN_IN_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+)
 _CLOSE = ((b"connection", b"close"),)
 
 
@@ -53,11 +58,18 @@ class HttpGuard:
     """An ASGI application before another one."""
 
     def __init__(
-        self, app: ASGIApp, access: Access, limits: HttpLimits | None = None, *, token_in_query: bool = False
+        self,
+        app: ASGIApp,
+        access: Access,
+        limits: HttpLimits | None = None,
+        *,
+        token_in_query: bool = False,
+        sign_in: str | None = None,
     ) -> None:
-        """``token_in_query``: whether a browser may show the token once as ``?token=``; it gets a cookie for it."""
+        """``token_in_query``: whether a browser may show the token once as ``?token=``; it gets a cookie for it.
+        ``sign_in``: the HTML with which a person's browser is asked for the token."""
         self.app, self.access, self.limits = app, access, limits or HttpLimits()
-        self._token_in_query = token_in_query
+        self._token_in_query, self._sign_in = token_in_query, sign_in
         self._running = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -80,7 +92,7 @@ class HttpGuard:
         if refusal is None and counted and self._running >= self.limits.requests:
             refusal = Refusal(429, "Too many requests at a time: try again.", ((b"retry-after", b"1"),))
         if refusal is not None:
-            await request.refuse(refusal)
+            await request.refuse(self._asking(refusal, scope))
             return
         self._running += counted
         try:
@@ -89,6 +101,13 @@ class HttpGuard:
             return
         finally:
             self._running -= counted
+
+    def _asking(self, refusal: Refusal, scope: MutableMapping[str, Any]) -> Refusal:
+        """The refusal; where a person's browser lacks the token, a page that asks for it."""
+        kinds = (value for name, value in scope["headers"] if name.lower() == b"accept")
+        if refusal.status != 401 or self._sign_in is None or not any(b"text/html" in kind for kind in kinds):
+            return refusal
+        return Refusal(401, self._sign_in, (*refusal.headers, _HTML, _SIGN_IN_POLICY, (b"cache-control", b"no-store")))
 
     def _with_cookie(self, scope: MutableMapping[str, Any]) -> Refusal | None:
         """Send who shows the token in the address to the same address without it, with a cookie."""
@@ -153,9 +172,10 @@ class _Request:
     async def refuse(self, refusal: Refusal) -> None:
         """Answer in place of the application; nothing where its own answer has begun."""
         body = refusal.text.encode()
-        kind, size = (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())
+        size = (b"content-length", str(len(body)).encode())
+        kind = () if _HTML in refusal.headers else ((b"content-type", b"text/plain; charset=utf-8"),)
         if not self._started:
-            headers = [kind, size, *refusal.headers]
+            headers = [*kind, size, *refusal.headers]
             await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
             await self.send({"type": "http.response.body", "body": body})
         self._refused = True

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from ipcir_tools.work import wait_for
+
 T = TypeVar("T")
 
 
@@ -32,6 +34,7 @@ class Once(Generic[T]):
                 own: Future[T] = self._making.setdefault(key, Future())
             if other is None:
                 return self._made(key, own, make)
+            wait_for(other)
             if (error := other.exception()) is None:
                 return other.result()
             if isinstance(error, Exception):

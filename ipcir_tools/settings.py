@@ -142,6 +142,10 @@ class Settings(BaseSettings):
     """Whether thumbnails, previews and bins that other programs keep beside pictures (``@eaDir``, ``#recycle``,
     ``*.lrdata`` ...: :data:`ipcir_tools.images.excluding.DEFAULT_EXCLUDES`) are left out when folders are indexed."""
 
+    follow_links: bool = False
+    """Whether links in an indexed folder that lead out of it are followed. Where they are, a picture from anywhere may
+    come into the gallery, and so to agents, by a link."""
+
     allow_folders: Annotated[tuple[Path | str, ...], NoDecode] = ()
     """Folders from which an agent may name a reference by path, or by URL from a folder of an object store, such as
     ``s3://bucket/photos``; the gallery's own pictures are always allowed. In the environment they are separated as in
@@ -155,6 +159,8 @@ class Settings(BaseSettings):
     mcp_token: SecretStr | None = None
     """What callers of ``ipcir mcp --http`` must show as ``Authorization: Bearer TOKEN``: 16 characters or more. Needed
     where other machines reach the server. Never shown."""
+    ui_token: SecretStr | None = None
+    """The same for the page, ``ipcir ui``; None: where other machines reach it, each start makes one and prints it."""
     server_names: Annotated[tuple[str, ...], NoDecode] = ()
     """Names beside its own under which a server may be called, such as ``photos.example``, separated by commas: for
     one behind a proxy."""

@@ -16,9 +16,9 @@ from ipcir_tools.text import printable_line
 FloatArray = NDArray[np.float32]
 """A float32 array; its shape is in the docstring of whatever takes or returns it."""
 
-Origin = Literal["llm", "rules", "fallback"]
-"""Who wrote an imagination: a language model; the rules, because no model is configured; or the rules in the
-place of a configured model that failed for good."""
+Origin = Literal["llm", "rules", "fallback", "person"]
+"""Who wrote an imagination: a language model; the rules, because no model is configured; the rules in the place of a
+configured model that failed for good; or a person, who struck words out of one or added some."""
 
 Where = dict[str, Any]
 """A filter on the gallery's metadata in Chroma's grammar: ``{"format": "jpeg"}``, ``{"width": {"$gte": 800}}``,

@@ -67,6 +67,7 @@ NOT_RUN = {
     "prompts compare": "the same",
     "mcp": "tests/agents/test_mcp_transports.py runs it with clients",
     "ui": "tests/web runs it in a browser",
+    "refine TURN --strike": "tests/engine/test_edited.py runs it on a turn that imagined something",
     "chat": "tests/cli/test_chat.py runs it",
     "eval": "tests/evaluation runs it; minutes each",
     "tune": "the same",

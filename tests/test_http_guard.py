@@ -205,3 +205,17 @@ async def test_a_web_socket_is_guarded_as_a_request_is(headers, opened):
 
     await guard(accepts)({"type": "websocket", "headers": headers}, receive, send)
     assert sent == ["websocket.accept" if opened else "websocket.close"]
+
+
+async def test_a_browser_without_the_token_is_asked_for_it():
+    asking = HttpGuard(echo, Access(port=8765, token=TOKEN), token_in_query=True, sign_in="<form>token</form>")
+    browser = Exchange(headers=(OWN, (b"accept", b"text/html,*/*")), method="GET")
+    assert await browser.through(asking) == 401
+    assert browser.headers[b"content-type"] == b"text/html; charset=utf-8"
+    assert browser.sent[-1]["body"] == b"<form>token</form>"
+    program = Exchange(method="GET")
+    assert await program.through(asking) == 401
+    assert program.headers[b"content-type"] == b"text/plain; charset=utf-8"
+    stranger = Exchange(headers=((b"host", b"evil.example"), (b"accept", b"text/html")), method="GET")
+    assert await stranger.through(asking) == 421
+    assert b"form" not in stranger.sent[-1]["body"]

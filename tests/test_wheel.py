@@ -46,6 +46,7 @@ def expected(source: Path) -> set[str]:
     wanted = [path for path in (source / "ipcir_tools").rglob("*") if path.suffix == ".py" or path.name == "py.typed"]
     wanted += (source / "ipcir_tools" / "demo" / "models").rglob("*")
     wanted += (source / "ipcir_tools" / "evaluation" / "reports" / "templates").rglob("*")
+    wanted += [path for folder in ("static", "templates") for path in (source / "ipcir_tools/web" / folder).rglob("*")]
     wanted += [path for folder in ("chains", "prompts") for path in (source / folder).rglob("*.py")]
     wanted += (source / "prompts").glob("*.md")
     names = {path.relative_to(source).as_posix() for path in wanted if path.is_file() and "egg-info" not in str(path)}

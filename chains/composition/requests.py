@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,6 +107,8 @@ def request_of(
         if each.modification:
             liked, disliked = _fade(liked), _fade(disliked)
             history.append(Step(each.modification, imagined))
+        elif imagined is not None and imagined.origin == "person" and len(history) > picked:
+            history[-1] = replace(history[-1], imagined=imagined)  # it takes the place of the one that was edited
         _judge(each, liked, disliked)
     if query.modification:
         history.pop()

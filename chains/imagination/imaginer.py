@@ -23,6 +23,7 @@ from ipcir_tools.llm.timeouts import map_steps, run_to_end
 from ipcir_tools.llm.tracing import prompt_metadata, trace_step
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.types import ImaginedTarget, Origin
+from ipcir_tools.work import wait_for
 
 RULES_INSTEAD = "the rules wrote the target instead"
 
@@ -90,21 +91,31 @@ class Imaginer:
 
         Streams are not shared: a caller may stop reading one before its end.
         """
-        with self._lock:
-            in_flight = self._in_flight.get(key)
-            own: Future[Imagination] = self._in_flight.setdefault(key, Future())
-        if in_flight is not None:
+        while True:
+            with self._lock:
+                in_flight = self._in_flight.get(key)
+                own: Future[Imagination] = self._in_flight.setdefault(key, Future())
+            if in_flight is None:
+                break
+            wait_for(in_flight)
+            error = in_flight.exception()
+            if error is not None and not isinstance(error, Exception):
+                continue  # an interrupt is raised only to whom it came
             result = in_flight.result()
             return replace(result, calls=0, cached=result.target.origin == "llm", repairs=0, seconds=None)
         try:
-            own.set_result(imagine())
-        except BaseException as error:  # an interrupt, too: it is passed on
+            result = imagine()
+        except BaseException as error:  # an interrupt, too
+            self._settle(key)
             own.set_exception(error)
             raise
-        finally:
-            with self._lock:
-                del self._in_flight[key]
-        return own.result()
+        self._settle(key)
+        own.set_result(result)
+        return result
+
+    def _settle(self, key: str) -> None:
+        with self._lock:
+            del self._in_flight[key]
 
     def _generate(
         self, request: ImagineRequest, messages: list[BaseMessage], config: RunnableConfig, *, stream: bool

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
+from ipcir_tools.agents.lanes import Lanes
 from ipcir_tools.agents.tools import TOOLS, Answer, ToolCallError
+from ipcir_tools.bounds import check_value
+from ipcir_tools.errors import BusyError
 from ipcir_tools.text import excerpt
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
 
 
-def add_resources(server: MCPServer[Any], engine: Engine) -> None:
+T = TypeVar("T")
+
+
+def add_resources(server: MCPServer[Any], engine: Engine, lanes: Lanes) -> None:
     """Add ``ipcir://picture/{id}`` and ``ipcir://turn/{id}`` to a server."""
 
     @server.resource(
@@ -24,8 +32,8 @@ def add_resources(server: MCPServer[Any], engine: Engine) -> None:
         description="A picture of the gallery as a small JPEG, by the id of a hit.",
         mime_type="image/jpeg",
     )
-    def picture(id: str) -> bytes:
-        return _thumbnail(engine, id)
+    async def picture(id: str) -> bytes:
+        return await read(partial(_thumbnail, engine, id))
 
     @server.resource(
         "ipcir://turn/{id}",
@@ -34,8 +42,14 @@ def add_resources(server: MCPServer[Any], engine: Engine) -> None:
         description="The request and the hits of a turn, by the id that a search returned.",
         mime_type="application/json",
     )
-    def turn(id: str) -> str:
-        return _call("show_turn", engine, turn=id).brief.model_dump_json()
+    async def turn(id: str) -> str:
+        return await read(lambda: _call("show_turn", engine, turn=id).brief.model_dump_json())
+
+    async def read(call: Callable[[], T]) -> T:
+        try:
+            return await lanes.cheap.run(call)
+        except BusyError as error:
+            raise ResourceError(str(error)) from error
 
 
 def picture_uri(id: str) -> str:
@@ -45,6 +59,10 @@ def picture_uri(id: str) -> str:
 
 def _thumbnail(engine: Engine, id: str) -> bytes:
     """A picture that the catalog knows, as ``show_images`` shows it: never another one that its file holds by now."""
+    try:
+        check_value("id", id)
+    except ValueError as error:
+        raise ResourceNotFoundError(f"{error}.") from None
     if id not in engine.for_agents().visibility.pictures([id]) or id not in engine.catalog.records([id]):
         raise ResourceNotFoundError(
             f"There is no picture with the id {excerpt(id)}: take one from the hits of a search."

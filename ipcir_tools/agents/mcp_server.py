@@ -1,4 +1,4 @@
-"""The tools for any MCP client, over stdio or over streamable HTTP on this machine alone.
+"""The tools for any MCP client, over stdio or over streamable HTTP.
 
 Importing this module needs the extra ``mcp``; without it the import raises InvalidRequestError, which names the line
 that installs it.
@@ -10,7 +10,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ipcir_tools.agents.lanes import Lanes
 from ipcir_tools.agents.tools import tools_for
+from ipcir_tools.bounds import check_call
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -37,23 +39,27 @@ _INSTRUCTIONS = (
 )
 
 
-def build_server(engine: Engine, *, progress_interval: float = PROGRESS_INTERVAL) -> MCPServer[Any]:
+def build_server(
+    engine: Engine, *, progress_interval: float = PROGRESS_INTERVAL, lanes: Lanes | None = None
+) -> MCPServer[Any]:
     """The server over an engine that is open and stays the caller's: tools, resources and prompts.
 
-    Calls run in worker threads, so that many are answered at once. While one runs, the client gets a progress report
-    every ``progress_interval`` seconds.
+    Calls run in worker threads, so that many are answered at once, as many as ``lanes`` allow; one that its client
+    cancels, or hangs up on, is ended. While one runs, the client gets a progress report every ``progress_interval``
+    seconds.
     """
+    lanes = lanes or Lanes()
     session = uuid4().hex
     server: MCPServer[Any] = MCPServer(
         "ipcir",
         title="Composed image search",
         instructions=_INSTRUCTIONS,
         version=version("ipcir-tools"),
-        tools=[mcp_tool(tool, engine, progress_interval, session) for tool in tools_for(engine.settings)],
+        tools=[mcp_tool(tool, engine, lanes, progress_interval, session) for tool in tools_for(engine.settings)],
         log_level="WARNING",
         subscriptions=False,
     )
-    add_resources(server, engine)
+    add_resources(server, engine, lanes)
     _add_prompts(server)
     return server
 
@@ -65,6 +71,7 @@ def _add_prompts(server: MCPServer[Any]) -> None:
         description="Find the picture that is like a reference, but changed.",
     )
     def find_picture(reference: str, modification: str) -> str:
+        check_call({"reference": reference, "modification": modification}, read=True)
         return (
             f"Find the picture in my gallery that is like {reference}, but with this change: {modification}\n\n"
             "Call compose_search with both, then name the three best hits with their ids and say in one line each how "
@@ -77,6 +84,7 @@ def _add_prompts(server: MCPServer[Any]) -> None:
         description="Search step by step: you say what you are after, then what should be different.",
     )
     def dialogue(wish: str) -> str:
+        check_call({"wish": wish}, read=True)
         return (
             f"Let us look for a picture in my gallery, step by step. I am after: {wish}\n\n"
             "Begin with find_images and show me the hits by rank and id. I will tell you what should be different, "

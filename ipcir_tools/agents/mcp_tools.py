@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 from mcp.server.mcpserver import Context, tools
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
+from ipcir_tools.agents.lanes import Lanes
 from ipcir_tools.agents.mcp_resources import picture_uri
 from ipcir_tools.agents.tools import Answer, CallContext, Tool, ToolCallError
 from ipcir_tools.display.results import max_size
+from ipcir_tools.errors import BusyError
+from ipcir_tools.work import check_work
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
@@ -41,8 +44,8 @@ SESSION_HEADER = "mcp-session-id"
 """The header of streamable HTTP that names a client's session."""
 
 
-def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float, session: str) -> tools.Tool:
-    """A tool over an engine as an MCP tool. It runs in a worker thread and reports progress in that interval.
+def mcp_tool(tool: Tool[Any], engine: Engine, lanes: Lanes, progress_interval: float, session: str) -> tools.Tool:
+    """A tool over an engine as an MCP tool. It runs in its lane and reports progress in that interval.
 
     Turns belong to the client's session; over stdio, which has one client, ``session`` is its name.
     """
@@ -55,8 +58,8 @@ def mcp_tool(tool: Tool[Any], engine: Engine, progress_interval: float, session:
         async with _progress(ctx, tool.title, progress_interval) as context:
             try:
                 own = engine.in_conversation(_session(ctx, session))
-                answer = await anyio.to_thread.run_sync(tool.call, own, arguments, context)
-            except ToolCallError as error:
+                answer = await lanes.of(tool.cheap).run(partial(tool.call, own, arguments, context))
+            except (ToolCallError, BusyError) as error:
                 return _error_result(str(error))
         return _result(tool, answer)
 
@@ -94,6 +97,7 @@ async def _progress(ctx: Context[Any, Any], message: str, interval: float) -> As
         await ctx.report_progress(anyio.current_time() - began, None, said[-1])
 
     def note(what: str, done: int, total: int) -> None:
+        check_work()
         said[:] = [f"{message}: {what}, {done} of {total}"]
 
     async def report_repeatedly() -> None:

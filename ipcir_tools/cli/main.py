@@ -25,6 +25,7 @@ from ipcir_tools.cli.commands.search import find, refine, search
 from ipcir_tools.cli.commands.show import show
 from ipcir_tools.cli.commands.train import train_app
 from ipcir_tools.cli.commands.tune import tune
+from ipcir_tools.cli.commands.ui import ui
 from ipcir_tools.cli.commands.verify import verify
 from ipcir_tools.cli.commands.watch import watch
 from ipcir_tools.cli.output.console import report_downloads, show_error
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(index, remove, folders, watch, search, refine, find, show, export),
-    *(chat, turns, replay, demo, mcp, tune, models, bench, verify, backup, restore),
+    *(chat, turns, replay, demo, ui, mcp, tune, models, bench, verify, backup, restore),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -15,6 +15,7 @@ from ipcir_tools.evaluation.benchmarks import Benchmark
 from ipcir_tools.evaluation.metrics.metrics import measures
 from ipcir_tools.files import replaced
 from ipcir_tools.images.files import located
+from ipcir_tools.private import private_folder
 from ipcir_tools.types import IndexReport
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def index_drawn(
 
 def draw(pictures: list[Drawn], folder: Path) -> Iterator[int]:
     """Draw the pictures that ``folder`` does not hold yet, as JPEG; yields how many it holds after each chunk."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     missing = [picture for picture in pictures if not (folder / picture.name).exists()]
     done = len(pictures) - len(missing)
     yield done

@@ -228,7 +228,8 @@ def path_line(path: Sequence[Turn], limits: TextLimits) -> str:
 def request_text(turn: Turn) -> str:
     """The modification of a turn, and how many images it likes and dislikes."""
     modification = [turn.query.modification] if turn.query.modification else []
-    return "; ".join([*modification, *turn.feedback_counts]) or "another reference"
+    is_edited = turn.imagined is not None and turn.imagined.origin == "person"
+    return "; ".join([*modification, *turn.feedback_counts]) or ("edited words" if is_edited else "another reference")
 
 
 def hit_lines(hits: Sequence[Hit], limits: TextLimits, names: FileNames = _BASE_NAMES) -> list[str]:

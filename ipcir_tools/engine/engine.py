@@ -13,6 +13,7 @@ from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.components import Components
 from ipcir_tools.engine.confidence import Background
 from ipcir_tools.engine.conversation import conversation_id, thread_of
+from ipcir_tools.engine.edited import compose_with, edited_query
 from ipcir_tools.engine.fleet import encoding_on_ray
 from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
@@ -45,6 +46,7 @@ from ipcir_tools.types import (
     FilterValues,
     Hit,
     ImageRecord,
+    ImaginedTarget,
     IndexedFolder,
     IndexReport,
     RemovalReport,
@@ -345,6 +347,30 @@ class Engine:
             result = self.answer(query, path, pixels=pixels, config=config, began=began)
             return self.stored(result, config)
 
+    def search_imagined(
+        self,
+        turn: str,
+        *,
+        keep: Sequence[str] | None = None,
+        add: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
+        config: RunnableConfig | None = None,
+    ) -> SearchResult:
+        """Search again with the imagined target of a turn, whose words a person struck out or added: the next turn.
+
+        A list that is None stays; see :func:`ipcir_tools.chains.imagination.edited.edited_target`. Later turns go on
+        from the edited target. Raises InvalidRequestError for a turn that imagined nothing, and for lists that change
+        nothing or leave nothing to look for.
+        """
+        check_turn_id(turn)
+        began = time.perf_counter()
+        with self.catalog.steady():
+            self._require_gallery()
+            path = self.catalog.path(turn)
+            query, imagined = edited_query(path[-1], keep=keep, add=add, remove=remove)
+            result = self.answer(query, path, imagined=imagined, config=config, began=began)
+            return self.stored(result, config)
+
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
         """The query of the turn after ``path``, or of a new search where it is empty."""
         visibility = self._agents if request.by_agent else self.visibility
@@ -363,11 +389,17 @@ class Engine:
         *,
         pixels: Mapping[str, Image.Image] | None = None,
         composed: Composed | None = None,
+        imagined: ImaginedTarget | None = None,
         config: RunnableConfig | None = None,
         began: float | None = None,
     ) -> SearchResult:
-        """The result of a query that builds on the turns of ``path``, not stored; see :meth:`TurnMaker.answer`."""
+        """The result of a query that builds on the turns of ``path``, not stored; see :meth:`TurnMaker.answer`.
+
+        ``imagined`` takes the place of what would be imagined.
+        """
         with self.catalog.steady(), searching():
+            if imagined is not None and composed is None:
+                composed = compose_with(self.components, query, path, imagined, config)
             return self._turns.answer(query, path, pixels=pixels, composed=composed, config=config, began=began)
 
     def fused_search(

@@ -22,7 +22,7 @@ from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hi
 from ipcir_tools.engine.visibility import Visibility
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.file_status import GONE
-from ipcir_tools.images.files import local_path, located, located_path, path_text
+from ipcir_tools.images.files import local_path, located, located_path, path_text, real_path
 from ipcir_tools.images.reading import LoadedImage, Side, decode, from_image, image_id, load
 from ipcir_tools.images.storage import allowed_paths, file_status, is_allowed_object
 from ipcir_tools.settings import Settings
@@ -192,7 +192,7 @@ def _any_file(text: str, settings: Settings, side: Side | None) -> LoadedImage:
 
 def _allowed_file(text: str, catalog: Catalog, settings: Settings, side: Side | None) -> ImageRecord | LoadedImage:
     file = _file(text)
-    real = Path(os.path.realpath(file))
+    real = real_path(file)
     if any(real.is_relative_to(folder) for folder in allowed_paths(settings)):
         return _load_allowed(real, text, settings, side)
     stamp = catalog.stamp(path_text(file))
@@ -223,8 +223,9 @@ def _allowed_object(text: str, catalog: Catalog, settings: Settings, side: Side 
 
 
 def _load_allowed(file: Source, text: str, settings: Settings, side: Side | None) -> LoadedImage:
+    """The picture in a file that an agent may name; a link that comes into its place meanwhile is not followed."""
     try:
-        return load(file, settings, side=side)
+        return load(file, settings, side=side, exact=True)
     except NotFoundError as error:
         raise NotFoundError(
             f"There is no file {path_excerpt(text)}: check the path, or take an id from earlier hits."

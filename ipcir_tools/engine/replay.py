@@ -77,7 +77,9 @@ def replay(engine: Engine, turn: str, progress: Progress | None = None) -> Repla
     for done, stored in enumerate(path):
         if progress:
             progress("replaying", done, len(path))
-        answer = engine.answer(_query_again(engine.components, stored), [result.turn for result in results])
+        given = stored.imagined if stored.imagined and stored.imagined.origin == "person" else None
+        before = [result.turn for result in results]
+        answer = engine.answer(_query_again(engine.components, stored), before, imagined=given)
         again = answer.turn.model_copy(update={"id": stored.id, "parent": stored.parent, "query": stored.query})
         results.append(answer.model_copy(update={"turn": again}))
         differences += differing(stored, again, members)

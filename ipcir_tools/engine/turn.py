@@ -164,6 +164,8 @@ class TurnMaker:
         return used
 
     def _imaginer_of(self, imagination: Imagination) -> str:
+        if imagination.target.origin == "person":
+            return "person"
         if imagination.target.origin != "llm":
             return "rules"
         return imagination.model or self._components.settings.llm or "rules"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.engine.engine import Engine
@@ -14,6 +15,7 @@ from ipcir_tools.settings import Settings
 from ipcir_tools.store import sqlite_file
 from ipcir_tools.store.check_report import CheckReport, Finding, Part, finding
 from ipcir_tools.store.database import gallery_place
+from ipcir_tools.store.exposure import close_gallery, exposure
 from ipcir_tools.store.file_checks import file_findings
 from ipcir_tools.store.index_checks import index_findings
 from ipcir_tools.store.index_folder import index_folder
@@ -50,6 +52,8 @@ class Look:
         if folder is not None:
             found = sqlite_file.problems(folder / CATALOG)
             self._add("catalog", "problems of the catalog's file", found)
+        open_ones = exposure(self._engine.settings.home.expanduser().absolute())
+        self._add("files", "files that other users of this machine can reach", [str(path) for path in open_ones])
 
     def _rows(self) -> None:
         with self._catalog.reading() as connection:
@@ -109,6 +113,8 @@ def check_gallery(
             mending = Mending(engine, look.faults, look.relations, progress)
             mending.run(reread=bool(notes))
             notes += mending.notes
+            with suppress(OSError):  # what is open still is found again
+                close_gallery(file.parent)
             after = Look(engine, progress)
             findings, look.notes = compared(findings, after.findings), after.notes
     look.notes[:0] = notes

@@ -16,7 +16,7 @@ from ipcir_tools.types import ComposedQuery, NotedReference, is_by_chat_model, p
 
 _SPACED = 10
 """How many times as long a text may be with its spaces as without."""
-MAX_HITS = 1_000
+MAX_HITS = 2_000
 MAX_RERANKED = 20
 """Pictures on the sheet of a model that judges them."""
 
@@ -98,7 +98,8 @@ def check_options(options: SearchOptions) -> None:
         check_k(options.k)
     if options.weight is not None:
         _check_type(options.weight, (int, float), "The weight", "a number from 0 to 1")
-        _check_size(options.weight, "weight")
+        if isinstance(options.weight, int):  # NaN is told below
+            _check_size(options.weight, "weight")
         if not 0.0 <= options.weight <= 1.0:
             raise InvalidRequestError(
                 f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."

@@ -13,14 +13,12 @@ refusal tells that it exists. It sees
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 
-from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
-from ipcir_tools.images.files import path_text, text_path
+from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError, UnreadableFileError
+from ipcir_tools.images.files import path_text, real_path, text_path
 from ipcir_tools.images.storage import allowed_paths, is_allowed_object
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import ObjectUrl, is_web_url
@@ -96,7 +94,10 @@ class AgentVisibility(Visibility):
         if isinstance(place, ObjectUrl):
             allowed = is_allowed_object(place, self._settings)
         else:
-            real = Path(os.path.realpath(place))
+            try:
+                real = real_path(place)
+            except UnreadableFileError:
+                return False
             allowed = any(real.is_relative_to(folder) for folder in allowed_paths(self._settings))
         return allowed or self._catalog.holds(path_text(place))
 

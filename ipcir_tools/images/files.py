@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from ipcir_tools.errors import UnreadableFileError
 from ipcir_tools.sources import ObjectUrl, Source, is_object_url, source_of
 
 SUFFIXES = frozenset(
@@ -15,6 +17,8 @@ SUFFIXES = frozenset(
 )
 """What is taken for a picture in a folder. Some of it cannot be opened: it shall be named, not passed over."""
 
+
+_TRIES = 20
 
 # --- names of files
 
@@ -48,7 +52,15 @@ def located_path(path: Path) -> Path:
     """The same of what can only be a file or folder of this machine."""
     path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises for unknown users
     # os.path's tests say no where Path's would raise and so reveal which files exist.
-    return Path(os.path.realpath(path)) if os.path.isdir(path) else Path(os.path.realpath(path.parent), path.name)  # noqa: PTH112
+    return real_path(path) if os.path.isdir(path) else real_path(path.parent) / path.name  # noqa: PTH112
+
+
+def real_path(path: Path) -> Path:
+    """The absolute path without links. Raises UnreadableFileError where links come and go while they are followed."""
+    for _ in range(_TRIES):
+        with suppress(OSError):  # what was a link is none by now
+            return Path(os.path.realpath(path))
+    raise UnreadableFileError("cannot be read (links come and go in its path)")
 
 
 def has_picture_suffix(name: str) -> bool:

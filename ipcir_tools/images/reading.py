@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable
 
 from PIL import Image
@@ -29,6 +28,7 @@ from ipcir_tools.images.decoding import (
 )
 from ipcir_tools.images.file_status import GONE, FileStatus, too_many_bytes
 from ipcir_tools.images.files import path_text, text_path
+from ipcir_tools.images.handles import handle_status, opened_file
 from ipcir_tools.images.kept import keep, keeping, upright_strips
 from ipcir_tools.images.opening import needs_process
 from ipcir_tools.images.pixels import turn_upright
@@ -43,21 +43,25 @@ __all__ = ["LoadedImage", "Side", "decode", "from_image", "image_id", "load", "r
 # --- bytes
 
 
-def read_file(path: Source, settings: Settings, status: FileStatus | None = None) -> bytes:
+def read_file(path: Source, settings: Settings, status: FileStatus | None = None, exact: bool = False) -> bytes:
     """The bytes of a regular file, or of an object, whose ``status`` may be known.
 
-    Raises NotFoundError, BadImageError for anything that is not to be read as a picture, and
-    UnreadableFileError, one of its kind, where the system or the object store does not give the bytes.
+    ``exact``: no part of the file's path, which is absolute, may be a link. Raises NotFoundError, BadImageError for
+    anything that is not to be read as a picture, and UnreadableFileError, one of its kind, where the system or the
+    object store does not give the bytes.
     """
+    return read_with_status(path, settings, status, exact=exact)[0]
+
+
+def read_with_status(
+    path: Source, settings: Settings, status: FileStatus | None = None, *, exact: bool = False
+) -> tuple[bytes, FileStatus | None]:
+    """The same with the status of what was read: of a file as it was opened, of an object as it is known."""
     if isinstance(path, ObjectUrl):
-        return read_object(path, settings, status)
+        return read_object(path, settings, status), status
     try:
-        # Without O_NONBLOCK, opening a FIFO without a writer would wait for ever.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            return _read_limited(handle, settings.max_bytes)
-        finally:
-            os.close(handle)
+        with opened_file(path, exact=exact) as handle:
+            return _read_limited(handle, settings.max_bytes), handle_status(handle)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError("does not exist") from error
     except (OSError, ValueError) as error:
@@ -65,14 +69,14 @@ def read_file(path: Source, settings: Settings, status: FileStatus | None = None
 
 
 def _read_limited(handle: int, most: int) -> bytes:
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        raise BadImageError("not a regular file")
-    if status.st_size > most:
-        raise too_many_bytes(status.st_size, most)
+    size = handle_status(handle).size
+    if size > most:
+        raise too_many_bytes(size, most)
     with os.fdopen(handle, "rb", closefd=False) as file:
-        data = file.read(most + 1)
-    if len(data) > most:
+        data: bytes | None = file.read(most + 1)
+    if data is None:  # a file of the system that has nothing to say now
+        raise UnreadableFileError("cannot be read (nothing is there yet)")
+    if len(data) > most:  # it has grown since
         raise too_many_bytes(len(data), most)
     return data
 
@@ -80,17 +84,17 @@ def _read_limited(handle: int, most: int) -> bytes:
 # --- pictures
 
 
-def load(path: Source, settings: Settings, *, side: Side | None = None) -> LoadedImage:
-    """The picture in a file or an object, for ``side`` as :func:`decode` has it.
+def load(path: Source, settings: Settings, *, side: Side | None = None, exact: bool = False) -> LoadedImage:
+    """The picture in a file or an object, for ``side`` as :func:`decode` has it; ``exact`` as of :func:`read_file`.
 
     Raises NotFoundError and BadImageError; their text is the reason alone.
     """
     try:
-        status = file_status(path)
+        known = file_status(path)
     except ValueError:  # no file can have such a name, which reading says
-        status = None
-    with file_share(min(status.size, settings.max_bytes) if status else 0, settings.decode_memory):
-        data = read_file(path, settings, status if isinstance(path, ObjectUrl) else None)
+        known = None
+    with file_share(min(known.size, settings.max_bytes) if known else 0, settings.decode_memory):
+        data, status = read_with_status(path, settings, known if isinstance(path, ObjectUrl) else None, exact=exact)
         modified = status.mtime_ns / 1e9 if status and status != GONE else None
         return decode(data, path_text(path), settings, modified=modified, side=side)
 

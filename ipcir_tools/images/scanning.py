@@ -13,6 +13,7 @@ from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, Rules, read_ignore_file
 from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.files import has_picture_suffix, located_path, path_text, text_path
+from ipcir_tools.images.links import led_to
 from ipcir_tools.images.listing import Entry, Listings
 from ipcir_tools.images.object_entry import ObjectEntry
 from ipcir_tools.images.storage import file_status, is_folder
@@ -47,10 +48,13 @@ class Scan:
 
     Passed over are: what is hidden, what the rules leave out (:mod:`ipcir_tools.images.excluding`), folders that are
     links, and files without a picture's suffix. ``named`` are the folders and files that were named by themselves, each
-    with its own patterns: they are taken in whatever the rules say. Paths are texts, as ``path_text`` writes them.
+    with its own patterns: they are taken in whatever the rules say. Without ``follow_links`` a link that leads out of
+    the folder that was named is a problem. Paths are texts, as ``path_text`` writes them.
     """
 
-    def __init__(self, named: Mapping[str, Iterable[str]] | None = None, *, defaults: bool = True) -> None:
+    def __init__(
+        self, named: Mapping[str, Iterable[str]] | None = None, *, defaults: bool = True, follow_links: bool = True
+    ) -> None:
         self.files: dict[str, Source] = {}
         """The pictures, in a fixed order."""
         self.listed: dict[str, FileStatus] = {}
@@ -76,6 +80,7 @@ class Scan:
         self.unknown_suffixes: Counter[str] = Counter()
         self._named = {path: tuple(lines) for path, lines in (named or {}).items()}
         self._defaults = DEFAULT_EXCLUDES if defaults else ()
+        self._follow_links = follow_links
         self._listed: set[str] = set()
 
     def add(self, root: Source) -> None:
@@ -182,7 +187,7 @@ class Scan:
             self.linked_folders += 1
         elif text in self._named:
             self._add_file(text, entry)
-            if is_picture and not rules.excludes(text, is_folder=False):
+            if is_picture and not entry.is_symlink() and not rules.excludes(text, is_folder=False):
                 self.redundant.add(text)
         elif not is_picture:
             self.unknown_suffixes[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122
@@ -193,6 +198,14 @@ class Scan:
             self._add_file(text, entry)
 
     def _add_file(self, text: str, entry: Entry) -> None:
+        if entry.is_symlink() and not isinstance(entry, ObjectEntry):
+            try:
+                led_to(Path(entry.path), {*self.roots, *self._named}, follow=self._follow_links)
+            except UnreadableFileError:
+                pass  # reading it says why
+            except BadImageError as error:
+                self.problems[text] = str(error)
+                return
         self.files[text] = _source(entry)
         if isinstance(entry, ObjectEntry) and entry.status is not None:
             self.listed[text] = entry.status

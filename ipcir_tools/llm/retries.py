@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from ipcir_tools.llm.errors import is_busy, is_transient, retry_after
+from ipcir_tools.work import sleep
 
 FIRST_PAUSE = 0.25
 """Seconds before the second attempt, doubled before each later one, and jittered by half."""
@@ -37,7 +38,9 @@ def retrying(
         if is_busy(error := _error(state)):
             waiting(error)
 
-    return Retrying(retry=retry_if_exception(retry), wait=_pause, stop=stop, before_sleep=before_sleep, reraise=True)
+    return Retrying(
+        retry=retry_if_exception(retry), wait=_pause, stop=stop, before_sleep=before_sleep, sleep=sleep, reraise=True
+    )
 
 
 def _error(state: RetryCallState) -> BaseException:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.chat_model import server_address
 from ipcir_tools.llm.errors import is_busy, is_unanswered
+from ipcir_tools.work import check_work, ending
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -106,10 +107,11 @@ class ServerSlots:
 
     def _take(self, budget: Budget) -> Slot:
         began, place = time.monotonic(), object()
-        with self._changed:
+        with ending(self._wake), self._changed:
             self._line.append(place)
             try:
                 while self._line[0] is not place or len(self._taken) >= self._current:
+                    check_work()
                     self._changed.wait()
                 slot = Slot(budget, set(self._taken))
                 for other in self._taken:
@@ -121,6 +123,10 @@ class ServerSlots:
                 self._changed.notify_all()
         budget.exclude(time.monotonic() - began)
         return slot
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _lower(self) -> None:
         """The server has no room for as many as it has of this process: the others of them are what it takes."""

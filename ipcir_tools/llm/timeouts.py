@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from ipcir_tools.llm.call_scope import CallScope, abandoned_calls, current_call
 from ipcir_tools.llm.errors import AbandonedCallsError, DeadlineExceededError
 from ipcir_tools.llm.streaming import close_stream
+from ipcir_tools.work import WorkEndedError, ending
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -43,9 +44,9 @@ def iterate_within(
 
     A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
     another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
-    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. The client of another
-    package may read on; raises ``AbandonedCallsError`` where ``MOST_ABANDONED`` do. Items that came in time are given
-    out however late they are taken.
+    consumer stops iterating, or when his work is ended (:mod:`ipcir_tools.work`): the connection of a client of
+    :mod:`http_clients` is closed then. The client of another package may read on; raises ``AbandonedCallsError`` where
+    ``MOST_ABANDONED`` do. Items that came in time are given out however late they are taken.
     """
     if (running := abandoned_calls.running) >= MOST_ABANDONED:
         raise AbandonedCallsError(running)
@@ -74,26 +75,30 @@ def iterate_within(
         finally:
             own_call.end()
 
+    def stop() -> None:
+        received.put((_END, WorkEndedError()))
+
     scope, own_call = CallScope(remaining), abandoned_calls.call()
     context.run(current_call.set, scope)
-    Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
-    try:
-        while True:
-            try:
-                item, error = received.get(timeout=max(0.0, remaining()))
-            except Empty:
-                if remaining() > 0:
-                    continue
-                raise DeadlineExceededError from None
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield cast("_T", item)
-    finally:
-        abandoned.set()
-        scope.close()
-        own_call.abandon()
+    with ending(stop):
+        Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
+        try:
+            while True:
+                try:
+                    item, error = received.get(timeout=max(0.0, remaining()))
+                except Empty:
+                    if remaining() > 0:
+                        continue
+                    raise DeadlineExceededError from None
+                if error is not None:
+                    raise error
+                if item is _END:
+                    return
+                yield cast("_T", item)
+        finally:
+            abandoned.set()
+            scope.close()
+            own_call.abandon()
 
 
 def run_to_end(steps: Generator[Any, None, _T]) -> _T:

@@ -23,6 +23,7 @@ from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.files import write_bytes
 from ipcir_tools.models.downloads import Requirements, download, local_copy
 from ipcir_tools.models.hub_environment import CHOSEN_OFFLINE, HubError, hub_constants
+from ipcir_tools.models.shipped import check_shipped
 from ipcir_tools.models.user_cache import cache_folder
 from ipcir_tools.once import Once
 from ipcir_tools.text import error_sentence
@@ -158,7 +159,7 @@ def folder_id(folder: Path, config: str) -> str:
     """``FOLDERNAME@DIGEST``: 12 hex digits over the contents of the configuration, tokenizer and weight files.
 
     The same model has the same id wherever its folder is. Raises ``ModelUnavailableError`` where the folder,
-    ``config`` in it or a weight file is missing.
+    ``config`` in it or a weight file is missing, or where one of the package's own models is not as it ships.
     """
     folder = folder.resolve()
     if not folder.is_dir():
@@ -168,6 +169,7 @@ def folder_id(folder: Path, config: str) -> str:
     weights = sorted(path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern))
     if not weights:
         raise ModelUnavailableError(f"{folder} holds no weights: a .safetensors file is missing.")
+    check_shipped(folder, _file_digest)
     settings = [folder / name for name in _IDENTITY_FILES if (folder / name).is_file()]
     return f"{folder.name}@{_digest([*settings, *weights])}"
 

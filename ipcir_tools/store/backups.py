@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
 from ipcir_tools.files import output
+from ipcir_tools.private import private_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.database import EXTENDED, SCHEMA, place_of
 from ipcir_tools.store.sqlite_file import alone, copy_database, opened_to_read, problems, put_in_place
@@ -66,7 +67,7 @@ def restore(settings: Settings, file: Path, *, replace: bool = False) -> Backup:
         )
     part = catalog.with_name(f".{uuid4().hex[:8]}-{CATALOG}")
     try:
-        catalog.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(catalog.parent)
         with alone(catalog):
             copy_database(file, part)
             kept = put_in_place(part, catalog, "before-restore")

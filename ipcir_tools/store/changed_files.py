@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
 from ipcir_tools.images.budget import file_share
 from ipcir_tools.images.file_status import GONE, FileStatus
+from ipcir_tools.images.links import led_to
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
-from ipcir_tools.sources import Source
+from ipcir_tools.sources import ObjectUrl, Source
 from ipcir_tools.store.catalog import FileStamp
 from ipcir_tools.types import ImageRecord, Skip
 
@@ -72,7 +73,8 @@ class PictureReader:
     side needs; with ``keep_pixels`` pixels are kept as a captioner gets them elsewhere, which takes another decoding
     for large JPEGs and encoders of more than 256 pixels alone. ``encoder``
     gives the encoder, or None as long as there is none: then the file's bytes are kept until there is one, and not
-    the pixels. None in its place: nothing is to be encoded.
+    the pixels. None in its place: nothing is to be encoded. ``roots``: the folders and files that were named, below
+    which links stay, as :func:`led_to` has it; None: links lead anywhere.
     """
 
     def __init__(
@@ -82,21 +84,31 @@ class PictureReader:
         *,
         known: Container[str] = (),
         keep_pixels: bool = False,
+        roots: Container[str] | None = None,
     ) -> None:
         self._settings, self._encoder = settings, encoder
         self._known, self._keep_pixels = known, keep_pixels
+        self._roots = roots
 
     def read(self, text: str, file: Source, status: FileStatus | None) -> ReadFile | UnusableFile:
         """One file, given with its text and its status when it was listed."""
         try:
             expected = min(status.size, self._settings.max_bytes) if status else 0
             with file_share(expected, self._settings.decode_memory):
-                data = read_file(file, self._settings, status)
+                data = self._bytes(file, status)
                 id_ = image_id(data)
                 picture = None if id_ in self._known else self._decoded(data, text, status)
         except (BadImageError, NotFoundError) as error:
             return UnusableFile(Skip(source=text, reason=str(error)), isinstance(error, UnreadableFileError))
         return ReadFile(FileStamp(text, id_, *(status or GONE)), picture)
+
+    def _bytes(self, file: Source, status: FileStatus | None) -> bytes:
+        """The bytes of the file that was listed: not of what a link leads to that came into its place."""
+        follow = self._roots is None or self._settings.follow_links
+        if isinstance(file, ObjectUrl) or follow:
+            return read_file(file, self._settings, status)
+        exact = True  # past no link
+        return read_file(led_to(file, self._roots or ()), self._settings, status, exact)
 
     def _decoded(self, data: bytes, text: str, status: FileStatus | None) -> NewPicture:
         encoder = self._encoder() if self._encoder else None

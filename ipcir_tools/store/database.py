@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
@@ -40,10 +40,12 @@ from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.private import private_file, private_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
 from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
 from ipcir_tools.store.damage import DamageLog
+from ipcir_tools.store.exposure import warn_of_exposure
 from ipcir_tools.store.migration import add_checksums
 from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.unstored import SEARCH_SECONDS, in_search
@@ -98,7 +100,7 @@ class Database:
         """
         home = home.expanduser().absolute()
         try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(home)
         except FileExistsError as error:
             raise CatalogError(f"{home} is a file where a folder is needed: {CHOOSE}.") from error
         except OSError as error:
@@ -106,6 +108,10 @@ class Database:
         read_only = is_read_only(home)
         folder = working_copy(home) if read_only else home
         file = folder / CATALOG
+        if not read_only:
+            warn_of_exposure(home)
+            with suppress(OSError):  # what SQLite makes beside its file has the same permissions
+                private_file(file)
         try:
             opened = cls(URL.create("sqlite", database=str(file)))
         except CatalogError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.private import private_folder, private_opener
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
 from ipcir_tools.store.database import CHOOSE, Database
@@ -27,7 +28,7 @@ def index_folder(catalog: Database, settings: Settings) -> Path:
     if settings.catalog_url is None:
         return (catalog.folder or home) / "index"
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(home)
         # The host's name is in it, too: a home that is copied to another machine has the same token.
         place = postgresql.server_key(postgresql.server_url(settings.catalog_url.get_secret_value()))
         own = [_token(home / _TOKEN), socket.gethostname(), str(home), place]
@@ -41,7 +42,7 @@ def index_folder(catalog: Database, settings: Settings) -> Path:
 def _token(file: Path) -> str:
     """What is in a file that is made when it is not there; of two processes that make it, one does."""
     try:
-        with file.open("x") as stream:
+        with open(file, "x", opener=private_opener) as stream:
             stream.write(uuid4().hex)
     except FileExistsError:
         pass

@@ -139,11 +139,11 @@ class _Run:
             self._faulty = self._catalog.faulty_features(self._catalog.space() or "", ids)
             self._factless |= self._faulty
         named = {path: row.exclude for path, row in roots.rows.items()}
-        scan = Scan(named, defaults=self._settings.default_excludes)
+        scan = Scan(named, defaults=self._settings.default_excludes, follow_links=self._settings.follow_links)
         for path in map(text_path, (*roots.named, *roots.below)):
             if not is_gone(path):
                 scan.add(path)
-        self._roots, self._scan = roots, scan
+        self._roots, self._scan, self._known_roots = roots, scan, frozenset(roots.rows)
         self._changed = [text for text in scan.files if self._is_changed(text) or request.force]
         self._catalog.put_folders(row for path, row in roots.rows.items() if path not in scan.redundant)
         self._catalog.forget_folders(scan.redundant)
@@ -221,6 +221,7 @@ class _Run:
             lambda: features.encoder,
             known=self._known(force=force),
             keep_pixels=self._captioning is not None,
+            roots=self._known_roots,
         )
         files = ((text, self._scan.files[text], self._status(text)) for text in changed)
         # As long as there is no encoder, pictures wait with the bytes of their files.

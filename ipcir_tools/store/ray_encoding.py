@@ -113,6 +113,7 @@ class RayEncoding:
             captioner=self._models.captioner,
             captioner_id=self._models.captioner_id,
             only_captions=only_captions,
+            roots=tuple(self._catalog.folders()),
         )
         with closing(run_job(job, files, self._connected(known.nbytes + encoded.nbytes))) as blocks:
             for done in blocks:

@@ -83,6 +83,8 @@ class Job:
     """The identity that it must have: its captions are stored under it."""
     only_captions: bool = False
     """Whether pictures get captions and nothing else."""
+    roots: tuple[str, ...] | None = None
+    """The folders and files that were named, as :class:`PictureReader` takes them."""
     threads: int | None = None
     """Threads of one worker that read and decode; None: as many as there are cores."""
     version: str = field(default_factory=lambda: version(OWN))
@@ -129,6 +131,7 @@ class EncodingWorker:
             None if job.only_captions else lambda: self._encoder,
             known=job.known,
             keep_pixels=job.captioner is not None,
+            roots=job.roots,
         )
 
     def __call__(self, block: Mapping[str, Any]) -> dict[str, list[bytes]]:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.private import FILE, close_folder, private_folder
 from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, ChromaCollection, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
@@ -165,8 +166,8 @@ class SealedIndex:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
+        private_folder(self._folder)
+        with FileLock(self._folder / "lock", mode=FILE, timeout=LOCK_SECONDS):
             yield
 
     def _sealed(self, progress: Progress | None, described: bool) -> Seal:
@@ -196,6 +197,7 @@ class SealedIndex:
                 self._describe(index)
         finally:
             close_index(index)
+        close_folder(folder)
         facts = state.facts if described or last is None else -1
         return Seal(folder=name, revision=state.revision, count=count, digest=digest(folder), facts=facts)
 

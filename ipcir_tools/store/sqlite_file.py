@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.private import private_file
 from ipcir_tools.text import error_line
 
 WAL, SHARED = "-wal", "-shm"
@@ -52,9 +53,9 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
 
 
 def copy_database(source: Path, copy: Path) -> None:
-    """Copy a database as it is at one moment, what waits in its log included, while others use it; one new file, for
-    its owner alone. Raises sqlite3.Error and OSError."""
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    """Copy a database as it is at one moment, what waits in its log included, while others use it; into a file that is
+    new or empty, for its owner alone. Raises sqlite3.Error and OSError."""
+    private_file(copy)
     with closing(opened_to_read(source)) as reading, closing(sqlite3.connect(copy)) as written:
         reading.backup(written)
         written.execute("PRAGMA journal_mode=DELETE")
@@ -71,7 +72,7 @@ def put_in_place(fresh: Path, path: Path, why: str) -> Path | None:
         try:
             aside.hardlink_to(path)
         except OSError:  # a file system without links
-            shutil.copyfile(path, aside)
+            shutil.copyfile(path, private_file(aside))
         for end in (WAL, SHARED):  # what could not be taken in, because it is damaged
             beside = path.with_name(path.name + end)
             if beside.exists():

@@ -155,6 +155,22 @@ class StoredTurns(Database):
             return [whole] if whole.parent is None else [*self.path(whole.parent), whole]
         return [self._parsed(row) for row in rows]
 
+    def dialogue(self, id: str) -> list[Turn]:
+        """All turns of the dialogue that a turn belongs to, in the order in which they were taken, its root first.
+
+        Damaged ones are left out, and noted. Raises as ``turn`` does.
+        """
+        root = self.path(id)[0].id
+        with self._read() as connection:
+            rows = connection.execute(_DIALOGUE, {"name": root}).all()
+        found = [self._parsed(row) for row in rows if not self._fault(row)]
+        known = {root, *(turn.id for turn in found)}
+        for turn, _ in self._waiting.values():
+            if turn.id == root or turn.parent in known:
+                found.append(turn)
+                known.add(turn.id)
+        return found
+
 
 _COLUMNS = [turn_rows.c[key] for key in ("id", "parent", "created", "body", "conversation", CHECKSUM)]
 _BODY = select(turn_rows.c.body).where(turn_rows.c.id == bindparam("name"))
@@ -162,3 +178,7 @@ _TURN = select(*_COLUMNS).where(turn_rows.c.id == bindparam("name"))
 _STEPS = select(*_COLUMNS, literal(0).label("back")).where(turn_rows.c.id == bindparam("name")).cte(recursive=True)
 _STEPS = _STEPS.union_all(select(*_COLUMNS, _STEPS.c.back + 1).where(turn_rows.c.id == _STEPS.c.parent))
 _PATH = select(*(_STEPS.c[each.key] for each in _COLUMNS)).order_by(_STEPS.c.back.desc())
+
+_BELOW = select(turn_rows.c.id).where(turn_rows.c.id == bindparam("name")).cte(recursive=True)
+_BELOW = _BELOW.union_all(select(turn_rows.c.id).where(turn_rows.c.parent == _BELOW.c.id))
+_DIALOGUE = select(*_COLUMNS).where(turn_rows.c.id.in_(select(_BELOW.c.id))).order_by(turn_rows.c.serial)

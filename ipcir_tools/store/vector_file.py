@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ipcir_tools.errors import CatalogError
+from ipcir_tools.private import FILE, private_folder, private_opener
 from ipcir_tools.store.candidates import BrokenIndexError
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.snapshot import Names, Rows, Segment, encoded
@@ -142,8 +143,8 @@ class VectorFile:
     def write(self) -> bool:
         """Write the gallery's features as they are now, block by block; whether that was done."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with storing(), FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
+            private_folder(self._folder)
+            with storing(), FileLock(self._folder / "lock", mode=FILE, timeout=LOCK_SECONDS):
                 seal = self._written(self._folder / f"vectors-{uuid4().hex}.f32")
                 self._catalog.set_note(self._note, seal.model_dump_json())
                 self._remove_others(seal.file)
@@ -165,7 +166,7 @@ class VectorFile:
         # The revision is read first: what comes in later is read again as a change, never missed.
         state = self._catalog.state()
         try:
-            with path.open("wb") as stream:
+            with open(path, "wb", opener=private_opener) as stream:
                 names, dim, sums = self._write_rows(stream, state.space)
                 tail = names.tobytes() + sums.tobytes()
                 stream.write(tail)

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.models.user_cache import cache_folder
+from ipcir_tools.private import FILE, private_folder
 from ipcir_tools.store.sqlite_file import SHARED, WAL, copy_database
 from ipcir_tools.text import error_line
 
@@ -69,7 +70,7 @@ def working_copy(home: Path) -> Path:
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="ipcir-"))  # left to the system, as what is in it may still be wanted
     try:
-        with FileLock(folder / "lock"):
+        with FileLock(folder / "lock", mode=FILE):
             return _current_copy(home / CATALOG, folder)
     except (OSError, sqlite3.Error) as error:
         raise CatalogError(
@@ -79,7 +80,7 @@ def working_copy(home: Path) -> Path:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     if not can_write(folder):
         raise PermissionError(f"{folder} cannot be written")
     return folder
@@ -93,7 +94,7 @@ def _current_copy(catalog: Path, folder: Path) -> Path:
         if (copy / CATALOG).is_file():
             return copy
         part = folder / f"part-{uuid4().hex}"
-        part.mkdir()
+        private_folder(part)
         try:
             if not _copied_in_use(catalog, part / CATALOG):
                 _copy_files(catalog, part / CATALOG)
@@ -141,7 +142,9 @@ def _copy_files(catalog: Path, copy: Path) -> None:
     """Copy the database with what waits in its log; SQLite itself could not open them where it may not write."""
     for end in ("", WAL):
         with suppress(FileNotFoundError):
-            shutil.copyfile(catalog.with_name(catalog.name + end), copy.with_name(copy.name + end))
+            target = copy.with_name(copy.name + end)
+            shutil.copyfile(catalog.with_name(catalog.name + end), target)
+            target.chmod(FILE)
     with closing(sqlite3.connect(copy)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -13,6 +13,7 @@ import numpy as np
 from ipcir_tools.batches import Progress
 from ipcir_tools.files import replaced
 from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.private import private_folder
 from ipcir_tools.training.loop import Rows, as_tensor
 from ipcir_tools.training.phrases import TEMPLATES, Phrases
 from ipcir_tools.types import FloatArray
@@ -61,7 +62,7 @@ def invert(
     """
     how = how or Inversion()
     run = folder / FOLDER / _run_id(encoder.space, features, phrases, how)
-    run.mkdir(parents=True, exist_ok=True)
+    private_folder(run)
     blocks = []
     for start in range(0, len(features), how.block):
         path, images = run / f"{start:08d}.npy", features[start : start + how.block]

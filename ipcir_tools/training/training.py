@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.private import private_folder
 from ipcir_tools.training.loop import Recipe, TrainingReport
 from ipcir_tools.types import Value
 
@@ -68,7 +69,7 @@ class Training(Value, ABC):
 def make_folder(folder: Path) -> None:
     """Make the folder of a network. Raises InvalidRequestError where that is not possible."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         raise InvalidRequestError(
             f"The folder {folder} cannot be made ({error.strerror}): name another with --out."

@@ -9,14 +9,21 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.messages import HumanMessage
+from mcp import Client, MCPError
 from pydantic import BaseModel
 
 from ipcir_tools import bounds
+from ipcir_tools.agents.dialogue.nodes import DialogueNodes
+from ipcir_tools.agents.dialogue.user_input import last_input, read_reply
+from ipcir_tools.agents.mcp_server import build_server
 from ipcir_tools.agents.toolkit import langchain_tool
 from ipcir_tools.agents.tools import INDEX_PICTURES, TOOLS, ToolCallError
 from ipcir_tools.bounds import BOUNDS, MAX_FILTER_VALUES, check_call
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.retriever import read_call
+from ipcir_tools.search_options import SearchOptions
+from ipcir_tools.settings import Settings
 from ipcir_tools.store.filters import condition
 
 EVERY = {**TOOLS, INDEX_PICTURES.name: INDEX_PICTURES}
@@ -131,6 +138,63 @@ def test_a_program_is_bounded_where_it_is_cheap():
     for where in (WIDE_FILTER, {"$and": [{"name": {"$in": ["x"] * 400}}] * 10}, {"name": {"$in": ["x"] * 600}}):
         with pytest.raises(InvalidRequestError, match="filter cannot be read"):
             condition(where)
+
+
+# --- graphs and resources
+
+
+class Unsearched:
+    """An engine whose gallery and models may not be asked."""
+
+    settings = Settings()
+
+    def __getattr__(self, name: str) -> Any:
+        return self if name in ("for_agents", "path", "components", "visibility", "catalog") else Untouched()
+
+    def __call__(self) -> Unsearched:
+        return self
+
+
+@pytest.mark.parametrize("field", ["reference", "liked", "disliked", "where", "turn", "k", "messages"])
+def test_no_field_of_a_dialogues_input_takes_what_is_hostile(field):
+    nodes = DialogueNodes(Unsearched(), ask=False, options=SearchOptions(), trusted=False)  # type: ignore[arg-type]
+    hostile = {**LONG, **NUMBERS, "wide": ["a"] * 10_000}
+    for value in {"NUL": "a\0b", **hostile}.values() if field != "messages" else LONG.values():
+        state: Any = {"messages": [HumanMessage(value if field == "messages" else "in blue")]}
+        state |= {} if field == "messages" else {field: value}
+        with pytest.raises(InvalidRequestError, match=field.removesuffix("s")):
+            nodes.read(state, {})
+    if field != "messages":
+        with pytest.raises(InvalidRequestError, match=field):
+            nodes.read({"messages": [HumanMessage("in blue")], field: DEEP}, {})  # type: ignore[misc]
+
+
+def test_no_reply_to_a_question_is_without_bounds():
+    for reply in (
+        "x" * 1_000_000,
+        {"text": "x" * 1_000_000},
+        {"reference": "a/" * 100_000},
+        {"reference": DEEP},
+        2**70,
+    ):
+        with pytest.raises(InvalidRequestError, match=r"message|reference"):
+            read_reply(reply)
+
+
+def test_a_message_has_a_bounded_number_of_parts():
+    with pytest.raises(InvalidRequestError, match="messages"):
+        last_input([HumanMessage([{"type": "text", "text": "a"}] * 10_000)])
+
+
+async def test_resources_and_prompts_are_bounded():
+    async with Client(build_server(Unsearched())) as client:  # type: ignore[arg-type]
+        for uri, said in (("picture", "id: has"), ("turn", "turn: has")):
+            with pytest.raises(MCPError, match=said):
+                await client.read_resource(f"ipcir://{uri}/{'x' * 500}")
+            with pytest.raises(MCPError):
+                await client.read_resource(f"ipcir://{uri}/{'x' * 100_000}")
+        with pytest.raises(MCPError):
+            await client.get_prompt("dialogue", {"wish": "x" * 100_000})
 
 
 # --- the table

@@ -137,7 +137,7 @@ def test_an_empty_gallery(ipcir, tmp_path, red):
 
 @pytest.mark.parametrize("k", ["0", "-1"])
 def test_k_below_one(ipcir, home, red, k):
-    assert is_one_line(ipcir("search", red, "in blue", "-k", k, "--home", home), f"k is {k}", "1 to 1000")
+    assert is_one_line(ipcir("search", red, "in blue", "-k", k, "--home", home), f"k is {k}", "1 to 2000")
 
 
 @pytest.mark.parametrize("weight", ["-0.5", "7", "nan"])

@@ -88,6 +88,14 @@ def test_a_dialogue_by_words_is_replayed_too(engine):
     assert replay(engine, engine.refine(root, "in blue", reference="2").turn.id).same
 
 
+def test_words_that_a_person_edited_are_replayed_as_they_were(engine, pictures):
+    first = engine.search(pictures / "red-0.png", "in blue").turn
+    edited = engine.search_imagined(first.id, add=["pink"]).turn
+    last = engine.refine(edited.id, "for a wedding").turn
+    assert replay(engine, last.id).same
+    assert edited.imagined.origin == "person"
+
+
 def test_another_process_gives_the_same(engine, pictures, tmp_path):
     turns = dialogue(engine, pictures)
     with opened(tmp_path / "home") as again:

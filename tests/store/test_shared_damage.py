@@ -41,6 +41,7 @@ def shared(catalog_url: str, tmp_path: Path) -> Settings:
     return shared
 
 
+@pytest.mark.slow
 def test_all_kinds_one_after_the_other(shared: Settings) -> None:
     with opened(shared) as engine:
         expected = hits(engine)

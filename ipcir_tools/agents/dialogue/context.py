@@ -9,6 +9,7 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.runtime import get_runtime
 from typing_extensions import TypedDict
 
+from ipcir_tools.agents.dialogue.user_input import check_input
 from ipcir_tools.chains.imagination.chain import LLM_FIELD, PROMPT_FIELD
 from ipcir_tools.engine.validation import check_options
 from ipcir_tools.errors import InvalidRequestError
@@ -46,6 +47,7 @@ def run_context() -> dict[str, Any]:
     if unknown := context.keys() - DialogueContext.__annotations__.keys():
         fields = ", ".join(DialogueContext.__annotations__)
         raise InvalidRequestError(f"The context has no field {min(unknown)!r}: there are {fields}.")
+    check_input(context, context)
     return {name: value for name, value in context.items() if value is not None}
 
 

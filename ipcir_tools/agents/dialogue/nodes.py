@@ -33,6 +33,7 @@ from ipcir_tools.agents.dialogue.state import (
 )
 from ipcir_tools.agents.dialogue.user_input import (
     DialogueRequest,
+    check_input,
     last_input,
     named_reference,
     read_remark,
@@ -74,6 +75,7 @@ class DialogueNodes:
 
     def read(self, state: DialogueState, config: RunnableConfig) -> Update:
         """The last message: words, picks, a picture, or a way back."""
+        check_input(state)
         user_input = last_input(state.get("messages", []))
         if not self._engine.catalog.size():
             raise EmptyGalleryError(

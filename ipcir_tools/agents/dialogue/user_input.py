@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from ipcir_tools.agents.dialogue.commands import (
     Undo,
 )
 from ipcir_tools.agents.dialogue.line_parser import parse_line
+from ipcir_tools.bounds import MAX_JUDGED, check_value
 from ipcir_tools.errors import InvalidRequestError
 
 
@@ -56,6 +57,19 @@ class DialogueRequest:
     """Whether the line itself starts over: pictures and judgements from before it do not count then."""
 
 
+INPUT = ("reference", "liked", "disliked", "k", "where", "turn")
+"""The fields of a round's input, beside the message."""
+
+
+def check_input(fields: Mapping[str, Any], names: Iterable[str] = INPUT) -> None:
+    """Raises InvalidRequestError, with the field's name, for what goes beyond the bounds of an agent's input."""
+    try:
+        for name in names:
+            check_value(name, fields.get(name))
+    except ValueError as error:
+        raise InvalidRequestError(f"{error}.") from None
+
+
 def last_input(messages: Sequence[AnyMessage]) -> UserInput:
     """The words and the pictures of the last message. Raises InvalidRequestError where it is no user's message."""
     last = messages[-1] if messages else None
@@ -63,6 +77,9 @@ def last_input(messages: Sequence[AnyMessage]) -> UserInput:
         raise InvalidRequestError(
             "There is nothing to answer: send a user message that says what the picture should show."
         )
+    if isinstance(last.content, list) and len(last.content) > MAX_JUDGED:
+        raise InvalidRequestError(f"messages: the last one has {len(last.content):,} parts: send {MAX_JUDGED} at most.")
+    check_input({"message": last.text}, ["message"])
     pictures = [block for block in last.content_blocks if block["type"] == "image"]
     text = last.text
     if not pictures:
@@ -136,6 +153,7 @@ def read_reply(reply: Any) -> tuple[str, str | list[str] | None] | None:
     """
     fields = reply if isinstance(reply, dict) else {"text": reply}
     text, reference = fields.get("text"), fields.get("reference")
+    check_input({"message": text, "reference": reference}, ["message", "reference"])
     if text is None or (isinstance(text, int) and not isinstance(text, bool)):
         text = "" if text is None else str(text)
     if not isinstance(text, str) or not isinstance(reference, str | list | None) or not (text.strip() or reference):

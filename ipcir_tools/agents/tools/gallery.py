@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -15,7 +14,7 @@ from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT, fit_folder
 from ipcir_tools.engine.file_names import base_name
 from ipcir_tools.errors import NotAllowedError
-from ipcir_tools.images.files import located
+from ipcir_tools.images.files import located, real_path
 from ipcir_tools.images.storage import allowed_paths, allowed_urls, exists, is_allowed_object
 from ipcir_tools.sources import Source, is_object_url
 from ipcir_tools.store.filter_fields import FIELDS
@@ -177,7 +176,7 @@ def _allowed_path(engine: Engine, name: str) -> Source:
             return url
         raise refused
     for folder in allowed_paths(engine.settings):
-        path = Path(os.path.realpath(folder / name))  # an absolute name replaces the folder
+        path = real_path(folder / name)  # an absolute name replaces the folder
         if path.is_relative_to(folder) and os.path.lexists(path):
             return path
     below = (folder / name.strip("/") for folder in allowed_urls(engine.settings) if "://" not in name)
@@ -195,6 +194,7 @@ DESCRIBE_GALLERY = Tool(
     brief=GalleryBrief,
     run=_describe_gallery,
     read_only=True,
+    cheap=True,
     idempotent=True,
 )
 

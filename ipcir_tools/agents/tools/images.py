@@ -109,6 +109,7 @@ SHOW_IMAGES = Tool(
     brief=ShowImagesBrief,
     run=_show_images,
     read_only=True,
+    cheap=True,
     idempotent=True,
     has_pictures=True,
 )

@@ -92,6 +92,8 @@ class Tool(Generic[A]):
     """Whether a call leaves the catalog as it is."""
     idempotent: bool = False
     """Whether a second call changes nothing: what it stores, it stores once. A search stores a turn every time."""
+    cheap: bool = False
+    """Whether a call only reads what is stored, and asks no model: a server does not let it wait behind others."""
     has_pictures: bool = False
     """Whether its answers have pictures: offered only to models that take images."""
 

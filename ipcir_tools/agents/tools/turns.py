@@ -175,6 +175,7 @@ SHOW_TURN = Tool(
     brief=TurnBrief,
     run=_show_turn,
     read_only=True,
+    cheap=True,
     idempotent=True,
 )
 
@@ -186,5 +187,6 @@ LIST_TURNS = Tool(
     brief=ListTurnsBrief,
     run=_list_turns,
     read_only=True,
+    cheap=True,
     idempotent=True,
 )

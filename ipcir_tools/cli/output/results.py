@@ -28,6 +28,9 @@ _TURN_ID = 12
 """Characters of a turn's id."""
 
 
+_BY = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed", "person": "a person"}
+
+
 def show_export(report: ExportReport) -> None:
     """How many hits were written where, and those that were not."""
     known = f", {report.known:,} there already" if report.known else ""
@@ -57,9 +60,7 @@ def show_result(
         name = PurePath(source or reference.id).name + (f": {reference.note}" if reference.note else "")
         details.add_row("  [dim]from[/]", escape(visible(name)))
     if turn.imagined is not None:
-        by = {"llm": "the language model", "rules": "rules", "fallback": "rules, the model failed"}[
-            turn.imagined.origin
-        ]
+        by = _BY[turn.imagined.origin]
         details.add_row("  [dim]imagined[/]", f"{escape(visible(turn.imagined.description))} [dim](by {by})[/]")
     for warning in (*result_notes(result), *result.warnings):
         details.add_row("  [yellow]note[/]", escape(visible(warning)))

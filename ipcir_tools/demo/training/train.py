@@ -20,6 +20,7 @@ from ipcir_tools.demo.training import corpus, loop, model_card, small_blip, smal
 from ipcir_tools.demo.training.corpus import Corpus
 from ipcir_tools.demo.world import captions
 from ipcir_tools.models.presets import DEMO_FOLDER
+from ipcir_tools.models.shipped import write_sums
 
 _CHECKPOINTS = ("clip", "blip", "blip-second")
 
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         _write_tokenizer(data, options.work / "tokenizer")
         small_clip.train_model(data, options.work, options.out / "clip", options.clip_steps, progress)
         small_blip.train_model(data, options.work, options.out / "blip", options.blip_steps, progress)
+    write_sums(options.out)
     spent = {name: loop.seconds_spent(options.work / f"{name}.ckpt") / 60 for name in _CHECKPOINTS}
     minutes = {"clip": spent["clip"], "blip": spent["blip"] + spent["blip-second"]}
     console.print(f"trained ({minutes['clip']:.0f} + {minutes['blip']:.0f} minutes); scoring")

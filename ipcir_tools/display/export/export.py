@@ -50,6 +50,11 @@ def export_turn(turn: Turn, to: Path, settings: Settings) -> ExportReport:
     return ExportReport(to=str(place), hits=len(turn.hits), written=written, known=known, skipped=skipped)
 
 
+def exported(turn: Turn, kind: str, settings: Settings) -> tuple[bytes, tuple[Skip, ...]]:
+    """The content of a file that lists or draws the hits, ``kind`` its ending without the dot, and what was skipped."""
+    return _FILES[f".{kind}"](turn, settings)
+
+
 def _write(turn: Turn, file: Path, content: bytes, skipped: tuple[Skip, ...]) -> ExportReport:
     if os.path.lexists(file):
         raise InvalidRequestError(f"{file} is there already, and an export overwrites nothing: {_ADVICE}.")

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.storage import read_object
+from ipcir_tools.private import FILE, private_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import ObjectUrl, Source
 from ipcir_tools.types import Hit, Skip
@@ -29,7 +30,7 @@ def copy_hits(hits: Sequence[Hit], folder: Path, settings: Settings) -> tuple[in
     folder cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         raise InvalidRequestError(
             f"The folder {folder} cannot be made ({error.strerror}): name another one."
@@ -62,6 +63,7 @@ def _copy(file: Source, folder: Path, prefix: str, settings: Settings) -> bool:
                     return False
                 continue
             try:
+                place.chmod(FILE)
                 with target:
                     shutil.copyfileobj(source, target)
                 if isinstance(file, Path):

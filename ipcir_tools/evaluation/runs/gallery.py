@@ -18,6 +18,7 @@ from ipcir_tools.files import replaced
 from ipcir_tools.images import files as files_module
 from ipcir_tools.images import reading
 from ipcir_tools.images.pixels import WHOLE
+from ipcir_tools.private import private_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import FloatArray
@@ -125,7 +126,7 @@ def _files(settings: Settings, benchmark: Benchmark, progress: Progress, unreada
     if not benchmark.boxes:
         return files
     folder = settings.home.expanduser().absolute() / "cut-whole"  # earlier versions cut reduced pictures, in "cut"
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for done, name in enumerate(benchmark.boxes, start=1):
         part = folder / f"{name}.png"
         if part.exists() or _cut(settings, benchmark, name, part, unreadable):

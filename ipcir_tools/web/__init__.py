@@ -1,0 +1,1 @@
+"""The page: a face over the engine for people, served by this machine alone."""

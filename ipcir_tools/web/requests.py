@@ -1,0 +1,104 @@
+"""What a client sends, checked: JSON bodies of the page's own script."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.types import Where
+from ipcir_tools.web.rounds import Ask
+
+MOST_BYTES = 1_000_000
+"""Of a body of JSON; a picture may be larger."""
+
+PictureId = Annotated[str, Field(pattern=r"^[0-9a-f]{6,16}$")]
+"""The only way to name a picture here: never a path."""
+
+
+class Body(BaseModel):
+    """A body that refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReferenceBody(Body):
+    """A reference and what is meant of it."""
+
+    id: PictureId
+    note: str = Field(default="", max_length=300)
+
+
+class AskBody(Body):
+    """A round: see :class:`Ask`."""
+
+    text: str = Field(default="", max_length=4_000)
+    turn: str | None = Field(default=None, max_length=40)
+    references: tuple[ReferenceBody, ...] = Field(default=(), max_length=8)
+    liked: tuple[PictureId, ...] = Field(default=(), max_length=200)
+    disliked: tuple[PictureId, ...] = Field(default=(), max_length=200)
+    round: str | None = Field(default=None, max_length=40)
+    k: int | None = Field(default=None, ge=1, le=2_000)
+    weight: float | None = Field(default=None, ge=0, le=1)
+    composer: str | None = Field(default=None, max_length=200)
+    verify: str | int | None = None
+    where: Where | None = None
+
+    def ask(self) -> Ask:
+        """The same as the dialogue takes it."""
+        options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
+        references = tuple(
+            {"reference": each.id, "note": each.note} if each.note else {"reference": each.id}
+            for each in self.references
+        )
+        return Ask(self.text, self.turn, references, self.liked, self.disliked, self.where, options, self.round)
+
+
+class ImaginedBody(Body):
+    """The words of an imagined target, as a person left them."""
+
+    keep: tuple[str, ...] = Field(default=(), max_length=60)
+    add: tuple[str, ...] = Field(default=(), max_length=60)
+    remove: tuple[str, ...] = Field(default=(), max_length=60)
+
+
+class IndexBody(Body):
+    """What to index: folders, or none for all that are known."""
+
+    folders: tuple[str, ...] = Field(default=(), max_length=50)
+    captions: bool = False
+
+
+class ExportBody(Body):
+    """The hits to copy, none for all, and the folder."""
+
+    to: str = Field(max_length=4_000)
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
+
+
+class RemoveBody(Body):
+    """What leaves the gallery."""
+
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=10_000)
+    folders: tuple[str, ...] = Field(default=(), max_length=50)
+
+
+_OPTIONS = ("k", "weight", "composer", "verify")
+
+
+async def read_body(request: Request, kind: type[Any]) -> Any:
+    """The body of a request as ``kind``. Raises InvalidRequestError."""
+    data = bytearray()
+    async for block in request.stream():
+        data += block
+        if len(data) > MOST_BYTES:
+            raise InvalidRequestError(f"The request has more than {MOST_BYTES:,} bytes: ask for less at a time.")
+    try:
+        return kind.model_validate_json(bytes(data))
+    except (ValidationError, json.JSONDecodeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        where = ".".join(map(str, first["loc"])) or "the request"
+        raise InvalidRequestError(f"{where}: {first['msg']}.") from error

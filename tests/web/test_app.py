@@ -1,0 +1,185 @@
+"""The page's answers without a browser: what they hold, what they refuse, and what they never tell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ipcir_tools.web.headers import POLICY
+
+
+def png(colour=(200, 30, 30), size=(64, 48)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def events(answer) -> list[dict]:
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.iter_lines()]
+
+
+def search(client, **asked) -> str:
+    """The turn of a round."""
+    ended = events(client.post("/api/rounds", json=asked))[-1]
+    assert "turn" in ended, ended
+    return ended["turn"]
+
+
+@pytest.fixture(scope="module")
+def turn(client, engine) -> str:
+    return search(client, text="in blue", references=[{"id": engine.catalog.sample_ids(1)[0]}])
+
+
+def test_every_page_loads_nothing_from_elsewhere_and_is_never_kept(client, turn):
+    for path in ("/", f"/turn/{turn}", "/gallery", "/nowhere"):
+        answer = client.get(path)
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["cache-control"] == "no-store"
+        assert "http://" not in answer.text.replace("http://www.w3.org", "")
+        assert "<script>" not in answer.text
+        assert " style=" not in answer.text
+        assert " onclick=" not in answer.text
+
+
+def test_a_thumbnail_is_small_and_kept_for_ever(client, engine):
+    id_ = engine.catalog.sample_ids(1)[0]
+    for size, side in (("s", 160), ("m", 224), ("l", 224)):  # the wardrobe's pictures have a side of 224
+        answer = client.get(f"/thumb/{size}/{id_}")
+        assert "immutable" in answer.headers["cache-control"]
+        assert max(Image.open(io.BytesIO(answer.content)).size) == side
+
+
+@pytest.mark.parametrize("name", ["0000000000000000", "%2e%2e%2fcatalog.sqlite", "..", "x" * 3000])
+def test_what_is_no_picture_of_the_catalog_is_a_sign_that_is_not_kept(client, name):
+    answer = client.get(f"/thumb/m/{name}")
+    if answer.status_code == 200:
+        assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("image/svg+xml", "no-store")
+    else:
+        assert answer.status_code == 404
+
+
+def test_a_dropped_picture_is_kept_so_that_its_turn_shows_it_tomorrow(client, engine):
+    id_ = client.post("/api/references", content=png()).json()["id"]
+    assert client.post("/api/references", content=png()).json()["id"] == id_
+    kept = Path(engine.catalog.folder) / "references"
+    assert [each.name for each in kept.iterdir()] == [id_]
+    turn = search(client, text="in green", references=[{"id": id_}])
+    assert f"/thumb/s/{id_}" in client.get(f"/turn/{turn}").text
+    assert client.get(f"/thumb/m/{id_}").headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 100])
+def test_what_is_no_picture_is_refused_in_one_sentence_and_not_kept(client, engine, content):
+    answer = client.post("/api/references", content=content)
+    assert answer.status_code in (400, 422)
+    assert "choose" in answer.json()["error"]
+    assert len(list((Path(engine.catalog.folder) / "references").glob("*"))) <= 1
+
+
+def test_the_turn_shows_its_words_its_hits_and_why(client, engine, turn):
+    page, stored = client.get(f"/turn/{turn}").text, engine.turn(turn)
+    assert stored.imagined.description in page
+    assert page.count('class="card"') == len(stored.hits)
+    assert all(f'data-id="{hit.id}"' in page for hit in stored.hits)
+    assert 'data-kind="add" data-word="blue"' in page
+
+
+def test_captions_and_names_cannot_break_out_of_the_page(client, engine):
+    turn = search(
+        client,
+        text='<script>alert(1)</script> in blue"><img src=x>',
+        references=[{"id": engine.catalog.sample_ids(1)[0]}],
+    )
+    page = client.get(f"/turn/{turn}").text
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+def test_words_are_struck_out_and_added(client, engine, turn):
+    before = engine.turn(turn).imagined
+    body = {"keep": list(before.keep), "add": ["green"], "remove": list(before.remove)}
+    edited = engine.turn(client.post(f"/api/imagined/{turn}", json=body).json()["turn"])
+    assert (edited.parent, edited.imagined.add, edited.imagined.origin) == (turn, ("green",), "person")
+    assert "edited by you" in client.get(f"/turn/{edited.id}").text
+
+
+def test_a_question_is_asked_beside_what_was_found_and_answered(client, engine):
+    asked = events(client.post("/api/rounds", json={"text": "something nice"}))[-1]
+    assert asked["question"]
+    assert asked["turn"] is None
+    assert asked["question"].split("?")[0] in client.get(f"/?ask={asked['round']}").text
+    answered = events(client.post("/api/rounds", json={"text": "a red dress", "round": asked["round"]}))[-1]
+    assert engine.turn(answered["turn"]).query.modification == "a red dress"
+    assert client.get(f"/?ask={asked['round']}").status_code == 200
+
+
+def test_lines_of_the_chat_work_here_too(client, engine, turn):
+    second = search(client, text="more like 2, with long sleeves", turn=turn)
+    assert engine.turn(second).query.liked == (engine.turn(turn).hits[1].id,)
+    assert search(client, text="undo", turn=second) == turn
+    said = events(client.post("/api/rounds", json={"text": "thank you", "turn": turn}))[-1]
+    assert said["said"] == "You are welcome."
+
+
+def test_errors_are_one_sentence(client, turn):
+    assert "no turn" in client.get("/turn/t00000000000").text
+    wrong = events(client.post("/api/rounds", json={"text": "in blue", "references": [{"id": "0123456789abcdef"}]}))[-1]
+    assert "0123456789abcdef" in wrong["error"]
+    for path in ("/etc/passwd", "~/a.png", "3", "data:image/png;base64,AAAA", "https://a.example/b.png"):
+        assert client.post("/api/rounds", json={"text": "in blue", "references": [{"id": path}]}).status_code == 400
+    assert client.post("/api/rounds", json={"text": 3}).json()["error"].startswith("text:")
+    assert client.post("/api/rounds", content=b"{").status_code == 400
+    assert client.post("/api/rounds", content=b" " * 1_000_001).status_code == 400
+    assert client.post(f"/api/imagined/{turn}", json={"keep": [], "add": [], "remove": []}).status_code == 400
+
+
+def test_the_chosen_hits_are_exported(client, engine, turn, tmp_path):
+    hits = engine.turn(turn).hits
+    chosen = f"{hits[0].id},{hits[2].id}"
+    table = client.get(f"/export/{turn}.csv", params={"ids": chosen})
+    assert [row["id"] for row in csv.DictReader(io.StringIO(table.text.lstrip("\ufeff")))] == [hits[0].id, hits[2].id]
+    assert "attachment" in table.headers["content-disposition"]
+    page = client.get(f"/export/{turn}.html").text
+    assert page.count("data:image/jpeg;base64,") >= len(hits)
+    assert client.get(f"/export/{turn}.csv", params={"ids": "f" * 16}).status_code == 404
+    assert client.get(f"/export/{turn}.exe").status_code == 404
+    report = client.post(f"/api/export/{turn}", json={"to": str(tmp_path / "out"), "ids": [hits[1].id]}).json()
+    assert report["written"] == len(list((tmp_path / "out").iterdir())) == 1
+    assert client.post(f"/api/export/{turn}", json={"to": " "}).status_code == 400
+
+
+def test_a_turn_is_replayed(client, turn):
+    assert client.post(f"/api/replay/{turn}").json()["same"]
+
+
+def test_a_picture_tells_its_facts_and_why_it_was_found(client, engine, turn):
+    hit = engine.turn(turn).hits[0]
+    page = client.get(f"/picture/{hit.id}", params={"turn": turn}).text
+    assert hit.source in page
+    assert "Like the reference" in page
+    assert "<html" not in client.get(f"/picture/{hit.id}?part=1").text
+    assert client.get("/picture/0123456789abcdef").status_code == 404
+
+
+def test_the_map_has_every_picture_once_and_the_copies_are_grouped(client, engine):
+    drawn = client.get("/api/map").json()
+    assert sorted(each["id"] for each in drawn["points"]) == sorted(engine.catalog.gallery_ids())
+    assert sum(group["pictures"] for group in drawn["groups"]) == len(drawn["points"])
+    assert all(0 <= each[axis] <= 1 for each in drawn["points"] for axis in "xy")
+    groups = client.get("/api/copies").json()["groups"]
+    assert all(len(group) > 1 for group in groups)
+
+
+def test_a_filter_narrows_a_search_and_is_shown_again(client, engine, turn):
+    folder = next(iter(engine.filter_values().folders))
+    found = search(client, text="in green", turn=turn, where={"folder": folder}, k=3)
+    assert engine.turn(found).query.where == {"folder": folder}
+    assert f'<option value="{folder}" selected' in client.get(f"/turn/{found}").text
+    cleared = search(client, text="in red", turn=found, where={})
+    assert not engine.turn(cleared).query.where

@@ -1,0 +1,153 @@
+"""Parts of the page by themselves: the tree, the filter's fields, what is kept and for how long."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ipcir_tools.errors import BadImageError, InvalidRequestError
+from ipcir_tools.types import ComposedQuery, Turn
+from ipcir_tools.web.dialogue import dialogue_tree
+from ipcir_tools.web.filters import fields_of, filter_of
+from ipcir_tools.web.indexing import Indexing
+from ipcir_tools.web.thumbnails import Thumbnails
+from ipcir_tools.web.uploads import Uploads
+
+
+def turn(id_, parent=None):
+    return Turn(id=id_, parent=parent, query=ComposedQuery(modification=f"words of {id_}"), created="2026-01-01")
+
+
+def shape(run):
+    return [[node.id for node in run.nodes], [shape(branch) for branch in run.branches]]
+
+
+def test_the_tree_nests_only_where_a_turn_was_refined_twice():
+    turns = [turn("a"), turn("b", "a"), turn("c", "b"), turn("d", "b"), turn("e", "d")]
+    tree = dialogue_tree(turns, turns[-1])
+    assert shape(tree) == [["a", "b"], [[["c"], []], [["d", "e"], []]]]
+    assert [node.is_on_path for node in tree.nodes] == [True, True]
+    assert [node.is_on_path for node in tree.branches[0].nodes] == [False]
+    assert tree.branches[1].nodes[-1].is_current
+
+
+def test_a_dialogue_of_thousands_of_turns_is_one_run():
+    turns = [turn("0"), *(turn(str(n), str(n - 1)) for n in range(1, 3_000))]
+    assert len(dialogue_tree(turns, turns[-1]).nodes) == 3_000
+
+
+DAY = st.dates().map(str)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "folder": st.sampled_from(["2024", "/home/ann/Pictures"]),
+        "since": DAY,
+        "until": DAY,
+        "orientation": st.sampled_from(["landscape", "square"]),
+        "format": st.sampled_from(["jpeg", "png"]),
+        "megapixels": st.floats(0.1, 50).map(lambda value: round(value, 1)),
+    },
+)
+
+
+@given(FIELDS)
+def test_the_fields_of_a_filter_are_those_that_made_it(fields):
+    assert fields_of(filter_of(fields)) == fields
+
+
+@pytest.mark.parametrize(
+    "where", [{"$or": [{"format": "png"}, {"format": "jpeg"}]}, {"width": {"$gte": 800}}, {"format": {"$in": ["png"]}}]
+)
+def test_a_filter_that_no_fields_make_is_kept_as_it_is(where):
+    assert fields_of(where) == {"other": True}
+
+
+class Components:
+    """Loads pictures of one colour and counts them."""
+
+    def __init__(self):
+        self.loaded = 0
+
+    def load_image(self, pixels, id_):
+        self.loaded += 1
+        return "the file is gone" if id_ == "gone" else Image.effect_noise((400, 300), 90).convert("RGB")
+
+
+class FakeEngine:
+    def __init__(self):
+        self.components = Components()
+
+
+def test_thumbnails_are_made_once_and_their_memory_is_bounded():
+    engine = FakeEngine()
+    thumbnails = Thumbnails(engine, most=100_000)
+    first = thumbnails.get("a", "m")
+    assert thumbnails.get("a", "m") is first
+    assert engine.components.loaded == 1
+    for n in range(20):
+        thumbnails.get(str(n), "m")
+    assert sum(map(len, thumbnails._held.values())) == thumbnails._bytes <= 100_000
+    assert thumbnails.get("gone", "m") is None
+
+
+def test_the_oldest_references_make_room(engine, tmp_path):
+    uploads = Uploads(engine, most=20_000)
+    ids = []
+    for seed in range(4):
+        file = io.BytesIO()
+        Image.effect_noise((90, 90), 40 + seed).save(file, "PNG")
+        ids.append(uploads.add(file.getvalue()).id)
+        time.sleep(0.01)
+    left = {each.name for each in uploads._folder.iterdir()}
+    assert ids[-1] in left
+    assert ids[0] not in left
+
+
+def test_a_picture_over_the_limit_is_refused(engine):
+    with pytest.raises(BadImageError, match="more than"):
+        Uploads(engine).add(b"\0" * (engine.settings.max_bytes + 1))
+
+
+def wait_for(indexing):
+    while indexing.state["running"]:
+        time.sleep(0.02)
+    return indexing.state
+
+
+def test_indexing_goes_on_without_a_client_and_tells_how_it_ended(engine, tmp_path):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for n in range(3):
+        Image.new("RGB", (40, 40), (10 * n, 200, 30)).save(folder / f"{n}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    indexing = Indexing(engine)
+    indexing.start([str(folder)])
+    state = wait_for(indexing)
+    assert (state["added"], state["told"]) == (3, "3 added, 1 skipped.")
+    assert state["skipped"][0].startswith("broken.png: ")
+    indexing.start([str(folder / "none")])
+    assert "does not exist" in wait_for(indexing)["error"] or "no " in wait_for(indexing)["error"].lower()
+
+
+def test_one_run_at_a_time_and_it_can_be_stopped(engine, tmp_path, monkeypatch):
+    indexing = Indexing(engine)
+
+    def index(paths, progress, **_):
+        for n in range(10_000):
+            progress("indexing", n, 10_000)
+            time.sleep(0.005)
+
+    monkeypatch.setattr(engine, "index", index)
+    indexing.start([str(tmp_path)])
+    with pytest.raises(InvalidRequestError, match="already"):
+        indexing.start([str(tmp_path)])
+    while "rate" not in indexing.state or indexing.state["rate"] is None:
+        time.sleep(0.01)
+    assert indexing.state["left"] > 0
+    indexing.stop()
+    assert wait_for(indexing)["told"].startswith("Stopped")

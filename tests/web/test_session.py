@@ -1,0 +1,91 @@
+"""Whole sessions of a person in a real browser, at the width of a desk and of a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from served_page import serious_faults
+
+TURN = re.compile(r"/turn/t[0-9a-f]{11}$")
+
+
+def ask(page, words):
+    """Type and press Enter; the page that follows."""
+    before = page.url
+    page.fill("#words", words)
+    page.press("#words", "Enter")
+    page.wait_for_url(lambda url: url != before)
+
+
+def nodes(page):
+    return page.locator(".run .node")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_session(tab, size, gallery, tmp_path):
+    page = tab(size)
+    assert serious_faults(page) == []
+
+    # a reference from a file, and words
+    page.set_input_files("#file", sorted((gallery / "pictures").iterdir())[3])
+    page.locator("#tray img").wait_for()
+    ask(page, "in blue with long sleeves")
+    page.locator("#hits .card").first.wait_for()
+    assert TURN.search(page.url)
+    assert "blue" in page.locator("#sought").inner_text()
+    assert serious_faults(page) == []
+
+    # refine with words and a liked hit; the turn survives a reload
+    first = page.url
+    page.locator('.card [data-do="like"]').nth(2).click()
+    assert page.locator("#tray [data-liked]").count() == 1
+    ask(page, "and shorter")
+    assert nodes(page).count() == 2
+    page.reload()
+    assert nodes(page).nth(1).get_attribute("aria-current") == "step"
+    assert page.locator("#tray li").count() == 0
+
+    # strike a word out, add one, search again
+    page.locator('.chip:has-text("long sleeves") button').first.click()
+    page.click("#add-word")
+    page.keyboard.type("belt")
+    page.keyboard.press("Enter")
+    page.click("#again")
+    page.locator(".by:has-text('edited by you')").wait_for()
+    assert "long sleeves" not in page.locator("#sought").inner_text()
+    assert "belt" in page.locator("#sought").inner_text()
+
+    # undo twice, and another way from there: a branch
+    page.click("text=Undo")
+    page.click("text=Undo")
+    page.wait_for_url(first)
+    ask(page, "in green")
+    assert page.locator(".branches > .run").count() == 2
+
+    # only some pictures, and all again
+    page.click("#options-button")
+    page.select_option("[name=folder]", index=1)
+    page.fill("[name=k]", "4")
+    page.click("#again-options")
+    page.locator(".filtering").wait_for()
+    assert page.locator(".card").count() == 4
+    assert serious_faults(page) == []
+
+    # take two along
+    for n in range(2):
+        page.locator('.card [data-do="select"]').nth(n).click()
+    page.click("#selection >> text=Export")
+    with page.expect_download() as waiting:
+        page.click("text=A page that stands alone")
+    waiting.value.save_as(tmp_path / "hits.html")
+    assert (tmp_path / "hits.html").read_text().count("data:image/jpeg") == 3  # two hits and the reference
+    page.keyboard.press("Escape")
+
+    # an unclear request is asked about
+    page.click(".mark")
+    ask(page, "something nice")
+    assert page.locator(".bubble p").inner_text().startswith("What should the picture show?")
+    ask(page, "a red dress")
+    assert TURN.search(page.url)
+    assert page.locator(".card").count() == 10
