@@ -98,7 +98,8 @@ def check_options(options: SearchOptions) -> None:
         check_k(options.k)
     if options.weight is not None:
         _check_type(options.weight, (int, float), "The weight", "a number from 0 to 1")
-        _check_size(options.weight, "weight")
+        if isinstance(options.weight, int):  # NaN is told below
+            _check_size(options.weight, "weight")
         if not 0.0 <= options.weight <= 1.0:
             raise InvalidRequestError(
                 f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."

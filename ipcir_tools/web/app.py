@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, IPCIRError, NotAllowedError, NotFoundError
+from ipcir_tools.models.download_report import report_with
 from ipcir_tools.web import export, index_routes, insight, media, picture, results, start, turn_routes
 from ipcir_tools.web.headers import BrowserHeaders
 from ipcir_tools.web.site import HERE, Site, site_of
@@ -47,8 +48,9 @@ def build_app(engine: Engine) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        site.indexing.close()  # before the engine is
+        with report_with(site.downloads.report):
+            yield
+            site.indexing.close()  # before the engine is
 
     app = Starlette(
         routes=ROUTES,

@@ -24,7 +24,7 @@ async def start(request: Request) -> Response:
 def state(request: Request) -> Response:
     """``GET /api/index``: how far it is."""
     site = site_of(request)
-    return JSONResponse({**site.indexing.state, "size": site.engine.catalog.size()})
+    return JSONResponse({**site.indexing.state, **site.downloads.state, "size": site.engine.catalog.size()})
 
 
 def stop(request: Request) -> Response:

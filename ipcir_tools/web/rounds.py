@@ -21,6 +21,7 @@ from ipcir_tools.display.results import result_from_json
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.types import SearchResult, Where
+from ipcir_tools.web.downloads import Downloads
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -58,8 +59,8 @@ class Ask:
 class Rounds:
     """Runs rounds in threads and keeps what was said about their results. Safe for many threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, downloads: Downloads) -> None:
+        self._engine, self._downloads = engine, downloads
         self._lock = threading.Lock()
         self._graph: Dialogue | None = None
         self._notes: OrderedDict[str, SearchResult] = OrderedDict()
@@ -116,7 +117,7 @@ class Rounds:
                 try:
                     event = await asyncio.wait_for(queue.get(), PULSE)
                 except TimeoutError:
-                    event = {"seconds": round(time.monotonic() - began, 1)}
+                    event = {"seconds": round(time.monotonic() - began, 1), **self._downloads.state}
                 yield event
                 if event.get("done"):
                     await work

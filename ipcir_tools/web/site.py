@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.templating import Jinja2Templates
 
 from ipcir_tools.engine.engine import Engine
+from ipcir_tools.web.downloads import Downloads
 from ipcir_tools.web.indexing import Indexing
 from ipcir_tools.web.rounds import Rounds
 from ipcir_tools.web.thumbnails import Thumbnails
@@ -26,7 +27,8 @@ class Site:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.rounds = Rounds(engine.in_conversation("page"))
+        self.downloads = Downloads()
+        self.rounds = Rounds(engine.in_conversation("page"), self.downloads)
         self.thumbnails = Thumbnails(engine)
         self.uploads = Uploads(engine)
         self.indexing = Indexing(engine)

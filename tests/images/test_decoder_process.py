@@ -79,7 +79,7 @@ def test_a_picture_that_takes_too_long_is_ended_and_the_next_is_well(monkeypatch
 
 def test_a_decoder_that_sleeps_is_ended_by_the_clock(monkeypatch, processes):
     monkeypatch.setattr(decoder_process, "WALL", 0.01)  # too little even to begin
-    assert refusal(heif(photo())) == "takes more than 5 seconds to decode"
+    assert refusal(heif(photo())) == "takes more than 4 seconds to decode"
     monkeypatch.undo()
     assert decode(heif(photo()), "test", SETTINGS).record.width == 160
 

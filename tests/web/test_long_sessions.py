@@ -44,9 +44,8 @@ def test_an_empty_gallery_is_filled_and_the_run_goes_on_when_the_page_is_closed(
     page.goto("about:blank")
     page.goto(url)
     page.locator("#ask").or_(page.locator("#indexing")).first.wait_for()
-    page.locator("#ask").wait_for(timeout=60_000)
     page.goto(f"{url}/gallery")
-    assert page.locator("#size").inner_text() == "60"
+    page.locator('#size:text-is("60")').wait_for(timeout=60_000)  # the page follows the run and shows its end
     page.fill("#folder", str(folder / "none"))
     page.press("#folder", "Enter")
     page.locator("#indexing .warn").wait_for()
@@ -76,7 +75,7 @@ def test_the_keyboard_alone_is_enough(tab, site):
     press("ArrowRight")
     page.locator('.shot h2:has-text("3")').wait_for()
     press("Escape")
-    assert page.evaluate("document.activeElement.closest('.card').dataset.rank") == "3"
+    page.locator('.card[data-rank="3"] .tile:focus').wait_for()
     press("s")
     assert page.locator("#tray [data-reference]").count() == 1
     page.keyboard.type("in blue")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ipcir_tools.errors import BadImageError, InvalidRequestError
+from ipcir_tools.models.download_report import Download
 from ipcir_tools.types import ComposedQuery, Turn
 from ipcir_tools.web.dialogue import dialogue_tree
+from ipcir_tools.web.downloads import Downloads
 from ipcir_tools.web.filters import fields_of, filter_of
 from ipcir_tools.web.indexing import Indexing
 from ipcir_tools.web.thumbnails import Thumbnails
@@ -111,6 +114,17 @@ def test_the_oldest_references_make_room(engine, tmp_path):
 def test_a_picture_over_the_limit_is_refused(engine):
     with pytest.raises(BadImageError, match="more than"):
         Uploads(engine).add(b"\0" * (engine.settings.max_bytes + 1))
+
+
+def test_a_download_is_told_while_it_runs():
+    downloads = Downloads()
+    assert downloads.state == {}
+    with downloads.report(Download("ViT-B-32", "a.example", 605_000_000, 0, Path("/cache"))) as here:
+        here(12_000_000)
+        told = downloads.state["download"]
+        assert told.startswith("Downloading ViT-B-32 from a.example, once: 12")
+        assert "605" in told
+    assert downloads.state == {}
 
 
 def wait_for(indexing):

@@ -61,7 +61,7 @@ async function run(form, body) {
     for await (const event of lines(answer)) {
       if (event.step) step = STEPS[event.step] || step;
       const slow = event.seconds >= 3 ? `; this takes its time, ${Math.round(event.seconds)} s so far` : "";
-      $("#working-text").textContent = `${step}${slow} …`;
+      $("#working-text").textContent = event.download || `${step}${slow} …`;
       if (event.done) return follow(event);
     }
     say("The answer broke off: try it again.");
@@ -101,7 +101,7 @@ export function watchAsk() {
   if ($("#drop-where")) $("#drop-where").onclick = () => withoutFilter(form);
   if ($("#again-options")) $("#again-options").onclick = () => again(form);
   if ($("#without-filter")) $("#without-filter").onclick = () => withoutFilter(form);
-  onTray(() => { $("#words").placeholder = tray.references.length ? "What should be different?" : $("#words").placeholder; });
+  onTray(() => { $("#words").placeholder = tray.references.length ? "What should change?" : $("#words").placeholder; });
   if (matchMedia("(pointer: fine)").matches) $("#words").focus({ preventScroll: true });
 }
 

@@ -25,6 +25,7 @@ function draw(state) {
     const rate = state.rate ? ` · ${state.rate >= 10 ? Math.round(state.rate) : state.rate.toFixed(1)} a second${timeLeft(state.left)}` : "";
     $("b", box).textContent = `${state.step[0].toUpperCase()}${state.step.slice(1)} `;
     $("p span", box).textContent = state.total ? `${state.done.toLocaleString("en")} of ${state.total.toLocaleString("en")}${rate}` : state.folder;
+    if (state.download) $("p span", box).textContent = state.download;
     const bar = $("progress", box);
     if (state.total) bar.value = share; else bar.removeAttribute("value");
   } else {
