@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.errors import (
         BadImageError,
+        BusyError,
         CatalogError,
         EmptyGalleryError,
         InvalidRequestError,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "BadImageError": "errors",
+    "BusyError": "errors",
     "Benchmark": "evaluation.benchmarks",
     "CatalogError": "errors",
     "ComposedImageRetriever": "retriever",
@@ -106,6 +108,7 @@ _MODULES = {
 __all__ = [
     "BadImageError",
     "Benchmark",
+    "BusyError",
     "CatalogError",
     "ComposedImageRetriever",
     "ComposedQuery",

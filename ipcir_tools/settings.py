@@ -55,8 +55,9 @@ class Settings(BaseSettings):
     """A Chroma server that holds the index in place of a folder: ``http://HOST:PORT`` or ``https://HOST``. Machines
     that share a catalog share its collection. While it does not answer, all pictures are scored here."""
     chroma_tenant: str | None = None
+    """Tenant of that server; None: its default."""
     chroma_database: str | None = None
-    """Tenant and database of that server; None: its defaults."""
+    """Database of that server; None: its default."""
     chroma_collection: str = Field(default="ipcir", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,60}$")
     """What the names of collections begin with; the gallery and the state of it follow."""
     chroma_token: SecretStr | None = None
@@ -76,7 +77,10 @@ class Settings(BaseSettings):
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What models compute with; ``auto``: measured on this machine for encoders on a CPU, on accelerators bfloat16 where
+    they have it, else float16."""
     batch_size: int = Field(default=64, ge=1)
+    """Pictures or texts that are encoded at a time."""
 
     ray: str | None = None
     """Where pictures are read, encoded and captioned when folders are indexed: ``local``, by Ray on all cores and
@@ -121,6 +125,7 @@ class Settings(BaseSettings):
     ``networks`` in ``home``, then those of the chosen set of models."""
 
     composer: str = DEFAULT_COMPOSER
+    """How picture and words become one query, with its parameters: ``signed``, ``discount:b=0.5``."""
     verify: Verify = "auto"
     """How many of the first hits are scored again by what they show: a number, by the captioner; ``llm:5``, by a vision
     model's true/false checks; ``auto``, by the captioner where a measurement shows that it takes less than about a
@@ -128,6 +133,7 @@ class Settings(BaseSettings):
     weight: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of the text in the fusion. None: the composer's default."""
     k: int = Field(default=10, ge=1)
+    """Hits of a search."""
     duplicates: float | None = Field(default=0.998, gt=0.0, le=1.0)
     """Pictures whose cosine is at least this are near-copies: those of the reference are no hits, those of a hit are
     folded into it. None ("off" in the environment): all are hits. With the demo's CLIP 0.998 finds 97% of copies saved
@@ -151,6 +157,7 @@ class Settings(BaseSettings):
     ``s3://bucket/photos``; the gallery's own pictures are always allowed. In the environment they are separated as in
     PATH."""
     allow_urls: bool = False
+    """Whether a reference may be a web address, ``https://...``; only public addresses are reached."""
     show_paths: ShowPaths = "folder"
     """What agents see of where a hit's file is: its ``name`` alone, its ``folder`` too, from the gallery's folders on
     (``Photos/2024/beach.jpg``), or its whole ``path``."""
@@ -165,7 +172,9 @@ class Settings(BaseSettings):
     """Names beside its own under which a server may be called, such as ``photos.example``, separated by commas: for
     one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
+    """Bytes of a picture's file at most."""
     max_pixels: int = Field(default=64_000_000, ge=1)
+    """Pixels of a picture at most."""
     decode_memory: int = Field(default=1_600_000_000, ge=50_000_000)
     """Bytes that pictures may take in one process while they are read and decoded, all threads and requests together;
     ``800 MB`` and ``2 GB`` are understood, too. What does not fit waits; a picture that never could is refused. The

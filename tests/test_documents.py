@@ -1,4 +1,4 @@
-"""What README and the pages show is true: commands are read by the parser and run, Python runs, links lead somewhere."""
+"""What README and the pages show is true: commands parse and run, Python compiles, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def is_named_only(command: Command) -> bool:
     """Whether it is the name of a command, or one with something left open."""
     words = [word for word in command.arguments if not word.startswith("-")]
     if {"NAME", "captions"} & set(command.arguments[1:2]) and len(command.arguments) == 2:
+        return True
+    if command.arguments and command.arguments[-1] in ("--embeddings", "--llm"):
         return True
     return len(command.arguments) <= 1 or "..." in words or (len(words) == 1 and words[0] in ALONE)
 

@@ -46,6 +46,7 @@ def test_engine_tool_and_demo_load_no_model_library():
 NAMES = [
     "BadImageError",
     "Benchmark",
+    "BusyError",
     "CatalogError",
     "ComposedImageRetriever",
     "ComposedQuery",
@@ -110,7 +111,7 @@ def test_what_a_room_exports_resolves(room):
 
 def shown_code() -> Iterator[tuple[str, str]]:
     """The Python of the README and of each notebook."""
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "ipcir_tools" / "docs").glob("*.md"))):
         for block in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
             yield path.name, block
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -125,7 +126,7 @@ def test_readme_and_notebooks_import_no_deeper_than_one_room():
         for name, code in shown_code()
         for module in re.findall(r"^\s*(?:from|import) (ipcir_tools[\w.]*)", code, re.MULTILINE)
     ]
-    assert {name for name, _ in found} >= {"README.md", "01_search.ipynb", "04_methods.ipynb"}
+    assert {name for name, _ in found} >= {"programs.md", "agents.md", "01_search.ipynb", "04_methods.ipynb"}
     assert [pair for pair in found if pair[1].count(".") > 1] == []
 
 

@@ -45,10 +45,12 @@ def engine(folder):
 
 
 def test_the_readme_shows_it(folder, monkeypatch, capsys):
-    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    code = re.findall(
+        r"```python\n(.*?)```", (ROOT / "ipcir_tools" / "docs" / "programs.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     [snippet] = [each for each in code if "vectorstore()" in each]
     monkeypatch.chdir(folder)
-    exec(compile(snippet, "README.md", "exec"), {})
+    exec(compile(snippet, "programs.md", "exec"), {})
     *found, many = capsys.readouterr().out.splitlines()
     assert (len(found), many) == (3, "5")
     assert all(re.fullmatch(r"[0-9a-f]{16} .+ /.*\.jpg", line) for line in found)

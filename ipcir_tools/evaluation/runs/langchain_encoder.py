@@ -163,6 +163,7 @@ class TextEncoder(Encoder):
 
     @override
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Texts as ``[n, dim]`` float32, unit norm. Raises as ``_text_batch`` does."""
         batches = [self._unit_texts(batch) for batch in chunked(texts, self.batch_size)]
         return np.concatenate([np.zeros((0, self.dim), np.float32), *batches])
 
