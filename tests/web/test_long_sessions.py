@@ -231,6 +231,7 @@ def test_an_address_with_a_token_lets_only_those_in_who_have_it(browser, gallery
         page.fill("[name=token]", token)
         page.press("[name=token]", "Enter")
         page.locator("#ask").wait_for()
+        page.wait_for_load_state()  # its scripts run
         assert token not in page.url
         ask(page, "a red dress")
         page.locator(".card").first.wait_for()

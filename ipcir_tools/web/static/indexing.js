@@ -27,7 +27,7 @@ function draw(state) {
     $("b", box).textContent = isCounting ? `${state.step[0].toUpperCase()}${state.step.slice(1)} ` : "Getting ready ";
     $("p span", box).textContent = isCounting ? `${state.done.toLocaleString("en")} of ${state.total.toLocaleString("en")}${rate}` : state.total ? `${state.total.toLocaleString("en")} found` : state.folder;
     if (state.download) $("p span", box).textContent = state.download;
-    if (state.size && $(".row > span", box) && document.body.classList.contains("start")) $(".row > span", box).replaceWith(el("a", { href: "/", textContent: `Search the ${state.size.toLocaleString("en")} that are here already` }));
+    if (state.size && $(".row > span", box) && document.body.classList.contains("start")) $(".row > span", box).replaceWith(el("a", { href: "/", textContent: "Search what is here already" }));
     const bar = $("progress", box);
     if (isCounting) bar.value = share; else bar.removeAttribute("value");
   } else {
