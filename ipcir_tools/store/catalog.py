@@ -316,9 +316,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
 
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
         """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
-        blobs = _feature_rows(vectors, space)
-        with self._write() as connection:
-            put(connection, features, blobs)
+        self._insert_soon(features, _feature_rows(vectors, space))
 
     def matrix(self, space: str) -> tuple[list[str], FloatArray]:
         """The gallery's ids, sorted, and their features ``[n, d]`` in that order; ``[0, 0]`` for none."""
@@ -404,7 +402,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
 
 
 def _record(row: Row[Any]) -> ImageRecord:
-    return ImageRecord(**{name: row._mapping[name] for name in ImageRecord.model_fields})
+    return ImageRecord(**{name: getattr(row, name) for name in ImageRecord.model_fields})
 
 
 def _feature_rows(vectors: Mapping[str, FloatArray], space: str) -> list[dict[str, Any]]:

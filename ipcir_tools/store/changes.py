@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger as Whole
 from sqlalchemy import Connection, bindparam, cast, func, literal, select, update
 from sqlalchemy import String as Text
 
-from ipcir_tools.store.database import Database, get_meta, put, set_meta
+from ipcir_tools.store.database import get_meta, put, set_meta
 from ipcir_tools.store.schema import changes, meta
+from ipcir_tools.store.waiting import WaitingRows
 
 
 @dataclass(frozen=True)
@@ -50,40 +49,40 @@ MOST_HELD = 100
 _META = select(meta.c.key, meta.c.value).where(meta.c.key.in_(bindparam("keys", expanding=True)))
 
 
-class StoredChanges(Database):
+class StoredChanges(WaitingRows):
     """The gallery's revision, and what changed since an earlier one."""
 
     _held: tuple[GalleryState, dict[Hashable, Any]] | None = None
     _notes: frozenset[str] = frozenset({""})
     """The notes that were ever asked for with a state: they are read with it."""
 
-    @cached_property
-    def _steady(self) -> threading.local:
-        return threading.local()
-
     @contextmanager
     def steady(self) -> Iterator[None]:
-        """Within the block this thread reads the state once: one query is answered as of one revision."""
-        if getattr(self._steady, "meta", None) is not None:
+        """Within the block this thread reads the state once: one query is answered as of one revision.
+
+        What it writes beside its turn is stored together with it, see :class:`WaitingRows`.
+        """
+        if getattr(self._of_thread, "meta", None) is not None:
             yield
             return
-        self._steady.meta = self._read_meta()
+        self._of_thread.meta = self._read_meta()
         try:
-            yield
+            with self.together():
+                yield
         finally:
-            self._steady.meta = None
+            self._of_thread.meta = None
 
     def state(self, note: str = "") -> GalleryState:
         """Revision, facts, space and size, and the note under the key ``note``, read by one statement.
 
         Within ``steady`` by none.
         """
-        found: dict[str, str] | None = getattr(self._steady, "meta", None)
+        found: dict[str, str] | None = getattr(self._of_thread, "meta", None)
         if found is None or note not in self._notes:
             self._notes |= {note}
             found = self._read_meta() | (found or {})
-        if getattr(self._steady, "meta", None) is not None:
-            self._steady.meta = found
+        if getattr(self._of_thread, "meta", None) is not None:
+            self._of_thread.meta = found
         revision, facts, size = (int(found.get(key) or 0) for key in ("revision", "facts", "size"))
         return GalleryState(revision, facts, found.get("space", ""), size, found.get(f"note:{note}", ""))
 
@@ -102,8 +101,7 @@ class StoredChanges(Database):
 
     def _read_meta(self) -> dict[str, str]:
         keys = ["revision", "facts", "space", "size", *(f"note:{note}" for note in sorted(self._notes))]
-        with self._glance() as connection:
-            return {row.key: row.value for row in connection.execute(_META, {"keys": keys})}
+        return {row.key: row.value for row in self._glanced(_META, {"keys": keys})}
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.dml import Insert
@@ -41,9 +41,14 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
+from ipcir_tools.store.quick import QuickStatements, Rows, Values
 from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
 from ipcir_tools.text import error_sentence, masked, one_line, shorten
+
+
+class MissingRowError(Exception):
+    """A row refers to one that is not there; never shown to a user."""
 
 
 class Database:
@@ -66,6 +71,7 @@ class Database:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
         self._glancer = glancing(self._engine)
+        self._quick = QuickStatements(self._engine) if self._engine.dialect.name == "sqlite" else None
         self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
         """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
@@ -137,10 +143,36 @@ class Database:
         One statement for up to ``CHUNK`` values, none for none.
         """
         parts = list(chunked(dict.fromkeys(values), CHUNK))
-        if not parts:
-            return []
-        with self._glance() if len(parts) == 1 else self._read() as connection:
+        if len(parts) < 2:
+            return self._glanced(statement, {"values": parts[0], **others}) if parts else []
+        with self._read() as connection:
             return [row for part in parts for row in connection.execute(statement, {"values": part, **others})]
+
+    def _glanced(self, statement: Select[Any], values: Values) -> list[Row[Any]]:
+        """The rows of a single statement made beforehand, with columns by name and position."""
+        if self._quick is None:
+            with self._glance() as connection:
+                return list(connection.execute(statement, values).all())
+        with explained(self._place, self._secrets):
+            return self._quick.rows(statement, values)
+
+    def _insert(self, inserts: Sequence[tuple[Table, Rows]]) -> list[int]:
+        """Insert rows of tables in one transaction; how many of each, as a row whose key is taken stays as it is.
+
+        Raises MissingRowError where a row refers to one that is not there.
+        """
+        dialect = self._engine.dialect.name
+        statements = [(insertion(dialect, table), in_order(table, rows)) for table, rows in inserts]
+        try:
+            with explained(self._place, self._secrets), self._turn_to_write:
+                if self._quick is not None:
+                    return self._quick.insert(statements)
+                with self._writer.begin() as connection:
+                    return [connection.execute(statement, rows).rowcount for statement, rows in statements]
+        except CatalogError as error:
+            if isinstance(error.__cause__, IntegrityError | sqlite3.IntegrityError):
+                raise MissingRowError from error
+            raise
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -242,10 +274,13 @@ def glancing(engine: Engine) -> Engine:
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
-        keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
-        # In one order, so that two writers of the same rows wait for each other instead of both for ever.
-        ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
-        connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
+        connection.execute(insertion(connection.dialect.name, table, replace=replace), in_order(table, rows))
+
+
+def in_order(table: Table, rows: Rows) -> list[dict[str, Any]]:
+    """Rows by their keys, so that two writers of the same ones wait for each other instead of both for ever."""
+    keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
+    return sorted(map(dict, rows), key=lambda row: [row[key] for key in keys]) if len(rows) > 1 else [dict(rows[0])]
 
 
 @cache
@@ -354,7 +389,7 @@ def explained(place: str, secrets: Sequence[str] = ()) -> Iterator[None]:
     are masked in it."""
     try:
         yield
-    except (DBAPIError, PoolTimeout) as error:
+    except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         reason = masked_line(cause, secrets).rstrip(".")
         if postgresql.is_postgresql(place):

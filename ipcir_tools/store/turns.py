@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, literal, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, literal, select
 
 from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
-from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with, insertion
+from ipcir_tools.store.database import MIN_PREFIX, MissingRowError, beginning_with
 from ipcir_tools.store.schema import turns as turn_rows
+from ipcir_tools.store.waiting import WaitingRows
 from ipcir_tools.types import Turn
 
 
-class StoredTurns(Database):
+class StoredTurns(WaitingRows):
     """The turns in a catalog; immutable, each naming its parent."""
 
     def put_turn(self, turn: Turn, conversation: str | None = None) -> None:
@@ -22,24 +22,26 @@ class StoredTurns(Database):
         body = turn.model_dump_json()
         row = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
         row["conversation"] = conversation
-        with self._write() as connection:
-            try:
-                stored = connection.execute(insertion(connection.dialect.name, turn_rows), row).rowcount == 1
-            except IntegrityError as error:  # the one thing that a turn refers to is its parent
-                raise NotFoundError(f"There is no turn {turn.parent} to continue from.") from error
-            if not stored and _body(connection, turn.id) != body:
-                raise CatalogError(
-                    f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
-                )
+        try:
+            stored = self._insert_now([(turn_rows, [row])])[0] == 1
+        except MissingRowError as error:  # the one thing that a turn refers to is its parent
+            raise NotFoundError(f"There is no turn {turn.parent} to continue from.") from error
+        if not stored and self._body(turn.id) != body:
+            raise CatalogError(
+                f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
+            )
 
     def turn(self, id: str) -> Turn:
         """The turn with this id, or with the only id that begins so (4 characters at least).
 
         Raises NotFoundError, or InvalidRequestError where several begin so.
         """
-        with self._glance() as connection:
-            body = _body(connection, id)
+        body = self._body(id)
         return Turn.model_validate_json(self._only_beginning(id) if body is None else body)
+
+    def _body(self, id: str) -> str | None:
+        rows = self._glanced(_BODY, {"name": id})
+        return str(rows[0].body) if rows else None
 
     def _only_beginning(self, id: str) -> str:
         """The body of the only turn whose id begins so."""
@@ -67,8 +69,7 @@ class StoredTurns(Database):
 
     def path(self, id: str) -> list[Turn]:
         """The turns from the root to this one, by one statement for a whole id. Raises as ``turn`` does."""
-        with self._glance() as connection:
-            bodies = list(connection.scalars(_PATH, {"name": id}))
+        bodies = [row.body for row in self._glanced(_PATH, {"name": id})]
         if not bodies:
             whole = self.turn(id)
             return [whole] if whole.parent is None else [*self.path(whole.parent), whole]
@@ -85,7 +86,3 @@ _STEPS = _STEPS.union_all(
     select(turn_rows.c.parent, turn_rows.c.body, _STEPS.c.back + 1).where(turn_rows.c.id == _STEPS.c.parent)
 )
 _PATH = select(_STEPS.c.body).order_by(_STEPS.c.back.desc())
-
-
-def _body(connection: Connection, id: str) -> str | None:
-    return connection.scalar(_BODY, {"name": id})
