@@ -20,7 +20,7 @@ Ranking = list[tuple[str, float]]
 
 
 def best_rows(probe: Probe, k: int, snapshot: Snapshot, rows: Rows, exclude: Collection[str] = ()) -> Ranking:
-    """The ``k`` best of these rows, which rise, as (id, score), by falling score, then by id; all where there are fewer.
+    """The ``k`` best of these rows as (id, score), by falling score, then by id; all where there are fewer.
 
     Pictures of ``exclude`` are none of them.
 

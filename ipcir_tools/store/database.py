@@ -218,7 +218,7 @@ def open_engine(url: str | URL) -> Engine:
         if _is_ready(engine):  # else every start would wait for its turn, and need the right to make tables
             return engine
     else:
-        engine = create_engine(url, pool_size=16)
+        engine = create_engine(url, pool_size=16, pool_use_lifo=True)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine)
     with writing(engine).begin() as connection:
@@ -308,6 +308,7 @@ def _tune_sqlite(engine: Engine) -> None:
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "page_size=16384",  # the default of 4,096 holds one vector of 512 and wastes the rest
             "synchronous=NORMAL",
+            "cache_size=-16384",  # kB of pages; with the default of 2 MB most of what a search shows is read again
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
