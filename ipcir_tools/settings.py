@@ -31,6 +31,9 @@ _FOLDERS = re.compile(
 )
 """Folders as in PATH, and URLs among them, in which a colon is a part of the protocol or before a port."""
 
+_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([kmg]i?b)", re.IGNORECASE)
+
 ShowPaths = Literal["name", "folder", "path"]
 
 
@@ -147,8 +150,18 @@ class Settings(BaseSettings):
     (``Photos/2024/beach.jpg``), or its whole ``path``."""
     agent_index: bool = False
     """Whether agents get a tool that indexes: files and folders in ``allow_folders``, and no others."""
+    mcp_token: SecretStr | None = None
+    """What callers of ``ipcir mcp --http`` must show as ``Authorization: Bearer TOKEN``: 16 characters or more. Needed
+    where other machines reach the server. Never shown."""
+    server_names: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names beside its own under which a server may be called, such as ``photos.example``, separated by commas: for
+    one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
+    decode_memory: int = Field(default=1_500_000_000, ge=50_000_000)
+    """Bytes that pictures may take in one process while they are read and decoded, all threads and requests together;
+    ``800 MB`` and ``2 GB`` are understood, too. What does not fit waits; a picture that never could is refused. The
+    default holds one of 64 million pixels in any format."""
     damaged: Literal["accept", "refuse"] = "accept"
     """A JPEG or PNG that lacks its last bytes, but no more than a third of the picture: shown as viewers show it and
     marked as damaged, or refused."""
@@ -200,6 +213,12 @@ class Settings(BaseSettings):
             raise ValueError("a token is sent in a header of HTTP, which takes printable ASCII characters alone")
         return SecretStr(token) if token else None
 
+    @field_validator("decode_memory", mode="before")
+    @classmethod
+    def _with_unit(cls, value: object) -> object:
+        found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+        return int(float(found[1]) * _UNITS[found[2].lower()]) if found else value
+
     def alone(self) -> Self:
         """The same without the servers that several machines share: for a gallery that belongs to its home folder."""
         return self.model_copy(update={"catalog_url": None, "chroma_url": None, "chroma_token": None})
@@ -215,6 +234,11 @@ class Settings(BaseSettings):
         """The address, where it is written as a switch."""
         switch = {"": None, "0": None, "false": None, "off": None, "1": "local", "true": "local", "on": "local"}
         return switch.get(str(value).strip().lower(), value)
+
+    @field_validator("server_names", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
     @field_validator("allow_folders", mode="before")
     @classmethod

@@ -490,3 +490,7 @@ class IndexReport(Value):
     """None where no captions were asked for."""
     damaged: int = 0
     """Files that were read though they lack their last bytes, or are broken from somewhere on."""
+    mended: int = 0
+    """Pictures whose feature in the catalog was damaged or missing, and was made again."""
+    lacking: int = 0
+    """Pictures whose feature is damaged or missing still: searches leave them out."""

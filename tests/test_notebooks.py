@@ -91,6 +91,7 @@ def test_search(run):
     assert ran.shown("image/png", "draw_sheet")
 
 
+@pytest.mark.slow
 def test_agent(run):
     ran = run(
         "03_agent",
@@ -116,6 +117,7 @@ def test_agent(run):
     assert pictures(ran.shown("text/html", "for step in")) == 2 * (1 + 3)
 
 
+@pytest.mark.slow
 def test_methods(run):
     ran = run(
         "04_methods",
@@ -139,6 +141,7 @@ def test_methods(run):
     assert "srcdoc=" in ran.shown("text/html", "report_html(report")
 
 
+@pytest.mark.slow
 def test_prompts(run):
     ran = run(
         "02_prompts",

@@ -97,8 +97,10 @@ class Calibrator:
         ids = features.sample(SAMPLE)
         if len(ids) < LEAST_PICTURES:
             return UNCALIBRATED
-        known = features.images(ids)
-        pictures = np.stack([known[id_] for id_ in ids])
+        known = features.stored(ids)  # all that are not damaged
+        pictures = np.stack([known[id_] for id_ in ids if id_ in known]) if known else np.zeros((0, 0), np.float32)
+        if len(pictures) < LEAST_PICTURES:
+            return UNCALIBRATED
         stored = self._stored(features, revision, pictures)
         return stored or self._measured(features, revision, ids, pictures)
 

@@ -1,17 +1,17 @@
-"""The MCP server over stdio and over HTTP on this machine."""
+"""The MCP server over stdio and over HTTP."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import socket
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ipcir_tools.agents.mcp_server import build_server
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.http_access import LOOPBACK, Access, check_access
+from ipcir_tools.http_guard import HttpLimits
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -22,24 +22,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HOST, PORT = "127.0.0.1", 8765
-"""Where HTTP is served. There is no password, so no other address can be chosen."""
+HOST, PORT = LOOPBACK, 8765
+"""Where HTTP is served where nothing else is said."""
+SESSIONS = 1_000
+"""Sessions of clients of 2025 at a time; each ends after ``SESSION_SECONDS`` without a request."""
+SESSION_SECONDS = 1_800
 
 
-def serve(settings: Settings, *, http: bool = False, port: int = PORT) -> None:
+def serve(settings: Settings, *, http: bool = False, host: str = HOST, port: int = PORT) -> None:
     """Serve until the client closes the connection (stdio), or until Ctrl-C (HTTP).
 
     Nothing but the protocol is written to standard output.
 
-    Raises the typed errors of ``Engine.open``, and InvalidRequestError where the port is taken.
+    Raises the typed errors of ``Engine.open``, and InvalidRequestError where the port is taken, or where other machines
+    reach the address and there is no token.
     """
     from ipcir_tools.engine.engine import Engine
 
+    if http:
+        check_access(host, _token(settings))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with Engine.open(settings) as engine, suppress(KeyboardInterrupt):
         server = build_server(engine)
         if http:
-            _serve_http(server, port)
+            _serve_http(server, settings, host, port)
         else:
             _serve_stdio(server)
 
@@ -58,31 +64,28 @@ def _serve_stdio(server: MCPServer[Any]) -> None:
         log.warning("The client closed the connection before it had its answer.")
 
 
-def http_app(server: MCPServer[Any], port: int) -> Starlette:
-    """The server as an ASGI application at ``/mcp``. It accepts only requests to this machine's own names, so
-    that no web page reaches it through a name of its own (DNS rebinding)."""
+def http_app(server: MCPServer[Any]) -> Starlette:
+    """The server as an ASGI application at ``/mcp``, to be served behind an ``HttpGuard``, which checks what the
+    library's own settings would."""
     from mcp.server.transport_security import TransportSecuritySettings
 
-    hosts = [f"{name}:{port}" for name in (HOST, "localhost")]
-    security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts])
-    return server.streamable_http_app(transport_security=security)
+    return server.streamable_http_app(
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        max_request_body_size=HttpLimits().body,
+        max_sessions=SESSIONS,
+        session_idle_timeout=SESSION_SECONDS,
+    )
 
 
-def _serve_http(server: MCPServer[Any], port: int) -> None:
-    import uvicorn
+def _serve_http(server: MCPServer[Any], settings: Settings, host: str, port: int) -> None:
+    from ipcir_tools.http_serving import guarded_server, listen
 
-    with _listen(port) as listener:
-        app = http_app(server, listener.getsockname()[1])
-        sys.stderr.write(f"Serving MCP at http://{HOST}:{listener.getsockname()[1]}/mcp until Ctrl-C.\n")
+    with listen(host, port) as listener:
+        access = Access(host, listener.getsockname()[1], _token(settings), settings.server_names)
+        sys.stderr.write(f"Serving MCP at {access.url}/mcp until Ctrl-C.\n")
         sys.stderr.flush()
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
-        uvicorn.Server(config).run(sockets=[listener])
+        guarded_server(http_app(server), access).run(sockets=[listener])
 
 
-def _listen(port: int) -> socket.socket:
-    """A socket on ``port`` of this machine; 0 takes a free one. Raises InvalidRequestError."""
-    try:
-        return socket.create_server((HOST, port))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise InvalidRequestError(f"Port {port} cannot be served ({reason}): name another with --port.") from error
+def _token(settings: Settings) -> str | None:
+    return settings.mcp_token.get_secret_value() if settings.mcp_token is not None else None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import typer
 from typer.models import ParameterInfo
 
+from ipcir_tools.cli.completion import composer_names, preset_names
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError
 from ipcir_tools.sources import ObjectUrl, Source, protocol_of, source_of
 from ipcir_tools.text import excerpt
@@ -41,7 +42,11 @@ CatalogURL = Annotated[
     ),
 ]
 Models = Annotated[
-    str | None, typer.Option(help="'demo': the small models in the package; 'default': CLIP and BLIP from the hub.")
+    str | None,
+    typer.Option(
+        autocompletion=preset_names,
+        help="'demo': the small models in the package; 'default': CLIP and BLIP from the hub.",
+    ),
 ]
 EncoderName = Annotated[
     str | None,
@@ -77,7 +82,11 @@ Count = Annotated[int | None, typer.Option("-k", help="How many pictures to retu
 Weight = Annotated[float | None, typer.Option(help="Weight of the text, 0 (only the picture) to 1 (only the text).")]
 ComposerName = Annotated[
     str | None,
-    typer.Option("--composer", help="A method, its parameters behind it: signed, discount:b=0.5 ..."),
+    typer.Option(
+        "--composer",
+        autocompletion=composer_names,
+        help="A method, its parameters behind it: signed, discount:b=0.5 ...",
+    ),
 ]
 Filter = Annotated[str | None, typer.Option("--where", help='Filter as JSON, such as \'{"format": "jpeg"}\'.')]
 Since = Annotated[
@@ -309,7 +318,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Iterator[tuple[Engine, Progress]]:
     """The engine for one command, with its progress bars; ``chosen`` are further settings."""
-    from ipcir_tools.cli.output.console import progress_bars
+    from ipcir_tools.cli.output.console import progress_bars, show_warning
 
     settings = (options or ModelOptions()).settings(**chosen)
     with progress_bars() as progress:
@@ -318,6 +327,8 @@ def engine_for(options: GalleryOptions | None = None, /, **chosen: Any) -> Itera
 
         with Engine.open(settings, progress) as engine:
             yield engine, progress
+            for line in engine.catalog.damage.lines():
+                show_warning(line)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ AsNull = Annotated[
     bool, typer.Option("-0", "--null", help="The same with a zero byte behind each, for `xargs -0`: any name is safe.")
 ]
 
-
+InTerminal = Annotated[bool, typer.Option("--show", help="Draw the hits as pictures in this terminal, too.")]
 Existing = Annotated[
     bool | None, typer.Option("--existing", help="Leave out pictures whose files are gone (default: mark them).")
 ]
@@ -52,18 +52,6 @@ class HitOutput:
         if self.files_alone and self.as_json:
             raise InvalidRequestError("--json prints one document, --paths and -0 print files: choose one of them.")
 
-    def show(self, result: SearchResult, parent: Turn | None = None) -> None:
-        """Print a search; ``parent`` is the turn that it went on from."""
-        from ipcir_tools.cli.output import console, results
-        from ipcir_tools.display.results import result_json
-
-        if self.files_alone:
-            for warning in result.warnings:
-                console.show_warning(warning)
-            self.write_files(result.hits)
-            return
-        print_result(self.as_json, lambda: result_json(result), lambda: results.show_result(result, parent=parent))
-
     def write_files(self, hits: Sequence[Hit]) -> None:
         """Write the files of hits as they are named on the disk; those that are gone are counted on standard error."""
         from ipcir_tools.cli.output import console
@@ -84,7 +72,40 @@ class HitOutput:
 
 
 @dataclass(frozen=True)
-class SearchOutput(HitOutput):
+class ShownOutput(HitOutput):
+    """The same, and whether they are drawn in the terminal."""
+
+    in_terminal: InTerminal = False
+
+    def check(self) -> None:
+        """Raises InvalidRequestError where two outputs are asked for, and for pictures without a terminal."""
+        super().check()
+        if self.in_terminal:
+            from ipcir_tools.cli.output.terminal_pictures import check_terminal
+
+            if self.files_alone or self.as_json:
+                raise InvalidRequestError("--show draws for people, --json, --paths and -0 write for programs: choose.")
+            check_terminal()
+
+    def show(self, result: SearchResult, settings: Settings, parent: Turn | None = None) -> None:
+        """Print a search; ``parent`` is the turn that it went on from."""
+        from ipcir_tools.cli.output import console, results
+        from ipcir_tools.display.results import result_json
+
+        if self.files_alone:
+            for warning in result.warnings:
+                console.show_warning(warning)
+            self.write_files(result.hits)
+            return
+        print_result(self.as_json, lambda: result_json(result), lambda: results.show_result(result, parent=parent))
+        if self.in_terminal:
+            from ipcir_tools.cli.output.terminal_pictures import show_pictures
+
+            show_pictures(result, settings)
+
+
+@dataclass(frozen=True)
+class SearchOutput(ShownOutput):
     """The same, which hits are shown, and a picture of the search."""
 
     existing: Existing = None
@@ -97,7 +118,7 @@ class SearchOutput(HitOutput):
 
     def show_and_draw(self, result: SearchResult, settings: Settings, parent: Turn | None = None) -> None:
         """Print a search, draw its contact sheet if a file is named for it, and print its name."""
-        self.show(result, parent)
+        self.show(result, settings, parent)
         if self.sheet is not None:
             from ipcir_tools.cli.output.console import out
             from ipcir_tools.display.search_sheet import Strip, save_sheet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from PIL import Image, ImageDraw
 from ipcir_tools.display.results import request_text, verified_text
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.files import check_writable, output
-from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, font, label, tile
+from ipcir_tools.images.contact_sheet import CELL, FAINT, GAP, INK, LABEL, PAPER, PER_LINE, label, tile
 from ipcir_tools.images.files import located
+from ipcir_tools.images.lettering import draw_line, font, wrapped
 from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import Hit, SearchResult, Turn, hit_marks
@@ -21,7 +21,7 @@ from ipcir_tools.types import Hit, SearchResult, Turn, hit_marks
 _SIDE = 224
 """Width of the column with the reference."""
 _ADVICE = "name a .png file in a folder of yours"
-_LEADING = 6
+_LEADING = 8
 _SMALL = 96
 """Pixels of the side of each of several references."""
 _NOTE_SIZE, _NOTE_LINES = 12, 2
@@ -88,7 +88,7 @@ def _strip(strip: Strip, settings: Settings, columns: int, most: int) -> Image.I
     picture.paste(references, (GAP, GAP))
     y = GAP + references.height + GAP
     for line in lines:
-        draw.text((GAP, y), line.text, font=font(line.size), fill=line.ink)
+        draw_line(draw, (GAP, y), line.text, line.size, line.ink)
         y += line.size + _LEADING
     for i, hit in enumerate(hits):
         x, y = _SIDE + GAP + (i % columns) * (CELL + GAP), GAP + (i // columns) * (CELL + LABEL)
@@ -114,8 +114,8 @@ def _references(turn: Turn, settings: Settings) -> Image.Image:
     for i, (reference, source) in enumerate(shown):
         x, y = (i % 2) * step, (i // 2) * line
         block.paste(tile(read_pixels(source, settings), _SMALL), (x, y))
-        for n, words in enumerate(textwrap.wrap(reference.note, 15)[:_NOTE_LINES]):
-            draw.text((x, y + _SMALL + 2 + n * (_NOTE_SIZE + 3)), words, font=font(_NOTE_SIZE), fill=INK)
+        for n, words in enumerate(wrapped(reference.note, _NOTE_SIZE, _SMALL, _NOTE_LINES)):
+            draw_line(draw, (x, y + _SMALL + 2 + n * (_NOTE_SIZE + 3)), words, _NOTE_SIZE, INK)
     return block
 
 
@@ -136,6 +136,6 @@ class _TextLine:
 def _lines(result: SearchResult) -> list[_TextLine]:
     """The text below the reference: the modification, then the imagined target."""
     turn = result.turn
-    modification = textwrap.wrap(request_text(turn), 20)[:3]
-    description = textwrap.wrap(turn.imagined.description if turn.imagined else "", 32)[:4]
+    modification = wrapped(request_text(turn), 19, _SIDE - GAP, 3)
+    description = wrapped(turn.imagined.description if turn.imagined else "", 13, _SIDE - GAP, 4)
     return [_TextLine(text, 19, INK) for text in modification] + [_TextLine(text, 13, FAINT) for text in description]

@@ -37,6 +37,7 @@ from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.index_folder import index_folder
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.removing import remove
+from ipcir_tools.store.unstored import searching
 from ipcir_tools.types import (
     Caption,
     ComposedQuery,
@@ -126,6 +127,17 @@ class Engine:
     def turns(self, limit: int = 20) -> list[Turn]:
         """The last turns, newest first: of the engine's conversation where it has one, else of all."""
         return self.catalog.turns(limit, self._conversation)
+
+    def stored(self, result: SearchResult, config: RunnableConfig | None = None) -> SearchResult:
+        """The result, its turn stored; with a warning where it, or what was made for it, cannot be stored now.
+
+        Such a turn is held in memory and can be refined here; the next search stores it where that can be done again.
+        """
+        with searching() as unstored:
+            self.store(result.turn, config)
+        line = unstored.line()
+        known = not line or line in result.warnings
+        return result if known else result.model_copy(update={"warnings": (*result.warnings, line)})
 
     def store(self, turn: Turn, config: RunnableConfig | None = None) -> None:
         """Store a turn as one of the engine's conversation, or else of the thread of ``config``."""
@@ -296,17 +308,17 @@ class Engine:
         same steps, ``prepare`` and ``answer``, in nodes of its own.
         """
         began = time.perf_counter()
-        with self.catalog.steady():
+        with self.catalog.steady(), searching():
             self._require_gallery()
             path = self.catalog.path(turn) if turn is not None else ()
             query, pixels = self.prepare(path, request)
             result = self.answer(query, path, pixels=pixels, config=config, began=began)
-            self.store(result.turn, config)
-        return result
+            return self.stored(result, config)
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
         """The query of the turn after ``path``, or of a new search where it is empty."""
-        prepared = prepare_query(path, request, self.catalog, self.settings, self._side)
+        with searching():
+            prepared = prepare_query(path, request, self.catalog, self.settings, self._side)
         self._turns.check(prepared[0])
         if where := prepared[0].where:
             tell = self.settings.show_paths != "name"
@@ -324,7 +336,7 @@ class Engine:
         began: float | None = None,
     ) -> SearchResult:
         """The result of a query that builds on the turns of ``path``, not stored; see :meth:`TurnMaker.answer`."""
-        with self.catalog.steady():
+        with self.catalog.steady(), searching():
             return self._turns.answer(query, path, pixels=pixels, composed=composed, config=config, began=began)
 
     def fused_search(
@@ -347,7 +359,8 @@ class Engine:
     def caption(self, reference: Reference) -> Caption:
         """The caption of an image; made once, then stored."""
         id_, pixels = self._remembered(reference)
-        return Caption(id=id_, text=self.components.features.captions([id_], pixels)[id_])
+        with searching():
+            return Caption(id=id_, text=self.components.features.captions([id_], pixels)[id_])
 
     def imagine_target(
         self,
@@ -369,18 +382,21 @@ class Engine:
     def encode_text(self, text: str) -> str:
         """Encode a text; the handle of its feature, always the same for the same text."""
         flat = checked_text(text, "text")
-        self.components.features.texts([flat])
+        with searching():
+            self.components.features.texts([flat])
         return text_key(flat)
 
     def encode_image(self, reference: Reference) -> str:
         """Encode an image; the handle of its feature, which is the image's id."""
         id_, pixels = self._remembered(reference)
-        self.components.features.images([id_], pixels)
+        with searching():
+            self.components.features.images([id_], pixels)
         return id_
 
     def _remembered(self, reference: Reference) -> tuple[str, dict[str, Image.Image]]:
         record, pixels = resolve_reference(reference, self.catalog, self.settings, self._side)
-        self.catalog.remember([record])
+        with searching():
+            self.catalog.remember([record])
         return record.id, pixels
 
     def _side(self) -> int:

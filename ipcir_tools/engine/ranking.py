@@ -47,7 +47,7 @@ class HitRanker:
     def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int) -> RankedHits:
         """``amount`` hits that look different, without references, what was just judged, and near-copies of either."""
         references = [each.id for each in query.references]
-        known = _Known(self._known)
+        known = _Known(self.known)
         known.of([*references, *composed.left_out])  # one that was not needed is not made here
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=composed.left_out)
         left_out = LeftOut(
@@ -70,7 +70,7 @@ class HitRanker:
         check_k(k)
         if not weights or not all(map(math.isfinite, weights.values())):
             raise InvalidRequestError("There is nothing to search by: give at least one handle with a finite weight.")
-        known = _Known(self._known)
+        known = _Known(self.known)
         vectors = known.of(list(weights))
         if unknown := [handle for handle in weights if handle not in vectors]:
             raise NotFoundError(
@@ -88,7 +88,7 @@ class HitRanker:
         found = different_pictures(rank, known.of, k, left_out, threshold).pictures
         return self._described(found, self._facts([each.id for each in found]), known, where)
 
-    def _known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
+    def known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
         """The features ``[d]`` that there are: of the gallery's pictures from memory, of others from the catalog."""
         wanted = list(ids)
         found = self._gallery.vectors(wanted)
@@ -116,6 +116,8 @@ class HitRanker:
     ) -> tuple[Hit, ...]:
         ids = [each.id for each in ranking]
         shown = {id_: facts[id_] for id_ in ids if id_ in facts}
+        for id_ in (each for each in ids if each not in shown):  # no record is ever deleted
+            self._components.catalog.damage.add("pictures", (id_,), "it is missing")
         files = files_of(shown, self._components.catalog, where, self._components.captioner_id)
         vectors = known.of(ids)
         return tuple(

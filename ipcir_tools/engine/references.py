@@ -102,7 +102,7 @@ def _from_text(
         return record
     if of_turn := RANK_OF_TURN.fullmatch(text):
         id_ = hit_of(int(of_turn[1]), catalog.turn(of_turn[2].lower()))
-        return catalog.records([id_])[id_]
+        return catalog.record(id_)
     try:
         if text[:5].lower() == "data:":
             return _from_data(text, settings, side)
@@ -185,7 +185,7 @@ def _allowed_file(text: str, catalog: Catalog, settings: Settings, side: Side | 
         )
     if _is_changed(file, stamp):
         return _load_allowed(file, text, settings, side)
-    return catalog.records([stamp.image_id])[stamp.image_id]
+    return catalog.record(stamp.image_id)
 
 
 def _allowed_object(text: str, catalog: Catalog, settings: Settings, side: Side | None) -> ImageRecord | LoadedImage:
@@ -201,7 +201,7 @@ def _allowed_object(text: str, catalog: Catalog, settings: Settings, side: Side 
         )
     if _is_changed(url, stamp):
         return _load_allowed(url, text, settings, side)
-    return catalog.records([stamp.image_id])[stamp.image_id]
+    return catalog.record(stamp.image_id)
 
 
 def _load_allowed(file: Source, text: str, settings: Settings, side: Side | None) -> LoadedImage:

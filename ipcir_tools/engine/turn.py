@@ -40,7 +40,7 @@ class TurnMaker:
 
     def __init__(self, components: Components, ranker: HitRanker, background: Background) -> None:
         self._components, self._ranker, self._background = components, ranker, background
-        self._verification = HitVerifier(components)
+        self._verification = HitVerifier(components, ranker.known)
         self._said_read_only = False
 
     def check(self, query: ComposedQuery) -> None:
@@ -100,7 +100,8 @@ class TurnMaker:
             timings["rerank"], counts["rerank_calls"] = ended - judging, judged.calls
         repeated = (SAME_DESCRIPTION,) if composed.left_out - request.left_out else ()
         gone = (GONE.format(ranked.gone),) if ranked.gone else ()
-        said = (*(imagined.warnings if imagined else ()), *self._read_only_once())
+        damage = self._components.catalog.damage.lines()
+        said = (*(imagined.warnings if imagined else ()), *self._read_only_once(), *damage)
         empty = (NONE_LEFT.format(excerpt(json.dumps(query.where), 160)),) if query.where and not judged.hits else ()
         warnings = (*said, *composed.warnings, *empty, *repeated, *gone, *verified.warnings, *judged.warnings)
         return SearchResult(

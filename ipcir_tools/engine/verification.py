@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from ipcir_tools.chains.reranking.judgements import hits_at
 from ipcir_tools.engine.verified_order import verified_order
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.text import error_line
-from ipcir_tools.types import BY_CHAT_MODEL, ComposedQuery, Hit, ImaginedTarget, is_by_chat_model
+from ipcir_tools.types import BY_CHAT_MODEL, ComposedQuery, FloatArray, Hit, ImaginedTarget, is_by_chat_model
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -60,8 +60,9 @@ class VerifiedHits:
 class HitVerifier:
     """Verifies the hits of a query as it asks: by the captioner, or by a chat model."""
 
-    def __init__(self, components: Components) -> None:
-        self._components = components
+    def __init__(self, components: Components, known: Callable[[Sequence[str]], Mapping[str, FloatArray]]) -> None:
+        """``known`` gives the features ``[d]`` of the gallery's pictures, by id."""
+        self._components, self._known = components, known
 
     def check(self, query: ComposedQuery) -> None:
         """Raises InvalidRequestError for a captioner without likelihoods, where the query asks for them."""
@@ -128,7 +129,7 @@ class HitVerifier:
             # one failure is no reason to leave the next search unverified, but to say so, under auto as well
             return _unchanged(replace(first, asked=True), error_line(error, 300))
         probe, ids = first.composed.verification_probe, [hit.id for hit in first.hits]
-        features = self._components.features.stored(ids)
+        features = self._known(ids)
         scores = probe.score(np.stack([features[id_] for id_ in ids]))
         order = verified_order(scores.tolist(), values, self._components.calibration.spread(probe))
         missing = values.count(None)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from ipcir_tools.images.lettering import draw_line, font, wrapped
 from ipcir_tools.images.thumbnails import shrink
 
 CELL = 176
@@ -26,8 +25,8 @@ def tile(picture: Image.Image | str, side: int = CELL) -> Image.Image:
     """A square of grey with the picture in its middle, or the words in its corner."""
     cell = Image.new("RGB", (side, side), GREY)
     if isinstance(picture, str):
-        for i, line in enumerate(textwrap.wrap(picture, 24)[:6]):
-            ImageDraw.Draw(cell).text((8, 8 + 18 * i), line, font=font(12), fill=FAINT)
+        for i, line in enumerate(wrapped(picture, 12, side - 16, 6)):
+            draw_line(ImageDraw.Draw(cell), (8, 8 + 18 * i), line, 12, FAINT)
         return cell
     small = shrink(picture, side)
     cell.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
@@ -68,9 +67,3 @@ def label(draw: ImageDraw.ImageDraw, x: int, y: int, number: int, text: str, ink
     """The line below a tile whose corner is at ``x, y``."""
     draw.text((x, y + CELL + 6), f"{number}", font=font(16), fill=ink)
     draw.text((x + 28, y + CELL + 8), text, font=font(13), fill=FAINT)
-
-
-@lru_cache(maxsize=8)
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that comes with Pillow."""
-    return ImageFont.load_default(size)

@@ -27,10 +27,14 @@ def is_jpeg_xl(data: bytes) -> bool:
     return data.startswith((_BARE, _BOXES))
 
 
-def open_jpeg_xl(data: bytes) -> ImageFile.ImageFile:
-    """The picture, all decoded. Raises BadImageError where the plugin is not installed."""
+def check_installed() -> None:
+    """Raise BadImageError where the plugin is not installed."""
     if find_spec("pillow_jxl") is None:
         raise BadImageError("JPEG XL needs a plugin: pip install 'ipcir-tools[jxl]'")
+
+
+def open_jpeg_xl(data: bytes) -> ImageFile.ImageFile:
+    """The picture, all decoded."""
     from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
     opened: ImageFile.ImageFile = JXLImageFile(io.BytesIO(data), "")

@@ -17,13 +17,14 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from ipcir_tools.errors import BadImageError
-from ipcir_tools.images import jpeg, jpeg_xl, png, tiff
+from ipcir_tools.images import gif, jpeg, jpeg_xl, png, tiff
 from ipcir_tools.images.exif import Exif, read_exif
+from ipcir_tools.images.pixels import UNSIGNED
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JXL")
 """What is opened, by Pillow's names; the camera's MPO comes with JPEG."""
 
-_BY_PILLOW = ("WEBP", "GIF", "BMP")
+_BY_PILLOW: dict[str, Callable[[bytes], bytes]] = {"WEBP": bytes, "GIF": gif.lean_gif, "BMP": bytes}
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"), "HEIF"
 )
@@ -57,6 +58,15 @@ def open_picture(data: bytes, check_size: CheckSize) -> OpenedPicture:
     return opened
 
 
+def needs_process(data: bytes) -> bool:
+    """Whether a file is of a format whose library may run for ever, which only the end of its process ends. Raises
+    BadImageError where that library is not installed."""
+    if jpeg_xl.is_jpeg_xl(data):
+        jpeg_xl.check_installed()
+        return True
+    return data[4:8] == b"ftyp" and _brand(data) is not None
+
+
 def _opened(data: bytes, check_size: CheckSize) -> OpenedPicture:
     if data.startswith(jpeg.SIGNATURE):
         return _open_jpeg(data)
@@ -68,9 +78,10 @@ def _opened(data: bytes, check_size: CheckSize) -> OpenedPicture:
         check_size(jpeg_xl.jpeg_xl_size(data))
         return _open_jpeg_xl(data)
     if (image := _by_pillow("TIFF", data, tiff.lean_tiff)) is not None:
+        image.info[UNSIGNED] = tiff.is_unsigned(data)
         return _described(image, data)  # a TIFF is built as EXIF is
-    for name in _BY_PILLOW:
-        if (image := _by_pillow(name, data)) is not None:
+    for name, lean in _BY_PILLOW.items():
+        if (image := _by_pillow(name, data, lean)) is not None:
             return _described(image)
     raise BadImageError("not a picture in a known format")
 

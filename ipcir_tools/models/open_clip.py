@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.models import hub, light_text
-from ipcir_tools.models.devices import pick_device, pick_dtype, torch_dtype
+from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.encoder import Encoder, as_array
 from ipcir_tools.models.open_clip_loading import ModelSource, load_model, requirements
 from ipcir_tools.models.preprocessing import Pixels
@@ -110,8 +110,7 @@ class OpenClipEncoder(Encoder):
 
         loaded = self._loaded
         with loaded.lock, torch.inference_mode():
-            numbers = loaded.preprocessing.numbers(items, self.device, torch_dtype(loaded.dtype))
-            return as_array(loaded.model.encode_image(numbers))
+            return as_array(loaded.picture_features(items))
 
     def _text_batch(self, texts: Sequence[str]) -> FloatArray:
         if self._light and self._found is None and self._light.reads(texts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from ipcir_tools.models.encoder import as_array
 from ipcir_tools.models.mapped_weights import MappedWeights
 from ipcir_tools.models.mixed_precision import is_plain, mix_precision
 from ipcir_tools.models.number_type import chosen_type
-from ipcir_tools.models.preprocessing import Preprocessing
+from ipcir_tools.models.packed_vision import PackedVision, can_pack
+from ipcir_tools.models.preprocessing import Pixels, Preprocessing
 from ipcir_tools.models.text_features import encode_text
 from ipcir_tools.text import json_digest
 from ipcir_tools.types import FloatArray
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
+PictureFeatures = Callable[[Sequence[Pixels]], torch.Tensor]
+"""Features ``[b, d]``, of any norm, of pictures as the preprocessing gives them, in inference mode."""
 
 _PRECISION: dict[DType, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 _SEED = 0
@@ -40,6 +43,8 @@ class LoadedEncoder:
     """The model and its processors, shared by all encoders of the same id, device and dtype."""
 
     model: Any
+    """Its weights, and what encodes texts; pictures go through ``picture_features``."""
+    picture_features: PictureFeatures
     preprocessing: Preprocessing
     tokenizer: Tokenizer
     space: str
@@ -91,19 +96,30 @@ class ModelMaker:
             )
 
 
+def picture_features(model: Any, preprocessing: Preprocessing, device: str, dtype: DType) -> PictureFeatures:
+    """What encodes pictures: packed weights where that is faster, or the model itself."""
+    if (device, dtype) == ("cpu", "bfloat16") and can_pack(model):
+        return PackedVision(model.visual, preprocessing)
+
+    def features(items: Sequence[Pixels]) -> torch.Tensor:
+        made: torch.Tensor = model.encode_image(preprocessing.numbers(items, device, torch_dtype(dtype)))
+        return made
+
+    return features
+
+
 def create(identity: str, maker: ModelMaker, dtype: DType | None) -> LoadedEncoder:
     """The model with its processors; ``dtype`` None: float32, or what a test on this machine chooses."""
     model = maker.make(dtype or "float32")
     tokenizer = open_clip.get_tokenizer(maker.location)
     preprocessing = Preprocessing(model.visual.preprocess_cfg)
-    if dtype is None:
-        parameters = sum(weights.numel() for weights in model.parameters())
-        sample = _Sample({"float32": model}, maker, preprocessing, tokenizer, 1 if parameters > _LARGE else 4)
-        dtype = chosen_type(identity, parameters, lambda: sample)
-        model = sample.model(dtype)
+    parameters = sum(weights.numel() for weights in model.parameters())
+    sample = _Sample({dtype or "float32": model}, {}, maker, preprocessing, tokenizer, 1 if parameters > _LARGE else 4)
+    dtype = dtype or chosen_type(identity, parameters, lambda: sample)
+    model = sample.model(dtype)
     dim = _width(model, tokenizer, maker.device)
     space = f"{identity}/{dim}d-{json_digest(model.visual.preprocess_cfg)[:8]}"
-    return LoadedEncoder(model, preprocessing, tokenizer, space, dim, dtype)
+    return LoadedEncoder(model, sample.features(dtype), preprocessing, tokenizer, space, dim, dtype)
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,7 @@ class _Sample:
     """A few pictures and texts through the model itself, in both types."""
 
     models: dict[DType, Any]
+    encoders: dict[DType, PictureFeatures]
     maker: ModelMaker
     preprocessing: Preprocessing
     tokenizer: Tokenizer
@@ -121,12 +138,17 @@ class _Sample:
             self.models[dtype] = self.maker.make(dtype)
         return self.models[dtype]
 
+    def features(self, dtype: DType) -> PictureFeatures:
+        if dtype not in self.encoders:
+            model = self.model(dtype)
+            self.encoders[dtype] = picture_features(model, self.preprocessing, self.maker.device, dtype)
+        return self.encoders[dtype]
+
     def pictures(self, dtype: DType) -> FloatArray:
         items = [self.preprocessing.pixels(_picture(seed, self.preprocessing.side)) for seed in range(self.n)]
-        model = self.model(dtype)
+        features = self.features(dtype)
         with torch.inference_mode():
-            pixels = self.preprocessing.numbers(items, "cpu", torch_dtype(dtype))
-            return as_array(model.encode_image(pixels))
+            return as_array(features(items))
 
     def texts(self, dtype: DType) -> FloatArray:
         model = self.model(dtype)

@@ -37,9 +37,9 @@ class Preprocessing:
         self._cut = chosen.resize_mode == "shortest"
         self._own = chosen.resize_mode == "squash" or (self._cut and self._height == self._width)
         self._steps = image_transform_v2(chosen, is_train=False).transforms[:-2]  # without ToTensor and Normalize
-        row = np.tile(np.asarray(chosen.std, np.float32), self._width)
-        self._scale = 1 / (255 * row)
-        self._shift = -np.tile(np.asarray(chosen.mean, np.float32), self._width) / row
+        mean, std = (np.asarray(each, np.float32) for each in (chosen.mean, chosen.std))
+        self.channels = (1 / (255 * std), -mean / std)
+        """Scale and shift of red, green and blue: from bytes to the model's numbers."""
 
     @property
     def side(self) -> int:
@@ -79,6 +79,6 @@ class Preprocessing:
         import torch
 
         rows = torch.from_numpy(np.stack(items)).to(device).reshape(-1, self._width * 3)
-        scale, shift = (torch.from_numpy(row).to(device) for row in (self._scale, self._shift))
+        scale, shift = (torch.from_numpy(np.tile(each, self._width)).to(device) for each in self.channels)
         numbers = torch.addcmul(shift, rows, scale).to(dtype)
         return numbers.reshape(len(items), self._height, self._width, 3).permute(0, 3, 1, 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import uuid4
@@ -27,18 +27,23 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
+from sqlalchemy.types import NullType
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.errors import SpaceMismatchError
+from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.store import schema
-from ipcir_tools.store.changes import raise_facts
+from ipcir_tools.store.changes import GalleryState, raise_facts
+from ipcir_tools.store.checksums import caption_checksum, dimension_of, feature_fault
+from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.membership import (
     changing_files,
+    enter_again,
     locked_revision,
     members,
     pictures_of,
@@ -50,6 +55,7 @@ from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import changes, features, files, pictures
 from ipcir_tools.store.turns import StoredTurns
+from ipcir_tools.store.unstored import wanted_later
 from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
 BLOCK = 2_048
@@ -59,26 +65,30 @@ ID_DIGITS = 16
 
 _VALUES: BindParameter[Any] = bindparam("values", expanding=True)
 _RECORDS = select(pictures).where(pictures.c.id.in_(_VALUES))
-_FEATURES = select(features.c.item, features.c.vector).where(
+_RAW = type_coerce(features.c.vector, NullType()).label("vector")
+"""A vector as the database has it: what is damaged may be no bytes."""
+_FEATURES = select(features.c.item, _RAW, features.c.checksum).where(
     features.c.space == bindparam("space"), features.c.item.in_(_VALUES)
 )
-_CAPTIONS = select(caption_rows.c.image_id, caption_rows.c.caption).where(
+_CAPTIONS = select(caption_rows).where(
     caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(_VALUES)
 )
 _OF_CAPTIONER = (caption_rows.c.image_id == pictures.c.id) & (caption_rows.c.captioner == bindparam("captioner"))
 _FACTS = (
-    select(pictures.c.id, pictures.c.source, files.c.path, caption_rows.c.caption)
+    select(pictures.c.id, pictures.c.source, files.c.path, caption_rows)
     .outerjoin_from(pictures, files, files.c.image_id == pictures.c.id)
     .outerjoin(caption_rows, _OF_CAPTIONER)
     .where(pictures.c.id.in_(_VALUES))
 )
 _CAPTIONED = (
-    select(caption_rows.c.image_id, caption_rows.c.caption)
+    select(caption_rows)
     .where(caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(select(files.c.image_id)))
     .order_by(caption_rows.c.image_id)
     .limit(bindparam("n"))
 )
 """Made once, as making a statement takes longer than what a search reads by it."""
+_MEMBERS = select(func.count(files.c.image_id.distinct()))
+_NO_ROW = "it is missing"
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,7 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return get_meta(connection, f"note:{key}")
 
+    @wanted_later
     def set_note(self, key: str, value: str) -> None:
         """Store a small text under ``key``, in place of an earlier one."""
         with self._write() as connection:
@@ -144,14 +155,21 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     # --- pictures
 
     def records(self, ids: Iterable[str]) -> dict[str, ImageRecord]:
-        """The records of those of ``ids`` that are in the catalog, by id."""
-        return {row.id: _record(row) for row in self._rows(_RECORDS, ids)}
+        """The records of those of ``ids`` that are in the catalog, by id. Damaged ones are left out, and noted."""
+        return {row.id: _record(row) for row in self._rows(_RECORDS, ids) if self._is_whole(pictures, row, row.id)}
+
+    def record(self, id: str) -> ImageRecord:
+        """The record of a picture that the catalog has. Raises CatalogError where it is damaged or missing."""
+        found = self.records([id]).get(id)
+        if found is None:
+            raise CatalogError(f"The record of the picture {id} is damaged in the catalog: {MENDING}.")
+        return found
 
     def shown_facts(self, ids: Iterable[str], captioner: str | None) -> dict[str, ShownFacts]:
         """What is shown of those of ``ids`` that are in the catalog, by id, in one statement for up to ``CHUNK``."""
         found: dict[str, tuple[str, list[str], str | None]] = {}
         for row in self._rows(_FACTS, ids, captioner=captioner or ""):
-            paths = found.setdefault(row.id, (row.source, [], row.caption))[1]
+            paths = found.setdefault(row.id, (row.source, [], self._caption(row)))[1]
             if row.path is not None:
                 paths.append(row.path)
         return {id_: ShownFacts(source, tuple(sorted(paths)), text) for id_, (source, paths, text) in found.items()}
@@ -163,14 +181,26 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         begins = beginning_with(pictures.c.id, prefix)
         with self._read() as connection:
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
-        return [_record(row) for row in rows]
+        return [_record(row) for row in rows if self._is_whole(pictures, row, row.id)]
 
+    def _caption(self, row: Row[Any]) -> str | None:
+        """The caption that a row ends with; None where there is none, or a damaged one, which is noted."""
+        image_id, captioner, text, checksum = tuple(row)[-4:]
+        if text is None or caption_checksum(image_id, captioner, text) == checksum:
+            return text  # type: ignore[no-any-return]
+        self.damage.add("captions", (str(image_id), str(captioner)), "it does not match its checksum")
+        return None
+
+    @wanted_later
     def remember(self, records: Sequence[ImageRecord]) -> None:
         """Store the records of these pictures, without adding them to the gallery."""
         with self._write() as connection:
             locked_revision(connection)  # else a picture might enter the gallery between the next two lines
             in_gallery = members(connection, [record.id for record in records])
-            put(connection, pictures, [_row(each) for each in records if each.id not in in_gallery], replace=True)
+            damaged = {key for (key,) in self.damage.of("pictures", [(each.id,) for each in records])}
+            fresh = [_row(each) for each in records if each.id not in in_gallery or each.id in damaged]
+            put(connection, pictures, fresh, replace=True)
+        self.damage.mended("pictures", [(each["id"],) for each in fresh])
 
     def add(
         self,
@@ -190,10 +220,12 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
             put(connection, pictures, [_row(record) for record in records], replace=True)
-            put(connection, features, blobs)
+            self._put_features(connection, blobs)
             touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
             require_features(connection, {stamp.image_id for stamp in stamps}, space)
+        self.damage.mended("pictures", [(record.id,) for record in records])
+        self.damage.mended("features", [(item, space) for item in vectors])
 
     def stamps(self, places: Iterable[str] | None = None) -> dict[str, FileStamp]:
         """Every file of the gallery, by path; with ``places`` only those that are one of them or below one."""
@@ -305,8 +337,47 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
     # --- features and captions
 
     def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
-        """The stored features ``[d]`` of items, by item: a picture's id or a text's key."""
-        return {row.item: _vector(row.vector) for row in self._rows(_FEATURES, items, space=space)}
+        """The stored features ``[d]`` of items, by item: a picture's id or a text's key.
+
+        Damaged ones are left out, and noted: one that is stored again takes its place.
+        """
+        rows, dim = self._rows(_FEATURES, items, space=space), dimension_of(space)
+        return {row.item: _vector(row.vector) for row in rows if self._is_feature(row, space, dim)}
+
+    def _is_feature(self, row: Row[Any], space: str, dim: int | None) -> bool:
+        """Whether a feature is as it was written; one that is not is noted."""
+        why = feature_fault(row.item, space, row.vector, row.checksum, dim)
+        if why:
+            self.damage.add("features", (str(row.item), space), why)
+        return why is None
+
+    def lacking_features(self, space: str) -> list[str]:
+        """The pictures of the gallery that have no feature in ``space`` at all, as none should, sorted; noted."""
+        with self._read() as connection:
+            found = sorted(connection.scalars(_without_feature(space)))
+        for id_ in found:
+            self.damage.add("features", (id_, space), _NO_ROW)
+        return found
+
+    def note_hidden(self, ids: Iterable[str], state: GalleryState) -> None:
+        """Note why pictures of the gallery are not among those with these ids, as many as ``state`` says there are."""
+        with self._read() as connection:
+            found = set(connection.scalars(select(files.c.image_id).distinct()))
+            now = int(get_meta(connection, "size") or 0)
+        hidden = found.difference(ids)
+        if len(self.features(hidden, state.space)) < len(hidden):
+            self.lacking_features(state.space)  # damaged ones are noted by now
+        if len(found) != now and now == state.size:
+            self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {len(found):,}")
+
+    def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:
+        """Those of these pictures of the gallery that have no usable feature in ``space``; noted."""
+        if 2 * len(ids) > self.size():
+            for _ in self.feature_blocks(space):
+                pass
+        elif len(self.features(ids, space)) < len(ids):
+            self.lacking_features(space)
+        return {id_ for id_, _ in self.damage.of("features", [(id_, space) for id_ in ids])}
 
     def encoded_ids(self, space: str) -> list[str]:
         """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
@@ -314,9 +385,24 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             return list(connection.scalars(wanted))
 
+    @wanted_later
     def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
-        """Store features ``[d]`` by item; one that is stored already stays. Raises ValueError for a bad vector."""
-        self._insert_soon(features, _feature_rows(vectors, space))
+        """Store features ``[d]`` by item; one that is stored already stays, unless it was found damaged.
+
+        Raises ValueError for a bad vector.
+        """
+        blobs = _feature_rows(vectors, space)
+        with self._write() as connection:
+            self._put_features(connection, blobs)
+        self.damage.mended("features", [(item, space) for item in vectors])
+
+    def _put_features(self, connection: Connection, blobs: list[dict[str, Any]]) -> None:
+        damaged = self.damage.of("features", [(row["item"], row["space"]) for row in blobs])
+        fresh = [row for row in blobs if (row["item"], row["space"]) not in damaged]
+        again = [row for row in blobs if (row["item"], row["space"]) in damaged]
+        put(connection, features, fresh)
+        put(connection, features, again, replace=True)
+        enter_again(connection, {row["item"] for row in again})
 
     def matrix(self, space: str) -> tuple[list[str], FloatArray]:
         """The gallery's ids, sorted, and their features ``[n, d]`` in that order; ``[0, 0]`` for none."""
@@ -328,31 +414,42 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         return ids, np.concatenate(blocks or [np.zeros((0, 0), np.float32)])
 
     def feature_blocks(self, space: str) -> Iterator[tuple[list[str], FloatArray]]:
-        """What :meth:`matrix` gives, block by block."""
+        """What :meth:`matrix` gives, block by block. Pictures without a usable feature are left out, and noted."""
         members = features.c.item.in_(select(files.c.image_id))
-        found = select(features.c.item, features.c.vector).where(features.c.space == space, members)
+        found = select(features.c.item, _RAW, features.c.checksum).where(features.c.space == space, members)
+        dim, seen = dimension_of(space), 0
         with self._read() as connection:
             # Block by block: one list of all blobs beside the array costs several times as long.
             wanted = found.order_by(features.c.item).execution_options(yield_per=BLOCK)
             for rows in connection.execute(wanted).partitions():
-                yield [row.item for row in rows], _vector(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
+                seen += len(rows)
+                whole = [row for row in rows if self._is_feature(row, space, dim)]
+                if whole:
+                    vectors = _vector(b"".join(row.vector for row in whole))
+                    yield [row.item for row in whole], vectors.reshape(len(whole), -1)
+            lacking = seen < (connection.scalar(_MEMBERS) or 0)
+        if lacking:
+            self.lacking_features(space)
 
     def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
-        """The stored captions by ``captioner``, by picture."""
-        return {row.image_id: row.caption for row in self._rows(_CAPTIONS, ids, captioner=captioner)}
+        """The stored captions by ``captioner``, by picture. Damaged ones are left out, and noted."""
+        return self._by_picture(self._rows(_CAPTIONS, ids, captioner=captioner))
+
+    def _by_picture(self, rows: Iterable[Row[Any]]) -> dict[str, str]:
+        return {row.image_id: text for row in rows if (text := self._caption(row)) is not None}
 
     def first_captions(self, n: int, captioner: str) -> dict[str, str]:
         """The captions by ``captioner`` of the first ``n`` pictures of the gallery, by id, that have one."""
         with self._glance() as connection:
             rows = connection.execute(_CAPTIONED, {"captioner": captioner, "n": n}).all()
-        return {row.image_id: row.caption for row in rows}
+        return self._by_picture(rows)
 
     def captions_of(self, id: str) -> dict[str, str]:
         """Every stored caption of one picture, by captioner."""
-        rows = caption_rows.c
-        wanted = select(rows.captioner, rows.caption).where(rows.image_id == id).order_by(rows.captioner)
+        wanted = select(caption_rows).where(caption_rows.c.image_id == id).order_by(caption_rows.c.captioner)
         with self._read() as connection:
-            return {row.captioner: row.caption for row in connection.execute(wanted)}
+            rows = connection.execute(wanted).all()
+        return {row.captioner: text for row in rows if (text := self._caption(row)) is not None}
 
     def count_captioned(self, captioner: str) -> int:
         """How many pictures of the gallery have a caption by ``captioner``."""
@@ -365,12 +462,18 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
 
         return self.while_unchanged(("captioned", captioner), count)
 
+    @wanted_later
     def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
-        """Store captions by picture; one that is stored already stays."""
+        """Store captions by picture; one that is stored already stays, unless it was found damaged."""
         rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]
+        damaged = self.damage.of("captions", [(id_, captioner) for id_ in captions])
         with self._write() as connection:
-            put(connection, caption_rows, rows)
+            put(connection, caption_rows, [row for row in rows if (row["image_id"], captioner) not in damaged])
+            put(
+                connection, caption_rows, [row for row in rows if (row["image_id"], captioner) in damaged], replace=True
+            )
             raise_facts(connection)
+        self.damage.mended("captions", damaged)
 
     def stored_counts(self) -> dict[str, int]:
         """How many ``features`` and ``captions`` are stored, whether of pictures in the gallery or not."""
@@ -378,6 +481,12 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         with self._read() as connection:
             counts = {name: connection.scalar(select(func.count()).select_from(t)) for name, t in tables.items()}
         return {name: n or 0 for name, n in counts.items()}
+
+
+def _without_feature(space: str) -> Select[Any]:
+    """The pictures of the gallery without a feature in ``space``."""
+    have = select(features.c.item).where(features.c.space == space)
+    return select(files.c.image_id).where(files.c.image_id.not_in(have)).distinct()
 
 
 def _at_or_below(place: str) -> ColumnElement[bool]:
@@ -410,8 +519,8 @@ def _feature_rows(vectors: Mapping[str, FloatArray], space: str) -> list[dict[st
 
 
 def _blob(item: str, vector: FloatArray) -> bytes:
-    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
-        raise ValueError(f"the feature of {item} must be one row of finite numbers, not {vector.shape}")
+    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all() or not vector.any():
+        raise ValueError(f"the feature of {item} must be one row of finite numbers, not all zero, of {vector.shape}")
     return vector.astype("<f4").tobytes()
 
 

@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ipcir_tools.errors import BadImageError, NotFoundError, UnreadableFileError
-from ipcir_tools.images.budget import PixelBudget
+from ipcir_tools.images.budget import file_share
 from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.pixels import crop_extreme
-from ipcir_tools.images.reading import Claim, LoadedImage, decode, image_id, read_file
+from ipcir_tools.images.reading import LoadedImage, decode, image_id, read_file
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import FileStamp
@@ -69,7 +69,8 @@ class PictureReader:
     """From a file to what the encoder takes: bytes, id, pixels, preprocessing. Safe for many threads.
 
     Pictures with an id in ``known`` are not decoded. For the encoder a picture is always decoded at the size that its
-    side needs; with ``keep_pixels`` once more, as a captioner gets it elsewhere, and these pixels are kept. ``encoder``
+    side needs; with ``keep_pixels`` pixels are kept as a captioner gets them elsewhere, which takes another decoding
+    for large JPEGs and encoders of more than 256 pixels alone. ``encoder``
     gives the encoder, or None as long as there is none: then the file's bytes are kept until there is one, and not
     the pixels. None in its place: nothing is to be encoded.
     """
@@ -84,14 +85,15 @@ class PictureReader:
     ) -> None:
         self._settings, self._encoder = settings, encoder
         self._known, self._keep_pixels = known, keep_pixels
-        self._budget = PixelBudget()
 
     def read(self, text: str, file: Source, status: FileStatus | None) -> ReadFile | UnusableFile:
         """One file, given with its text and its status when it was listed."""
         try:
-            data = read_file(file, self._settings, status)
-            id_ = image_id(data)
-            picture = None if id_ in self._known else self._decoded(data, text, status)
+            expected = min(status.size, self._settings.max_bytes) if status else 0
+            with file_share(expected, self._settings.decode_memory):
+                data = read_file(file, self._settings, status)
+                id_ = image_id(data)
+                picture = None if id_ in self._known else self._decoded(data, text, status)
         except (BadImageError, NotFoundError) as error:
             return UnusableFile(Skip(source=text, reason=str(error)), isinstance(error, UnreadableFileError))
         return ReadFile(FileStamp(text, id_, *(status or GONE)), picture)
@@ -102,30 +104,27 @@ class PictureReader:
             record, pixels = self._for_captioner(data, text, status)
             later = partial(self._item, data, text) if self._encoder else None
             return NewPicture(record, None, pixels, later=later)
-        with self._budget.share() as claim:
-            loaded = self._loaded(data, text, status, claim, encoder.picture_side)
-            item, failure = preprocessed(encoder, loaded.pixels)
-            record = loaded.record
-            del loaded
-        pixels = self._for_captioner(data, text, status)[1] if self._keep_pixels else None
+        loaded = self._loaded(data, text, status, encoder.picture_side)
+        item, failure = preprocessed(encoder, loaded.pixels)
+        record, pixels = loaded.record, loaded.for_people and crop_extreme(loaded.for_people)
+        del loaded
+        if self._keep_pixels and pixels is None:
+            pixels = self._for_captioner(data, text, status)[1]
         return NewPicture(record, item, pixels, failure)
 
     def _for_captioner(
         self, data: bytes, text: str, status: FileStatus | None
     ) -> tuple[ImageRecord, Image.Image | None]:
-        with self._budget.share() as claim:
-            loaded = self._loaded(data, text, status, claim)
-            return loaded.record, crop_extreme(loaded.pixels) if self._keep_pixels else None
+        loaded = self._loaded(data, text, status)
+        return loaded.record, crop_extreme(loaded.pixels) if self._keep_pixels else None
 
     def _item(self, data: bytes, text: str, encoder: Encoder) -> Preprocessed:
-        with self._budget.share() as claim:
-            return encoder.preprocess(self._loaded(data, text, None, claim, encoder.picture_side).pixels)
+        return encoder.preprocess(self._loaded(data, text, None, encoder.picture_side).pixels)
 
-    def _loaded(
-        self, data: bytes, text: str, status: FileStatus | None, claim: Claim, side: int | None = None
-    ) -> LoadedImage:
+    def _loaded(self, data: bytes, text: str, status: FileStatus | None, side: int | None = None) -> LoadedImage:
         modified = status.mtime_ns / 1e9 if status else None
-        return decode(data, text, self._settings, modified=modified, side=side, claim=claim)
+        people = self._keep_pixels and side is not None
+        return decode(data, text, self._settings, modified=modified, side=side, people=people)
 
 
 def preprocessed(encoder: Encoder, pixels: Image.Image) -> tuple[Preprocessed | None, Exception | None]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger as Whole
 from sqlalchemy import Connection, bindparam, cast, func, literal, select, update
 from sqlalchemy import String as Text
 
-from ipcir_tools.store.database import get_meta, put, set_meta
+from ipcir_tools.errors import CatalogError
+from ipcir_tools.store.damage import MENDING
+from ipcir_tools.store.database import Database, get_meta, put, set_meta
 from ipcir_tools.store.schema import changes, meta
-from ipcir_tools.store.waiting import WaitingRows
 
 
 @dataclass(frozen=True)
@@ -49,41 +52,41 @@ MOST_HELD = 100
 _META = select(meta.c.key, meta.c.value).where(meta.c.key.in_(bindparam("keys", expanding=True)))
 
 
-class StoredChanges(WaitingRows):
+class StoredChanges(Database):
     """The gallery's revision, and what changed since an earlier one."""
 
     _held: tuple[GalleryState, dict[Hashable, Any]] | None = None
     _notes: frozenset[str] = frozenset({""})
     """The notes that were ever asked for with a state: they are read with it."""
 
+    @cached_property
+    def _steady(self) -> threading.local:
+        return threading.local()
+
     @contextmanager
     def steady(self) -> Iterator[None]:
-        """Within the block this thread reads the state once: one query is answered as of one revision.
-
-        What it writes beside its turn is stored together with it, see :class:`WaitingRows`.
-        """
-        if getattr(self._of_thread, "meta", None) is not None:
+        """Within the block this thread reads the state once: one query is answered as of one revision."""
+        if getattr(self._steady, "meta", None) is not None:
             yield
             return
-        self._of_thread.meta = self._read_meta()
+        self._steady.meta = self._read_meta()
         try:
-            with self.together():
-                yield
+            yield
         finally:
-            self._of_thread.meta = None
+            self._steady.meta = None
 
     def state(self, note: str = "") -> GalleryState:
         """Revision, facts, space and size, and the note under the key ``note``, read by one statement.
 
         Within ``steady`` by none.
         """
-        found: dict[str, str] | None = getattr(self._of_thread, "meta", None)
+        found: dict[str, str] | None = getattr(self._steady, "meta", None)
         if found is None or note not in self._notes:
             self._notes |= {note}
             found = self._read_meta() | (found or {})
-        if getattr(self._of_thread, "meta", None) is not None:
-            self._of_thread.meta = found
-        revision, facts, size = (int(found.get(key) or 0) for key in ("revision", "facts", "size"))
+        if getattr(self._steady, "meta", None) is not None:
+            self._steady.meta = found
+        revision, facts, size = (_number(found, key) for key in ("revision", "facts", "size"))
         return GalleryState(revision, facts, found.get("space", ""), size, found.get(f"note:{note}", ""))
 
     def while_unchanged(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -132,6 +135,13 @@ class StoredChanges(WaitingRows):
         counted = select(func.count()).select_from(changes).where(changes.c.revision > since)
         with self._read() as connection:
             return connection.scalar(counted) or 0
+
+
+def _number(found: Mapping[str, str], key: str) -> int:
+    text = found.get(key) or "0"
+    if not text.isdecimal():
+        raise CatalogError(f"The catalog's {key} is damaged ({text[:40]!r} is no number): {MENDING}.")
+    return int(text)
 
 
 def log_changes(connection: Connection, revision: int, *, entered: set[str], left: set[str]) -> None:

@@ -302,7 +302,7 @@ class ServerIndex:
             client.close()
 
     def _filled(self, client: Any, name: str, metadata: dict[str, Any], progress: Progress | None) -> int:
-        """How many pictures the new collection ``name`` has: all of the gallery."""
+        """How many pictures the new collection ``name`` has: all of the gallery that have a usable feature."""
         ids, space = self._catalog.gallery_ids(), self._catalog.space() or ""
         captioner = self._captioner() if self._captioner else None
         with self._server.guarded():
@@ -311,21 +311,24 @@ class ServerIndex:
                 name, embedding_function=None, metadata=metadata, configuration={"hnsw": hnsw}
             )
             step = min(BLOCK, client.get_max_batch_size())
+        count = 0
         for start, block in enumerate(chunked(ids, step)):
             if self._interrupted.is_set():
                 raise _InterruptedError
             vectors = self._catalog.features(block, space)
-            documents, metadatas = collection_rows(self._catalog, block, captioner)
+            whole = [id_ for id_ in block if id_ in vectors]  # without those whose feature is damaged
+            documents, metadatas = collection_rows(self._catalog, whole, captioner)
             with self._server.guarded():
-                embeddings = [vectors[id_] for id_ in block]
-                made.add(ids=block, embeddings=embeddings, documents=documents, metadatas=metadatas)
+                embeddings = [vectors[id_] for id_ in whole]
+                made.add(ids=whole, embeddings=embeddings, documents=documents, metadatas=metadatas)
+            count += len(whole)
             self._take_turn(name)
             if progress is not None:
                 progress("search index", start * step + len(block), len(ids))
         with self._server.guarded():
-            if made.count() != len(ids):
+            if made.count() != count:
                 raise BrokenIndexError(f"{name} does not hold what was put in")
-        return len(ids)
+        return count
 
     @property
     def _lease_note(self) -> str:

@@ -20,7 +20,10 @@ def collection_rows(catalog: Catalog, ids: Sequence[str], captioner: str | None)
     captions = catalog.captions(ids, captioner) if captioner else {}
     metadatas = []
     for id_ in ids:
-        record = records[id_]
+        record = records.get(id_)
+        if record is None:  # it is damaged
+            metadatas.append({"name": id_})
+            continue
         known = {**source_columns(record.source), "format": record.format, "taken": record.taken}
         metadatas.append({name: _storable(value) for name, value in known.items() if value})
     documents = [_storable(captions.get(id_) or data["name"]) for id_, data in zip(ids, metadatas, strict=True)]

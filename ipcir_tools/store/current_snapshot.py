@@ -43,7 +43,10 @@ class CurrentSnapshot:
     def _updated(self, held: Snapshot | None, state: GalleryState) -> Snapshot:
         if held is not None and held.revision >= state.revision:  # another thread has just been here
             return held
-        return self._extended(held, state) or self._extended(self._from_file(state), state) or self._read_whole(state)
+        known = self._extended(held, state) or self._extended(self._from_file(state), state) or self._read_whole(state)
+        if known.revision == state.revision and len(known) != state.size:
+            self._catalog.note_hidden(known.ids, state)
+        return known
 
     def _extended(self, held: Snapshot | None, state: GalleryState) -> Snapshot | None:
         """A snapshot with what changed since; None where that is not known."""
@@ -54,6 +57,8 @@ class CurrentSnapshot:
             return None
         entered = [change.id for change in changes if change.entered]
         vectors = self._catalog.features(entered, state.space) if entered else {}
+        if len(vectors) < len(entered):
+            self._catalog.lacking_features(state.space)  # damaged ones are noted already
         revision = max([state.revision, *(change.revision for change in changes)])
         return held.extended(changes, vectors, revision)
 

@@ -6,12 +6,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cache
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 from sqlalchemy import (
     URL,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.dml import Insert
@@ -41,14 +42,14 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
-from ipcir_tools.store.quick import QuickStatements, Rows, Values
+from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
+from ipcir_tools.store.damage import DamageLog
+from ipcir_tools.store.migration import add_checksums
+from ipcir_tools.store.quick import QuickStatements, Values
 from ipcir_tools.store.schema import files, meta, metadata
-from ipcir_tools.store.working_copy import CATALOG, is_read_only, working_copy
+from ipcir_tools.store.unstored import SEARCH_SECONDS, in_search
+from ipcir_tools.store.working_copy import CATALOG, is_at_rest, is_full, is_read_only, working_copy
 from ipcir_tools.text import error_sentence, masked, one_line, shorten
-
-
-class MissingRowError(Exception):
-    """A row refers to one that is not there; never shown to a user."""
 
 
 class Database:
@@ -59,6 +60,8 @@ class Database:
 
     read_only: Path | None = None
     """The folder of the catalog, where that cannot be written: this one is a copy of it."""
+    full = False
+    """Whether its disk had no room left when it was opened: it is only read."""
     folder: Path | None = None
     """The folder of this database, for what is stored beside it; None for a server's."""
 
@@ -70,9 +73,11 @@ class Database:
         except (ArgumentError, ModuleNotFoundError) as error:
             raise CatalogError(f"No catalog can be opened at this URL: {error_sentence(error)}") from error
         self._reader, self._writer = reading(self._engine), writing(self._engine)
+        self._hurried = self._writer.execution_options(sqlite_wait=SEARCH_SECONDS)
         self._glancer = glancing(self._engine)
         self._quick = QuickStatements(self._engine) if self._engine.dialect.name == "sqlite" else None
-        self._turn_to_write = threading.RLock() if self._engine.dialect.name == "sqlite" else nullcontext()
+        self.damage = DamageLog()
+        self._writing = threading.RLock() if self._engine.dialect.name == "sqlite" else None
         """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
 
     @property
@@ -102,12 +107,22 @@ class Database:
             raise CatalogError(f"The folder {home} cannot be made ({error.strerror}): {CHOOSE}.") from error
         read_only = is_read_only(home)
         folder = working_copy(home) if read_only else home
-        opened = cls(URL.create("sqlite", database=str(folder / CATALOG)))
+        file = folder / CATALOG
+        try:
+            opened = cls(URL.create("sqlite", database=str(file)))
+        except CatalogError:
+            if not (is_full(folder) and is_at_rest(file)):
+                raise
+            # There is no room for the memory that its users share: it is read as what nobody changes.
+            opened = cls(URL.create("sqlite", database=f"file:{quote(str(file))}", query=_UNCHANGING))
+            opened.full = True
         opened.folder, opened.read_only = folder, home if read_only else None
         return opened
 
     def check_changeable(self) -> None:
-        """Raises CatalogError where pictures cannot be added or removed, because this is a copy."""
+        """Raises CatalogError where pictures cannot be added or removed: this is a copy, or its disk is full."""
+        if self.full:
+            raise CatalogError(f"The catalog {self._place} cannot be used (its disk is full). {_WAYS_OUT['full']}.")
         if self.read_only is not None:
             raise CatalogError(
                 f"The gallery in {self.read_only} cannot be written, only searched: make the folder writable, "
@@ -130,6 +145,15 @@ class Database:
     def _read(self) -> Iterator[Connection]:
         with explained(self._place, self._secrets), self._reader.begin() as connection:
             yield connection
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to read with, for what looks at all tables; what it reads is of one moment."""
+        return self._read()
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A connection to write with, for what mends all tables: all of it, or nothing."""
+        self.check_changeable()
+        return self._write()
 
     @contextmanager
     def _glance(self) -> Iterator[Connection]:
@@ -156,35 +180,51 @@ class Database:
         with explained(self._place, self._secrets):
             return self._quick.rows(statement, values)
 
-    def _insert(self, inserts: Sequence[tuple[Table, Rows]]) -> list[int]:
-        """Insert rows of tables in one transaction; how many of each, as a row whose key is taken stays as it is.
-
-        Raises MissingRowError where a row refers to one that is not there.
-        """
-        dialect = self._engine.dialect.name
-        statements = [(insertion(dialect, table), in_order(table, rows)) for table, rows in inserts]
-        try:
-            with explained(self._place, self._secrets), self._turn_to_write:
-                if self._quick is not None:
-                    return self._quick.insert(statements)
-                with self._writer.begin() as connection:
-                    return [connection.execute(statement, rows).rowcount for statement, rows in statements]
-        except CatalogError as error:
-            if isinstance(error.__cause__, IntegrityError | sqlite3.IntegrityError):
-                raise MissingRowError from error
-            raise
+    def _is_whole(self, table: Table, row: Row[Any], *key: str) -> bool:
+        """Whether a row of ``table``, whose key is this, is as it was written; one that is not is noted."""
+        fields = {
+            column.key: row._mapping[column] if isinstance(row, Row) else getattr(row, column.key)
+            for column in table.columns
+        }
+        if row_checksum(table, fields) == row.checksum:
+            return True
+        self.damage.add(table.name, tuple(map(str, key)), "it does not match its checksum")
+        return False
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with explained(self._place, self._secrets), self._turn_to_write, self._writer.begin() as connection:
+        if self.full:
+            self.check_changeable()
+        hurried = in_search() is not None
+        turn = self._turn_to_write(SEARCH_SECONDS if hurried else -1)
+        writer = self._hurried if hurried else self._writer
+        with explained(self._place, self._secrets), turn, writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def _turn_to_write(self, seconds: float) -> Iterator[None]:
+        """This thread's turn to write; without end where ``seconds`` is negative."""
+        if self._writing is None:
+            yield
+            return
+        if not self._writing.acquire(timeout=seconds):
+            raise CatalogError(f"The catalog {self._place} cannot be used (another thread is writing). Try again.")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
-SCHEMA = 4
+
+SCHEMA = 5
 """Version of these tables, stored in ``meta`` under ``schema``."""
 
-EXTENDED = ("2", "3")
+EXTENDED = ("2", "3", "4")
 """Earlier versions that differ from this one only by tables and columns that it adds."""
+
+_TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
+"""Reads texts of SQLite: one that is damaged fails its checksum, not the statement."""
+
+_UNCHANGING = {"immutable": "1", "uri": "true"}
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
@@ -196,10 +236,14 @@ CHUNK = 500
 """Values of one ``IN (...)``; databases cap the number of parameters."""
 
 CHOOSE = "choose another folder with --home or IPCIR_HOME"
+_DAMAGED = (
+    "`ipcir verify --repair` mends what can be mended, `ipcir restore FILE` puts a backup back; or move it away and "
+    f"run `ipcir index FOLDER` again, or {CHOOSE}"
+)
 _WAYS_OUT = {
     "locked": "Another process has been writing for long: wait for it and try again",
-    "not a database": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
-    "malformed": f"Move it away and run `ipcir index FOLDER` again, or {CHOOSE}",
+    "not a database": _DAMAGED,
+    "malformed": _DAMAGED,
     "full": f"Free some space, or {CHOOSE}",
 }
 """By a word of the database's message."""
@@ -221,6 +265,8 @@ def open_engine(url: str | URL) -> Engine:
         engine = create_engine(url, pool_size=16, pool_use_lifo=True)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine)
+            if _is_ready(engine):  # a reader needs no lock, and another process may be writing
+                return engine
     with writing(engine).begin() as connection:
         on_server = engine.dialect.name == "postgresql"
         if on_server:  # SQLite's write lock is held already
@@ -233,6 +279,8 @@ def open_engine(url: str | URL) -> Engine:
             postgresql.finish_tables(connection)
         put(connection, meta, [{"key": "schema", "value": str(SCHEMA)}, {"key": "revision", "value": "0"}])
         _begin_log(connection)
+        if not is_new:
+            add_checksums(connection, storable_text(connection))
     return engine
 
 
@@ -274,13 +322,17 @@ def glancing(engine: Engine) -> Engine:
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
-        connection.execute(insertion(connection.dialect.name, table, replace=replace), in_order(table, rows))
+        keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
+        # In one order, so that two writers of the same rows wait for each other instead of both for ever.
+        ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
+        if CHECKSUM in table.c:
+            ordered = [with_checksum(table, row, storable_text(connection)) for row in ordered]
+        connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
 
 
-def in_order(table: Table, rows: Rows) -> list[dict[str, Any]]:
-    """Rows by their keys, so that two writers of the same ones wait for each other instead of both for ever."""
-    keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
-    return sorted(map(dict, rows), key=lambda row: [row[key] for key in keys]) if len(rows) > 1 else [dict(rows[0])]
+def storable_text(connection: Connection) -> Callable[[str], str] | None:
+    """What the database makes of a text that it does not take as it is, if anything."""
+    return postgresql.storable if connection.dialect.name == "postgresql" else None
 
 
 @cache
@@ -312,11 +364,17 @@ def _tune_sqlite(engine: Engine) -> None:
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.text_factory = _TEXT
         _write_ahead(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if how := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+        options = connection.get_execution_options()
+        if how := options.get("sqlite_begin", "BEGIN"):
+            wait = options.get("sqlite_wait", BUSY_SECONDS)
+            if connection.info.get("wait", BUSY_SECONDS) != wait:
+                connection.info["wait"] = wait
+                connection.connection.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
             connection.exec_driver_sql(how)
 
 
@@ -421,5 +479,7 @@ def place_of(url: str | URL) -> str:
     if postgresql.is_postgresql(url):
         return postgresql.server_place(postgresql.server_url(url))
     parsed = make_url(url)
+    if "immutable" in parsed.query:
+        return unquote(str(parsed.database).removeprefix("file:"))
     is_file = parsed.drivername.startswith("sqlite") and parsed.database
     return str(parsed.database) if is_file else parsed.render_as_string()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.errors import BadImageError, EmptyGalleryError, NotFoundError
+from ipcir_tools.errors import BadImageError, EmptyGalleryError, ModelUnavailableError, NotFoundError
 from ipcir_tools.images import files, reading
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.caption_lookup import CaptionLookup
@@ -49,6 +49,13 @@ _TEXTS = 1_024
 def text_key(text: str) -> str:
     """The catalog's key of a text's feature."""
     return "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _usable(rows: FloatArray) -> FloatArray:
+    """The features ``[n, d]``. Raises ModelUnavailableError for what is none: it is never stored."""
+    if not (np.isfinite(rows).all() and rows.any(axis=-1).all()):
+        raise ModelUnavailableError("A model gave zero, infinite or undefined features: try dtype float32.")
+    return rows
 
 
 class Features:
@@ -270,7 +277,7 @@ class Features:
             with self._claims.of(missing) as (own, others):
                 known |= self._held.get(own)  # it may have been made since it was looked for
                 for some in chunked([key for key in own if key not in known], block):
-                    made = dict(zip(some, make(some), strict=True))
+                    made = dict(zip(some, _usable(make(some)), strict=True))
                     self._catalog.put_features(made, self.space)
                     self._held.put(made)
                     self._count(what, len(made), tally)

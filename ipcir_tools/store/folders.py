@@ -39,8 +39,9 @@ class StoredFolders(Database):
     def folders(self) -> dict[str, FolderRow]:
         """All of them by path, in the order of their paths."""
         with self._read() as connection:
-            rows = connection.execute(select(folders.c.path, folders.c.exclude, folders.c.seen)).all()
-        read = (FolderRow(row.path, tuple(json.loads(row.exclude)), row.seen) for row in rows)
+            rows = connection.execute(select(folders)).all()
+        whole = [row for row in rows if self._is_whole(folders, row, row.path)]
+        read = (FolderRow(row.path, tuple(json.loads(row.exclude)), row.seen) for row in whole)
         return {row.path: row for row in sorted(read, key=lambda row: row.path)}
 
     def put_folders(self, rows: Iterable[FolderRow]) -> None:
@@ -49,6 +50,7 @@ class StoredFolders(Database):
         values = [{"path": row.path, "exclude": json.dumps(row.exclude), "seen": row.seen} for row in rows]
         with self._write() as connection:
             put(connection, folders, values, replace=True)
+        self.damage.mended("folders", [(each["path"],) for each in values])
 
     def forget_folders(self, paths: Iterable[str]) -> None:
         """Drop these, without dropping their files."""

@@ -106,7 +106,9 @@ class GalleryCaptioning:
             captioner=self._captioner(),
             made=self._tally["captions"],
             known=pictures - self._tally["captions"] - len(failed),
-            skipped=tuple(Skip(source=records[id_].source, reason=why) for id_, why in failed.items()),
+            skipped=tuple(
+                Skip(source=records[id_].source if id_ in records else id_, reason=why) for id_, why in failed.items()
+            ),
             spent={what: n for what, n in spent.items() if n},
             seconds=time.perf_counter() - self._started,
         )

@@ -93,6 +93,14 @@ class Gallery:
             self._current.drop()
         self._index.sync(progress)
 
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Write the features' file and the index again from the catalog, whatever there is of them."""
+        self.discard()
+        if self._catalog.size():
+            self._file.write()
+            self._current.drop()
+            self._index.sync(progress)
+
     def collection(self, progress: Progress | None = None) -> ChromaCollection:
         """The gallery as it is now as a Chroma collection, written first where it is missing or behind; for reading.
 

@@ -27,7 +27,7 @@ from ipcir_tools.store.changed_files import FETCHING, PictureReader, ReadFile, U
 from ipcir_tools.store.encoding import EncodedFile, GalleryFeatures
 from ipcir_tools.store.folders import at_or_below, innermost
 from ipcir_tools.store.gallery_before import FilesBefore, PicturesBefore
-from ipcir_tools.store.roots import missing, roots_of
+from ipcir_tools.store.roots import Roots, missing, roots_of
 from ipcir_tools.types import CaptionReport, IndexReport, MissingFolder, Skip
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class IndexRequest:
     drops all before it."""
     force: bool = False
     """Whether files are read again that look as they did before."""
+    only: Sequence[str] | None = None
+    """Files that are read again, and no others, for what of them was found damaged: nothing leaves the gallery."""
 
 
 def index_folders(
@@ -87,8 +89,9 @@ def index_folders(
     run = _Run(catalog, encoder, settings, progress or no_progress, captioning)
     run.scan(request)
     with captioning or nullcontext():
-        run.add_changed(force=request.force, elsewhere=elsewhere)
-        run.forget()
+        run.add_changed(force=request.force or request.only is not None, elsewhere=elsewhere)
+        if request.only is None:
+            run.forget()
         gallery.sync(progress)
         captions = captioning.finish(run.listed()) if captioning else None
     return run.report(captions, time.perf_counter() - started)
@@ -114,6 +117,7 @@ class _Run:
         self._before = FilesBefore(catalog)
         self._ids_before = PicturesBefore(catalog)
         self._factless = catalog.ids_without_facts()  # of an earlier version: read once more, not encoded
+        self._faulty: set[str] = set()  # those whose feature is damaged or missing: read again, and encoded
         self._counts: Counter[str] = Counter()
         self._left: set[str] = set()  # files that moved away
         self._lost: set[str] = set()  # pictures that lost a file
@@ -125,8 +129,15 @@ class _Run:
 
     def scan(self, request: IndexRequest) -> None:
         """List the files, store what was named, and find out which files are to be read."""
+        if request.only is not None:
+            self._scan_only(request.only)
+            return
         roots = roots_of(request.paths, request.exclude, self._catalog, self._before)
         self._before.only((*roots.named, *roots.below))
+        if self._before:
+            ids = {stamp.image_id for stamp in self._before.values()}
+            self._faulty = self._catalog.faulty_features(self._catalog.space() or "", ids)
+            self._factless |= self._faulty
         named = {path: row.exclude for path, row in roots.rows.items()}
         scan = Scan(named, defaults=self._settings.default_excludes)
         for path in map(text_path, (*roots.named, *roots.below)):
@@ -138,6 +149,14 @@ class _Run:
         self._catalog.forget_folders(scan.redundant)
         self._skipped += [Skip(source=text, reason=reason) for text, reason in scan.problems.items()]
         self._progress("scanning", len(scan.files), len(scan.files))
+
+    def _scan_only(self, texts: Iterable[str]) -> None:
+        self._roots, self._scan = Roots((), (), {}, ()), Scan({}, defaults=False)
+        for path in map(text_path, texts):
+            if not is_gone(path):
+                self._scan.add(path)
+        self._changed = list(self._scan.files)
+        self._missing: list[MissingFolder] = []
 
     def _status(self, text: str) -> FileStatus | None:
         return self._scan.listed.get(text) or file_status(self._scan.files[text])
@@ -314,13 +333,18 @@ class _Run:
         """How many of the pictures that lost a file have none any more."""
         return len(self._lost - self._catalog.paths_of(self._lost).keys()) if self._lost else 0
 
+    def _still_faulty(self) -> set[str]:
+        """Pictures of the gallery whose feature was and is of no use."""
+        still = self._faulty - self._catalog.features(self._faulty, self._catalog.space() or "").keys()
+        return still & self._catalog.paths_of(still).keys()
+
     def listed(self) -> Iterable[str]:
         """The files that were listed, in order."""
         return self._scan.files
 
     def report(self, captions: CaptionReport | None, seconds: float) -> IndexReport:
         """What was counted."""
-        scan = self._scan
+        scan, still_faulty = self._scan, self._still_faulty() if self._faulty else set()
         return IndexReport(
             seen=len(scan.files) + len(scan.problems),
             added=self._counts["added"],
@@ -340,6 +364,8 @@ class _Run:
             seconds=seconds,
             captions=captions,
             damaged=self._counts["damaged"],
+            mended=len(self._faulty) - len(still_faulty),
+            lacking=len(still_faulty),
         )
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, func, select, update
 
 from ipcir_tools.sources import source_folder
 from ipcir_tools.store.changes import log_changes, raise_facts
-from ipcir_tools.store.database import among, set_meta
-from ipcir_tools.store.schema import features, files, meta, pictures
+from ipcir_tools.store.database import among, put, set_meta
+from ipcir_tools.store.schema import changes, features, files, meta, pictures
 
 
 def members(connection: Connection, ids: Iterable[str]) -> set[str]:
@@ -52,6 +52,15 @@ def changing_files(connection: Connection, ids: set[str]) -> Iterator[set[str]]:
         log_changes(connection, raised, entered=after - before, left=before - after)
     _update_sources(connection, touched)
     raise_facts(connection)
+
+
+def enter_again(connection: Connection, items: set[str]) -> None:
+    """Store that these features were made again: whoever holds an earlier snapshot reads those of the gallery anew."""
+    ids = members(connection, items) if items else set()
+    if ids:
+        raised = locked_revision(connection) + 1
+        set_meta(connection, "revision", str(raised))
+        put(connection, changes, [{"image_id": id_, "revision": raised, "entered": True} for id_ in ids], replace=True)
 
 
 def _update_sources(connection: Connection, ids: set[str]) -> None:

@@ -202,8 +202,13 @@ def _storable_dumper() -> type[Any]:
 
         def dump(self, obj: str) -> Any:
             """The text in UTF-8."""
-            if "\0" in obj or not obj.isascii():
-                obj = obj.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
-            return super().dump(obj)
+            return super().dump(storable(obj))
 
     return StorableDumper
+
+
+def storable(text: str) -> str:
+    """A text as PostgreSQL takes it: NUL and halves of surrogate pairs become U+FFFD."""
+    if "\0" in text or not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    return text

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Engine, Select
-from sqlalchemy.sql.dml import Insert
 
 Values = Mapping[str, Any]
 """Parameters by name; a list, of one member at least, for one that expands."""
-Rows = Sequence[Values]
 
 _Shape = tuple[tuple[str, int], ...]
 """The lists among the parameters, and how many members they are written for."""
@@ -68,39 +66,14 @@ class QuickStatements:
             found = [_processed(row, processors) for row in found]
         return list(map(shown, found))
 
-    def insert(self, inserts: Sequence[tuple[Insert, Rows]]) -> list[int]:
-        """Insert rows in one transaction; how many went in by each. The rows of one insert have the same columns."""
-        steps = []
-        for statement, rows in inserts:
-            shape: _Shape = tuple((name, -1) for name in rows[0])
-            written = self._written.get((statement, shape)) or self._write(statement, shape)
-            steps.append((written.text, [written.positional(row) for row in rows]))
-        if self._engine.dispatch.before_cursor_execute:
-            with self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as watched:
-                return [watched.exec_driver_sql(text, rows).rowcount for text, rows in steps]
-        lent = self._engine.raw_connection()
-        try:
-            driver = cast("Any", lent.driver_connection)
-            driver.execute("BEGIN IMMEDIATE")
-            counts = [driver.executemany(text, rows).rowcount for text, rows in steps]
-            driver.execute("COMMIT")
-            return counts
-        finally:
-            lent.close()  # which rolls back what was not committed
-
-    def _write(self, statement: Select[Any] | Insert, shape: _Shape) -> _Written:
-        """Compile a statement: a select for lists of these sizes, an insert for these columns."""
-        if isinstance(statement, Insert):
-            compiled = statement.compile(dialect=self._engine.dialect, column_keys=[name for name, _ in shape])
-            places = tuple((name, -1) for name in compiled.positiontup or ())
-            made = _Written(str(compiled), places, {})
-        else:
-            compiled = statement.compile(dialect=self._engine.dialect)
-            needed = {name: "" for name, bound in compiled.binds.items() if bound.required}
-            state = compiled.construct_expanded_state({**needed, **{name: [""] * n for name, n in shape}})
-            members = {each: (name, i) for name, of in state.parameter_expansion.items() for i, each in enumerate(of)}
-            places = tuple(members.get(name, (name, -1)) for name in state.positiontup or ())
-            made = _Written(state.statement, places, compiled.params)
+    def _write(self, statement: Select[Any], shape: _Shape) -> _Written:
+        """Compile a statement for lists of these sizes."""
+        compiled = statement.compile(dialect=self._engine.dialect)
+        needed = {name: "" for name, bound in compiled.binds.items() if bound.required}
+        state = compiled.construct_expanded_state({**needed, **{name: [""] * n for name, n in shape}})
+        members = {each: (name, i) for name, of in state.parameter_expansion.items() for i, each in enumerate(of)}
+        places = tuple(members.get(name, (name, -1)) for name in state.positiontup or ())
+        made = _Written(state.statement, places, compiled.params)
         self._written[statement, shape] = made
         return made
 

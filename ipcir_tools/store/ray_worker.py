@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ipcir_tools.errors import IPCIRError, ModelUnavailableError
+from ipcir_tools.images.budget import share_with_machine
 from ipcir_tools.images.file_status import GONE, FileStatus
 from ipcir_tools.images.files import text_path
 from ipcir_tools.models.loading import load_captioner, load_encoder
 from ipcir_tools.models.registry import OWN
+from ipcir_tools.models.user_cache import cache_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.changed_files import NewPicture, PictureReader, ReadFile, UnusableFile, read_files
 from ipcir_tools.store.encoding import EncodedFile, encode_each
@@ -121,6 +123,7 @@ class EncodingWorker:
         self._places = Places()
         self._loading = threading.Lock()
         self._models: dict[str, Any] = {}
+        share_with_machine(cache_folder() / "decoding.lock")
         self._reader = PictureReader(
             job.settings,
             None if job.only_captions else lambda: self._encoder,

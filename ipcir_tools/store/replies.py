@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Row, cast, delete, func, sele
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.store.database import MIN_PREFIX, Database, put
 from ipcir_tools.store.schema import replies
+from ipcir_tools.store.unstored import wanted_later
 from ipcir_tools.types import Reply
 
 
@@ -37,11 +38,12 @@ class StoredReplies(Database):
     """The replies in a catalog, each under a content hash of its request."""
 
     def reply(self, key: str) -> Reply | None:
-        """The reply under ``key``; None where there is none."""
+        """The reply under ``key``; None where there is none, or a damaged one, which is noted."""
         with self._read() as connection:
             row = connection.execute(select(replies).where(replies.c.key == key)).one_or_none()
-        return None if row is None else _reply(row)
+        return None if row is None or not self._is_whole(replies, row, row.key) else _reply(row)
 
+    @wanted_later
     def put_reply(self, key: str, reply: Reply) -> None:
         """Store a reply in place of an earlier one, which a caller replaces only where it cannot be used.
 
@@ -51,6 +53,7 @@ class StoredReplies(Database):
         with self._write() as connection:
             put(connection, replies, [{"key": key, **row}], replace=True)
 
+    @wanted_later
     def forget_reply(self, key: str) -> None:
         """Delete the reply under ``key``, where there is one."""
         with self._write() as connection:
@@ -64,7 +67,8 @@ class StoredReplies(Database):
         chosen = select(replies).where(*_conditions(kind, None, model, prompt))
         newest = chosen.order_by(replies.c.created.desc(), replies.c.key).limit(limit)
         with self._read() as connection:
-            return [(row.key, _reply(row)) for row in connection.execute(newest)]
+            rows = connection.execute(newest).all()
+        return [(row.key, _reply(row)) for row in rows if self._is_whole(replies, row, row.key)]
 
     def reply_prompts(self) -> list[str]:
         """The prompts that replies are stored of, as ``imagine.structured@1#HASH8``, sorted."""
@@ -83,7 +87,8 @@ class StoredReplies(Database):
             select(replies).where(replies.c.key.istartswith(prefix, autoescape=True)).order_by(replies.c.key).limit(2)
         )
         with self._read() as connection:
-            rows = connection.execute(begins).all() if len(prefix) >= MIN_PREFIX else []
+            found = connection.execute(begins).all() if len(prefix) >= MIN_PREFIX else []
+        rows = [row for row in found if self._is_whole(replies, row, row.key)]
         if not rows:
             raise NotFoundError(
                 f"There is no reply {prefix[:80]!r}: name one that `ipcir cache list` printed, by its key or its first "

@@ -23,6 +23,12 @@ Text = types.Text().with_variant(types.Text(collation="C"), "postgresql")
 
 metadata = MetaData()
 
+
+def _checksum() -> Column[int]:
+    """Of the row: see :mod:`ipcir_tools.store.checksums`."""
+    return Column("checksum", BigInteger, nullable=True)
+
+
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
 
 pictures = Table(
@@ -41,6 +47,7 @@ pictures = Table(
     Column("latitude", Float, nullable=True),
     Column("longitude", Float, nullable=True),
     Column("damaged", Boolean, nullable=False, server_default=false()),
+    _checksum(),
 )
 """Every picture with a record, :class:`ipcir_tools.types.ImageRecord`. ``name`` and ``folder`` are the two parts of
 ``source``, for filters."""
@@ -53,6 +60,7 @@ files = Table(
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("ctime_ns", BigInteger, nullable=True),
+    _checksum(),
 )
 """The gallery: a picture belongs to it while a file here has its id."""
 
@@ -72,6 +80,7 @@ folders = Table(
     Column("path", Text, primary_key=True),
     Column("exclude", Text, nullable=False, server_default="[]"),
     Column("seen", String, nullable=False),
+    _checksum(),
 )
 """The folders and files that were indexed by name, each with its own patterns of what to leave out, as a JSON list, and
 when it was last indexed: UTC time, ISO 8601."""
@@ -82,6 +91,7 @@ features = Table(
     Column("item", String, primary_key=True),
     Column("space", String, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+    _checksum(),
 )
 """Vectors as little-endian float32."""
 
@@ -91,6 +101,7 @@ captions = Table(
     Column("image_id", String, primary_key=True),
     Column("captioner", String, primary_key=True),
     Column("caption", Text, nullable=False),
+    _checksum(),
 )
 
 replies = Table(
@@ -107,6 +118,7 @@ replies = Table(
     Column("input_tokens", Integer, nullable=False),
     Column("output_tokens", Integer, nullable=False),
     Column("created", String, nullable=False),
+    _checksum(),
 )
 """The fields of ``types.Reply``."""
 
@@ -119,5 +131,6 @@ turns = Table(
     Column("created", String, nullable=False, index=True),
     Column("body", Text, nullable=False),
     Column("conversation", String, nullable=True, index=True),
+    _checksum(),
 )
 """``serial`` orders turns of the same second. ``conversation`` is the thread or session that took the turn, if any."""

@@ -19,11 +19,13 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ipcir_tools.batches import Progress, chunked
+from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.candidates import BrokenIndexError, CandidateIndex, ChromaCollection, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
 from ipcir_tools.store.chroma import NeighbourIndex, digest
 from ipcir_tools.store.collection_rows import Metadata, collection_rows
+from ipcir_tools.store.unstored import storing
 from ipcir_tools.types import Value
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ class SealedIndex:
         pictures that were in the index before may be older.
         """
         try:
-            with self._locked():
+            with storing(), self._locked():
                 last, state = self._last(), self._catalog.state()
                 if last is not None and last.is_of(state, described) and self._is_whole(last):
                     return True  # another process wrote it while this one waited
@@ -106,7 +108,7 @@ class SealedIndex:
                 return True
         except Timeout:
             log.warning("another process is writing the index in %s: searching without it", self._folder)
-        except (BrokenIndexError, OSError) as error:
+        except (BrokenIndexError, OSError, CatalogError) as error:
             log.warning("no index can be made in %s (%s): searching without it", self._folder, error)
         return False
 
@@ -198,12 +200,15 @@ class SealedIndex:
         return Seal(folder=name, revision=state.revision, count=count, digest=digest(folder), facts=facts)
 
     def _fill(self, index: NeighbourIndex, progress: Progress | None) -> int:
+        # A picture whose feature is damaged is left out here as in every search; made again, it enters again.
         wanted, present = set(self._catalog.gallery_ids()), index.ids()
         index.drop(sorted(present - wanted))
         missing = sorted(wanted - present)
         for done, ids in enumerate(chunked(missing, BLOCK)):
             vectors = self._catalog.features(ids, self._catalog.space() or "")
-            index.put({id_: vectors[id_] for id_ in ids}, *self._rows(ids))
+            whole = [id_ for id_ in ids if id_ in vectors]
+            wanted.difference_update(id_ for id_ in ids if id_ not in vectors)
+            index.put({id_: vectors[id_] for id_ in whole}, *self._rows(whole))
             if progress is not None:
                 progress("search index", done * BLOCK + len(ids), len(missing))
         if index.ids() != wanted:

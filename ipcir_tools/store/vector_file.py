@@ -20,9 +20,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.candidates import BrokenIndexError
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.snapshot import Names, Rows, Segment, encoded
+from ipcir_tools.store.unstored import storing
 from ipcir_tools.types import FloatArray, Value
 
 log = logging.getLogger(__name__)
@@ -141,14 +143,14 @@ class VectorFile:
         """Write the gallery's features as they are now, block by block; whether that was done."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
+            with storing(), FileLock(self._folder / "lock", timeout=LOCK_SECONDS):
                 seal = self._written(self._folder / f"vectors-{uuid4().hex}.f32")
                 self._catalog.set_note(self._note, seal.model_dump_json())
                 self._remove_others(seal.file)
                 return True
         except Timeout:
             log.info("another process is writing in %s", self._folder)
-        except OSError as error:
+        except (OSError, CatalogError) as error:
             log.info("the vectors cannot be written in %s: %s", self._folder, error)
         return False
 

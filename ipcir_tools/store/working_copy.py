@@ -19,19 +19,23 @@ from filelock import FileLock
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.models.user_cache import cache_folder
+from ipcir_tools.store.sqlite_file import SHARED, WAL, copy_database
 from ipcir_tools.text import error_line
 
 CATALOG = "catalog.sqlite"
-_WAL = "-wal"
+_ROOM = 128_000
+"""Bytes that an open catalog needs beside it."""
 _TRIES = 5
 """How often a catalog is copied that another process changes in the meantime."""
 
 _STORED_BY_SEARCHES = {
-    "pictures": "id, source, name, folder, bytes, width, height, format",
-    "features": "item, space, vector",
-    "captions": "image_id, captioner, caption",
-    "replies": "key, reply, kind, model, prompt, calls, repairs, seconds, input_tokens, output_tokens, created",
-    "turns": "id, parent, created, body, conversation",
+    "pictures": "id, source, name, folder, bytes, width, height, format, taken, camera, latitude, longitude, damaged, "
+    "checksum",
+    "features": "item, space, vector, checksum",
+    "captions": "image_id, captioner, caption, checksum",
+    "replies": "key, reply, kind, model, prompt, calls, repairs, seconds, input_tokens, output_tokens, created, "
+    "checksum",
+    "turns": "id, parent, created, body, conversation, checksum",
 }
 """The columns, by table, that are taken over from the copy before."""
 
@@ -39,6 +43,17 @@ _STORED_BY_SEARCHES = {
 def is_read_only(home: Path) -> bool:
     """Whether the catalog in ``home`` is there and can be read, but not written."""
     return (home / CATALOG).is_file() and not (can_write(home) and can_write(home / CATALOG))
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room left."""
+    return shutil.disk_usage(folder).free < _ROOM
+
+
+def is_at_rest(catalog: Path) -> bool:
+    """Whether all of a catalog is in its one file: nothing waits in its log."""
+    log = catalog.with_name(catalog.name + WAL)
+    return catalog.is_file() and not (log.is_file() and log.stat().st_size)
 
 
 def can_write(path: Path) -> bool:
@@ -80,9 +95,10 @@ def _current_copy(catalog: Path, folder: Path) -> Path:
         part = folder / f"part-{uuid4().hex}"
         part.mkdir()
         try:
-            _copy_files(catalog, part / CATALOG)
-            if _state(catalog) != state:
-                continue  # torn in the middle of a change
+            if not _copied_in_use(catalog, part / CATALOG):
+                _copy_files(catalog, part / CATALOG)
+                if _state(catalog) != state:
+                    continue  # torn in the middle of a change
             earlier = sorted(folder.glob("*/" + CATALOG), key=lambda path: path.stat().st_mtime_ns, reverse=True)
             kept = [path for path in earlier if path.parent != part]
             if kept:
@@ -99,16 +115,31 @@ def _current_copy(catalog: Path, folder: Path) -> Path:
 def _state(catalog: Path) -> str:
     """What changes with every write: size and time of the catalog's two files."""
     stats = []
-    for path in (catalog, catalog.with_name(catalog.name + _WAL)):
+    for path in (catalog, catalog.with_name(catalog.name + WAL)):
         with suppress(FileNotFoundError):
             stat = path.stat()
             stats.append(f"{stat.st_size}:{stat.st_mtime_ns}")
     return " ".join(stats)
 
 
+def _copied_in_use(catalog: Path, copy: Path) -> bool:
+    """Copy a database that another process has open, as it is at one moment; whether that could be done.
+
+    By the memory that they share, which is a file beside it: without one, what is beside it is left as it is.
+    """
+    if not catalog.with_name(catalog.name + SHARED).is_file():
+        return False
+    try:
+        copy_database(catalog, copy)
+    except sqlite3.Error:
+        copy.unlink(missing_ok=True)
+        return False
+    return True
+
+
 def _copy_files(catalog: Path, copy: Path) -> None:
     """Copy the database with what waits in its log; SQLite itself could not open them where it may not write."""
-    for end in ("", _WAL):
+    for end in ("", WAL):
         with suppress(FileNotFoundError):
             shutil.copyfile(catalog.with_name(catalog.name + end), copy.with_name(copy.name + end))
     with closing(sqlite3.connect(copy)) as connection:

@@ -129,6 +129,7 @@ async def test_five_turns_async(engine, server, by_hand, tmp_path):
     check(state["messages"], engine, by_hand)
 
 
+@pytest.mark.slow
 async def test_a_new_process_goes_on_where_the_old_one_stopped(server, by_hand, tmp_path):
     home, state = tmp_path / "home", tmp_path / "state.sqlite"
     with open_wardrobe(home) as engine:

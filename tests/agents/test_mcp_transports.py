@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from talk import CONVERSATION, PARENTS, Outcome, open_wardrobe, read
 
 from ipcir_tools.agents.mcp_transports import HOST
@@ -113,6 +115,27 @@ def test_http_answers_no_web_page(address):
     assert knock(address, Origin="https://evil.example") == 403
     assert knock(address, Origin="http://localhost:3000") == 403
     assert knock(address, Origin=f"http://{host}.evil.example") == 403
+
+
+def test_an_address_that_other_machines_reach_needs_a_token(tmp_path, monkeypatch, capsys):
+    code, output = run_cli(monkeypatch, capsys, "mcp", "--home", str(tmp_path / "a"), "--http", "--host", "0.0.0.0")
+    assert code == 2
+    assert "Other machines reach 0.0.0.0, so callers must show a token" in output
+    assert not (tmp_path / "a").exists()
+
+
+async def test_with_a_token_only_who_shows_it_is_answered(tmp_path, monkeypatch):
+    token = "a-token-of-many-characters"
+    monkeypatch.setenv("IPCIR_MCP_TOKEN", token)
+    with started(tmp_path, "--http", "--host", "0.0.0.0", "--port", "0") as server:
+        address = ("127.0.0.1", address_of(server)[1])
+        assert knock(address) == 401
+        assert knock(address, Authorization="Bearer something-else-altogether") == 401
+        assert knock(address, Authorization=f"Bearer {token}", Host=f"evil.example:{address[1]}") == 421
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
+            transport = streamable_http_client("http://{}:{}/mcp".format(*address), http_client=http)
+            async with Client(transport, read_timeout_seconds=TIMEOUT) as client:
+                assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])

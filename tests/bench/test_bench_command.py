@@ -111,6 +111,7 @@ def test_a_wrong_option_is_one_line_before_anything_is_measured(run, made_up, ar
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_small_run_measures_for_real(run, tmp_path):
     status, out, err = run(*SMALL, "--sizes", "200", "--only", "index,query,update", "--json")
     document = json.loads(out)

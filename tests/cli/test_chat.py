@@ -796,6 +796,7 @@ def ipcir_process(folder: Path, *arguments: str, typed: str = "") -> subprocess.
     )
 
 
+@pytest.mark.slow
 def test_a_dialogue_through_a_pipe(tmp_path):
     made = wardrobe.wardrobe("test", families=1)
     for _ in gallery.draw(made.pictures, tmp_path / "pictures"):

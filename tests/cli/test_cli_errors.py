@@ -224,6 +224,7 @@ def test_a_language_model_without_its_key(ipcir, home, red, monkeypatch):
     assert is_one_line(ended, "openai:gpt-4o-mini", "OPENAI_API_KEY")
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_downloaded(tmp_path, red):
     """The real loader in a process of its own; the hub is a port without a server."""
     ended = separately(
@@ -395,3 +396,32 @@ def test_the_home_folder_is_meant_by_a_tilde_that_the_shell_leaves(tmp_path, mon
     monkeypatch.setenv("HOME", str(tmp_path))
     assert path("~/a.png") == tmp_path / "a.png"
     assert _caption_files("~/captions.jsonl", tmp_path, "a:b", None)[0] == tmp_path / "captions.jsonl"
+
+
+# ---- what the parser of options refuses --------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serch"], ["'serch'", "search", "See `ipcir -h`."]),
+        (["search", "--nope", "a.jpg", "in blue"], ["--nope", "See `ipcir search -h`."]),
+        (["search"], ["reference", "See `ipcir search -h`."]),
+        (["search", "a.jpg", "in blue", "-k", "many"], ["-k", "integer"]),
+        (["mcp", "--http", "--port", "99999999"], ["--port", "65535"]),
+        (["cache", "clear", "--nope"], ["--nope", "See `ipcir cache clear -h`."]),
+    ],
+)
+def test_the_parser_of_options(ipcir, arguments, words):
+    assert is_one_line(ipcir(*arguments), *words)
+
+
+def test_no_arguments_are_the_help(ipcir):
+    ended = ipcir()
+    assert "Commands" in ended.out + ended.err
+    assert "error" not in ended.err
+
+
+def test_completion_is_offered_for_the_shell(ipcir, monkeypatch):
+    monkeypatch.setenv("_IPCIR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "ipcir search a.jpg blue --composer ed")
+    monkeypatch.setenv("COMP_CWORD", "5")
+    assert ipcir().out.split() == ["edit"]

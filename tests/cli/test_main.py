@@ -43,6 +43,8 @@ INDEX_KEYS = [
         "seconds",
         "captions",
         "damaged",
+        "mended",
+        "lacking",
     ),
 ]
 SEARCH_KEYS = ["turn", "parent", "reference", "modification", "caption", "imagined", "hits", "timings", "warnings"]

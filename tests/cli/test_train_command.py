@@ -121,6 +121,7 @@ def test_the_output_names_what_was_trained_and_where_it_is(train, shop, tmp_path
     assert "broken.jpg: not a picture in a known format" in output
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_as_it_would_have(train, shop, home, tmp_path):
     steps = ("--steps", 70)  # and a checkpoint after 50
     command = ["train", "pic2word", shop, "--out", tmp_path / "killed", *steps, "--home", home, "--models", "demo"]

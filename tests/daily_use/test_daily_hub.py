@@ -71,6 +71,7 @@ def ipcir(hub, tmp_path) -> Ipcir:
     return Ipcir(hub, tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_index_and_search_arrive_with_their_models_and_never_ask_again(ipcir, hub, tmp_path):
     pictures = tmp_path / "pictures"
     draw(pictures)
@@ -199,6 +200,7 @@ def test_what_a_hub_does_is_one_line(ipcir, hub, manners, words):
     assert ipcir("models", "--get", CAPTIONER)[0] == 0, "and is no obstacle later"
 
 
+@pytest.mark.slow
 def test_no_network_names_the_ways_out(ipcir, tmp_path):
     said = ipcir.refused("models", "--get", CAPTIONER, HF_ENDPOINT="http://127.0.0.1:9")
     assert "http://127.0.0.1:9 cannot be reached" in said

@@ -135,6 +135,7 @@ class Shuffled:
         return held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [12])
 def test_after_every_shuffle_the_gallery_is_the_folder_and_nothing_is_encoded_twice(tmp_path, seed):
     (tmp_path / "photos").mkdir()

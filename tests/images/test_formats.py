@@ -69,6 +69,7 @@ def test_a_large_heic_is_refused_before_it_is_decoded(monkeypatch):
     assert "640 x 480 pixels, more than the limit of 1,000" in refusal(data, max_pixels=1_000)
 
 
+@pytest.mark.slow
 def test_a_large_heic_keeps_its_size_in_the_record():
     loaded = opened(heif(photo((2400, 1200)), thumbnails=[600]))
     assert (loaded.record.width, loaded.record.height) == (2400, 1200)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from ipcir_tools.errors import BadImageError, NotFoundError
-from ipcir_tools.images import reading
+from ipcir_tools.images import decoding
 from ipcir_tools.images.files import path_text, text_path
 from ipcir_tools.images.reading import LoadedImage, decode, image_id, load, read_file
 from ipcir_tools.images.scanning import find_files
@@ -257,7 +257,7 @@ def test_a_progressive_jpeg_of_endless_scans_is_refused():
     data = encoded(two_halves(), "JPEG", progressive=True)
     assert opened(data).record.width == 40
     scan = data[data.rindex(b"\xff\xda") : -2]
-    assert "scans" in refusal(data[:-2] + scan * reading.MAX_SCANS + data[-2:])
+    assert "scans" in refusal(data[:-2] + scan * decoding.MAX_SCANS + data[-2:])
 
 
 def test_too_many_bytes_are_not_read(tmp_path):

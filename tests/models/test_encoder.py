@@ -442,6 +442,7 @@ def test_a_model_gets_the_activation_that_its_weights_were_trained_with(tag, qui
 
 
 # ---- true size ---------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_vit_b_32_in_true_size(tmp_path):
     import open_clip
     from safetensors.torch import save_file

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import whole_gallery
 from drawn_gallery import MANY, drawn, fill
 
 from ipcir_tools.store.catalog import Catalog
@@ -21,3 +23,16 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery with all that a home folder can hold, made once; see :mod:`whole_gallery`."""
+    return whole_gallery.make(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def home(whole: Path, tmp_path: Path) -> Path:
+    """A copy of its home folder."""
+    shutil.copytree(whole / "home", tmp_path / "home")
+    return tmp_path / "home"

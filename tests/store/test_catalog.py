@@ -108,7 +108,9 @@ def test_a_catalog_of_another_version_is_left_alone(tmp_path, version):
     with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [version])
     for _ in range(2):
-        with pytest.raises(CatalogError, match=f"has the schema {version}, and this ipcir-tools has 4") as error:
+        with pytest.raises(
+            CatalogError, match=f"has the schema {version}, and this ipcir-tools has {database.SCHEMA}"
+        ) as error:
             Catalog.open(tmp_path)
         assert is_one_line_with_the_way_out(error)
 

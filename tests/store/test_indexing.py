@@ -26,7 +26,8 @@ from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismat
 from ipcir_tools.fakes import FakeEncoder
 from ipcir_tools.images.file_status import FileStatus
 from ipcir_tools.images.files import path_text
-from ipcir_tools.images.reading import image_id, load
+from ipcir_tools.images.pixels import crop_extreme
+from ipcir_tools.images.reading import decode, image_id, load
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import changed_files, indexing
 from ipcir_tools.store.catalog import Catalog
@@ -522,6 +523,20 @@ def test_a_feature_does_not_depend_on_how_its_picture_was_read(tmp_path, side, w
         item = encoder.preprocess(load(file, settings, side=encoder.picture_side).pixels)
     assert encoder.sizes == [(1200, 1024) if side == 16 else (2400, 2048)]
     np.testing.assert_array_equal(item, indexed)
+
+
+@pytest.mark.parametrize(("side", "times"), [(16, 1), (256, 1), (448, 2)])
+@pytest.mark.parametrize("size", [(2048, 2400), (3000, 4000), (700, 900), (511, 8000)])
+def test_a_jpeg_is_decoded_once_for_encoder_and_captioner(tmp_path, monkeypatch, side, times, size):
+    file, encoder, settings = tmp_path / "large.jpg", TwoSteps(), Settings()
+    encoder.input_side = side
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)).save(file, quality=30)
+    decoded = []
+    monkeypatch.setattr(changed_files, "decode", lambda *a, **k: decoded.append(a) or decode(*a, **k))
+    reader = changed_files.PictureReader(settings, lambda: encoder, keep_pixels=True)
+    pixels = reader.read(str(file), file, FileStatus(file.stat().st_size, 0, None)).picture.pixels
+    assert len(decoded) == (1 if size[0] < 1024 * 2 else times)
+    np.testing.assert_array_equal(np.asarray(pixels), np.asarray(crop_extreme(load(file, settings).pixels)))
 
 
 def test_a_picture_that_cannot_be_preprocessed_is_skipped_in_its_place(bench, photos):

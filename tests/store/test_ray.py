@@ -137,6 +137,7 @@ def test_the_address_of_rays_own_variable_counts_for_auto_alone(address, asked, 
     assert os.environ["RAY_ADDRESS"] == "10.0.0.9:6379"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_nothing(two_workers, photos, tmp_path):
     with opened(tmp_path / "far") as far, opened(tmp_path / "near") as near:
         progress: list[tuple[str, int, int]] = []

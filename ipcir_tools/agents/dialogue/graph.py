@@ -32,6 +32,7 @@ from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
+from ipcir_tools.store.unstored import searching
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -111,7 +112,8 @@ def _answer_errors(name: str, node: Node) -> Node:
 
     def guarded(state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
         try:
-            return node(state, config)
+            with searching():
+                return node(state, config)
         except GraphBubbleUp:
             raise
         except IPCIRError as error:
@@ -127,7 +129,8 @@ def _raise_problems(node: Node) -> Node:
     """A node that raises its problem as InvalidRequestError, beside what it raises anyway."""
 
     def raising(state: DialogueState, config: RunnableConfig) -> dict[str, Any]:
-        update = node(state, config)
+        with searching():
+            update = node(state, config)
         if problem := update.get("problem"):
             raise InvalidRequestError(problem)
         return update

@@ -193,8 +193,8 @@ class DialogueNodes:
         composed = self._engine.components.compose.invoke(request_of(query, path, None, imagination), config)
         composing = time.perf_counter() - began
         _report("search", composer=query.composer, k=query.k)
-        result = self._engine.answer(query, path, composed=composed, config=config)
-        self._engine.store(result.turn, config)
+        answer = self._engine.answer(query, path, composed=composed, config=config)
+        result = self._engine.stored(answer, config)
         tally, clarification = Counter[str](), state.get("clarification")
         if clarification is None:
             clarification = self._clarifier.check_turn(result.turn, state, config, tally)

@@ -11,7 +11,7 @@ from ipcir_tools.agents.tools.tool import Answer, Brief, CallContext, Picture, T
 from ipcir_tools.arguments import Arguments
 from ipcir_tools.display.results import DATA_NOTICE, NAME_LIMIT
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.images.contact_sheet import draw_numbered, tile
+from ipcir_tools.images.contact_sheet import CELL, draw_numbered, tile
 from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.text import quote, shorten_json
@@ -62,7 +62,8 @@ def _show_images(engine: Engine, arguments: ShowImagesArguments, context: CallCo
         raise InvalidRequestError(
             f"{len(arguments.ids)} thumbnails are too many: show {MAX_THUMBNAILS} at a time, or take the layout sheet."
         )
-    found = dict(_open(engine, picture) for picture in arguments.ids)
+    longest = SIDE if arguments.layout == "thumbnails" else CELL
+    found = dict(_open(engine, picture, longest) for picture in arguments.ids)
     briefs = [
         ShownBrief(
             number=i, id=id_, problem=shorten_json(picture, NAME_LIMIT * 2) if isinstance(picture, str) else None
@@ -75,10 +76,10 @@ def _show_images(engine: Engine, arguments: ShowImagesArguments, context: CallCo
     )
 
 
-def _open(engine: Engine, picture: str) -> tuple[str, Image.Image | str]:
-    """A picture's id, and the picture, or why it cannot be shown."""
+def _open(engine: Engine, picture: str, longest: int) -> tuple[str, Image.Image | str]:
+    """A picture's id, and the picture as small as it is shown, or why it cannot be shown."""
     record, pixels = engine.resolve(picture)
-    return record.id, pixels.get(record.id) or read_pixels(record.source, engine.settings, record.id)
+    return record.id, pixels.get(record.id) or read_pixels(record.source, engine.settings, record.id, longest=longest)
 
 
 def _encode_pictures(found: Mapping[str, Image.Image | str], layout: str) -> Iterator[Picture]:

@@ -63,13 +63,21 @@ class Place:
 class Chat:
     """One dialogue. Searches go through the dialogue graph, or with an ``agent`` edits and picks through the agent.
 
-    ``sheets`` is a folder for one contact sheet per turn.
+    ``sheets`` is a folder for one contact sheet per turn; with ``in_terminal`` the hits of each are drawn there, too.
     """
 
-    def __init__(self, engine: Engine, *, agent: AgentSession | None = None, sheets: Path | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        agent: AgentSession | None = None,
+        sheets: Path | None = None,
+        in_terminal: bool = False,
+    ) -> None:
         self.engine = engine
         self.agent = agent
         self.sheets = sheets
+        self._in_terminal = in_terminal
         self.place = Place()
         self._dialogue = build_dialogue(engine, ask=False, trusted=True, raise_errors=True)
         self._options = SearchOptions()
@@ -249,6 +257,10 @@ class Chat:
         self.place = Place(turn)
         self._turns[turn.id] = None
         results.show_result(result, parent=parent)
+        if self._in_terminal:
+            from ipcir_tools.cli.output.terminal_pictures import show_pictures
+
+            show_pictures(result, self.engine.settings)
         if self.sheets is not None:
             self._drawn += 1
             save_turns(self.engine, [turn], self.sheets / f"{self._drawn:02d}-{turn.id}.png")

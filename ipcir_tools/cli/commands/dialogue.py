@@ -20,7 +20,7 @@ from ipcir_tools.cli.options import (
     require_gallery,
     with_options,
 )
-from ipcir_tools.cli.search_output import HitOutput
+from ipcir_tools.cli.search_output import HitOutput, InTerminal
 from ipcir_tools.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def chat(
     ] = None,
     verify: Verify = None,
     sheets: Annotated[Path | None, typer.Option(help="Draw each turn as a contact sheet into this folder.")] = None,
+    in_terminal: InTerminal = False,
 ) -> None:
     """Hold a dialogue: edits, picks such as 'more like 3', undo, branches. Type help for more.
 
@@ -93,7 +94,7 @@ def chat(
     """
     lines = None if script is None else _script(script)
     with _open_engine(options, verify) as engine:
-        failed = _chat(engine, reference, lines, sheets)
+        failed = _chat(engine, reference, lines, sheets, in_terminal)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -116,7 +117,9 @@ def _open_engine(options: ModelOptions, verify: str | None) -> Engine:
         return Engine.open(settings, progress)
 
 
-def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets: Path | None) -> int:
+def _chat(
+    engine: Engine, reference: str | None, lines: list[str] | None, sheets: Path | None, in_terminal: bool
+) -> int:
     """Hold the dialogue; how many lines failed."""
     from ipcir_tools.cli.chat.agent_session import AgentSession
     from ipcir_tools.cli.chat.chat import Chat
@@ -126,7 +129,12 @@ def _chat(engine: Engine, reference: str | None, lines: list[str] | None, sheets
 
     if sheets is not None:
         check_sheet(sheets / "01.png")
-    dialogue = Chat(engine, agent=AgentSession(engine) if engine.settings.llm else None, sheets=sheets)
+    if in_terminal:
+        from ipcir_tools.cli.output.terminal_pictures import check_terminal
+
+        check_terminal()
+    agent = AgentSession(engine) if engine.settings.llm else None
+    dialogue = Chat(engine, agent=agent, sheets=sheets, in_terminal=in_terminal)
     typed = sys.stdin is not None and sys.stdin.isatty()
     if lines is None and typed:
         console.show_welcome(engine.catalog.size(), engine.settings.llm)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipcir_tools.cli.options import GalleryOptions, gallery_for, print_result, with_options
-from ipcir_tools.cli.search_output import HitOutput
+from ipcir_tools.cli.search_output import HitOutput, ShownOutput
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
-from ipcir_tools.sources import ObjectUrl
+from ipcir_tools.sources import ObjectUrl, Source
 
 if TYPE_CHECKING:
     from ipcir_tools.engine.engine import Engine
     from ipcir_tools.engine.picture_facts import PictureFacts
     from ipcir_tools.engine.reference_words import Reference
+    from ipcir_tools.settings import Settings
     from ipcir_tools.types import Turn
 
 
@@ -35,7 +36,7 @@ def show(
             metavar="ID|FILE|RANK [of TURN]|TURN|last",
         ),
     ],
-    output: HitOutput,
+    output: ShownOutput,
     options: GalleryOptions,
     open_viewer: Annotated[bool, typer.Option("--open", help="Open the picture in the system's viewer.")] = False,
 ) -> None:
@@ -55,10 +56,12 @@ def show(
                     f"--open opens one picture, and {named.id} is a turn: name a hit, '1 of {named.id}'."
                 )
             parent = engine.turn(named.parent) if named.parent else None
-            output.show(SearchResult(turn=named), parent)
+            output.show(SearchResult(turn=named), engine.settings, parent)
             return
         facts = picture_facts(engine, named)
     _show_facts(facts, output)
+    if output.in_terminal:
+        _draw(facts, engine.settings)
     if open_viewer:
         _open(facts)
 
@@ -94,13 +97,24 @@ def _show_facts(facts: PictureFacts, output: HitOutput) -> None:
         print_result(output.as_json, lambda: facts.model_dump(mode="json"), lambda: show_facts(facts))
 
 
-def _open(facts: PictureFacts) -> None:
-    from ipcir_tools.cli.viewer import open_file
+def _draw(facts: PictureFacts, settings: Settings) -> None:
+    from ipcir_tools.cli.output.terminal_pictures import show_picture
+
+    show_picture(str(_file(facts)), settings)
+
+
+def _file(facts: PictureFacts) -> Source:
     from ipcir_tools.images.files import text_path
 
     if facts.file is None or facts.file.gone:
         raise NotFoundError(f"The picture {facts.picture.id} cannot be opened: it has no file any more.")
-    file = text_path(facts.file.path)
+    return text_path(facts.file.path)
+
+
+def _open(facts: PictureFacts) -> None:
+    from ipcir_tools.cli.viewer import open_file
+
+    file = _file(facts)
     if isinstance(file, ObjectUrl):
         raise InvalidRequestError(
             f"{file} is in an object store, which no viewer opens: `ipcir export` copies hits, and --sheet draws them."

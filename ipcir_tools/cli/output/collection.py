@@ -34,6 +34,8 @@ def show_index(report: IndexReport) -> None:
     out.print(f"[bold]{_pictures(report.seen)} seen[/]: {summary} in {report.seconds:.1f} s")
     _show_missing(report)
     show_skips(report.skipped, "skipped")
+    if report.mended:
+        out.print(f"[bold]{_pictures(report.mended)}[/] whose feature in the catalog was damaged encoded again")
     if report.damaged:
         out.print(
             f"[yellow]{report.damaged:,} damaged[/]: they lack their last bytes (IPCIR_DAMAGED=refuse skips such)"

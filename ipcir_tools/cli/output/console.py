@@ -43,16 +43,15 @@ class _Amount(MofNCompleteColumn):
 
 
 class _Rate(ProgressColumn):
-    """Items per second; of a download megabytes and the time left."""
+    """Items per second, or bytes of a download, and the time left."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         if not speed:
             return Text("")
-        if not task.fields.get("bytes"):
-            return Text(f"{speed:,.0f}/s", style="dim")
-        left = timedelta(seconds=int(task.time_remaining or 0))
-        return Text(f"{byte_size(int(speed))}/s, {left} left", style="dim")
+        rate = byte_size(int(speed)) if task.fields.get("bytes") else f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
+        left = "" if task.finished else f", {timedelta(seconds=int(task.time_remaining or 0))} left"
+        return Text(f"{rate}/s{left}", style="dim")
 
 
 _RUNNING: list[Bars] = []

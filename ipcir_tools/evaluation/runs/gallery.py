@@ -17,6 +17,7 @@ from ipcir_tools.evaluation.benchmarks import Benchmark, Query, crop_of
 from ipcir_tools.files import replaced
 from ipcir_tools.images import files as files_module
 from ipcir_tools.images import reading
+from ipcir_tools.images.pixels import WHOLE
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import FloatArray
@@ -107,9 +108,9 @@ def _matrix(components: Components, gallery: Sequence[str], ids: dict[str, str])
     d = len(next(iter(found.values()))) if found else 0
     matrix = np.zeros((len(gallery), d), np.float32)
     for row, name in enumerate(gallery):
-        if name in ids:
+        if ids.get(name) in found:
             matrix[row] = found[ids[name]]
-    return matrix, tuple(row for row, name in enumerate(gallery) if name not in ids)
+    return matrix, tuple(row for row, name in enumerate(gallery) if ids.get(name) not in found)
 
 
 # --- pictures that are parts of others
@@ -123,7 +124,7 @@ def _files(settings: Settings, benchmark: Benchmark, progress: Progress, unreada
     files = {name: benchmark.file(name) for name in benchmark.paths}
     if not benchmark.boxes:
         return files
-    folder = settings.home.expanduser().absolute() / "cut"
+    folder = settings.home.expanduser().absolute() / "cut-whole"  # earlier versions cut reduced pictures, in "cut"
     folder.mkdir(parents=True, exist_ok=True)
     for done, name in enumerate(benchmark.boxes, start=1):
         part = folder / f"{name}.png"
@@ -136,17 +137,15 @@ def _files(settings: Settings, benchmark: Benchmark, progress: Progress, unreada
 def _cut(settings: Settings, benchmark: Benchmark, name: str, part: Path, unreadable: dict[str, str]) -> bool:
     """Cut one object out, padded with black to a square; False where its picture is unreadable or does not hold it."""
     try:
-        whole = reading.load(benchmark.file(name), settings)
+        whole = reading.load(benchmark.file(name), settings, side=WHOLE)  # the box counts the real pixels
     except IPCIRError:
         return False  # indexing names the same file with its reason
     edges = crop_of(benchmark.boxes[name], (whole.record.width, whole.record.height))
     if edges[0] >= edges[2] or edges[1] >= edges[3]:
         unreadable[name] = f"is outside of its picture, {whole.record.width} x {whole.record.height} pixels"
         return False
-    # A large picture was reduced while it was read; the box counts the real pixels.
-    scale = whole.pixels.width / whole.record.width
-    box = [round(edge * scale) for edge in edges]
-    cut = whole.pixels.crop((box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1)))
+    left, top, right, bottom = map(round, edges)
+    cut = whole.pixels.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     side = max(cut.size)
     square = Image.new("RGB", (side, side))
     square.paste(cut, ((side - cut.width) // 2, (side - cut.height) // 2))

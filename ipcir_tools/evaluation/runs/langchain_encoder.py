@@ -188,6 +188,8 @@ def _scaled(rows: Any) -> FloatArray:
 
 def _space(name: str, probes: FloatArray, catalog: Catalog) -> str:
     """The id of the space of the model's ``probes`` ``[n, d]``; new ones are kept for the next time."""
+    if not probes.any(axis=1).all():
+        raise ModelUnavailableError(f"The embeddings {name} gave numbers that are no vector: {_CHOOSE}.")
     note, keys = f"spaces of {name}", [text_key(text) for text in PROBES]
     known: list[str] = json.loads(catalog.note(note) or "[]")
     for space in known:

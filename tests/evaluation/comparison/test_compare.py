@@ -519,6 +519,7 @@ main.main()
 """
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_without_paying_twice(folder, server, tmp_path, monkeypatch, capsys):
     rows = [
         {"reference": f"{a}-0.png", "modification": f"in {b} number {n}", "targets": [f"{b}-0.png"]}

@@ -214,6 +214,14 @@ def test_parts_of_pictures_are_cut_out(engine, tmp_path):
     assert gallery.matrix.shape == (2, 64)
 
 
+def test_a_part_of_a_large_picture_keeps_its_pixels(engine, tmp_path):
+    Image.new("RGB", (3000, 2000), COLOURS["red"]).save(tmp_path / "large.jpg")
+    box = {"part": (1000.0, 500.0, 100.0, 60.0)}
+    made = Benchmark("parts", (), ("part",), {"part": "large.jpg"}, True, (), (), tmp_path, box)
+    with Image.open(load_gallery(engine, made).files["part"]) as part:
+        assert part.size == (170, 170)
+
+
 def test_a_box_outside_of_its_picture_is_reported_and_not_cut_to_a_pixel(engine, tmp_path):
     Image.new("RGB", (120, 60), COLOURS["red"]).save(tmp_path / "one.png")
     box = {"inside": (0.0, 0.0, 9.0, 9.0), "right": (500.0, 0.0, 9.0, 9.0), "below": (0.0, 500.0, 9.0, 9.0)}
@@ -440,6 +448,7 @@ def kept(home: Path) -> int:
         return int(rows.scalar() or 0)
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_goes_on_and_reports_the_same(folder, imaginer, tmp_path, monkeypatch, capsys):
     rows = [
         {"reference": f"{a}-{shape}.png", "modification": f"in {b} with a number {n}", "targets": [f"{b}-{shape}.png"]}
