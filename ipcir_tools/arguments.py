@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from ipcir_tools.bounds import check_call
 from ipcir_tools.text import shorten_json
 
 ERROR_CAP = 600
@@ -42,6 +43,7 @@ class Arguments(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, values: Any) -> Any:
+        check_call(values)
         values = _parsed(values)
         required = [name for name, field in cls.model_fields.items() if field.is_required()]
         if isinstance(values, str | int | float) and len(required) == 1:
@@ -49,7 +51,9 @@ class Arguments(BaseModel):
         if not isinstance(values, dict):
             return values
         check_names(values, cls.model_fields)
+        check_call(values)
         read = {name: read_value(cls.model_fields[name].annotation, value) for name, value in values.items()}
+        check_call(read, read=True)
         return {name: value for name, value in read.items() if value is not None or name in required}
 
 
@@ -205,7 +209,12 @@ def validation_message(error: ValidationError) -> str:
     """What is wrong with the arguments of a call, for the model, without repeating their values."""
     errors = [(each["loc"], each["msg"]) for each in error.errors(include_input=False, include_url=False)]
     problems = dict.fromkeys(_problem(*each) for each in _nearest(errors)[:8])
-    return shorten_json("The arguments are wrong; correct them and call again. " + "; ".join(problems), ERROR_CAP)
+    return wrong_arguments("; ".join(problems))
+
+
+def wrong_arguments(problems: str) -> str:
+    """The same of what is known to be wrong."""
+    return shorten_json(f"The arguments are wrong; correct them and call again. {problems}", ERROR_CAP)
 
 
 Location = tuple[int | str, ...]

@@ -124,7 +124,8 @@ class ComposedImageRetriever(BaseRetriever):
         reference = call.reference
         if call.turn is None and reference is None:
             reference = self.reference
-        request = TurnRequest(query, options.or_else(self._options()), reference, call.liked, call.disliked)
+        options = options.or_else(self._options())
+        request = TurnRequest(query, options, reference, call.liked, call.disliked, by_agent=True)
         return self.engine.take_turn(call.turn, request, config)
 
     def _options(self) -> SearchOptions:

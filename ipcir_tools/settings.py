@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Width and height of a drawn picture, such as ``512x512``. None: the model's own."""
     image_generator_timeout: float = Field(default=120.0, gt=0)
     """Seconds that a server may take for one picture, retries included."""
+    embeddings_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that LangChain embeddings (``ipcir eval captions --embeddings``) may take for one batch of texts."""
     networks: Path | None = None
     """Folder of trained networks, each in a folder of its composer's name, or the folder of a single one. None:
     ``networks`` in ``home``, then those of the chosen set of models."""
@@ -158,7 +160,7 @@ class Settings(BaseSettings):
     one behind a proxy."""
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_pixels: int = Field(default=64_000_000, ge=1)
-    decode_memory: int = Field(default=1_500_000_000, ge=50_000_000)
+    decode_memory: int = Field(default=1_600_000_000, ge=50_000_000)
     """Bytes that pictures may take in one process while they are read and decoded, all threads and requests together;
     ``800 MB`` and ``2 GB`` are understood, too. What does not fit waits; a picture that never could is refused. The
     default holds one of 64 million pixels in any format."""

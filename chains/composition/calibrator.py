@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
+from ipcir_tools.once import Once
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -74,23 +74,28 @@ class Calibrator:
     ) -> None:
         """``captions_are_cheap`` says whether captions of the sample may be made where too few are known."""
         self._catalog, self._features, self._cheap = catalog, features, captions_are_cheap
-        self._lock = threading.Lock()
+        self._once = Once[Calibration]()
         self._known: tuple[str, Calibration] | None = None
 
     def current(self) -> Calibration:
         """The calibration of the gallery as it is; measured where it has changed, else one look at its revision."""
         features = self._features()
         revision = features.revision()
-        with self._lock:
-            if self._known is None or self._known[0] != revision:
-                self._known = revision, self._found(features, revision)
-            return self._known[1]
+        known = self._known
+        if known is not None and known[0] == revision:
+            return known[1]
+        return self._once.get(revision, lambda: self._made(features, revision))
 
     def forget(self) -> None:
         """Measure again at the next use, as after captions were made."""
-        with self._lock:
-            self._known = None
-            self._catalog.set_note(_note(self._features()), "")
+        self._known = None
+        self._catalog.set_note(_note(self._features()), "")
+
+    def _made(self, features: Features, revision: str) -> Calibration:
+        known = self._known
+        if known is None or known[0] != revision:
+            known = self._known = revision, self._found(features, revision)
+        return known[1]
 
     def _found(self, features: Features, revision: str) -> Calibration:
         """What the catalog holds of this revision, else measured and stored there."""

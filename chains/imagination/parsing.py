@@ -269,7 +269,8 @@ def _in_object(answer: str) -> str:
     if not starts:
         return ""
     try:  # pydantic_core refuses raw line breaks inside of a string, which models do write
-        text = from_json(_CONTROL.sub(" ", answer[starts[-1] :]), allow_partial="trailing-strings")
+        begun = _CONTROL.sub(" ", answer[starts[-1] :]).encode("utf-8", "replace")  # half a surrogate pair is no UTF-8
+        text = from_json(begun, allow_partial="trailing-strings")
     except ValueError:
         return ""
     return unquote(remove_unprintable(text))

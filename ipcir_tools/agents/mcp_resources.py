@@ -45,7 +45,7 @@ def picture_uri(id: str) -> str:
 
 def _thumbnail(engine: Engine, id: str) -> bytes:
     """A picture that the catalog knows, as ``show_images`` shows it: never another one that its file holds by now."""
-    if id not in engine.catalog.records([id]):
+    if id not in engine.for_agents().visibility.pictures([id]) or id not in engine.catalog.records([id]):
         raise ResourceNotFoundError(
             f"There is no picture with the id {excerpt(id)}: take one from the hits of a search."
         )

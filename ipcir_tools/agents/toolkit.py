@@ -20,7 +20,9 @@ from langgraph.config import get_stream_writer
 from pydantic import Field, ValidationError
 
 from ipcir_tools.agents.tools import TOOLS, Answer, CallContext, Tool, ToolCallError, tools_for, validation_message
+from ipcir_tools.arguments import wrong_arguments
 from ipcir_tools.batches import Progress, no_progress
+from ipcir_tools.bounds import check_call
 from ipcir_tools.engine.conversation import thread_of
 
 if TYPE_CHECKING:
@@ -84,6 +86,20 @@ class EngineTool(BaseTool):
         tool: Tool[Any] = self.definition
         return tool.schema | {"description": self.description}
 
+    def run(self, tool_input: str | dict[str, Any], *args: Any, **keywords: Any) -> Any:
+        """Run the tool; what goes beyond the bounds is refused here, before LangChain writes it out."""
+        return super().run(_within_bounds(tool_input), *args, **keywords)
+
+    async def arun(self, tool_input: str | dict[str, Any], *args: Any, **keywords: Any) -> Any:
+        """The same, async."""
+        return await super().arun(_within_bounds(tool_input), *args, **keywords)
+
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
+        if isinstance(tool_input, _Refused):
+            raise ToolException(tool_input["refused"])
+        parsed: str | dict[str, Any] = super()._parse_input(tool_input, tool_call_id)
+        return parsed
+
     def _run(self, *whole: str, **values: Any) -> tuple[Content, dict[str, Any]]:
         """The content and the artifact. ``whole``: a program's text in place of named arguments."""
         tool: Tool[Any] = self.definition
@@ -93,6 +109,18 @@ class EngineTool(BaseTool):
         except ToolCallError as error:
             raise ToolException(str(error)) from error
         return _content(answer), answer.artifact
+
+
+class _Refused(dict[str, str]):
+    """In the place of arguments that go beyond the bounds: why."""
+
+
+def _within_bounds(tool_input: str | dict[str, Any]) -> str | dict[str, Any]:
+    try:
+        check_call(tool_input)
+    except ValueError as error:
+        return _Refused(refused=wrong_arguments(str(error)))
+    return tool_input
 
 
 def _stream_progress() -> Progress:

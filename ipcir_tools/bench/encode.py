@@ -24,10 +24,14 @@ TERMS = 3_200
 
 def package_encoder(folder: Path) -> Encoder:
     """The package's encoder of a folder, in the number type and on the device that it chooses."""
+    from PIL import Image
+
     from ipcir_tools.models.loading import load_encoder
     from ipcir_tools.settings import Settings
 
-    return load_encoder(local_name(folder), settings=Settings())
+    encoder = load_encoder(local_name(folder), settings=Settings())
+    encoder.embed_images([Image.new("RGB", (8, 8))])  # loads the model: its number type is not known before
+    return encoder
 
 
 def measure(plan: Plan, say: Say) -> dict[str, Any]:

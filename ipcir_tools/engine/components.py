@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -13,6 +12,7 @@ from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.images.thumbnails import image_uri
 from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
 from ipcir_tools.models.trained_networks import TrainedNetwork, load_trained
+from ipcir_tools.once import Once
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.database import gallery_place
@@ -41,7 +41,10 @@ _NOTES = ("models", "encoder", "captioner")
 
 
 class locked_property(cached_property[_T]):
-    """``cached_property`` under the lock of the instance: two threads never load one model twice."""
+    """``cached_property`` that two threads never make at once, so that none loads one model twice.
+
+    No lock is held meanwhile: a captioner that takes long to load holds up those alone who want it.
+    """
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
@@ -53,8 +56,13 @@ class locked_property(cached_property[_T]):
         """The value, made at the first access."""
         if instance is None:
             return self
-        with instance._loading:
-            return super().__get__(instance, owner)
+        return instance._once.get(self.attrname, lambda: self._made(vars(instance), instance))
+
+    def _made(self, values: dict[str, Any], instance: Any) -> Any:
+        name = str(self.attrname)
+        if name not in values:
+            values[name] = self.func(instance)
+        return values[name]
 
 
 class Components:
@@ -71,7 +79,7 @@ class Components:
         self.features = Features(
             catalog, settings, lambda: self.encoder, lambda: self.captioner, lambda: self.captioner_id
         )
-        self._loading = threading.RLock()
+        self._once = Once[Any]()
         self._networks: dict[str, TrainedNetwork] = {}
         self._checked_space: str | None = None
 
@@ -217,12 +225,15 @@ class Components:
 
     def trained_network(self, name: str) -> TrainedNetwork:
         """The network of the composer ``name``, loaded once. Raises ModelUnavailableError where none was trained."""
-        with self._loading:
-            if name not in self._networks:
-                command = trained_composer(name).train_command()
-                network = load_trained(name, self.features.space, self.settings, self.models, command)
-                self._networks[name] = TrainedNetwork(network, lambda: self.encoder)
-            return self._networks[name]
+        network: TrainedNetwork = self._once.get(("network", name), lambda: self._loaded_network(name))
+        return network
+
+    def _loaded_network(self, name: str) -> TrainedNetwork:
+        if name not in self._networks:
+            command = trained_composer(name).train_command()
+            network = load_trained(name, self.features.space, self.settings, self.models, command)
+            self._networks[name] = TrainedNetwork(network, lambda: self.encoder)
+        return self._networks[name]
 
     def check_space(self) -> None:
         """Refuse an encoder that did not make the gallery, by name alone. Raises SpaceMismatchError."""

@@ -25,13 +25,13 @@ warning is mostly right, and most requests for what is not there get none.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ipcir_tools.once import Once
 from ipcir_tools.store.features import text_key
 from ipcir_tools.types import FloatArray
 
@@ -72,7 +72,7 @@ class Background:
 
     def __init__(self, catalog: Catalog, features: Features) -> None:
         self._catalog, self._features = catalog, features
-        self._lock = threading.Lock()
+        self._once = Once[FloatArray]()
         self._known: tuple[GalleryState, FloatArray] | None = None
         self._stored: tuple[tuple[GalleryState, int], FloatArray] | None = None
         """Of those captions whose features were stored already, where no text may be encoded."""
@@ -90,22 +90,29 @@ class Background:
         return None if background is None or len(background) < LEAST else surprise(max(known), background)
 
     def _fits(self, tally: Counter[str] | None, encode: bool) -> FloatArray:
-        with self._lock:
-            known = self._known
-            # while it is too small, it is made again whenever a caption was written
-            now = self._catalog.state()
-            is_current = known is not None and known[0].revision == now.revision
-            if known is not None and is_current and (len(known[1]) >= LEAST or known[0].facts == now.facts):
-                return known[1]
-            texts = now, self._features.made["texts"]
-            if not encode and self._stored is not None and self._stored[0] == texts:
-                return self._stored[1]
-            made = self._made(tally, encode)
-            if encode or len(made) == MOST:
-                self._known = now, made
-            else:
-                self._stored = texts, made
-            return made
+        # while it is too small, it is made again whenever a caption was written
+        now = self._catalog.state()
+        known = self._current(now)
+        return self._once.get((now, encode), lambda: self._fresh(now, tally, encode)) if known is None else known
+
+    def _current(self, now: GalleryState) -> FloatArray | None:
+        known = self._known
+        if known is not None and known[0].revision == now.revision:
+            return known[1] if len(known[1]) >= LEAST or known[0].facts == now.facts else None
+        return None
+
+    def _fresh(self, now: GalleryState, tally: Counter[str] | None, encode: bool) -> FloatArray:
+        if (known := self._current(now)) is not None:
+            return known
+        texts, stored = (now, self._features.made["texts"]), self._stored
+        if not encode and stored is not None and stored[0] == texts:
+            return stored[1]
+        made = self._made(tally, encode)
+        if encode or len(made) == MOST:
+            self._known = now, made
+        else:
+            self._stored = texts, made
+        return made
 
     def _made(self, tally: Counter[str] | None, encode: bool) -> FloatArray:
         # an id is a digest, so the first ones are a fair sample

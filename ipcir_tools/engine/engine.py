@@ -16,12 +16,13 @@ from ipcir_tools.engine.conversation import conversation_id, thread_of
 from ipcir_tools.engine.fleet import encoding_on_ray
 from ipcir_tools.engine.hit_files import as_they_are_now
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest, prepare_query, resolve_reference
-from ipcir_tools.engine.ranking import HitRanker
+from ipcir_tools.engine.ranking import HitRanker, unknown_handle
 from ipcir_tools.engine.reference_list import References
 from ipcir_tools.engine.reference_words import Reference
 from ipcir_tools.engine.references import local_reference
 from ipcir_tools.engine.turn import TurnMaker
 from ipcir_tools.engine.validation import check_turn_id, checked_text
+from ipcir_tools.engine.visibility import AgentVisibility, Visibility
 from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, NotFoundError
 from ipcir_tools.search_options import SearchKeywords, SearchOptions
 from ipcir_tools.settings import Settings
@@ -29,7 +30,7 @@ from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.chroma_server import ChromaServer, ServerIndex
 from ipcir_tools.store.database import gallery_place
-from ipcir_tools.store.features import text_key
+from ipcir_tools.store.features import is_text_key, text_key
 from ipcir_tools.store.folder_list import list_folders
 from ipcir_tools.store.gallery_captions import GalleryCaptioning
 from ipcir_tools.store.held_index import NEVER, WHERE_IT_PAYS
@@ -77,6 +78,9 @@ class Engine:
         self._ranker = HitRanker(components, gallery)
         self._turns = TurnMaker(components, self._ranker, self.background)
         self._conversation: str | None = None
+        self._handed: set[str] = set()
+        self.visibility = Visibility(components.catalog, components.settings)
+        """What may be named by ids: of the engine itself all that the catalog knows, of ``for_agents()`` less."""
 
     @classmethod
     def open(cls, settings: Settings | None = None, progress: Progress | None = None) -> Self:
@@ -120,13 +124,38 @@ class Engine:
         view._conversation = conversation_id(name)
         return view
 
+    def for_agents(self) -> Self:
+        """This engine as agents see it: see :mod:`ipcir_tools.engine.visibility`. Every tool and graph goes by it."""
+        if self.visibility.for_agents:
+            return self
+        view = copy.copy(self)
+        view.visibility = self._agents
+        return view
+
+    @property
+    def _agents(self) -> AgentVisibility:
+        return AgentVisibility(self.catalog, self.settings, self._handed)
+
+    def show_agents(self, *ids: str) -> None:
+        """Hand pictures to the agents of this engine, by their ids, as long as it is open.
+
+        For a person's own picture that is in no gallery: agents may then look at it and search with it.
+        """
+        self._handed.update(ids)
+
     def turn(self, id: str) -> Turn:
         """A stored turn, with the files that its hits have now. Raises NotFoundError."""
-        return as_they_are_now(self.catalog.turn(id), self.catalog)
+        check_turn_id(id)
+        return as_they_are_now(self.visibility.turn(id), self.catalog)
+
+    def path(self, id: str) -> list[Turn]:
+        """The turns from the root to that one, as they were stored. Raises NotFoundError."""
+        check_turn_id(id)
+        return self.visibility.path(id)
 
     def turns(self, limit: int = 20) -> list[Turn]:
         """The last turns, newest first: of the engine's conversation where it has one, else of all."""
-        return self.catalog.turns(limit, self._conversation)
+        return self.visibility.turns(limit, self._conversation)
 
     def stored(self, result: SearchResult, config: RunnableConfig | None = None) -> SearchResult:
         """The result, its turn stored; with a warning where it, or what was made for it, cannot be stored now.
@@ -158,7 +187,8 @@ class Engine:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled, an engine is its settings: it is opened again, with the models that these name."""
         home = self.settings.home.expanduser().absolute()
-        return _reopen, (type(self), self.settings.model_copy(update={"home": home}), self._conversation)
+        settings = self.settings.model_copy(update={"home": home})
+        return _reopen, (type(self), settings, self._conversation, self.visibility.for_agents, self._handed)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -310,15 +340,16 @@ class Engine:
         began = time.perf_counter()
         with self.catalog.steady(), searching():
             self._require_gallery()
-            path = self.catalog.path(turn) if turn is not None else ()
+            path = self.path(turn) if turn is not None else ()
             query, pixels = self.prepare(path, request)
             result = self.answer(query, path, pixels=pixels, config=config, began=began)
             return self.stored(result, config)
 
     def prepare(self, path: Sequence[Turn], request: TurnRequest) -> PreparedQuery:
         """The query of the turn after ``path``, or of a new search where it is empty."""
+        visibility = self._agents if request.by_agent else self.visibility
         with searching():
-            prepared = prepare_query(path, request, self.catalog, self.settings, self._side)
+            prepared = prepare_query(path, request, self.catalog, self.settings, self._side, visibility)
         self._turns.check(prepared[0])
         if where := prepared[0].where:
             tell = self.settings.show_paths != "name"
@@ -344,6 +375,10 @@ class Engine:
     ) -> tuple[Hit, ...]:
         """Search with the weighted sum of features, by handle; weights may be negative. No turn is stored."""
         self._require_gallery()
+        pictures = {handle for handle in weights if not is_text_key(handle)}
+        known = pictures if not self.visibility.for_agents else self.visibility.pictures(pictures)
+        if unknown := pictures - known:
+            raise unknown_handle(min(unknown))
         return self._ranker.fused_hits(weights, k, where)
 
     def _require_gallery(self) -> None:
@@ -394,9 +429,10 @@ class Engine:
         return id_
 
     def _remembered(self, reference: Reference) -> tuple[str, dict[str, Image.Image]]:
-        record, pixels = resolve_reference(reference, self.catalog, self.settings, self._side)
+        record, pixels = resolve_reference(reference, self.catalog, self.settings, self._side, self.visibility)
+        given = self.visibility.given([record]) if pixels and isinstance(reference, str) else ()
         with searching():
-            self.catalog.remember([record])
+            self.catalog.remember([record], given)
         return record.id, pixels
 
     def _side(self) -> int:
@@ -408,16 +444,20 @@ class Engine:
 
     def resolve(self, reference: Reference) -> tuple[ImageRecord, dict[str, Image.Image]]:
         """The record of the image that a reference names, and its pixels by id where it had to be opened."""
-        return resolve_reference(reference, self.catalog, self.settings)
+        return resolve_reference(reference, self.catalog, self.settings, visibility=self.visibility)
 
 
-def _reopen(kind: type[Engine], settings: Settings, conversation: str | None) -> Engine:
+def _reopen(
+    kind: type[Engine], settings: Settings, conversation: str | None, for_agents: bool, handed: set[str]
+) -> Engine:
     """The engine that was pickled. Raises NotFoundError where its home folder is not on this machine."""
     if settings.catalog_url is None and not settings.home.is_dir():
         raise NotFoundError(
             f"The pickled engine's home {settings.home} is not here: open one with Engine.open(Settings(home=...))."
         )
-    return kind.open(settings).in_conversation(conversation)
+    engine = kind.open(settings).in_conversation(conversation)
+    engine.show_agents(*handed)
+    return engine.for_agents() if for_agents else engine
 
 
 def _updated(options: SearchOptions | None, keywords: SearchKeywords) -> SearchOptions:

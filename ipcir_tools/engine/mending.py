@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 
 from ipcir_tools.batches import Progress
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.errors import IPCIRError
-from ipcir_tools.store.database import storable_text
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
+from ipcir_tools.store.database import set_meta, storable_text
 from ipcir_tools.store.indexing import IndexRequest, index_folders
 from ipcir_tools.store.mending import Mended, as_json, mend_relations, mend_rows, restart_log
-from ipcir_tools.store.row_checks import Relations, RowFault, relations
+from ipcir_tools.store.row_checks import UNFINISHED, Relations, RowFault, relations, row_faults
 from ipcir_tools.types import IndexReport
 
+_READ_AGAIN = ("pictures", "files")
+"""Tables whose damaged rows are written again where the pictures' files are read."""
 _REMOTE = "chat:"
 """Captioners that cost: they are asked again by `ipcir index --captions` alone."""
 
@@ -38,6 +40,7 @@ class Mending:
             self._index_again()
         self._make_features(mended)
         self._make_captions(mended)
+        self._keep_others(mended)
         self._engine.gallery.rebuild(self._progress)
 
     def _mend_rows(self, *, restart: bool) -> Mended:
@@ -46,6 +49,8 @@ class Mending:
 
         def wanted(fault: RowFault) -> bool:
             row = fault.row
+            if fault.table.name in _READ_AGAIN:
+                return fault.content is None
             if fault.table.name == "features":
                 return row["item"] in members and row["space"] == space
             return fault.table.name == "captions" and row["image_id"] in members and row["captioner"] == captioner
@@ -60,6 +65,8 @@ class Mending:
             mended.reread |= bool(self._found.without_record or self._found.counters)
             if restart or mended.reread:
                 restart_log(connection)
+                set_meta(connection, UNFINISHED, "yes")  # a repair that is killed is gone on with by the next
+        self._catalog.forget_space()
         self._tell(mended)
         return mended
 
@@ -88,16 +95,23 @@ class Mending:
             report = self._engine.index(progress=self._progress, captions=False)
         except IPCIRError as error:
             self.notes.append(f"the folders could not be indexed again ({error})")
+            if isinstance(error, InvalidRequestError):  # none is known
+                self._finished()
         else:
+            self._finished()
             self.notes.append(f"all known folders are indexed again: {_said(report)}")
+
+    def _finished(self) -> None:
+        with self._catalog.writing() as connection:
+            set_meta(connection, UNFINISHED, "")
 
     def _make_features(self, mended: Mended) -> None:
         """Encode what lacks its feature, and read again what is doubtful."""
         lacking = {fault.row["item"] for fault in mended.to_make if fault.table.name == "features"}
         lacking.update(self._catalog.lacking_features(self._catalog.space() or ""))
-        doubtful = {fault.row["id"] for fault in mended.kept if fault.table.name == "pictures"}
+        doubtful = {fault.row["id"] for fault in mended.to_make if fault.table.name == "pictures"}
         paths = {path for some in self._catalog.paths_of(lacking | doubtful).values() for path in some}
-        paths |= {str(fault.row["path"]) for fault in mended.kept if fault.table.name == "files"}
+        paths |= {str(fault.row["path"]) for fault in mended.to_make if fault.table.name == "files"}
         if not paths:
             return
         try:
@@ -106,6 +120,14 @@ class Mending:
             self.notes.append(f"features could not be made again ({error})")
         else:
             self.notes.append(f"{report.seen:,} files are read again for what was damaged: {_said(report)}")
+
+    def _keep_others(self, mended: Mended) -> None:
+        """Keep as they read the records and files that could not be read again."""
+        if any(fault.table.name in _READ_AGAIN for fault in mended.to_make):
+            with self._catalog.writing() as connection:
+                left = [each for each in row_faults(connection, Counter()) if each.table.name in _READ_AGAIN]
+                kept = mend_rows(connection, left, lambda _: False, storable_text(connection))
+            self._tell(kept)
 
     def _remade(self, paths: set[str]) -> IndexReport:
         engine = self._engine

@@ -10,6 +10,7 @@ from ipcir_tools.engine.reference_list import References, check_different, named
 from ipcir_tools.engine.reference_words import Reference, hit_id
 from ipcir_tools.engine.references import resolve
 from ipcir_tools.engine.validation import check_judged, checked_query, checked_text, default_options, refined_options
+from ipcir_tools.engine.visibility import Visibility
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.images.reading import LoadedImage, Side
 from ipcir_tools.search_options import SearchOptions
@@ -26,7 +27,8 @@ class TurnRequest:
     """What a caller wants of the next turn.
 
     ``reference``, ``liked`` and ``disliked`` name images: after an earlier turn ranks in its hits ("3") as well. A
-    refinement without ``reference`` keeps the references of the turn before.
+    refinement without ``reference`` keeps the references of the turn before. ``by_agent``: whether an agent may have
+    written its texts, whoever makes the request.
     """
 
     modification: str
@@ -34,6 +36,7 @@ class TurnRequest:
     reference: References | None = None
     liked: Sequence[Reference | int] = ()
     disliked: Sequence[Reference | int] = ()
+    by_agent: bool = False
 
 
 PreparedQuery = tuple[ComposedQuery, "dict[str, Image.Image]"]
@@ -41,28 +44,37 @@ PreparedQuery = tuple[ComposedQuery, "dict[str, Image.Image]"]
 
 
 def resolve_reference(
-    reference: Reference, catalog: Catalog, settings: Settings, side: Side | None = None
+    reference: Reference,
+    catalog: Catalog,
+    settings: Settings,
+    side: Side | None = None,
+    visibility: Visibility | None = None,
 ) -> tuple[ImageRecord, dict[str, Image.Image]]:
     """The record of the image that a reference names, and its pixels by id where it had to be opened.
 
-    ``side``: that of the encoder where it is to be encoded.
+    ``side``: that of the encoder where it is to be encoded. ``visibility``: as of :func:`resolve`.
     """
-    found = resolve(reference, catalog, settings, side=side)
+    found = resolve(reference, catalog, settings, side=side, visibility=visibility)
     if isinstance(found, LoadedImage):
         return found.record, {found.record.id: found.pixels}
     return found, {}
 
 
 def prepare_query(
-    path: Sequence[Turn], request: TurnRequest, catalog: Catalog, settings: Settings, side: Side
+    path: Sequence[Turn],
+    request: TurnRequest,
+    catalog: Catalog,
+    settings: Settings,
+    side: Side,
+    visibility: Visibility,
 ) -> PreparedQuery:
     """The query of a refinement of the last turn of ``path``, or of a new search where it is empty.
 
-    ``side``: that of the encoder, which its images are for.
+    ``side``: that of the encoder, which its images are for. ``visibility``: what the request may name.
 
     Raises what :func:`resolve` raises, and InvalidRequestError for a request that makes no query.
     """
-    names = _Names(catalog, settings, path[-1] if path else None, side)
+    names = _Names(catalog, settings, path[-1] if path else None, side, visibility)
     if path:
         query = _refinement(path[-1], request, names, settings)
     elif request.liked or request.disliked:
@@ -72,23 +84,29 @@ def prepare_query(
     else:
         query = _search(request, names, settings)
     if names.records:
-        catalog.remember(names.records)
+        catalog.remember(names.records, visibility.given(names.texts))
     return query, names.pixels
 
 
 class _Names:
     """Resolves the names of one request, after ``parent`` ranks in its hits too, and collects what they name."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, parent: Turn | None, side: Side) -> None:
+    def __init__(
+        self, catalog: Catalog, settings: Settings, parent: Turn | None, side: Side, visibility: Visibility
+    ) -> None:
         self._catalog, self._settings, self._parent, self._side = catalog, settings, parent, side
+        self._visibility = visibility
         self.records: list[ImageRecord] = []
+        self.texts: list[ImageRecord] = []
+        """Those of them that a text named."""
         self.pixels: dict[str, Image.Image] = {}
 
     def id_of(self, name: Reference | int) -> str:
         reference = hit_id(name, self._parent) if self._parent else cast("Reference", name)  # a number is refused
-        record, opened = resolve_reference(reference, self._catalog, self._settings, self._side)
+        record, opened = resolve_reference(reference, self._catalog, self._settings, self._side, self._visibility)
         if opened:  # else the catalog has it
             self.records.append(record)
+            self.texts += [record] if isinstance(reference, str) else []
         self.pixels.update(opened)
         return record.id
 

@@ -73,10 +73,7 @@ class HitRanker:
         known = _Known(self.known)
         vectors = known.of(list(weights))
         if unknown := [handle for handle in weights if handle not in vectors]:
-            raise NotFoundError(
-                f"There is no vector {unknown[0][:60]!r}: "
-                "take handles that `encode` gave, or whole ids of pictures in the gallery."
-            )
+            raise unknown_handle(unknown[0])
         vector = fusion.weighted_sum(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
         if not vector.any():
             raise InvalidRequestError("The weighted vectors cancel each other out: give one of them another weight.")
@@ -155,6 +152,13 @@ class _Known:
         """Those of ``ids`` that there are."""
         found = self.of(ids)
         return [found[id_] for id_ in ids if id_ in found]
+
+
+def unknown_handle(handle: str) -> NotFoundError:
+    """The error for a handle of no vector."""
+    return NotFoundError(
+        f"There is no vector {handle[:60]!r}: take handles that `encode` gave, or whole ids of pictures in the gallery."
+    )
 
 
 def _cosine(a: FloatArray, b: FloatArray | None) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ipcir_tools.bounds import MAX_REFERENCES
 from ipcir_tools.engine.reference_words import Reference
 from ipcir_tools.engine.validation import checked_note
 from ipcir_tools.errors import InvalidRequestError
@@ -22,9 +23,6 @@ an earlier turn has it."""
 
 References = Reference | Mapping[str, Any] | Sequence[Item]
 """A reference, or a list of up to :data:`MAX_REFERENCES`."""
-
-MAX_REFERENCES = 4
-"""Pictures that one search may start from."""
 
 _FIELDS = {"reference", "note"}
 _OWNER = re.compile(r"^(?:its|the|their|his|her)\s+", re.IGNORECASE)

@@ -9,6 +9,7 @@ from typing import NoReturn
 from PIL import Image
 
 from ipcir_tools.engine.file_names import file_namer
+from ipcir_tools.engine.visibility import Visibility
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.catalog import Catalog
@@ -70,9 +71,9 @@ def unique_file(text: str, catalog: Catalog, settings: Settings) -> str | None:
     )
 
 
-def refuse_word(text: str, catalog: Catalog) -> NoReturn:
+def refuse_word(text: str, visibility: Visibility) -> NoReturn:
     """Raises NotFoundError for text that is no id and no path; it says where a turn or a rank belongs."""
-    if (turn := _TURN.fullmatch(text)) and (stored := _stored_turn(turn[1].lower(), catalog)):
+    if (turn := _TURN.fullmatch(text)) and (stored := _stored_turn(turn[1].lower(), visibility)):
         raise NotFoundError(
             f"{stored} is a turn, not a picture: call refine_search with it as `turn`, or name a hit of it, such as "
             f"'1 of turn {stored}'."
@@ -88,9 +89,9 @@ def refuse_word(text: str, catalog: Catalog) -> NoReturn:
     )
 
 
-def _stored_turn(id: str, catalog: Catalog) -> str | None:
+def _stored_turn(id: str, visibility: Visibility) -> str | None:
     try:
-        return catalog.turn(id).id
+        return visibility.turn(id).id
     except (NotFoundError, InvalidRequestError):
         return None
 

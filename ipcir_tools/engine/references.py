@@ -17,7 +17,9 @@ from urllib.parse import unquote
 
 from PIL import Image
 
+from ipcir_tools.bounds import MAX_PLACE, is_picture_text
 from ipcir_tools.engine.reference_words import RANK, RANK_OF_TURN, Reference, hit_of, refuse_word, unique_file, unquoted
+from ipcir_tools.engine.visibility import Visibility
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.images.file_status import GONE
 from ipcir_tools.images.files import local_path, located, located_path, path_text
@@ -45,6 +47,7 @@ def resolve(
     *,
     fetch: Fetch | None = None,
     side: Side | None = None,
+    visibility: Visibility | None = None,
 ) -> ImageRecord | LoadedImage:
     """The image that ``reference`` names: its record if the catalog knows it by that name, else the image itself.
 
@@ -52,6 +55,7 @@ def resolve(
     http(s) URL (if ``allow_urls``), a file of the gallery or of ``allow_folders``: by its path, a ``file://`` URI, the
     URL of an object in a store, or by the last parts of its path where they are unique. It never reveals whether
     another file exists. ``fetch`` replaces the network. An image that is opened is decoded for ``side``.
+    ``visibility``: which of the pictures and turns that the catalog knows a string may name; None: all of them.
 
     Raises InvalidRequestError, NotFoundError, NotAllowedError or BadImageError with one line that says what to do.
     """
@@ -62,7 +66,9 @@ def resolve(
     if isinstance(reference, Path) and isinstance(url := source_of(reference), ObjectUrl):
         reference = url.text  # ``Path`` has made a path of it, which is none of this machine
     if isinstance(reference, str):
-        return _from_text(unquoted(reference), catalog, settings, fetch, side)
+        return _from_text(
+            unquoted(reference), catalog, settings, fetch, side, visibility or Visibility(catalog, settings)
+        )
     try:
         if isinstance(reference, Path):
             return _any_file(str(reference), settings, side)
@@ -94,14 +100,24 @@ def local_reference(text: str, catalog: Catalog) -> str | Path:
 
 
 def _from_text(
-    text: str, catalog: Catalog, settings: Settings, fetch: Fetch | None, side: Side | None
+    text: str,
+    catalog: Catalog,
+    settings: Settings,
+    fetch: Fetch | None,
+    side: Side | None,
+    visibility: Visibility,
 ) -> ImageRecord | LoadedImage:
+    if len(text) > MAX_PLACE and not is_picture_text(text):
+        raise InvalidRequestError(
+            f"The reference has {len(text):,} characters: give the id of an earlier hit, or a path with {MAX_PLACE:,} "
+            "at most."
+        )
     if not text or "\0" in text:
         raise InvalidRequestError("The reference is empty: give the id of an earlier hit, or a picture file.")
-    if _ID.fullmatch(text) and (record := _by_id(text.lower(), catalog)):
+    if _ID.fullmatch(text) and (record := _by_id(text.lower(), visibility)):
         return record
     if of_turn := RANK_OF_TURN.fullmatch(text):
-        id_ = hit_of(int(of_turn[1]), catalog.turn(of_turn[2].lower()))
+        id_ = hit_of(int(of_turn[1]), visibility.turn(of_turn[2].lower()))
         return catalog.record(id_)
     try:
         if text[:5].lower() == "data:":
@@ -111,7 +127,11 @@ def _from_text(
         if uri := _FILE_URI.fullmatch(text):
             return _allowed_file(unquote(uri[1], errors="surrogateescape"), catalog, settings, side)
         named = text if is_object_url(text) else unique_file(text, catalog, settings) or text
-        return (_allowed_object if is_object_url(named) else _allowed_file)(named, catalog, settings, side)
+        if is_object_url(named):
+            return _allowed_object(named, catalog, settings, side)
+        if _is_word(named):
+            refuse_word(named, visibility)
+        return _allowed_file(named, catalog, settings, side)
     except BadImageError as error:
         raise _unusable(path_excerpt(text), error) from error
 
@@ -120,8 +140,8 @@ def _unusable(name: str, error: BadImageError) -> BadImageError:
     return BadImageError(f"The reference {name} is no usable picture: {error}.")
 
 
-def _by_id(text: str, catalog: Catalog) -> ImageRecord | None:
-    found = catalog.find(text)
+def _by_id(text: str, visibility: Visibility) -> ImageRecord | None:
+    found = visibility.find(text)
     if len(found) > 1:
         raise InvalidRequestError(f"Several pictures have an id that begins with {text}: give more of its digits.")
     return found[0] if found else None
@@ -171,8 +191,6 @@ def _any_file(text: str, settings: Settings, side: Side | None) -> LoadedImage:
 
 
 def _allowed_file(text: str, catalog: Catalog, settings: Settings, side: Side | None) -> ImageRecord | LoadedImage:
-    if _is_word(text):
-        refuse_word(text, catalog)
     file = _file(text)
     real = Path(os.path.realpath(file))
     if any(real.is_relative_to(folder) for folder in allowed_paths(settings)):

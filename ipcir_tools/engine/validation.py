@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ipcir_tools.bounds import MAX_JUDGED, MAX_NAME, MAX_NOTE, MAX_TEXT, check_number
 from ipcir_tools.composers import composer_named
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.search_options import SearchOptions
@@ -13,15 +14,11 @@ from ipcir_tools.store.filters import GRAMMAR, condition
 from ipcir_tools.text import one_line
 from ipcir_tools.types import ComposedQuery, NotedReference, is_by_chat_model, parse_verify
 
-MAX_TEXT = 2_000
-"""Characters of a modification; a longer one is no edit."""
-MAX_NOTE = 200
-"""Characters of a note on a reference."""
+_SPACED = 10
+"""How many times as long a text may be with its spaces as without."""
 MAX_HITS = 1_000
 MAX_RERANKED = 20
 """Pictures on the sheet of a model that judges them."""
-MAX_JUDGED = 50
-"""Pictures that one turn may like and dislike."""
 
 
 def checked_text(text: str, what: str = "modification") -> str:
@@ -39,6 +36,8 @@ def checked_note(note: str) -> str:
 
 def _checked_line(text: str, what: str, limit: int) -> str:
     _check_type(text, str, what, "a text")
+    if len(text) > _SPACED * limit:  # not even taken apart
+        raise InvalidRequestError(f"{what} has {len(text)} characters: say it in {limit} at most.")
     flat = one_line(text)
     if not flat.isascii() and flat != flat.encode("utf-8", "replace").decode():
         raise InvalidRequestError(f"{what} holds bytes that are no UTF-8: type it again.")
@@ -53,14 +52,25 @@ def _check_type(value: object, kind: type | tuple[type, ...], what: str, expecte
         raise InvalidRequestError(f"{what} must be {expected}, not {type(value).__name__}.")
 
 
+def _check_size(value: float, what: str) -> None:
+    """Raises InvalidRequestError for a number that cannot be written in an error, and for none such as NaN."""
+    try:
+        check_number(what, value)
+    except ValueError as error:
+        raise InvalidRequestError(f"{error}.") from None
+
+
 def check_turn_id(turn: object) -> None:
     """Raises InvalidRequestError for anything but the id of a turn."""
     _check_type(turn, str, "The turn", "the id of an earlier turn, such as result.turn.id")
+    if len(str(turn)) > MAX_NAME:
+        raise InvalidRequestError(f"The turn has {len(str(turn)):,} characters: give the id of an earlier turn.")
 
 
 def check_k(k: int) -> None:
     """Raises InvalidRequestError for a number of hits that is out of range."""
     _check_type(k, int, "k", "a whole number")
+    _check_size(k, "k")
     if not 1 <= k <= MAX_HITS:
         raise InvalidRequestError(f"k is {k}: ask for 1 to {MAX_HITS} pictures.")
 
@@ -88,12 +98,14 @@ def check_options(options: SearchOptions) -> None:
         check_k(options.k)
     if options.weight is not None:
         _check_type(options.weight, (int, float), "The weight", "a number from 0 to 1")
+        _check_size(options.weight, "weight")
         if not 0.0 <= options.weight <= 1.0:
             raise InvalidRequestError(
                 f"The weight is {options.weight}: it goes from 0 (only the reference) to 1 (only the text)."
             )
     if options.rerank is not None:
         _check_type(options.rerank, int, "rerank", "a whole number")
+        _check_size(options.rerank, "rerank")
         if not 0 <= options.rerank <= MAX_RERANKED:
             raise InvalidRequestError(
                 f"rerank is {options.rerank}: have 2 to {MAX_RERANKED} hits put into order, or 0 for none."

@@ -5,6 +5,7 @@ The vision features of an image cost most, so they stay in memory: the hits of o
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from ipcir_tools.engine.verifier_cost import VerifierCost, measure_cost, read_co
 from ipcir_tools.models.captioner import VisionFeatures, no_likelihoods
 from ipcir_tools.models.devices import pick_device, pick_dtype
 from ipcir_tools.models.loading import captioner_factory, is_local_captioner
+from ipcir_tools.once import Once
 
 if TYPE_CHECKING:
     from ipcir_tools.models.captioner import Captioner
@@ -106,7 +108,7 @@ class Verifier:
 
     def __init__(self, models: VerifierModels, kept: KeptFeatures | None = None) -> None:
         self._models, self._kept = models, kept or KeptFeatures()
-        self._measuring = threading.Lock()
+        self._measuring = Once[VerifierCost]()
         self._unavailable = False
         self._cost: VerifierCost | None = None
         self.images_encoded = 0
@@ -119,7 +121,8 @@ class Verifier:
     def log_likelihoods(
         self, pairs: Sequence[Pair], pixels: Mapping[str, Image.Image] | None = None
     ) -> list[float | None]:
-        """How likely each text is, given the image beside it, in nats; None where the image cannot be opened.
+        """How likely each text is, given the image beside it, in nats; None where the image cannot be opened, or the
+        captioner gives no number.
 
         Every image is encoded once, for all pairs that it is in, and all pairs of a block of images are scored
         together. ``pixels`` holds images that are open already, by id. Raises ModelUnavailableError, and
@@ -135,7 +138,7 @@ class Verifier:
             given, texts = [each for _, each in block], [pairs[place][1] for place, _ in block]
             found = self._models.captioner.pair_log_likelihood(given, texts) if block else np.zeros(0, np.float32)
             for (place, _), score in zip(block, found.tolist(), strict=True):
-                scores[place] = score
+                scores[place] = score if math.isfinite(score) else None
         return scores
 
     def _feature_blocks(
@@ -200,12 +203,14 @@ class Verifier:
         Raises ModelUnavailableError, and InvalidRequestError for a captioner without likelihoods.
         """
         self.require()
-        with self._measuring:
-            if again or self._known_cost() is None:
-                self._cost = measure_cost(self._models.captioner, self._sample)
-                self._models.catalog.set_note(self._note, self._cost.dump())
-            assert self._cost is not None
-            return self._cost
+        return self._measuring.get(again, lambda: self._measured(again=again))
+
+    def _measured(self, *, again: bool) -> VerifierCost:
+        known = None if again else self._known_cost()
+        if known is None:
+            known = self._cost = measure_cost(self._models.captioner, self._sample)
+            self._models.catalog.set_note(self._note, known.dump())
+        return known
 
     def _known_cost(self) -> VerifierCost | None:
         if self._cost is None:

@@ -6,12 +6,15 @@ that before, pictures of 9 to 16 million pixels of noise and of flat colour, one
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ipcir_tools.images.jpeg import scan_blocks
 from ipcir_tools.images.kept import MOST_FOR_PEOPLE, STRIP
+
+if TYPE_CHECKING:
+    from ipcir_tools.images.opening import OpenedPicture
 
 MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Bytes that Pillow takes for a pixel; four for all other modes."""
@@ -53,25 +56,23 @@ def picture_bytes(mode: str, size: tuple[int, int]) -> int:
     return size[0] * size[1] * MODE_BYTES.get(mode, 4) + ROW_BYTES * size[1]
 
 
-def decoding_bytes(
-    image: Image.Image, format: str, data: bytes, kept: list[tuple[int, int]], size: tuple[int, int]
-) -> int:
+def decoding_bytes(opened: OpenedPicture, kept: list[tuple[int, int]], size: tuple[int, int]) -> int:
     """Memory that it takes to decode an opened picture and to make those of ``kept`` sizes of it, but for its file.
 
     ``size`` is the real one of a JPEG that is decoded in another.
     """
+    image = opened.image
     pixels, kept_pixels = image.width * image.height, sum(width * height for width, height in kept)
-    decoder = DECODER_BYTES.get(format, 0) * pixels
-    if format in ("jpeg", "mpo"):
-        decoder = _coefficients(image, data, size)
-    elif format == "tiff":
+    decoder = DECODER_BYTES.get(opened.format, 0) * pixels
+    if opened.scans:  # libjpeg keeps all coefficients, two bytes each
+        decoder = 128 * sum(blocks for _, blocks in _sampling(image, size))
+    elif opened.format == "tiff":
         decoder = _strip_bytes(image)
-    elif format == "png":
+    elif opened.format == "png":
         decoder = PNG_ROWS * 8 * image.width
-    working = (
-        STRIP_BYTES * min(pixels, STRIP) + KEPT_BYTES * kept_pixels + ROW_BYTES * sum(height for _, height in kept)
-    )
-    return int(picture_bytes(image.mode, image.size) + decoder + working + HANDED_OVER * kept_pixels)
+    rows = sum(height for _, height in kept)
+    working = STRIP_BYTES * min(pixels, STRIP) + (KEPT_BYTES + HANDED_OVER) * kept_pixels + ROW_BYTES * rows
+    return int(picture_bytes(image.mode, image.size) + decoder + working)
 
 
 def jpeg_xl_bytes(size: tuple[int, int]) -> int:
@@ -79,22 +80,20 @@ def jpeg_xl_bytes(size: tuple[int, int]) -> int:
     return int((DECODER_BYTES["jxl"] + 4) * size[0] * size[1]) + HANDED_OVER * MOST_FOR_PEOPLE
 
 
-def is_dear(image: Image.Image, format: str, data: bytes, memory: int, size: tuple[int, int]) -> bool:
-    """Whether a picture may take long, or more memory than others; ``memory`` as :func:`decoding_bytes` says."""
-    if memory > DEAR_BYTES:
+def is_dear(opened: OpenedPicture, file_bytes: int, memory: int, blocks: float) -> bool:
+    """Whether a picture may take long, or more memory than others; ``memory`` as :func:`decoding_bytes` says, and
+    ``blocks`` as :func:`jpeg_scans`."""
+    if memory > DEAR_BYTES or blocks > DEAR_BLOCKS or opened.arithmetic:
         return True
-    if format in ("jpeg", "mpo"):
-        return jpeg_blocks(image, data, size) > DEAR_BLOCKS
-    if format == "tiff":
-        return image.info.get("compression") != "raw"  # libtiff has a dozen decoders, and prints what it likes
-    if format == "bmp":
-        return bool(image.info.get("compression")) and len(data) > DEAR_PACKED
-    return False
+    packed = opened.image.info.get("compression")
+    if opened.format == "tiff":
+        return packed != "raw"  # libtiff has a dozen decoders, and prints what it likes
+    return opened.format == "bmp" and bool(packed) and file_bytes > DEAR_PACKED
 
 
-def jpeg_blocks(image: Image.Image, data: bytes, size: tuple[int, int]) -> float:
-    """Blocks that all scans of a JPEG pass over."""
-    return scan_blocks(data, _sampling(image, size))
+def jpeg_scans(opened: OpenedPicture) -> tuple[int, float]:
+    """The scans of a JPEG and the blocks that they pass over; zeros where it is decoded in one pass."""
+    return scan_blocks(opened.scans, _sampling(opened.image, opened.image.size)) if opened.scans else (0, 0.0)
 
 
 def _sampling(image: Image.Image, size: tuple[int, int]) -> list[tuple[int, float]]:
@@ -105,13 +104,6 @@ def _sampling(image: Image.Image, size: tuple[int, int]) -> list[tuple[int, floa
     return [(each[0], blocks * each[1] * each[2] / (widest * highest)) for each in layers]
 
 
-def _coefficients(image: Image.Image, data: bytes, size: tuple[int, int]) -> int:
-    """What libjpeg keeps of a JPEG of several scans: all its coefficients, two bytes each."""
-    if not image.info.get("progressive") and data.count(b"\xff\xda") < 2:
-        return 0
-    return int(sum(blocks for _, blocks in _sampling(image, size)) * 128)
-
-
 def _strip_bytes(image: Any) -> int:
     """What is decoded at a time of a TIFF: a strip or a tile."""
     tags = image.tag_v2
@@ -119,4 +111,4 @@ def _strip_bytes(image: Any) -> int:
         return 0
     width, height = tags.get(322, image.width), tags.get(323, min(tags.get(278, image.height), image.height))
     samples = tags.get(277, 1) * (max(tags.get(258, (8,))) + 7) // 8
-    return 2 * int(width) * int(height) * int(samples)
+    return int(width) * int(height) * int(samples)

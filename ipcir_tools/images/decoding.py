@@ -17,7 +17,7 @@ from typing import Literal
 from PIL import Image
 
 from ipcir_tools.errors import BadImageError
-from ipcir_tools.images.costs import MOST_BLOCKS, decoding_bytes, is_dear, jpeg_blocks, jpeg_xl_bytes
+from ipcir_tools.images.costs import MOST_BLOCKS, decoding_bytes, is_dear, jpeg_scans, jpeg_xl_bytes
 from ipcir_tools.images.exif import iso_time
 from ipcir_tools.images.jpeg_xl import is_jpeg_xl
 from ipcir_tools.images.kept import Keeping, keep, keeping
@@ -103,14 +103,14 @@ def _decoded(data: bytes, request: DecodingRequest, claim: Claim, dear: bool) ->
     opened = open_picture(data, check)
     with opened.image as image:
         size = image.size
-        _check_scans(image, data)
+        blocks = _checked_scans(opened)
         target, wide = (_fraction(size, each or 0) for each in (request.side, None))
         drafted = opened.format in ("jpeg", "mpo") and image.draft(image.mode, target) is not None
         people = request.people and (target == wide or not drafted)
         if opened.format != "jxl":
             kept = [each.size for each in _kept(opened, request.side, people)]
-            memory = decoding_bytes(image, opened.format, data, kept, size)
-            if not dear and is_dear(image, opened.format, data, memory, size):
+            memory = decoding_bytes(opened, kept, size)
+            if not dear and is_dear(opened, len(data), memory, blocks):
                 raise DearPictureError
             claim(memory)
         return _loaded(opened, data, request, size if drafted else None, people)
@@ -185,12 +185,15 @@ def check_size(size: tuple[int, int], limit: int) -> None:
         raise BadImageError(f"{width} x {height} pixels, more than the limit of {most} (IPCIR_MAX_PIXELS)")
 
 
-def _check_scans(image: Image.Image, data: bytes) -> None:
-    scans = data.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 0
-    if scans > MAX_SCANS and image.info.get("progressive"):
+def _checked_scans(opened: OpenedPicture) -> float:
+    """Blocks that the scans of a JPEG pass over. Raises BadImageError for too many."""
+    scans, blocks = jpeg_scans(opened)
+    if scans > MAX_SCANS:
         raise BadImageError(f"a JPEG of more than {MAX_SCANS:,} scans")
-    if scans > 1 and jpeg_blocks(image, data, image.size) > MOST_BLOCKS:
-        raise BadImageError(f"a JPEG of {scans:,} scans over {image.width} x {image.height} pixels: takes too long")
+    if blocks > MOST_BLOCKS:
+        width, height = opened.image.size
+        raise BadImageError(f"a JPEG of {scans:,} scans over {width} x {height} pixels: takes too long")
+    return blocks
 
 
 def reason(error: Exception) -> str:

@@ -20,6 +20,8 @@ END = b"\xff\xd9"
 _BARE = frozenset({0x01, *range(0xD0, 0xDA)})
 """Markers without a length behind them."""
 _SCAN, _SCAN_MARK = 0xDA, b"\xff\xda"
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""Headers of a picture; 2, 6, 10 and 14 are progressive, those from 9 on coded by arithmetic."""
 _DROPPED = frozenset({0xFE, *range(0xE1, 0xF0)} - {0xEE})
 """Comments and what applications write, but for JFIF's and Adobe's segments, which say how colours are stored."""
 MAX_MARKERS = 50_000
@@ -45,12 +47,18 @@ class JpegParts:
     """Whether further pictures follow it, as in a camera's MPO."""
     ended: bool
     """Whether its end mark is there."""
+    many_scans: bool
+    """Whether a decoder passes over the picture more than once: it is progressive, or its first scan holds a part of
+    its colours."""
+    arithmetic: bool
+    """Whether it is coded so that a few bytes may stand for much work."""
 
 
 def split_jpeg(data: bytes) -> JpegParts:
     """The parts of a JPEG; one that ends before its first scan keeps what there is. Raises BadImageError for one that
     is all segments."""
     kept, dropped = [data[:2]], list[tuple[int, bytes]]()
+    frames = list[tuple[int, int]]()
     place = 2
     for _ in range(MAX_MARKERS):
         place = data.find(b"\xff", place)
@@ -67,13 +75,24 @@ def split_jpeg(data: bytes) -> JpegParts:
             dropped.append((marker, data[place + 4 : end]))
         else:
             kept.append(data[place:end])
+        if marker in _FRAMES and place + 9 < len(data):
+            frames.append((marker, data[place + 9]))
         place = max(end, place + 4)
     else:
         raise BadImageError(f"a JPEG of more than {MAX_MARKERS:,} segments")
     scans = data[place:] if place >= 0 else b""
     exif = next((body for marker, body in dropped if marker == 0xE1 and body.startswith(b"Exif\0\0")), b"")
     xmp = next((body for marker, body in dropped if marker == 0xE1 and body.startswith(b"http://ns.adobe")), b"")
-    return JpegParts(b"".join([*kept, scans, END]), exif, xmp, _has_several(dropped), END in scans)
+    in_scan = scans[4] if len(scans) > 4 else 0
+    return JpegParts(
+        b"".join([*kept, scans, END]),
+        exif,
+        xmp,
+        _has_several(dropped),
+        END in scans,
+        many_scans=any(marker & 3 == 2 or in_scan < colours for marker, colours in frames),
+        arithmetic=any(marker > 0xC8 for marker, _ in frames),
+    )
 
 
 def _has_several(segments: list[tuple[int, bytes]]) -> bool:
@@ -84,18 +103,20 @@ def _has_several(segments: list[tuple[int, bytes]]) -> bool:
     return isinstance(count, list) and count[0] > 1
 
 
-def scan_blocks(data: bytes, components: Sequence[tuple[int, float]]) -> float:
-    """Blocks of 8 x 8 that all scans of a JPEG pass over. Each costs its time, however few bytes a scan takes.
+def scan_blocks(data: bytes, components: Sequence[tuple[int, float]]) -> tuple[int, float]:
+    """How many scans there are in a JPEG, and the blocks of 8 x 8 that all of them pass over: each costs its time,
+    however few bytes a scan takes.
 
     ``components``: the number of each, and its blocks in the whole picture.
     """
     blocks = dict(components)
-    total, place = 0.0, data.find(_SCAN_MARK)
+    n, total, place = 0, 0.0, data.find(_SCAN_MARK)
     while place >= 0:
-        count = data[place + 4] if place + 4 < len(data) else 0
-        total += sum(blocks.get(number, 0.0) for number in data[place + 5 : place + 5 + 2 * count : 2])
+        n += 1
+        colours = data[place + 4] if place + 4 < len(data) else 0
+        total += sum(blocks.get(number, 0.0) for number in data[place + 5 : place + 5 + 2 * colours : 2])
         place = data.find(_SCAN_MARK, place + 2)
-    return total
+    return n, total
 
 
 def share_there(image: Image.Image) -> float:

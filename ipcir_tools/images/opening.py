@@ -49,6 +49,10 @@ class OpenedPicture:
     """Whether the end of the file is there, where the format has one."""
     share_there: Callable[[Image.Image], float] | None = None
     """For a format that can be shown without its end: how much of the decoded picture is there, 0 to 1."""
+    scans: bytes = b""
+    """The data of a JPEG over which a decoder passes more than once."""
+    arithmetic: bool = False
+    """Whether a JPEG is coded by arithmetic."""
 
 
 def open_picture(data: bytes, check_size: CheckSize) -> OpenedPicture:
@@ -96,6 +100,8 @@ def _open_jpeg(data: bytes) -> OpenedPicture:
         _orientation(exif, parts.xmp),
         parts.ended,
         jpeg.share_there,
+        parts.data if parts.many_scans else b"",
+        parts.arithmetic,
     )
 
 

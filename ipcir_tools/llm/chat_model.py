@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.llm.budget import CircuitBreaker
 from ipcir_tools.llm.http_clients import bounded_async_client, bounded_client
+from ipcir_tools.llm.usage import with_sound_usage
 from ipcir_tools.text import one_line, shorten
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _REASONING = re.compile(r"openai:(?:o\d|gpt-5)")
 """They choose their own temperature, and answer 400 to a request that has one; their thoughts count as tokens."""
+
+_OPENAI_CLIENTS = ("openai:", "azure_openai:", "deepseek:", "xai:", "together:")
+"""Providers whose integrations are LangChain's for OpenAI with another address, and take an HTTP client of ours."""
 
 MAX_TOKENS = 2048
 """Tokens of a reply at most, where no setting says otherwise; an imagination has about a hundred."""
@@ -112,11 +116,11 @@ def _options(name: str, settings: Settings) -> dict[str, Any]:
         options["base_url"] = settings.llm_base_url
     if (limit := _token_limit(name, settings)) is not None:
         options |= _limit_option(name, limit, settings.llm_base_url)
-    if not name.startswith("openai:"):
-        return options
     base = settings.llm_base_url
-    options |= {"http_client": bounded_client(base), "http_async_client": bounded_async_client(base)}
-    if base is not None:
+    if name.startswith(_OPENAI_CLIENTS):
+        options["http_client"] = bounded_client(base, mend=with_sound_usage)
+        options["http_async_client"] = bounded_async_client(base, mend=with_sound_usage)
+    if name.startswith("openai:") and base is not None:
         options["use_responses_api"] = False
         options["api_key"] = os.environ.get("OPENAI_API_KEY") or NO_KEY
     return options

@@ -33,6 +33,7 @@ from ipcir_tools.llm.streaming import (
     MessageStream,
     Model,
     OptionalMessageStream,
+    bounded,
     stream_message,
     with_token_usage,
 )
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS", "incomplete"}
-_ODD_USAGE = r"(?s)Pydantic serializer warnings:.*(?:Usage|_tokens)"
-"""What pydantic prints of a reply whose token counts are none; ``Budget.count_tokens`` takes those as not known."""
+_ODD_REPLY = r"Pydantic serializer warnings:"
+"""What pydantic prints of a reply with fields of a wrong type; what is made of them is decided here."""
 _WITHHELD = {"content_filter", "refusal", "SAFETY"}
 
 
@@ -75,7 +76,7 @@ class ChatClient:
         self._slots = slots_of(llm)
         self._address = server_address(llm)
         self._waits = False
-        warnings.filterwarnings("ignore", _ODD_USAGE, UserWarning)
+        warnings.filterwarnings("ignore", _ODD_REPLY, UserWarning)
 
     def ask(self, messages: list[BaseMessage], config: RunnableConfig, budget: Budget) -> Answer:
         """The model's answer to ``messages``. Raises ``NoReplyError``, and nothing else for any trouble with the
@@ -180,7 +181,7 @@ class ChatClient:
 
             def chunks() -> Iterator[BaseMessage]:
                 with self._slots.answering(slot):
-                    yield from model.stream(messages, config)
+                    yield from bounded(model.stream(messages, config))
 
             received = iterate_within(budget.start_call(), chunks, budget.left)
             return (yield from stream_message(received, no_stream))

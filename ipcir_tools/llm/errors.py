@@ -20,7 +20,7 @@ from langchain_core.exceptions import (
 )
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from ipcir_tools.llm.proxies import is_loopback, proxy_note
 from ipcir_tools.text import error_line
@@ -62,6 +62,14 @@ class DeadlineExceededError(Exception):
     """The time was up before the model answered."""
 
 
+class AbandonedCallsError(Exception):
+    """So many calls that were given up still run that no further one is begun."""
+
+    def __init__(self, running: int) -> None:
+        super().__init__(f"{running} calls that were given up have not ended")
+        self.running = running
+
+
 class OversizedReplyError(Exception):
     """A reply with more bytes than are read, or compressed in a way that cannot be bounded."""
 
@@ -75,6 +83,11 @@ def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address
     proxy = proxy_note(address)
     if isinstance(error, DeadlineExceededError | ModelTimeoutError):
         return f"the language model did not answer in time ({seconds:.3g} s allowed{proxy and ';'}{proxy})"
+    if isinstance(error, AbandonedCallsError):
+        return (
+            f"no further request is sent, for {masked_line(error)}: their client cannot be stopped. Start this program "
+            "again, or call the server as openai:MODEL with IPCIR_LLM_BASE_URL (--llm-base-url)"
+        )
     if (oversized := _oversized(error)) is not None:
         return f"the language model's server sent a reply that is not read to its end ({masked_line(oversized)})"
     line = masked_line(_first_cause(error), _secrets(llm))
@@ -84,7 +97,7 @@ def describe_error(error: Exception, llm: BaseChatModel, seconds: float, address
     if isinstance(error, ModelAuthenticationError):
         names = ", ".join(getattr(llm, "lc_secrets", {}).values()) or "the key"
         return f"the language model's server did not accept the API key, check {names} ({line})"
-    if isinstance(error, _NO_COMPLETION):
+    if isinstance(error, (*_NO_COMPLETION, ValidationError, UnicodeDecodeError, RecursionError)):
         return "the language model's server sent something that is no chat completion"
     if (place := redirected_to(error)) is not None:
         return (
@@ -196,7 +209,7 @@ def _is_out_of_quota(error: BaseException) -> bool:
 
 def is_unanswered(error: Exception) -> bool:
     """Whether the server did not answer at all, or was too busy for as long as it was waited for."""
-    silence = DeadlineExceededError | ModelConnectionError | ModelTimeoutError | ConnectionError
+    silence = DeadlineExceededError | AbandonedCallsError | ModelConnectionError | ModelTimeoutError | ConnectionError
     return is_busy(error) or (isinstance(error, silence) and _oversized(error) is None)
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import importlib
 import socket
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
-from ipcir_tools.llm.call_scope import current_call
+from ipcir_tools.llm.call_scope import CallScope, current_call
 from ipcir_tools.llm.errors import OversizedReplyError
 from ipcir_tools.llm.proxies import direct_routes
 
@@ -27,15 +28,19 @@ _ZLIB = frozenset(("gzip", "x-gzip", "deflate"))
 _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
-def bounded_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
+Mend = Callable[[bytes], bytes]
+"""What makes of the whole body of a JSON reply one that clients read."""
+
+
+def bounded_client(base_url: str | None, limit: int = REPLY_BYTES, mend: Mend | None = None) -> Any:
     """The HTTP client for ``openai.OpenAI(http_client=...)`` and ``ChatOpenAI(http_client=...)``."""
     import openai
 
-    hooks: dict[str, Any] = {"request": [_prepare], "response": [partial(_bound, limit=limit)]}
+    hooks: dict[str, Any] = {"request": [_prepare], "response": [partial(_bound, limit=limit, mend=mend)]}
     return openai.DefaultHttpxClient(event_hooks=hooks, **_options(base_url))
 
 
-def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
+def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES, mend: Mend | None = None) -> Any:
     """The same for ``ChatOpenAI(http_async_client=...)``. A task that is cancelled closes its connection by itself."""
     import openai
 
@@ -43,7 +48,7 @@ def bounded_async_client(base_url: str | None, limit: int = REPLY_BYTES) -> Any:
         request.headers["accept-encoding"] = "identity"
 
     async def bound(response: Any) -> None:
-        _bound(response, limit=limit)
+        _bound(response, limit, mend)
 
     hooks: dict[str, Any] = {"request": [prepare], "response": [bound]}
     return openai.DefaultAsyncHttpxClient(event_hooks=hooks, **_options(base_url))
@@ -58,20 +63,24 @@ def _options(base_url: str | None) -> dict[str, Any]:
 
 
 def _prepare(request: Any) -> None:
-    """Ask for a reply that is not compressed, and let the call's scope know of its connection."""
+    """Ask for a reply that is not compressed, and bind the request's connection to the call's scope."""
     request.headers["accept-encoding"] = "identity"
     scope = current_call.get()
     if scope is not None:
 
         def trace(event: str, info: dict[str, Any]) -> None:
             if event == "connection.connect_tcp.complete":
-                scope.on_close(partial(_hang_up, info["return_value"]))
+                _end_with(scope, info["return_value"])
 
-        request.extensions = {**request.extensions, "trace": trace}
+        timeouts = dict(request.extensions.get("timeout") or {})
+        left = max(0.001, scope.left())
+        # a connection that is being made cannot be ended from another thread
+        timeouts |= {name: min(timeouts.get(name) or left, left) for name in ("connect", "pool", "write")}
+        request.extensions = {**request.extensions, "timeout": timeouts, "trace": trace}
 
 
-def _bound(response: Any, limit: int) -> None:
-    """Let the reply be read up to ``limit`` bytes."""
+def _bound(response: Any, limit: int, mend: Mend | None) -> None:
+    """Let the reply be read up to ``limit`` bytes, and JSON be mended."""
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
         raise OversizedReplyError(f"more than {limit:,} bytes")
@@ -79,7 +88,8 @@ def _bound(response: Any, limit: int) -> None:
     library = _library(type(response).__mro__)
     sync, asynchronous = _stream_types(library)
     kind = sync if isinstance(response.stream, library.SyncByteStream) else asynchronous
-    response.stream = kind(response.stream, _Reader(limit, encoding))
+    is_json = response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    response.stream = kind(response.stream, _Reader(limit, encoding), mend if is_json else None)
 
 
 def _library(classes: Sequence[type]) -> Any:
@@ -88,14 +98,24 @@ def _library(classes: Sequence[type]) -> Any:
     return next(module for module in modules if hasattr(module, "SyncByteStream"))
 
 
-def _hang_up(stream: Any) -> None:
-    """Shut the connection down from another thread: the read that waits on it ends at once."""
+def _end_with(scope: CallScope, stream: Any) -> None:
+    """Shut the connection down at the end of the scope, from another thread: a read that waits on it ends at once.
+
+    By a second handle of the same connection, for TLS puts a socket of its own in the place of the first.
+    """
     connection = stream.get_extra_info("socket")
-    if connection is not None:
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it is closed already
+    if connection is None:
+        return
+    try:
+        handle = connection.dup()
+    except OSError:
+        return  # it is closed already
+
+    def end() -> None:
+        with handle, suppress(OSError):
+            handle.shutdown(socket.SHUT_RDWR)
+
+    scope.on_close(end)
 
 
 class _Reader:
@@ -125,23 +145,30 @@ def _stream_types(http: Any) -> tuple[type[Any], type[Any]]:
     """Streams for the responses of that HTTP library."""
 
     class SyncStream(http.SyncByteStream):  # type: ignore[misc]
-        def __init__(self, inner: Any, reader: _Reader) -> None:
-            self._inner, self._reader = inner, reader
+        def __init__(self, inner: Any, reader: _Reader, mend: Mend | None) -> None:
+            self._inner, self._reader, self._mend = inner, reader, mend
 
         def __iter__(self) -> Iterator[bytes]:
-            for chunk in self._inner:
-                yield self._reader.read(chunk)
+            chunks = (self._reader.read(chunk) for chunk in self._inner)
+            return chunks if self._mend is None else iter([self._mend(b"".join(chunks))])
 
         def close(self) -> None:
             self._inner.close()
 
     class AsyncStream(http.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, inner: Any, reader: _Reader) -> None:
-            self._inner, self._reader = inner, reader
+        def __init__(self, inner: Any, reader: _Reader, mend: Mend | None) -> None:
+            self._inner, self._reader, self._mend = inner, reader, mend
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
+            whole = bytearray()
             async for chunk in self._inner:
-                yield self._reader.read(chunk)
+                data = self._reader.read(chunk)
+                if self._mend is None:
+                    yield data
+                else:
+                    whole += data
+            if self._mend is not None:
+                yield self._mend(bytes(whole))
 
         async def aclose(self) -> None:
             await self._inner.aclose()

@@ -11,6 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ValidationError
 
+from ipcir_tools.llm.errors import OversizedReplyError
+
 Model = Runnable[Any, Any]
 MessageStream = Generator[str, None, BaseMessage]
 """Yields the text of a message so far, each time that it grows, and returns the message."""
@@ -20,6 +22,30 @@ OptionalMessageStream = Generator[str, None, BaseMessage | None]
 _UNREADABLE = (ValidationError, TypeError, AttributeError)
 """What LangChain raises for a chunk whose token counts are no numbers."""
 FINISH_REASONS = ("finish_reason", "stop_reason", "done_reason", "status")
+
+
+REPLY_CHARS = 2_000_000
+"""Characters of a stream at most, of whichever client; one of 2,048 tokens has about ten thousand."""
+
+
+def bounded(chunks: Iterator[BaseMessage]) -> Iterator[BaseMessage]:
+    """The chunks, counted where they are read. Raises OversizedReplyError for more than ``REPLY_CHARS``."""
+    left = REPLY_CHARS
+    try:
+        for chunk in chunks:
+            left -= len(str(chunk.text)) + 1
+            if left < 0:
+                raise OversizedReplyError(f"more than {REPLY_CHARS:,} characters")
+            yield chunk
+    finally:
+        close_stream(chunks)
+
+
+def close_stream(items: object) -> None:
+    """End a generator now, and the connection that it reads: an error's traceback may keep it for long."""
+    close = getattr(items, "close", None)
+    if callable(close):
+        close()
 
 
 def with_token_usage(model: Model) -> Model | None:

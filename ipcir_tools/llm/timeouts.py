@@ -9,13 +9,17 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, TypeVar, cast
 
-from ipcir_tools.llm.call_scope import CallScope, current_call
-from ipcir_tools.llm.errors import DeadlineExceededError
+from ipcir_tools.llm.call_scope import CallScope, abandoned_calls, current_call
+from ipcir_tools.llm.errors import AbandonedCallsError, DeadlineExceededError
+from ipcir_tools.llm.streaming import close_stream
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 _END = object()
+
+MOST_ABANDONED = 32
+"""Threads of calls that were given up and go on all the same; while there are so many, no further call is begun."""
 
 
 def call_within(seconds: float, call: Callable[[], _T], left: Callable[[], float] | None = None) -> _T:
@@ -39,9 +43,12 @@ def iterate_within(
 
     A client's own timeout bounds each read, not the whole answer: a server may send a byte a second for ever. So
     another thread reads. It is a daemon, so that it never delays the interpreter's exit, and it stops reading when the
-    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. Items that came in time
-    are given out however late they are taken.
+    consumer stops iterating: the connection of a client of :mod:`http_clients` is closed then. The client of another
+    package may read on; raises ``AbandonedCallsError`` where ``MOST_ABANDONED`` do. Items that came in time are given
+    out however late they are taken.
     """
+    if (running := abandoned_calls.running) >= MOST_ABANDONED:
+        raise AbandonedCallsError(running)
     received: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     abandoned = Event()
     start = time.monotonic()
@@ -53,15 +60,21 @@ def iterate_within(
 
     def read() -> None:
         try:
-            for item in stream():
-                if abandoned.is_set() or remaining() < 0:
-                    return
-                received.put((item, None))
+            items = stream()
+            try:
+                for item in items:
+                    if abandoned.is_set() or remaining() < 0:
+                        return
+                    received.put((item, None))
+            finally:
+                close_stream(items)
             received.put((_END, None))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             received.put((_END, error))
+        finally:
+            own_call.end()
 
-    scope = CallScope()
+    scope, own_call = CallScope(remaining), abandoned_calls.call()
     context.run(current_call.set, scope)
     Thread(target=context.run, args=(read,), name="ipcir-llm", daemon=True).start()
     try:
@@ -80,6 +93,7 @@ def iterate_within(
     finally:
         abandoned.set()
         scope.close()
+        own_call.abandon()
 
 
 def run_to_end(steps: Generator[Any, None, _T]) -> _T:

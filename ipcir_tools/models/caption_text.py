@@ -1,8 +1,10 @@
-"""Whether what a chat model answers is a caption: not a refusal, an apology or JSON."""
+"""Whether what a chat model answers is a caption: not a refusal, an apology, JSON or nothing."""
 
 from __future__ import annotations
 
 import re
+
+from ipcir_tools.llm.reply_text import THOUGHT_START
 
 _JSON = re.compile(r"\s*(?:```|[\[{]|\"\w+\"\s*:)")
 _REFUSAL = re.compile(
@@ -21,9 +23,21 @@ _ERROR = re.compile(
 )
 
 
-def caption_fault(text: str) -> str | None:
-    """What an answer is in place of a caption, in a few words; None: it may be one."""
-    text = text.replace("\u2019", "'")
+MOST_CHARS = 4_000
+"""Of an answer that may be a caption: one sentence was asked for, and some models write a few."""
+
+
+def caption_fault(text: str, instructions: str = "") -> str | None:
+    """What an answer is in place of a caption, in a few words; None: it may be one. ``instructions``: what was sent."""
+    text = text.replace("\u2019", "'").strip()
+    if not any(letter.isalpha() for letter in text):
+        return "no words" if text else "nothing"
+    if len(text) > MOST_CHARS:
+        return f"more than {MOST_CHARS:,} characters"
+    if instructions and text[:40].lower() == instructions[:40].lower():
+        return "its own instructions"
+    if THOUGHT_START.match(text):
+        return "thoughts alone"
     if _REFUSAL.match(text):
         return "a refusal"
     if _JSON.match(text):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -45,7 +46,8 @@ class Captioner(ABC):
     """Captions images. Safe to share among threads.
 
     ``id`` identifies all that decides the captions: the weights and the settings of the generation. ``spent`` counts
-    the cost of a chat model, "calls", "input_tokens" and "output_tokens"; it stays empty for a local model.
+    the cost of a chat model, "calls", "input_tokens" and "output_tokens", as :meth:`spend` was told; it stays empty for
+    a local model.
     """
 
     gives_likelihoods: ClassVar[bool] = False
@@ -57,6 +59,26 @@ class Captioner(ABC):
         self.dtype = dtype
         self.batch_size = batch_size
         self.spent: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._tallies = threading.local()
+
+    @contextmanager
+    def spending(self) -> Iterator[Counter[str]]:
+        """What is spent within the block by this thread alone, as in ``spent``."""
+        outer: tuple[Counter[str], ...] = getattr(self._tallies, "open", ())
+        tally = Counter[str]()
+        self._tallies.open = (*outer, tally)
+        try:
+            yield tally
+        finally:
+            self._tallies.open = outer
+
+    def spend(self, what: str, n: int) -> None:
+        """Count a cost, in the thread that takes the captions, so that callers at the same time pay for their own."""
+        with self._counting:
+            self.spent[what] += n
+        for tally in getattr(self._tallies, "open", ()):
+            tally[what] += n
 
     @abstractmethod
     def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:

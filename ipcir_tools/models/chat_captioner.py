@@ -15,6 +15,7 @@ from ipcir_tools.images.thumbnails import encode_jpeg
 from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.client import ChatClient
 from ipcir_tools.llm.errors import NoReplyError
+from ipcir_tools.llm.reply_text import unwrap
 from ipcir_tools.models.caption_text import caption_fault
 from ipcir_tools.models.captioner import CaptionBatch, Captioner, NoCaptionError, clean
 from ipcir_tools.models.loading import load_chat_model
@@ -75,14 +76,15 @@ class ChatCaptioner(Captioner):
             failure = ModelUnavailableError(f"The captioner {self.id} failed: {error_sentence(error)}")
             failure.__cause__ = error
             return failure, budget
-        if fault := caption_fault(answer.text):
+        text = unwrap(answer.text)
+        if fault := caption_fault(text, CHAT_PROMPT):
             return NoCaptionError(f"The captioner {self.id} gave no caption: it answered with {fault}."), budget
-        return [clean(answer.text)], budget
+        return [clean(text)], budget
 
     def _count(self, budget: Budget) -> None:
-        self.spent["calls"] += budget.calls
-        self.spent["input_tokens"] += budget.input_tokens
-        self.spent["output_tokens"] += budget.output_tokens
+        self.spend("calls", budget.calls)
+        self.spend("input_tokens", budget.input_tokens)
+        self.spend("output_tokens", budget.output_tokens)
 
 
 def _message(image: Image.Image) -> BaseMessage:

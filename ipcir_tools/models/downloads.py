@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ipcir_tools.models import hub_cache
 from ipcir_tools.models.download_report import Download, reporting, short_path
 from ipcir_tools.models.hub_client import HubClient, HubFile, Listing, TransientHubError
-from ipcir_tools.models.hub_environment import HubError, hub_constants
+from ipcir_tools.models.hub_environment import HubError, downloads_forbidden
 from ipcir_tools.text import byte_size
 
 TRIES = 3
@@ -83,7 +83,7 @@ def _names(repo: str) -> list[str]:
 # ---- downloading -------------------------------------------------------------------------------------
 def download(name: str, requirements: Requirements) -> None:
     """Bring what the model ``name`` needs into the cache, and complete or mend what is there. Raises HubError."""
-    if hub_constants().HF_HUB_OFFLINE:
+    if downloads_forbidden():
         raise HubError("the local cache has no usable copy and HF_HUB_OFFLINE forbids the download.")
     with HubClient() as hub, _disk_errors():
         _Downloader(name, hub).run(requirements)

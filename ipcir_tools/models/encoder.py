@@ -154,14 +154,16 @@ class Encoder(ABC):
         return np.concatenate(parts)
 
     def _unit(self, features: FloatArray, n: int) -> FloatArray:
-        if features.shape != (n, self.dim):
-            raise ModelUnavailableError(f"{self.name} gave features {features.shape} in place of {(n, self.dim)}.")
-        wide = features.astype(np.float64)
+        try:
+            wide = np.asarray(features, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError) as error:  # encoders of other packages give anything
+            raise ModelUnavailableError(f"{self.name} gave no numbers, but a {type(features).__name__}.") from error
+        if wide.shape != (n, self.dim):
+            raise ModelUnavailableError(f"{self.name} gave features {wide.shape} in place of {(n, self.dim)}.")
         norms = np.linalg.norm(wide, axis=1, keepdims=True)
         if not (np.isfinite(norms).all() and norms.all()):
-            raise ModelUnavailableError(
-                f"{self.name} gave numbers that are no feature in {self.dtype}: try dtype float32."
-            )
+            way = "" if self.dtype == "float32" else ": try dtype float32"
+            raise ModelUnavailableError(f"{self.name} gave numbers that are no feature in {self.dtype}{way}.")
         return np.asarray(wide / norms, dtype=np.float32)
 
 

@@ -22,8 +22,9 @@ from typing import Any, Generic, TypeVar
 from ipcir_tools.errors import ModelUnavailableError
 from ipcir_tools.files import write_bytes
 from ipcir_tools.models.downloads import Requirements, download, local_copy
-from ipcir_tools.models.hub_environment import HubError, hub_constants
+from ipcir_tools.models.hub_environment import CHOSEN_OFFLINE, HubError, hub_constants
 from ipcir_tools.models.user_cache import cache_folder
+from ipcir_tools.once import Once
 from ipcir_tools.text import error_sentence
 
 T = TypeVar("T")
@@ -47,23 +48,25 @@ def fetch(name: str, load: Callable[[], T], *, ways_out: str, requirements: Requ
 
     Every failure is a ``ModelUnavailableError``: one line with ``name``, the reason and ``ways_out``.
     """
-    with _LOADING:
+    try:
+        return _load(load)
+    except Exception as error:  # noqa: BLE001 - third-party loaders raise anything; it means: no model
+        first = error
+    if requirements is not None:
         try:
-            with _quiet(), offline():
-                return load()
-        except Exception as error:  # noqa: BLE001 - third-party loaders raise anything; it means: no model
+            download(name, requirements)  # with no lock held: other models can be loaded meanwhile
+            return _load(load)
+        except HubError as error:
+            if local_copy(requirements) is None:  # else the hub is not the reason
+                raise ModelUnavailableError(f"Cannot load {name}: {error} {ways_out}") from error
+        except Exception as error:  # noqa: BLE001 - as above
             first = error
-        if requirements is not None:
-            try:
-                download(name, requirements)
-                with _quiet(), offline():
-                    return load()
-            except HubError as error:
-                if local_copy(requirements) is None:  # else the hub is not the reason
-                    raise ModelUnavailableError(f"Cannot load {name}: {error} {ways_out}") from error
-            except Exception as error:  # noqa: BLE001 - as above
-                first = error
-        raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(first)} {ways_out}") from first
+    raise ModelUnavailableError(f"Cannot load {name}: {error_sentence(first)} {ways_out}") from first
+
+
+def _load(load: Callable[[], T]) -> T:
+    with _LOADING, _quiet(), offline():
+        return load()
 
 
 @contextmanager
@@ -74,11 +77,13 @@ def offline() -> Iterator[None]:
     """
     constants: Any = hub_constants()
     before = constants.HF_HUB_OFFLINE
+    CHOSEN_OFFLINE.append(before)
     constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+        CHOSEN_OFFLINE.pop()
 
 
 class _OtherThreads(logging.Filter):
@@ -128,17 +133,24 @@ class ModelCache(Generic[T]):
     def __init__(self, size: int = 2) -> None:
         self._size = size
         self._lock = threading.Lock()
+        self._once = Once[T]()
         self._models: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, load: Callable[[], T]) -> T:
         """The model under ``key``, loaded with ``load`` the first time."""
+        return self._once.get(key, lambda: self._made(key, load))
+
+    def _made(self, key: Hashable, load: Callable[[], T]) -> T:
         with self._lock:
-            if key not in self._models:
-                self._models[key] = load()
-            self._models.move_to_end(key)
+            if key in self._models:
+                self._models.move_to_end(key)
+                return self._models[key]
+        model = load()
+        with self._lock:
+            self._models[key] = model
             while len(self._models) > self._size:
                 self._models.popitem(last=False)
-            return self._models[key]
+        return model
 
 
 # ---- identity ----------------------------------------------------------------------------------------

@@ -30,6 +30,16 @@ def hub_constants() -> ModuleType:
     return constants
 
 
+CHOSEN_OFFLINE: list[bool] = []
+"""What ``HF_HUB_OFFLINE`` was, outermost first, before this package set it for a while to load something."""
+
+
+def downloads_forbidden() -> bool:
+    """Whether the user wants no downloads (``HF_HUB_OFFLINE``), whatever another thread is loading just now."""
+    chosen = CHOSEN_OFFLINE[:1]
+    return bool(chosen[0] if chosen else hub_constants().HF_HUB_OFFLINE)
+
+
 def checked_endpoint(endpoint: str) -> str:
     """The hub's address without a slash at its end. Raises HubError for what is none."""
     try:

@@ -22,6 +22,8 @@ from ipcir_tools.llm.errors import (
     PROXY_STATUS,
     REJECTED_STATUS,
     UNAUTHORIZED_STATUS,
+    AbandonedCallsError,
+    DeadlineExceededError,
     is_transient,
     masked_line,
     status_code,
@@ -29,6 +31,7 @@ from ipcir_tools.llm.errors import (
 from ipcir_tools.llm.http_clients import bounded_client
 from ipcir_tools.llm.proxies import proxy_note
 from ipcir_tools.llm.retries import retrying
+from ipcir_tools.llm.timeouts import call_within
 from ipcir_tools.models.image_generator import WAYS_OUT, ImageGenerator
 from ipcir_tools.settings import Settings
 from ipcir_tools.text import excerpt, sentence
@@ -75,7 +78,14 @@ class OpenAIImageGenerator(ImageGenerator):
 
     def _picture(self, description: str, seed: int) -> Image.Image:
         budget = Budget(self._settings.image_generator_timeout)
-        return self._decoded(self._reply(description, seed, budget), budget)
+        try:
+            return call_within(
+                budget.seconds, lambda: self._decoded(self._reply(description, seed, budget), budget), budget.left
+            )
+        except (DeadlineExceededError, AbandonedCallsError) as error:
+            late = isinstance(error, DeadlineExceededError)
+            why = TimeoutError(f"no picture within {budget.seconds:.3g} s") if late else error
+            raise self._unavailable(why) from error
 
     def _reply(self, description: str, seed: int, budget: Budget) -> bytes:
         """One reply. Without the seed where the server rejects the request with it, and then never with one again."""
@@ -138,7 +148,7 @@ class OpenAIImageGenerator(ImageGenerator):
             place = entry.get("b64_json") or entry["url"]
             data = self._fetched(place, budget) if place.startswith(("http:", "https:")) else _from_base64(place)
             return reading.decode(data, "a drawn picture", self._settings, side=WHOLE).pixels
-        except (ValueError, LookupError, TypeError, AttributeError, IPCIRError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, IPCIRError) as error:
             raise ModelUnavailableError(
                 f"The image generator {self.id} sent no picture ({masked_line(error, self._secrets)}): "
                 "check IPCIR_IMAGE_GENERATOR_BASE_URL and the model's name."

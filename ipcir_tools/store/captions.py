@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from ipcir_tools.batches import Progress, chunked
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError
 from ipcir_tools.models.captioner import NoCaptionError
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.failure_limit import OUTAGES, FailureLimit
+from ipcir_tools.store.failure_limit import OUTAGES, Attempts, FailureLimit
+from ipcir_tools.store.made_once import Claimed, Claims
 from ipcir_tools.text import error_line, error_sentence
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ Count = Callable[[str, int, "Counter[str] | None"], None]
 
 
 class Captioning:
-    """Looks captions up in the catalog and makes those that are missing. Safe for many threads."""
+    """Looks captions up in the catalog and makes those that are missing. Safe for many threads.
+
+    A picture is captioned by one thread at a time, and no lock is held meanwhile: a captioner that does not answer
+    holds up those alone who want that very caption.
+    """
 
     def __init__(
         self, catalog: Catalog, captioner: Callable[[], Captioner], captioner_id: Callable[[], str], count: Count
@@ -45,8 +49,7 @@ class Captioning:
         self._captioner = captioner
         self._captioner_id = captioner_id
         self._count = count
-        self._making = threading.Lock()
-        """Held while captions are made, so that two threads never make the same."""
+        self._claims = Claims()
         self.failures = FailureLimit()
         self.error = ""
         """Why the captioner is not available; empty until it failed to load."""
@@ -60,15 +63,15 @@ class Captioning:
     ) -> dict[str, tuple[str, ...]]:
         """``n`` captions a picture, by id. The captions of one batch of a local model are stored in one step.
 
-        Raises ModelUnavailableError where some could not be made, after the others are stored.
+        What another thread makes just now is waited for, and fails here where it fails there. Raises
+        ModelUnavailableError where some could not be made, after the others are stored.
         """
         stored_as = _several(self._noting_errors(self._captioner_id), n)
         known = self._catalog.captions(ids, stored_as)
-        if len(known) < len(set(ids)):
-            with self._making, self.failures.attempts() as failures:
-                known = self._catalog.captions(ids, stored_as)
-                missing, made = [id_ for id_ in dict.fromkeys(ids) if id_ not in known], 0
-                for complete in self._make(missing, n, open_image, failures, tally):
+        if missing := [id_ for id_ in dict.fromkeys(ids) if id_ not in known]:
+            made = 0
+            with self.failures.attempts() as attempts:
+                for complete in self._made_once(missing, n, open_image, attempts, tally):
                     known |= complete
                     made += len(complete)
                     if progress:
@@ -79,11 +82,15 @@ class Captioning:
     def run(self, tally: Counter[str]) -> Iterator[CaptionRun]:
         """Captions of many pictures, block by block. Within the run a chat model's failures in a row are counted over
         all blocks: after ``OUTAGES`` of them nothing more is sent."""
-        with self.failures.shared():
-            yield CaptionRun(self, tally)
+        with self.failures.shared() as attempts:
+            yield CaptionRun(self, attempts, tally)
+
+    def claim(self, ids: Iterable[str]) -> AbstractContextManager[Claimed]:
+        """Claim to caption those of the pictures that no other thread is captioning."""
+        return self._claims.of(ids)
 
     def block(
-        self, images: Mapping[str, Image.Image], tally: Counter[str], *, proven: bool
+        self, images: Mapping[str, Image.Image], attempts: Attempts, tally: Counter[str], *, proven: bool
     ) -> Iterator[dict[str, list[str] | str]]:
         """Caption these pictures, and store each batch: by id, the captions or why there is none.
 
@@ -91,16 +98,12 @@ class Captioning:
         fails on every picture.
         """
         captioner = self._noting_errors(self._captioner)
-        with self._spending(captioner, tally), closing(self._outcomes(captioner, images, proven=proven)) as outcomes:
+        made_by = self._outcomes(captioner, images, attempts, proven=proven)
+        with self._spending(captioner, tally), closing(made_by) as outcomes:
             for batch in outcomes:
                 made = {id_: texts for id_, texts in batch.items() if isinstance(texts, list)}
                 self._store(made, {id_: [] for id_ in made}, 1, tally)
                 yield batch
-
-    @property
-    def making(self) -> threading.Lock:
-        """Held while captions are made."""
-        return self._making
 
     def block_size(self) -> int:
         """How many pictures the captioner takes at a time. Raises ModelUnavailableError."""
@@ -111,7 +114,7 @@ class Captioning:
         return self._noting_errors(self._captioner).device == "remote"
 
     def _outcomes(
-        self, captioner: Captioner, images: Mapping[str, Image.Image], *, proven: bool
+        self, captioner: Captioner, images: Mapping[str, Image.Image], attempts: Attempts, *, proven: bool
     ) -> Generator[dict[str, list[str] | str]]:
         """By id, the caption or the reason why there is none, batch by batch.
 
@@ -122,11 +125,12 @@ class Captioning:
         try:
             with closing(captioner.captions(list(images.values()))) as batches:
                 for batch in batches:
-                    outcomes = {ids[place]: self._text_or_reason(outcome) for place, outcome in batch}
+                    outcomes = {ids[place]: _text_or_reason(outcome, attempts) for place, outcome in batch}
                     left = {id_: image for id_, image in left.items() if id_ not in outcomes}
                     yield outcomes
-                    if self.failures.reached:
+                    if attempts.reached:
                         return
+            yield dict.fromkeys(left, f"{captioner.id} gave no caption")
             return
         except Exception as error:  # noqa: BLE001 - a model raises anything on a picture that it cannot take
             whole = error
@@ -137,63 +141,65 @@ class Captioning:
             ) from whole
         yield outcomes
 
-    def _text_or_reason(self, outcome: list[str] | ModelUnavailableError) -> list[str] | str:
-        failures: list[ModelUnavailableError] = []
-        return self._checked(outcome, failures) or str(failures[0])
+    def _made_once(
+        self, ids: Sequence[str], n: int, open_image: OpenImage, attempts: Attempts, tally: Counter[str] | None
+    ) -> Iterator[dict[str, str]]:
+        """The captions of pictures as they are stored, by this thread or another; none of pictures that failed."""
+        stored_as = _several(self._captioner_id(), n)
+        keys = {_claim_key(id_, n): id_ for id_ in ids}
+        while keys and not attempts.reached:
+            with self._claims.of(keys) as claimed:
+                own = [keys.pop(key) for key in claimed.own]
+                for complete in self._make(own, n, open_image, attempts, tally):
+                    claimed.settle(_claim_key(id_, n) for id_ in complete)
+                    yield complete
+                if attempts.failures:  # each was tried, or no further call is made
+                    claimed.settle(claimed.own, attempts.failures[-1])
+            for key, other in claimed.others.items():
+                other.wait()
+                if isinstance(other.error, ModelUnavailableError):
+                    attempts.failed(other.error, counts=False)
+                    del keys[key]
+            made = self._catalog.captions(list(keys.values()), stored_as)
+            keys = {key: id_ for key, id_ in keys.items() if id_ not in made}
+            yield made
 
     def _make(
-        self,
-        missing: Sequence[str],
-        n: int,
-        open_image: OpenImage,
-        failures: list[ModelUnavailableError],
-        tally: Counter[str] | None,
+        self, ids: Sequence[str], n: int, open_image: OpenImage, attempts: Attempts, tally: Counter[str] | None
     ) -> Iterator[dict[str, str]]:
         """The captions of pictures, as they are made and stored, until the captioner fails too often."""
-        for block in chunked(missing, _BLOCK):
-            captions = self._partial(block, n)
-            yield self._store({id_: [] for id_ in block}, captions, n, tally)
+        for block in chunked(ids, _BLOCK):
+            known = self._catalog.captions(block, _several(self._captioner_id(), n))  # made since they were looked for
+            captions = self._partial([id_ for id_ in block if id_ not in known], n)
+            yield known | self._store({id_: [] for id_ in captions}, captions, n, tally)
             for lacking in sorted({n - len(texts) for texts in captions.values()} - {0}):
-                some = [id_ for id_ in block if n - len(captions[id_]) == lacking]
-                for batch in self._batches(some, lacking, open_image, failures, tally):
+                some = [id_ for id_ in captions if n - len(captions[id_]) == lacking]
+                for batch in self._batches(some, lacking, open_image, attempts, tally):
                     yield self._store(batch, captions, n, tally)
-                if self.failures.reached:
+                if attempts.reached:
                     return
+            if not attempts.failures and any(len(texts) < n for texts in captions.values()):
+                attempts.failed(NoCaptionError(f"The captioner {self._captioner_id()} gave fewer captions than asked."))
 
     def _batches(
-        self,
-        ids: Sequence[str],
-        n: int,
-        open_image: OpenImage,
-        failures: list[ModelUnavailableError],
-        tally: Counter[str] | None,
+        self, ids: Sequence[str], n: int, open_image: OpenImage, attempts: Attempts, tally: Counter[str] | None
     ) -> Iterator[dict[str, list[str]]]:
         captioner, images = self._noting_errors(self._captioner), [open_image(id_) for id_ in ids]
         with self._spending(captioner, tally), closing(captioner.captions(images, n)) as batches:
             for batch in batches:
-                yield {ids[place]: self._checked(outcome, failures) for place, outcome in batch}
-                if self.failures.reached:
+                yield {ids[place]: _checked(outcome, attempts) for place, outcome in batch}
+                if attempts.reached:
                     return
 
     @contextmanager
     def _spending(self, captioner: Captioner, tally: Counter[str] | None) -> Iterator[None]:
         """Count what a chat model takes within the block."""
-        before = Counter(captioner.spent)
-        try:
-            yield
-        finally:
-            for what, number in (captioner.spent - before).items():
-                self._count(f"captioner_{what}", number, tally)
-
-    def _checked(self, outcome: list[str] | ModelUnavailableError, failures: list[ModelUnavailableError]) -> list[str]:
-        """The captions of one outcome; none, and its failure counted, where it is an error."""
-        if isinstance(outcome, ModelUnavailableError):
-            failures.append(outcome)
-            if not isinstance(outcome, NoCaptionError):  # it answered, and may have a caption of the next picture
-                self.failures.failed(outcome)
-            return []
-        self.failures.succeeded()
-        return outcome
+        with captioner.spending() as spent:
+            try:
+                yield
+            finally:
+                for what, number in spent.items():
+                    self._count(f"captioner_{what}", number, tally)
 
     def _partial(self, ids: Sequence[str], n: int) -> dict[str, list[str]]:
         """The captions of pictures that lack some: what a run that was killed has stored."""
@@ -229,8 +235,8 @@ class Captioning:
 class CaptionRun:
     """Captions of many pictures, each tried once; why some have none is in ``failed``, by id."""
 
-    def __init__(self, captioning: Captioning, tally: Counter[str]) -> None:
-        self._captioning, self._tally = captioning, tally
+    def __init__(self, captioning: Captioning, attempts: Attempts, tally: Counter[str]) -> None:
+        self._captioning, self._attempts, self._tally = captioning, attempts, tally
         self._proven = False
         self.failed: dict[str, str] = {}
         self.stopped = False
@@ -241,25 +247,39 @@ class CaptionRun:
 
         A picture that cannot be captioned does not stop the others. Raises as :meth:`Captioning.block`.
         """
+        keys = {_claim_key(id_): id_ for id_ in images if id_ not in self.failed}
+        wanted = 0
+        while keys and not self.stopped:
+            with self._captioning.claim(keys) as claimed:
+                own = {(id_ := keys.pop(key)): images[id_] for key in claimed.own}
+                wanted += self._caption(own, claimed)
+            for key, other in claimed.others.items():
+                other.wait()
+                if other.error is not None:
+                    self.failed[keys.pop(key)] = str(other.error)
+        return 0 if self.stopped else wanted
+
+    def _caption(self, images: Mapping[str, Image.Image], claimed: Claimed) -> int:
+        """The same of pictures that this thread has claimed."""
         captioning = self._captioning
-        with captioning.making:
-            known = captioning.known(list(images))
-            wanted = {id_: image for id_, image in images.items() if id_ not in known and id_ not in self.failed}
-            self._proven |= bool(known)
-            if wanted and not captioning.failures.reached:
-                for batch in captioning.block(wanted, self._tally, proven=self._proven):
-                    self.failed |= {id_: why for id_, why in batch.items() if isinstance(why, str)}
-                    self._proven |= any(isinstance(made, list) for made in batch.values())
-                    if self.stopped:
-                        return 0
-            if captioning.failures.reached:
-                known = captioning.known(list(wanted))
-                self.failed |= {id_: NOT_TRIED for id_ in wanted if id_ not in self.failed and id_ not in known}
+        known = captioning.known(list(images))
+        self._proven |= bool(known)
+        wanted = {id_: image for id_, image in images.items() if id_ not in known}
+        if wanted and not self._attempts.reached:
+            for batch in captioning.block(wanted, self._attempts, self._tally, proven=self._proven):
+                self.failed |= {id_: why for id_, why in batch.items() if isinstance(why, str)}
+                self._proven |= any(isinstance(made, list) for made in batch.values())
+                claimed.settle(_claim_key(id_) for id_, made in batch.items() if isinstance(made, list))
+                if self.stopped:
+                    return 0
+        if self._attempts.reached:
+            known = captioning.known(list(wanted))
+            self.failed |= {id_: NOT_TRIED for id_ in wanted if id_ not in self.failed and id_ not in known}
         return len(wanted)
 
     def open_and_caption(self, ids: Sequence[str], open_image: OpenImage) -> None:
         """The same of pictures that have no caption and are to be opened; one that cannot be opened is a failure."""
-        if self._captioning.failures.reached:
+        if self._attempts.reached:
             self.failed |= dict.fromkeys(ids, NOT_TRIED)
             return
         images: dict[str, Image.Image] = {}
@@ -276,6 +296,24 @@ def _alone(captioner: Captioner, image: Image.Image) -> list[str] | str:
         return captioner.caption([image])[0]
     except Exception as error:  # noqa: BLE001 - as for a batch
         return f"cannot be captioned ({error_line(error, 80)})"
+
+
+def _text_or_reason(outcome: list[str] | ModelUnavailableError, attempts: Attempts) -> list[str] | str:
+    return _checked(outcome, attempts) or str(attempts.failures[-1])
+
+
+def _checked(outcome: list[str] | ModelUnavailableError, attempts: Attempts) -> list[str]:
+    """The captions of one outcome; none, and its failure noted, where it is an error."""
+    if isinstance(outcome, ModelUnavailableError):
+        # one that answered without a caption may have one of the next picture
+        attempts.failed(outcome, counts=not isinstance(outcome, NoCaptionError))
+        return []
+    attempts.succeeded()
+    return outcome
+
+
+def _claim_key(id_: str, n: int = 1) -> str:
+    return f"{n} {id_}"
 
 
 def _several(captioner: str, n: int) -> str:

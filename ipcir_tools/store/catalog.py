@@ -41,6 +41,7 @@ from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, p
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
+from ipcir_tools.store.given import StoredGiven, note_given
 from ipcir_tools.store.membership import (
     changing_files,
     enter_again,
@@ -114,7 +115,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     _space: str | None = None
@@ -125,6 +126,10 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         """The space that the gallery belongs to, for good; None before the first picture."""
         self._space = self._space or self.state().space or None
         return self._space
+
+    def forget_space(self) -> None:
+        """Read the gallery's space anew the next time: it was mended."""
+        self._space = None
 
     def bind_space(self, space: str) -> None:
         """Make ``space`` the gallery's space, which never changes. Raises SpaceMismatchError if it has another."""
@@ -192,14 +197,18 @@ class Catalog(StoredFolders, StoredPlaces, StoredReplies, StoredTurns):
         return None
 
     @wanted_later
-    def remember(self, records: Sequence[ImageRecord]) -> None:
-        """Store the records of these pictures, without adding them to the gallery."""
+    def remember(self, records: Sequence[ImageRecord], given: Collection[str] = ()) -> None:
+        """Store the records of these pictures, without adding them to the gallery.
+
+        ``given``: the ids of those that an agent gave itself, so that agents may name them again.
+        """
         with self._write() as connection:
             locked_revision(connection)  # else a picture might enter the gallery between the next two lines
             in_gallery = members(connection, [record.id for record in records])
             damaged = {key for (key,) in self.damage.of("pictures", [(each.id,) for each in records])}
             fresh = [_row(each) for each in records if each.id not in in_gallery or each.id in damaged]
             put(connection, pictures, fresh, replace=True)
+            note_given(connection, given)
         self.damage.mended("pictures", [(each["id"],) for each in fresh])
 
     def add(

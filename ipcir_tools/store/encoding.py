@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ipcir_tools.errors import IPCIRError, ModelUnavailableError
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.changed_files import NewPicture
+from ipcir_tools.store.sound_features import sound
 from ipcir_tools.text import error_line, error_sentence
 from ipcir_tools.types import FloatArray, ImageRecord
 
@@ -56,7 +57,7 @@ def encode_each(
 
 def _encode(encoder: Encoder, pictures: Mapping[str, NewPicture]) -> dict[str, FloatArray]:
     vectors = encoder.embed_preprocessed([_item(encoder, picture) for picture in pictures.values()])
-    return dict(zip(pictures, vectors, strict=True))
+    return dict(zip(pictures, sound(vectors, len(pictures), f"the encoder {encoder.name}"), strict=True))
 
 
 def _item(encoder: Encoder, picture: NewPicture) -> Preprocessed:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ipcir_tools.batches import Progress, chunked
-from ipcir_tools.errors import BadImageError, EmptyGalleryError, ModelUnavailableError, NotFoundError
+from ipcir_tools.errors import BadImageError, EmptyGalleryError, NotFoundError
 from ipcir_tools.images import files, reading
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.caption_lookup import CaptionLookup
@@ -24,6 +24,7 @@ from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.drawings import Description, Drawings
 from ipcir_tools.store.failure_limit import FailureLimit
 from ipcir_tools.store.made_once import Claims, HeldFeatures
+from ipcir_tools.store.sound_features import sound
 from ipcir_tools.text import excerpt, json_digest
 from ipcir_tools.types import FloatArray, Lookup
 
@@ -46,16 +47,17 @@ _TEXTS = 1_024
 """Texts encoded before they are stored: a run that is killed loses no more."""
 
 
+_TEXT = "text:"
+
+
 def text_key(text: str) -> str:
     """The catalog's key of a text's feature."""
-    return "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return _TEXT + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _usable(rows: FloatArray) -> FloatArray:
-    """The features ``[n, d]``. Raises ModelUnavailableError for what is none: it is never stored."""
-    if not (np.isfinite(rows).all() and rows.any(axis=-1).all()):
-        raise ModelUnavailableError("A model gave zero, infinite or undefined features: try dtype float32.")
-    return rows
+def is_text_key(handle: str) -> bool:
+    """Whether a handle can only be that of a text's feature."""
+    return handle.startswith(_TEXT)
 
 
 class Features:
@@ -252,9 +254,9 @@ class Features:
         """Features by key, those that are missing made of the wanted items."""
 
         def make_and_count(keys: list[str]) -> FloatArray:
-            with self._failures.attempts():
+            with self._failures.attempts() as attempts:
                 features = make([wanted[key] for key in keys])
-                self._failures.succeeded()
+                attempts.succeeded()
                 return features
 
         return self._made_once(list(wanted), make_and_count, "texts", _TEXTS, tally)
@@ -274,15 +276,16 @@ class Features:
         """
         known = self.stored(keys)
         while missing := [key for key in dict.fromkeys(keys) if key not in known]:
-            with self._claims.of(missing) as (own, others):
-                known |= self._held.get(own)  # it may have been made since it was looked for
-                for some in chunked([key for key in own if key not in known], block):
-                    made = dict(zip(some, _usable(make(some)), strict=True))
+            with self._claims.of(missing) as claimed:
+                known |= self._held.get(claimed.own)  # it may have been made since it was looked for
+                for some in chunked([key for key in claimed.own if key not in known], block):
+                    made = dict(zip(some, sound(make(some), len(some), "The model"), strict=True))
                     self._catalog.put_features(made, self.space)
                     self._held.put(made)
                     self._count(what, len(made), tally)
                     known |= made
-            for other in others:
+                    claimed.settle(made)
+            for other in claimed.others.values():
                 other.wait()
             known |= self._held.get([key for key in missing if key not in known])
         return known

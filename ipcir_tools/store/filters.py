@@ -34,6 +34,8 @@ JOINTS: dict[str, Callable[..., Condition]] = {"$and": and_, "$or": or_}
 MAX_DEPTH = 8
 MAX_TERMS = 500
 """Of one list; with the depth it keeps an agent's filter within the limits of a database."""
+MAX_VALUES = 2_000
+"""In all lists and objects of a filter; an agent has fewer (:mod:`ipcir_tools.bounds`)."""
 
 GRAMMAR = (
     'Filter: {field: value}, {field: {operator: value}}, {"$and": [filter, ...]}; '
@@ -48,7 +50,20 @@ def condition(where: Where, known: Known | None = None) -> Condition:
 
     Raises InvalidRequestError, with the grammar in its text, for everything that does not follow it.
     """
+    if _values(where) > MAX_VALUES:
+        raise _wrong(f"it holds more than {MAX_VALUES:,} values")
     return _filter(where, MAX_DEPTH, known or Known())
+
+
+def _values(where: Any) -> int:
+    """How many values are in a filter, or in as much of it as is too much."""
+    waiting, found = [where], 0
+    while waiting and found <= MAX_VALUES:
+        each = waiting.pop()
+        if isinstance(each, dict | list | tuple):
+            found += len(each)
+            waiting += (each.values() if isinstance(each, dict) else each) if found <= MAX_VALUES else ()
+    return found
 
 
 def terms(where: Where) -> Iterator[tuple[str, str, Any]]:

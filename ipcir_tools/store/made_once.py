@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ipcir_tools.types import FloatArray
@@ -36,25 +36,69 @@ class HeldFeatures:
                 self._held.popitem(last=False)
 
 
+class Claim:
+    """One thing that somebody is making."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self.error: Exception | None = None
+        """Why it was not made; None where it was, or where its maker was interrupted."""
+
+    def wait(self) -> None:
+        """Wait until it is made, or given up."""
+        self._done.wait()
+
+    def settle(self, error: Exception | None) -> None:
+        """Let those who wait go on."""
+        if not self._done.is_set():
+            self.error = error
+            self._done.set()
+
+
+Settle = Callable[[str, Exception | None], None]
+
+
+class Claimed:
+    """What one caller is to make, and what others are making that he wants."""
+
+    def __init__(self, own: list[str], others: dict[str, Claim], settle: Settle) -> None:
+        self.own = own
+        """The keys that this caller is to make."""
+        self.others = others
+        """What tells that the other keys are dealt with, by key."""
+        self._settle = settle
+
+    def settle(self, keys: Iterable[str], error: Exception | None = None) -> None:
+        """These keys are dealt with before the others: whoever waits for them goes on."""
+        for key in keys:
+            self._settle(key, error)
+
+
 class Claims:
     """Who makes what. Nobody waits for another while holding a claim, so that no two wait for each other."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._taken: dict[str, threading.Event] = {}
+        self._taken: dict[str, Claim] = {}
 
     @contextmanager
-    def of(self, keys: Iterable[str]) -> Iterator[tuple[list[str], list[threading.Event]]]:
-        """The keys that this caller is to make within the block, and what tells that the others were dealt with."""
-        done = threading.Event()
+    def of(self, keys: Iterable[str]) -> Iterator[Claimed]:
+        """Claims to those of the keys that nobody is making, for the length of the block at most."""
+        made: dict[str, Claim] = {}
         with self._lock:
-            others = {key: self._taken[key] for key in keys if key in self._taken}
-            own = [key for key in dict.fromkeys(keys) if key not in others]
-            self._taken.update(dict.fromkeys(own, done))
-        try:
-            yield own, list(dict.fromkeys(others.values()))
-        finally:
+            wanted = list(dict.fromkeys(keys))
+            others = {key: self._taken[key] for key in wanted if key in self._taken}
+            made |= {key: Claim() for key in wanted if key not in others}
+            self._taken |= made
+
+        def settle(key: str, error: Exception | None) -> None:
             with self._lock:
-                for key in own:
+                if (claim := made.pop(key, None)) is not None:
                     del self._taken[key]
-            done.set()
+                    claim.settle(error)
+
+        try:
+            yield Claimed(list(made), others, settle)
+        finally:
+            for key in list(made):
+                settle(key, None)

@@ -19,6 +19,8 @@ from ipcir_tools.store.schema import captions, changes, features, files, folders
 NAMES = {"files": "path", "folders": "path", "features": "item", "captions": "image_id", "replies": "key"}
 """The column by which a row is named to people, where it is not ``id``."""
 
+UNFINISHED = "note:mending"
+"""Set while rows of files are lost that an index run finds again."""
 _WRONG_SUM, _NO_SUM = "do not match their checksum", "have no checksum"
 
 
@@ -156,6 +158,8 @@ def _misplaced(connection: Connection, members: Any) -> dict[str, str]:
 
 
 def _counters(connection: Connection) -> Iterator[str]:
+    if get_meta(connection, UNFINISHED):
+        yield "a repair was not finished: folders are to be indexed again"
     numbers: dict[str, int] = {}
     for key in ("revision", "facts", "size", "changes"):
         text = get_meta(connection, key)

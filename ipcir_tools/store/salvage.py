@@ -13,6 +13,7 @@ from sqlalchemy import URL, Table
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.database import open_engine
+from ipcir_tools.store.row_checks import UNFINISHED
 from ipcir_tools.store.schema import changes, metadata
 from ipcir_tools.store.sqlite_file import WAL, alone, problems, put_in_place
 from ipcir_tools.text import error_line
@@ -89,6 +90,7 @@ def _copied(path: Path, fresh: Path) -> int:
             for row in _readable(damaged, table.name, names):
                 with suppress(sqlite3.IntegrityError):  # a column that must have a value has none
                     n += table.name != "meta" and written.execute(statement, row).rowcount
+        written.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (CAST(? AS TEXT), 'yes')", (UNFINISHED,))
         written.commit()
         written.execute("PRAGMA journal_mode=DELETE")
     return n

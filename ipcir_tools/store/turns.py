@@ -124,6 +124,15 @@ class StoredTurns(Database):
             f"There is no turn {id!r}: name one that a search printed, by its id or its first {MIN_PREFIX}+ characters."
         )
 
+    def turn_ids(self, prefix: str, limit: int) -> list[str]:
+        """Ids of up to ``limit`` turns that begin so, sorted; fewer than ``MIN_PREFIX`` characters must be all."""
+        is_whole = len(prefix) < MIN_PREFIX
+        begins = turn_rows.c.id == prefix if is_whole else beginning_with(turn_rows.c.id, prefix)
+        held = [id_ for id_ in self._waiting if id_ == prefix or (id_.startswith(prefix) and not is_whole)]
+        with self._glance() as connection:
+            stored = connection.scalars(select(turn_rows.c.id).where(begins).order_by(turn_rows.c.id).limit(limit))
+            return sorted({*held, *stored})[:limit]
+
     def turns(self, limit: int = 20, conversation: str | None = None) -> list[Turn]:
         """The last turns, newest first; of one conversation, or of all. Damaged ones are left out, and noted."""
         newest = select(*_COLUMNS).order_by(turn_rows.c.created.desc(), turn_rows.c.serial.desc()).limit(limit)

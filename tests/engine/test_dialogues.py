@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from stand_ins import equipped
 
+from ipcir_tools.bounds import MAX_JUDGED, MAX_TEXT
 from ipcir_tools.composers import COMPOSERS
 from ipcir_tools.engine.engine import Engine
-from ipcir_tools.engine.validation import MAX_HITS, MAX_JUDGED, MAX_TEXT
+from ipcir_tools.engine.validation import MAX_HITS
 from ipcir_tools.errors import BadImageError, EmptyGalleryError, InvalidRequestError, NotAllowedError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.images.reading import load

@@ -9,11 +9,11 @@ from langchain_core.runnables import RunnableLambda
 from PIL import Image
 
 from ipcir_tools import Engine, InvalidRequestError, NotAllowedError, NotFoundError, Settings, Turn
+from ipcir_tools.bounds import MAX_NOTE, MAX_REFERENCES
 from ipcir_tools.chains.composition.requests import request_of
 from ipcir_tools.chains.reranking.results import RerankRequest, RerankResult
-from ipcir_tools.engine.reference_list import MAX_REFERENCES, named_references, words_of_notes
+from ipcir_tools.engine.reference_list import named_references, words_of_notes
 from ipcir_tools.engine.replay import replay
-from ipcir_tools.engine.validation import MAX_NOTE
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
 from ipcir_tools.models import loading
 from ipcir_tools.types import NotedReference

@@ -202,9 +202,11 @@ def chat(*replies) -> tuple[ChatCaptioner, ScriptedChatModel]:
 
 
 def test_a_chat_model_is_sent_a_small_jpeg_and_asked_n_times():
-    captioner, model = chat(" a red\ndress ", AIMessage(content=[{"type": "text", "text": "a gown"}]), "", "a shirt")
+    captioner, model = chat(
+        " a red\ndress ", AIMessage(content=[{"type": "text", "text": "a gown"}]), "a hat", "a shirt"
+    )
     found = captioner.caption([Image.new("RGBA", (3000, 1000), "red"), Image.new("L", (8, 8))], n=2)
-    assert list(map(set, found)) == [{"a red dress", "a gown"}, {"a picture", "a shirt"}]
+    assert list(map(set, found)) == [{"a red dress", "a gown"}, {"a hat", "a shirt"}]
     text, picture = model.received[0][0].content
     assert text["text"] == chat_captioner.CHAT_PROMPT
     assert (picture["type"], picture["mime_type"]) == ("image", "image/jpeg")

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from ipcir_tools.errors import InvalidRequestError, ModelUnavailableError
 from ipcir_tools.models import downloads, hub_cache, hub_client
 from ipcir_tools.models.download_report import Download, report_with
 from ipcir_tools.models.downloads import Needed, local_copy
-from ipcir_tools.models.hub import fetch
+from ipcir_tools.models.hub import fetch, offline
 from ipcir_tools.models.hub_environment import HubError
 from ipcir_tools.models.hub_files import transformers_files
 from ipcir_tools.models.local_models import fetch_model
@@ -383,3 +384,30 @@ def test_an_address_that_is_none_is_named(hub, monkeypatch, address):
 def test_a_folder_that_is_not_there_is_no_model_without_a_download():
     with pytest.raises(InvalidRequestError, match=r"no folder ../../etc"):
         fetch_model("transformers:../../etc", Settings())
+
+
+def test_a_hub_that_does_not_answer_holds_up_no_other_model(hub, monkeypatch):
+    """The process-wide lock of the loaders is not held while something is downloaded."""
+    asked, release = threading.Event(), threading.Event()
+
+    def silent(name: str, requirements: Any) -> None:
+        asked.set()
+        assert release.wait(20)
+        raise HubError("the hub did not answer.")
+
+    def load() -> str:
+        raise OSError("not here")
+
+    monkeypatch.setattr("ipcir_tools.models.hub.download", silent)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(fetch, "far", load, ways_out="", requirements=needed)
+        assert asked.wait(20)
+        assert pool.submit(fetch, "near", lambda: "loaded", ways_out="").result(20) == "loaded"
+        release.set()
+        assert isinstance(waiting.exception(20), ModelUnavailableError)
+
+
+def test_loading_in_one_thread_does_not_forbid_a_download_in_another(hub):
+    with offline():
+        get()
+    assert local_copy(needed)

@@ -183,8 +183,8 @@ def faults(random: Random) -> Iterator[Odd]:
     strips = tiff(b"\0", [*tags, (273, 4, [8] * n), (279, 4, [1] * n)])
     yield Odd("tiff of 300,000 strips", strips, words="strips")
     tile = [(256, 4, [64]), (257, 4, [64]), (258, 3, [8]), (259, 3, [5]), (262, 3, [1]), (277, 3, [1])]
-    giant = [*tile, (322, 4, [30_000]), (323, 4, [30_000]), (324, 4, [8]), (325, 4, [101])]
-    yield Odd("tiff with a tile of 900 MB", tiff(b"\x80" + bytes(100), giant), words="IPCIR_DECODE_MEMORY")
+    giant = [*tile, (322, 4, [40_000]), (323, 4, [40_000]), (324, 4, [8]), (325, 4, [101])]
+    yield Odd("tiff with a tile of 1.6 GB", tiff(b"\x80" + bytes(100), giant), words="IPCIR_DECODE_MEMORY")
     large = [*tile, (322, 4, [16_000]), (323, 4, [16_000]), (324, 4, [8]), (325, 4, [101])]
     yield Odd("tiff with a tile of 256 MB", tiff(b"\x80" + bytes(100), large), may_fail=True, heavy=True)
     for type_, n in ((np.float32, 1), (np.uint16, 4)):

@@ -178,8 +178,8 @@ class Remote(Captioner):
 
     def captions(self, images: Sequence[Image.Image], n: int = 1) -> Generator[CaptionBatch]:
         for i, image in enumerate(images):
-            self.spent["calls"] += 1
-            self.spent["input_tokens"] += 10
+            self.spend("calls", 1)
+            self.spend("input_tokens", 10)
             failure = ModelUnavailableError("The captioner failed: timeout.")
             yield [(i, [caption_of(image)] if self.works(self.spent["calls"]) else failure)]
 

@@ -64,11 +64,11 @@ class DialogueNodes:
     """
 
     def __init__(self, engine: Engine, *, ask: bool, options: SearchOptions, trusted: bool) -> None:
-        self._engine = engine
-        self._clarifier = Clarifier(engine, ask)
+        self._engine = engine if trusted else engine.for_agents()
+        self._clarifier = Clarifier(self._engine, ask)
         self._options = options
         self._trusted = trusted
-        self._path = lru_cache(MAX_PATHS)(engine.catalog.path)
+        self._path = lru_cache(MAX_PATHS)(engine.path) if trusted else self._engine.path
 
     # --- the request
 
@@ -90,7 +90,7 @@ class DialogueNodes:
         self, request: DialogueRequest, given: Mapping[str, Any], reference: str | list[str] | None = None
     ) -> Update:
         """A request, with what else was given for it, as changes of the state."""
-        turn = self._engine.catalog.turn(request.turn).id if request.turn else None
+        turn = self._engine.visibility.turn(request.turn).id if request.turn else None
         if request.remark:
             at = None if request.remark.kind == "restart" else turn
             return {
@@ -280,7 +280,7 @@ class DialogueNodes:
         """The turn that the next round builds on after a failed one: a turn that does not exist is not kept."""
         turn = state.get("turn")
         try:
-            return self._engine.catalog.turn(turn).id if turn else None
+            return self._engine.visibility.turn(turn).id if turn else None
         except IPCIRError:
             return state.get("last_answer")
 

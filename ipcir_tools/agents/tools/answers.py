@@ -92,10 +92,10 @@ def find_turn(engine: Engine, id: str) -> Turn:
     name = id.strip().removeprefix("turn ").strip("`'\"")
     try:
         if name.isascii() and name.isalnum():  # no other id exists: the database is not queried
-            return engine.catalog.turn(name)
+            return engine.visibility.turn(name)
     except NotFoundError:
         pass
-    if is_picture_id(name) and engine.catalog.find(name.lower()):
+    if is_picture_id(name) and engine.visibility.find(name.lower()):
         raise NotFoundError(f"{name} is a picture, not a turn: call compose_search with it as `reference`.")
     last = [turn.id for turn in engine.turns(_MAX_TURNS)]
     if not last:

@@ -9,9 +9,8 @@ from pydantic import Field, WithJsonSchema
 
 from ipcir_tools.agents.tools.tool import Brief
 from ipcir_tools.arguments import Arguments
+from ipcir_tools.bounds import MAX_NOTE, MAX_REFERENCES
 from ipcir_tools.display.results import references_json
-from ipcir_tools.engine.reference_list import MAX_REFERENCES
-from ipcir_tools.engine.validation import MAX_NOTE
 from ipcir_tools.text import shorten_json
 from ipcir_tools.types import ComposedQuery
 

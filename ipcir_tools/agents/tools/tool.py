@@ -115,7 +115,7 @@ class Tool(Generic[A]):
     def call(self, engine: Engine, arguments: A, context: CallContext = NO_CONTEXT) -> Answer:
         """The answer. Raises ToolCallError, and nothing else, whatever the arguments are."""
         try:
-            return self.run(engine, arguments, context)
+            return self.run(engine.for_agents(), arguments, context)
         except IPCIRError as error:
             raise ToolCallError(shorten_json(str(error), ERROR_CAP)) from error
         except Exception as error:  # broad: an agent's loop must survive an error in this package

@@ -97,7 +97,7 @@ class ListTurnsBrief(Brief):
 
 
 def _show_turn(engine: Engine, arguments: ShowTurnArguments, context: CallContext) -> Answer:
-    path = engine.catalog.path(find_turn(engine, arguments.turn).id)
+    path = engine.path(find_turn(engine, arguments.turn).id)
     path[-1] = as_they_are_now(path[-1], engine.catalog)
     result = SearchResult(turn=path[-1])
     whole = result_json(result) | {"path": [turn.id for turn in path]}
@@ -126,9 +126,8 @@ def _turn_brief(path: Sequence[Turn], names: FileNames, limits: TextLimits) -> T
 
 def _list_turns(engine: Engine, arguments: ListTurnsArguments, context: CallContext) -> Answer:
     if arguments.under:
-        turns = _turns_below(find_turn(engine, arguments.under).id, engine.catalog.turns(MAX_SCANNED))[
-            : arguments.limit
-        ]
+        root = find_turn(engine, arguments.under).id
+        turns = _turns_below(root, engine.visibility.turns(MAX_SCANNED))[: arguments.limit]
     else:
         turns = engine.turns(arguments.limit)
     brief = ListTurnsBrief(turns=[_turn_line(turn) for turn in turns])

@@ -131,6 +131,7 @@ class AgentSession:
 
     def follow(self, turn: str, line: str) -> None:
         """Note that a line of the user's was answered without the agent, by this turn."""
+        self._hand(turn)
         self._note = f"(The user's line {one_line(line)!r} was answered by turn {turn}: go on from there.)"
 
     def _failed(self, reason: str) -> NoAgentAnswerError:
@@ -180,12 +181,20 @@ class AgentSession:
 
     def go_back(self, turn: str) -> None:
         """Note that the user is now at this turn, of this conversation or another."""
+        self._hand(turn)
         self._checkpoint = self._checkpoints.get(turn, self._checkpoint)
         self._note = f"(The user went back to turn {turn}: go on from there.)"
 
     def start_from(self, reference: str) -> None:
-        """Note that the user starts over with this reference, by its id."""
+        """Note that the user starts over with this reference, by its id, which hands the picture to the agent."""
+        self._engine.show_agents(reference)
         self._note = f"(The user starts over, with the reference picture {reference}.)"
+
+    def _hand(self, turn: str) -> None:
+        """Hand the pictures that lead to a turn to the agent: it is to go on from there."""
+        queries = [each.query for each in self._engine.catalog.path(turn)]
+        pictures = [each.id for query in queries for each in query.references]
+        self._engine.show_agents(*pictures, *(id_ for query in queries for id_ in (*query.liked, *query.disliked)))
 
     def _events(self, update: dict[str, Any], limits: LineLimits) -> Iterator[Event]:
         from langchain_core.messages import AIMessage, ToolMessage

@@ -96,5 +96,7 @@ def caption_components(
     benchmark = load_captions(gallery, queries)
     with redirect_stdout(sys.stderr), progress_bars() as progress, Catalog.open(settings.home) as catalog:
         progress("starting", 0, 1)
-        encoder = load_text_encoder(embeddings, catalog, batch_size=settings.batch_size)
+        encoder = load_text_encoder(
+            embeddings, catalog, batch_size=settings.batch_size, seconds=settings.embeddings_timeout
+        )
         yield CaptionComponents(settings, catalog, encoder, benchmark), benchmark, progress

@@ -41,7 +41,7 @@ def read_json(path: Path, source: str) -> Any:
     """The content of a JSON file. Raises InvalidRequestError where it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidRequestError(f"{path} cannot be read as JSON ({error}): get it again from {source}.") from error
 
 

@@ -129,7 +129,7 @@ def gallery_files(folder: Path, root: Path | None, named: Iterable[int]) -> tupl
         gallery = {str(each.id): each.file_name for each in listed.images}
         return gallery, _gallery_note(gallery, "COCO's unlabeled2017 by its image info")
     if root and root.is_dir():
-        files = sorted(each.name for each in root.glob("*.jpg") if each.stem.isdigit())
+        files = sorted(each.name for each in root.glob("*.jpg") if each.stem.isdecimal())
         gallery = {str(int(Path(name).stem)): name for name in files}
         return gallery, _gallery_note(gallery, "the files in the folder of pictures")
     gallery = {str(each): f"{each:012d}.jpg" for each in sorted(named)}

@@ -74,7 +74,7 @@ def test_no_other_reference(written):
     ("written", "says"),
     [
         ([{"id": "a"}], "reference.0: there is no argument 'id': there are reference, note"),
-        (["a", {"reference": "b", "note": "x" * 201}], "reference.1.note: String should have at most 200 characters"),
+        (["a", {"reference": "b", "note": "x" * 201}], "reference.1.note: has 201 characters"),
         (["a", ["b", "c"]], "reference.1: Input should be a valid string; reference.1: Input should be a JSON object"),
     ],
 )

@@ -80,8 +80,9 @@ def do(engine: Engine, name: str, /, **arguments: Any) -> Answer:
 
 
 def refusal(engine: Engine, name: str, /, **arguments: Any) -> str:
+    tool = TOOLS[name]
     with pytest.raises(ToolCallError) as caught:
-        do(engine, name, **arguments)
+        tool.call(engine, tool.read(arguments))
     return str(caught.value)
 
 
@@ -207,7 +208,10 @@ class Worst:
         self.text = text
         self.settings, self.root = Settings(), root
         self.walk = [worst_turn(text, named, hits, number, note) for number in range(50)]
-        self.catalog = self
+        self.catalog = self.visibility = self
+
+    def for_agents(self) -> Worst:
+        return self
 
     def folders(self) -> dict[str, None]:
         return {self.root: None}
@@ -465,12 +469,12 @@ def test_the_turns_under_a_turn_are_its_branches(engine):
         ("encode", {"text": "x" * 2_001}, "2000 at most"),
         ("encode", {"reference": "nobody"}, "take an id from earlier hits"),
         ("fused_search", {"vectors": [{"handle": "text:0000"}]}, "take handles that `encode` gave"),
-        ("fused_search", {"vectors": [{"handle": "\ud800"}]}, "take handles that `encode` gave"),
-        ("fused_search", {"vectors": [{"handle": "x" * 5_000}]}, "take handles that `encode` gave"),
+        ("fused_search", {"vectors": [{"handle": "\ud800"}]}, "vectors.0.handle: has half a character"),
+        ("fused_search", {"vectors": [{"handle": "x" * 5_000}]}, "vectors.0.handle: has 5,000 characters"),
         ("fused_search", {"vectors": [{"handle": "x"}], "where": {"colour": 1}}, "take handles"),
         ("show_images", {"ids": ["nobody"]}, "take an id from earlier hits"),
         ("show_images", {"ids": ["x"] * 7, "layout": "thumbnails"}, "show 6 at a time, or take the layout sheet"),
-        ("show_turn", {"turn": "\0"}, "Or call list_turns"),
+        ("show_turn", {"turn": "\0"}, "turn: has a control character"),
         ("refine_search", {"turn": "t%%%", "modification": "in blue"}, "Or call list_turns"),
         ("list_turns", {"under": "tzzzzzzzzzzz"}, "Or call list_turns"),
     ],
@@ -503,7 +507,7 @@ def test_vectors_that_cancel_out_are_reported(engine):
         ("fused_search", {"vectors": [{"handle": "x", "weight": float("nan")}]}, "vectors.0.weight: Input should be"),
         ("fused_search", {"vectors": [{"handle": "x", "weight": 1e300}]}, "less than or equal to 10"),
         ("show_images", {"ids": []}, "at least 1 item"),
-        ("show_images", {"ids": ["x"] * 21}, "at most 20 items"),
+        ("show_images", {"ids": ["x"] * 21}, "give 20 at most"),
         ("show_images", {"ids": ["x"], "layout": "wall"}, "'sheet' or 'thumbnails'"),
         ("list_turns", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
         ("show_turn", {"turm": "t1"}, "there is no argument 'turm' (did you mean turn?): there are turn"),
