@@ -73,7 +73,8 @@ class QuickStatements:
         state = compiled.construct_expanded_state({**needed, **{name: [""] * n for name, n in shape}})
         members = {each: (name, i) for name, of in state.parameter_expansion.items() for i, each in enumerate(of)}
         places = tuple(members.get(name, (name, -1)) for name in state.positiontup or ())
-        made = _Written(state.statement, places, compiled.params)
+        given = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}
+        made = _Written(state.statement, places, given)
         self._written[statement, shape] = made
         return made
 
