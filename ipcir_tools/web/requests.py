@@ -72,11 +72,16 @@ class IndexBody(Body):
     captions: bool = False
 
 
-class ExportBody(Body):
-    """The hits to copy, none for all, and the folder."""
+class ChosenBody(Body):
+    """Chosen hits; none for all."""
+
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
+
+
+class ExportBody(ChosenBody):
+    """The same, and the folder to copy them into."""
 
     to: str = Field(max_length=4_000)
-    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
 
 
 class RemoveBody(Body):

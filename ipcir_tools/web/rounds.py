@@ -144,20 +144,22 @@ class Rounds:
         context: Any = ask.options
         state: Event = {}
         steps: Iterator[Any] = self._dialogue.stream(given, config, context=context, stream_mode=["custom", "values"])
-        for mode, value in steps:
-            if is_gone():
-                return {}
-            if mode == "custom":
-                tell({"step": value["node"]})
-            else:
-                state = value
-        asked = state.get("__interrupt__")
-        with self._lock:
-            self._questions.pop(name, None)
-        if asked:
-            return self._asking(name, asked[0].value)
-        self._forget(name)
-        return self._ended(state)
+        asked: Any = None
+        try:
+            for mode, value in steps:
+                if is_gone():
+                    return {}
+                if mode == "custom":
+                    tell({"step": value["node"]})
+                else:
+                    state = value
+            asked = state.get("__interrupt__")
+        finally:
+            with self._lock:
+                self._questions.pop(name, None)
+            if not asked:
+                self._forget(name)
+        return self._asking(name, asked[0].value) if asked else self._ended(state)
 
     def _asking(self, name: str, asked: Event) -> Event:
         """A question: beside the turn that was found nevertheless, where there is one."""

@@ -141,13 +141,14 @@ def test_errors_are_one_sentence(client, turn):
 
 def test_the_chosen_hits_are_exported(client, engine, turn, tmp_path):
     hits = engine.turn(turn).hits
-    chosen = f"{hits[0].id},{hits[2].id}"
-    table = client.get(f"/export/{turn}.csv", params={"ids": chosen})
+    chosen = [hits[0].id, hits[2].id]
+    table = client.post(f"/export/{turn}.csv", json={"ids": chosen})
     assert [row["id"] for row in csv.DictReader(io.StringIO(table.text.lstrip("\ufeff")))] == [hits[0].id, hits[2].id]
     assert "attachment" in table.headers["content-disposition"]
     page = client.get(f"/export/{turn}.html").text
     assert page.count("data:image/jpeg;base64,") >= len(hits)
-    assert client.get(f"/export/{turn}.csv", params={"ids": "f" * 16}).status_code == 404
+    assert client.post(f"/export/{turn}.csv", json={"ids": ["f" * 16]}).status_code == 404
+    assert client.post(f"/export/{turn}.csv", json={"ids": [f"{n:016x}" for n in range(2_001)]}).status_code == 400
     assert client.get(f"/export/{turn}.exe").status_code == 404
     report = client.post(f"/api/export/{turn}", json={"to": str(tmp_path / "out"), "ids": [hits[1].id]}).json()
     assert report["written"] == len(list((tmp_path / "out").iterdir())) == 1
