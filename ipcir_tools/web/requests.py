@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import Where
-from ipcir_tools.web.rounds import Ask
+from ipcir_tools.web.ask import Ask
 
 MOST_BYTES = 1_000_000
 """Of a body of JSON; a picture may be larger."""
