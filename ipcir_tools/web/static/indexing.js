@@ -14,7 +14,7 @@ function draw(state) {
   const isCounting = state.total && state.step !== "scanning" && state.step !== "starting"; // before, models are made ready
   const share = isCounting ? state.done / state.total : 0;
   pill.hidden = !state.running;
-  pill.textContent = state.running ? `Adding pictures ${isCounting ? `${Math.floor(share * 100)} %` : "…"}` : "";
+  pill.textContent = state.running ? `Adding ${isCounting ? `${Math.floor(share * 100)} %` : "…"}` : "";
   const box = $("#indexing");
   if (!box) return;
   box.hidden = !state.running && !state.told && !state.error;
@@ -27,6 +27,7 @@ function draw(state) {
     $("b", box).textContent = isCounting ? `${state.step[0].toUpperCase()}${state.step.slice(1)} ` : "Getting ready ";
     $("p span", box).textContent = isCounting ? `${state.done.toLocaleString("en")} of ${state.total.toLocaleString("en")}${rate}` : state.total ? `${state.total.toLocaleString("en")} found` : state.folder;
     if (state.download) $("p span", box).textContent = state.download;
+    if (state.size && $(".row > span", box) && document.body.classList.contains("start")) $(".row > span", box).replaceWith(el("a", { href: "/", textContent: "Search what is here already" }));
     const bar = $("progress", box);
     if (isCounting) bar.value = share; else bar.removeAttribute("value");
   } else {
