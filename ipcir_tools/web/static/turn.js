@@ -81,5 +81,9 @@ export function watchTurn() {
     if (event.key === "/" && document.activeElement.id !== "words" && !typing) { event.preventDefault(); $("#words").focus(); }
   });
   const current = $('.node[aria-current="step"]');
-  if (current) { const strip = $(".strip"); strip.scrollLeft = current.offsetLeft - strip.clientWidth / 2; }
+  if (current) {  // into the middle of the strip
+    const strip = $(".strip"), seen = strip.getBoundingClientRect(), place = current.getBoundingClientRect();
+    strip.scrollLeft += place.left - seen.left - (seen.width - place.width) / 2;
+    strip.scrollTop += place.top - seen.top - (seen.height - place.height) / 2;
+  }
 }
