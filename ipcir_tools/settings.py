@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """What models compute with; ``auto``: measured on this machine for encoders on a CPU, on accelerators bfloat16 where
+    """What models compute with; ``auto``: measured here for encoders on a CPU; on accelerators bfloat16 where
     they have it, else float16."""
     batch_size: int = Field(default=64, ge=1)
     """Pictures or texts that are encoded at a time."""

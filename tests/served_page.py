@@ -17,7 +17,7 @@ from ipcir_tools.demo import demo_wardrobe
 from ipcir_tools.demo.gallery import index_drawn
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 SERIOUS = ("serious", "critical")
@@ -98,3 +98,16 @@ def serious_faults(page: Page) -> list[str]:
 
     found = Axe().run(page)["violations"]
     return [f"{each['id']}: {each['nodes'][0]['target']}" for each in found if each["impact"] in SERIOUS]
+
+
+def ask(page: Page, words: str) -> None:
+    """Type and press Enter; the page that follows."""
+    before = page.url
+    page.fill("#words", words)
+    page.press("#words", "Enter")
+    page.wait_for_url(lambda url: url != before)
+
+
+def nodes(page: Page) -> Locator:
+    """The turns of the dialogue that the page shows."""
+    return page.locator(".run .node")

@@ -153,11 +153,15 @@ def fold(
     groups: dict[int, list[int]] = {}
     for start in range(0, len(vectors), BLOCK):
         block, firsts = vectors[start : start + BLOCK], np.array([*groups], np.intp)
-        like_first = are_near(block, vectors[firsts], threshold)
+        within = are_near(block, block, threshold)
+        if not firsts.size and np.count_nonzero(within) == len(block):  # as mostly: no two look alike
+            free = start + np.flatnonzero(~passed_over[start : start + BLOCK])
+            groups.update((place, []) for place in free[:k].tolist())
+            continue
         into = np.full(len(block), -1)
         if firsts.size:
+            like_first = are_near(block, vectors[firsts], threshold)
             into[:] = np.where(like_first.any(axis=1), firsts[like_first.argmax(axis=1)], -1)
-        within = are_near(block, block, threshold)
         for i in range(len(block)):
             place = start + i
             if passed_over[place]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -47,16 +47,17 @@ class HitRanker:
     def hits(self, query: ComposedQuery, request: ComposeRequest, composed: Composed, amount: int) -> RankedHits:
         """``amount`` hits that look different, without references, what was just judged, and near-copies of either."""
         references = [each.id for each in query.references]
-        known = self.known([*references, *composed.left_out])  # one that was not needed is not made here
+        known = _Known(self.known)
+        known.of([*references, *composed.left_out])  # one that was not needed is not made here
         rank = partial(self._gallery.nearest, composed.probe, where=query.where, exclude=composed.left_out)
         left_out = LeftOut(
-            references=[known[id_] for id_ in references if id_ in known],
-            others=[known[id_] for id_ in sorted(composed.left_out.difference(references)) if id_ in known],
+            references=known.some(references),
+            others=known.some(sorted(composed.left_out.difference(references))),
             gone=partial(self._gone, where=query.where),
         )
-        found = different_pictures(rank, self.known, amount, left_out, self._components.settings.duplicates)
+        found = different_pictures(rank, known.of, amount, left_out, self._components.settings.duplicates)
         facts = self._facts([*references, *(each.id for each in found.pictures)])
-        hits = self._described(found.pictures, facts, query.where, composed.image, composed.text)
+        hits = self._described(found.pictures, facts, known, query.where, composed.image, composed.text)
         sources = {id_: facts[id_].source for id_ in references if id_ in facts}
         return RankedHits(hits, found.copies, found.gone, sources)
 
@@ -69,7 +70,8 @@ class HitRanker:
         check_k(k)
         if not weights or not all(map(math.isfinite, weights.values())):
             raise InvalidRequestError("There is nothing to search by: give at least one handle with a finite weight.")
-        vectors = self.known(weights)
+        known = _Known(self.known)
+        vectors = known.of(list(weights))
         if unknown := [handle for handle in weights if handle not in vectors]:
             raise unknown_handle(unknown[0])
         vector = fusion.weighted_sum(np.stack([vectors[handle] for handle in weights]), np.array([*weights.values()]))
@@ -80,8 +82,8 @@ class HitRanker:
         rank = partial(self._gallery.nearest, Probe(vector), where=where, exclude=set(weights))
         threshold = self._components.settings.duplicates
         left_out = LeftOut(gone=partial(self._gone, where=where))
-        found = different_pictures(rank, self.known, k, left_out, threshold).pictures
-        return self._described(found, self._facts([each.id for each in found]), where)
+        found = different_pictures(rank, known.of, k, left_out, threshold).pictures
+        return self._described(found, self._facts([each.id for each in found]), known, where)
 
     def known(self, ids: Iterable[str]) -> dict[str, FloatArray]:
         """The features ``[d]`` that there are: of the gallery's pictures from memory, of others from the catalog."""
@@ -104,6 +106,7 @@ class HitRanker:
         self,
         ranking: Sequence[Different],
         facts: Mapping[str, ShownFacts],
+        known: _Known,
         where: Where | None,
         image: FloatArray | None = None,
         text: FloatArray | None = None,
@@ -113,7 +116,7 @@ class HitRanker:
         for id_ in (each for each in ids if each not in shown):  # no record is ever deleted
             self._components.catalog.damage.add("pictures", (id_,), "it is missing")
         files = files_of(shown, self._components.catalog, where, self._components.captioner_id)
-        vectors = self.known(ids)
+        vectors = known.of(ids)
         return tuple(
             Hit(
                 id=each.id,
@@ -128,6 +131,27 @@ class HitRanker:
             )
             for rank, each in enumerate((each for each in ranking if each.id in files), start=1)
         )
+
+
+class _Known:
+    """The features ``[d]`` that one search asks for, each read once."""
+
+    def __init__(self, read: Callable[[Sequence[str]], Mapping[str, FloatArray]]) -> None:
+        self._read = read
+        self._found: dict[str, FloatArray] = {}
+        self._asked: set[str] = set()
+
+    def of(self, ids: Sequence[str]) -> Mapping[str, FloatArray]:
+        """All that were found so far, those of ``ids`` among them."""
+        if new := [id_ for id_ in ids if id_ not in self._asked]:
+            self._asked.update(new)
+            self._found.update(self._read(new))
+        return self._found
+
+    def some(self, ids: Sequence[str]) -> list[FloatArray]:
+        """Those of ``ids`` that there are."""
+        found = self.of(ids)
+        return [found[id_] for id_ in ids if id_ in found]
 
 
 def unknown_handle(handle: str) -> NotFoundError:

@@ -56,7 +56,8 @@ class _StackInput:
                 for block in stack.resblocks:
                     block.attn.to(self._dtype)
                     block.mlp.to(self._dtype)
-                    block.ln_1, block.ln_2 = (_RoundedNorm(norm, self._dtype) for norm in (block.ln_1, block.ln_2))
+                    block.ln_1 = _RoundedNorm(block.ln_1, self._dtype, turned=block.attn.batch_first)
+                    block.ln_2 = _RoundedNorm(block.ln_2, self._dtype)
             self._rounded = True
         return (given[0].float(), *given[1:])
 
@@ -75,13 +76,21 @@ class _PatchInput:
 
 
 class _RoundedNorm(nn.Module):
-    """A layer norm of float32 numbers whose result is rounded for the product that follows."""
+    """A layer norm of float32 numbers whose result is rounded for the product that follows.
 
-    def __init__(self, norm: nn.LayerNorm, dtype: torch.dtype) -> None:
+    ``turned``: its result ``[n, l, d]`` lies in memory as ``[l, n, d]``, as torch's attention turns it first: of what
+    does not lie so it makes a product per text, each with a copy of the weights, which takes longer than the product.
+    """
+
+    def __init__(self, norm: nn.LayerNorm, dtype: torch.dtype, *, turned: bool = False) -> None:
         super().__init__()
         self.norm = norm
         self.dtype = dtype
+        self.turned = turned
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         norm = self.norm
-        return nn.functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(self.dtype)
+        y = nn.functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+        if not self.turned:
+            return y.to(self.dtype)
+        return y.transpose(0, 1).to(self.dtype, memory_format=torch.contiguous_format).transpose(0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from ipcir_tools.store.dots import dots
@@ -17,20 +19,28 @@ FEW = 8
 Ranking = list[tuple[str, float]]
 
 
-def best_rows(probe: Probe, k: int, snapshot: Snapshot, rows: Rows) -> Ranking:
+def best_rows(probe: Probe, k: int, snapshot: Snapshot, rows: Rows, exclude: Collection[str] = ()) -> Ranking:
     """The ``k`` best of these rows as (id, score), by falling score, then by id; all where there are fewer.
+
+    Pictures of ``exclude`` are none of them.
 
     The cosines that may be among the best are calculated again in double precision, so that equal pictures get equal
     scores whatever else is scored with them.
     """
+    gone = snapshot.rows(exclude)
+    if len(gone) and probe.rescore_by_id is not None:  # such a rule may look from one picture to another
+        rows = rows[~np.isin(rows, gone)]
     if not len(rows):
         return []
     if probe.rescore_by_id is not None:
         rows = snapshot.by_id(rows)  # such a rule may take the first of equal ones
-    scores = _scores(probe, snapshot, rows)
-    if k < len(rows):
-        likely = np.flatnonzero(scores >= np.partition(scores, -k)[-k] - TIE)
+    scores, wanted = _scores(probe, snapshot, rows), k + len(gone)
+    if wanted < len(rows):
+        likely = np.flatnonzero(scores >= np.partition(scores, -wanted)[-wanted] - TIE)
         rows, scores = rows[likely], scores[likely]
+    if len(gone):
+        left = ~np.isin(rows, gone)
+        rows, scores = rows[left], scores[left]
     if probe.linear:
         products = snapshot.features(rows).astype(np.float64) @ probe.vector.astype(np.float64)
         scores = products.astype(np.float32)
@@ -44,7 +54,8 @@ def _scores(probe: Probe, snapshot: Snapshot, rows: Rows) -> FloatArray:
         features = snapshot.features(rows)
         scores = dots(features, probe.vector) if probe.rescore is None else probe.rescore(features)
     elif probe.rescore is None:
-        scores = snapshot.cosines(probe.vector)[rows]
+        scores = snapshot.cosines(probe.vector)
+        scores = scores if len(rows) == len(scores) else scores[rows]
     else:
         scores = np.concatenate([probe.rescore(part.whole()) for part in snapshot.segments])[rows]
     if probe.rescore_by_id is not None:

@@ -520,7 +520,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
 
 
 def _record(row: Row[Any]) -> ImageRecord:
-    return ImageRecord(**{name: row._mapping[name] for name in ImageRecord.model_fields})
+    return ImageRecord(**{name: getattr(row, name) for name in ImageRecord.model_fields})
 
 
 def _feature_rows(vectors: Mapping[str, FloatArray], space: str) -> list[dict[str, Any]]:

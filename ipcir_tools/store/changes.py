@@ -104,8 +104,7 @@ class StoredChanges(Database):
 
     def _read_meta(self) -> dict[str, str]:
         keys = ["revision", "facts", "space", "size", *(f"note:{note}" for note in sorted(self._notes))]
-        with self._glance() as connection:
-            return {row.key: row.value for row in connection.execute(_META, {"keys": keys})}
+        return {row.key: row.value for row in self._glanced(_META, {"keys": keys})}
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""

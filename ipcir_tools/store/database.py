@@ -47,6 +47,7 @@ from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
 from ipcir_tools.store.damage import DamageLog
 from ipcir_tools.store.exposure import warn_of_exposure
 from ipcir_tools.store.migration import add_checksums
+from ipcir_tools.store.quick import QuickStatements, Values
 from ipcir_tools.store.schema import files, meta, metadata
 from ipcir_tools.store.unstored import SEARCH_SECONDS, in_search
 from ipcir_tools.store.working_copy import CATALOG, is_at_rest, is_full, is_read_only, working_copy
@@ -76,6 +77,7 @@ class Database:
         self._reader, self._writer = reading(self._engine), writing(self._engine)
         self._hurried = self._writer.execution_options(sqlite_wait=SEARCH_SECONDS)
         self._glancer = glancing(self._engine)
+        self._quick = QuickStatements(self._engine) if self._engine.dialect.name == "sqlite" else None
         self.damage = DamageLog()
         self._writing = threading.RLock() if self._engine.dialect.name == "sqlite" else None
         """SQLite has one writer at a time, and who waits for it sleeps ever longer: threads queue here instead."""
@@ -171,14 +173,25 @@ class Database:
         One statement for up to ``CHUNK`` values, none for none.
         """
         parts = list(chunked(dict.fromkeys(values), CHUNK))
-        if not parts:
-            return []
-        with self._glance() if len(parts) == 1 else self._read() as connection:
+        if len(parts) < 2:
+            return self._glanced(statement, {"values": parts[0], **others}) if parts else []
+        with self._read() as connection:
             return [row for part in parts for row in connection.execute(statement, {"values": part, **others})]
+
+    def _glanced(self, statement: Select[Any], values: Values) -> list[Row[Any]]:
+        """The rows of a single statement made beforehand, with columns by name and position."""
+        if self._quick is None:
+            with self._glance() as connection:
+                return list(connection.execute(statement, values).all())
+        with explained(self._place, self._secrets):
+            return self._quick.rows(statement, values)
 
     def _is_whole(self, table: Table, row: Row[Any], *key: str) -> bool:
         """Whether a row of ``table``, whose key is this, is as it was written; one that is not is noted."""
-        fields = {column.key: row._mapping[column] for column in table.columns}
+        fields = {
+            column.key: row._mapping[column] if isinstance(row, Row) else getattr(row, column.key)
+            for column in table.columns
+        }
         if row_checksum(table, fields) == row.checksum:
             return True
         self.damage.add(table.name, tuple(map(str, key)), "it does not match its checksum")
@@ -255,7 +268,7 @@ def open_engine(url: str | URL) -> Engine:
         if _is_ready(engine):  # else every start would wait for its turn, and need the right to make tables
             return engine
     else:
-        engine = create_engine(url, pool_size=16)
+        engine = create_engine(url, pool_size=16, pool_use_lifo=True)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine)
             if _is_ready(engine):  # a reader needs no lock, and another process may be writing
@@ -353,6 +366,7 @@ def _tune_sqlite(engine: Engine) -> None:
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "page_size=16384",  # the default of 4,096 holds one vector of 512 and wastes the rest
             "synchronous=NORMAL",
+            "cache_size=-16384",  # kB of pages; with the default of 2 MB most of what a search shows is read again
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -440,7 +454,7 @@ def explained(place: str, secrets: Sequence[str] = ()) -> Iterator[None]:
     are masked in it."""
     try:
         yield
-    except (DBAPIError, PoolTimeout) as error:
+    except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         reason = masked_line(cause, secrets).rstrip(".")
         if postgresql.is_postgresql(place):

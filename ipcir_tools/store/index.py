@@ -142,9 +142,8 @@ class Gallery:
             allowed = self._allowed(where, snapshot, state)
             if not len(snapshot):
                 raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
-            if exclude:
-                allowed = allowed & ~snapshot.mask(exclude)
-            return best_rows(probe, k, snapshot, np.flatnonzero(allowed))
+            rows = snapshot.living if allowed is snapshot.alive else np.flatnonzero(allowed)
+            return best_rows(probe, k, snapshot, rows, exclude)
 
         return self._reading(rank)
 

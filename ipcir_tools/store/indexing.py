@@ -152,6 +152,7 @@ class _Run:
 
     def _scan_only(self, texts: Iterable[str]) -> None:
         self._roots, self._scan = Roots((), (), {}, ()), Scan({}, defaults=False)
+        self._known_roots = frozenset(self._catalog.folders())
         for path in map(text_path, texts):
             if not is_gone(path):
                 self._scan.add(path)

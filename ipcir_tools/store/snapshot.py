@@ -99,9 +99,14 @@ class Snapshot:
         return self.count
 
     @cached_property
+    def living(self) -> Rows:
+        """The rows that are alive, rising."""
+        return np.flatnonzero(self.alive)
+
+    @cached_property
     def order(self) -> Rows:
         """The rows that are alive, by id."""
-        return self.by_id(np.flatnonzero(self.alive))
+        return self.by_id(self.living)
 
     def by_id(self, rows: Rows) -> Rows:
         """These rows in the order of their ids."""

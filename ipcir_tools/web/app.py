@@ -25,7 +25,7 @@ ROUTES = (
     Route("/picture/{id}", picture.picture_page),
     Route("/gallery", insight.gallery_page),
     Route("/thumb/{size}/{id}", media.thumbnail),
-    Route("/export/{id}.{kind}", export.download),
+    Route("/export/{id}.{kind}", export.download, methods=["GET", "POST"]),
     Route("/api/references", media.upload, methods=["POST"]),
     Route("/api/rounds", turn_routes.take_round, methods=["POST"]),
     Route("/api/imagined/{id}", turn_routes.search_imagined, methods=["POST"]),

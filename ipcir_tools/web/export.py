@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ipcir_tools.display.export.export import export_turn, exported
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.types import Turn
-from ipcir_tools.web.requests import ExportBody, read_body
+from ipcir_tools.web.requests import ChosenBody, ExportBody, read_body
 from ipcir_tools.web.site import Site, site_of
 
 KINDS = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "json": "application/json"}
 
 
-def download(request: Request) -> Response:
-    """``GET /export/TURN.KIND?ids=``: the chosen hits, or all, as one file."""
-    site, kind = site_of(request), request.path_params["kind"]
+async def download(request: Request) -> Response:
+    """``GET /export/TURN.KIND`` for all hits, ``POST`` with ids for the chosen ones: one file."""
+    ids = (await read_body(request, ChosenBody)).ids if request.method == "POST" else ()
+    turn, kind = request.path_params["id"], request.path_params["kind"]
+    return await run_in_threadpool(_file, site_of(request), turn, kind, list(ids))
+
+
+def _file(site: Site, id: str, kind: str, ids: list[str]) -> Response:
     if kind not in KINDS:
         raise NotFoundError(f"There is no export as {kind[:20]}: take csv, html or json.")
-    ids = [each for each in request.query_params.get("ids", "").split(",") if each]
-    turn = _chosen(site, request.path_params["id"], ids)
+    turn = _chosen(site, id, ids)
     content, _ = exported(turn, kind, site.engine.settings)
     named = {"Content-Disposition": f'attachment; filename="{turn.id}.{kind}"'}
     return Response(content, media_type=KINDS[kind], headers=named)
@@ -30,8 +35,6 @@ def download(request: Request) -> Response:
 
 async def into_folder(request: Request) -> Response:
     """``POST /api/export/TURN``: copies of the chosen hits, or all."""
-    from starlette.concurrency import run_in_threadpool
-
     body: ExportBody = await read_body(request, ExportBody)
     if not body.to.strip():
         raise InvalidRequestError("Name a folder to copy the pictures into.")

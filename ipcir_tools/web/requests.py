@@ -11,7 +11,7 @@ from starlette.requests import Request
 from ipcir_tools.bounds import MAX_NAME, MAX_PLACE, MAX_TEXT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import Where
-from ipcir_tools.web.rounds import Ask
+from ipcir_tools.web.ask import Ask
 
 MOST_BYTES = 1_000_000
 """Of a body of JSON; a picture may be larger."""
@@ -78,11 +78,16 @@ class IndexBody(Body):
     captions: bool = False
 
 
-class ExportBody(Body):
-    """The hits to copy, none for all, and the folder."""
+class ChosenBody(Body):
+    """Chosen hits; none for all."""
+
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
+
+
+class ExportBody(ChosenBody):
+    """The same, and the folder to copy them into."""
 
     to: Place
-    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
 
 
 class RemoveBody(Body):

@@ -38,11 +38,10 @@ def turn_view(site: Site, turn: Turn, result: SearchResult) -> dict[str, Any]:
     """What the template shows of a turn."""
     turns = site.engine.catalog.dialogue(turn.id)
     names = distinct_names(hit.source for hit in turn.hits)
-    references = [{"id": each.id, "note": each.note, "source": source} for each, source in turn.sourced_references]
     return {
         "turn": turn,
         "title": printable_line(request_text(turn)),
-        "references": references,
+        "references": turn.query.references,
         "imagined": _imagined(turn),
         "hits": [_hit(hit, names) for hit in turn.hits],
         "poor": is_poor(result.surprise),
@@ -63,7 +62,7 @@ def _imagined(turn: Turn) -> dict[str, Any] | None:
         "description": printable_line(imagined.description),
         "by": BY[imagined.origin].format(imaginer=turn.models.get("imaginer", "a model")),
         "origin": imagined.origin,
-        "chips": [(kind, printable_line(word)) for kind in CHIPS for word in _words(imagined, kind)],
+        "chips": [(kind, word, printable_line(word)) for kind in CHIPS for word in _words(imagined, kind)],
     }
 
 

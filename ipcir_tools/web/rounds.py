@@ -13,14 +13,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ipcir_tools.display.results import result_from_json
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import IPCIRError
-from ipcir_tools.types import SearchResult, Where
+from ipcir_tools.types import SearchResult
+from ipcir_tools.web.ask import Ask
 from ipcir_tools.web.downloads import Downloads
 
 if TYPE_CHECKING:
@@ -39,21 +39,6 @@ PULSE = 1.0
 
 Event = dict[str, Any]
 """A line of the answer: ``step`` as it begins, ``seconds`` so far, or what it ended with."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a person wants next; ``round`` names the open question that ``text`` answers."""
-
-    text: str = ""
-    turn: str | None = None
-    references: tuple[dict[str, str], ...] = ()
-    liked: tuple[str, ...] = ()
-    disliked: tuple[str, ...] = ()
-    where: Where | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    """Of :class:`SearchOptions`, without the filter."""
-    round: str | None = None
 
 
 class Rounds:
@@ -139,25 +124,27 @@ class Rounds:
 
         open_ = self.question(ask.round)
         name = ask.round if open_ and ask.round else uuid4().hex[:12]
-        given: Any = Command(resume=_reply(ask)) if open_ else _input(ask)
+        given: Any = Command(resume=ask.as_reply()) if open_ else ask.as_message()
         config: RunnableConfig = {"configurable": {"thread_id": name}}
         context: Any = ask.options
         state: Event = {}
         steps: Iterator[Any] = self._dialogue.stream(given, config, context=context, stream_mode=["custom", "values"])
-        for mode, value in steps:
-            if is_gone():
-                return {}
-            if mode == "custom":
-                tell({"step": value["node"]})
-            else:
-                state = value
-        asked = state.get("__interrupt__")
-        with self._lock:
-            self._questions.pop(name, None)
-        if asked:
-            return self._asking(name, asked[0].value)
-        self._forget(name)
-        return self._ended(state)
+        asked: Any = None
+        try:
+            for mode, value in steps:
+                if is_gone():
+                    return {}
+                if mode == "custom":
+                    tell({"step": value["node"]})
+                else:
+                    state = value
+            asked = state.get("__interrupt__")
+        finally:
+            with self._lock:
+                self._questions.pop(name, None)
+            if not asked:
+                self._forget(name)
+        return self._asking(name, asked[0].value) if asked else self._ended(state)
 
     def _asking(self, name: str, asked: Event) -> Event:
         """A question: beside the turn that was found nevertheless, where there is one."""
@@ -182,18 +169,3 @@ class Rounds:
         saver = self._dialogue.checkpointer
         if saver is not None and not isinstance(saver, bool):
             saver.delete_thread(name)
-
-
-def _input(ask: Ask) -> Event:
-    from langchain_core.messages import HumanMessage
-
-    given: Event = {"messages": [HumanMessage(ask.text)], "turn": ask.turn, "where": ask.where}
-    if ask.references:
-        given["reference"] = list(ask.references)
-    return given | {"liked": [*ask.liked], "disliked": [*ask.disliked]}
-
-
-def _reply(ask: Ask) -> Any:
-    if not ask.references:
-        return ask.text
-    return {"text": ask.text, "reference": ask.references[0]["reference"]}

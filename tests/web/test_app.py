@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
+from ipcir_tools import Settings
+from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.web.headers import POLICY
+from ipcir_tools.web.serving import serve
 
 
 def png(colour=(200, 30, 30), size=(64, 48)) -> bytes:
@@ -160,13 +165,14 @@ def test_long_texts_are_refused_before_anything_is_done_with_them(client, engine
 
 def test_the_chosen_hits_are_exported(client, engine, turn, tmp_path):
     hits = engine.turn(turn).hits
-    chosen = f"{hits[0].id},{hits[2].id}"
-    table = client.get(f"/export/{turn}.csv", params={"ids": chosen})
+    chosen = [hits[0].id, hits[2].id]
+    table = client.post(f"/export/{turn}.csv", json={"ids": chosen})
     assert [row["id"] for row in csv.DictReader(io.StringIO(table.text.lstrip("\ufeff")))] == [hits[0].id, hits[2].id]
     assert "attachment" in table.headers["content-disposition"]
     page = client.get(f"/export/{turn}.html").text
     assert page.count("data:image/jpeg;base64,") >= len(hits)
-    assert client.get(f"/export/{turn}.csv", params={"ids": "f" * 16}).status_code == 404
+    assert client.post(f"/export/{turn}.csv", json={"ids": ["f" * 16]}).status_code == 404
+    assert client.post(f"/export/{turn}.csv", json={"ids": [f"{n:016x}" for n in range(2_001)]}).status_code == 400
     assert client.get(f"/export/{turn}.exe").status_code == 404
     report = client.post(f"/api/export/{turn}", json={"to": str(tmp_path / "out"), "ids": [hits[1].id]}).json()
     assert report["written"] == len(list((tmp_path / "out").iterdir())) == 1
@@ -202,3 +208,18 @@ def test_a_filter_narrows_a_search_and_is_shown_again(client, engine, turn):
     assert f'<option value="{folder}" selected' in client.get(f"/turn/{found}").text
     cleared = search(client, text="in red", turn=found, where={})
     assert not engine.turn(cleared).query.where
+
+
+def test_other_names_and_other_pages_are_refused(site):
+    port = site.rpartition(":")[2]
+    assert httpx.get(site).status_code == 200
+    assert httpx.get(site, headers={"host": f"evil.example:{port}"}).status_code == 421
+    foreign = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+    assert httpx.post(f"{site}/api/rounds", headers=foreign, json={"text": "in blue"}).status_code == 403
+    assert httpx.get(f"{site}/thumb/m/0123456789abcdef", headers=foreign).status_code == 403
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_opened(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InvalidRequestError, match="--port"):
+        serve(Settings(home=tmp_path / "home"), port=taken.getsockname()[1], browser=False)
+    assert not (tmp_path / "home").exists()

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from llm_server import LLMServer, failure, imagining
 from PIL import Image
-from served_page import serious_faults, served
-from test_session import ask, nodes
+from served_page import ask, nodes, serious_faults, served
 
 from ipcir_tools import Engine, Settings
 
@@ -138,6 +137,18 @@ def test_what_is_pasted_and_dropped_is_a_reference(tab):
     assert "its colour" in page.locator(".from img").nth(1).get_attribute("alt")
 
 
+def test_a_picture_of_the_map_starts_a_search(tab, site):
+    page = tab()
+    page.goto(f"{site}/gallery")
+    page.locator("#groups img").first.click()
+    page.locator("dialog[open] .shot").wait_for()
+    page.click("text=Start from this one")
+    page.locator("#tray img").wait_for()
+    ask(page, "in blue")
+    page.locator(".card").first.wait_for()
+    assert page.locator(".from img").count() == 1
+
+
 def test_two_thousand_hits_are_one_quick_page(tab, tmp_path):
     """Of so many pictures only those in sight are fetched and laid out, each once."""
     folder = tmp_path / "many"
@@ -231,6 +242,7 @@ def test_an_address_with_a_token_lets_only_those_in_who_have_it(browser, gallery
         page.fill("[name=token]", token)
         page.press("[name=token]", "Enter")
         page.locator("#ask").wait_for()
+        page.wait_for_load_state()  # its scripts run
         assert token not in page.url
         ask(page, "a red dress")
         page.locator(".card").first.wait_for()

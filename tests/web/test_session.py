@@ -5,21 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from served_page import serious_faults
+from served_page import ask, nodes, serious_faults
 
 TURN = re.compile(r"/turn/t[0-9a-f]{11}$")
-
-
-def ask(page, words):
-    """Type and press Enter; the page that follows."""
-    before = page.url
-    page.fill("#words", words)
-    page.press("#words", "Enter")
-    page.wait_for_url(lambda url: url != before)
-
-
-def nodes(page):
-    return page.locator(".run .node")
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])

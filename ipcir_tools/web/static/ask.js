@@ -96,6 +96,7 @@ export function watchAsk() {
     $("#options-button").setAttribute("aria-expanded", open);
     if (open) $("select, input", $("#options")).focus();
   };
+  $("#options").addEventListener("keydown", (event) => { if (event.key === "Escape") { $("#options-button").click(); $("#options-button").focus(); } });
   form.elements.weight.oninput = (event) => { $("#weight-shown").textContent = event.target.value; };
   $$("[data-answer]").forEach((button) => { button.onclick = () => submit(button.dataset.answer); });
   if ($("#drop-where")) $("#drop-where").onclick = () => withoutFilter(form);

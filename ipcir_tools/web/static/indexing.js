@@ -11,9 +11,10 @@ function timeLeft(seconds) {
 
 function draw(state) {
   const pill = $("#indexing-pill");
-  const share = state.total ? state.done / state.total : 0;
+  const isCounting = state.total && state.step !== "scanning" && state.step !== "starting"; // before, models are made ready
+  const share = isCounting ? state.done / state.total : 0;
   pill.hidden = !state.running;
-  pill.textContent = state.running ? `Adding pictures ${state.total ? `${Math.floor(share * 100)} %` : "…"}` : "";
+  pill.textContent = state.running ? `Adding ${isCounting ? `${Math.floor(share * 100)} %` : "…"}` : "";
   const box = $("#indexing");
   if (!box) return;
   box.hidden = !state.running && !state.told && !state.error;
@@ -23,11 +24,12 @@ function draw(state) {
         el("div", { className: "row" }, [el("span", { className: "faint", textContent: "It goes on when you close this page." }), el("button", { type: "button", className: "soft", textContent: "Stop", onclick: () => sendJson("DELETE", "/api/index").then(draw) })]));
     }
     const rate = state.rate ? ` · ${state.rate >= 10 ? Math.round(state.rate) : state.rate.toFixed(1)} a second${timeLeft(state.left)}` : "";
-    $("b", box).textContent = `${state.step[0].toUpperCase()}${state.step.slice(1)} `;
-    $("p span", box).textContent = state.total ? `${state.done.toLocaleString("en")} of ${state.total.toLocaleString("en")}${rate}` : state.folder;
+    $("b", box).textContent = isCounting ? `${state.step[0].toUpperCase()}${state.step.slice(1)} ` : "Getting ready ";
+    $("p span", box).textContent = isCounting ? `${state.done.toLocaleString("en")} of ${state.total.toLocaleString("en")}${rate}` : state.total ? `${state.total.toLocaleString("en")} found` : state.folder;
     if (state.download) $("p span", box).textContent = state.download;
+    if (state.size && $(".row > span", box) && document.body.classList.contains("start")) $(".row > span", box).replaceWith(el("a", { href: "/", textContent: "Search what is here already" }));
     const bar = $("progress", box);
-    if (state.total) bar.value = share; else bar.removeAttribute("value");
+    if (isCounting) bar.value = share; else bar.removeAttribute("value");
   } else {
     const skipped = state.skipped?.length ? [el("details", {}, [el("summary", { textContent: "What was skipped" }), el("ul", { className: "plain" }, state.skipped.map((textContent) => el("li", { textContent })))])] : [];
     box.replaceChildren(el("p", { className: state.error ? "warn" : "", textContent: state.error || state.told }), ...skipped);

@@ -1,5 +1,5 @@
 // What can be done with a turn: undo, replay, export, a selection of its hits.
-import { $, $$, el, say, sendJson } from "./tools.js";
+import { $, el, say, send, sendJson } from "./tools.js";
 import { chosen } from "./grid.js";
 
 export function openBox(title, children) {
@@ -20,9 +20,17 @@ async function replay(turn) {
   } catch (error) { say(error.message); }
 }
 
+async function save(turn, kind, ids) {
+  try {
+    const blob = await (await send("POST", `/export/${turn}.${kind}`, { ids })).blob();
+    const href = URL.createObjectURL(blob);
+    el("a", { href, download: `${turn}.${kind}` }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60000);
+  } catch (error) { say(error.message); }
+}
+
 function exportBox(turn) {
   const ids = [...chosen];
-  const query = ids.length ? `?ids=${ids.join(",")}` : "";
   const to = el("input", { id: "export-to", placeholder: "~/hits", required: true });
   const folder = el("form", { className: "line" }, [to, el("button", { className: "go", textContent: "Copy" })]);
   folder.onsubmit = async (event) => {
@@ -34,7 +42,7 @@ function exportBox(turn) {
       say(`${report.written} copied to ${report.to}${report.known ? `, ${report.known} were there` : ""}${skipped}.`);
     } catch (error) { say(error.message); }
   };
-  const link = (kind, text) => el("a", { className: "soft", href: `/export/${turn}.${kind}${query}`, textContent: text, download: "" });
+  const link = (kind, textContent) => el("button", { type: "button", className: "soft", textContent, onclick: () => save(turn, kind, ids) });
   openBox(ids.length ? `Take ${ids.length} along` : "Take the hits along", [
     el("p", { className: "faint", textContent: "As one file" }),
     el("div", { className: "row" }, [link("html", "A page that stands alone"), link("csv", "A table (CSV)"), link("json", "JSON")]),
@@ -73,5 +81,9 @@ export function watchTurn() {
     if (event.key === "/" && document.activeElement.id !== "words" && !typing) { event.preventDefault(); $("#words").focus(); }
   });
   const current = $('.node[aria-current="step"]');
-  if (current) { const strip = $(".strip"); strip.scrollLeft = current.offsetLeft - strip.clientWidth / 2; }
+  if (current) {  // into the middle of the strip
+    const strip = $(".strip"), seen = strip.getBoundingClientRect(), place = current.getBoundingClientRect();
+    strip.scrollLeft += place.left - seen.left - (seen.width - place.width) / 2;
+    strip.scrollTop += place.top - seen.top - (seen.height - place.height) / 2;
+  }
 }
