@@ -69,25 +69,36 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_search(run):
     ran = run(
         "01_search",
-        report="[report.added, report.seen, len(world.pictures), len(report.skipped)]",
-        origins="[each.turn.imagined.origin for each in (first, second, third)]",
-        imagined="[each.turn.imagined.description for each in (first, third, branch)]",
-        parents="[third.turn.parent == second.turn.id, branch.turn.parent == first.turn.id]",
-        judged="[list(judged.turn.query.liked) == [branch.turn.hits[0].id], len(judged.turn.query.disliked)]",
+        report="[report.added, report.seen, len(world.pictures), len(report.skipped), report.captions.made]",
+        origins="[each.turn.imagined.origin for each in (first, second, third, edited)]",
+        imagined="[each.turn.imagined.description for each in (first, third, branch, edited)]",
+        parents="[third.turn.parent == second.turn.id, branch.turn.parent == second.turn.id]",
+        judged="[list(judged.turn.query.liked) == [branch.turn.hits[2].id], len(judged.turn.query.disliked)]",
+        found="[[Path(hit.source).name for hit in each.hits] for each in (by_picture, by_words, first, third, branch)]",
     )
-    added, seen, drawn, skipped = ran.values["report"]
-    assert added == seen == drawn > 100
+    added, seen, drawn, skipped, captioned = ran.values["report"]
+    assert added == seen == drawn == captioned > 300
     assert skipped == 0
-    assert ran.values["origins"] == ["rules"] * 3
-    first, third, branch = ran.values["imagined"]
-    assert "blue" in first
-    assert "blue" in third
-    assert "long sleeves" in third
-    assert "sleeveless" in branch
+    assert ran.values["origins"] == ["rules"] * 3 + ["person"]
+    first, third, branch, edited = ran.values["imagined"]
+    assert "red" in first
+    assert "red" in third
+    assert "buttons and a pocket" in third
+    assert "dress" in branch
+    assert "a pocket" in edited
     assert ran.values["parents"] == [True, True]
     assert ran.values["judged"] == [True, 1]
-    assert pictures(ran.shown("text/html", "first = engine.search")) == 1 + 5
-    assert ran.shown("stdout", "print(first)").count("-floral-") == 5
+    by_picture, by_words, *both, dresses = ran.values["found"]
+    assert all("-orange-checked-sweater" in name for name in by_picture)
+    assert sum("-red-checked-sweater" in name for name in by_words) < 3
+    assert all("-red-checked-sweater" in name for found in both for name in found)
+    assert all("-red-checked-dress" in name for name in dresses)
+    shown = ran.shown("text/html", "first = engine.search")
+    assert pictures(shown) == 1 + 5
+    assert shown.count("class='chip add'") == 1
+    assert ran.shown("text/html", "draw_map(engine)").count("<image ") == drawn
+    assert ran.shown("text/html", "draw_map(engine, third.turn)").count("</text>") == 1 + 5
+    assert pictures(ran.shown("text/html", "draw_dialogue")) == 1 + 6
     assert ran.shown("image/png", "draw_sheet")
 
 
