@@ -14,6 +14,7 @@ from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.retries import retrying
 from ipcir_tools.llm.slots import ServerSlots
 from ipcir_tools.llm.timeouts import call_within
+from ipcir_tools.store.made_once import Claims
 from ipcir_tools.work import Work, WorkEndedError, check_work, current_work, ending, sleep, wait_for
 
 PATIENCE = 60.0
@@ -128,3 +129,21 @@ def test_what_ends_a_wait_is_done_once_and_only_within_its_block():
     with pytest.raises(WorkEndedError), work.ending(lambda: done.append("c")):
         done.append("d")
     assert done == ["b"]
+
+
+def test_who_waits_for_what_another_makes_is_ended():
+    claims, ended = Claims(), threading.Event()
+    work = Work()
+
+    def wait() -> None:
+        current_work.set(work)
+        with claims.of(["caption"]) as claimed, pytest.raises(WorkEndedError):
+            claimed.others["caption"].wait()
+        ended.set()
+
+    with claims.of(["caption"]):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        work.end()
+        thread.join(30)
+        assert ended.is_set()

@@ -55,7 +55,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a file's name must not end the output
     try:
         with report_downloads():
-            sys.exit(typer.main.get_command(app)(standalone_mode=False))
+            sys.exit(typer.main.get_command(app)(standalone_mode=False) or 0)
     except IPCIRError as error:
         _fail(str(error), 2)
     except typer.Abort:

@@ -89,7 +89,7 @@ def local_reference(text: str, catalog: Catalog) -> str | Path:
     The id of a known image, a rank ("3"), a ``data:`` URI and a URL stay strings.
     """
     name = text.strip()
-    if not name or "\0" in name or any(each.fullmatch(name) for each in (RANK, RANK_OF_TURN)):
+    if not name or "\0" in name or len(name) > MAX_PLACE or any(each.fullmatch(name) for each in (RANK, RANK_OF_TURN)):
         return text
     if _URL.match(name) or is_object_url(name) or name[:5].lower() in ("data:", "file:"):
         return text

@@ -54,12 +54,20 @@ def keeping(size: tuple[int, int], side: int | None) -> Keeping:
     """What is kept of an upright picture of ``size``: the whole for people and captioners, where ``side`` is None; for
     an encoder its middle, where it is more than eight times as long as wide. Encoders crop a picture so, anyway."""
     if side is None:
-        return Keeping((0, 0, *size), max(1, min(size) // ENOUGH, ceil(sqrt(size[0] * size[1] / MOST_FOR_PEOPLE))))
+        return Keeping((0, 0, *size), max(min(size) // ENOUGH, _factor_for(size, MOST_FOR_PEOPLE)))
     box = cropped_box(size)
     inner = (box[2] - box[0], box[3] - box[1])
     if side == WHOLE:
-        return Keeping(box, max(1, ceil(sqrt(inner[0] * inner[1] / MOST_FOR_MODELS))))
+        return Keeping(box, _factor_for(inner, MOST_FOR_MODELS))
     return Keeping(box, whole_factor(inner, side))
+
+
+def _factor_for(size: tuple[int, int], most: int) -> int:
+    """By what a picture is reduced, so that about ``most`` pixels are kept."""
+    factor = max(1, ceil(sqrt(size[0] * size[1] / most)))
+    while ceil(size[0] / factor) * ceil(size[1] / factor) > 1.01 * most + max(size) / 100:
+        factor += 1  # the narrow side is a pixel or two, and gets no narrower
+    return factor
 
 
 def keep(image: Image.Image, orientation: int, kept: Keeping) -> Image.Image:

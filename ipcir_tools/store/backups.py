@@ -12,7 +12,16 @@ from ipcir_tools.files import output
 from ipcir_tools.private import private_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.store.database import EXTENDED, SCHEMA, place_of
-from ipcir_tools.store.sqlite_file import alone, copy_database, opened_to_read, problems, put_in_place
+from ipcir_tools.store.sqlite_file import (
+    JOURNAL,
+    SHARED,
+    WAL,
+    alone,
+    copy_database,
+    opened_to_read,
+    problems,
+    put_in_place,
+)
 from ipcir_tools.store.working_copy import CATALOG
 from ipcir_tools.text import error_line
 from ipcir_tools.types import Value
@@ -37,10 +46,10 @@ def back_up(settings: Settings, file: Path, *, replace: bool = False) -> Backup:
     catalog = _catalog(settings)
     if not catalog.exists():
         raise NotFoundError(f"There is no gallery in {catalog.parent}: name another folder with --home or IPCIR_HOME.")
+    if file.resolve() in [catalog.resolve().with_name(catalog.name + end) for end in ("", WAL, SHARED, JOURNAL)]:
+        raise InvalidRequestError(f"{file} is the catalog itself, or a part of it: name another file.")
     if file.exists() and not replace:
         raise InvalidRequestError(f"{file} is there already: name another file, or replace it with --replace.")
-    if file.resolve() == catalog.resolve():
-        raise InvalidRequestError(f"{file} is the catalog itself: name another file.")
     try:
         with output(file) as part:
             copy_database(catalog, part)
@@ -68,8 +77,8 @@ def restore(settings: Settings, file: Path, *, replace: bool = False) -> Backup:
     part = catalog.with_name(f".{uuid4().hex[:8]}-{CATALOG}")
     try:
         private_folder(catalog.parent)
+        copy_database(file, part)  # before the look at who has the catalog open, which holds for a moment only
         with alone(catalog):
-            copy_database(file, part)
             kept = put_in_place(part, catalog, "before-restore")
     except (OSError, sqlite3.Error) as error:
         raise CatalogError(f"The backup cannot be put into {catalog.parent} ({error_line(error)}).") from error

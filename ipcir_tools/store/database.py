@@ -250,6 +250,7 @@ _WAYS_OUT = {
     "locked": "Another process has been writing for long: wait for it and try again",
     "not a database": _DAMAGED,
     "malformed": _DAMAGED,
+    "no such table": _DAMAGED,
     "full": f"Free some space, or {CHOOSE}",
 }
 """By a word of the database's message."""

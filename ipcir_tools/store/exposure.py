@@ -12,7 +12,7 @@ from ipcir_tools.store.working_copy import CATALOG
 
 log = logging.getLogger(__name__)
 
-_OURS = (CATALOG, "index", "machine", "networks")
+_OURS = (CATALOG, "index", "machine", "networks", "references")
 """What the names of all that is made in a home folder begin with."""
 
 

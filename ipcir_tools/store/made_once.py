@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ipcir_tools.types import FloatArray
+from ipcir_tools.work import check_work
+
+_LOOK = 0.1
+"""Seconds between two looks whether who waits is still waited for."""
 
 
 class HeldFeatures:
@@ -45,8 +49,9 @@ class Claim:
         """Why it was not made; None where it was, or where its maker was interrupted."""
 
     def wait(self) -> None:
-        """Wait until it is made, or given up."""
-        self._done.wait()
+        """Wait until it is made, or given up. Raises WorkEndedError where the running thread's work is ended."""
+        while not self._done.wait(_LOOK):
+            check_work()
 
     def settle(self, error: Exception | None) -> None:
         """Let those who wait go on."""

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import URL, Table
 
 from ipcir_tools.errors import CatalogError
-from ipcir_tools.store.database import open_engine
+from ipcir_tools.store.database import SCHEMA, open_engine
 from ipcir_tools.store.row_checks import UNFINISHED
-from ipcir_tools.store.schema import changes, metadata
-from ipcir_tools.store.sqlite_file import WAL, alone, problems, put_in_place
+from ipcir_tools.store.schema import changes, metadata, pictures
+from ipcir_tools.store.sqlite_file import WAL, alone, opened_to_read, problems, put_in_place
 from ipcir_tools.text import error_line
 
 _PROBES = 64
@@ -31,13 +31,14 @@ def mend_file(path: Path) -> list[str]:
     All is done in copies, and the damaged file stays beside the new one. Raises CatalogError where nothing can be read,
     and where another process has the catalog open.
     """
-    if not problems(path):
+    lost = _lost_tables(path)
+    if not lost and not problems(path):
         return []
     with alone(path), TemporaryDirectory(dir=path.parent, prefix=".mending-") as folder:
         try:
             copy, fresh = Path(folder) / "copy", Path(folder) / "fresh"
             _copy(path, copy)
-            if _reindexed(copy):
+            if not lost and _reindexed(copy):
                 aside = put_in_place(copy, path, "damaged")
                 return [f"the catalog's indexes were damaged and are made again; the file before is kept as {aside}"]
             copied = _copied(copy, fresh)
@@ -47,6 +48,17 @@ def mend_file(path: Path) -> list[str]:
         except (sqlite3.Error, OSError) as error:
             raise CatalogError(_nothing(path, error_line(error))) from error
     return [f"the catalog's file was damaged: {copied:,} rows are copied into a new one, and it is kept as {aside}"]
+
+
+def _lost_tables(path: Path) -> set[str]:
+    """Tables that a catalog of this version had and has no more."""
+    with suppress(sqlite3.Error), closing(opened_to_read(path)) as connection:
+        there = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if pictures.name not in there:
+            return set()
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        return set(metadata.tables) - there if row == (str(SCHEMA),) else set()
+    return set()
 
 
 def _copy(path: Path, copy: Path) -> None:

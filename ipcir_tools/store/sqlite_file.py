@@ -15,7 +15,7 @@ from ipcir_tools.errors import CatalogError
 from ipcir_tools.private import private_file
 from ipcir_tools.text import error_line
 
-WAL, SHARED = "-wal", "-shm"
+WAL, SHARED, JOURNAL = "-wal", "-shm", "-journal"
 _MOST = 20
 """Problems of a file that are named."""
 

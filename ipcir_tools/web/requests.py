@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from ipcir_tools.bounds import MAX_NAME, MAX_PLACE, MAX_TEXT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import Where
 from ipcir_tools.web.ask import Ask
@@ -17,6 +18,11 @@ MOST_BYTES = 1_000_000
 
 PictureId = Annotated[str, Field(pattern=r"^[0-9a-f]{6,16}$")]
 """The only way to name a picture here: never a path."""
+
+Place = Annotated[str, Field(max_length=MAX_PLACE)]
+"""A folder: a name of a hundred thousand parts would be resolved for minutes."""
+
+Words = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 class Body(BaseModel):
@@ -44,7 +50,7 @@ class AskBody(Body):
     k: int | None = Field(default=None, ge=1, le=2_000)
     weight: float | None = Field(default=None, ge=0, le=1)
     composer: str | None = Field(default=None, max_length=200)
-    verify: str | int | None = None
+    verify: Annotated[str, Field(max_length=MAX_NAME)] | int | None = None
     where: Where | None = None
 
     def ask(self) -> Ask:
@@ -60,15 +66,15 @@ class AskBody(Body):
 class ImaginedBody(Body):
     """The words of an imagined target, as a person left them."""
 
-    keep: tuple[str, ...] = Field(default=(), max_length=60)
-    add: tuple[str, ...] = Field(default=(), max_length=60)
-    remove: tuple[str, ...] = Field(default=(), max_length=60)
+    keep: tuple[Words, ...] = Field(default=(), max_length=60)
+    add: tuple[Words, ...] = Field(default=(), max_length=60)
+    remove: tuple[Words, ...] = Field(default=(), max_length=60)
 
 
 class IndexBody(Body):
     """What to index: folders, or none for all that are known."""
 
-    folders: tuple[str, ...] = Field(default=(), max_length=50)
+    folders: tuple[Place, ...] = Field(default=(), max_length=50)
     captions: bool = False
 
 
@@ -81,14 +87,14 @@ class ChosenBody(Body):
 class ExportBody(ChosenBody):
     """The same, and the folder to copy them into."""
 
-    to: str = Field(max_length=4_000)
+    to: Place
 
 
 class RemoveBody(Body):
     """What leaves the gallery."""
 
     ids: tuple[PictureId, ...] = Field(default=(), max_length=10_000)
-    folders: tuple[str, ...] = Field(default=(), max_length=50)
+    folders: tuple[Place, ...] = Field(default=(), max_length=50)
 
 
 _OPTIONS = ("k", "weight", "composer", "verify")

@@ -6,6 +6,7 @@ from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import BadImageError, InvalidRequestError
 from ipcir_tools.files import replaced
 from ipcir_tools.images.reading import image_id
+from ipcir_tools.private import private_folder
 from ipcir_tools.types import ImageRecord
 
 FOLDER = "references"
@@ -35,7 +36,7 @@ class Uploads:
         known = self._engine.catalog.records([id_]).get(id_)
         if known and not isinstance(self._engine.components.load_image({}, id_), str):
             return known
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._folder)
         file = self._folder / id_
         with replaced(file) as part:
             part.write_bytes(data)

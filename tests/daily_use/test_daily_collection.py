@@ -207,7 +207,8 @@ def test_a_file_that_cannot_be_read_for_a_moment_stays_and_a_spoiled_one_leaves(
     open_ = os.open
 
     def refuse(path, *rest, **more):
-        if Path(path) == locked:
+        folder = more.get("dir_fd")  # files are opened name by name
+        if Path(path if folder is None else Path(f"/proc/self/fd/{folder}").resolve() / path) == locked:
             raise PermissionError(errno.EACCES, "Permission denied")
         return open_(path, *rest, **more)
 

@@ -18,7 +18,7 @@ from colour_folder import Tags, run, use_fake_models
 from PIL import Image
 
 from ipcir_tools.agents.tools import TOOLS
-from ipcir_tools.cli.search_output import HitOutput
+from ipcir_tools.cli.search_output import ShownOutput
 from ipcir_tools.display.notebook import result_html
 from ipcir_tools.display.results import result_json, result_text
 from ipcir_tools.engine.engine import Engine
@@ -208,7 +208,7 @@ def test_odd_names_reach_other_programs_as_they_are_on_the_disk(engine, pictures
     engine.index([pictures])
     written = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", written)
-    HitOutput(null=True).show(engine.find("red", k=50))
+    ShownOutput(null=True).show(engine.find("red", k=50), engine.settings)
     found = written.buffer.getvalue().split(b"\0")[:-1]
     assert set(odd) < set(found)
     assert all(Path(os.fsdecode(path)).is_file() for path in found)

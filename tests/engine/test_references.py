@@ -456,3 +456,8 @@ def test_proxies_of_the_environment_are_not_asked(httpserver: HTTPServer, monkey
     monkeypatch.setitem(os.environ, "HTTP_PROXY", "http://127.0.0.1:1")
     httpserver.expect_request("/").respond_with_data("direct")
     assert fetch(httpserver.url_for("/"), 100, allowed=anywhere) == b"direct"
+
+
+def test_a_very_long_name_that_a_person_typed_is_said_to_be_too_long(catalog):
+    with pytest.raises(InvalidRequestError, match="characters"):
+        resolve(local_reference("a/" * 30_000, catalog), catalog, Settings())

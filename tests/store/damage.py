@@ -431,6 +431,11 @@ def flip_in(path: Path, place: int) -> None:
     path.write_bytes(flip(bytearray(path.read_bytes()), place))
 
 
+@kind("catalog")
+def a_table_gone(home: Path) -> None:
+    run(home, "DROP TABLE replies")
+
+
 @kind("index")
 def one_bit_of_the_file_of_features(home: Path) -> None:
     flip_in(vectors(home), 100)

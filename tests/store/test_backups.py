@@ -52,6 +52,15 @@ def test_nothing_is_replaced_without_being_asked(home: Path, tmp_path: Path) -> 
         assert engine.turn(later.id) == later
 
 
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_no_part_of_the_catalog_is_replaced_by_its_backup(home: Path, end: str) -> None:
+    with opened(settings(home)) as engine:
+        before = engine.catalog.size()
+        with pytest.raises(InvalidRequestError, match="the catalog itself"):
+            back_up(engine.settings, home / f"catalog.sqlite{end}", replace=True)
+        assert engine.catalog.size() == before
+
+
 def test_a_gallery_in_use_is_not_replaced(home: Path, tmp_path: Path) -> None:
     back_up(settings(home), tmp_path / "backup")
     with opened(settings(home)) as engine:

@@ -144,6 +144,25 @@ def test_errors_are_one_sentence(client, turn):
     assert client.post(f"/api/imagined/{turn}", json={"keep": [], "add": [], "remove": []}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("index", {"folders": ["a/" * 200_000]}),
+        ("remove", {"folders": ["../" * 100_000]}),
+        ("export/t00000000000", {"to": "a/" * 3_000}),
+        ("imagined/t00000000000", {"add": ["red " * 100_000]}),
+        ("rounds", {"text": "in blue", "verify": "9" * 100_000}),
+    ],
+)
+def test_long_texts_are_refused_before_anything_is_done_with_them(client, engine, place, body):
+    size = engine.catalog.size()
+    answer = client.post(f"/api/{place}", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(next(reversed(body)))
+    assert "at most" in answer.json()["error"]
+    assert engine.catalog.size() == size
+
+
 def test_the_chosen_hits_are_exported(client, engine, turn, tmp_path):
     hits = engine.turn(turn).hits
     chosen = [hits[0].id, hits[2].id]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import time
 from pathlib import Path
 
@@ -84,6 +86,22 @@ def test_the_oldest_references_make_room(engine, tmp_path):
     left = {each.name for each in uploads._folder.iterdir()}
     assert ids[-1] in left
     assert ids[0] not in left
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+@pytest.mark.parametrize("mask", [0o000, 0o022])
+def test_references_are_for_their_owner_alone(engine, tmp_path, monkeypatch, mask):
+    monkeypatch.setattr("ipcir_tools.web.uploads.FOLDER", f"references-{mask}")
+    file = io.BytesIO()
+    Image.effect_noise((90, 90), 60 + mask).save(file, "PNG")
+    before = os.umask(mask)
+    try:
+        uploads = Uploads(engine)
+        id_ = uploads.add(file.getvalue()).id
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (uploads._folder, uploads._folder / id_)]
+    assert modes == [0o700, 0o600]
 
 
 def test_a_picture_over_the_limit_is_refused(engine):
