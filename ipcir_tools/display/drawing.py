@@ -14,7 +14,7 @@ _DARK_THEMES = '[data-jp-theme-light="false"] .ipcir,body.vscode-dark .ipcir,htm
 _STYLE = Markup(
     f"""<style>
 .ipcir{{{_LIGHT};--line:rgba(128,128,128,.3);--soft:rgba(128,128,128,.12);
-font:13px/1.4 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;max-width:860px}}
+font:13px/1.4 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;max-width:860px;margin-bottom:10px}}
 {_DARK_THEMES}{{{_DARK}}}"""
     """
 .ipcir .faint{opacity:.68}
@@ -31,11 +31,14 @@ border-radius:6px;box-sizing:border-box}
 .ipcir .reference .box{border:3px solid var(--mark)}
 .ipcir .warning{color:var(--warn);margin-top:6px}
 .ipcir .tree{overflow-x:auto;padding-bottom:4px}
+.ipcir .queries{display:flex;flex-wrap:wrap;gap:0 36px}
 .ipcir .run{display:flex;align-items:flex-start}
 .ipcir .branches{display:flex;flex-direction:column}
 .ipcir .node{flex:none;width:104px;margin:0 0 10px;overflow-wrap:anywhere;font-size:12px;line-height:1.3}
 .ipcir .node .box{width:96px;height:96px}
 .ipcir .node.current .box{border:3px solid var(--mark)}
+.ipcir .node.words{min-height:96px;display:flex;align-items:center;justify-content:center;text-align:center;
+font-size:14px;font-weight:600}
 .ipcir .arrow{flex:none;width:24px;line-height:96px;text-align:center;opacity:.6;font-size:16px}
 .ipcir table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;border:0}
 .ipcir th,.ipcir td{padding:4px 9px;text-align:right;border:0;border-top:1px solid var(--line);white-space:nowrap;
@@ -63,9 +66,9 @@ background:none;max-width:none}
 .ipcir .series-1{--series:var(--b)}
 .ipcir .series-2{--series:var(--c)}
 .ipcir .series-3{--series:var(--d)}
-.ipcir .said{max-width:600px;margin:0 0 8px;padding:7px 12px;border-radius:12px;background:var(--soft);
-white-space:pre-wrap;overflow-wrap:anywhere}
-.ipcir .said.human{margin-left:auto;width:fit-content;border:1px solid var(--mark)}
+.ipcir .said{max-width:720px;width:fit-content;margin:0 0 8px;padding:7px 12px;border-radius:12px;
+background:var(--soft);white-space:pre-wrap;overflow-wrap:anywhere}
+.ipcir .said.human{margin-left:auto;border:1px solid var(--mark)}
 .ipcir .said.tool{font:12px/1.45 ui-monospace,Menlo,Consolas,monospace;margin-left:24px}
 .ipcir .said .faint{display:block;font:11px system-ui,sans-serif}
 </style>"""

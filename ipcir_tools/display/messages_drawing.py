@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LIMIT = 700
 """Characters of a message."""
-_NAMES = {"human": "you", "ai": "the model", "tool": "tool"}
+_NAMES = {"human": "user", "ai": "the model", "tool": "tool"}
 
 
 def draw_messages(messages: Sequence[BaseMessage]) -> Drawing:

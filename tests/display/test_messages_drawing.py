@@ -19,7 +19,7 @@ def test_who_said_what_and_which_tools_were_called():
     drawn = draw_messages(MESSAGES)
     lines = repr(drawn).splitlines()
     assert lines[:3] == [
-        "you: a dress",
+        "user: a dress",
         'the model: find_images(text="a red <b>dress</b>", k=3)',
         "tool find_images answers: 1. abc",
     ]
