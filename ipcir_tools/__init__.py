@@ -161,5 +161,6 @@ def __getattr__(name: str) -> Any:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:
-        import_module("ipcir_tools.display.notebook").register(shell.display_formatter)
+        for module in ("display", "evaluation"):
+            import_module(f"ipcir_tools.{module}.notebook").register(shell.display_formatter)
     return value

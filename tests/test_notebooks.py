@@ -69,25 +69,36 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_search(run):
     ran = run(
         "01_search",
-        report="[report.added, report.seen, len(world.pictures), len(report.skipped)]",
-        origins="[each.turn.imagined.origin for each in (first, second, third)]",
-        imagined="[each.turn.imagined.description for each in (first, third, branch)]",
-        parents="[third.turn.parent == second.turn.id, branch.turn.parent == first.turn.id]",
-        judged="[list(judged.turn.query.liked) == [branch.turn.hits[0].id], len(judged.turn.query.disliked)]",
+        report="[report.added, report.seen, len(world.pictures), len(report.skipped), report.captions.made]",
+        origins="[each.turn.imagined.origin for each in (first, second, third, edited)]",
+        imagined="[each.turn.imagined.description for each in (first, third, branch, edited)]",
+        parents="[third.turn.parent == second.turn.id, branch.turn.parent == second.turn.id]",
+        judged="[list(judged.turn.query.liked) == [branch.turn.hits[2].id], len(judged.turn.query.disliked)]",
+        found="[[Path(hit.source).name for hit in each.hits] for each in (by_picture, by_words, first, third, branch)]",
     )
-    added, seen, drawn, skipped = ran.values["report"]
-    assert added == seen == drawn > 100
+    added, seen, drawn, skipped, captioned = ran.values["report"]
+    assert added == seen == drawn == captioned > 300
     assert skipped == 0
-    assert ran.values["origins"] == ["rules"] * 3
-    first, third, branch = ran.values["imagined"]
-    assert "blue" in first
-    assert "blue" in third
-    assert "long sleeves" in third
-    assert "sleeveless" in branch
+    assert ran.values["origins"] == ["rules"] * 3 + ["person"]
+    first, third, branch, edited = ran.values["imagined"]
+    assert "red" in first
+    assert "red" in third
+    assert "buttons and a pocket" in third
+    assert "dress" in branch
+    assert "a pocket" in edited
     assert ran.values["parents"] == [True, True]
     assert ran.values["judged"] == [True, 1]
-    assert pictures(ran.shown("text/html", "first = engine.search")) == 1 + 5
-    assert ran.shown("stdout", "print(first)").count("-floral-") == 5
+    by_picture, by_words, *both, dresses = ran.values["found"]
+    assert all("-orange-checked-sweater" in name for name in by_picture)
+    assert sum("-red-checked-sweater" in name for name in by_words) < 3
+    assert all("-red-checked-sweater" in name for found in both for name in found)
+    assert all("-red-checked-dress" in name for name in dresses)
+    shown = ran.shown("text/html", "first = engine.search")
+    assert pictures(shown) == 1 + 5
+    assert shown.count("class='chip add'") == 1
+    assert ran.shown("text/html", "draw_map(engine)").count("<image ") == drawn
+    assert ran.shown("text/html", "draw_map(engine, third.turn)").count("</text>") == 1 + 5
+    assert pictures(ran.shown("text/html", "draw_dialogue")) == 1 + 6
     assert ran.shown("image/png", "draw_sheet")
 
 
@@ -102,6 +113,7 @@ def test_agent(run):
         refined="[refined.query.modification, len(refined.query.liked), refined.parent == back.id]",
         question="question['why']",
         answered="[answered.query.modification, answered.parent == back.id, answered.imagined.description]",
+        found="[Path(hit.source).name for hit in answered.hits]",
     )
     assert ran.values["calls"] == ["find_images", "compose_search", "refine_search"]
     assert ran.values["asked"] == ["in blue", "with long sleeves"]
@@ -111,9 +123,11 @@ def test_agent(run):
     assert ran.values["refined"] == ["with long sleeves", 1, True]
     assert ran.values["question"] == "unclear"
     modification, from_back, description = ran.values["answered"]
-    assert (modification, from_back) == ("in yellow", True)
-    assert "yellow" in description
-    assert "read(read)" in ran.shown("text/markdown", "draw_mermaid")
+    assert (modification, from_back) == ("in blue", True)
+    assert "blue" in description
+    assert all("-blue-floral-jacket" in name for name in ran.values["found"])
+    assert ran.shown("text/html", "draw_messages").count("<div class='said ") == len("umtmtmtm")  # user, model, tool
+    assert pictures(ran.shown("text/html", "draw_dialogue")) == 1 + 3
     assert pictures(ran.shown("text/html", "for step in")) == 2 * (1 + 3)
 
 
@@ -126,6 +140,7 @@ def test_methods(run):
         recall="{row.composer: row.figures['R@10'].mean for row in report.rows if row.figures}",
         weights="[point['weight'] for point in report.curve]",
         again="[row.composer for row in again.rows]",
+        rounds="[[each.figures[name]['R@1'].mean for each in played.rounds] for name in ('edit', 'modification')]",
     )
     queries, rows, recall = (ran.values[name] for name in ("queries", "rows", "recall"))
     assert queries == 48
@@ -136,8 +151,16 @@ def test_methods(run):
     assert recall["reference"] < recall["imagined+reference"]
     assert len(ran.values["weights"]) > 10
     assert "imagined+reference:weight=0.5" in ran.values["again"]
-    table = ran.shown("text/markdown", "report_markdown(report)")
-    assert all(f"| {name} " in table for name in rows)
+    table = ran.shown("text/html", "report = evaluate(")
+    assert all(f"<td>{name}</td>" in table for name in rows if name != "caption-fusion")
+    assert "caption-fusion was not run" in table
+    assert "| edit |" in ran.shown("text/markdown", "report = evaluate(")
+    assert ran.shown("text/html", "draw_curve").count("<polyline") == 3
+    assert [kind in ran.shown("text/html", "draw_kinds") for kind in ("add", "remove", "replace")] == [True] * 3
+    assert ran.shown("text/html", "draw_rounds").count("<polyline") == 4
+    remembers, forgets = ran.values["rounds"]
+    assert remembers[0] < remembers[-1] > 50
+    assert max(forgets) < 10
     assert "srcdoc=" in ran.shown("text/html", "report_html(report")
 
 
@@ -159,7 +182,8 @@ def test_prompts(run):
         " for run in (compared, again) for arm in run.arms if arm.this_run]",
     )
     assert all(id in ran.shown("stdout", "prompt_ids()") for id in ran.values["ids"])
-    assert "[/caption> {with}" in ran.shown("stdout", "pretty_print()")  # the value could not end its block
+    rendered = ran.shown("text/html", "draw_messages(messages)")
+    assert "[/caption&gt; {with}" in rendered, "the value could not end its block"
     assert ran.values["cost"][0] == 1
     assert min(ran.values["cost"][1:]) > 10
     assert ran.values["target"][0].startswith("a sleeveless blue dress")
@@ -188,4 +212,7 @@ def test_prompts(run):
     structured, terse, forgetful = (calls for _, calls, _ in second)
     assert (structured, forgetful) == (0, 0)
     assert terse < first[1][1]  # four words may leave the change out, which is no imagination and not kept
+    assert pictures(ran.shown("text/html", "draw_queries(")) == 4 * 2
+    assert ran.shown("text/html", "compared = compare(").count('<svg class="bar') == 4
+    assert "It was hardly measured" in ran.shown("text/html", "compared = compare(")
     assert "srcdoc=" in ran.shown("text/html", "comparison_html(compared")

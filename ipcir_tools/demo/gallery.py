@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from ipcir_tools.demo.world import references, wardrobe
 from ipcir_tools.demo.world.garments import Part
 from ipcir_tools.demo.world.truth import violations_in
 from ipcir_tools.demo.world.wardrobe import Drawn, Wardrobe
-from ipcir_tools.evaluation.benchmarks import Benchmark
+from ipcir_tools.evaluation.benchmarks import Benchmark, Query, SessionBenchmark
 from ipcir_tools.evaluation.metrics.metrics import measures
 from ipcir_tools.files import replaced
 from ipcir_tools.images.files import located
@@ -85,6 +86,27 @@ def wardrobe_references_benchmark(
     made = references.wardrobe_references(split, families)
     notes = ("the baseline is sum: the modification and both references, weighted by what is meant of each",)
     return _benchmark("wardrobe-references", made, folder, split, families, notes, progress)
+
+
+def wardrobe_dialogues_benchmark(
+    folder: Path, split: Part = "test", dialogues: int = 40, progress: Progress | None = None
+) -> SessionBenchmark:
+    """Dialogues of two to five rounds over a part of the wardrobe, drawn as the wardrobe is.
+
+    The user looks for one picture, the target of the last round; each round asks for one more change.
+    """
+    made = wardrobe.wardrobe(split, 0, dialogues)
+    sessions = {
+        f"{i:04d}": tuple(
+            Query(f"{i:04d}-{number}", each.reference, text, (each.turns[-1][1],))
+            for number, (text, _) in enumerate(each.turns, 1)
+        )
+        for i, each in enumerate(made.dialogues)
+    }
+    made.queries.extend(replace(rounds[-1], id=id_) for id_, rounds in sessions.items())
+    notes = ("the target of every round is that of the last one; each round asks for one more change",)
+    plain = _benchmark("wardrobe-dialogues", made, folder, split, dialogues, notes, progress)
+    return SessionBenchmark(**{each.name: getattr(plain, each.name) for each in fields(plain)}, sessions=sessions)
 
 
 def _benchmark(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ipcir_tools.evaluation.comparison.compare import compare
     from ipcir_tools.evaluation.comparison.html import comparison_html
     from ipcir_tools.evaluation.comparison.runner import ComparisonRunner
+    from ipcir_tools.evaluation.notebook import draw_curve, draw_kinds, draw_queries, draw_rounds
     from ipcir_tools.evaluation.reports.html import report_html
     from ipcir_tools.evaluation.reports.markdown import report_markdown
     from ipcir_tools.evaluation.reports.page import thumbnails
@@ -22,6 +23,10 @@ _MODULES = {
     "ComparisonRunner": "comparison.runner",
     "compare": "comparison.compare",
     "comparison_html": "comparison.html",
+    "draw_curve": "notebook",
+    "draw_kinds": "notebook",
+    "draw_queries": "notebook",
+    "draw_rounds": "notebook",
     "evaluate": "runs.evaluate",
     "load_gallery": "runs.gallery",
     "report_html": "reports.html",
@@ -34,6 +39,10 @@ __all__ = [
     "ComparisonRunner",
     "compare",
     "comparison_html",
+    "draw_curve",
+    "draw_kinds",
+    "draw_queries",
+    "draw_rounds",
     "evaluate",
     "load_gallery",
     "report_html",

@@ -7,12 +7,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ipcir_tools.display.dialogue_tree import dialogue_tree
 from ipcir_tools.display.file_names import distinct_names
 from ipcir_tools.display.results import request_text, result_notes
 from ipcir_tools.engine.confidence import is_poor
 from ipcir_tools.text import printable_line
 from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
-from ipcir_tools.web.dialogue import dialogue_tree
 from ipcir_tools.web.options import option_values
 from ipcir_tools.web.site import Site, site_of
 

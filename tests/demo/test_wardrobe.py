@@ -86,6 +86,19 @@ def test_a_benchmark_stays_in_its_part(part):
     assert {garments.part_of(picture.garment) for picture in made(0, part).pictures} == {part}
 
 
+def test_dialogues_are_a_benchmark_whose_rounds_all_look_for_the_last_picture(tmp_path):
+    benchmark = gallery_module.wardrobe_dialogues_benchmark(tmp_path, "val", dialogues=3)
+    assert [len(each) for each in benchmark.sessions.values()] == [2, 3, 4]
+    for query, session in zip(benchmark.queries, benchmark.sessions.values(), strict=True):
+        assert {each.reference for each in session} == {query.reference}
+        assert {each.targets for each in session} == {query.targets}
+        assert len({each.id for each in session}) == len(session)
+        assert query.modification == session[-1].modification
+        assert query.reference not in query.targets
+    assert list(benchmark.sessions) == [query.id for query in benchmark.queries]
+    assert all(benchmark.file(name).exists() for name in benchmark.gallery)
+
+
 def test_a_part_that_there_is_not_is_refused():
     with pytest.raises(InvalidRequestError, match="train, val, test"):
         wardrobe("validation", families=1)  # type: ignore[arg-type]

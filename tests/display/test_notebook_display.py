@@ -10,8 +10,18 @@ from pathlib import Path
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
-from ipcir_tools.display.notebook import SIDE, register, result_html, turn_html
-from ipcir_tools.types import ComposedQuery, Hit, ImaginedTarget, Judgement, NotedReference, SearchResult, Turn
+from ipcir_tools.display.notebook import SIDE, register, report_html, result_html, turn_html
+from ipcir_tools.types import (
+    ComposedQuery,
+    Hit,
+    ImaginedTarget,
+    IndexReport,
+    Judgement,
+    NotedReference,
+    SearchResult,
+    Skip,
+    Turn,
+)
 
 HOSTILE = "</div><script>alert('x')</script>\n\x1b[31m\u202ered"
 
@@ -67,6 +77,33 @@ def test_several_references_are_shown_with_what_is_meant_of_each(tmp_path: Path)
     assert "&lt;script" in html
     assert "<script" not in html
     assert repr(turn).splitlines()[0].startswith(f"turn t1: reference {'f' * 16}, reference {'e' * 16} (</div>")
+
+
+def test_the_words_that_stay_come_and_go_are_told_apart(tmp_path: Path):
+    imagined = ImaginedTarget(
+        description="a blue dress", keep=("dress",), add=("blue",), remove=(HOSTILE,), origin="person"
+    )
+    html = turn_html(result_of(tmp_path).turn.model_copy(update={"imagined": imagined}))
+    assert re.findall(r"class='chip (\w+)'", html) == ["keep", "add", "remove"]
+    assert "edited by a person" in html
+    assert "<script" not in html
+
+
+def test_an_index_run_is_a_sentence_with_what_was_skipped():
+    report = IndexReport(
+        seen=4,
+        added=2,
+        unchanged=1,
+        moved=0,
+        removed=0,
+        skipped=(Skip(source="/x/bad.png", reason=HOSTILE),),
+        space="s",
+        seconds=1.25,
+    )
+    html = report_html(report)
+    assert "<b>2 pictures added, 1 unchanged, 1 skipped</b>" in html
+    assert "of 4 files, in 1.2 s" in html
+    assert "bad.png: &lt;/div" in html
 
 
 def test_a_verified_hit_says_so(tmp_path: Path):

@@ -15,36 +15,11 @@ from PIL import Image
 
 from ipcir_tools.errors import BadImageError, InvalidRequestError
 from ipcir_tools.models.download_report import Download
-from ipcir_tools.types import ComposedQuery, Turn
-from ipcir_tools.web.dialogue import dialogue_tree
 from ipcir_tools.web.downloads import Downloads
 from ipcir_tools.web.filters import fields_of, filter_of
 from ipcir_tools.web.indexing import Indexing
 from ipcir_tools.web.thumbnails import Thumbnails
 from ipcir_tools.web.uploads import Uploads
-
-
-def turn(id_, parent=None):
-    return Turn(id=id_, parent=parent, query=ComposedQuery(modification=f"words of {id_}"), created="2026-01-01")
-
-
-def shape(run):
-    return [[node.id for node in run.nodes], [shape(branch) for branch in run.branches]]
-
-
-def test_the_tree_nests_only_where_a_turn_was_refined_twice():
-    turns = [turn("a"), turn("b", "a"), turn("c", "b"), turn("d", "b"), turn("e", "d")]
-    tree = dialogue_tree(turns, turns[-1])
-    assert shape(tree) == [["a", "b"], [[["c"], []], [["d", "e"], []]]]
-    assert [node.is_on_path for node in tree.nodes] == [True, True]
-    assert [node.is_on_path for node in tree.branches[0].nodes] == [False]
-    assert tree.branches[1].nodes[-1].is_current
-
-
-def test_a_dialogue_of_thousands_of_turns_is_one_run():
-    turns = [turn("0"), *(turn(str(n), str(n - 1)) for n in range(1, 3_000))]
-    assert len(dialogue_tree(turns, turns[-1]).nodes) == 3_000
-
 
 DAY = st.dates().map(str)
 FIELDS = st.fixed_dictionaries(

@@ -8,12 +8,15 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from ipcir_tools.evaluation.metrics.statistics import Estimate
+from ipcir_tools.evaluation.reports.report import Round
 
 Point = dict[str, float]
 """A ``weight``, and the percentages at it by the name of the measure."""
 
 _WIDTH, _HEIGHT = 720, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 84, 18, 44
+_NAME_WIDTH = 170
+"""The space at the right for the names of composers."""
 _BAR = 120
 _LABEL_WIDTH, _LABEL_HEIGHT = 36.0, 14.0
 """The space that the label of a figure takes."""
@@ -36,13 +39,36 @@ def curve_svg(curve: Sequence[Point], weight: float | None) -> Markup:
     names = [name for name in curve[0] if name != "weight"]
     ends = _spread([_y(curve[-1][name]) for name in names])
     labels = _label_places(curve, names)
-    parts = [_grid(), _marker(weight) if weight is not None else Markup()]
-    parts += [_line(curve, *each) for each in zip(names, range(len(names)), ends, labels, strict=True)]
+    ticks = [(w, f"{w:g}") for w in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    parts = [_grid(ticks, "image only", "text only"), _marker(weight) if weight is not None else Markup()]
+    for i, (name, end, place) in enumerate(zip(names, ends, labels, strict=True)):
+        best = _peak(curve, name)
+        value = _text("value", *place, "middle", f"{best[name]:.1f}")
+        parts.append(_line(curve, name, i, best, value + _text("name", _WIDTH - _RIGHT + 10, end + 4, "start", name)))
     peaks = ((name, _peak(curve, name)) for name in names)
     summary = "; ".join(f"{name} is highest, {best[name]:.1f} %, at {best['weight']:.2f}" for name, best in peaks)
     return Markup(
         '<svg class="curve" viewBox="0 0 {} {}" role="img" aria-label="Recall by the weight of the text. {}.">{}</svg>'
     ).format(_WIDTH, _HEIGHT, summary, Markup().join(parts))
+
+
+def rounds_svg(rounds: Sequence[Round], names: Sequence[str], measure: str) -> Markup:
+    """A measure after each round of dialogues, a line for each of up to four rows of the report in ``names``."""
+    last = max(1, len(rounds) - 1)
+    curve = [
+        {"weight": i / last, **{name: each.figures[name][measure].mean for name in names}}
+        for i, each in enumerate(rounds)
+    ]
+    ticks = [(point["weight"], f"{each.round}") for point, each in zip(curve, rounds, strict=True)]
+    ends = _spread([_y(curve[-1][name]) for name in names])
+    parts = [_grid(ticks, "round of the dialogue", "")]
+    for i, (name, end) in enumerate(zip(names, ends, strict=True)):
+        label = _text("name", _WIDTH - _RIGHT + 10, end + 4, "start", f"{name} {curve[-1][name]:.0f}")
+        parts.append(_line(curve, name, i, curve[-1], label))
+    found = "; ".join(f"{name} from {curve[0][name]:.1f} to {curve[-1][name]:.1f} %" for name in names)
+    return Markup(
+        '<svg class="curve" viewBox="0 0 {} {}" role="img" aria-label="{} after each round. {}.">{}</svg>'
+    ).format(_WIDTH + _NAME_WIDTH - _RIGHT, _HEIGHT, measure, found, Markup().join(parts))
 
 
 def _peak(curve: Sequence[Point], name: str) -> Point:
@@ -62,19 +88,16 @@ def _text(kind: str, x: float, y: float, anchor: str, text: str) -> Markup:
     return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
 
 
-def _grid() -> Markup:
+def _grid(ticks: Sequence[tuple[float, str]], left: str, right: str) -> Markup:
+    """Lines of the percentages; below them ``ticks``, places from 0 to 1 with their labels, and the ends' names."""
     lines = [
         Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, _y(percent), _WIDTH - _RIGHT)
         + _text("tick", _LEFT - 8, _y(percent) + 4, "end", f"{percent}")
         for percent in (0, 25, 50, 75, 100)
     ]
-    below = _HEIGHT - _BOTTOM + 20
-    weights = [_text("tick", _x(w), below, "middle", f"{w:g}") for w in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
-    ends = [
-        _text("end", _x(0), _HEIGHT - 6, "start", "image only"),
-        _text("end", _x(1), _HEIGHT - 6, "end", "text only"),
-    ]
-    return Markup().join([*lines, *weights, *ends])
+    labels = [_text("tick", _x(place), _HEIGHT - _BOTTOM + 20, "middle", label) for place, label in ticks]
+    ends = [_text("end", _x(0), _HEIGHT - 6, "start", left), _text("end", _x(1), _HEIGHT - 6, "end", right)]
+    return Markup().join([*lines, *labels, *ends])
 
 
 def _marker(weight: float) -> Markup:
@@ -83,18 +106,14 @@ def _marker(weight: float) -> Markup:
     return line + _text("end", x - 6, _y(0) - 8, "end", f"used: {weight:g}")
 
 
-def _line(curve: Sequence[Point], name: str, series: int, end: float, label: tuple[float, float]) -> Markup:
-    """The line of a measure with a dot at its peak; ``label`` is the place of the peak's figure."""
-    peak = _peak(curve, name)
-    return Markup(
-        '<g class="series-{}"><polyline points="{}"/><circle cx="{:.1f}" cy="{:.1f}" r="4.5"/>{}{}</g>'
-    ).format(
+def _line(curve: Sequence[Point], name: str, series: int, marked: Point, labels: Markup) -> Markup:
+    """The line of a measure with a dot at one of its points, and its labels."""
+    return Markup('<g class="series-{}"><polyline points="{}"/><circle cx="{:.1f}" cy="{:.1f}" r="4.5"/>{}</g>').format(
         series % 4,
         " ".join(f"{_x(point['weight']):.1f},{_y(point[name]):.1f}" for point in curve),
-        _x(peak["weight"]),
-        _y(peak[name]),
-        _text("value", *label, "middle", f"{peak[name]:.1f}"),
-        _text("name", _WIDTH - _RIGHT + 10, end + 4, "start", name),
+        _x(marked["weight"]),
+        _y(marked[name]),
+        labels,
     )
 
 
