@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from ipcir_tools.display.export.export import export_turn, exported
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
+from ipcir_tools.text import shorten
 from ipcir_tools.types import Turn
 from ipcir_tools.web.requests import ChosenBody, ExportBody, read_body
 from ipcir_tools.web.site import Site, site_of
@@ -40,7 +41,7 @@ async def into_folder(request: Request) -> Response:
         raise InvalidRequestError("Name a folder to copy the pictures into.")
     site = site_of(request)
     turn = await run_in_threadpool(_chosen, site, request.path_params["id"], list(body.ids))
-    report = await run_in_threadpool(export_turn, turn, Path(body.to.strip().rstrip("/") + "/"), site.engine.settings)
+    report = await run_in_threadpool(export_turn, turn, _folder(body.to.strip()), site.engine.settings)
     return JSONResponse(
         {
             "to": str(report.to),
@@ -49,6 +50,19 @@ async def into_folder(request: Request) -> Response:
             "skipped": [f"{Path(each.source).name}: {each.reason}" for each in report.skipped],
         }
     )
+
+
+def _folder(text: str) -> Path:
+    """The folder of this machine that is meant. Raises InvalidRequestError for what would be one where nobody looks."""
+    if Path(text).suffix.lower() in {f".{kind}" for kind in KINDS}:
+        raise InvalidRequestError(f"{shorten(text, 80)} is the name of a file: name a folder.")
+    try:
+        folder = Path(text).expanduser()
+    except RuntimeError:  # a user that is unknown
+        folder = Path(text)
+    if not folder.is_absolute():
+        raise InvalidRequestError(f"{shorten(text, 80)} is no whole path: begin with / or ~.")
+    return folder
 
 
 def _chosen(site: Site, turn: str, ids: list[str]) -> Turn:

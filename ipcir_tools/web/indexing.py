@@ -91,6 +91,8 @@ class Indexing:
 
 
 def _source(text: str) -> Source:
+    if not text.strip():  # as a path it would be the working directory of the program
+        raise InvalidRequestError("Name a folder of pictures.")
     source = source_of(text.strip())
     try:
         return source if isinstance(source, ObjectUrl) else Path(source).expanduser()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from ipcir_tools.bounds import MAX_NAME, MAX_PLACE, MAX_TEXT
+from ipcir_tools.bounds import MAX_NAME, MAX_NOTE, MAX_PLACE, MAX_TEXT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.types import Where
 from ipcir_tools.web.ask import Ask
@@ -35,7 +35,7 @@ class ReferenceBody(Body):
     """A reference and what is meant of it."""
 
     id: PictureId
-    note: str = Field(default="", max_length=300)
+    note: str = Field(default="", max_length=MAX_NOTE)
 
 
 class AskBody(Body):

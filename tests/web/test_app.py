@@ -138,6 +138,10 @@ def test_errors_are_one_sentence(client, turn):
     assert "0123456789abcdef" in wrong["error"]
     for path in ("/etc/passwd", "~/a.png", "3", "data:image/png;base64,AAAA", "https://a.example/b.png"):
         assert client.post("/api/rounds", json={"text": "in blue", "references": [{"id": path}]}).status_code == 400
+    assert "Name a folder" in client.post("/api/index", json={"folders": ["  "]}).json()["error"]
+    alone = search(client, text="a red dress")
+    back = events(client.post("/api/rounds", json={"text": "undo", "turn": alone}))[-1]
+    assert "There is only 1 turn here" in json.dumps(back)
     assert client.post("/api/rounds", json={"text": 3}).json()["error"].startswith("text:")
     assert client.post("/api/rounds", content=b"{").status_code == 400
     assert client.post("/api/rounds", content=b" " * 1_000_001).status_code == 400
@@ -176,7 +180,8 @@ def test_the_chosen_hits_are_exported(client, engine, turn, tmp_path):
     assert client.get(f"/export/{turn}.exe").status_code == 404
     report = client.post(f"/api/export/{turn}", json={"to": str(tmp_path / "out"), "ids": [hits[1].id]}).json()
     assert report["written"] == len(list((tmp_path / "out").iterdir())) == 1
-    assert client.post(f"/api/export/{turn}", json={"to": " "}).status_code == 400
+    for to in (" ", "out", "s3://bucket/out", str(tmp_path / "hits.csv")):  # no folder that anybody would find again
+        assert client.post(f"/api/export/{turn}", json={"to": to}).status_code == 400
 
 
 def test_a_turn_is_replayed(client, turn):

@@ -137,6 +137,39 @@ def test_what_is_pasted_and_dropped_is_a_reference(tab):
     assert "its colour" in page.locator(".from img").nth(1).get_attribute("alt")
 
 
+def test_what_is_refused_is_said_where_it_is_seen(tab, gallery):
+    page = tab()
+    page.set_input_files("#file", sorted((gallery / "pictures").iterdir())[:5])
+    page.locator('.toast:has-text("4 of 5 files are taken")').wait_for()
+    page.locator("#tray img").nth(3).wait_for()
+    ask(page, "in blue")
+    assert page.locator("#from").is_visible()
+    page.locator('.card [data-do="start"]').first.click()
+    assert not page.locator("#from").is_visible()  # the new reference takes the place of the old ones
+    turn = page.url
+
+    # a number that cannot be opens the panel that it is in; nothing is sent
+    page.click("#options-button")
+    page.fill("[name=k]", "99999")
+    page.click("#options-button")
+    page.fill("#words", "in green")
+    page.click("#go")
+    page.locator("#options").wait_for()
+    assert page.url == turn
+    assert page.evaluate("document.activeElement.name") == "k"
+    page.click("#options-button")
+
+    # over a dialog, within it: what is outside is dimmed and cannot be reached
+    page.locator(".card .tile").first.click()
+    page.click("[data-copy]")
+    page.locator("#picture[open] .toast").wait_for()
+    page.keyboard.press("Escape")
+    page.click("#tray button")
+    assert page.locator("#from").is_visible()
+    page.click("#replay")
+    page.locator("body > #toasts .toast").wait_for()
+
+
 def test_a_picture_of_the_map_starts_a_search(tab, site):
     page = tab()
     page.goto(f"{site}/gallery")

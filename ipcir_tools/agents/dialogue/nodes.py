@@ -102,7 +102,8 @@ class DialogueNodes:
         if request.show and turn:
             path = self._path(turn)
             if len(path) <= request.back:
-                raise InvalidRequestError(f"There are only {len(path)} turns here: nothing is left to go back to.")
+                there = "is only 1 turn" if len(path) == 1 else f"are only {len(path)} turns"
+                raise InvalidRequestError(f"There {there} here: nothing is left to go back to.")
             return _result_update(SearchResult(turn=path[-1 - request.back]))
         given = {} if request.new_dialogue else given
         modification, named = request.modification, request.reference or reference or given.get("reference")

@@ -49,7 +49,17 @@ export function follow(event) {
   }
 }
 
+// A number or a date that cannot be is shown where it stands, in the browser's own words.
+function isPossible() {
+  const wrong = $("#options :is(input, select):invalid");
+  if (!wrong) return true;
+  if ($("#options").hidden) $("#options-button").click();
+  wrong.reportValidity();
+  return false;
+}
+
 async function run(form, body) {
+  if (!isPossible()) return;
   const stop = new AbortController();
   const working = $("#working");
   $("#cancel").onclick = () => stop.abort();

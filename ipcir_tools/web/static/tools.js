@@ -50,10 +50,13 @@ export async function* lines(answer) {
   }
 }
 
+const toasts = $("#toasts");
+
 // Says something at the bottom of the page; with an action it stays longer.
 export function say(text, action) {
   const toast = el("div", { className: "toast" }, [el("span", { textContent: text })]);
   if (action) toast.append(el("button", { type: "button", textContent: action.label, onclick: () => { toast.remove(); action.run(); } }));
-  $("#toasts").replaceChildren(toast);
+  ($("dialog[open]") || document.body).append(toasts); // what is outside an open dialog is dimmed, and read to nobody
+  toasts.replaceChildren(toast);
   setTimeout(() => toast.remove(), action ? 12000 : 7000);
 }

@@ -50,7 +50,7 @@ function picture(id, alt) {
 }
 
 function referenceItem(each) {
-  const note = el("input", { value: each.note, placeholder: "what of it? e.g. its collar", maxLength: 300, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
+  const note = el("input", { value: each.note, placeholder: "what of it? e.g. its collar", maxLength: 200, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
   note.setAttribute("aria-label", "What is meant of this picture");
   const drop = icon("close", "Leave this reference out", { onclick: () => { tray.references = tray.references.filter((one) => one !== each); changed(); } });
   return el("li", { data: { reference: each.id || "" } }, [picture(each.id, "Reference"), note, drop]);
@@ -66,4 +66,5 @@ export function draw() {
   if (!list) return;
   list.replaceChildren(...tray.references.map(referenceItem), ...tray.liked.map((id) => judgedItem(id, "liked")), ...tray.disliked.map((id) => judgedItem(id, "disliked")));
   list.hidden = isEmpty();
+  if ($("#from")) $("#from").hidden = tray.references.length > 0; // these take its place
 }

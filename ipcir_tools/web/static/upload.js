@@ -2,6 +2,8 @@
 import { $, say, sendJson } from "./tools.js";
 import { addReference, settle } from "./tray.js";
 
+const MOST = 4;
+
 async function take(file) {
   const reference = { id: null, note: "" };
   addReference(reference);
@@ -18,7 +20,9 @@ async function take(file) {
 function takeAll(files) {
   const pictures = [...files].filter((file) => file.type.startsWith("image/") || /\.(heic|avif|jxl)$/i.test(file.name));
   if (!pictures.length) return say("That is no picture: drop a JPEG, PNG, WebP or HEIC.");
-  pictures.slice(0, 4).forEach(take);
+  const taken = pictures.slice(0, MOST);
+  if (taken.length < files.length) say(`${taken.length} of ${files.length} files are taken: pictures, ${MOST} at a time.`);
+  taken.forEach(take);
 }
 
 export function watchUploads() {
