@@ -39,6 +39,11 @@ def result_html(result: SearchResult) -> str:
     return styled(_turn_markup(result.turn), *lines)
 
 
+def target_html(imagined: ImaginedTarget) -> str:
+    """An imagined target in a notebook: who imagined it, its description, and the words that stay, come and go."""
+    return styled(_imagined(imagined))
+
+
 def report_html(report: IndexReport) -> str:
     """An index run in a notebook: one sentence, and why files were skipped."""
     parts = [f"{n:,} {word}" for word, n in _counts(report).items() if n]
@@ -129,9 +134,10 @@ def picture_uri(source: str, side: int) -> str:
 
 
 def register(formatter: DisplayFormatter) -> None:
-    """Let an IPython display formatter show turns, search results and index runs."""
+    """Let an IPython display formatter show turns, search results, imagined targets and index runs."""
     warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, for bars that nobody asked for
     html = formatter.formatters["text/html"]
     html.for_type(Turn, turn_html)
     html.for_type(SearchResult, result_html)
     html.for_type(IndexReport, report_html)
+    html.for_type(ImaginedTarget, target_html)

@@ -10,7 +10,7 @@ from pathlib import Path
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
-from ipcir_tools.display.notebook import SIDE, register, report_html, result_html, turn_html
+from ipcir_tools.display.notebook import SIDE, register, report_html, result_html, target_html, turn_html
 from ipcir_tools.types import (
     ComposedQuery,
     Hit,
@@ -86,6 +86,7 @@ def test_the_words_that_stay_come_and_go_are_told_apart(tmp_path: Path):
     html = turn_html(result_of(tmp_path).turn.model_copy(update={"imagined": imagined}))
     assert re.findall(r"class='chip (\w+)'", html) == ["keep", "add", "remove"]
     assert "edited by a person" in html
+    assert re.findall(r"class='chip (\w+)'", target_html(imagined)) == ["keep", "add", "remove"]
     assert "<script" not in html
 
 
