@@ -45,8 +45,11 @@ def serve(
     check_access(host, token)
     with listen(host, port) as listener, Engine.open(settings, progress) as engine, suppress(KeyboardInterrupt):
         access = Access(host, listener.getsockname()[1], token, settings.server_names)
-        address = f"{access.url}/?token={token}" if token else f"{access.url}/"
-        sys.stderr.write(f"The page is at {address} until Ctrl-C.\n")
+        everywhere = host in ("0.0.0.0", "::")  # no address that a browser can open
+        place = f"http://{LOOPBACK}:{access.port}" if everywhere else access.url
+        address = f"{place}/?token={token}" if token else f"{place}/"
+        elsewhere = f" On other machines this machine's name or address stands for {LOOPBACK}." if everywhere else ""
+        sys.stderr.write(f"The page is at {address} until Ctrl-C.{elsewhere}\n")
         sys.stderr.flush()
         if browser:
             threading.Timer(0.5, webbrowser.open, [address]).start()
