@@ -56,7 +56,9 @@ const toasts = $("#toasts");
 export function say(text, action) {
   const toast = el("div", { className: "toast" }, [el("span", { textContent: text })]);
   if (action) toast.append(el("button", { type: "button", textContent: action.label, onclick: () => { toast.remove(); action.run(); } }));
-  ($("dialog[open]") || document.body).append(toasts); // what is outside an open dialog is dimmed, and read to nobody
+  const place = $("dialog[open]") || document.body; // what is outside an open dialog is dimmed, and read to nobody
+  place.append(toasts);
+  place.addEventListener("close", () => document.body.append(toasts), { once: true });
   toasts.replaceChildren(toast);
   setTimeout(() => toast.remove(), action ? 12000 : 7000);
 }
