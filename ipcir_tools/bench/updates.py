@@ -105,6 +105,7 @@ def _searches(engine: Engine) -> Callable[[], object]:
 
 def _add(photos: list[bytes], folder: Path) -> None:
     """Write pictures that no run has seen before."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was ended
     folder.mkdir(parents=True)
     for i, photo in enumerate(photos):
         (folder / f"{i}.jpg").write_bytes(with_comment(photo, f"{time.time_ns()} {i}"))
