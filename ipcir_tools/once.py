@@ -40,6 +40,11 @@ class Once(Generic[T]):
             if isinstance(error, Exception):
                 raise error
 
+    def is_making(self, key: Hashable) -> bool:
+        """Whether some thread is making the value of ``key`` just now."""
+        with self._lock:
+            return key in self._making
+
     def _made(self, key: Hashable, own: Future[T], make: Callable[[], T]) -> T:
         try:
             value = make()

@@ -176,23 +176,21 @@ def streamed(*events: bytes, end: Answer | None = None) -> Answer:
 
 def dripping(start: bytes, drop: bytes) -> Answer:
     """One piece after the other, for ever."""
-
-    def answer(server: RawServer, connection: socket.socket) -> None:
-        server.write(connection, start)
-        while True:
-            server.write(connection, drop)
-            time.sleep(0.02)
-
-    return answer
+    return _repeating(start, drop, 0.02)
 
 
 def pouring(start: bytes, piece: bytes) -> Answer:
     """As fast as the client reads, for ever."""
+    return _repeating(start, piece)
 
+
+def _repeating(start: bytes, piece: bytes, pause: float = 0.0) -> Answer:
     def answer(server: RawServer, connection: socket.socket) -> None:
         server.write(connection, start)
         while True:
             server.write(connection, piece)
+            if pause:
+                time.sleep(pause)
 
     return answer
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from threading import Lock
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -21,9 +19,9 @@ from ipcir_tools.llm.budget import Budget
 from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.timeouts import map_steps, run_to_end
 from ipcir_tools.llm.tracing import prompt_metadata, trace_step
+from ipcir_tools.once import Once
 from ipcir_tools.prompts import Prompt
 from ipcir_tools.types import ImaginedTarget, Origin
-from ipcir_tools.work import wait_for
 
 RULES_INSTEAD = "the rules wrote the target instead"
 
@@ -48,8 +46,7 @@ class Imaginer:
         self._models = tuple(models)
         self._timeout = timeout
         self._load_reference = load_reference
-        self._in_flight: dict[str, Future[Imagination]] = {}
-        self._lock = Lock()
+        self._in_flight = Once[Imagination]()
 
     @property
     def has_no_models(self) -> bool:
@@ -81,8 +78,7 @@ class Imaginer:
             messages = render(self._prompt, request, self._load_reference) if self._models else []
         except UnavailableImageError:
             messages = []
-        in_flight = self._in_flight.get(self._models[0].reply_key(messages)) if messages else None
-        if not messages or in_flight is not None:
+        if not messages or self._in_flight.is_making(self._models[0].reply_key(messages)):
             return self.imagine(request, config)
         return (yield from self._generate(request, messages, config, stream=True))
 
@@ -91,31 +87,17 @@ class Imaginer:
 
         Streams are not shared: a caller may stop reading one before its end.
         """
-        while True:
-            with self._lock:
-                in_flight = self._in_flight.get(key)
-                own: Future[Imagination] = self._in_flight.setdefault(key, Future())
-            if in_flight is None:
-                break
-            wait_for(in_flight)
-            error = in_flight.exception()
-            if error is not None and not isinstance(error, Exception):
-                continue  # an interrupt is raised only to whom it came
-            result = in_flight.result()
-            return replace(result, calls=0, cached=result.target.origin == "llm", repairs=0, seconds=None)
-        try:
-            result = imagine()
-        except BaseException as error:  # an interrupt, too
-            self._settle(key)
-            own.set_exception(error)
-            raise
-        self._settle(key)
-        own.set_result(result)
-        return result
+        own = False
 
-    def _settle(self, key: str) -> None:
-        with self._lock:
-            del self._in_flight[key]
+        def make() -> Imagination:
+            nonlocal own
+            own = True
+            return imagine()
+
+        result = self._in_flight.get(key, make)
+        if own:
+            return result
+        return replace(result, calls=0, cached=result.target.origin == "llm", repairs=0, seconds=None)
 
     def _generate(
         self, request: ImagineRequest, messages: list[BaseMessage], config: RunnableConfig, *, stream: bool

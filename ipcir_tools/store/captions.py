@@ -155,10 +155,9 @@ class Captioning:
                     yield complete
                 if attempts.failures:  # each was tried, or no further call is made
                     claimed.settle(claimed.own, attempts.failures[-1])
-            for key, other in claimed.others.items():
-                other.wait()
-                if isinstance(other.error, ModelUnavailableError):
-                    attempts.failed(other.error, counts=False)
+            for key, error in claimed.waited():
+                if isinstance(error, ModelUnavailableError):
+                    attempts.failed(error, counts=False)
                     del keys[key]
             made = self._catalog.captions(list(keys.values()), stored_as)
             keys = {key: id_ for key, id_ in keys.items() if id_ not in made}
@@ -253,10 +252,9 @@ class CaptionRun:
             with self._captioning.claim(keys) as claimed:
                 own = {(id_ := keys.pop(key)): images[id_] for key in claimed.own}
                 wanted += self._caption(own, claimed)
-            for key, other in claimed.others.items():
-                other.wait()
-                if other.error is not None:
-                    self.failed[keys.pop(key)] = str(other.error)
+            for key, error in claimed.waited():
+                if error is not None:
+                    self.failed[keys.pop(key)] = str(error)
         return 0 if self.stopped else wanted
 
     def _caption(self, images: Mapping[str, Image.Image], claimed: Claimed) -> int:

@@ -115,13 +115,12 @@ class Drawings:
                         progress("drawing", done, total)
                 if attempts.failures:  # each was tried, or no further call is made
                     claimed.settle(claimed.own, attempts.failures[-1])
-            for key, other in claimed.others.items():
-                other.wait()
-                if isinstance(other.error, ModelUnavailableError):
-                    attempts.failed(other.error, counts=False)
-                elif isinstance(other.error, InvalidRequestError):
-                    refused.append(other.error)
-                if other.error is not None:
+            for key, reason in claimed.waited():
+                if isinstance(reason, ModelUnavailableError):
+                    attempts.failed(reason, counts=False)
+                elif isinstance(reason, InvalidRequestError):
+                    refused.append(reason)
+                if reason is not None:
                     del left[key]
 
     def _draw(

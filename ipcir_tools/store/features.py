@@ -285,8 +285,8 @@ class Features:
                     self._count(what, len(made), tally)
                     known |= made
                     claimed.settle(made)
-            for other in claimed.others.values():
-                other.wait()
+            for _ in claimed.waited():
+                pass
             known |= self._held.get([key for key in missing if key not in known])
         return known
 

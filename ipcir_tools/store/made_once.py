@@ -73,6 +73,13 @@ class Claimed:
         """What tells that the other keys are dealt with, by key."""
         self._settle = settle
 
+    def waited(self) -> Iterator[tuple[str, Exception | None]]:
+        """The keys that others are making, each when it is dealt with, and why it was not made. For after the block:
+        who waits holds no claim."""
+        for key, other in self.others.items():
+            other.wait()
+            yield key, other.error
+
     def settle(self, keys: Iterable[str], error: Exception | None = None) -> None:
         """These keys are dealt with before the others: whoever waits for them goes on."""
         for key in keys:

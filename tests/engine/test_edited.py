@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +11,9 @@ import pytest
 from PIL import Image
 from stand_ins import equipped
 
-from ipcir_tools.cli import main
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, colour_name
-from ipcir_tools.models import loading
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import Settings
 
@@ -93,23 +90,6 @@ def test_all_turns_of_a_dialogue_are_found_from_any_of_them(engine, red):
     engine.search(red, "in pink")
     assert [turn.id for turn in engine.catalog.dialogue(third.id)] == [first.id, second.id, third.id]
     assert engine.catalog.dialogue(second.id[:6]) == engine.catalog.dialogue(first.id)
-
-
-@pytest.fixture
-def ipcir(monkeypatch, capfd, engine):
-    """The command line over the gallery."""
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: engine.components.encoder)
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: engine.components.captioner)
-    monkeypatch.setattr(loading, "captioner_id", lambda *_: CAPTIONER)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ipcir", *arguments, "--home", str(engine.settings.home)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        return int(ended.value.code or 0), *capfd.readouterr()
-
-    return run
 
 
 def test_words_are_struck_out_and_added_on_the_command_line(ipcir, engine, red):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -13,12 +12,10 @@ import pytest
 from PIL import Image
 
 from ipcir_tools.chains.imagination.chain import build_imagine_chain
-from ipcir_tools.cli import main
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.replay import TOLERANCE, TurnDifference, differing, replay, replay_json
 from ipcir_tools.errors import EmptyGalleryError, NotFoundError, SpaceMismatchError
 from ipcir_tools.fakes import COLOURS, FakeEncoder, ScriptedCaptioner, ScriptedChatModel, colour_name
-from ipcir_tools.models import loading
 from ipcir_tools.models.loading import encoder_id
 from ipcir_tools.settings import Settings
 from ipcir_tools.types import Hit, Turn
@@ -239,22 +236,6 @@ def test_differences_are_frozen():
 
 
 # --- on the command line
-
-
-@pytest.fixture
-def ipcir(monkeypatch, capfd, engine):
-    monkeypatch.setattr(loading, "load_encoder", lambda name, **_: engine.components.encoder)
-    monkeypatch.setattr(loading, "load_captioner", lambda name, **_: engine.components.captioner)
-    monkeypatch.setattr(loading, "captioner_id", lambda *_: CAPTIONER)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ipcir", *arguments, "--home", str(engine.settings.home)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        return int(ended.value.code or 0), *capfd.readouterr()
-
-    return run
 
 
 def test_the_exit_status_tells_whether_anything_differs(ipcir, engine, pictures, monkeypatch):
