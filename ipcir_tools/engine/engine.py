@@ -362,11 +362,10 @@ class Engine:
         from the edited target. Raises InvalidRequestError for a turn that imagined nothing, and for lists that change
         nothing or leave nothing to look for.
         """
-        check_turn_id(turn)
         began = time.perf_counter()
-        with self.catalog.steady():
+        with self.catalog.steady(), searching():
             self._require_gallery()
-            path = self.catalog.path(turn)
+            path = self.path(turn)
             query, imagined = edited_query(path[-1], keep=keep, add=add, remove=remove)
             result = self.answer(query, path, imagined=imagined, config=config, began=began)
             return self.stored(result, config)

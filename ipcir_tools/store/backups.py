@@ -16,7 +16,7 @@ from ipcir_tools.store.sqlite_file import (
     JOURNAL,
     SHARED,
     WAL,
-    alone,
+    check_alone,
     copy_database,
     opened_to_read,
     problems,
@@ -78,8 +78,8 @@ def restore(settings: Settings, file: Path, *, replace: bool = False) -> Backup:
     try:
         private_folder(catalog.parent)
         copy_database(file, part)  # before the look at who has the catalog open, which holds for a moment only
-        with alone(catalog):
-            kept = put_in_place(part, catalog, "before-restore")
+        check_alone(catalog)
+        kept = put_in_place(part, catalog, "before-restore")
     except (OSError, sqlite3.Error) as error:
         raise CatalogError(f"The backup cannot be put into {catalog.parent} ({error_line(error)}).") from error
     finally:

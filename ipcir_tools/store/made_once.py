@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from ipcir_tools.types import FloatArray
-from ipcir_tools.work import check_work
-
-_LOOK = 0.1
-"""Seconds between two looks whether who waits is still waited for."""
+from ipcir_tools.work import wait_for
 
 
 class HeldFeatures:
@@ -44,20 +42,19 @@ class Claim:
     """One thing that somebody is making."""
 
     def __init__(self) -> None:
-        self._done = threading.Event()
+        self._done = Future[None]()
         self.error: Exception | None = None
         """Why it was not made; None where it was, or where its maker was interrupted."""
 
     def wait(self) -> None:
         """Wait until it is made, or given up. Raises WorkEndedError where the running thread's work is ended."""
-        while not self._done.wait(_LOOK):
-            check_work()
+        wait_for(self._done)
 
     def settle(self, error: Exception | None) -> None:
         """Let those who wait go on."""
-        if not self._done.is_set():
+        if not self._done.done():
             self.error = error
-            self._done.set()
+            self._done.set_result(None)
 
 
 Settle = Callable[[str, Exception | None], None]

@@ -15,7 +15,7 @@ from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.database import SCHEMA, open_engine
 from ipcir_tools.store.row_checks import UNFINISHED
 from ipcir_tools.store.schema import changes, metadata, pictures
-from ipcir_tools.store.sqlite_file import WAL, alone, opened_to_read, problems, put_in_place
+from ipcir_tools.store.sqlite_file import WAL, check_alone, opened_to_read, problems, put_in_place
 from ipcir_tools.text import error_line
 
 _PROBES = 64
@@ -34,7 +34,8 @@ def mend_file(path: Path) -> list[str]:
     lost = _lost_tables(path)
     if not lost and not problems(path):
         return []
-    with alone(path), TemporaryDirectory(dir=path.parent, prefix=".mending-") as folder:
+    check_alone(path)
+    with TemporaryDirectory(dir=path.parent, prefix=".mending-") as folder:
         try:
             copy, fresh = Path(folder) / "copy", Path(folder) / "fresh"
             _copy(path, copy)

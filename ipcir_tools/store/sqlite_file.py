@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -81,14 +80,12 @@ def put_in_place(fresh: Path, path: Path, why: str) -> Path | None:
     return aside
 
 
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Raises CatalogError where another process has the database open, whose changes would be lost.
+def check_alone(path: Path) -> None:
+    """Raises CatalogError where another process has the database open just now, whose changes would be lost.
 
     Leaving WAL needs the database for oneself; it is entered again when the catalog is opened.
     """
     if not path.exists():
-        yield
         return
     try:
         with closing(sqlite3.connect(path, timeout=1.0)) as connection:
@@ -100,4 +97,3 @@ def alone(path: Path) -> Iterator[None]:
             ) from error
     except sqlite3.DatabaseError:
         pass  # it is damaged, and nothing can be found out so
-    yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -97,6 +98,10 @@ class StoredTurns(Database):
             raise CatalogError(f"The turn {row.id} is damaged in the catalog ({why}): {MENDING}; or refine another.")
         return Turn.model_validate_json(row.body)
 
+    def _whole(self, rows: Iterable[Row[Any]]) -> list[Turn]:
+        """The turns of the rows that are not damaged."""
+        return [Turn.model_validate_json(row.body) for row in rows if not self._fault(row)]
+
     def _fault(self, row: Row[Any]) -> str | None:
         """What is wrong with a turn, noted; None for one as it was written."""
         why = None
@@ -140,7 +145,7 @@ class StoredTurns(Database):
             newest = newest.where(turn_rows.c.conversation == conversation)
         with self._read() as connection:
             rows = connection.execute(newest).all()
-        stored = [self._parsed(row) for row in rows if not self._fault(row)]
+        stored = self._whole(rows)
         held = [turn for turn, of in self._waiting.values() if conversation in (None, of)]
         return [*reversed(held), *stored][:limit]
 
@@ -163,7 +168,7 @@ class StoredTurns(Database):
         root = self.path(id)[0].id
         with self._read() as connection:
             rows = connection.execute(_DIALOGUE, {"name": root}).all()
-        found = [self._parsed(row) for row in rows if not self._fault(row)]
+        found = self._whole(rows)
         known = {root, *(turn.id for turn in found)}
         for turn, _ in self._waiting.values():
             if turn.id == root or turn.parent in known:

@@ -74,6 +74,18 @@ def captions_of(turn: Turn) -> int:
     return int(composer_named(turn.query.composer).parameters.get("captions", 1))
 
 
+def judged_since_the_last_edit(path: list[Turn]) -> set[str]:
+    """What people were shown and judged; an edit, or another reference, lets it come back."""
+    judged: set[str] = set()
+    for turn in reversed(path):
+        if turn.query.reference != path[-1].query.reference:
+            break
+        judged |= {*turn.query.liked, *turn.query.disliked}
+        if turn.query.modification:
+            break
+    return judged
+
+
 def opened(home: Path) -> Engine:
     engine = Engine.open(Settings(home=home, encoder=ENCODER, captioner=CAPTIONER))
     engine.components.encoder, engine.components.captioner_id = FakeEncoder(encoder_id(ENCODER)), CAPTIONER
@@ -160,7 +172,8 @@ class Dialogues(RuleBasedStateMachine):
         asked: dict[str, Any] = {"liked": [*map(named, liked)], "disliked": [*map(named, disliked)]}
         if reference is not None:
             asked["reference"] = named(reference)
-        empty = not (words or liked or disliked or reference is not None)
+        is_other = reference is not None and asked["reference"] != parent.query.reference
+        empty = not (words or liked or disliked or is_other)
         if empty or set(asked["liked"]) & set(asked["disliked"]):
             with pytest.raises(InvalidRequestError):
                 self.engine.refine(turn, words, **asked, **chosen)
@@ -234,7 +247,8 @@ class Dialogues(RuleBasedStateMachine):
         assert turn.parent == (parent.id if parent else None)
         path = self.engine.catalog.path(turn.id)
         assert path == [*(self.engine.catalog.path(parent.id) if parent else []), turn]
-        self.check_hits(turn, parent.hits[0].id if parent and SAME_DESCRIPTION in result.warnings else None)
+        shown = {parent.hits[0].id} if parent and SAME_DESCRIPTION in result.warnings else set()
+        self.check_hits(turn, judged_since_the_last_edit(path) | shown)
         self.check_words(path)
         assert result.counts["llm_calls"] == result.counts["image_encodes"] == 0
         assert result.counts["captions_made"] <= captions_of(turn)
@@ -248,9 +262,9 @@ class Dialogues(RuleBasedStateMachine):
         same = [each for each in self.kept.values() if each.query.reference == reference]
         return 0 if reference is None or any(each.caption and captions_of(each) == n for each in same) else n
 
-    def check_hits(self, turn: Turn, shown: str | None) -> None:
+    def check_hits(self, turn: Turn, seen: set[str]) -> None:
         query, ids = turn.query, [hit.id for hit in turn.hits]
-        left_out = {*query.liked, *query.disliked, *filter(None, [query.reference, shown])}
+        left_out = seen | {*filter(None, [query.reference])}
         may_be = (set(self.engine.catalog.matching(query.where)) if query.where else self.gallery) - left_out
         assert set(ids) <= may_be
         assert len(set(ids)) == len(ids) == min(query.k, len(may_be))

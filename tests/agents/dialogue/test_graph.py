@@ -556,7 +556,7 @@ async def test_a_failure_is_an_answer_that_says_what_to_do(dialogue, given, says
 def test_a_failure_does_not_end_the_dialogue(dialogue):
     first = dialogue.invoke(says("in blue", reference=RED), THREAD)
     assert "has no hit 9" in last_text(dialogue.invoke(says("more like 9"), THREAD))
-    assert "only 1 turns" in last_text(dialogue.invoke(says("undo"), THREAD))
+    assert "only 1 turn here" in last_text(dialogue.invoke(says("undo"), THREAD))
     state = dialogue.invoke(says("in green"), THREAD)
     assert state["result"]["parent"] == first["turn"]
 
