@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ipcir_tools.errors import InvalidRequestError
-from ipcir_tools.text import one_line
+from ipcir_tools.text import excerpt, one_line
 from ipcir_tools.types import ImaginedTarget
 
 MOST_WORDS, MOST_CHARS = 40, 200
@@ -32,23 +32,46 @@ def edited_target(
     target: ImaginedTarget, *, keep: Sequence[str], add: Sequence[str], remove: Sequence[str]
 ) -> ImaginedTarget:
     """The target with these lists in place of its own. A word that is struck out of ``keep`` or ``add``, or new in
-    ``remove``, leaves the description, one that is new in ``keep`` or ``add`` joins its end.
+    ``remove``, leaves the description, one that is new in ``keep`` or ``add`` joins its end. What is new in one list
+    leaves the other side: a word that is to be gone is not kept.
 
-    Raises InvalidRequestError where nothing is left to look for.
+    Raises InvalidRequestError where a word is new on both sides, and where nothing is left to look for.
     """
     lists = {name: _checked(words, name) for name, words in (("keep", keep), ("add", add), ("remove", remove))}
-    wanted, before = (*lists["keep"], *lists["add"]), (*target.keep, *target.add)
-    struck = [word for word in before if word not in wanted]
-    struck += [word for word in lists["remove"] if word not in target.remove and word not in wanted]
+    before = (*target.keep, *target.add)
+    fresh = [word for word in (*lists["keep"], *lists["add"]) if not _is_among(word, before)]
+    gone = [word for word in lists["remove"] if not _is_among(word, target.remove)]
+    if both := [word for word in fresh if _is_among(word, gone)]:
+        raise InvalidRequestError(f"{excerpt(both[0])!r} cannot both be there and be gone: name it once.")
+    trimmed = {word: _trimmed(word, gone) for word in before}
+    for name in ("keep", "add"):
+        lists[name] = tuple(dict.fromkeys(filter(None, (trimmed.get(word, word) for word in lists[name]))))
+    lists["remove"] = tuple(word for word in lists["remove"] if not _is_among(word, fresh))
+    wanted = (*lists["keep"], *lists["add"])
+    struck = [*(word for word in before if (trimmed[word] or word) not in wanted), *gone]
     description = target.description
     for word in sorted(struck, key=len, reverse=True):
         description = without_words(description, word)
-    fresh = [word for word in wanted if word not in before and not _holds(description, word)]
-    description = ", ".join(filter(None, [description, *fresh]))
+    description = ", ".join(filter(None, [description, *(word for word in fresh if not _holds(description, word))]))
     if not re.search(r"\w", re.sub(rf"{_ARTICLE}$|^(?:an?|the)$", "", description, flags=re.IGNORECASE)):
         raise InvalidRequestError("Nothing is left to look for: keep or add a word that the picture should show.")
     alternatives = [each for each in target.alternatives if not any(_holds(each, word) for word in struck)]
     return ImaginedTarget(description=description, alternatives=tuple(alternatives), origin="person", **lists)
+
+
+def _trimmed(words: str, gone: Sequence[str]) -> str:
+    """``words`` without what is to be gone, as "blue" of "a blue shirt"; empty where they are about that itself, as
+    "short sleeves" are about "sleeves"."""
+    for word in gone:
+        if re.search(rf"(?<!\w){re.escape(word)}\W*$", words, re.IGNORECASE):
+            return ""
+        if _holds(words, word):
+            words = without_words(words, word)
+    return words
+
+
+def _is_among(word: str, words: Sequence[str]) -> bool:
+    return word.casefold() in (each.casefold() for each in words)
 
 
 def without_words(text: str, words: str) -> str:

@@ -1,4 +1,4 @@
-"""A search result in words for people: what a dialogue answers in a chat window."""
+"""What is told to people in a sentence: what a dialogue answers in a chat window, and an index run without pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from ipcir_tools.display.results import result_notes
 from ipcir_tools.text import printable_line, shorten
-from ipcir_tools.types import Hit, SearchResult, Turn
+from ipcir_tools.types import Hit, IndexReport, SearchResult, Turn
 
 CAPTION_LIMIT, NAME_LIMIT, TEXT_LIMIT = 120, 80, 300
 """Characters of a caption, of a file's name, and of a description."""
@@ -25,6 +25,13 @@ def answer_text(result: SearchResult) -> str:
     return "\n".join(
         [*lines, *(f"Note: {_plain(note, TEXT_LIMIT)}" for note in (*result_notes(result), *result.warnings))]
     )
+
+
+def without_pictures(report: IndexReport) -> str:
+    """What an index run says that met no picture at all; empty for others."""
+    if report.seen or report.missing:
+        return ""
+    return "No picture was found there: name a folder that holds some."
 
 
 def _found(turn: Turn) -> str:

@@ -103,5 +103,7 @@ def _has_link(path: Path) -> bool:
 
 
 def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise BadImageError("it is a folder: name a picture in it")
     if not stat.S_ISREG(status.st_mode):
         raise BadImageError("not a regular file")

@@ -12,7 +12,7 @@ from ipcir_tools.display.export.export import export_turn, exported
 from ipcir_tools.errors import InvalidRequestError, NotFoundError
 from ipcir_tools.text import shorten
 from ipcir_tools.types import Turn
-from ipcir_tools.web.requests import ChosenBody, ExportBody, read_body
+from ipcir_tools.web.requests import ChosenBody, ExportBody, read_body, whole_path
 from ipcir_tools.web.site import Site, site_of
 
 KINDS = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "json": "application/json"}
@@ -56,13 +56,7 @@ def _folder(text: str) -> Path:
     """The folder of this machine that is meant. Raises InvalidRequestError for what would be one where nobody looks."""
     if Path(text).suffix.lower() in {f".{kind}" for kind in KINDS}:
         raise InvalidRequestError(f"{shorten(text, 80)} is the name of a file: name a folder.")
-    try:
-        folder = Path(text).expanduser()
-    except RuntimeError:  # a user that is unknown
-        folder = Path(text)
-    if not folder.is_absolute():
-        raise InvalidRequestError(f"{shorten(text, 80)} is no whole path: begin with / or ~.")
-    return folder
+    return whole_path(text)
 
 
 def _chosen(site: Site, turn: str, ids: list[str]) -> Turn:

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ipcir_tools.display.sentences import without_pictures
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.sources import ObjectUrl, Source, source_of
 from ipcir_tools.text import printable_line, shorten
 from ipcir_tools.types import IndexReport
+from ipcir_tools.web.requests import whole_path
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +96,7 @@ def _source(text: str) -> Source:
     if not text.strip():  # as a path it would be the working directory of the program
         raise InvalidRequestError("Name a folder of pictures.")
     source = source_of(text.strip())
-    try:
-        return source if isinstance(source, ObjectUrl) else Path(source).expanduser()
-    except RuntimeError as error:  # a user that is unknown
-        raise InvalidRequestError(f"There is no folder {shorten(text, 80)}: name another.") from error
+    return source if isinstance(source, ObjectUrl) else whole_path(str(source))
 
 
 def _told(report: IndexReport) -> dict[str, Any]:
@@ -106,9 +105,10 @@ def _told(report: IndexReport) -> dict[str, Any]:
     for n, word in ((report.unchanged, "already there"), (report.moved, "moved"), (report.removed, "gone")):
         parts += [f"{n:,} {word}"] if n else []
     parts += [f"{len(report.skipped):,} skipped"] if report.skipped else []
+    told = without_pictures(report) or f"{', '.join(parts)}."
     skipped = [f"{Path(each.source).name}: {each.reason}" for each in report.skipped[:MOST_NAMED]]
     return {
-        "told": f"{', '.join(parts)}.",
+        "told": told,
         "added": report.added,
         "skipped": [printable_line(each) for each in skipped],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -10,6 +11,7 @@ from starlette.requests import Request
 
 from ipcir_tools.bounds import MAX_NAME, MAX_NOTE, MAX_PLACE, MAX_TEXT
 from ipcir_tools.errors import InvalidRequestError
+from ipcir_tools.text import excerpt
 from ipcir_tools.types import Where, parse_verify
 from ipcir_tools.web.ask import Ask
 from ipcir_tools.web.sentences import sentence_of
@@ -109,6 +111,17 @@ class RemoveBody(Body):
 
 
 _OPTIONS = ("k", "weight", "composer", "verify")
+
+
+def whole_path(text: str) -> Path:
+    """A file or folder of this machine that a person wrote: a browser has no working directory to begin at.
+
+    Raises InvalidRequestError.
+    """
+    with suppress(RuntimeError):  # a user that is unknown
+        if (path := Path(text).expanduser()).is_absolute():
+            return path
+    raise InvalidRequestError(f"{excerpt(text)} is no whole path: begin with / or ~.")
 
 
 async def read_body(request: Request, kind: type[Body]) -> Any:

@@ -121,6 +121,15 @@ def ipcir_process(folder: Path, *arguments: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def test_a_folder_without_pictures_says_so(ipcir, tmp_path):
+    (tmp_path / "empty").mkdir()
+    status, out, _ = ipcir("index", tmp_path / "empty", "--models", "demo")
+    assert (status, out.splitlines()[1]) == (
+        0,
+        "No picture was found there: name a folder that holds some.",
+    )
+
+
 def test_index_prints_one_document(shop):
     report = shop.index.json
     assert list(report) == INDEX_KEYS

@@ -338,9 +338,11 @@ def test_whatever_pillow_raises_is_a_bad_image(monkeypatch, error):
 def test_only_regular_files_are_read(tmp_path):
     fifo = tmp_path / "pipe.jpg"
     os.mkfifo(fifo)
-    for path in (fifo, tmp_path, Path("/dev/zero")):
+    for path in (fifo, Path("/dev/zero")):
         with pytest.raises(BadImageError, match="not a regular file"):
             read_file(path, SETTINGS)
+    with pytest.raises(BadImageError, match="it is a folder: name a picture in it"):
+        read_file(tmp_path, SETTINGS)
 
 
 def test_a_file_that_is_not_there(tmp_path):

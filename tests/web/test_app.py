@@ -144,6 +144,9 @@ def test_errors_are_one_sentence(client, turn):
     for path in ("/etc/passwd", "~/a.png", "3", "data:image/png;base64,AAAA", "https://a.example/b.png"):
         assert client.post("/api/rounds", json={"text": "in blue", "references": [{"id": path}]}).status_code == 400
     assert "Name a folder" in client.post("/api/index", json={"folders": ["  "]}).json()["error"]
+    for place in ("pictures", "~nobody-here/pictures"):
+        answer = client.post("/api/index", json={"folders": [place]})
+        assert answer.json()["error"] == f"{place} is no whole path: begin with / or ~."
     alone = search(client, text="a red dress")
     back = events(client.post("/api/rounds", json={"text": "undo", "turn": alone}))[-1]
     assert "There is only 1 turn here" in json.dumps(back)

@@ -138,7 +138,10 @@ def test_indexing_goes_on_without_a_client_and_tells_how_it_ended(engine, tmp_pa
     assert (state["added"], state["told"]) == (3, "3 added, 1 skipped.")
     assert state["skipped"][0].startswith("broken.png: ")
     indexing.start([str(folder / "none")])
-    assert "does not exist" in wait_for(indexing)["error"] or "no " in wait_for(indexing)["error"].lower()
+    assert wait_for(indexing)["error"] == f"{folder / 'none'} does not exist: check the name of the file or folder."
+    (tmp_path / "empty").mkdir()
+    indexing.start([str(tmp_path / "empty")])
+    assert wait_for(indexing)["told"].startswith("No picture was found there: name a folder")
 
 
 def test_one_run_at_a_time_and_it_can_be_stopped(engine, tmp_path, monkeypatch):

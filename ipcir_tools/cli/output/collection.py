@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ipcir_tools.cli.output.console import out
 from ipcir_tools.cli.output.skips import show_skips
+from ipcir_tools.display.sentences import without_pictures
 from ipcir_tools.text import visible, visible_line
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def show_index(report: IndexReport) -> None:
     counts = ((name, getattr(report, name)) for name in ("added", "unchanged", "moved", "removed"))
     summary = ", ".join(f"{n:,} {name}" for name, n in counts if n) or "nothing to do"
     out.print(f"[bold]{_pictures(report.seen)} seen[/]: {summary} in {report.seconds:.1f} s")
+    if nothing := without_pictures(report):
+        out.print(f"[yellow]{nothing}[/]")
     _show_missing(report)
     show_skips(report.skipped, "skipped")
     if report.mended:

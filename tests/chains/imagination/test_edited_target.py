@@ -62,6 +62,32 @@ def test_a_word_that_is_to_be_gone_leaves_the_description():
     assert "pocket" not in edited(keep=TARGET.keep[:-1], remove=("pocket",)).description
 
 
+@pytest.mark.parametrize(
+    ("gone", "kept", "added", "left"),
+    [
+        ("pocket", TARGET.keep[:-1], TARGET.add, "a long blue floral jumpsuit with long sleeves, a round neck"),
+        ("Blue", TARGET.keep, ("long sleeves",), "a long floral jumpsuit with long sleeves, a round neck and a pocket"),
+        ("sleeves", TARGET.keep, ("blue",), "a long blue floral jumpsuit with a round neck and a pocket"),
+        ("round", (*TARGET.keep[:3], "neck", "pocket"), TARGET.add, TARGET.description.replace("round ", "")),
+    ],
+)
+def test_a_word_that_is_to_be_gone_is_neither_kept_nor_added(gone, kept, added, left):
+    target = edited(remove=(*TARGET.remove, gone))
+    assert (target.keep, target.add, target.description) == (kept, added, left)
+    assert target.remove == (*TARGET.remove, gone)
+
+
+def test_a_word_that_is_to_be_there_again_is_not_to_be_gone():
+    target = edited(add=(*TARGET.add, "black"))
+    assert target.remove == ("short sleeves",)
+    assert target.description == f"{TARGET.description}, black"
+
+
+def test_what_is_said_both_ways_at_once_is_refused():
+    with pytest.raises(InvalidRequestError, match="'belt' cannot both be there and be gone"):
+        edited(add=(*TARGET.add, "belt"), remove=(*TARGET.remove, "Belt"))
+
+
 def test_what_is_no_longer_to_be_gone_changes_no_description():
     assert edited(remove=("black",)).description == TARGET.description
 
