@@ -42,7 +42,8 @@ class Thumbnails:
                 self._held.move_to_end(key)
                 return self._held[key]
         with self._decoding:
-            picture = self._engine.components.load_image({}, id)
+            components = self._engine.components
+            picture = components.load_large(id, SIDES[size]) if size == "l" else components.load_image({}, id)
             data = None if isinstance(picture, str) else encode_jpeg(picture, SIDES[size])
         if data is not None and size != "l":
             self._keep(key, data)
