@@ -199,7 +199,8 @@ def test_two_thousand_hits_are_one_quick_page(tab, tmp_path):
     folder.mkdir()
     rng = np.random.default_rng(0)
     for n in range(2_050):
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).resize((32, 32)).save(folder / f"{n}.png")
+        picture = Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8))
+        picture.resize([(32, 32), (32, 48), (64, 32)][n % 3]).save(folder / f"{n}.png")
     with Engine.open(Settings(home=tmp_path / "home", models="demo")) as engine:
         engine.index([folder])
     with served(tmp_path / "home", duplicates=None, k=2_000) as url:
@@ -210,6 +211,8 @@ def test_two_thousand_hits_are_one_quick_page(tab, tmp_path):
         page.locator("#hits .card").first.wait_for()
         page.wait_for_load_state("networkidle")
         assert page.locator(".card").count() == 2_000
+        heights = {round(page.locator(".tile").nth(n).bounding_box()["height"]) for n in range(10)}
+        assert len(heights) == 1  # of pictures of any shape
         assert len(page.request.get(page.url).text()) < 500 * 2_000
         page.locator(".card [data-do]").first.wait_for(state="attached")
         page.wait_for_timeout(300)  # cards in sight get their buttons when they rest
