@@ -247,12 +247,13 @@ def annotations(world: World, words: list[str]) -> list[str]:
 
 def lessons(world: World, words: list[str]) -> list[str]:
     """Pictures and triplets to learn from, in two steps."""
-    world.write("TRIPLETS.jsonl", *({**QUERY, "reference": each} for each in ("a.jpg", "c.jpg", "d.jpg")))
+    world.write("TRIPLETS.jsonl", *({**QUERY, "reference": each} for each in 4 * ("a.jpg", "c.jpg", "d.jpg")))
     return [*(str(world.pictures) if word == "FOLDER" else word for word in words), "--steps", "2"]
 
 
 def short_bench(world: World, words: list[str]) -> list[str]:
-    """Small models, few pictures."""
+    """Small models, few pictures; and of all parts those that no other command names."""
+    words = words if words[1:] else [*words, "--only", "encode,concurrency,start,verify"]
     words = ["100" if before == "--sizes" else word for before, word in zip(["", *words], words, strict=False)]
     small = f"--encoder open_clip:local-dir:{DEMO_FOLDER / 'clip'} --pictures 4 --rounds 1 --queries 10"
     return [*words, *small.split(), *([] if "--sizes" in words else ["--sizes", "100"])]
@@ -274,8 +275,9 @@ def hub(world: World, words: list[str]) -> list[str]:
 
 
 def ray(world: World, words: list[str]) -> list[str]:
-    """Ray on this machine."""
-    return in_a_process(world, words, {"IPCIR_HOME": "ray"})
+    """Ray on this machine, and something to do for it."""
+    Image.new("RGB", (48, 36), (1, 2, 3)).save(world.pictures / "new.png")
+    return in_a_process(world, [word.replace("~", str(world.folder)) for word in words], {})
 
 
 def in_a_process(world: World, words: list[str], environment: dict[str, str]) -> list[str]:
@@ -299,7 +301,7 @@ QUICK: dict[str, Preparation] = {
     "cache clear": kept_reply,
     "restore": backup,
     "refine TURN --strike": floral,
-    "show 3 of TURN": seen,
+    "show '3 of TURN": seen,
     "show TURN --show": terminal,
     "eval captions": captions,
 }

@@ -33,7 +33,7 @@ OTHERS = {
     "claude mcp add": "a program of its own; what it would start is run here",
     "createdb": "tests/postgres_server.py makes databases",
     "chroma run": "tests/chroma_server.py runs it",
-    "psql": "tests/store/test_shared_catalog.py gives the same rights",
+    "psql": "tests/store/test_postgresql.py gives a role the same rights",
     "export": "it sets what tests/test_settings.py reads",
     "xargs": "it copies what the command before it prints",
 }
