@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 
 import pytest
@@ -16,6 +17,7 @@ from shown_commands import QUICK, SLOW, small_world
 
 from ipcir_tools import Engine, Settings
 from ipcir_tools.demo import demo_wardrobe, draw
+from ipcir_tools.evaluation.experiments import search_overhead
 
 ELSEWHERE = {
     "index /mnt/photos --ray-address": "there is one machine here; tests/store/ray_kills.py has clusters on it",
@@ -93,6 +95,30 @@ def test_every_other_program_is_known():
 def test_every_preparation_has_its_command():
     for name in chain(QUICK, SLOW):
         assert any(prepared_by(each, {name: True}) for each in SHOWN.values()), name
+
+
+NAMED = {each.words: each for path in DOCUMENTS for each in all_commands(path) if each.program in ("python", "pytest")}
+
+
+def test_modules_and_files_that_are_named_exist():
+    modules = [words[words.index("-m") + 1] for words in NAMED if "-m" in words and words[0].endswith("python")]
+    assert modules
+    ours = [name for name in modules if not name.startswith("tests.")]  # which is no package that is installed
+    assert [name for name in ours if find_spec(name) is None] == []
+    assert [name for name in {*modules} - {*ours} if not (ROOT / name.replace(".", "/") / "__main__.py").exists()] == []
+    files = [word for words in NAMED for word in words if word.endswith(".py")]
+    assert files
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.slow
+def test_experiments_that_are_named_run(capsys):
+    small = ["--pictures", "60", "--runs", "4", "--encoder", search_overhead.DrawnEncoder.name]
+    named = [each for each in NAMED.values() if search_overhead.__name__ in each.words]
+    assert named
+    for command in named:
+        search_overhead.main([*command.words[3:], *small])
+        assert "searches/s" in capsys.readouterr().out or "--callers" not in command.words
 
 
 def test_extras_that_are_named_exist():
