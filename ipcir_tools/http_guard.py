@@ -64,10 +64,11 @@ class HttpGuard:
         limits: HttpLimits | None = None,
         *,
         token_in_query: bool = False,
-        sign_in: str | None = None,
+        sign_in: Callable[[bool], str] | None = None,
     ) -> None:
         """``token_in_query``: whether a browser may show the token once as ``?token=``; it gets a cookie for it.
-        ``sign_in``: the HTML with which a person's browser is asked for the token."""
+        ``sign_in``: makes the HTML with which a person's browser is asked for the token; it is told whether the
+        browser has just shown a wrong one."""
         self.app, self.access, self.limits = app, access, limits or HttpLimits()
         self._token_in_query, self._sign_in = token_in_query, sign_in
         self._running = 0
@@ -107,7 +108,9 @@ class HttpGuard:
         kinds = (value for name, value in scope["headers"] if name.lower() == b"accept")
         if refusal.status != 401 or self._sign_in is None or not any(b"text/html" in kind for kind in kinds):
             return refusal
-        return Refusal(401, self._sign_in, (*refusal.headers, _HTML, _SIGN_IN_POLICY, (b"cache-control", b"no-store")))
+        is_wrong = self._token_in_query and b"token=" in scope["query_string"]
+        page = self._sign_in(is_wrong)
+        return Refusal(401, page, (*refusal.headers, _HTML, _SIGN_IN_POLICY, (b"cache-control", b"no-store")))
 
     def _with_cookie(self, scope: MutableMapping[str, Any]) -> Refusal | None:
         """Send who shows the token in the address to the same address without it, with a cookie."""

@@ -208,11 +208,19 @@ async def test_a_web_socket_is_guarded_as_a_request_is(headers, opened):
 
 
 async def test_a_browser_without_the_token_is_asked_for_it():
-    asking = HttpGuard(echo, Access(port=8765, token=TOKEN), token_in_query=True, sign_in="<form>token</form>")
+    asking = HttpGuard(
+        echo,
+        Access(port=8765, token=TOKEN),
+        token_in_query=True,
+        sign_in=lambda is_wrong: f"<form>{'wrong' if is_wrong else 'token'}</form>",
+    )
     browser = Exchange(headers=(OWN, (b"accept", b"text/html,*/*")), method="GET")
     assert await browser.through(asking) == 401
     assert browser.headers[b"content-type"] == b"text/html; charset=utf-8"
     assert browser.sent[-1]["body"] == b"<form>token</form>"
+    guessing = Exchange(headers=(OWN, (b"accept", b"text/html")), method="GET", query=b"token=another")
+    assert await guessing.through(asking) == 401
+    assert guessing.sent[-1]["body"] == b"<form>wrong</form>"
     program = Exchange(method="GET")
     assert await program.through(asking) == 401
     assert program.headers[b"content-type"] == b"text/plain; charset=utf-8"

@@ -40,7 +40,7 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     scan = Scan()
     for path in paths:
         scan.add(located_path(path))
-    return iter((*map(Path, map(str, scan.files.values())), *map(Path, scan.closed)))
+    return iter((*map(Path, map(str, map(scan.source, scan.files))), *map(Path, scan.closed)))
 
 
 class Scan:
@@ -55,8 +55,8 @@ class Scan:
     def __init__(
         self, named: Mapping[str, Iterable[str]] | None = None, *, defaults: bool = True, follow_links: bool = True
     ) -> None:
-        self.files: dict[str, Source] = {}
-        """The pictures, in a fixed order."""
+        self.files: dict[str, Source | None] = {}
+        """The pictures, in a fixed order; with each None where it is the file whose path is its text as it stands."""
         self.listed: dict[str, FileStatus] = {}
         """Of objects, what their listing told: sizes, times and versions."""
         self.problems: dict[str, str] = {}
@@ -88,7 +88,7 @@ class Scan:
         text = path_text(root)
         try:
             if not is_folder(root):
-                self.files[text] = root
+                self.files[text] = root if isinstance(root, ObjectUrl) else _unlike(text, root)
                 return
         except (NotFoundError, UnreadableFileError) as error:  # of an object store that is out of reach
             self.closed.append(text)
@@ -97,6 +97,14 @@ class Scan:
         self.roots.append(text)
         if (rules := self._rules_above(root)) is not None:
             self._walk(root, rules)
+
+    def source(self, text: str) -> Source:
+        """The file or object that one of :attr:`files` is."""
+        return self.files[text] or Path(text)
+
+    def status(self, text: str) -> FileStatus | None:
+        """Its size and times, as listed or as they are now; see :func:`file_status`."""
+        return self.listed.get(text) or file_status(self.files[text] or text)
 
     # --- rules
 
@@ -183,7 +191,7 @@ class Scan:
 
     def _take(self, entry: Entry, text: str, rules: Rules) -> None:
         is_picture = has_picture_suffix(entry.name)
-        if (is_picture or entry.is_symlink()) and _leads_to_folder(entry):
+        if _leads_to_folder(entry):
             self.linked_folders += 1
         elif text in self._named:
             self._add_file(text, entry)
@@ -206,8 +214,11 @@ class Scan:
             except BadImageError as error:
                 self.problems[text] = str(error)
                 return
-        self.files[text] = _source(entry)
-        if isinstance(entry, ObjectEntry) and entry.status is not None:
+        if not isinstance(entry, ObjectEntry):
+            self.files[text] = _unlike(text, entry.path)
+            return
+        self.files[text] = ObjectUrl(entry.path)
+        if entry.status is not None:
             self.listed[text] = entry.status
 
 
@@ -215,9 +226,14 @@ def _source(entry: Entry) -> Source:
     return ObjectUrl(entry.path) if isinstance(entry, ObjectEntry) else Path(entry.path)
 
 
+def _unlike(text: str, path: Path | str) -> Path | None:
+    """The path where its text may stand for another one, too; a Path takes four times the memory of its text."""
+    return Path(path) if "\\" in text else None
+
+
 def _leads_to_folder(entry: Entry) -> bool:
     # os.path's test says no where is_dir() raises for loops
-    return not isinstance(entry, ObjectEntry) and os.path.isdir(entry.path)  # noqa: PTH112
+    return entry.is_symlink() and not isinstance(entry, ObjectEntry) and os.path.isdir(entry.path)  # noqa: PTH112
 
 
 def _has_ignore_file(folder: Source) -> bool:

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress, no_progress
 from ipcir_tools.images.excluding import folder_text
-from ipcir_tools.images.file_status import FileStatus
 from ipcir_tools.images.files import text_path
 from ipcir_tools.images.scanning import Scan
-from ipcir_tools.images.storage import file_status, is_empty, is_gone
+from ipcir_tools.images.storage import is_empty, is_gone
 from ipcir_tools.settings import Settings
 from ipcir_tools.sources import Source
 from ipcir_tools.store.catalog import Catalog, FileStamp
@@ -159,12 +158,9 @@ class _Run:
         self._changed = list(self._scan.files)
         self._missing: list[MissingFolder] = []
 
-    def _status(self, text: str) -> FileStatus | None:
-        return self._scan.listed.get(text) or file_status(self._scan.files[text])
-
     def _is_changed(self, text: str) -> bool:
         """Whether a file is to be read: new, changed, or without the facts that this version records."""
-        stamp, status = self._before.get(text), self._status(text)
+        stamp, status = self._before.get(text), self._scan.status(text)
         if status is None:
             self._out_of_reach.add(text)
             return True
@@ -183,7 +179,7 @@ class _Run:
         if self._incomplete:  # an earlier version did not store all of a stamp
             self._catalog.add([], self._incomplete, {}, self._catalog.space() or "")
         if elsewhere is not None:
-            rows = [(text, self._status(text)) for text in changed]
+            rows = [(text, self._scan.status(text)) for text in changed]
             with closing(elsewhere(rows, set(self._known(force=force)))) as encoded:
                 self._add_encoded(encoded, changed)
             return
@@ -224,7 +220,7 @@ class _Run:
             keep_pixels=self._captioning is not None,
             roots=self._known_roots,
         )
-        files = ((text, self._scan.files[text], self._status(text)) for text in changed)
+        files = ((text, self._scan.source(text), self._scan.status(text)) for text in changed)
         # As long as there is no encoder, pictures wait with the bytes of their files.
         loaded = lambda: features.encoder is not None  # noqa: E731
         most, threads = self._settings.batch_size, FETCHING if self._scan.listed else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from ipcir_tools.engine.copies import find_copies
 from ipcir_tools.engine.gallery_map import gallery_map
 from ipcir_tools.text import byte_size, printable_line
+from ipcir_tools.web.labels import labels_of
 from ipcir_tools.web.site import site_of
 
 MOST_GROUPS = 100
@@ -34,7 +36,18 @@ def gallery_page(request: Request) -> Response:
 
 def gallery_points(request: Request) -> Response:
     """``GET /api/map``: the map."""
-    return JSONResponse(gallery_map(site_of(request).engine).model_dump(mode="json"))
+    engine = site_of(request).engine
+    drawn = gallery_map(engine)
+    labels = labels_of(engine, [id_ for group in drawn.groups for id_ in group.typical])
+    groups: list[dict[str, Any]] = []
+    for group in drawn.groups:
+        shown = [id_ for id_ in group.typical if id_ in labels]
+        words = [group.name] if group.name else []
+        if not words or any(group.name == each["name"] for each in groups):
+            words += [f"like {labels[id_].name}" for id_ in shown[:1]]
+        typical = [{"id": id_, "name": labels[id_].text} for id_ in shown]
+        groups.append({"name": ", ".join(words) or "alike", "pictures": group.pictures, "typical": typical})
+    return JSONResponse({**drawn.model_dump(mode="json"), "groups": groups})
 
 
 def copies(request: Request) -> Response:

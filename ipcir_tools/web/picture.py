@@ -8,11 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ipcir_tools.display.results import verified_text
+from ipcir_tools.display.scores import hit_scores
 from ipcir_tools.engine.picture_facts import picture_facts
 from ipcir_tools.errors import NotFoundError
 from ipcir_tools.text import byte_size, printable_line
-from ipcir_tools.types import Hit, Turn
+from ipcir_tools.types import Turn
 from ipcir_tools.web.requests import RemoveBody, read_body
 from ipcir_tools.web.site import Site, site_of
 
@@ -53,25 +53,10 @@ def picture_view(site: Site, id: str, turn: Turn | None) -> dict[str, Any]:
         "facts": {name: value for name, value in known.items() if value},
         "captions": list(dict.fromkeys(map(printable_line, facts.captions.values()))),
         "alike": [{"id": each.id, "name": PurePath(each.path).name} for each in facts.alike],
-        "why": _why(hit) if hit else [],
+        "why": hit_scores(hit, turn) if hit and turn else [],
         "rank": hit.rank if hit else None,
         "judged": hit.judged if hit else None,
     }
-
-
-def _why(hit: Hit) -> list[tuple[str, str, str]]:
-    """Each score with its name and what it means."""
-    scores = [
-        ("Like the reference", hit.image_score, "cosine with the reference picture"),
-        ("Like the words", hit.text_score, "cosine with what was looked for"),
-        ("Rank score", hit.score, "what the order comes from, before pictures are looked at again"),
-    ]
-    shown = [(name, f"{value:.3f}", meaning) for name, value, meaning in scores if value is not None]
-    if hit.verified is not None:
-        shown.append(
-            ("Looked at again", verified_text(hit), "how well the picture fits the description, by the captioner")
-        )
-    return shown
 
 
 async def remove(request: Request) -> Response:

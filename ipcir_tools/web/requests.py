@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from ipcir_tools.bounds import MAX_NAME, MAX_NOTE, MAX_PLACE, MAX_TEXT
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import excerpt
-from ipcir_tools.types import Where
+from ipcir_tools.types import Where, parse_verify
 from ipcir_tools.web.ask import Ask
+from ipcir_tools.web.sentences import sentence_of
 
 MOST_BYTES = 1_000_000
 """Of a body of JSON; a picture may be larger."""
@@ -28,6 +28,16 @@ Place = Annotated[str, Field(max_length=MAX_PLACE)]
 Words = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
+def _verification(value: Any) -> int | str:
+    """Raises ValueError for what the page does not offer."""
+    with suppress(ValueError):
+        return parse_verify(value if isinstance(value, int) else str(value)[:MAX_NAME])
+    raise ValueError("choose one of the list")
+
+
+Verification = Annotated[int | str, BeforeValidator(_verification)]
+
+
 class Body(BaseModel):
     """A body that refuses unknown fields."""
 
@@ -38,23 +48,23 @@ class ReferenceBody(Body):
     """A reference and what is meant of it."""
 
     id: PictureId
-    note: str = Field(default="", max_length=MAX_NOTE)
+    note: str = Field(default="", max_length=MAX_NOTE, title="What is meant of a picture")
 
 
 class AskBody(Body):
     """A round: see :class:`Ask`."""
 
-    text: str = Field(default="", max_length=4_000)
+    text: str = Field(default="", max_length=4_000, title="What you write")
     turn: str | None = Field(default=None, max_length=40)
-    references: tuple[ReferenceBody, ...] = Field(default=(), max_length=8)
-    liked: tuple[PictureId, ...] = Field(default=(), max_length=200)
-    disliked: tuple[PictureId, ...] = Field(default=(), max_length=200)
+    references: tuple[ReferenceBody, ...] = Field(default=(), max_length=8, title="Reference pictures")
+    liked: tuple[PictureId, ...] = Field(default=(), max_length=200, title="Pictures that you like")
+    disliked: tuple[PictureId, ...] = Field(default=(), max_length=200, title="Pictures that you dislike")
     round: str | None = Field(default=None, max_length=40)
-    k: int | None = Field(default=None, ge=1, le=2_000)
-    weight: float | None = Field(default=None, ge=0, le=1)
-    composer: str | None = Field(default=None, max_length=200)
-    verify: Annotated[str, Field(max_length=MAX_NAME)] | int | None = None
-    where: Where | None = None
+    k: int | None = Field(default=None, ge=1, le=2_000, title="Pictures")
+    weight: float | None = Field(default=None, ge=0, le=1, title="Weight of words")
+    composer: str | None = Field(default=None, max_length=200, title="Method")
+    verify: Verification | None = Field(default=None, title="Look again at")
+    where: Where | None = Field(default=None, title="Only pictures")
 
     def ask(self) -> Ask:
         """The same as the dialogue takes it."""
@@ -69,35 +79,35 @@ class AskBody(Body):
 class ImaginedBody(Body):
     """The words of an imagined target, as a person left them."""
 
-    keep: tuple[Words, ...] = Field(default=(), max_length=60)
-    add: tuple[Words, ...] = Field(default=(), max_length=60)
-    remove: tuple[Words, ...] = Field(default=(), max_length=60)
+    keep: tuple[Words, ...] = Field(default=(), max_length=60, title="A word to keep")
+    add: tuple[Words, ...] = Field(default=(), max_length=60, title="A word to add")
+    remove: tuple[Words, ...] = Field(default=(), max_length=60, title="A word to leave out")
 
 
 class IndexBody(Body):
     """What to index: folders, or none for all that are known."""
 
-    folders: tuple[Place, ...] = Field(default=(), max_length=50)
+    folders: tuple[Place, ...] = Field(default=(), max_length=50, title="Folder of pictures")
     captions: bool = False
 
 
 class ChosenBody(Body):
     """Chosen hits; none for all."""
 
-    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000)
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=2_000, title="Selected pictures")
 
 
 class ExportBody(ChosenBody):
     """The same, and the folder to copy them into."""
 
-    to: Place
+    to: Place = Field(title="Folder for the copies")
 
 
 class RemoveBody(Body):
     """What leaves the gallery."""
 
-    ids: tuple[PictureId, ...] = Field(default=(), max_length=10_000)
-    folders: tuple[Place, ...] = Field(default=(), max_length=50)
+    ids: tuple[PictureId, ...] = Field(default=(), max_length=10_000, title="Pictures to take out")
+    folders: tuple[Place, ...] = Field(default=(), max_length=50, title="Folder of pictures")
 
 
 _OPTIONS = ("k", "weight", "composer", "verify")
@@ -114,7 +124,7 @@ def whole_path(text: str) -> Path:
     raise InvalidRequestError(f"{excerpt(text)} is no whole path: begin with / or ~.")
 
 
-async def read_body(request: Request, kind: type[Any]) -> Any:
+async def read_body(request: Request, kind: type[Body]) -> Any:
     """The body of a request as ``kind``. Raises InvalidRequestError."""
     data = bytearray()
     async for block in request.stream():
@@ -123,7 +133,5 @@ async def read_body(request: Request, kind: type[Any]) -> Any:
             raise InvalidRequestError(f"The request has more than {MOST_BYTES:,} bytes: ask for less at a time.")
     try:
         return kind.model_validate_json(bytes(data))
-    except (ValidationError, json.JSONDecodeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        where = ".".join(map(str, first["loc"])) or "the request"
-        raise InvalidRequestError(f"{where}: {first['msg']}.") from error
+    except ValidationError as error:
+        raise InvalidRequestError(sentence_of(error, kind)) from error

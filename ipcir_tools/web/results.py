@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ipcir_tools.display.dialogue_tree import dialogue_tree
 from ipcir_tools.display.file_names import distinct_names
 from ipcir_tools.display.results import request_text, result_notes
+from ipcir_tools.display.scores import hit_scores
 from ipcir_tools.engine.confidence import is_poor
 from ipcir_tools.text import printable_line
 from ipcir_tools.types import Hit, ImaginedTarget, SearchResult, Turn
@@ -43,7 +44,7 @@ def turn_view(site: Site, turn: Turn, result: SearchResult) -> dict[str, Any]:
         "title": printable_line(request_text(turn)),
         "references": turn.query.references,
         "imagined": _imagined(turn),
-        "hits": [_hit(hit, names) for hit in turn.hits],
+        "hits": [_hit(hit, turn, names) for hit in turn.hits],
         "poor": is_poor(result.surprise),
         "notes": [printable_line(each) for each in result_notes(result) if not each.startswith("no good match")],
         "warnings": [printable_line(each) for each in result.warnings],
@@ -75,7 +76,7 @@ def _words(imagined: ImaginedTarget, kind: str) -> tuple[str, ...]:
     return words
 
 
-def _hit(hit: Hit, names: dict[str, str]) -> dict[str, Any]:
+def _hit(hit: Hit, turn: Turn, names: dict[str, str]) -> dict[str, Any]:
     caption = printable_line(hit.caption) if hit.caption else ""
     name = printable_line(names[hit.source])
     return {
@@ -86,10 +87,6 @@ def _hit(hit: Hit, names: dict[str, str]) -> dict[str, Any]:
         "caption": caption,
         "name": name,
         "label": caption or name,
-        "scores": [(label, f"{value:.2f}") for label, value in _scores(hit) if value is not None],
+        "scores": hit_scores(hit, turn),
         "judged": hit.judged,
     }
-
-
-def _scores(hit: Hit) -> list[tuple[str, float | None]]:
-    return [("image", hit.image_score), ("text", hit.text_score), ("verified", hit.verified)]

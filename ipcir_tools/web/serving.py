@@ -7,7 +7,6 @@ import sys
 import threading
 import webbrowser
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcir_tools.batches import Progress
@@ -61,6 +60,9 @@ def page_server(engine: Engine, access: Access) -> uvicorn.Server:
     from ipcir_tools.http_serving import guarded_server
     from ipcir_tools.web.app import build_app
 
-    sign_in = (Path(__file__).parent / "templates" / "sign_in.html").read_text(encoding="utf-8")
+    app = build_app(engine)
+    page = app.state.site.templates.get_template("sign_in.html")
     limits = HttpLimits(body=engine.settings.max_bytes)
-    return guarded_server(build_app(engine), access, limits, token_in_query=True, sign_in=sign_in)
+    return guarded_server(
+        app, access, limits, token_in_query=True, sign_in=lambda is_wrong: page.render(is_wrong=is_wrong)
+    )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ipcir_tools.display.results import request_text
 from ipcir_tools.text import printable_line, shorten
+from ipcir_tools.web.labels import labels_of
 from ipcir_tools.web.options import option_values
 from ipcir_tools.web.site import Site, site_of
 
@@ -27,7 +28,7 @@ def start_page(request: Request) -> Response:
         "start.html",
         options=option_values(site, None),
         question=question,
-        sample=site.engine.catalog.sample_ids(SAMPLE),
+        sample=labels_of(site.engine, site.engine.catalog.sample_ids(SAMPLE)),
         recent=_recent(site),
     )
 

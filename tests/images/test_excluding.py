@@ -71,5 +71,5 @@ def test_a_named_folder_below_one_that_is_left_out_is_found(tmp_path):
     scan = Scan({str(tmp_path): ["raw/"], str(tmp_path / "raw" / "deep"): []})
     for root in (tmp_path, tmp_path / "raw" / "deep"):
         scan.add(root)
-    assert [file.name for file in scan.files.values()] == ["a.png", "c.png"]
+    assert [scan.source(text).name for text in scan.files] == ["a.png", "c.png"]
     assert scan.excluded_folders == 1

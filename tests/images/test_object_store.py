@@ -283,7 +283,7 @@ from ipcir_tools.images.scanning import Scan
 from ipcir_tools.settings import Settings
 scan = Scan()
 scan.add(Path({str(tmp_path)!r}))
-assert [load(file, Settings()).record.width for file in scan.files.values()] == [128]
+assert [load(scan.source(text), Settings()).record.width for text in scan.files] == [128]
 assert gone_files(["/none"]) == {{"/none"}}
 assert "fsspec" not in sys.modules
 """

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from ipcir_tools.store import gallery_before
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.gallery_before import FilesBefore, PicturesBefore
 
@@ -59,3 +60,13 @@ def test_pictures_before_stay_what_they_were(steps):
             else:
                 catalog.forget([path_of(n)])
         assert {id_ for id_ in (f"{n:016x}" for n in range(31)) if id_ in before} == expected
+
+
+def test_answers_are_forgotten_some_time(catalog, monkeypatch):
+    monkeypatch.setattr(gallery_before, "KEPT", 10)
+    before = PicturesBefore(catalog)
+    ids = [f"{n:016x}" for n in range(100)]
+    for id_ in ids:
+        assert (id_ in before) == (int(id_, 16) < 20)
+    assert len(before._asked) + len(before._asked_earlier) <= 2 * 11
+    assert before.ask(ids) == {id_: int(id_, 16) < 20 for id_ in ids}

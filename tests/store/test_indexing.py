@@ -24,12 +24,13 @@ from PIL import Image
 from ipcir_tools import errors
 from ipcir_tools.errors import ModelUnavailableError, NotFoundError, SpaceMismatchError
 from ipcir_tools.fakes import FakeEncoder
+from ipcir_tools.images import scanning
 from ipcir_tools.images.file_status import FileStatus
 from ipcir_tools.images.files import path_text
 from ipcir_tools.images.pixels import crop_extreme
 from ipcir_tools.images.reading import decode, image_id, load
 from ipcir_tools.settings import Settings
-from ipcir_tools.store import changed_files, indexing
+from ipcir_tools.store import changed_files
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.index import Gallery
 from ipcir_tools.store.indexing import IndexRequest, index_folders
@@ -324,7 +325,7 @@ def test_a_folder_that_cannot_be_listed_keeps_its_pictures(bench, photos, monkey
 def test_files_out_of_reach_keep_their_pictures(bench, photos, monkeypatch):
     draw(photos / "a.png", 1)
     bench.index(photos)
-    monkeypatch.setattr(indexing, "file_status", lambda _: None)
+    monkeypatch.setattr(scanning, "file_status", lambda _: None)
 
     def unreachable(*_):
         raise errors.BadImageError("cannot be read (Input/output error)")

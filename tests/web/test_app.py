@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -13,9 +14,13 @@ import pytest
 from PIL import Image
 
 from ipcir_tools import Settings
+from ipcir_tools.engine.gallery_map import GalleryMap, MapGroup, gallery_map
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.web.headers import POLICY
+from ipcir_tools.web.requests import AskBody
 from ipcir_tools.web.serving import serve
+
+MOST_NOTED = "may have 200 characters at most."
 
 
 def png(colour=(200, 30, 30), size=(64, 48)) -> bytes:
@@ -145,10 +150,48 @@ def test_errors_are_one_sentence(client, turn):
     alone = search(client, text="a red dress")
     back = events(client.post("/api/rounds", json={"text": "undo", "turn": alone}))[-1]
     assert "There is only 1 turn here" in json.dumps(back)
-    assert client.post("/api/rounds", json={"text": 3}).json()["error"].startswith("text:")
     assert client.post("/api/rounds", content=b"{").status_code == 400
     assert client.post("/api/rounds", content=b" " * 1_000_001).status_code == 400
     assert client.post(f"/api/imagined/{turn}", json={"keep": [], "add": [], "remove": []}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"k": 0}, "Pictures must be 1 or more."),
+        ({"k": 99_999}, "Pictures must be 2,000 or less."),
+        ({"k": "many"}, "Pictures must be a whole number."),
+        ({"k": 2.5}, "Pictures must be a whole number."),
+        ({"weight": 3}, "Weight of words must be 1 or less."),
+        ({"weight": "a"}, "Weight of words must be a number."),
+        ({"verify": "nonsense"}, "Look again at: choose one of the list."),
+        ({"verify": -1}, "Look again at: choose one of the list."),
+        ({"where": 3}, "Only pictures cannot be read."),
+        ({"text": 3}, "What you write must be a text."),
+        ({"references": [{"id": "../a"}]}, "Reference pictures must be named by an id, as the page does."),
+        ({"references": [{"id": "f" * 16, "note": "n" * 3_000}]}, f"What is meant of a picture {MOST_NOTED}"),
+        ({"liked": ["f" * 16] * 300}, "Pictures that you like may be 200 at most."),
+        ({"colour": "red"}, "There is no field 'colour': reload the page."),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_named_by_its_label_in_a_plain_sentence(client, asked, said):
+    answer = client.post("/api/rounds", json={"text": "in blue", **asked})
+    assert (answer.status_code, answer.json()["error"]) == (400, said)
+
+
+def test_the_labels_in_errors_are_those_of_the_page(client, turn):
+    page = client.get(f"/turn/{turn}").text
+    for name in ("k", "weight", "composer", "verify", "where"):
+        assert AskBody.model_fields[name].title in page
+
+
+def test_every_kind_of_error_that_a_body_can_have_is_a_sentence(client):
+    """Whatever is sent in place of a value, nobody reads what only a programmer understands."""
+    for name in AskBody.model_fields:
+        for wrong in (True, -1, 1e30, "x" * 5_000, [1], {"a": 1}, [["x"]], [{"id": 3}]):
+            error = client.post("/api/rounds", json={"text": "undo", name: wrong})
+            if error.status_code == 400:
+                assert not re.search(r"[Ii]nput|[Ss]tring|should|valid", error.json()["error"]), (name, wrong)
 
 
 @pytest.mark.parametrize(
@@ -158,15 +201,14 @@ def test_errors_are_one_sentence(client, turn):
         ("remove", {"folders": ["../" * 100_000]}),
         ("export/t00000000000", {"to": "a/" * 3_000}),
         ("imagined/t00000000000", {"add": ["red " * 100_000]}),
-        ("rounds", {"text": "in blue", "verify": "9" * 100_000}),
+        ("rounds", {"text": "in blue", "composer": "9" * 100_000}),
     ],
 )
 def test_long_texts_are_refused_before_anything_is_done_with_them(client, engine, place, body):
     size = engine.catalog.size()
     answer = client.post(f"/api/{place}", json=body)
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith(next(reversed(body)))
-    assert "at most" in answer.json()["error"]
+    assert answer.json()["error"].endswith("characters at most.")
     assert engine.catalog.size() == size
 
 
@@ -195,7 +237,8 @@ def test_a_picture_tells_its_facts_and_why_it_was_found(client, engine, turn):
     hit = engine.turn(turn).hits[0]
     page = client.get(f"/picture/{hit.id}", params={"turn": turn}).text
     assert hit.source in page
-    assert "Like the reference" in page
+    assert "Like the picture" in page
+    assert "1 is the same picture" in page
     assert "<html" not in client.get(f"/picture/{hit.id}?part=1").text
     assert client.get("/picture/0123456789abcdef").status_code == 404
 
@@ -205,8 +248,36 @@ def test_the_map_has_every_picture_once_and_the_copies_are_grouped(client, engin
     assert sorted(each["id"] for each in drawn["points"]) == sorted(engine.catalog.gallery_ids())
     assert sum(group["pictures"] for group in drawn["groups"]) == len(drawn["points"])
     assert all(0 <= each[axis] <= 1 for each in drawn["points"] for axis in "xy")
+    assert len({each["name"] for group in drawn["groups"] for each in group["typical"]}) >= len(drawn["groups"])
     groups = client.get("/api/copies").json()["groups"]
     assert all(len(group) > 1 for group in groups)
+
+
+def test_without_captions_groups_and_pictures_are_told_apart_by_their_files(client, engine, monkeypatch):
+    monkeypatch.setattr(engine.catalog, "captions", lambda ids, captioner: {})
+    monkeypatch.setattr("ipcir_tools.web.insight.gallery_map", lambda engine: gallery_map(engine, 1_999))
+    groups = client.get("/api/map").json()["groups"]
+    assert len({group["name"] for group in groups}) == len(groups) > 1
+    for group in groups:
+        names = [each["name"] for each in group["typical"]]
+        assert group["name"] == f"like {names[0]}"
+        assert len(set(names)) == len(names)
+    alts = re.findall(r'alt="Start from ([^"]+)"', client.get("/").text)
+    assert len(set(alts)) == len(alts) == 18
+    assert all(alt.endswith(".jpg") for alt in alts)
+
+
+def test_groups_of_one_name_are_told_apart(client, engine, monkeypatch):
+    ids = engine.catalog.sample_ids(4)
+    drawn = GalleryMap(
+        points=(),
+        gallery=4,
+        groups=tuple(MapGroup(name="blue", pictures=2, typical=tuple(ids[n : n + 2])) for n in (0, 2)),
+    )
+    monkeypatch.setattr("ipcir_tools.web.insight.gallery_map", lambda engine: drawn)
+    first, second = (group["name"] for group in client.get("/api/map").json()["groups"])
+    assert first == "blue"
+    assert second.startswith("blue, like ")
 
 
 def test_a_filter_narrows_a_search_and_is_shown_again(client, engine, turn):

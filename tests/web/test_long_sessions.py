@@ -271,7 +271,9 @@ def test_an_address_with_a_token_lets_only_those_in_who_have_it(browser, gallery
         assert serious_faults(page) == []
         page.fill("[name=token]", "another-token-of-many-characters")
         page.press("[name=token]", "Enter")
-        page.locator("h1:has-text('token')").wait_for()
+        page.locator(".wrong:has-text('That token is wrong')").wait_for()
+        assert "ipcir ui" in page.locator(".wrong").inner_text()
+        assert serious_faults(page) == []
         page.fill("[name=token]", token)
         page.press("[name=token]", "Enter")
         page.locator("#ask").wait_for()

@@ -10,6 +10,10 @@ from served_page import ask, nodes, serious_faults
 TURN = re.compile(r"/turn/t[0-9a-f]{11}$")
 
 
+def card_alt(page, n: int) -> str | None:
+    return page.locator(".card .tile img").nth(n).get_attribute("alt")
+
+
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_a_session(tab, size, gallery, tmp_path):
     page = tab(size)
@@ -26,8 +30,16 @@ def test_a_session(tab, size, gallery, tmp_path):
 
     # refine with words and a liked hit; the turn survives a reload
     first = page.url
+    place = page.locator(".card").nth(2).bounding_box()
     page.locator('.card [data-do="like"]').nth(2).click()
+    page.locator('.card [data-do="select"]').nth(2).click()
     assert page.locator("#tray [data-liked]").count() == 1
+    assert page.locator("#tray [data-liked] img").get_attribute("alt") == card_alt(page, 2)
+    if size == "desktop":
+        assert page.locator(".card").nth(2).bounding_box() == place  # what is marked moves no hit from the pointer
+    for covered in ("#replay", "#export", "#tray [data-liked] button", "#selection button"):
+        page.locator(covered).first.click(trial=True)  # nothing lies over it
+    page.click("#selection >> text=Clear")
     ask(page, "and shorter")
     assert nodes(page).count() == 2
     page.reload()

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from ipcir_tools.display.file_names import distinct_names
-from ipcir_tools.display.results import request_text, verified_text
+from ipcir_tools.display.results import request_text
+from ipcir_tools.display.scores import hit_scores
 from ipcir_tools.errors import IPCIRError
 from ipcir_tools.images import reading
 from ipcir_tools.images.files import text_path
@@ -59,7 +60,9 @@ def page_html(turn: Turn, settings: Settings) -> tuple[str, tuple[Skip, ...]]:
     """The page, in light and dark, and the hits that could not be drawn on it, with the reasons."""
     pictures = _Pictures(settings, ROOM // max(1, len(turn.hits) + len(turn.query.references)))
     names = distinct_names(hit.source for hit in turn.hits)
-    hits = Markup("\n").join(_hit(hit, names, pictures) for hit in turn.hits) or Markup("<li>no picture matches</li>")
+    hits = Markup("\n").join(_hit(hit, turn, names, pictures) for hit in turn.hits) or Markup(
+        "<li>no picture matches</li>"
+    )
     skipped = tuple(pictures.skipped)
     made = [f"turn {turn.id}", turn.created[:16].replace("T", " ") + " UTC", f"method {turn.query.composer}"]
     made += [f"{part} {name}" for part, name in turn.models.items()]
@@ -110,9 +113,14 @@ def _address(source: Source) -> str:
     return f"{source.protocol}://{quote(source.text.partition('://')[2])}"
 
 
-def _hit(hit: Hit, names: Mapping[str, str], pictures: _Pictures) -> Markup:
-    verified = f" · verified {verified_text(hit)}" if hit.verified is not None else ""
-    lines = [Markup("<b>{}</b> <span class='faint'>{:.3f}{}</span>").format(hit.rank, hit.score, verified)]
+def _hit(hit: Hit, turn: Turn, names: Mapping[str, str], pictures: _Pictures) -> Markup:
+    scores = [
+        Markup(" <span class='faint' title='{}: {}'>{} {}</span>").format(
+            each.name, each.meaning, each.short, each.value
+        )
+        for each in hit_scores(hit, turn)
+    ]
+    lines = [Markup("<b>{}</b>{}").format(hit.rank, Markup(" ·").join(scores))]
     lines += [Markup("{}").format(printable_line(hit.caption))] if hit.caption else []
     name = Markup("<span class='faint'>{}</span>").format(printable_line(names[hit.source]))
     with suppress(ValueError):  # a source that is no absolute path has no address

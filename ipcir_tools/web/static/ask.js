@@ -23,7 +23,7 @@ export function asked(form, text) {
     text,
     turn: form.dataset.turn || null,
     round: form.dataset.round || null,
-    references: tray.references.filter((each) => each.id),
+    references: tray.references.filter((each) => each.id).map(({ id, note }) => ({ id, note })),
     liked: tray.liked,
     disliked: tray.disliked,
     composer: form.elements.composer.value,

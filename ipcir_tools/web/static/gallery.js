@@ -115,14 +115,14 @@ function watchMap(map) {
     $("#map-wait").textContent = points.length ? (points.length < gallery ? `A sample of ${points.length.toLocaleString("en")}` : "") : "A map needs three pictures at least.";
     draw();
     $("#groups").replaceChildren(...groups.map((group) => el("li", {}, [
-      dot(groups.indexOf(group)), el("h3", { textContent: group.name || "Alike" }), el("span", { className: "faint", textContent: `${group.pictures.toLocaleString("en")} pictures` }),
-      el("ul", { className: "thumbs" }, group.typical.map((id, i) => el("li", {}, [thumb(id, `${group.name || "picture"} ${i + 1}`)]))),
+      dot(groups.indexOf(group)), el("h3", { textContent: group.name }), el("span", { className: "faint", textContent: `${group.pictures.toLocaleString("en")} ${group.pictures === 1 ? "picture" : "pictures"}` }),
+      el("ul", { className: "thumbs" }, group.typical.map(({ id, name }) => el("li", {}, [thumb(id, name)]))),
     ])));
   }).catch((error) => { $("#map-wait").textContent = error.message; });
 }
 
 function thumb(id, alt) {
-  return el("a", { href: `/picture/${id}`, data: { open: id } }, [el("img", { src: `/thumb/s/${id}`, alt, width: 160, height: 160, loading: "lazy" })]);
+  return el("a", { href: `/picture/${id}`, title: alt, data: { open: id } }, [el("img", { src: `/thumb/s/${id}`, alt, width: 160, height: 160, loading: "lazy" })]);
 }
 
 async function takeOut(ids, item) {
@@ -137,7 +137,7 @@ async function takeOut(ids, item) {
 function copyGroup(group) {
   const item = el("li", { className: "copies" });
   const rest = group.slice(1).map((each) => each.id);
-  item.append(el("ul", { className: "thumbs wide" }, group.map((each, i) => el("li", {}, [thumb(each.id, each.name), el("span", { className: "faint", textContent: `${i ? "" : "best: "}${each.size}` })]))),
+  item.append(el("ul", { className: "thumbs wide" }, group.map((each, i) => el("li", {}, [thumb(each.id, each.name), el("b", { textContent: each.name }), el("span", { className: "faint", textContent: `${i ? "" : "best: "}${each.size}` })]))),
     el("button", { type: "button", className: "soft", textContent: `Keep the best, take ${rest.length} out`, onclick: () => takeOut(rest, item) }));
   return item;
 }

@@ -14,8 +14,16 @@ export function forgetTray() {
 
 function changed() {
   sessionStorage.setItem(KEY, JSON.stringify({ ...tray, references: tray.references.filter((each) => each.id) }));
-  draw();
+  inPlace(draw);
   listeners.forEach((listener) => listener());
+}
+
+// The tray grows and shrinks above the hits: the page scrolls by as much, so that none moves away from the pointer.
+function inPlace(change) {
+  const hits = $("#hits");
+  const top = hits?.getBoundingClientRect().top;
+  change();
+  if (hits) scrollBy(0, hits.getBoundingClientRect().top - top);
 }
 
 export function addReference(reference) {
@@ -45,6 +53,11 @@ export function judge(id, kind) {
   changed();
 }
 
+// What a picture is called where the page shows it already: in the grid, among the samples.
+function nameOf(id) {
+  return $(`img[src$="/${id}"]:not([alt=""])`)?.alt.replace(/^Start from /, "") || "";
+}
+
 function picture(id, alt) {
   return id ? el("img", { src: `/thumb/s/${id}`, alt, width: 44, height: 44 }) : el("span", { className: "waiting" }, [el("span", { className: "spinner" })]);
 }
@@ -53,12 +66,14 @@ function referenceItem(each) {
   const note = el("input", { value: each.note, placeholder: "what of it? e.g. its collar", maxLength: 200, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
   note.setAttribute("aria-label", "What is meant of this picture");
   const drop = icon("close", "Leave this reference out", { onclick: () => { tray.references = tray.references.filter((one) => one !== each); changed(); } });
-  return el("li", { data: { reference: each.id || "" } }, [picture(each.id, "Reference"), note, drop]);
+  const name = each.name || nameOf(each.id);
+  return el("li", { title: name, data: { reference: each.id || "" } }, [picture(each.id, name ? `Reference: ${name}` : "Reference"), note, drop]);
 }
 
 function judgedItem(id, kind) {
   const words = kind === "liked" ? "more like this" : "less like this";
-  return el("li", { data: { [kind]: id } }, [picture(id, ""), el("span", { textContent: words }), icon("close", `Not ${words}`, { onclick: () => judge(id, kind) })]);
+  const name = nameOf(id);
+  return el("li", { title: name, data: { [kind]: id } }, [picture(id, name), el("span", { textContent: words }), icon("close", `Not ${words}: ${name}`, { onclick: () => judge(id, kind) })]);
 }
 
 export function draw() {

@@ -60,7 +60,7 @@ function showSelection(turn) {
       act("Clear", () => { for (const id of [...chosen]) $(`.card[data-id="${id}"] [data-do="select"]`).click(); }),
     ]);
     bar.setAttribute("aria-label", "Selected pictures");
-    document.body.append(bar);
+    $(".bar").prepend(bar); // on a phone it stands on the line, on a desk it floats
   }
   $("span", bar).textContent = `${chosen.size} selected`;
 }

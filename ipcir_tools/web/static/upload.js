@@ -5,7 +5,7 @@ import { addReference, settle } from "./tray.js";
 const MOST = 4;
 
 async function take(file) {
-  const reference = { id: null, note: "" };
+  const reference = { id: null, note: "", name: file.name };
   addReference(reference);
   try {
     const { id } = await sendJson("POST", "/api/references", file);

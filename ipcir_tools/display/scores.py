@@ -1,0 +1,55 @@
+"""The scores of a hit for people: each with a name and what it means, never a bare log-likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipcir_tools.types import Hit, Turn, is_by_chat_model
+
+_ORDINALS = {1: "st", 2: "nd", 3: "rd"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of one hit."""
+
+    name: str
+    short: str
+    """The name where there is little room."""
+    value: str
+    meaning: str
+
+
+def hit_scores(hit: Hit, turn: Turn) -> list[Score]:
+    """The scores that a hit of a turn has, in the order in which they are made."""
+    scores = []
+    if hit.image_score is not None:
+        meaning = "how much it looks like the reference: 1 is the same picture, 0 is nothing in common"
+        scores.append(Score("Like the picture", "picture", f"{hit.image_score:.2f}", meaning))
+    if hit.text_score is not None:
+        meaning = "how well it fits what was looked for, compared with the other hits: the higher, the better"
+        scores.append(Score("Like the words", "words", f"{hit.text_score:.2f}", meaning))
+    if hit.verified is not None:
+        value, meaning = _second_look(hit, turn)
+        scores.append(Score("Second look", "second look:", value, meaning))
+    return scores
+
+
+def _second_look(hit: Hit, turn: Turn) -> tuple[str, str]:
+    """The share of a chat model's statements that hold, or the place by the captioner's log-likelihood."""
+    value = hit.verified or 0.0
+    if is_by_chat_model(turn.query.verify):
+        return f"{value:.0%}", "how much of what was looked for a language model sees in the picture"
+    seen = [each.verified for each in turn.hits if each.verified is not None]
+    place = 1 + sum(other > value for other in seen)
+    best = "best" if place == 1 else f"{ordinal(place)} best"
+    meaning = (
+        f"of the {len(seen)} hits here that a model looked at again, the description fits this one {best} "
+        f"(log-likelihood {value:.1f})"
+    )
+    return f"{'best' if place == 1 else ordinal(place)} of {len(seen)}", meaning
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th ... 11th, 12th ... 21st."""
+    return f"{n}{'th' if n % 100 in (11, 12, 13) else _ORDINALS.get(n % 10, 'th')}"
