@@ -13,11 +13,16 @@ _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 class Score:
     """One score of one hit."""
 
+    key: str
+    """``image``, ``text`` or ``verified``."""
     name: str
     short: str
     """The name where there is little room."""
     value: str
     meaning: str
+    """The same for all hits of a turn."""
+    detail: str = ""
+    """What only this one has."""
 
 
 def hit_scores(hit: Hit, turn: Turn) -> list[Score]:
@@ -25,29 +30,26 @@ def hit_scores(hit: Hit, turn: Turn) -> list[Score]:
     scores = []
     if hit.image_score is not None:
         meaning = "how much it looks like the reference: 1 is the same picture, 0 is nothing in common"
-        scores.append(Score("Like the picture", "picture", f"{hit.image_score:.2f}", meaning))
+        scores.append(Score("image", "Like the picture", "picture", f"{hit.image_score:.2f}", meaning))
     if hit.text_score is not None:
         meaning = "how well it fits what was looked for, compared with the other hits: the higher, the better"
-        scores.append(Score("Like the words", "words", f"{hit.text_score:.2f}", meaning))
+        scores.append(Score("text", "Like the words", "words", f"{hit.text_score:.2f}", meaning))
     if hit.verified is not None:
-        value, meaning = _second_look(hit, turn)
-        scores.append(Score("Second look", "second look:", value, meaning))
+        scores.append(_second_look(hit.verified, turn))
     return scores
 
 
-def _second_look(hit: Hit, turn: Turn) -> tuple[str, str]:
+def _second_look(value: float, turn: Turn) -> Score:
     """The share of a chat model's statements that hold, or the place by the captioner's log-likelihood."""
-    value = hit.verified or 0.0
+    name, short = "Second look", "second look:"
     if is_by_chat_model(turn.query.verify):
-        return f"{value:.0%}", "how much of what was looked for a language model sees in the picture"
+        meaning = "how much of what was looked for a language model sees in the picture"
+        return Score("verified", name, short, f"{value:.0%}", meaning)
     seen = [each.verified for each in turn.hits if each.verified is not None]
     place = 1 + sum(other > value for other in seen)
-    best = "best" if place == 1 else f"{ordinal(place)} best"
-    meaning = (
-        f"of the {len(seen)} hits here that a model looked at again, the description fits this one {best} "
-        f"(log-likelihood {value:.1f})"
-    )
-    return f"{'best' if place == 1 else ordinal(place)} of {len(seen)}", meaning
+    shown = f"{'best' if place == 1 else ordinal(place)} of {len(seen)}"
+    meaning = f"how well the description fits it, among the {len(seen)} hits here that a model looked at again"
+    return Score("verified", name, short, shown, meaning, f"log-likelihood {value:.1f}")
 
 
 def ordinal(n: int) -> str:

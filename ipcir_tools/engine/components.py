@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ipcir_tools.composers import trained_composer
 from ipcir_tools.errors import NotFoundError, SpaceMismatchError
+from ipcir_tools.images.pixels import MAX_ASPECT, ROOM
 from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.images.thumbnails import image_uri
 from ipcir_tools.models.presets import ModelNames, chosen_models, noted_models
@@ -191,6 +192,16 @@ class Components:
         """An image, from ``pixels`` where it is open already; or why it is not available."""
         record = self.catalog.records([id]).get(id)
         return pixels.get(id) or (read_pixels(record.source, self.settings, id) if record else "it is not known")
+
+    def load_large(self, id: str, longest: int) -> Image.Image | str:
+        """An image of up to ``longest`` pixels on the longer side, where :meth:`load_image` gives what captioners
+        need; or why it is not available."""
+        record = self.catalog.records([id]).get(id)
+        if record is None:
+            return "it is not known"
+        is_cropped = max(record.width, record.height) > MAX_ASPECT * min(record.width, record.height)
+        side = None if is_cropped else -(-longest // ROOM)
+        return read_pixels(record.source, self.settings, id, longest=longest, side=side)
 
     @locked_property
     def calibrator(self) -> Calibrator:

@@ -100,12 +100,17 @@ def load(path: Source, settings: Settings, *, side: Side | None = None, exact: b
 
 
 def read_pixels(
-    source: str, settings: Settings, id: str | None = None, *, longest: int | None = None
+    source: str,
+    settings: Settings,
+    id: str | None = None,
+    *,
+    longest: int | None = None,
+    side: int | None = None,
 ) -> Image.Image | str:
     """The pixels of a file, or the reason why there are none. With ``id``, of no other picture than that one; with
-    ``longest``, reduced to that many on the longer side at most."""
+    ``longest``, reduced to that many on the longer side at most; ``side`` as :func:`decode` has it."""
     try:
-        found = load(text_path(source), settings)
+        found = load(text_path(source), settings, side=side)
     except IPCIRError as error:
         return str(error)
     if id not in (None, found.record.id):

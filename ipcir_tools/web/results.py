@@ -39,12 +39,14 @@ def turn_view(site: Site, turn: Turn, result: SearchResult) -> dict[str, Any]:
     """What the template shows of a turn."""
     turns = site.engine.catalog.dialogue(turn.id)
     names = distinct_names(hit.source for hit in turn.hits)
+    hits = [_hit(hit, turn, names) for hit in turn.hits]
     return {
         "turn": turn,
         "title": printable_line(request_text(turn)),
         "references": turn.query.references,
         "imagined": _imagined(turn),
-        "hits": [_hit(hit, turn, names) for hit in turn.hits],
+        "hits": hits,
+        "meanings": {each.key: f"{each.name}: {each.meaning}" for hit in hits for each in hit["scores"]},
         "poor": is_poor(result.surprise),
         "notes": [printable_line(each) for each in result_notes(result) if not each.startswith("no good match")],
         "warnings": [printable_line(each) for each in result.warnings],

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.images.thumbnails import encode_jpeg
@@ -16,6 +20,10 @@ MOST_BYTES = 96_000_000
 
 _AT_A_TIME = 4
 """Pictures decoded at a time, so that a page of many does not take the machine from the searches."""
+
+_NICE = 10
+"""By how much the threads that decode stand behind all else, the browser of the same machine above all: in a quick
+scroll through thousands of pictures its frames come first."""
 
 GONE = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="384" height="384">'
@@ -32,7 +40,8 @@ class Thumbnails:
         self._engine, self._most = engine, most
         self._held: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._bytes = 0
-        self._lock, self._decoding = threading.Lock(), threading.Semaphore(_AT_A_TIME)
+        self._lock = threading.Lock()
+        self._decoding = ThreadPoolExecutor(_AT_A_TIME, "thumbnails", _stand_behind)
 
     def get(self, id: str, size: str) -> bytes | None:
         """The picture with this id as a JPEG of a size of :data:`SIDES`; None where it cannot be read."""
@@ -41,12 +50,15 @@ class Thumbnails:
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
-        with self._decoding:
-            picture = self._engine.components.load_image({}, id)
-            data = None if isinstance(picture, str) else encode_jpeg(picture, SIDES[size])
+        data = self._decoding.submit(self._made, id, size).result()
         if data is not None and size != "l":
             self._keep(key, data)
         return data
+
+    def _made(self, id: str, size: str) -> bytes | None:
+        components = self._engine.components
+        picture = components.load_large(id, SIDES[size]) if size == "l" else components.load_image({}, id)
+        return None if isinstance(picture, str) else encode_jpeg(picture, SIDES[size])
 
     def _keep(self, key: tuple[str, str], data: bytes) -> None:
         with self._lock:
@@ -54,3 +66,10 @@ class Thumbnails:
             self._held[key] = data
             while self._bytes > self._most:
                 self._bytes -= len(self._held.popitem(last=False)[1])
+
+
+def _stand_behind() -> None:
+    """Lower the priority of this thread, where threads have their own (Linux)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -24,7 +24,8 @@ def test_a_log_likelihood_is_a_place_among_those_that_were_looked_at():
     shown = [[score.value for score in hit_scores(hit, asked)] for hit in asked.hits]
     assert shown == [["2nd of 3"], ["3rd of 3"], ["best of 3"], []]
     [score] = hit_scores(asked.hits[1], asked)
-    assert score.meaning.endswith("the description fits this one 3rd best (log-likelihood -189.4)")
+    assert score.meaning.endswith("among the 3 hits here that a model looked at again")
+    assert score.detail == "log-likelihood -189.4"
 
 
 def test_equals_share_a_place():

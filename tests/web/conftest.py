@@ -24,7 +24,7 @@ def gallery(tmp_path_factory):
 def engine(gallery, tmp_path_factory):
     """An engine over a copy of it, for tests without a browser."""
     home = tmp_path_factory.mktemp("copy") / "home"
-    shutil.copytree(gallery, home, ignore=shutil.ignore_patterns("pictures"))
+    shutil.copytree(gallery, home, ignore=shutil.ignore_patterns("pictures", "references"))
     with Engine.open(Settings(home=home, models="demo", verify=0, duplicates=0.998)) as engine:
         yield engine
 

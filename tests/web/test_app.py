@@ -65,6 +65,17 @@ def test_a_thumbnail_is_small_and_kept_for_ever(client, engine):
         assert max(Image.open(io.BytesIO(answer.content)).size) == side
 
 
+@pytest.mark.parametrize(
+    ("size", "large"), [((3200, 2400), (1600, 1200)), ((900, 1300), (900, 1300)), ((3600, 300), (1600, 133))]
+)
+def test_a_picture_that_is_opened_has_the_pixels_of_a_screen(client, engine, tmp_path, size, large):
+    file = tmp_path / "large.png"
+    file.write_bytes(png(size=size))
+    record, _ = engine.resolve(file)
+    engine.catalog.remember([record])
+    assert Image.open(io.BytesIO(client.get(f"/thumb/l/{record.id}").content)).size == large
+
+
 @pytest.mark.parametrize("name", ["0000000000000000", "%2e%2e%2fcatalog.sqlite", "..", "x" * 3000])
 def test_what_is_no_picture_of_the_catalog_is_a_sign_that_is_not_kept(client, name):
     answer = client.get(f"/thumb/m/{name}")

@@ -131,7 +131,18 @@ def test_what_is_pasted_and_dropped_is_a_reference(tab):
     page.locator("#tray img").nth(1).wait_for()
     page.evaluate(give, ["drop", "b.txt"])
     page.locator('.toast:has-text("That is no picture")').wait_for()
+    link = """() => {
+        const given = new DataTransfer();
+        given.setData("text/uri-list", "https://a.example/b.png");
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(link)
+    page.locator('.toast:has-text("That is a link")').wait_for()
     page.locator("#tray input").nth(1).fill("its colour")
+    page.reload()
+    assert page.locator("#words").get_attribute("placeholder") == "What should change?"
+    names = [page.locator("#tray li").nth(n).get_attribute("title") for n in range(2)]
+    assert names == ["a.png", "b.png"]
     ask(page, "as a jacket")
     assert page.locator(".from img").count() == 2
     assert "its colour" in page.locator(".from img").nth(1).get_attribute("alt")
@@ -188,7 +199,8 @@ def test_two_thousand_hits_are_one_quick_page(tab, tmp_path):
     folder.mkdir()
     rng = np.random.default_rng(0)
     for n in range(2_050):
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).resize((32, 32)).save(folder / f"{n}.png")
+        picture = Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8))
+        picture.resize([(32, 32), (32, 48), (64, 32)][n % 3]).save(folder / f"{n}.png")
     with Engine.open(Settings(home=tmp_path / "home", models="demo")) as engine:
         engine.index([folder])
     with served(tmp_path / "home", duplicates=None, k=2_000) as url:
@@ -199,6 +211,15 @@ def test_two_thousand_hits_are_one_quick_page(tab, tmp_path):
         page.locator("#hits .card").first.wait_for()
         page.wait_for_load_state("networkidle")
         assert page.locator(".card").count() == 2_000
+        heights = {round(page.locator(".tile").nth(n).bounding_box()["height"]) for n in range(10)}
+        assert len(heights) == 1  # of pictures of any shape
+        assert len(page.request.get(page.url).text()) < 500 * 2_000
+        page.locator(".card [data-do]").first.wait_for(state="attached")
+        page.wait_for_timeout(300)  # cards in sight get their buttons when they rest
+        elements = "document.getElementsByTagName('*').length"
+        assert page.evaluate(elements) < 10 * 2_000
+        buttons = page.locator(".card [data-do]")
+        assert buttons.count() < 40 * 4
         pictures = [each for each in fetched if "/thumb/m/" in each]
         assert len(pictures) < 120
         assert len(pictures) == len(set(pictures))
@@ -219,6 +240,12 @@ def test_two_thousand_hits_are_one_quick_page(tab, tmp_path):
             ".filter((each) => each.name.includes('/thumb/m/')).map((each) => each.transferSize)"
         )
         assert sum(sizes) == 0  # all from the browser's own cache
+        page.evaluate(
+            "new Promise((done) => { let y = 0; const on = () => { scrollTo(0, y += 400);"
+            " if (y < 20000) requestAnimationFrame(on); else done(); }; on(); })"
+        )
+        page.wait_for_timeout(300)
+        assert buttons.count() < 2 * 40 * 4  # those of the first screen and of the last, none between
 
 
 def test_states_of_models_and_files(tab, gallery, httpserver, monkeypatch, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -73,6 +75,18 @@ def test_thumbnails_are_made_once_and_their_memory_is_bounded():
         thumbnails.get(str(n), "m")
     assert sum(map(len, thumbnails._held.values())) == thumbnails._bytes <= 100_000
     assert thumbnails.get("gone", "m") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_thumbnails_are_made_behind_all_else():
+    engine, before = FakeEngine(), os.getpriority(os.PRIO_PROCESS, 0)
+    nice = []
+    engine.components.load_image = lambda pixels, id_: (
+        nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) or Image.new("RGB", (9, 9))
+    )
+    Thumbnails(engine).get("a", "m")
+    assert nice == [min(before + 10, 19)] or nice == [10]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_the_oldest_references_make_room(engine, tmp_path):

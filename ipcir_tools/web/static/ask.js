@@ -112,7 +112,10 @@ export function watchAsk() {
   if ($("#drop-where")) $("#drop-where").onclick = () => withoutFilter(form);
   if ($("#again-options")) $("#again-options").onclick = () => again(form);
   if ($("#without-filter")) $("#without-filter").onclick = () => withoutFilter(form);
-  onTray(() => { $("#words").placeholder = tray.references.length ? "What should change?" : $("#words").placeholder; });
+  const { placeholder } = $("#words");
+  const prompt = () => { $("#words").placeholder = tray.references.length ? "What should change?" : placeholder; };
+  onTray(prompt);
+  prompt(); // the tray may have been kept over a reload
   if (matchMedia("(pointer: fine)").matches) $("#words").focus({ preventScroll: true });
 }
 

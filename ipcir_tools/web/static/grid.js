@@ -11,7 +11,34 @@ function columns(cards) {
   return n < 0 ? cards.length : n;
 }
 
+// Gives a card its buttons. Cards get them when they come to rest in sight, under the pointer or the keyboard: what
+// flies by in a quick scroll is a picture and its words alone.
+function furnish(card) {
+  const place = $(".marks", card);
+  if (!place || place.firstChild) return;
+  place.append($("#marks").content.cloneNode(true));
+  for (const button of $$("button", place)) button.setAttribute("aria-label", `${button.getAttribute("aria-label")} ${card.dataset.rank}`);
+  paint(card);
+}
+
+const REST = 120; // milliseconds without a card that comes or goes
+
+function furnishSeen(cards) {
+  const seen = new Set();
+  let timer;
+  const observer = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) seen.add(target); else seen.delete(target);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      for (const card of seen) { furnish(card); observer.unobserve(card); }
+      seen.clear();
+    }, REST);
+  });
+  cards.forEach((card) => observer.observe(card));
+}
+
 function activate(card) {
+  furnish(card);
   for (const other of $$('.card [tabindex="0"]')) other.tabIndex = -1;
   for (const each of $$("a, button", card)) each.tabIndex = 0;
 }
@@ -29,6 +56,7 @@ function move(card, event) {
 
 export function act(what, card) {
   const { id } = card.dataset;
+  furnish(card);
   if (what === "like") judge(id, "liked");
   if (what === "dislike") judge(id, "disliked");
   if (what === "start") { startFrom(id); $("#words").focus(); }
@@ -40,15 +68,15 @@ export function act(what, card) {
   }
 }
 
-function show() {
-  for (const card of $$(".card")) {
-    const { id } = card.dataset;
-    const liked = tray.liked.includes(id);
-    const disliked = tray.disliked.includes(id);
-    $('[data-do="like"]', card).setAttribute("aria-pressed", liked);
-    $('[data-do="dislike"]', card).setAttribute("aria-pressed", disliked);
-    card.classList.toggle("marked", liked || disliked);
-  }
+// Shows what is marked on one card.
+function paint(card) {
+  const { id } = card.dataset;
+  const liked = tray.liked.includes(id);
+  const disliked = tray.disliked.includes(id);
+  if (liked || disliked) furnish(card);
+  $('[data-do="like"]', card)?.setAttribute("aria-pressed", liked);
+  $('[data-do="dislike"]', card)?.setAttribute("aria-pressed", disliked);
+  card.classList.toggle("marked", liked || disliked);
 }
 
 export function watchGrid() {
@@ -65,7 +93,16 @@ export function watchGrid() {
     if (move(card, event)) event.preventDefault();
     else if (KEYS[event.key]) { event.preventDefault(); act(KEYS[event.key], card); }
   });
-  activate($(".card", grid));
-  onTray(show);
-  show();
+  grid.addEventListener("pointerover", (event) => {
+    const card = event.target.closest(".card");
+    if (card) furnish(card);
+    const score = event.target.closest("[data-score]");
+    if (score && !score.title) score.title = grid.dataset[score.dataset.score];
+  });
+  const cards = $$(".card", grid);
+  const paintAll = () => cards.forEach(paint);
+  furnishSeen(cards);
+  activate(cards[0]);
+  onTray(paintAll);
+  paintAll();
 }

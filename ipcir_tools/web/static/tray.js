@@ -63,7 +63,7 @@ function picture(id, alt) {
 }
 
 function referenceItem(each) {
-  const note = el("input", { value: each.note, placeholder: "what of it? e.g. its collar", maxLength: 200, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
+  const note = el("input", { value: each.note, placeholder: "only its collar?", maxLength: 200, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
   note.setAttribute("aria-label", "What is meant of this picture");
   const drop = icon("close", "Leave this reference out", { onclick: () => { tray.references = tray.references.filter((one) => one !== each); changed(); } });
   const name = each.name || nameOf(each.id);

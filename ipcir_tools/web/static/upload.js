@@ -25,6 +25,12 @@ function takeAll(files) {
   taken.forEach(take);
 }
 
+// What is dragged from another page is mostly its address, which nothing here fetches.
+function takeDropped(given) {
+  if (given.files.length) return takeAll(given.files);
+  if ([...given.types].includes("text/uri-list")) say("That is a link to a picture: save the picture first, or copy and paste it.");
+}
+
 export function watchUploads() {
   if (!$("#ask")) return;
   $("#add-picture").onclick = () => $("#file").click();
@@ -34,6 +40,6 @@ export function watchUploads() {
   addEventListener("dragenter", (event) => { if (event.dataTransfer?.types.includes("Files")) { depth += 1; over(true); } });
   addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); if (!depth) over(false); });
   addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => { event.preventDefault(); depth = 0; over(false); if (event.dataTransfer.files.length) takeAll(event.dataTransfer.files); });
+  addEventListener("drop", (event) => { event.preventDefault(); depth = 0; over(false); takeDropped(event.dataTransfer); });
   addEventListener("paste", (event) => { if (event.clipboardData?.files.length) { event.preventDefault(); takeAll(event.clipboardData.files); } });
 }
