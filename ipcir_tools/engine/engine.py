@@ -341,7 +341,7 @@ class Engine:
         """
         began = time.perf_counter()
         with self.catalog.steady(), searching():
-            self._require_gallery()
+            self.require_gallery()
             path = self.path(turn) if turn is not None else ()
             query, pixels = self.prepare(path, request)
             result = self.answer(query, path, pixels=pixels, config=config, began=began)
@@ -364,7 +364,7 @@ class Engine:
         """
         began = time.perf_counter()
         with self.catalog.steady(), searching():
-            self._require_gallery()
+            self.require_gallery()
             path = self.path(turn)
             query, imagined = edited_query(path[-1], keep=keep, add=add, remove=remove)
             result = self.answer(query, path, imagined=imagined, config=config, began=began)
@@ -405,15 +405,17 @@ class Engine:
         self, weights: Mapping[str, float], *, k: int | None = None, where: Where | None = None
     ) -> tuple[Hit, ...]:
         """Search with the weighted sum of features, by handle; weights may be negative. No turn is stored."""
-        self._require_gallery()
+        self.require_gallery()
         pictures = {handle for handle in weights if not is_text_key(handle)}
         known = pictures if not self.visibility.for_agents else self.visibility.pictures(pictures)
         if unknown := pictures - known:
             raise unknown_handle(min(unknown))
         return self._ranker.fused_hits(weights, k, where)
 
-    def _require_gallery(self) -> None:
-        if not self.catalog.size():
+    def require_gallery(self) -> None:
+        """Raises EmptyGalleryError where there is nothing to search, CatalogError where only the counters say so, and
+        SpaceMismatchError where the encoder is not the gallery's."""
+        if self.catalog.is_empty():
             raise EmptyGalleryError(
                 f"The gallery in {gallery_place(self.settings)} is empty: put pictures into it first with "
                 "`ipcir index FOLDER`, or name another --home."

@@ -379,6 +379,17 @@ class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTur
         if len(found) != now and now == state.size:
             self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {len(found):,}")
 
+    def is_empty(self) -> bool:
+        """Whether the gallery has no picture. Raises CatalogError where its counters alone say so."""
+        if self.size():
+            return False
+        with self._read() as connection:
+            said, there = get_meta(connection, "size"), connection.scalar(_MEMBERS) or 0
+        if there and said in (None, "", "0"):
+            self.damage.add("counters", ("size",), f"it says {said or 'nothing'}, and there are {there:,}")
+            raise CatalogError(f"The catalog says that it is empty, and has {there:,} pictures: {MENDING}.")
+        return not there
+
     def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:
         """Those of these pictures of the gallery that have no usable feature in ``space``; noted."""
         if 2 * len(ids) > self.size():

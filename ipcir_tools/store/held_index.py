@@ -49,7 +49,7 @@ ALWAYS = IndexPolicy()
 """It is used at any size, and current after each ``sync``."""
 
 WHERE_IT_PAYS = IndexPolicy(least=30_000, changes=1_000, share=0.1, searches=8)
-"""As measured on two cores; see :mod:`ipcir_tools.evaluation.experiments.gallery_speed`."""
+"""As ``ipcir bench --only query`` measures on two cores: scoring all takes longer than the index above that."""
 
 
 NEVER = IndexPolicy(least=sys.maxsize)

@@ -106,7 +106,7 @@ class Gallery:
 
         Raises EmptyGalleryError, and CatalogError where it cannot be written.
         """
-        if not self._catalog.size():
+        if self._catalog.is_empty():
             raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
         found = self._index.collection(progress)
         if found is None:
@@ -140,7 +140,7 @@ class Gallery:
         def rank() -> Ranking:
             snapshot, state = self._current.read()
             allowed = self._allowed(where, snapshot, state)
-            if not len(snapshot):
+            if not len(snapshot) and self._catalog.is_empty():
                 raise EmptyGalleryError("The gallery is empty: run `ipcir index FOLDER` first.")
             rows = snapshot.living if allowed is snapshot.alive else np.flatnonzero(allowed)
             return best_rows(probe, k, snapshot, rows, exclude)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.errors import BadImageError, InvalidRequestError
 from ipcir_tools.files import replaced
@@ -50,7 +52,12 @@ class Uploads:
         return record
 
     def _make_room(self) -> None:
-        kept = sorted((each.stat().st_mtime, each.stat().st_size, each) for each in self._folder.iterdir())
+        kept = []
+        for each in self._folder.iterdir():
+            with suppress(FileNotFoundError):  # another upload makes room at the same time
+                status = each.stat()
+                kept.append((status.st_mtime, status.st_size, each))
+        kept.sort()
         total = sum(size for _, size, _ in kept)
         for _, size, file in kept[:-1]:
             if total <= self._most:

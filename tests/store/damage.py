@@ -360,6 +360,16 @@ def facts_that_are_no_number(home: Path) -> None:
 
 
 @kind("catalog")
+def counters_that_are_gone(home: Path) -> None:
+    run(home, "DELETE FROM meta WHERE key != 'schema'")
+
+
+@kind("catalog")
+def nothing_left_of_what_the_catalog_is(home: Path) -> None:
+    run(home, "DELETE FROM meta")
+
+
+@kind("catalog")
 def another_space(home: Path) -> None:
     run(home, "UPDATE meta SET value = value || 'x' WHERE key = 'space'")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from whole_gallery import ALL, WORDS, hits, opened, settings
 
 from ipcir_tools.engine.picture_facts import picture_facts
 from ipcir_tools.engine.upkeep import check_gallery
-from ipcir_tools.errors import IPCIRError
+from ipcir_tools.errors import CatalogError, IPCIRError
 from ipcir_tools.types import Hit
 
 
@@ -95,6 +96,14 @@ def test_an_index_run_tells_and_mends_what_it_meets(home: Path, whole: Path, exp
         assert any("made again" in line for line in engine.catalog.damage.lines())
         assert hits(engine) == expected
         assert engine.index().mended == 0
+
+
+def test_a_gallery_whose_counters_are_gone_is_not_called_empty(home: Path) -> None:
+    KINDS["counters that are gone"].damage(home)
+    with opened(settings(home)) as engine:
+        for search in (partial(engine.find, "a red shirt"), engine.gallery.collection):
+            with pytest.raises(CatalogError, match=r"has 18 pictures.*verify --repair"):
+                search()
 
 
 def test_what_cannot_be_mended_stays_and_is_told(home: Path, whole: Path, tmp_path: Path) -> None:

@@ -50,6 +50,18 @@ def test_an_empty_gallery_is_filled_and_the_run_goes_on_when_the_page_is_closed(
     page.locator("#indexing .warn").wait_for()
 
 
+def test_what_a_first_run_skipped_is_said_on_the_page_that_it_leads_to(tab, empty):
+    url, folder = empty
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    page = tab("phone", url)
+    page.fill("#folder", str(folder))
+    page.press("#folder", "Enter")
+    page.locator(".toast:has-text('60 added, 1 skipped.')").wait_for(timeout=60_000)
+    page.click(".toast >> text=What was skipped")
+    page.click("#indexing summary")
+    page.locator("#indexing li:has-text('broken.jpg')").wait_for()
+
+
 def test_the_keyboard_alone_is_enough(tab, site):
     page = tab()
     press = page.keyboard.press

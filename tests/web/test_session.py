@@ -80,7 +80,14 @@ def test_a_session(tab, size, gallery, tmp_path):
         page.click("text=A page that stands alone")
     waiting.value.save_as(tmp_path / "hits.html")
     assert (tmp_path / "hits.html").read_text().count("data:image/jpeg") == 3  # two hits and the reference
-    page.keyboard.press("Escape")
+    page.fill("#export-to", str(tmp_path / "copies"))
+    page.press("#export-to", "Enter")
+    page.locator(".toast:has-text('2 copied to')").wait_for()
+    page.click("#selection >> text=Export")
+    page.fill("#export-to", str(tmp_path / "copies"))
+    page.press("#export-to", "Enter")
+    page.locator(".toast:has-text('2 are in')").wait_for()
+    page.locator("#selection button").first.click(trial=True)  # what is said does not lie over it
 
     # an unclear request is asked about
     page.click(".mark")

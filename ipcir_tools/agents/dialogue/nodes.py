@@ -48,7 +48,7 @@ from ipcir_tools.display.sentences import answer_text
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.queries import PreparedQuery, TurnRequest
 from ipcir_tools.engine.reference_list import References, named_references
-from ipcir_tools.errors import EmptyGalleryError, InvalidRequestError, IPCIRError
+from ipcir_tools.errors import InvalidRequestError, IPCIRError
 from ipcir_tools.search_options import SearchOptions
 from ipcir_tools.text import quote
 from ipcir_tools.types import ComposedQuery, SearchResult, Turn
@@ -77,10 +77,7 @@ class DialogueNodes:
         """The last message: words, picks, a picture, or a way back."""
         check_input(state)
         user_input = last_input(state.get("messages", []))
-        if not self._engine.catalog.size():
-            raise EmptyGalleryError(
-                "The gallery is empty: put pictures into it with `ipcir index FOLDER`, then send the request again."
-            )
+        self._engine.require_gallery()
         if open_question(state):  # it was sent in the place of the answer to the question, so it is the answer
             return {"messages": [user_input.message], **self._reply(state, user_input.text, user_input.reference)}
         request = read_request(user_input.text, state.get("turn"), last_turn(state))

@@ -256,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             space = load_encoder(chosen.encoder).space
             make_gallery(home, chosen.pictures, captions=not chosen.no_captions, files=chosen.files, space=space)
         with Engine.open(settings_of(home, encoder=chosen.encoder)) as engine:
+            engine.gallery.sync()  # as a run of indexing ends
             if chosen.callers:
                 _print_throughput(engine, chosen.callers, chosen.runs)
             else:

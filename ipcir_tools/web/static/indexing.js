@@ -41,7 +41,10 @@ async function look() {
   if (!state) return setTimeout(look, 5000);
   if (before?.running && !state.running) {
     if (!$("#index")) say(state.error || state.told);
-    else if (state.added || $("#size")) setTimeout(() => location.assign(document.body.classList.contains("gallery") ? "/gallery" : "/"), 900);
+    else if (state.added || $("#size")) {
+      if (!document.body.classList.contains("gallery")) sessionStorage.setItem("added", JSON.stringify({ told: state.told, skipped: state.skipped?.length }));
+      setTimeout(() => location.assign(document.body.classList.contains("gallery") ? "/gallery" : "/"), 900);
+    }
   }
   before = state;
   draw(state);
@@ -56,7 +59,15 @@ async function begin(folders, captions) {
   } catch (error) { say(error.message); }
 }
 
+// What the run that filled the gallery ended with, on the page that it led to.
+function sayAdded() {
+  const added = JSON.parse(sessionStorage.getItem("added") || "null");
+  sessionStorage.removeItem("added");
+  if (added) say(added.told, added.skipped ? { label: "What was skipped", run: () => location.assign("/gallery#indexing") } : undefined);
+}
+
 export function watchIndexing() {
+  sayAdded();
   look();
   const form = $("#index");
   if (!form) return;

@@ -39,7 +39,8 @@ function exportBox(turn) {
       const report = await sendJson("POST", `/api/export/${turn}`, { to: to.value, ids });
       $("#box").close();
       const skipped = report.skipped.length ? `, ${report.skipped.length} could not be` : "";
-      say(`${report.written} copied to ${report.to}${report.known ? `, ${report.known} were there` : ""}${skipped}.`);
+      const there = report.known && !report.written ? `${report.known} are in ${report.to} already` : `${report.written} copied to ${report.to}${report.known ? `, ${report.known} were there already` : ""}`;
+      say(`${there}${skipped}.`);
     } catch (error) { say(error.message); }
   };
   const link = (kind, textContent) => el("button", { type: "button", className: "soft", textContent, onclick: () => save(turn, kind, ids) });
