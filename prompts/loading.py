@@ -74,8 +74,10 @@ def _names(folder: Path) -> list[str]:
     try:
         return [entry.name for entry in folder.iterdir()]
     except (OSError, ValueError) as error:
+        whys: dict[type[Exception], str] = {FileNotFoundError: "does not exist", NotADirectoryError: "is a file"}
+        why = whys.get(type(error), f"cannot be read ({error})")
         raise NotFoundError(
-            one_line(f"there is no folder {folder} with prompts ({error}): correct --prompts or IPCIR_PROMPTS")
+            one_line(f"{folder} {why}: name the folder of your prompts with --prompts or IPCIR_PROMPTS")
         ) from error
 
 

@@ -20,7 +20,7 @@ from ipcir_tools.batches import Progress
 from ipcir_tools.errors import BadImageError, InvalidRequestError, NotFoundError
 from ipcir_tools.images.excluding import DEFAULT_EXCLUDES, IGNORE_FILE, Patterns, folder_text, read_ignore_file
 from ipcir_tools.images.files import has_picture_suffix, located_path, path_text
-from ipcir_tools.images.storage import is_empty, is_gone
+from ipcir_tools.images.storage import is_empty, is_gone, not_there
 from ipcir_tools.sources import ObjectUrl, source_of
 from ipcir_tools.store.folders import at_or_below, check_name
 from ipcir_tools.text import error_sentence
@@ -91,7 +91,7 @@ class _Watcher:
         known = engine.catalog.folders()
         for path, root in zip(paths, self._roots, strict=True):
             if is_gone(root) and path_text(root) not in known:
-                raise NotFoundError(f"{path} does not exist: check the name of the folder to watch.")
+                raise not_there(path_text(path))
         self._last: tuple[object, ...] = ()
         self._exclude = tuple(options.exclude)
         self._left_out = self._patterns()

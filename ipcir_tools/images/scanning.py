@@ -16,9 +16,8 @@ from ipcir_tools.images.files import has_picture_suffix, located_path, path_text
 from ipcir_tools.images.links import led_to
 from ipcir_tools.images.listing import Entry, Listings
 from ipcir_tools.images.object_entry import ObjectEntry
-from ipcir_tools.images.storage import file_status, is_folder
+from ipcir_tools.images.storage import file_status, is_folder, not_there
 from ipcir_tools.sources import ObjectUrl, Source, folders_around
-from ipcir_tools.text import path_excerpt
 
 _NAMELESS = (
     "left out: a key with // in it, or / at its end, has a part without a name, below which nothing is listed: rename "
@@ -34,9 +33,7 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if not os.path.exists(located_path(path)):  # noqa: PTH110 - Path's raises for forbidden folders
-            raise NotFoundError(
-                f"{path_excerpt(path_text(path), 200)} does not exist: check the name of the file or folder."
-            )
+            raise not_there(path_text(path))
     scan = Scan()
     for path in paths:
         scan.add(located_path(path))

@@ -53,6 +53,11 @@ def is_gone(source: Source) -> bool:
     return False
 
 
+def not_there(name: str) -> NotFoundError:
+    """The error for a file or folder that was named and does not exist."""
+    return NotFoundError(f"{path_excerpt(name, 200)} does not exist: check the name of the file or folder.")
+
+
 def exists(source: Source) -> bool:
     """Whether there is such a file or folder, a link to nothing included for neither.
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ipcir_tools.errors import FolderGoneError, InvalidRequestError, NotFoundError
+from ipcir_tools.errors import FolderGoneError, InvalidRequestError
 from ipcir_tools.images.excluding import check_patterns, pattern_for
 from ipcir_tools.images.files import located, path_text, text_path
-from ipcir_tools.images.storage import exists, is_gone, may_be_folder
+from ipcir_tools.images.storage import exists, is_gone, may_be_folder, not_there
 from ipcir_tools.sources import Source, folders_around, url_text
 from ipcir_tools.store.catalog import Catalog, FileStamp
 from ipcir_tools.store.folders import FolderRow, at_or_below, check_name, innermost, names_of
@@ -74,15 +74,16 @@ def _existing(path: str | Source, rows: Collection[str], stamps: Mapping[str, Fi
     root = located(path)
     if exists(root):
         return path_text(root)
-    shown = path_excerpt(path_text(url_text(path) or path), 200)
+    named = path_text(url_text(path) or path)
     for name in names_of(path):
         if at_or_below(name, rows) or at_or_below(name, stamps):
             n = pictures_from(name, stamps)
+            shown = path_excerpt(named, 200)
             raise FolderGoneError(
                 f"{shown} is gone, and the gallery has {n:,} picture{'' if n == 1 else 's'} from it: connect its "
                 f"drive, or take what it had out of the gallery with `ipcir remove {shown}`."
             )
-    raise NotFoundError(f"{shown} does not exist: check the name of the file or folder.")
+    raise not_there(named)
 
 
 def _name_again(path: str, rows: dict[str, FolderRow]) -> None:

@@ -239,7 +239,7 @@ def test_what_render_misses_or_cannot_use_is_named(monkeypatch, capsys, argument
 def test_a_folder_that_is_none_is_named(monkeypatch, capsys):
     status, out, err = run(monkeypatch, capsys, "list", "--prompts", "nowhere")
     assert (status, out) == (2, "")
-    assert "no folder nowhere" in words(err)
+    assert "nowhere does not exist: name the folder of your prompts" in words(err)
 
 
 # --- try
