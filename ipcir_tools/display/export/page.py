@@ -120,7 +120,7 @@ def _hit(hit: Hit, turn: Turn, names: Mapping[str, str], pictures: _Pictures) ->
         )
         for each in hit_scores(hit, turn)
     ]
-    lines = [Markup("<b>{}</b>{}").format(hit.rank, Markup(" ·").join(scores))]
+    lines = [Markup("<b>{}</b>{}").format(hit.rank, Markup("<span class='faint'> ·</span>").join(scores))]
     lines += [Markup("{}").format(printable_line(hit.caption))] if hit.caption else []
     name = Markup("<span class='faint'>{}</span>").format(printable_line(names[hit.source]))
     with suppress(ValueError):  # a source that is no absolute path has no address
