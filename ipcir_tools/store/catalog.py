@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -27,15 +26,11 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
 )
-from sqlalchemy.types import NullType
 
 from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.store import schema
-from ipcir_tools.store.changes import GalleryState, raise_facts
-from ipcir_tools.store.checksums import caption_checksum, dimension_of, feature_fault
 from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
@@ -44,7 +39,6 @@ from ipcir_tools.store.folders import StoredFolders
 from ipcir_tools.store.given import StoredGiven, note_given
 from ipcir_tools.store.membership import (
     changing_files,
-    enter_again,
     locked_revision,
     members,
     pictures_of,
@@ -55,25 +49,17 @@ from ipcir_tools.store.places import StoredPlaces
 from ipcir_tools.store.replies import StoredReplies
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import changes, features, files, pictures
+from ipcir_tools.store.stored_captions import StoredCaptions
+from ipcir_tools.store.stored_features import MEMBERS, StoredFeatures, feature_rows
 from ipcir_tools.store.turns import StoredTurns
 from ipcir_tools.store.unstored import wanted_later
 from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 
-BLOCK = 2_048
-"""Vectors read at a time."""
 ID_DIGITS = 16
 """Digits of a picture's id."""
 
 _VALUES: BindParameter[Any] = bindparam("values", expanding=True)
 _RECORDS = select(pictures).where(pictures.c.id.in_(_VALUES))
-_RAW = type_coerce(features.c.vector, NullType()).label("vector")
-"""A vector as the database has it: what is damaged may be no bytes."""
-_FEATURES = select(features.c.item, _RAW, features.c.checksum).where(
-    features.c.space == bindparam("space"), features.c.item.in_(_VALUES)
-)
-_CAPTIONS = select(caption_rows).where(
-    caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(_VALUES)
-)
 _OF_CAPTIONER = (caption_rows.c.image_id == pictures.c.id) & (caption_rows.c.captioner == bindparam("captioner"))
 _FACTS = (
     select(pictures.c.id, pictures.c.source, files.c.path, caption_rows)
@@ -81,15 +67,6 @@ _FACTS = (
     .outerjoin(caption_rows, _OF_CAPTIONER)
     .where(pictures.c.id.in_(_VALUES))
 )
-_CAPTIONED = (
-    select(caption_rows)
-    .where(caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(select(files.c.image_id)))
-    .order_by(caption_rows.c.image_id)
-    .limit(bindparam("n"))
-)
-"""Made once, as making a statement takes longer than what a search reads by it."""
-_MEMBERS = select(func.count(files.c.image_id.distinct()))
-_NO_ROW = "it is missing"
 
 
 @dataclass(frozen=True)
@@ -115,7 +92,7 @@ class FileStamp:
     known, as in galleries of earlier versions."""
 
 
-class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTurns):
+class Catalog(StoredFeatures, StoredCaptions, StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTurns):
     """The catalog in one database: pictures, files, features and captions, with folders, replies and turns."""
 
     _space: str | None = None
@@ -188,14 +165,6 @@ class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTur
             rows = connection.execute(select(pictures).where(begins).order_by(pictures.c.id).limit(limit)).all()
         return [_record(row) for row in rows if self._is_whole(pictures, row, row.id)]
 
-    def _caption(self, row: Row[Any]) -> str | None:
-        """The caption that a row ends with; None where there is none, or a damaged one, which is noted."""
-        image_id, captioner, text, checksum = tuple(row)[-4:]
-        if text is None or caption_checksum(image_id, captioner, text) == checksum:
-            return text  # type: ignore[no-any-return]
-        self.damage.add("captions", (str(image_id), str(captioner)), "it does not match its checksum")
-        return None
-
     @wanted_later
     def remember(self, records: Sequence[ImageRecord], given: Collection[str] = ()) -> None:
         """Store the records of these pictures, without adding them to the gallery.
@@ -225,11 +194,11 @@ class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTur
         feature.
         """
         self.check_changeable()
-        blobs = _feature_rows(vectors, space)
+        rows = feature_rows(vectors, space)
         with self._write() as connection, changing_files(connection, {stamp.image_id for stamp in stamps}) as touched:
             _bind(connection, space)
             put(connection, pictures, [_row(record) for record in records], replace=True)
-            self._put_features(connection, blobs)
+            self.insert_features(connection, rows)
             touched.update(pictures_of(connection, [stamp.path for stamp in stamps]))
             put(connection, files, [asdict(stamp) for stamp in stamps], replace=True)
             require_features(connection, {stamp.image_id for stamp in stamps}, space)
@@ -343,157 +312,18 @@ class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTur
 
         return self.while_unchanged(("values", captioner, limit, *self.folders()), read)
 
-    # --- features and captions
-
-    def features(self, items: Iterable[str], space: str) -> dict[str, FloatArray]:
-        """The stored features ``[d]`` of items, by item: a picture's id or a text's key.
-
-        Damaged ones are left out, and noted: one that is stored again takes its place.
-        """
-        rows, dim = self._rows(_FEATURES, items, space=space), dimension_of(space)
-        return {row.item: _vector(row.vector) for row in rows if self._is_feature(row, space, dim)}
-
-    def _is_feature(self, row: Row[Any], space: str, dim: int | None) -> bool:
-        """Whether a feature is as it was written; one that is not is noted."""
-        why = feature_fault(row.item, space, row.vector, row.checksum, dim)
-        if why:
-            self.damage.add("features", (str(row.item), space), why)
-        return why is None
-
-    def lacking_features(self, space: str) -> list[str]:
-        """The pictures of the gallery that have no feature in ``space`` at all, as none should, sorted; noted."""
-        with self._read() as connection:
-            found = sorted(connection.scalars(_without_feature(space)))
-        for id_ in found:
-            self.damage.add("features", (id_, space), _NO_ROW)
-        return found
-
-    def note_hidden(self, ids: Iterable[str], state: GalleryState) -> None:
-        """Note why pictures of the gallery are not among those with these ids, as many as ``state`` says there are."""
-        with self._read() as connection:
-            found = set(connection.scalars(select(files.c.image_id).distinct()))
-            now = int(get_meta(connection, "size") or 0)
-        hidden = found.difference(ids)
-        if len(self.features(hidden, state.space)) < len(hidden):
-            self.lacking_features(state.space)  # damaged ones are noted by now
-        if len(found) != now and now == state.size:
-            self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {len(found):,}")
-
     def is_empty(self) -> bool:
         """Whether the gallery has no picture. Raises CatalogError where its counters alone say so."""
         if self.size():
             return False
         with self._read() as connection:
-            said, there = get_meta(connection, "size"), connection.scalar(_MEMBERS) or 0
+            said, there = get_meta(connection, "size"), connection.scalar(MEMBERS) or 0
         if there and said in (None, "", "0"):
             self.damage.add("counters", ("size",), f"it says {said or 'nothing'}, and there are {there:,}")
             raise CatalogError(f"The catalog says that it is empty, and has {there:,} pictures: {MENDING}.")
         return not there
 
-    def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:
-        """Those of these pictures of the gallery that have no usable feature in ``space``; noted."""
-        if 2 * len(ids) > self.size():
-            for _ in self.feature_blocks(space):
-                pass
-        elif len(self.features(ids, space)) < len(ids):
-            self.lacking_features(space)
-        return {id_ for id_, _ in self.damage.of("features", [(id_, space) for id_ in ids])}
-
-    def encoded_ids(self, space: str) -> list[str]:
-        """Ids of the pictures that have a feature in ``space``, whether in the gallery or not."""
-        wanted = select(features.c.item).where(features.c.space == space, features.c.item.in_(select(pictures.c.id)))
-        with self._read() as connection:
-            return list(connection.scalars(wanted))
-
-    @wanted_later
-    def put_features(self, vectors: Mapping[str, FloatArray], space: str) -> None:
-        """Store features ``[d]`` by item; one that is stored already stays, unless it was found damaged.
-
-        Raises ValueError for a bad vector.
-        """
-        blobs = _feature_rows(vectors, space)
-        with self._write() as connection:
-            self._put_features(connection, blobs)
-        self.damage.mended("features", [(item, space) for item in vectors])
-
-    def _put_features(self, connection: Connection, blobs: list[dict[str, Any]]) -> None:
-        damaged = self.damage.of("features", [(row["item"], row["space"]) for row in blobs])
-        fresh = [row for row in blobs if (row["item"], row["space"]) not in damaged]
-        again = [row for row in blobs if (row["item"], row["space"]) in damaged]
-        put(connection, features, fresh)
-        put(connection, features, again, replace=True)
-        enter_again(connection, {row["item"] for row in again})
-
-    def matrix(self, space: str) -> tuple[list[str], FloatArray]:
-        """The gallery's ids, sorted, and their features ``[n, d]`` in that order; ``[0, 0]`` for none."""
-        ids: list[str] = []
-        blocks = []
-        for some, rows in self.feature_blocks(space):
-            ids += some
-            blocks.append(rows)
-        return ids, np.concatenate(blocks or [np.zeros((0, 0), np.float32)])
-
-    def feature_blocks(self, space: str) -> Iterator[tuple[list[str], FloatArray]]:
-        """What :meth:`matrix` gives, block by block. Pictures without a usable feature are left out, and noted."""
-        members = features.c.item.in_(select(files.c.image_id))
-        found = select(features.c.item, _RAW, features.c.checksum).where(features.c.space == space, members)
-        dim, seen = dimension_of(space), 0
-        with self._read() as connection:
-            # Block by block: one list of all blobs beside the array costs several times as long.
-            wanted = found.order_by(features.c.item).execution_options(yield_per=BLOCK)
-            for rows in connection.execute(wanted).partitions():
-                seen += len(rows)
-                whole = [row for row in rows if self._is_feature(row, space, dim)]
-                if whole:
-                    vectors = _vector(b"".join(row.vector for row in whole))
-                    yield [row.item for row in whole], vectors.reshape(len(whole), -1)
-            lacking = seen < (connection.scalar(_MEMBERS) or 0)
-        if lacking:
-            self.lacking_features(space)
-
-    def captions(self, ids: Iterable[str], captioner: str) -> dict[str, str]:
-        """The stored captions by ``captioner``, by picture. Damaged ones are left out, and noted."""
-        return self._by_picture(self._rows(_CAPTIONS, ids, captioner=captioner))
-
-    def _by_picture(self, rows: Iterable[Row[Any]]) -> dict[str, str]:
-        return {row.image_id: text for row in rows if (text := self._caption(row)) is not None}
-
-    def first_captions(self, n: int, captioner: str) -> dict[str, str]:
-        """The captions by ``captioner`` of the first ``n`` pictures of the gallery, by id, that have one."""
-        with self._glance() as connection:
-            rows = connection.execute(_CAPTIONED, {"captioner": captioner, "n": n}).all()
-        return self._by_picture(rows)
-
-    def captions_of(self, id: str) -> dict[str, str]:
-        """Every stored caption of one picture, by captioner."""
-        wanted = select(caption_rows).where(caption_rows.c.image_id == id).order_by(caption_rows.c.captioner)
-        with self._read() as connection:
-            rows = connection.execute(wanted).all()
-        return {row.captioner: text for row in rows if (text := self._caption(row)) is not None}
-
-    def count_captioned(self, captioner: str) -> int:
-        """How many pictures of the gallery have a caption by ``captioner``."""
-        rows = caption_rows.c
-        chosen = rows.captioner == captioner, rows.image_id.in_(select(files.c.image_id))
-
-        def count() -> int:
-            with self._glance() as connection:
-                return connection.scalar(select(func.count()).select_from(caption_rows).where(*chosen)) or 0
-
-        return self.while_unchanged(("captioned", captioner), count)
-
-    @wanted_later
-    def put_captions(self, captions: Mapping[str, str], captioner: str) -> None:
-        """Store captions by picture; one that is stored already stays, unless it was found damaged."""
-        rows = [{"image_id": id_, "captioner": captioner, "caption": text} for id_, text in captions.items()]
-        damaged = self.damage.of("captions", [(id_, captioner) for id_ in captions])
-        with self._write() as connection:
-            put(connection, caption_rows, [row for row in rows if (row["image_id"], captioner) not in damaged])
-            put(
-                connection, caption_rows, [row for row in rows if (row["image_id"], captioner) in damaged], replace=True
-            )
-            raise_facts(connection)
-        self.damage.mended("captions", damaged)
+    # --- all of it
 
     def stored_counts(self) -> dict[str, int]:
         """How many ``features`` and ``captions`` are stored, whether of pictures in the gallery or not."""
@@ -501,12 +331,6 @@ class Catalog(StoredFolders, StoredGiven, StoredPlaces, StoredReplies, StoredTur
         with self._read() as connection:
             counts = {name: connection.scalar(select(func.count()).select_from(t)) for name, t in tables.items()}
         return {name: n or 0 for name, n in counts.items()}
-
-
-def _without_feature(space: str) -> Select[Any]:
-    """The pictures of the gallery without a feature in ``space``."""
-    have = select(features.c.item).where(features.c.space == space)
-    return select(files.c.image_id).where(files.c.image_id.not_in(have)).distinct()
 
 
 def _at_or_below(place: str) -> ColumnElement[bool]:
@@ -532,17 +356,3 @@ def _row(record: ImageRecord) -> dict[str, Any]:
 
 def _record(row: Row[Any]) -> ImageRecord:
     return ImageRecord(**{name: getattr(row, name) for name in ImageRecord.model_fields})
-
-
-def _feature_rows(vectors: Mapping[str, FloatArray], space: str) -> list[dict[str, Any]]:
-    return [{"item": item, "space": space, "vector": _blob(item, vector)} for item, vector in vectors.items()]
-
-
-def _blob(item: str, vector: FloatArray) -> bytes:
-    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all() or not vector.any():
-        raise ValueError(f"the feature of {item} must be one row of finite numbers, not all zero, of {vector.shape}")
-    return vector.astype("<f4").tobytes()
-
-
-def _vector(blob: bytes) -> FloatArray:
-    return np.frombuffer(blob, "<f4").astype(np.float32)

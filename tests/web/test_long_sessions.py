@@ -193,6 +193,22 @@ def test_what_is_refused_is_said_where_it_is_seen(tab, gallery):
     page.locator("body > #toasts .toast").wait_for()
 
 
+@pytest.mark.parametrize(("size", "most"), [("desktop", 130), ("phone", 75)])
+def test_what_is_marked_leaves_room_for_the_hits(tab, size, most):
+    """Ten liked pictures are rows that scroll, the last in sight, not half of the screen."""
+    page = tab(size)
+    ask(page, "a red dress")
+    for n in range(10):
+        page.locator(".card").nth(n).hover()
+        page.locator(".card").nth(n).locator('[data-do="like"]').click()
+    assert page.locator("#tray li").count() == 10
+    assert page.locator("#tray").bounding_box()["height"] <= most
+    page.locator("#tray li button").last.click()
+    assert page.locator("#tray li").count() == 9
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert serious_faults(page) == []
+
+
 def test_a_picture_of_the_map_starts_a_search(tab, site):
     page = tab()
     page.goto(f"{site}/gallery")

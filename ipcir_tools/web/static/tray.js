@@ -63,7 +63,7 @@ function picture(id, alt) {
 }
 
 function referenceItem(each) {
-  const note = el("input", { value: each.note, placeholder: "only its collar?", maxLength: 200, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
+  const note = el("input", { value: each.note, placeholder: "only its colours?", maxLength: 200, oninput: () => { each.note = note.value; sessionStorage.setItem(KEY, JSON.stringify(tray)); } });
   note.setAttribute("aria-label", "What is meant of this picture");
   const drop = icon("close", "Leave this reference out", { onclick: () => { tray.references = tray.references.filter((one) => one !== each); changed(); } });
   const name = each.name || nameOf(each.id);
@@ -81,5 +81,6 @@ export function draw() {
   if (!list) return;
   list.replaceChildren(...tray.references.map(referenceItem), ...tray.liked.map((id) => judgedItem(id, "liked")), ...tray.disliked.map((id) => judgedItem(id, "disliked")));
   list.hidden = isEmpty();
+  list.scrollTo(list.scrollWidth, list.scrollHeight); // to what was added last
   if ($("#from")) $("#from").hidden = tray.references.length > 0; // these take its place
 }
