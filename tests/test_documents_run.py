@@ -13,7 +13,8 @@ import pytest
 from documents import DOCUMENTS, ROOT, Command, all_commands, commands, is_named_only, python_blocks
 from llm_server import LLMServer, imagining
 from s3_server import S3Server, s3_server
-from shown_commands import QUICK, SLOW, small_world
+from shown_commands import QUICK, SLOW
+from shown_world import small_world
 
 from ipcir_tools import Engine, Settings
 from ipcir_tools.demo import demo_wardrobe, draw
@@ -129,6 +130,10 @@ def test_extras_that_are_named_exist():
 
 # --- Python
 
+PRINTED = {"programs.md": r"1 \d\.\d+ .*\.jpg\n(?s:.*)a blue dress with short sleeves\n", "agents.md": ""}
+ASKED = {"programs.md": "with long sleeves", "agents.md": "a red dress"}
+"""What the snippets print, and what they search for."""
+
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
@@ -152,4 +157,10 @@ def test_its_python_runs(document, gallery, monkeypatch, httpserver, capsys):
     for number, block in enumerate(python_blocks(document), 1):
         exec(compile(block, f"{document.name}, block {number}", "exec"), names)
     names["engine"].close()
-    assert "one.jpg" not in capsys.readouterr().out or document.name == "programs.md"
+    assert re.search(PRINTED[document.name], capsys.readouterr().out)
+    with Engine.open(Settings(home=gallery / "my-gallery")) as engine:
+        assert ASKED[document.name] in [turn.query.modification for turn in engine.turns()]
+
+
+def test_no_document_lost_its_python():
+    assert {path.name for path in DOCUMENTS if python_blocks(path)} == set(PRINTED) == set(ASKED)

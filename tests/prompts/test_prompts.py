@@ -326,7 +326,7 @@ class TestAFolderOfOnesOwn:
         (folder / "other.md").write_text(HEAD + BODY, encoding="utf-8")
         with pytest.raises(InvalidRequestError, match="has the id toy"):
             load_prompt("other", folder)
-        with pytest.raises(NotFoundError, match="nowhere does not exist: .*IPCIR_PROMPTS"):
+        with pytest.raises(NotFoundError, match=r"nowhere does not exist: .*IPCIR_PROMPTS"):
             load_prompt("toy", folder / "nowhere")
         with pytest.raises(NotFoundError, match=r"other\.md is a file: .*IPCIR_PROMPTS"):
             load_prompt("toy", folder / "other.md")
