@@ -62,6 +62,25 @@ def test_what_a_first_run_skipped_is_said_on_the_page_that_it_leads_to(tab, empt
     page.locator("#indexing li:has-text('broken.jpg')").wait_for()
 
 
+def test_a_run_that_ends_while_the_page_is_on_its_way_is_shown(tab, site):
+    page = tab()
+    size = page.locator(".count").inner_text()
+    asked = []
+
+    def once_more(route):
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(json={"running": False, "size": int(size) + 1})
+        else:
+            route.continue_()
+
+    page.route("**/api/index", once_more)
+    page.goto(f"{site}/gallery")
+    page.locator("#groups li").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    assert len(asked) == 2  # it was loaded again, once
+
+
 def test_the_keyboard_alone_is_enough(tab, site):
     page = tab()
     press = page.keyboard.press

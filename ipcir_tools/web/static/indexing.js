@@ -46,6 +46,8 @@ async function look() {
       setTimeout(() => location.assign(document.body.classList.contains("gallery") ? "/gallery" : "/"), 900);
     }
   }
+  const shown = Number($(".count").textContent.replaceAll(",", ""));
+  if (!before && !state.running && $("#index") && state.size !== shown) return location.reload(); // it ended while this page was on its way
   before = state;
   draw(state);
   if (state.running) setTimeout(look, 500);
