@@ -17,7 +17,7 @@ from chroma_server import ChromaServer, chroma_server
 from hypothesis import HealthCheck, settings
 from postgres_server import PostgresServer, postgres_server
 
-if TYPE_CHECKING:  # nothing that reads the environment is imported before pytest_configure has set it
+if TYPE_CHECKING:  # nothing that reads the environment is imported before it is clean
     from ipcir_tools.store.catalog import Catalog
 
 settings.register_profile("ipcir", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,8 +30,11 @@ _SCREEN = ("COLUMNS", "LINES")  # set by readline where it is imported; rich kee
 _STATE: dict[str, Any] = {}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Before anything is imported: huggingface_hub reads its folders, and torch its threads, when it is imported."""
+def _clean_environment() -> None:
+    """Before anything is imported: huggingface_hub reads its folders, torch its threads and rich its screen then.
+
+    At once rather than in ``pytest_configure``: where a file is named, the ``conftest.py`` of its folder comes before.
+    """
     _STATE["environ"], _STATE["home"] = dict(os.environ), tempfile.mkdtemp(prefix="ipcir-tests-")
     for name in list(os.environ):
         if name.startswith(_OWN) or name in _KEYS + _SCREEN:
@@ -40,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["IPCIR_DUPLICATES"] = "off"  # the fakes' pictures in one colour are near-copies of each other
     os.environ["IPCIR_VERIFY"] = "off"  # what auto verifies depends on how fast the machine was measured to be
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+_clean_environment()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -367,7 +367,7 @@ def _tune_sqlite(engine: Engine) -> None:
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "page_size=16384",  # the default of 4,096 holds one vector of 512 and wastes the rest
             "synchronous=NORMAL",
-            "cache_size=-4096",  # kB of pages; it fills up while pictures are indexed, and a search gains nothing by more
+            "cache_size=-4096",  # kB of pages; indexing fills it, and a search gains nothing by more
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")

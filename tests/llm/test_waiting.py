@@ -53,7 +53,7 @@ def test_a_server_that_never_has_time_is_given_up_after_the_budget(server):
     with pytest.raises(NoReplyError, match="waited for in vain") as raised:
         ask(client_of(server), 0.3)
     assert raised.value.unanswered
-    assert len(server.asked) > 3
+    assert len(server.asked) > 1, "it is asked again"
 
 
 @pytest.mark.parametrize("queues", [True, False])
