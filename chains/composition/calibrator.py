@@ -1,8 +1,9 @@
 """Measures an encoder on a gallery, without labels: the units of the composers' weights.
 
-From the features of up to :data:`SAMPLE` pictures and :data:`TEXTS` captions of the gallery; where too few captions are
-known, and making them is not cheap, :data:`STOCK_TEXTS` stand for them. The figures are kept in the catalog until the
-gallery changes, so that a ranking does not depend on what was searched for before.
+From the features of up to :data:`SAMPLE` pictures and the captions of the first :data:`TEXTS` of them. Those
+that are missing are made where that is cheap; where it is not, and half of them are missing, :data:`STOCK_TEXTS` stand
+for all: the few that earlier searches left would make a ranking depend on what was searched for before. The figures are
+kept in the catalog until the gallery changes.
 
 How well a modification is understood is read off the captions: a part of one ("with a dog") is a modification in
 small. ``heard`` is the correlation, over the sample, of the part's cosines with those of its own caption, less that
@@ -33,9 +34,8 @@ SAMPLE = 512
 """Pictures of the sample at most."""
 LEAST_PICTURES = 4
 """Pictures without which nothing is measured."""
-TEXTS, ENOUGH_TEXTS, LEAST_TEXTS = 64, 20, 4
-"""Captions at most, those below which more are made where that is cheap, and those below which stock texts are taken:
-few captions of the gallery itself tell more than texts about other things."""
+TEXTS, LEAST_TEXTS = 64, 4
+"""Captions at most, and different ones at least."""
 STOCK_TEXTS = (
     "a dog running on the grass",
     "a red car parked on a street",
@@ -125,18 +125,21 @@ class Calibrator:
         return Calibration(**figures, sample=pictures)
 
     def _captions(self, features: Features, ids: Sequence[str]) -> list[str]:
-        """Different captions of these pictures, up to :data:`TEXTS`; none where there are too few.
+        """The different captions of the first of these pictures; none where there are too few.
 
         A picture that cannot be opened is left out.
         """
+        some = ids[:TEXTS]
         try:
-            captions = features.known_captions(ids)
-            if len(captions) < min(ENOUGH_TEXTS, len(ids)) and self._cheap():
-                features.caption_each(ids[:TEXTS])
-                captions = features.known_captions(ids)
+            captions = features.known_captions(some)
+            if len(captions) < len(some) and self._cheap():
+                features.caption_each(some)
+                captions = features.known_captions(some)
+            elif 2 * len(captions) < len(some):
+                return []
         except (InvalidRequestError, ModelUnavailableError):  # of the captioner, which the search itself may not need
             return []
-        own = list(dict.fromkeys(captions[id_] for id_ in ids if id_ in captions))[:TEXTS]
+        own = list(dict.fromkeys(captions[id_] for id_ in some if id_ in captions))
         return own if len(own) >= LEAST_TEXTS else []
 
 

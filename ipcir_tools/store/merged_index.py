@@ -14,11 +14,11 @@ from ipcir_tools.store.dots import dots
 from ipcir_tools.store.snapshot import Mask, Rows, Segment, Snapshot, encoded
 from ipcir_tools.types import Probe
 
-CANDIDATES = 100
-"""Fewest candidates that are rescored."""
+CANDIDATES, PER_HIT = 100, 4
+"""Fewest candidates that are rescored, and how many per wanted picture for larger k."""
 
-PER_HIT = 4
-"""Candidates per wanted picture, for larger k."""
+LINEAR_CANDIDATES, LINEAR_PER_HIT = 60, 3
+"""The same where scores are cosines: rescoring changes the index's own order by rounding alone."""
 
 MOST = 1_000
 """Most candidates that an index is asked for: for more of them, scoring all takes less."""
@@ -49,7 +49,8 @@ class MergedIndex:
         if fresh is None or len(fresh) * BEHIND > len(snapshot) or (passing < len(snapshot) and not probe.linear):
             return None
         left_out = snapshot.rows(exclude)
-        enough = max(CANDIDATES, PER_HIT * k)
+        fewest, per_hit = (LINEAR_CANDIDATES, LINEAR_PER_HIT) if probe.linear else (CANDIDATES, PER_HIT)
+        enough = max(fewest, per_hit * k)
         breadth = math.ceil(enough * len(snapshot) / max(passing, 1)) + len(left_out)
         while breadth < min(self.opened.count, MOST + len(left_out)):
             found = self._rows(probe, breadth, snapshot)

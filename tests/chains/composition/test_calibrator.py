@@ -124,6 +124,17 @@ def test_stock_texts_stand_for_captions_that_are_not_known(folder, open_engine):
     assert made(engine)["captions"] == 0
 
 
+@pytest.mark.parametrize(("captions_are_cheap", "references"), [(True, 8), (True, 18), (False, 8)])
+def test_it_does_not_depend_on_what_was_searched_for_before(folder, open_engine, captions_are_cheap, references):
+    engine = open_engine(captions_are_cheap=captions_are_cheap)
+    engine.index([folder])
+    fresh = engine.components.calibration
+    engine.components.calibrator.forget()
+    engine.components.features.captions(engine.catalog.gallery_ids()[3:references])
+    later = engine.components.calibration
+    assert (later.source, later.text_spread, later.heard) == (fresh.source, fresh.text_spread, fresh.heard)
+
+
 def test_stock_texts_stand_for_captions_that_are_all_alike(folder, open_engine):
     engine = open_engine(lambda picture: "a shirt")
     engine.index([folder])
