@@ -43,12 +43,12 @@ def edited_target(
     gone = [word for word in lists["remove"] if not _is_among(word, target.remove)]
     if both := [word for word in fresh if _is_among(word, gone)]:
         raise InvalidRequestError(f"{excerpt(both[0])!r} cannot both be there and be gone: name it once.")
-    trimmed = {word: _trimmed(word, gone) for word in before}
+    trimmed = {word.casefold(): _trimmed(word, gone) for word in before}
     for name in ("keep", "add"):
-        lists[name] = tuple(dict.fromkeys(filter(None, (trimmed.get(word, word) for word in lists[name]))))
+        lists[name] = tuple(dict.fromkeys(filter(None, (trimmed.get(word.casefold(), word) for word in lists[name]))))
     lists["remove"] = tuple(word for word in lists["remove"] if not _is_among(word, fresh))
     wanted = (*lists["keep"], *lists["add"])
-    struck = [*(word for word in before if (trimmed[word] or word) not in wanted), *gone]
+    struck = [*(word for word in before if (trimmed[word.casefold()] or word) not in wanted), *gone]
     description = target.description
     for word in sorted(struck, key=len, reverse=True):
         description = without_words(description, word)

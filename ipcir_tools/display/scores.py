@@ -45,6 +45,9 @@ def _second_look(value: float, turn: Turn) -> Score:
     if is_by_chat_model(turn.query.verify):
         meaning = "how much of what was looked for a language model sees in the picture"
         return Score("verified", name, short, f"{value:.0%}", meaning)
+    if [each.rank for each in turn.hits] != list(range(1, len(turn.hits) + 1)):  # chosen hits: others are not there
+        meaning = "how well the description fits it: the higher, the better"
+        return Score("verified", name, short, f"log-likelihood {value:.1f}", meaning)
     seen = [each.verified for each in turn.hits if each.verified is not None]
     place = 1 + sum(other > value for other in seen)
     shown = f"{'best' if place == 1 else ordinal(place)} of {len(seen)}"

@@ -224,8 +224,8 @@ def _source(entry: Entry) -> Source:
 
 
 def _unlike(text: str, path: Path | str) -> Path | None:
-    """The path where its text may stand for another one, too; a Path takes four times the memory of its text."""
-    return Path(path) if "\\" in text else None
+    """The path where it is not its text as it stands; a Path takes four times the memory of its text."""
+    return Path(path) if os.fspath(path) != text else None
 
 
 def _leads_to_folder(entry: Entry) -> bool:

@@ -46,7 +46,8 @@ def chosen_models(settings: Settings, noted: Mapping[str, str]) -> ModelNames:
     ``noted`` holds "models", "encoder" and "captioner" as :func:`noted_models` wrote them. A named set overrides
     what was noted as a whole; a single named model overrides that model.
     """
-    known = {} if settings.models else noted
+    is_known = noted.get("models", DEFAULT) in SETS  # else the note is damaged, or of a later version
+    known = {} if settings.models or not is_known else noted
     names = SETS[settings.models or known.get("models", DEFAULT)]
     return ModelNames(
         names.models,

@@ -15,7 +15,7 @@ from sqlalchemy import String as Text
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.damage import MENDING
-from ipcir_tools.store.database import Database, get_meta, put, set_meta
+from ipcir_tools.store.database import Database, get_meta, meta_text, put, set_meta, whole_number
 from ipcir_tools.store.schema import changes, meta
 
 
@@ -104,7 +104,7 @@ class StoredChanges(Database):
 
     def _read_meta(self) -> dict[str, str]:
         keys = ["revision", "facts", "space", "size", *(f"note:{note}" for note in sorted(self._notes))]
-        return {row.key: row.value for row in self._glanced(_META, {"keys": keys})}
+        return {row.key: meta_text(row.value) or "" for row in self._glanced(_META, {"keys": keys})}
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""
@@ -138,17 +138,21 @@ class StoredChanges(Database):
 
 
 def _number(found: Mapping[str, str], key: str) -> int:
-    text = found.get(key) or "0"
-    if not text.isdecimal():
-        raise CatalogError(f"The catalog's {key} is damaged ({text[:40]!r} is no number): {MENDING}.")
-    return int(text)
+    return _counted(found.get(key), key)
+
+
+def _counted(text: str | None, key: str) -> int:
+    number = whole_number(text or "0")
+    if number is None:
+        raise CatalogError(f"The catalog's {key} is damaged ({(text or '')[:40]!r} is no number): {MENDING}.")
+    return number
 
 
 def log_changes(connection: Connection, revision: int, *, entered: set[str], left: set[str]) -> None:
     """Store that these pictures entered or left with ``revision``, and how many there are now."""
     rows = [{"image_id": id_, "revision": revision, "entered": id_ in entered} for id_ in sorted(entered | left)]
     put(connection, changes, rows, replace=True)
-    set_meta(connection, "size", str(int(get_meta(connection, "size") or 0) + len(entered) - len(left)))
+    set_meta(connection, "size", str(max(0, _counted(get_meta(connection, "size"), "size") + len(entered) - len(left))))
 
 
 def raise_facts(connection: Connection) -> None:
@@ -160,5 +164,5 @@ def raise_facts(connection: Connection) -> None:
 
 def _reaches(connection: Connection, since: int) -> bool:
     """Whether the log has every change after ``since``."""
-    begins = connection.scalar(select(meta.c.value).where(meta.c.key == "changes"))
-    return begins is not None and int(begins) <= since
+    begins = whole_number(get_meta(connection, "changes"))
+    return begins is not None and begins <= since

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.changes import GalleryState
+from ipcir_tools.store.damage import MENDING
 from ipcir_tools.store.snapshot import Snapshot, base_segment
 from ipcir_tools.store.vector_file import VectorFile
 
@@ -43,6 +45,8 @@ class CurrentSnapshot:
     def _updated(self, held: Snapshot | None, state: GalleryState) -> Snapshot:
         if held is not None and held.revision >= state.revision:  # another thread has just been here
             return held
+        if state.size and not state.space:
+            raise CatalogError(f"The catalog does not say which encoder made its features: {MENDING}.")
         known = self._extended(held, state) or self._extended(self._from_file(state), state) or self._read_whole(state)
         if known.revision == state.revision and len(known) != state.size:
             self._catalog.note_hidden(known.ids, state)

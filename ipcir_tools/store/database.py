@@ -429,7 +429,23 @@ _VALUE = select(meta.c.value).where(meta.c.key == bindparam("name"))
 
 def get_meta(connection: Connection, key: str) -> str | None:
     """The value under ``key``, if any."""
-    return connection.scalar(_VALUE, {"name": key})
+    return meta_text(connection.scalar(_VALUE, {"name": key}))
+
+
+def meta_text(value: Any) -> str | None:
+    """A value of ``meta`` as a text, also where it is damaged and is none."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def whole_number(text: str | None) -> int | None:
+    """The number that a counter of the catalog says; None for a text that no counter ever was."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+
+
+_DIGITS = 18
+"""Of a counter at most: databases have 64 bits."""
 
 
 def set_meta(connection: Connection, key: str, value: str) -> None:

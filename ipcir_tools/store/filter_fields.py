@@ -224,7 +224,7 @@ def _shape(field: str, name: str, value: Any, known: Known) -> Condition:
 
 
 def _number(field: str, name: str, value: Any, known: Known) -> Condition:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) >= 2**63:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:  # NaN, too
         raise ValueError("no number")
     # As floats: whole numbers of 32 bits hold neither every value that is asked for nor the product of two.
     column = cast(pictures.c.width, Float) * pictures.c.height / 1e6 if field == "megapixels" else pictures.c[field]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ipcir_tools.store.checksums import CHECKSUM, Storable, corrected, covered, encoded_value, row_checksum
 from ipcir_tools.store.contents import fault_of
-from ipcir_tools.store.database import get_meta, set_meta
+from ipcir_tools.store.database import get_meta, set_meta, whole_number
 from ipcir_tools.store.membership import source_columns
 from ipcir_tools.store.migration import NONE, change_rows, delete_rows
 from ipcir_tools.store.row_checks import Relations, RowFault
@@ -161,16 +161,16 @@ def restart_log(connection: Connection) -> None:
     notes = select(meta.c.value).where(or_(*(meta.c.key.startswith(each, autoescape=True) for each in _SEALS)))
     numbers += [number for text in connection.scalars(notes) for number in _REVISION.findall(text)]
     newest = connection.scalar(select(func.max(changes.c.revision)))
-    known = [int(text) for text in numbers if text.isascii() and text.isdigit()]
-    revision = max([0, *known, newest if isinstance(newest, int) else 0]) + 1
+    known = [number for text in (*numbers, str(newest)) if (number := whole_number(text)) is not None]
+    revision = max([0, *known]) + 1
     connection.execute(delete(changes))
     size = connection.scalar(select(func.count(files.c.image_id.distinct()))) or 0
-    facts = get_meta(connection, "facts") or "0"
+    facts = whole_number(get_meta(connection, "facts") or "0")
     counted = {
         "revision": revision,
         "changes": revision,
         "size": size,
-        "facts": int(facts) + 1 if facts.isascii() and facts.isdigit() else revision,
+        "facts": revision if facts is None else facts + 1,
     }
     for key, value in counted.items():
         set_meta(connection, key, str(value))

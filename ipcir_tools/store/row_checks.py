@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from ipcir_tools.store.checksums import CHECKSUM, content_fault, dimension_of, row_checksum
 from ipcir_tools.store.contents import fault_of
-from ipcir_tools.store.database import get_meta
+from ipcir_tools.store.database import get_meta, whole_number
 from ipcir_tools.store.membership import source_columns
 from ipcir_tools.store.migration import CHECKED, NONE, Place, rows_of
 from ipcir_tools.store.schema import captions, changes, features, files, folders, meta, pictures, replies, turns
@@ -163,9 +163,10 @@ def _counters(connection: Connection) -> Iterator[str]:
     numbers: dict[str, int] = {}
     for key in ("revision", "facts", "size", "changes"):
         text = get_meta(connection, key)
-        if text is not None and not (text.isascii() and text.isdigit()):
+        number = whole_number(text)
+        if text is not None and number is None:
             yield f"{key} is {text[:40]!r}, no number"
-        numbers[key] = int(text) if text and text.isascii() and text.isdigit() else 0
+        numbers[key] = number or 0
     if get_meta(connection, "revision") is None:
         yield "revision is missing"
     held = set(_list(connection, select(files.c.image_id).distinct()))

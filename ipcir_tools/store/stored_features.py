@@ -11,7 +11,7 @@ from sqlalchemy.types import NullType
 
 from ipcir_tools.store.changes import GalleryState, StoredChanges
 from ipcir_tools.store.checksums import dimension_of, feature_fault
-from ipcir_tools.store.database import get_meta, put
+from ipcir_tools.store.database import get_meta, put, whole_number
 from ipcir_tools.store.membership import enter_again
 from ipcir_tools.store.schema import features, files, pictures
 from ipcir_tools.store.unstored import wanted_later
@@ -61,11 +61,11 @@ class StoredFeatures(StoredChanges):
         """Note why pictures of the gallery are not among those with these ids, as many as ``state`` says there are."""
         with self._read() as connection:
             found = set(connection.scalars(select(files.c.image_id).distinct()))
-            now = int(get_meta(connection, "size") or 0)
+            now = whole_number(get_meta(connection, "size"))
         hidden = found.difference(ids)
         if len(self.features(hidden, state.space)) < len(hidden):
             self.lacking_features(state.space)  # damaged ones are noted by now
-        if len(found) != now and now == state.size:
+        if now == state.size and len(found) != now:
             self.damage.add("counters", ("size",), f"it says {now:,} pictures, and there are {len(found):,}")
 
     def faulty_features(self, space: str, ids: Collection[str]) -> set[str]:

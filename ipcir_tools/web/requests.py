@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from ipcir_tools.bounds import MAX_NAME, MAX_NOTE, MAX_PLACE, MAX_TEXT
+from ipcir_tools.bounds import MAX_NAME, MAX_NOTE, MAX_PLACE, MAX_TEXT, check_value
 from ipcir_tools.errors import InvalidRequestError
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import Where, parse_verify
@@ -38,6 +38,15 @@ def _verification(value: Any) -> int | str:
 Verification = Annotated[int | str, BeforeValidator(_verification)]
 
 
+def _bounded(where: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError for a filter beyond the bounds of the tools."""
+    check_value("where", where)
+    return where
+
+
+Filter = Annotated[Where, AfterValidator(_bounded)]
+
+
 class Body(BaseModel):
     """A body that refuses unknown fields."""
 
@@ -64,7 +73,7 @@ class AskBody(Body):
     weight: float | None = Field(default=None, ge=0, le=1, title="Weight of words")
     composer: str | None = Field(default=None, max_length=200, title="Method")
     verify: Verification | None = Field(default=None, title="Look again at")
-    where: Where | None = Field(default=None, title="Only pictures")
+    where: Filter | None = Field(default=None, title="Only pictures")
 
     def ask(self) -> Ask:
         """The same as the dialogue takes it."""
@@ -119,7 +128,7 @@ def whole_path(text: str) -> Path:
     Raises InvalidRequestError.
     """
     with suppress(RuntimeError):  # a user that is unknown
-        if (path := Path(text).expanduser()).is_absolute():
+        if "\0" not in text and (path := Path(text).expanduser()).is_absolute():
             return path
     raise InvalidRequestError(f"{excerpt(text)} is no whole path: begin with / or ~.")
 

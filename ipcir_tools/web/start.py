@@ -21,7 +21,7 @@ def start_page(request: Request) -> Response:
     """The page at ``/``, in an empty gallery the one that says how to fill it."""
     site = site_of(request)
     question = site.rounds.question(request.query_params.get("ask"))
-    if not site.engine.catalog.size():
+    if site.engine.catalog.is_empty():
         return site.page(request, "empty.html")
     return site.page(
         request,

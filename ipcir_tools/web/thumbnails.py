@@ -43,16 +43,21 @@ class Thumbnails:
         self._lock = threading.Lock()
         self._decoding = ThreadPoolExecutor(_AT_A_TIME, "thumbnails", _stand_behind)
 
-    def get(self, id: str, size: str) -> bytes | None:
-        """The picture with this id as a JPEG of a size of :data:`SIDES`; None where it cannot be read."""
+    def held(self, id: str, size: str) -> bytes | None:
+        """What :meth:`get` gives, where it is in memory."""
         key = id, size
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
-                return self._held[key]
+            return self._held.get(key)
+
+    def get(self, id: str, size: str) -> bytes | None:
+        """The picture with this id as a JPEG of a size of :data:`SIDES`; None where it cannot be read."""
+        if (data := self.held(id, size)) is not None:
+            return data
         data = self._decoding.submit(self._made, id, size).result()
         if data is not None and size != "l":
-            self._keep(key, data)
+            self._keep((id, size), data)
         return data
 
     def _made(self, id: str, size: str) -> bytes | None:

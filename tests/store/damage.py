@@ -370,6 +370,26 @@ def nothing_left_of_what_the_catalog_is(home: Path) -> None:
 
 
 @kind("catalog")
+def a_size_of_more_bits_than_a_database_has(home: Path) -> None:
+    run(home, f"UPDATE meta SET value = '{9 * 10**29}' WHERE key = 'size'")
+
+
+@kind("catalog")
+def a_revision_of_bytes(home: Path) -> None:
+    run(home, "UPDATE meta SET value = x'00ff' WHERE key = 'revision'")
+
+
+@kind("catalog")
+def a_beginning_of_the_log_that_is_no_number(home: Path) -> None:
+    run(home, "UPDATE meta SET value = 'x1' WHERE key = 'changes'")
+
+
+@kind("catalog")
+def a_space_that_is_gone(home: Path) -> None:
+    run(home, "DELETE FROM meta WHERE key = 'space'")
+
+
+@kind("catalog")
 def another_space(home: Path) -> None:
     run(home, "UPDATE meta SET value = value || 'x' WHERE key = 'space'")
 

@@ -106,6 +106,18 @@ def test_a_gallery_whose_counters_are_gone_is_not_called_empty(home: Path) -> No
                 search()
 
 
+def test_a_gallery_that_lost_its_space_is_not_searched_without_a_word(
+    home: Path, expected: list[tuple[Hit, ...]]
+) -> None:
+    with opened(settings(home)) as engine:
+        engine.find("a red shirt")
+        KINDS["a space that is gone"].damage(home)
+        with opened(settings(home)) as other, pytest.raises(CatalogError, match="which encoder"):
+            other.find("a red shirt")
+        engine.index()
+        assert hits(engine) == expected
+
+
 def test_what_cannot_be_mended_stays_and_is_told(home: Path, whole: Path, tmp_path: Path) -> None:
     """The file of a picture whose feature is garbled is gone, too: nothing is deleted without a word."""
     KINDS["half of the features garbled"].damage(home)

@@ -97,10 +97,11 @@ def _imagined(
     whole = _description(draft, modification_text)
     described = _shortened(whole, draft.add)
     description = _with_words([word for word in unknown.words if word not in described], described)
+    add = _unique([clean(item) for item in draft.add])
     target = ImaginedTarget(
         description=description,
-        keep=_keep_list(draft),
-        add=_unique([clean(item) for item in draft.add]),
+        keep=tuple(item for item in _keep_list(draft) if item not in add),  # the reference need not have shown it
+        add=add,
         remove=_remove_list(draft, description, previous),
         alternatives=_alternatives(draft, description),
         origin="rules",

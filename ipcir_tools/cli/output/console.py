@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from click import get_current_context
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -61,7 +62,7 @@ _RUNNING: list[Bars] = []
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Progress bars on standard error, one for each kind of work, removed when it ends."""
-    with _bars(err.is_terminal) as bars:
+    with _bars(err.is_terminal and not _is_for_programs()) as bars:
         tasks: dict[str, int] = {}
 
         def progress(what: str, done: int, total: int) -> None:
@@ -70,6 +71,12 @@ def progress_bars() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
 
         yield progress
+
+
+def _is_for_programs() -> bool:
+    """Whether the command that runs was called with ``--json``."""
+    context = get_current_context(silent=True)
+    return context is not None and bool(context.params.get("json") or context.params.get("as_json"))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -41,10 +42,11 @@ def show_pictures(result: SearchResult, settings: Settings) -> None:
     """Draw the first hits below what was printed of them."""
     from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can draw
 
-    if issubclass(Image, HalfcellImage):
-        out.print(_grid(result.hits[:MOST], settings))
-    else:
-        out.print(Image(draw_sheet([Strip(result)], settings, most=MOST)))
+    if not issubclass(Image, HalfcellImage):
+        with suppress(ZeroDivisionError):  # a terminal that does not say how large its cells are
+            out.print(Image(draw_sheet([Strip(result)], settings, most=MOST)))
+            return
+    out.print(_grid(result.hits[:MOST], settings))
 
 
 def show_picture(source: str, settings: Settings) -> None:
@@ -52,11 +54,12 @@ def show_picture(source: str, settings: Settings) -> None:
     from textual_image.renderable import HalfcellImage, Image
 
     picture = tile(read_pixels(source, settings), _SIDE)
-    if issubclass(Image, HalfcellImage):
-        cells = min(out.width, 2 * _CELLS)
-        out.print(HalfcellImage(picture, width=cells, height=cells // 2))
-    else:
-        out.print(Image(picture))
+    if not issubclass(Image, HalfcellImage):
+        with suppress(ZeroDivisionError):
+            out.print(Image(picture))
+            return
+    cells = min(out.width, 2 * _CELLS)
+    out.print(HalfcellImage(picture, width=cells, height=cells // 2))
 
 
 def _grid(hits: tuple[Hit, ...], settings: Settings) -> Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ipcir_tools.agents.dialogue.commands import Combination, Refine, format_refinement
+from ipcir_tools.display.results import request_text
 from ipcir_tools.engine.reference_list import plain_note, words_of_notes
 from ipcir_tools.types import NotedReference, Turn
 
@@ -45,7 +46,7 @@ def request_line(turn: Turn, parent: Turn | None = None) -> str:
         tuple(map(name_of, query.disliked)),
         Combination(pictures, added) if pictures and not is_single else None,
     )
-    return format_refinement(refinement) or "another reference"
+    return format_refinement(refinement) or request_text(turn)
 
 
 def _new_references(turn: Turn, parent: Turn) -> tuple[tuple[NotedReference, ...], bool]:

@@ -29,7 +29,8 @@ export async function send(method, url, body, options = {}) {
     throw new Error("The program behind this page does not answer: is `ipcir ui` still running?");
   }
   if (!answer.ok) {
-    const said = await answer.json().catch(() => ({}));
+    const large = answer.status === 413 ? { error: raw ? "The picture is larger than this page takes: choose a smaller one, or set IPCIR_MAX_BYTES." : "That is too much at a time." } : {};
+    const said = await answer.json().catch(() => large);
     throw new Error(said.error || `The request failed (${answer.status}).`);
   }
   return answer;
