@@ -113,7 +113,7 @@ class Calibrator:
         try:
             found: dict[str, Any] = json.loads(self._catalog.note(_note(features)) or "{}")
             return Calibration(**found, sample=pictures) if found.pop("revision", None) == revision else None
-        except (ValueError, TypeError):  # written by another version
+        except (ValueError, TypeError, AttributeError):  # written by another version, or damaged
             return None
 
     def _measured(self, features: Features, revision: str, ids: Sequence[str], pictures: FloatArray) -> Calibration:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, LargeBinary, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ipcir_tools.store.checksums import CHECKSUM, Storable, corrected, covered, encoded_value, row_checksum
@@ -93,7 +93,7 @@ def _change(connection: Connection, fault: RowFault, row: dict[str, Any], mended
 def _as_it_reads(fault: RowFault, storable: Storable | None) -> dict[str, Any]:
     """The row with a checksum; what an index run can read again from a file is marked so that it does."""
     marks: dict[str, dict[str, Any]] = {"pictures": {"taken": None}, "files": {"mtime_ns": 0}}
-    row: dict[str, Any] = {**fault.row, **marks.get(fault.table.name, {})}
+    row: dict[str, Any] = _as_texts(fault) | marks.get(fault.table.name, {})
     return {**row, CHECKSUM: row_checksum(fault.table, row, storable)}
 
 
@@ -105,11 +105,23 @@ def _drop(connection: Connection, fault: RowFault) -> None:
     delete_rows(connection, fault.table, [fault.place])
 
 
+def _as_texts(fault: RowFault) -> dict[str, Any]:
+    """The row with texts where a damaged type made bytes of them."""
+    binary = {column.key for column in fault.table.columns if isinstance(column.type, LargeBinary)}
+    return {
+        key: value.decode("utf-8", "replace") if isinstance(value, bytes) and key not in binary else value
+        for key, value in fault.row.items()
+    }
+
+
 def corrected_row(fault: RowFault) -> dict[str, Any] | None:
     """The row as it was written, where one bit of a text or a blob, or of the checksum, is wrong; else None."""
     stored = fault.row[CHECKSUM]
     if not isinstance(stored, int) or stored == NONE:
         return None
+    as_texts = _as_texts(fault)
+    if row_checksum(fault.table, as_texts) == stored and fault_of(fault.table.name, as_texts) is None:
+        return as_texts  # the bit that was wrong is that of a column's type
     keys = covered(fault.table)
     try:
         parts = [encoded_value(fault.row[key], is_float) for key, is_float in keys]

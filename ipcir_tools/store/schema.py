@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Integer,
@@ -16,10 +20,26 @@ from sqlalchemy import (
     types,
 )
 
+
+def _as_text(value: Any) -> Any:
+    """In SQLite one damaged bit makes bytes of a text: they are read as the text, and the row's checksum tells."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+class _Text(types.Text):
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return _as_text if dialect.name == "sqlite" else None
+
+
+class _String(types.String):
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return _as_text if dialect.name == "sqlite" else None
+
+
 # Texts compare and sort by their code points everywhere: elsewhere PostgreSQL would go by the server's language, in
 # which a date's punctuation counts for nothing.
-String = types.String().with_variant(types.String(collation="C"), "postgresql")
-Text = types.Text().with_variant(types.Text(collation="C"), "postgresql")
+String = _String().with_variant(types.String(collation="C"), "postgresql")
+Text = _Text().with_variant(types.Text(collation="C"), "postgresql")
 
 metadata = MetaData()
 

@@ -390,6 +390,11 @@ def a_space_that_is_gone(home: Path) -> None:
 
 
 @kind("catalog")
+def a_path_of_bytes(home: Path) -> None:
+    run(home, "UPDATE files SET path = CAST(path AS BLOB) WHERE rowid = 1")
+
+
+@kind("catalog")
 def another_space(home: Path) -> None:
     run(home, "UPDATE meta SET value = value || 'x' WHERE key = 'space'")
 
