@@ -14,6 +14,8 @@ from typing import Any, cast
 
 from sqlalchemy import Engine, Select
 
+from ipcir_tools.store.schema import encodable
+
 Values = Mapping[str, Any]
 """Parameters by name; a list, of one member at least, for one that expands."""
 
@@ -34,7 +36,7 @@ class _Written:
         """What takes the marks' places. A list that is too short is filled up by its last member."""
         given = {**self.constants, **values}
         return tuple(
-            given[name] if member < 0 else given[name][min(member, len(given[name]) - 1)]
+            encodable(given[name] if member < 0 else given[name][min(member, len(given[name]) - 1)])
             for name, member in self.places
         )
 

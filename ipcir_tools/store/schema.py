@@ -26,14 +26,27 @@ def _as_text(value: Any) -> Any:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
+def encodable(value: Any) -> Any:
+    """A value to ask SQLite for: what a damaged text was read as cannot be written, and is then not found."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
 class _Text(types.Text):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         return _as_text if dialect.name == "sqlite" else None
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return encodable if dialect.name == "sqlite" else None
 
 
 class _String(types.String):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         return _as_text if dialect.name == "sqlite" else None
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return encodable if dialect.name == "sqlite" else None
 
 
 # Texts compare and sort by their code points everywhere: elsewhere PostgreSQL would go by the server's language, in

@@ -395,6 +395,11 @@ def a_path_of_bytes(home: Path) -> None:
 
 
 @kind("catalog")
+def an_id_that_is_no_utf_8(home: Path) -> None:
+    run(home, "UPDATE files SET image_id = CAST(x'ff' AS TEXT) WHERE rowid = 1")
+
+
+@kind("catalog")
 def another_space(home: Path) -> None:
     run(home, "UPDATE meta SET value = value || 'x' WHERE key = 'space'")
 
