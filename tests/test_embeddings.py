@@ -192,7 +192,7 @@ def test_a_model_that_is_not_available_is_a_typed_error(model, error):
         ("broken.png", BadImageError, "cannot be decoded"),
         ("words.png", BadImageError, "not a picture"),
         ("nothing.png", NotFoundError, "does not exist"),
-        ("folder", BadImageError, "regular file"),
+        ("folder", BadImageError, "it is a folder"),
     ],
 )
 def test_a_picture_that_cannot_be_used_is_named_with_the_reason(fake, squares, tmp_path, name, error, why):

@@ -129,8 +129,7 @@ if hasattr(os, "register_at_fork"):  # threads do not come along
 
 def _is_gone(path: str) -> bool:
     try:
-        # A Path of each hit costs more than looking at its file; only a backslash makes a text two possible files.
-        source = text_path(path) if "\\" in path or "://" in path else path
+        source = text_path(path)
         if isinstance(source, ObjectUrl):
             return _is_object_gone(source)
         os.stat(source)  # noqa: PTH116 - Path.exists would also be False where it may not be seen

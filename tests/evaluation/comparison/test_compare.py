@@ -109,6 +109,7 @@ def server(monkeypatch) -> Iterator[Server]:
 def folder(tmp_path, monkeypatch) -> Path:
     """Six queries over eighteen drawn pictures: the colour is the words' part, the layout the picture's."""
     use_fake_models(monkeypatch)
+    monkeypatch.setenv("IPCIR_CAPTIONS", "1")  # to calibrate with: the fakes know few of the stock texts' words
     draw(tmp_path / "mine")
     rows = [{"reference": f"{a}-0.png", "modification": f"in {b}", "targets": [f"{b}-0.png"]} for a, b in ASKED]
     write(tmp_path / "mine" / "queries.jsonl", rows)
@@ -642,7 +643,7 @@ def test_without_a_model_the_rules_run_once_with_a_note(folder, monkeypatch, cap
         (("imagine.simple", "--composer", "reference"), "imagines nothing"),
         (("imagine.simple", "--benchmark", "nothing"), "There is no benchmark 'nothing'"),
         (("imagine.simple", "--prices", "none.json"), "none.json is not a price table"),
-        (("imagine.simple", "--prompts", "nowhere"), "no folder nowhere"),
+        (("imagine.simple", "--prompts", "nowhere"), "nowhere does not exist"),
         (("imagine.simple", "--queries-file", "q.jsonl"), "--gallery CAPTIONS.jsonl"),
         (("imagine.onestage", "--llm", "openai:m", "--queries-file", "q", "--gallery", "g", "--embeddings", "a:b"),
          "needs images"),
