@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from served_page import ask, nodes, serious_faults
+from PIL import Image
+from served_page import ask, nodes, serious_faults, served
+
+from ipcir_tools import Engine, Settings
 
 TURN = re.compile(r"/turn/t[0-9a-f]{11}$")
 
@@ -96,3 +99,26 @@ def test_a_session(tab, size, gallery, tmp_path):
     ask(page, "a red dress")
     assert TURN.search(page.url)
     assert page.locator(".card").count() == 10
+
+
+def test_copies_are_taken_out_when_that_was_said_twice_and_escape_ends_typing(tab, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, colour in (("a.png", "red"), ("b.png", "red"), ("c.png", "blue"), ("d.png", "green")):
+        Image.new("RGB", (64, 64), colour).save(folder / name, compress_level=1 + ord(name[0]) % 9)
+    with Engine.open(Settings(home=tmp_path / "home", models="demo")) as engine:
+        engine.index([folder])
+        assert engine.catalog.size() == 4
+    with served(tmp_path / "home") as url:
+        page = tab("desktop", url)
+        page.focus("#words")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.id") != "words"
+        page.goto(f"{url}/gallery")
+        page.click("#find-copies")
+        page.locator("#copies .copies button").first.click()
+        assert page.locator("#copies .copies").count() == 1
+        page.click("text=Take it out")
+        page.locator("text=the files stay.").last.wait_for()
+        page.wait_for_function("document.querySelector('#size').textContent === '3'")
+    assert len(list(folder.iterdir())) == 4

@@ -33,7 +33,7 @@ def copy_hits(hits: Sequence[Hit], folder: Path, settings: Settings) -> tuple[in
         private_folder(folder)
     except OSError as error:
         raise InvalidRequestError(
-            f"The folder {folder} cannot be made ({error.strerror}): name another one."
+            f"The folder {folder} cannot be made ({error.strerror or 'it is no folder'}): name another one."
         ) from error
     digits, copied, known, skipped = max(2, len(str(len(hits)))), 0, 0, []
     for hit in hits:

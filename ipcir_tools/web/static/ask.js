@@ -100,6 +100,7 @@ export function watchAsk() {
   if (!form) return;
   form.onsubmit = (event) => { event.preventDefault(); submit(); };
   $("#words").addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); } });
+  $("#words").addEventListener("keydown", (event) => { if (event.key === "Escape") event.target.blur(); }); // then single keys are commands
   $("#options-button").onclick = () => {
     const open = $("#options").hidden;
     $("#options").hidden = !open;

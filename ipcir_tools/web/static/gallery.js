@@ -125,6 +125,10 @@ function thumb(id, alt) {
   return el("a", { href: `/picture/${id}`, title: alt, data: { open: id } }, [el("img", { src: `/thumb/s/${id}`, alt, width: 160, height: 160, loading: "lazy" })]);
 }
 
+function ask(ids, item) {
+  say(`Take ${ids.length} out of the gallery? The files stay.`, { label: ids.length > 1 ? "Take them out" : "Take it out", run: () => takeOut(ids, item) });
+}
+
 async function takeOut(ids, item) {
   try {
     const { size } = await sendJson("POST", "/api/remove", { ids });
@@ -138,7 +142,7 @@ function copyGroup(group) {
   const item = el("li", { className: "copies" });
   const rest = group.slice(1).map((each) => each.id);
   item.append(el("ul", { className: "thumbs wide" }, group.map((each, i) => el("li", {}, [thumb(each.id, each.name), el("b", { textContent: each.name }), el("span", { className: "faint", textContent: `${i ? "" : "best: "}${each.size}` })]))),
-    el("button", { type: "button", className: "soft", textContent: `Keep the best, take ${rest.length} out`, onclick: () => takeOut(rest, item) }));
+    el("button", { type: "button", className: "soft", textContent: `Keep the best, take ${rest.length} out`, onclick: () => ask(rest, item) }));
   return item;
 }
 
