@@ -32,7 +32,7 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.damage import MENDING
-from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta
+from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta, whole_number
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
@@ -318,7 +318,7 @@ class Catalog(StoredFeatures, StoredCaptions, StoredFolders, StoredGiven, Stored
             return False
         with self._read() as connection:
             said, there = get_meta(connection, "size"), connection.scalar(MEMBERS) or 0
-        if there and said in (None, "", "0"):
+        if there and not whole_number(said):
             self.damage.add("counters", ("size",), f"it says {said or 'nothing'}, and there are {there:,}")
             raise CatalogError(f"The catalog says that it is empty, and has {there:,} pictures: {MENDING}.")
         return not there

@@ -15,7 +15,7 @@ from sqlalchemy import String as Text
 
 from ipcir_tools.errors import CatalogError
 from ipcir_tools.store.damage import MENDING
-from ipcir_tools.store.database import Database, get_meta, meta_text, put, set_meta, whole_number
+from ipcir_tools.store.database import Database, get_meta, put, set_meta, whole_number
 from ipcir_tools.store.schema import changes, meta
 
 
@@ -104,7 +104,7 @@ class StoredChanges(Database):
 
     def _read_meta(self) -> dict[str, str]:
         keys = ["revision", "facts", "space", "size", *(f"note:{note}" for note in sorted(self._notes))]
-        return {row.key: meta_text(row.value) or "" for row in self._glanced(_META, {"keys": keys})}
+        return {row.key: row.value for row in self._glanced(_META, {"keys": keys})}
 
     def revision(self) -> int:
         """A number that grows whenever pictures enter or leave the gallery."""

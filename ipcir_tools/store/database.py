@@ -429,14 +429,7 @@ _VALUE = select(meta.c.value).where(meta.c.key == bindparam("name"))
 
 def get_meta(connection: Connection, key: str) -> str | None:
     """The value under ``key``, if any."""
-    return meta_text(connection.scalar(_VALUE, {"name": key}))
-
-
-def meta_text(value: Any) -> str | None:
-    """A value of ``meta`` as a text, also where it is damaged and is none."""
-    if value is None or isinstance(value, str):
-        return value
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    return connection.scalar(_VALUE, {"name": key})
 
 
 def whole_number(text: str | None) -> int | None:

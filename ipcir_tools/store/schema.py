@@ -33,20 +33,16 @@ def encodable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
-class _Text(types.Text):
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        return _as_text if dialect.name == "sqlite" else None
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        return encodable if dialect.name == "sqlite" else None
-
-
 class _String(types.String):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         return _as_text if dialect.name == "sqlite" else None
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
         return encodable if dialect.name == "sqlite" else None
+
+
+class _Text(_String, types.Text):
+    pass
 
 
 # Texts compare and sort by their code points everywhere: elsewhere PostgreSQL would go by the server's language, in

@@ -76,7 +76,7 @@ def progress_bars() -> Iterator[Progress]:
 def _is_for_programs() -> bool:
     """Whether the command that runs was called with ``--json``."""
     context = get_current_context(silent=True)
-    return context is not None and bool(context.params.get("json") or context.params.get("as_json"))
+    return context is not None and bool(context.params.get("as_json"))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -18,6 +17,9 @@ from ipcir_tools.images.reading import read_pixels
 from ipcir_tools.text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image as PillowImage
     from rich.console import RenderableType
 
     from ipcir_tools.settings import Settings
@@ -40,26 +42,32 @@ def check_terminal() -> None:
 
 def show_pictures(result: SearchResult, settings: Settings) -> None:
     """Draw the first hits below what was printed of them."""
-    from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can draw
-
-    if not issubclass(Image, HalfcellImage):
-        with suppress(ZeroDivisionError):  # a terminal that does not say how large its cells are
-            out.print(Image(draw_sheet([Strip(result)], settings, most=MOST)))
-            return
-    out.print(_grid(result.hits[:MOST], settings))
+    if not _drawn(lambda: draw_sheet([Strip(result)], settings, most=MOST)):
+        out.print(_grid(result.hits[:MOST], settings))
 
 
 def show_picture(source: str, settings: Settings) -> None:
     """Draw one picture. One that cannot be read is a grey square with the reason."""
-    from textual_image.renderable import HalfcellImage, Image
+    from textual_image.renderable import HalfcellImage
 
     picture = tile(read_pixels(source, settings), _SIDE)
-    if not issubclass(Image, HalfcellImage):
-        with suppress(ZeroDivisionError):
-            out.print(Image(picture))
-            return
-    cells = min(out.width, 2 * _CELLS)
-    out.print(HalfcellImage(picture, width=cells, height=cells // 2))
+    if not _drawn(lambda: picture):
+        cells = min(out.width, 2 * _CELLS)
+        out.print(HalfcellImage(picture, width=cells, height=cells // 2))
+
+
+def _drawn(picture: Callable[[], PillowImage]) -> bool:
+    """Draw a picture by the terminal's own graphics; False where it has none, or does not say how large its cells
+    are."""
+    from textual_image.renderable import HalfcellImage, Image  # asks the terminal what it can draw
+
+    if issubclass(Image, HalfcellImage):
+        return False
+    try:
+        out.print(Image(picture()))
+    except ZeroDivisionError:
+        return False
+    return True
 
 
 def _grid(hits: tuple[Hit, ...], settings: Settings) -> Table:
