@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,11 +14,8 @@ _FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 async def thumbnail(request: Request) -> Response:
     """``/thumb/SIZE/ID``: an id is a digest of the picture, so that what it names never changes."""
-    site, size, id_ = site_of(request), request.path_params["size"], request.path_params["id"]
-    data = None
-    if size in SIDES:  # in threads of their own: those of all other requests would wait for pictures
-        held = site.thumbnails.held(id_, size)
-        data = held or await to_thread.run_sync(site.thumbnails.get, id_, size, limiter=site.thumbnail_threads)
+    size, id_ = request.path_params["size"], request.path_params["id"]
+    data = await site_of(request).thumbnails.get(id_, size) if size in SIDES else None
     if data is None:  # an answer of its own kind: a missing picture is no fault of the page
         return Response(GONE, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
     return Response(data, media_type="image/jpeg", headers=_FOR_EVER)

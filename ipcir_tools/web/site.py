@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anyio import CapacityLimiter
 from starlette.templating import Jinja2Templates
 
 from ipcir_tools.engine.engine import Engine
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-THUMBNAILS_AT_A_TIME = 8
-"""Requests for thumbnails that wait in a thread."""
-
 
 class Site:
     """One engine behind the page. It holds nothing of a tab: what a tab shows is in its URL."""
@@ -34,7 +30,6 @@ class Site:
         self.downloads = Downloads()
         self.rounds = Rounds(engine.in_conversation("page"), self.downloads)
         self.thumbnails = Thumbnails(engine)
-        self.thumbnail_threads = CapacityLimiter(THUMBNAILS_AT_A_TIME)
         self.uploads = Uploads(engine)
         self.indexing = Indexing(engine)
         self.templates = Jinja2Templates(HERE / "templates")

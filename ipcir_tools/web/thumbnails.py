@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -43,27 +44,27 @@ class Thumbnails:
         self._lock = threading.Lock()
         self._decoding = ThreadPoolExecutor(_AT_A_TIME, "thumbnails", _stand_behind)
 
-    def held(self, id: str, size: str) -> bytes | None:
-        """What :meth:`get` gives, where it is in memory."""
+    async def get(self, id: str, size: str) -> bytes | None:
+        """The picture with this id as a JPEG of a size of :data:`SIDES`; None where it cannot be read.
+
+        It is waited for without a thread: those of all other requests would wait for pictures.
+        """
         key = id, size
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def get(self, id: str, size: str) -> bytes | None:
-        """The picture with this id as a JPEG of a size of :data:`SIDES`; None where it cannot be read."""
-        if (data := self.held(id, size)) is not None:
-            return data
-        data = self._decoding.submit(self._made, id, size).result()
-        if data is not None and size != "l":
-            self._keep((id, size), data)
-        return data
+                return self._held[key]
+        return await asyncio.wrap_future(self._decoding.submit(self._made, id, size))
 
     def _made(self, id: str, size: str) -> bytes | None:
         components = self._engine.components
         picture = components.load_large(id, SIDES[size]) if size == "l" else components.load_image({}, id)
-        return None if isinstance(picture, str) else encode_jpeg(picture, SIDES[size])
+        if isinstance(picture, str):
+            return None
+        data = encode_jpeg(picture, SIDES[size])
+        if size != "l":
+            self._keep((id, size), data)
+        return data
 
     def _keep(self, key: tuple[str, str], data: bytes) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import stat
@@ -68,13 +69,13 @@ class FakeEngine:
 def test_thumbnails_are_made_once_and_their_memory_is_bounded():
     engine = FakeEngine()
     thumbnails = Thumbnails(engine, most=100_000)
-    first = thumbnails.get("a", "m")
-    assert thumbnails.get("a", "m") is first
+    first = asyncio.run(thumbnails.get("a", "m"))
+    assert asyncio.run(thumbnails.get("a", "m")) is first
     assert engine.components.loaded == 1
     for n in range(20):
-        thumbnails.get(str(n), "m")
+        asyncio.run(thumbnails.get(str(n), "m"))
     assert sum(map(len, thumbnails._held.values())) == thumbnails._bytes <= 100_000
-    assert thumbnails.get("gone", "m") is None
+    assert asyncio.run(thumbnails.get("gone", "m")) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
@@ -84,7 +85,7 @@ def test_thumbnails_are_made_behind_all_else():
     engine.components.load_image = lambda pixels, id_: (
         nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) or Image.new("RGB", (9, 9))
     )
-    Thumbnails(engine).get("a", "m")
+    asyncio.run(Thumbnails(engine).get("a", "m"))
     assert nice == [min(before + 10, 19)] or nice == [10]
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
