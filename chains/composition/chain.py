@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,7 @@ from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pool
-from ipcir_tools.llm.tracing import has_listeners, trace_step
+from ipcir_tools.llm.tracing import has_listeners, trace_step, unheard
 from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ class Composed:
     """A probe and what it was made from. Features are ``[d]`` float32 of unit norm, None where not needed."""
 
     probe: Probe
-    verification_probe: Probe
-    """Its scores stand beside the likelihood of the description, where hits are verified."""
+    make_verification_probe: Callable[[], Probe] = field(compare=False, repr=False)
     left_out: frozenset[str]
     """Pictures that are no hits: :attr:`ComposeRequest.left_out`, and where the words change nothing in the description
     the first hit of the turn before, because the user saw it and asked for another: "without the belt", of which
@@ -82,6 +82,11 @@ class Composed:
     warnings: tuple[str, ...] = ()
     """What the encoder does not read of the texts."""
 
+    @cached_property
+    def verification_probe(self) -> Probe:
+        """Its scores stand beside the likelihood of the description, where hits are verified."""
+        return self.make_verification_probe()
+
 
 def build_compose_chain(models: CompositionModels) -> Runnable[ComposeRequest, Composed]:
     """The composition of one request as a Runnable. Raises whatever the models and the catalog raise."""
@@ -100,7 +105,8 @@ class _Compose(RunnableBinding[ComposeRequest, Composed]):  # type: ignore[no-re
         """The composition of one request."""
         is_plain = not (config or more or self.kwargs or self.config.keys() - {"tags"})
         if is_plain and isinstance(self.bound, RunnableLambda) and not has_listeners(None):
-            return self.bound.func(input, {})  # type: ignore[call-arg, no-any-return]
+            with unheard():
+                return self.bound.func(input, {})  # type: ignore[call-arg, no-any-return]
         return super().invoke(input, config, **more)
 
 
@@ -264,13 +270,16 @@ def _composed(
     job: Job, images: Mapping[str, FloatArray], timings: dict[str, float], counts: dict[str, int]
 ) -> Composed:
     liked, disliked = (
-        [(images[id_], weight) for id_, weight in judged.items()]
-        for judged in (job.request.liked, job.request.disliked)
+        [(images[id_], weight) for id_, weight in weights.items()]
+        for weights in (job.request.liked, job.request.disliked)
     )
-    probe, beside = job.composer.compose(job.parts), job.composer.compose_for_verification(job.parts)
+
+    def judged(probe: Probe) -> Probe:
+        return with_feedback(probe, liked, disliked, job.parts.calibration)
+
     return Composed(
-        probe=with_feedback(probe, liked, disliked, job.parts.calibration),
-        verification_probe=with_feedback(beside, liked, disliked, job.parts.calibration),
+        probe=judged(job.composer.compose(job.parts)),
+        make_verification_probe=lambda: judged(job.composer.compose_for_verification(job.parts)),
         left_out=job.request.left_out | ({job.request.shown} if job.request.shown and _is_unchanged(job) else set()),
         weight=job.parts.weight,
         image=job.parts.reference,

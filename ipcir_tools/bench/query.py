@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from ipcir_tools.bench.plan import Plan
 from ipcir_tools.bench.process import fresh
 from ipcir_tools.bench.timing import Say, in_turns, p50, p95, recall, rounded
 from ipcir_tools.bench.vectors import ClusteredVectors
-from ipcir_tools.store.chroma import NeighbourIndex
 from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ ASKED = 20
 """Searches after which the index is open, or is being opened, where it pays."""
 WARM = 5
 """Searches before the first that counts."""
+PARTS = ("encode", "imagine", "candidates", "rescoring")
 TUNED = 50
 """Queries by which the peer's walk is made just wide enough."""
 
@@ -45,7 +44,8 @@ def measure(plan: Plan, say: Say) -> list[dict[str, Any]]:
 def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
     """Composed searches with words that are new and with words that were searched for before; times in milliseconds.
 
-    ``overhead`` is the whole search without what the encoder takes; there is no language model here.
+    ``overhead`` is the whole search without what the encoder takes, and without the imagination, which the rules write
+    here in a language model's place.
     """
     made = gallery(plan, n, say)
     with made.open() as engine:
@@ -88,43 +88,30 @@ def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
 
 
 class SearchRecorder:
-    """Searches and keeps the seconds of each: in all, in the encoder, in the index, in the rest of the ranking.
-
-    Where the index is not asked, because all pictures are scored, that is what ``candidates`` says.
-    """
+    """Searches and keeps the seconds of each: in all, in the encoder, and by the parts that the result tells."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._spent: Counter[str] = Counter()
+        self._engine, self._encoding = engine, 0.0
+        self._embed = engine.components.encoder.embed_texts
+        engine.components.encoder.embed_texts = self._timed  # type: ignore[method-assign]  # in this process alone
         self.records: dict[str, list[dict[str, float]]] = {}
-        encoder, index, pictures = engine.components.encoder, NeighbourIndex, engine.gallery
-        for holder, method, part in (
-            (encoder, "embed_texts", "encode"),
-            (pictures, "nearest", "gallery"),
-            (index, "nearest", "index"),
-        ):
-            setattr(holder, method, self._timed(getattr(holder, method), part))  # in this process alone
 
     def search(self, kind: str, reference: str, words: str, where: dict[str, Any] | None = None) -> SearchResult:
         """One search, kept among those of its kind."""
-        self._spent.clear()
+        self._encoding = 0.0
         began = time.perf_counter()
         result = self._engine.search(reference, words, k=K, where=where)
-        total, spent = time.perf_counter() - began, self._spent
-        candidates = spent["index"] or spent["gallery"]
-        record = {"candidates": candidates, "rescoring": spent["gallery"] - candidates, "encode": spent["encode"]}
-        self.records.setdefault(kind, []).append({"total": total, **record})
+        total = time.perf_counter() - began
+        told = {part: result.timings.get(part, 0.0) for part in PARTS[1:]}
+        self.records.setdefault(kind, []).append({"total": total, "encode": self._encoding, **told})
         return result
 
-    def _timed(self, work: Callable[..., Any], part: str) -> Callable[..., Any]:
-        def timed(*values: Any, **named: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return work(*values, **named)
-            finally:
-                self._spent[part] += time.perf_counter() - began  # type: ignore[assignment]
-
-        return timed
+    def _timed(self, texts: Sequence[str]) -> FloatArray:
+        began = time.perf_counter()
+        try:
+            return self._embed(texts)
+        finally:
+            self._encoding += time.perf_counter() - began
 
 
 def settle(engine: Engine) -> None:
@@ -186,7 +173,7 @@ def _filtered(
 
 def _times(prefix: str, records: Sequence[Mapping[str, float]]) -> dict[str, float]:
     totals = [record["total"] for record in records]
-    overheads = [record["total"] - record["encode"] for record in records]
+    overheads = [record["total"] - record["encode"] - record["imagine"] for record in records]
     return {
         f"{prefix}p50_ms": _ms(totals),
         f"{prefix}p95_ms": rounded(1_000 * p95(totals)),
@@ -197,9 +184,8 @@ def _times(prefix: str, records: Sequence[Mapping[str, float]]) -> dict[str, flo
 
 def _split(records: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Medians of the parts of a search with new words; bookkeeping is all that no other part is."""
-    parts = ("encode", "candidates", "rescoring")
-    rest = [record["total"] - sum(record.get(part, 0.0) for part in parts) for record in records]
-    return {part: _ms([record.get(part, 0.0) for record in records]) for part in parts} | {"bookkeeping": _ms(rest)}
+    rest = [record["total"] - sum(record[part] for part in PARTS) for record in records]
+    return {part: _ms([record[part] for record in records]) for part in PARTS} | {"bookkeeping": _ms(rest)}
 
 
 def _ms(values: Sequence[float]) -> float:

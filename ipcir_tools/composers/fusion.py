@@ -59,6 +59,8 @@ def pool(features: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     if not len(features):
         return np.zeros(features.shape[-1], np.float32)
     rows = normalise(features)
+    if len(rows) == 1:
+        return np.asarray(rows[0], np.float32)
     return combine(rows[0], *zip(np.ones(len(rows)) if weights is None else weights, rows, strict=True))
 
 

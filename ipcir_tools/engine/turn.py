@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ipcir_tools.engine.verification import HitVerifier, VerifiedHits
 from ipcir_tools.errors import ModelUnavailableError
+from ipcir_tools.store.search_parts import timing_parts
 from ipcir_tools.text import excerpt
 from ipcir_tools.types import ComposedQuery, Hit, SearchResult, Turn
 
@@ -69,7 +70,8 @@ class TurnMaker:
         composed = composed or self._components.compose.invoke(request, config)
         searching = time.perf_counter()
         amount = self._verification.amount(query, request, composed)
-        ranked = self._ranker.hits(query, request, composed, max(query.k, amount, query.rerank))
+        with timing_parts() as parts:
+            ranked = self._ranker.hits(query, request, composed, max(query.k, amount, query.rerank))
         verifying = time.perf_counter()
         verified = self._verification.verify(query, amount, ranked.hits, request, composed, config)
         judging = time.perf_counter()
@@ -93,7 +95,14 @@ class TurnMaker:
             models=self._models_used(composed, verified, judged),
             created=datetime.now(UTC).isoformat(),
         )
-        timings = {**composed.timings, "search": verifying - searching, "total": time.perf_counter() - began}
+        candidates = parts.get("candidates", 0.0)
+        timings = {
+            **composed.timings,
+            "candidates": candidates,
+            "rescoring": parts.get("nearest", 0.0) - candidates,
+            "search": verifying - searching,
+            "total": time.perf_counter() - began,
+        }
         if amount:
             timings["verify"] = judging - verifying
         if query.rerank:

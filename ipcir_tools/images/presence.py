@@ -8,9 +8,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from queue import SimpleQueue
 
 from ipcir_tools.images.files import text_path
+from ipcir_tools.images.own_disks import is_on_own_disk, learn
 from ipcir_tools.images.storage import is_gone
 from ipcir_tools.sources import ObjectUrl, source_folder
 
@@ -43,8 +45,15 @@ def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
 
     What is not known is no member: a file whose drive does not answer within ``seconds``, or that may not be seen.
     """
-    found = [(path, _folder(path)) for path in dict.fromkeys(paths)]
-    return _Search(each for each in found if each[1] not in _hanging).gone(seconds)
+    gone, others = set(), []
+    for path in dict.fromkeys(paths):
+        folder = _folder(path)
+        if is_on_own_disk(folder):
+            if _is_gone(path):
+                gone.add(path)
+        elif folder not in _hanging:
+            others.append((path, folder))
+    return gone | _Search(others).gone(seconds) if others else gone
 
 
 def _folder(path: str) -> str:
@@ -63,8 +72,6 @@ class _Search:
         self._done = threading.Event()
 
     def gone(self, seconds: float) -> set[str]:
-        if not self._waiting:
-            return set()
         _workers.run(self._work)
         if not self._done.wait(min(SOON, seconds)):
             for _ in range(min(WORKERS, len(self._waiting) + 1) - 1):
@@ -72,25 +79,27 @@ class _Search:
             self._done.wait(max(0.0, seconds - SOON))
         with _lock:
             self._waiting.clear()
-            _hanging.update(self._asked.values())
+            _hanging.update(filter(None, self._asked.values()))
             return set(self._found)
 
     def _work(self) -> None:
         me = threading.get_ident()
-        while True:
-            with _lock:
-                if not self._waiting:
-                    if not self._asked:
-                        self._done.set()
-                    return
+        self._asked[me] = ""  # before the first file is taken: who finds none left and nobody at work ends the search
+        with suppress(IndexError):
+            while True:
                 path, folder = self._waiting.popleft()
                 self._asked[me] = folder
-            gone = _is_gone(path)
-            with _lock:
-                del self._asked[me]
-                _hanging.discard(folder)
-                if gone:
+                if _is_gone(path):
                     self._found.add(path)
+                if "://" not in folder:
+                    learn(folder)
+                if _hanging:
+                    with _lock:
+                        _hanging.discard(folder)
+        with _lock:
+            del self._asked[me]
+            if not self._asked:
+                self._done.set()
 
 
 class _Workers:

@@ -36,7 +36,7 @@ def best_rows(probe: Probe, k: int, snapshot: Snapshot, rows: Rows, exclude: Col
         rows = snapshot.by_id(rows)  # such a rule may take the first of equal ones
     scores, wanted = _scores(probe, snapshot, rows), k + len(gone)
     if wanted < len(rows):
-        likely = np.flatnonzero(scores >= np.partition(scores, -wanted)[-wanted] - TIE)
+        likely = np.flatnonzero(scores >= _least_of_best(scores, wanted) - TIE)
         rows, scores = rows[likely], scores[likely]
     if len(gone):
         left = ~np.isin(rows, gone)
@@ -61,3 +61,17 @@ def _scores(probe: Probe, snapshot: Snapshot, rows: Rows) -> FloatArray:
     if probe.rescore_by_id is not None:
         scores = probe.rescore_by_id(scores, snapshot.names(rows))
     return np.asarray(scores, np.float32)
+
+
+def _least_of_best(scores: FloatArray, wanted: int) -> np.float32:
+    """The ``wanted``-th highest of more scores than that.
+
+    The highest of each of ``wanted`` groups or more are as many scores, so that what is below the ``wanted``-th of them
+    cannot be among the best: few are left to be sorted.
+    """
+    groups = 8 * wanted
+    if len(scores) > 2 * groups:
+        highest = scores[: len(scores) // groups * groups].reshape(-1, groups).max(axis=0)
+        scores = scores[scores >= np.partition(highest, -wanted)[-wanted]]
+    least: np.float32 = np.partition(scores, -wanted)[-wanted]
+    return least

@@ -11,7 +11,7 @@ from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import quote, unquote
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    PoolProxiedConnection,
     Row,
     Select,
     Table,
@@ -137,6 +138,8 @@ class Database:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._quick is not None:
+            self._quick.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -186,6 +189,20 @@ class Database:
         with explained(self._place, self._secrets):
             return self._quick.rows(statement, values)
 
+    def _insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+        """Insert rows in a transaction of their own, with their checksums; how many of their keys were not taken yet.
+
+        Raises CatalogError, caused by the database's IntegrityError, where a row refers to one that is not there.
+        """
+        if self._quick is None or self._quick.is_watched:
+            with self._write() as connection:
+                summed = [with_checksum(table, row, storable_text(connection)) for row in rows]
+                return connection.execute(insertion(connection.dialect.name, table), summed).rowcount
+        wait = self._seconds_to_write()
+        summed = [with_checksum(table, row) for row in rows]
+        with explained(self._place, self._secrets), self._turn_to_write(wait):
+            return self._quick.insert(insertion("sqlite", table), summed, partial(_begin_to_write, wait))
+
     def _is_whole(self, table: Table, row: Row[Any], *key: str) -> bool:
         """Whether a row of ``table``, whose key is this, is as it was written; one that is not is noted."""
         fields = {
@@ -199,21 +216,24 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        if self.full:
-            self.check_changeable()
-        hurried = in_search() is not None
-        turn = self._turn_to_write(SEARCH_SECONDS if hurried else -1)
-        writer = self._hurried if hurried else self._writer
-        with explained(self._place, self._secrets), turn, writer.begin() as connection:
+        wait = self._seconds_to_write()
+        writer = self._writer if wait is None else self._hurried
+        with explained(self._place, self._secrets), self._turn_to_write(wait), writer.begin() as connection:
             yield connection
 
+    def _seconds_to_write(self) -> float | None:
+        """How long to wait for others that write, here and in other processes; None: as ever."""
+        if self.full:
+            self.check_changeable()
+        return SEARCH_SECONDS if in_search() is not None else None
+
     @contextmanager
-    def _turn_to_write(self, seconds: float) -> Iterator[None]:
-        """This thread's turn to write; without end where ``seconds`` is negative."""
+    def _turn_to_write(self, seconds: float | None) -> Iterator[None]:
+        """This thread's turn to write, after ``seconds`` at most."""
         if self._writing is None:
             yield
             return
-        if not self._writing.acquire(timeout=seconds):
+        if not self._writing.acquire(timeout=-1 if seconds is None else seconds):
             raise CatalogError(f"The catalog {self._place} cannot be used (another thread is writing). Try again.")
         try:
             yield
@@ -378,11 +398,21 @@ def _tune_sqlite(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         if how := options.get("sqlite_begin", "BEGIN"):
-            wait = options.get("sqlite_wait", BUSY_SECONDS)
-            if connection.info.get("wait", BUSY_SECONDS) != wait:
-                connection.info["wait"] = wait
-                connection.connection.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
+            _wait_for(connection.connection, options.get("sqlite_wait", BUSY_SECONDS))
             connection.exec_driver_sql(how)
+
+
+def _begin_to_write(seconds: float | None, lent: PoolProxiedConnection) -> None:
+    """Begin a transaction that writes, as :func:`writing` does."""
+    _wait_for(lent, BUSY_SECONDS if seconds is None else seconds)
+    cast("Any", lent.driver_connection).execute("BEGIN IMMEDIATE")
+
+
+def _wait_for(connection: PoolProxiedConnection, seconds: float) -> None:
+    """Have SQLite's connection wait so long for other processes."""
+    if connection.info.get("wait", BUSY_SECONDS) != seconds:
+        connection.info["wait"] = seconds
+        cast("Any", connection.driver_connection).execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
 
 def _write_ahead(connection: Any) -> None:

@@ -137,7 +137,10 @@ class Features:
 
     def words_left_out(self, text: str) -> int:
         """How many words at the end of a text the encoder does not read. It is asked only about long texts."""
-        pieces = len(re.findall(r"\w+|[^\w\s]", text)) + sum(not char.isascii() for char in text)
+        if text.isascii() and len(text) < _LONG:
+            return 0
+        rare = 0 if text.isascii() else sum(not char.isascii() for char in text)
+        pieces = len(re.findall(r"\w+|[^\w\s]", text)) + rare
         return self._encoder().words_left_out(text) if pieces >= _LONG or len(text) >= 8 * _LONG else 0
 
     def from_network(

@@ -26,6 +26,7 @@ from ipcir_tools.store.held_index import ALWAYS, HeldIndex, IndexPolicy
 from ipcir_tools.store.merged_index import CANDIDATES as CANDIDATES
 from ipcir_tools.store.sealed_index import SealedIndex
 from ipcir_tools.store.sealing import ApartIndex
+from ipcir_tools.store.search_parts import part
 from ipcir_tools.store.snapshot import Mask, Snapshot
 from ipcir_tools.store.vector_file import DamagedVectorsError, VectorFile
 from ipcir_tools.types import FloatArray, Probe, Where
@@ -129,8 +130,12 @@ class Gallery:
         the candidates cannot settle the order, all pictures are scored. Raises EmptyGalleryError, and
         InvalidRequestError for a wrong filter or k.
         """
-        ranking = self._reading(lambda: self._from_candidates(probe, k, where, exclude)) if k > 0 else None
-        return self.exact(probe, k, where, exclude) if ranking is None else ranking
+        with part("nearest"):
+            ranking = self._reading(lambda: self._from_candidates(probe, k, where, exclude)) if k > 0 else None
+            if ranking is not None:
+                return ranking
+            with part("candidates"):
+                return self.exact(probe, k, where, exclude)
 
     def exact(self, probe: Probe, k: int, where: Where | None = None, exclude: Collection[str] = ()) -> Ranking:
         """What ``nearest`` gives, by scoring every picture of the gallery."""

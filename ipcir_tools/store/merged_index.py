@@ -11,6 +11,7 @@ from ipcir_tools.store.best_rows import TIE, Ranking, best_rows
 from ipcir_tools.store.candidates import BrokenIndexError, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.dots import dots
+from ipcir_tools.store.search_parts import part
 from ipcir_tools.store.snapshot import Mask, Rows, Segment, Snapshot, encoded
 from ipcir_tools.types import Probe
 
@@ -73,7 +74,8 @@ class MergedIndex:
 
     def _rows(self, probe: Probe, breadth: int, snapshot: Snapshot) -> Rows:
         """The rows of the candidates that are in the gallery."""
-        found = self.opened.index.nearest(probe.vector, breadth)
+        with part("candidates"):
+            found = self.opened.index.nearest(probe.vector, breadth)
         rows = snapshot.rows(found)
         missing = [id_ for id_, row in zip(found, rows.tolist(), strict=True) if row < 0 and id_ not in self._left]
         if missing:

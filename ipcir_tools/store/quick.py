@@ -1,18 +1,21 @@
 """Small statements to SQLite, by its driver alone.
 
-For a statement that looks up a few rows SQLAlchemy takes several times as long as SQLite does. So the hot ones of a
-search are compiled by SQLAlchemy once, for each size of their lists, and their text is given to the driver on one of
-the engine's own connections. Where somebody listens to the engine's statements, the same text goes by SQLAlchemy.
+For a statement that looks up or adds a few rows SQLAlchemy takes several times as long as SQLite does. So the hot ones
+of a search are compiled by SQLAlchemy once, for each size of their lists, and their text is given to the driver on one
+of the engine's own connections, of which a few are kept at hand. Where somebody listens to the engine's statements, the
+same text goes by SQLAlchemy.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Engine, Select
+from sqlalchemy import Engine, PoolProxiedConnection, Select
+from sqlalchemy.sql.dml import Insert
 
 from ipcir_tools.store.schema import encodable
 
@@ -41,6 +44,10 @@ class _Written:
         )
 
 
+AT_HAND = 2
+"""Connections that are not given back to the pool at once: taking one from it is half the time of a small statement."""
+
+
 class QuickStatements:
     """The statements of one SQLite engine. Safe for many threads; what the driver raises passes."""
 
@@ -48,6 +55,35 @@ class QuickStatements:
         self._engine = engine
         self._written: dict[tuple[Any, _Shape], _Written] = {}
         self._shown: dict[Any, tuple[Callable[[Sequence[Any]], Any], tuple[tuple[int, Callable[[Any], Any]], ...]]] = {}
+        self._inserts: dict[Insert, tuple[str, list[str]]] = {}
+        self._at_hand: list[PoolProxiedConnection] = []
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody listens to the engine's statements."""
+        return bool(self._engine.dispatch.before_cursor_execute)
+
+    def close(self) -> None:
+        """Give all connections back to the pool."""
+        while self._at_hand:
+            self._at_hand.pop().close()
+
+    @contextmanager
+    def _lent(self) -> Iterator[PoolProxiedConnection]:
+        """One of the engine's connections, outside of a transaction."""
+        try:
+            lent = self._at_hand.pop()
+        except IndexError:
+            lent = self._engine.raw_connection()
+        is_usable = False
+        try:
+            yield lent
+            is_usable = len(self._at_hand) < AT_HAND
+        finally:
+            if is_usable:
+                self._at_hand.append(lent)
+            else:
+                lent.close()
 
     def rows(self, statement: Select[Any], values: Values) -> list[Any]:
         """The rows, with columns by name and position, of a statement that is made once and kept."""
@@ -55,18 +91,35 @@ class QuickStatements:
         written = self._written.get((statement, lists)) or self._write(statement, lists)
         shown, processors = self._shown.get(statement) or self._show(statement)
         parameters = written.positional(values)
-        if self._engine.dispatch.before_cursor_execute:
+        if self.is_watched:
             with self._engine.execution_options(sqlite_begin=None).connect() as watched:
                 found: list[Any] = list(map(tuple, watched.exec_driver_sql(written.text, parameters)))
         else:
-            lent = self._engine.raw_connection()
-            try:
+            with self._lent() as lent:
                 found = cast("Any", lent.driver_connection).execute(written.text, parameters).fetchall()
-            finally:
-                lent.close()
         if processors:
             found = [_processed(row, processors) for row in found]
         return list(map(shown, found))
+
+    def insert(self, statement: Insert, rows: Sequence[Values], begin: Callable[[PoolProxiedConnection], None]) -> int:
+        """Insert rows, of one shape, in a transaction of their own, which ``begin`` begins; how many were new."""
+        text, names = self._inserts.get(statement) or self._write_insert(statement, rows[0])
+        parameters = [tuple(encodable(row[name]) for name in names) for row in rows]
+        with self._lent() as lent:
+            driver = cast("Any", lent.driver_connection)
+            begin(lent)
+            try:
+                new = driver.executemany(text, parameters).rowcount
+                driver.execute("COMMIT")
+            except BaseException:
+                driver.rollback()
+                raise
+        return int(new)
+
+    def _write_insert(self, statement: Insert, row: Values) -> tuple[str, list[str]]:
+        compiled = statement.compile(dialect=self._engine.dialect, column_keys=list(row))
+        self._inserts[statement] = made = str(compiled), list(compiled.positiontup or ())
+        return made
 
     def _write(self, statement: Select[Any], shape: _Shape) -> _Written:
         """Compile a statement for lists of these sizes."""

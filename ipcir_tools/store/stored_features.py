@@ -90,6 +90,11 @@ class StoredFeatures(StoredChanges):
         Raises ValueError for a bad vector.
         """
         rows = feature_rows(vectors, space)
+        if not rows:
+            return
+        if not self.damage.of("features", [(item, space) for item in vectors]):
+            self._insert(features, rows)
+            return
         with self._write() as connection:
             self.insert_features(connection, rows)
         self.damage.mended("features", [(item, space) for item in vectors])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,9 +12,9 @@ from sqlalchemy import Row, bindparam, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from ipcir_tools.errors import CatalogError, InvalidRequestError, NotFoundError
-from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
+from ipcir_tools.store.checksums import CHECKSUM, row_checksum
 from ipcir_tools.store.damage import MENDING
-from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with, insertion, storable_text
+from ipcir_tools.store.database import MIN_PREFIX, Database, beginning_with
 from ipcir_tools.store.schema import turns as turn_rows
 from ipcir_tools.store.unstored import in_search, searching
 from ipcir_tools.types import Turn
@@ -64,16 +65,17 @@ class StoredTurns(Database):
     def _put_turn(self, turn: Turn, conversation: str | None) -> None:
         body = turn.model_dump_json()
         fields = {"id": turn.id, "parent": turn.parent, "created": turn.created, "body": body}
-        with self._write() as connection:
-            row = with_checksum(turn_rows, {**fields, "conversation": conversation}, storable_text(connection))
-            try:
-                stored = connection.execute(insertion(connection.dialect.name, turn_rows), row).rowcount == 1
-            except IntegrityError as error:  # the one thing that a turn refers to is its parent
-                raise NotFoundError(f"There is no turn {turn.parent} to continue from.") from error
-            if not stored and connection.scalar(_BODY, {"name": turn.id}) != body:
-                raise CatalogError(
-                    f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
-                )
+        try:
+            is_new = self._insert(turn_rows, [{**fields, "conversation": conversation}]) == 1
+        except CatalogError as error:
+            if not isinstance(error.__cause__, IntegrityError | sqlite3.IntegrityError):
+                raise
+            # the one thing that a turn refers to is its parent
+            raise NotFoundError(f"There is no turn {turn.parent} to continue from.") from error
+        if not is_new and [row.body for row in self._glanced(_BODY, {"name": turn.id})] != [body]:
+            raise CatalogError(
+                f"Turn {turn.id} exists already and turns are never changed: give the new one its own id."
+            )
 
     def turn(self, id: str) -> Turn:
         """The turn with this id, or with the only id that begins so (4 characters at least).

@@ -151,7 +151,7 @@ def test_the_reference_is_no_hit_whether_or_not_something_is_taken_away():
     text = np.array([1, 0], np.float32)
     composed = Composed(
         Probe(text),
-        Probe(text),
+        lambda: Probe(text),
         frozenset(),
         0.5,
         image=None,

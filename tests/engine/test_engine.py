@@ -141,7 +141,10 @@ def test_a_search_finds_what_the_text_asks_for_and_keeps_a_turn(engine):
     assert turn.models == {"encoder": engine.components.encoder.space, "captioner": CAPTIONER, "imaginer": "rules"}
     assert engine.catalog.turn(turn.id) == turn
     assert result.warnings == ()
-    assert set(result.timings) == {"encode_image", "caption", "imagine", "calibrate", "encode_text", "search", "total"}
+    composed = {"encode_image", "caption", "imagine", "calibrate", "encode_text"}
+    assert set(result.timings) == {*composed, "candidates", "rescoring", "search", "total"}
+    parts = result.timings["candidates"] + result.timings["rescoring"]
+    assert 0 < result.timings["candidates"] <= parts <= result.timings["search"] <= result.timings["total"]
 
 
 def test_refining_carries_the_edits_so_far(engine):

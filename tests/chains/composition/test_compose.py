@@ -147,7 +147,7 @@ def test_a_batch_gives_what_its_requests_give_one_by_one(bench, tmp_path):
     for request, composed in zip(requests, together, strict=True):
         single = alone.compose(request)[0]
         assert np.allclose(composed.probe.vector, single.probe.vector, atol=1e-6)
-        none = dict.fromkeys(("probe", "verification_probe", "image", "text", "parts"))
+        none = dict.fromkeys(("probe", "make_verification_probe", "image", "text", "parts"))
         bare = {**none, "timings": {}, "counts": {}}
         assert replace(composed, **bare) == replace(single, **bare)
     alone.catalog.close()

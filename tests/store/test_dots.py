@@ -1,0 +1,96 @@
+"""Dot products of many rows are the same by however many threads, and nobody waits for a thread that has no core."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from ipcir_tools.store import dots as scan
+from ipcir_tools.store.best_rows import _least_of_best
+from ipcir_tools.store.dots import BLOCK, dots
+
+ROWS = 4 * BLOCK + 7
+
+
+@pytest.fixture
+def drawn():
+    rng = np.random.default_rng(3)
+    return rng.standard_normal((ROWS, 16)).astype(np.float32), rng.standard_normal(16).astype(np.float32)
+
+
+@pytest.fixture
+def helper(monkeypatch):
+    """Collects the work for the threads that help; nobody does it."""
+    asked: list = []
+
+    class Jobs:
+        put = asked.append
+
+    monkeypatch.setattr(scan, "_cores", lambda: 2)
+    monkeypatch.setattr(scan, "_helpers", Jobs)
+    return asked
+
+
+def test_several_threads_give_what_one_gives(drawn, monkeypatch):
+    rows, vector = drawn
+    monkeypatch.setattr(scan, "_cores", lambda: 1)
+    alone = dots(rows, vector)
+    monkeypatch.setattr(scan, "_cores", lambda: 4)
+    assert np.allclose(alone, rows @ vector, atol=1e-4)
+    for _ in range(50):
+        assert np.array_equal(dots(rows, vector), alone)
+
+
+def test_helpers_that_never_come_are_not_waited_for(drawn, helper):
+    rows, vector = drawn
+    assert np.allclose(dots(rows, vector), rows @ vector, atol=1e-4)
+    assert len(helper) == 1
+    helper[0]()  # one that comes after the end finds nothing left
+
+
+def test_a_block_that_a_helper_has_taken_and_not_finished_is_done_again(drawn, monkeypatch):
+    rows, vector = drawn
+    taken, go_on = threading.Event(), threading.Event()
+    product, main = scan._dots, threading.current_thread()
+
+    def stuck(some, other, out):
+        if threading.current_thread() is main:
+            assert taken.wait(30)
+        else:
+            taken.set()
+            go_on.wait(30)
+        return product(some, other, out=out)
+
+    class Jobs:
+        @staticmethod
+        def put(work):
+            threading.Thread(target=work, daemon=True).start()
+
+    monkeypatch.setattr(scan, "_cores", lambda: 2)
+    monkeypatch.setattr(scan, "_helpers", Jobs)
+    monkeypatch.setattr(scan, "_dots", stuck)
+    try:
+        assert np.allclose(dots(rows, vector), rows @ vector, atol=1e-4), "while the helper is stuck in its block"
+    finally:
+        go_on.set()
+
+
+def test_few_rows_ask_for_no_help(drawn, helper):
+    rows, vector = drawn
+    dots(rows[: 2 * BLOCK - 1], vector)
+    assert not helper
+
+
+@pytest.mark.parametrize("wanted", [1, 7, 60, 900])
+@pytest.mark.parametrize("of", ["different", "equal", "two values"])
+def test_the_least_of_the_best_is_that_of_the_sorted_scores(wanted, of):
+    rng = np.random.default_rng(wanted)
+    scores = {
+        "different": rng.standard_normal(ROWS),
+        "equal": np.ones(ROWS),
+        "two values": rng.integers(0, 2, ROWS),
+    }[of].astype(np.float32)
+    for some in (scores, np.sort(scores), np.sort(scores)[::-1].copy(), scores[: wanted + 1]):
+        assert _least_of_best(some, wanted) == np.sort(some)[-wanted]
