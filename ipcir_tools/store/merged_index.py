@@ -18,11 +18,16 @@ from ipcir_tools.types import Probe
 CANDIDATES, PER_HIT = 100, 4
 """Fewest candidates that are rescored, and how many per wanted picture for larger k."""
 
-LINEAR_CANDIDATES, LINEAR_PER_HIT = 60, 3
-"""The same where scores are cosines: rescoring changes the index's own order by rounding alone."""
+LINEAR_SPARE = 8
+"""Candidates beyond the wanted pictures where scores are cosines: rescoring changes the index's own order by rounding
+alone, and each candidate costs a look-up within Chroma."""
 
 MOST = 1_000
 """Most candidates that an index is asked for: for more of them, scoring all takes less."""
+
+ROWS_A_CANDIDATE, COPIED = 300, 5
+"""Rows that are scored in the time that one more candidate takes, 20 microseconds on two cores; and in how much of that
+time those are that pass a filter, and are copied first where they are few."""
 
 BEHIND = 3
 """One picture of this many may have come in since the index was written; with more of them, all are scored."""
@@ -50,25 +55,25 @@ class MergedIndex:
         if fresh is None or len(fresh) * BEHIND > len(snapshot) or (passing < len(snapshot) and not probe.linear):
             return None
         left_out = snapshot.rows(exclude)
-        fewest, per_hit = (LINEAR_CANDIDATES, LINEAR_PER_HIT) if probe.linear else (CANDIDATES, PER_HIT)
-        enough = max(fewest, per_hit * k)
-        breadth = math.ceil(enough * len(snapshot) / max(passing, 1)) + len(left_out)
-        while breadth < min(self.opened.count, MOST + len(left_out)):
-            found = self._rows(probe, breadth, snapshot)
+        breadth, enough, most = _breadth(probe, k, len(snapshot), passing)
+        while breadth + len(left_out) < min(self.opened.count, most + len(left_out)):
+            found = self._rows(probe, breadth + len(left_out), snapshot)
             rows = found[allowed[found]]
             rows = rows[~np.isin(rows, left_out)]
-            if 2 * len(rows) >= enough:
+            if len(rows) >= enough:
                 return self._ranked(probe, k, snapshot, found, rows, fresh[allowed[fresh] & ~np.isin(fresh, left_out)])
             breadth *= 3
         return None
 
     def _ranked(self, probe: Probe, k: int, snapshot: Snapshot, found: Rows, rows: Rows, fresh: Rows) -> Ranking | None:
         """The ranking among the candidates ``rows`` of all that were ``found``, and what the index does not have."""
-        merged = np.union1d(rows, fresh)
+        merged = np.union1d(rows, fresh) if len(fresh) else rows
         if probe.linear:
-            cosines = dots(snapshot.features(merged), probe.vector)
-            least = dots(snapshot.features(found), probe.vector).min()
-            if np.partition(cosines, -k)[-k] <= least + TIE:
+            every = np.union1d(found, merged) if len(merged) != len(found) else found
+            cosines = dots(snapshot.features(every), probe.vector)
+            best = cosines if every is merged else cosines[np.isin(every, merged)]
+            least = cosines if every is found else cosines[np.isin(every, found)]
+            if np.partition(best, -k)[-k] <= least.min() + TIE:
                 return None  # more pictures tie for the last place than there are candidates
         return best_rows(probe, k, snapshot, merged)
 
@@ -107,3 +112,16 @@ class MergedIndex:
                 return None
             self._changed = base, base.rows_of([encoded(each.id) for each in changes])
         return self._changed[1]
+
+
+def _breadth(probe: Probe, k: int, n: int, passing: int) -> tuple[int, int, float]:
+    """How many candidates to ask for, how many that pass are enough, and from how many on scoring all takes less, where
+    ``passing`` of ``n`` pictures pass a filter."""
+    if not probe.linear:
+        wanted = max(CANDIDATES, PER_HIT * k)
+        return wanted, math.ceil(wanted / 2), MOST
+    wanted = k + LINEAR_SPARE
+    if passing == n:
+        return wanted, k + 1, MOST
+    # Twice as many as pass on average.
+    return math.ceil(2 * wanted * n / max(passing, 1)), k + 1, min(n, COPIED * passing) / ROWS_A_CANDIDATE

@@ -263,6 +263,7 @@ def few_candidates(monkeypatch):
     from ipcir_tools.store import merged_index
 
     monkeypatch.setattr(merged_index, "CANDIDATES", 12)
+    monkeypatch.setattr(merged_index, "ROWS_A_CANDIDATE", 1)  # with a filter, too
 
 
 Histories.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
