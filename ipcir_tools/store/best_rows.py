@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 import numpy as np
 
-from ipcir_tools.store.dots import dots
-from ipcir_tools.store.snapshot import Rows, Snapshot
+from ipcir_tools.store.dots import Rows
+from ipcir_tools.store.snapshot import Snapshot
 from ipcir_tools.types import FloatArray, Probe
 
 TIE = 1e-5
 """Scores closer than this may change places by rounding alone."""
 
-FEW = 8
+FEW = 4
 """Where only one row of this many is to be scored, those are copied instead of all being scored."""
 
 Ranking = list[tuple[str, float]]
@@ -50,12 +50,14 @@ def best_rows(probe: Probe, k: int, snapshot: Snapshot, rows: Rows, exclude: Col
 
 def _scores(probe: Probe, snapshot: Snapshot, rows: Rows) -> FloatArray:
     """The scores ``[n]`` of these rows."""
-    if len(rows) * FEW <= len(snapshot.alive):
-        features = snapshot.features(rows)
-        scores = dots(features, probe.vector) if probe.rescore is None else probe.rescore(features)
+    is_few = len(rows) * FEW <= len(snapshot.alive)
+    if probe.rescore is None and is_few:
+        scores = snapshot.cosines_of(rows, probe.vector)
     elif probe.rescore is None:
         scores = snapshot.cosines(probe.vector)
         scores = scores if len(rows) == len(scores) else scores[rows]
+    elif is_few:
+        scores = probe.rescore(snapshot.features(rows))
     else:
         scores = np.concatenate([probe.rescore(part.whole()) for part in snapshot.segments])[rows]
     if probe.rescore_by_id is not None:

@@ -12,8 +12,11 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ipcir_tools.types import FloatArray
+
+Rows = NDArray[np.intp]
 
 BLOCK = 1_250
 """Rows that a thread takes at a time; for 500 and fewer numpy holds the interpreter's lock."""
@@ -26,29 +29,33 @@ _dots: Callable[..., Any] = getattr(np, "vecdot", lambda rows, vector, out: np.e
 8 ms for 10,000 rows on two cores in other use, and it rounds a row by its place among the others."""
 
 
-def dots(rows: FloatArray, vector: FloatArray) -> FloatArray:
-    """The dot products ``[n]`` of ``rows`` ``[n, d]`` with ``vector`` ``[d]``, by as many threads as are idle."""
-    out = np.empty(len(rows), np.float32)
-    helpers = min(_cores(), MOST, len(rows) // BLOCK) - 1
-    if helpers < 1:
-        _dots(rows, vector, out=out)
-        return out
-    scan = _Scan(rows, vector, out)
-    for _ in range(helpers):
+def dots(rows: FloatArray, vector: FloatArray, chosen: Rows | None = None) -> FloatArray:
+    """The dot products ``[n]`` of ``rows`` ``[n, d]`` with ``vector`` ``[d]``, by as many threads as are idle; of the
+    ``chosen`` rows alone, which are copied a block at a time."""
+    n = len(rows) if chosen is None else len(chosen)
+    scan = _Scan(rows, chosen, vector, np.empty(n, np.float32))
+    for _ in range(min(_cores(), MOST, n // BLOCK) - 1):
         _helpers().put(scan.take_part)
-    scan.take_part()
-    scan.finish()
-    return out
+    return scan.result()
 
 
 class _Scan:
     """One scan that several threads take part in. Who began it never waits for another: a block that a thread has
     taken and not finished, because it has no core, is done once more."""
 
-    def __init__(self, rows: FloatArray, vector: FloatArray, out: FloatArray) -> None:
-        self._rows, self._vector, self._out = rows, vector, out
-        self._waiting = deque(range(0, len(rows), BLOCK))
+    def __init__(self, rows: FloatArray, chosen: Rows | None, vector: FloatArray, out: FloatArray) -> None:
+        self._rows, self._chosen, self._vector, self._out = rows, chosen, vector, out
+        self._starts = range(0, len(out), BLOCK) if len(out) >= 2 * BLOCK else range(1)
+        self._size = BLOCK if len(self._starts) > 1 else len(out)
+        self._waiting = deque(self._starts)
         self._done: set[int] = set()
+
+    def result(self) -> FloatArray:
+        """Take part, then do what other threads have not finished."""
+        self.take_part()
+        for start in set(self._starts) - self._done:
+            self._do(start)
+        return self._out
 
     def take_part(self) -> None:
         """Take block after block until none is left."""
@@ -57,15 +64,15 @@ class _Scan:
                 start = self._waiting.popleft()
             except IndexError:  # another thread took the last one
                 return
-            made = np.empty(min(BLOCK, len(self._rows) - start), np.float32)
-            _dots(self._rows[start : start + BLOCK], self._vector, out=made)
-            self._out[start : start + BLOCK] = made  # once more where it is there already, and the same
+            self._do(start)
             self._done.add(start)
 
-    def finish(self) -> None:
-        """Do what other threads have not finished."""
-        for start in set(range(0, len(self._rows), BLOCK)) - self._done:
-            _dots(self._rows[start : start + BLOCK], self._vector, out=self._out[start : start + BLOCK])
+    def _do(self, start: int) -> None:
+        block = slice(start, start + self._size)
+        rows = self._rows[block] if self._chosen is None else self._rows.take(self._chosen[block], axis=0)
+        made = np.empty(len(rows), np.float32)
+        _dots(rows, self._vector, out=made)
+        self._out[block] = made  # at once: where it is there already it is the same, and somebody may be reading it
 
 
 @cache

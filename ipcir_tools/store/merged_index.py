@@ -10,9 +10,9 @@ import numpy as np
 from ipcir_tools.store.best_rows import TIE, Ranking, best_rows
 from ipcir_tools.store.candidates import BrokenIndexError, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.dots import dots
+from ipcir_tools.store.dots import Rows
 from ipcir_tools.store.search_parts import part
-from ipcir_tools.store.snapshot import Mask, Rows, Segment, Snapshot, encoded
+from ipcir_tools.store.snapshot import Mask, Segment, Snapshot, encoded
 from ipcir_tools.types import Probe
 
 CANDIDATES, PER_HIT = 100, 4
@@ -25,7 +25,7 @@ alone, and each candidate costs a look-up within Chroma."""
 MOST = 1_000
 """Most candidates that an index is asked for: for more of them, scoring all takes less."""
 
-ROWS_A_CANDIDATE, COPIED = 300, 5
+ROWS_A_CANDIDATE, COPIED = 300, 3
 """Rows that are scored in the time that one more candidate takes, 20 microseconds on two cores; and in how much of that
 time those are that pass a filter, and are copied first where they are few."""
 
@@ -70,7 +70,7 @@ class MergedIndex:
         merged = np.union1d(rows, fresh) if len(fresh) else rows
         if probe.linear:
             every = np.union1d(found, merged) if len(merged) != len(found) else found
-            cosines = dots(snapshot.features(every), probe.vector)
+            cosines = snapshot.cosines_of(every, probe.vector)
             best = cosines if every is merged else cosines[np.isin(every, merged)]
             least = cosines if every is found else cosines[np.isin(every, found)]
             if np.partition(best, -k)[-k] <= least.min() + TIE:

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipcir_tools.store.changes import Change
-from ipcir_tools.store.dots import dots
+from ipcir_tools.store.dots import Rows, dots
 from ipcir_tools.types import FloatArray
 
-Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Names = NDArray[np.bytes_]
 """Ids in UTF-8, sorted, each of the same width."""
@@ -52,6 +51,10 @@ class Segment:
     def whole(self) -> FloatArray:
         """All rows ``[n, d]``, not copied."""
         return self.matrix
+
+    def dots(self, vector: FloatArray, rows: Rows) -> FloatArray:
+        """The dot product of ``vector`` ``[d]`` with each of these rows ``[m]``."""
+        return dots(self.matrix, vector, rows)
 
 
 def segment(vectors: Mapping[str, FloatArray], since: Mapping[str, int]) -> Segment:
@@ -170,6 +173,16 @@ class Snapshot:
         rows = self.rows(wanted)
         known = np.flatnonzero(rows >= 0)
         return dict(zip([wanted[i] for i in known], self.features(rows[known]), strict=True)) if len(known) else {}
+
+    def cosines_of(self, rows: Rows, vector: FloatArray) -> FloatArray:
+        """The dot product of ``vector`` ``[d]`` with each of these rows ``[m]``."""
+        parts = self._split(rows)
+        if len(parts) == 1:
+            return parts[0][0].dots(vector, parts[0][2])
+        out = np.empty(len(rows), np.float32)
+        for part, places, local in parts:
+            out[places] = part.dots(vector, local)
+        return out
 
     def cosines(self, vector: FloatArray) -> FloatArray:
         """The dot product of ``vector`` ``[d]`` with every row ``[rows]``, those that are not alive included."""

@@ -24,7 +24,8 @@ from ipcir_tools.errors import CatalogError
 from ipcir_tools.private import FILE, private_folder, private_opener
 from ipcir_tools.store.candidates import BrokenIndexError
 from ipcir_tools.store.catalog import Catalog
-from ipcir_tools.store.snapshot import Names, Rows, Segment, encoded
+from ipcir_tools.store.dots import Rows
+from ipcir_tools.store.snapshot import Names, Segment, encoded
 from ipcir_tools.store.unstored import storing
 from ipcir_tools.types import FloatArray, Value
 
@@ -96,14 +97,22 @@ class MappedSegment(Segment):
 
     def take(self, rows: Rows) -> FloatArray:
         """A copy of these rows ``[m, d]``."""
-        blocks = rows // self._block
-        self._check(np.unique(blocks[self._unseen[blocks]]))
-        return self.matrix[rows]
+        self._check_rows(rows)
+        return super().take(rows)
+
+    def dots(self, vector: FloatArray, rows: Rows) -> FloatArray:
+        """The dot product of ``vector`` ``[d]`` with each of these rows ``[m]``."""
+        self._check_rows(rows)
+        return super().dots(vector, rows)
 
     def whole(self) -> FloatArray:
         """All rows ``[n, d]``, not copied."""
         self._check(np.flatnonzero(self._unseen))
         return self.matrix
+
+    def _check_rows(self, rows: Rows) -> None:
+        blocks = rows // self._block
+        self._check(np.unique(blocks[self._unseen[blocks]]))
 
     def _check(self, blocks: Rows) -> None:
         for block in blocks.tolist():

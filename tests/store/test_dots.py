@@ -94,3 +94,10 @@ def test_the_least_of_the_best_is_that_of_the_sorted_scores(wanted, of):
     }[of].astype(np.float32)
     for some in (scores, np.sort(scores), np.sort(scores)[::-1].copy(), scores[: wanted + 1]):
         assert _least_of_best(some, wanted) == np.sort(some)[-wanted]
+
+
+@pytest.mark.parametrize("n", [0, 1, 900, 3 * BLOCK])
+def test_chosen_rows_give_what_they_give_among_all(drawn, n):
+    rows, vector = drawn
+    chosen = np.random.default_rng(n).permutation(ROWS)[:n]
+    assert np.array_equal(dots(rows, vector, chosen), dots(rows, vector)[chosen])
