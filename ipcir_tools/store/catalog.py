@@ -14,7 +14,6 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -32,7 +31,7 @@ from ipcir_tools.batches import chunked
 from ipcir_tools.errors import CatalogError, SpaceMismatchError
 from ipcir_tools.store import schema
 from ipcir_tools.store.damage import MENDING
-from ipcir_tools.store.database import CHUNK, among, beginning_with, get_meta, put, set_meta, whole_number
+from ipcir_tools.store.database import CHUNK, VALUES, among, beginning_with, get_meta, put, set_meta, whole_number
 from ipcir_tools.store.filter_values import explain_no_match, filter_values, passing, passing_files
 from ipcir_tools.store.filters import about_files
 from ipcir_tools.store.folders import StoredFolders
@@ -58,14 +57,13 @@ from ipcir_tools.types import FilterValues, FloatArray, ImageRecord, Where
 ID_DIGITS = 16
 """Digits of a picture's id."""
 
-_VALUES: BindParameter[Any] = bindparam("values", expanding=True)
-_RECORDS = select(pictures).where(pictures.c.id.in_(_VALUES))
+_RECORDS = select(pictures).where(pictures.c.id.in_(VALUES))
 _OF_CAPTIONER = (caption_rows.c.image_id == pictures.c.id) & (caption_rows.c.captioner == bindparam("captioner"))
 _FACTS = (
     select(pictures.c.id, pictures.c.source, files.c.path, caption_rows)
     .outerjoin_from(pictures, files, files.c.image_id == pictures.c.id)
     .outerjoin(caption_rows, _OF_CAPTIONER)
-    .where(pictures.c.id.in_(_VALUES))
+    .where(pictures.c.id.in_(VALUES))
 )
 
 

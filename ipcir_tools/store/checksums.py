@@ -34,12 +34,17 @@ def covered(table: Table) -> tuple[tuple[str, bool], ...]:
     return tuple((each.key, isinstance(each.type, Float)) for each in table.columns if each.key not in left_out)
 
 
+def is_binary(table: Table, key: str) -> bool:
+    """Whether a column holds bytes, so that bytes in it are no damaged text."""
+    return isinstance(table.c[key].type, LargeBinary)
+
+
 def row_checksum(table: Table, row: Mapping[str, Any], storable: Storable | None = None) -> int:
     """The checksum of a row of ``table``; a column that it lacks is null."""
     total, mark = 0, b""
     for key, is_float in covered(table):
         value = row.get(key)
-        if isinstance(value, bytes) and not isinstance(table.c[key].type, LargeBinary):
+        if isinstance(value, bytes) and not is_binary(table, key):
             mark += b"\0"  # one damaged bit made bytes of a text
         total = zlib.crc32(encoded_value(value, is_float, storable), zlib.crc32(mark, total))
         mark = b"\x1f"

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 
 from sqlalchemy import (
     URL,
+    BindParameter,
     ColumnElement,
     Connection,
     Engine,
@@ -260,6 +261,9 @@ MIN_PREFIX = 4
 
 CHUNK = 500
 """Values of one ``IN (...)``; databases cap the number of parameters."""
+
+VALUES: BindParameter[Any] = bindparam("values", expanding=True)
+"""The list of a statement for ``Database._rows``."""
 
 CHOOSE = "choose another folder with --home or IPCIR_HOME"
 _DAMAGED = (

@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, literal, select, union
 
 from ipcir_tools.batches import chunked
-from ipcir_tools.store.database import CHUNK, Database, put
+from ipcir_tools.store.database import CHUNK, VALUES, Database, put
 from ipcir_tools.store.schema import files, meta
 
 _GIVEN = "given:"
-_VALUES: BindParameter[Any] = bindparam("values", expanding=True)
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _KNOWN = union(
-    select(files.c.image_id.label("name")).where(files.c.image_id.in_(_VALUES)),
+    select(files.c.image_id.label("name")).where(files.c.image_id.in_(VALUES)),
     select(meta.c.key.label("name")).where(meta.c.key.in_(_KEYS)),
 )
 _HELD = select(literal(1)).where(files.c.path == bindparam("path"))

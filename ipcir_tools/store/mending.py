@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ipcir_tools.store.checksums import CHECKSUM, Storable, corrected, covered, encoded_value, row_checksum
+from ipcir_tools.store.checksums import CHECKSUM, Storable, corrected, covered, encoded_value, is_binary, row_checksum
 from ipcir_tools.store.contents import fault_of
 from ipcir_tools.store.database import get_meta, set_meta, whole_number
 from ipcir_tools.store.membership import source_columns
@@ -107,9 +107,8 @@ def _drop(connection: Connection, fault: RowFault) -> None:
 
 def _as_texts(fault: RowFault) -> dict[str, Any]:
     """The row with texts where a damaged type made bytes of them."""
-    binary = {column.key for column in fault.table.columns if isinstance(column.type, LargeBinary)}
     return {
-        key: value.decode("utf-8", "replace") if isinstance(value, bytes) and key not in binary else value
+        key: value.decode("utf-8", "replace") if isinstance(value, bytes) and not is_binary(fault.table, key) else value
         for key, value in fault.row.items()
     }
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, func, select
+from sqlalchemy import Row, bindparam, func, select
 
 from ipcir_tools.store.changes import StoredChanges, raise_facts
 from ipcir_tools.store.checksums import caption_checksum
-from ipcir_tools.store.database import put
+from ipcir_tools.store.database import VALUES, put
 from ipcir_tools.store.schema import captions as caption_rows
 from ipcir_tools.store.schema import files
 from ipcir_tools.store.unstored import wanted_later
 
-_VALUES: BindParameter[Any] = bindparam("values", expanding=True)
 _CAPTIONS = select(caption_rows).where(
-    caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(_VALUES)
+    caption_rows.c.captioner == bindparam("captioner"), caption_rows.c.image_id.in_(VALUES)
 )
 _CAPTIONED = (
     select(caption_rows)

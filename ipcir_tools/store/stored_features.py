@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, select, type_coerce
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from ipcir_tools.store.changes import GalleryState, StoredChanges
 from ipcir_tools.store.checksums import dimension_of, feature_fault
-from ipcir_tools.store.database import get_meta, put, whole_number
+from ipcir_tools.store.database import VALUES, get_meta, put, whole_number
 from ipcir_tools.store.membership import enter_again
 from ipcir_tools.store.schema import features, files, pictures
 from ipcir_tools.store.unstored import wanted_later
@@ -20,11 +20,10 @@ from ipcir_tools.types import FloatArray
 BLOCK = 2_048
 """Vectors read at a time."""
 
-_VALUES: BindParameter[Any] = bindparam("values", expanding=True)
 _RAW = type_coerce(features.c.vector, NullType()).label("vector")
 """A vector as the database has it: what is damaged may be no bytes."""
 _FEATURES = select(features.c.item, _RAW, features.c.checksum).where(
-    features.c.space == bindparam("space"), features.c.item.in_(_VALUES)
+    features.c.space == bindparam("space"), features.c.item.in_(VALUES)
 )
 MEMBERS = select(func.count(files.c.image_id.distinct()))
 """How many pictures are in the gallery, counted."""
