@@ -306,9 +306,9 @@ class SearchResult(Value):
 
     turn: Turn
     timings: dict[str, float] = Field(default_factory=dict)
-    """Seconds by part: ``encode_image``, ``caption``, ``imagine``, ``calibrate``, ``encode_text`` where they ran, then
-    ``search``, the gallery's, with its ``candidates`` (the index's, or the scan of all pictures) and their
-    ``rescoring``; ``verify`` and ``rerank``; and the ``total``."""
+    """Seconds by part: ``encode_image``, ``caption``, ``imagine``, ``calibrate``, ``encode_text`` where they ran; then
+    ``search``, of the gallery, in which asking the index, or scoring all pictures, took ``candidates`` and the rest of
+    the ranking ``rescoring``; ``verify`` and ``rerank``; and the ``total``."""
     counts: dict[str, int] = Field(default_factory=dict)
     """How often the models were used for it: ``image_encodes``, ``captions_made``, ``text_encodes``, ``llm_calls``.
     What was stored already does not count."""

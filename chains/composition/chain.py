@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ from ipcir_tools.composers.calibration import UNCALIBRATED, Calibration
 from ipcir_tools.composers.composer import DEFAULT_WEIGHT
 from ipcir_tools.composers.feedback import with_feedback
 from ipcir_tools.composers.fusion import pool
-from ipcir_tools.llm.tracing import has_listeners, trace_step, unheard
+from ipcir_tools.llm.tracing import has_listeners, trace_step
 from ipcir_tools.types import FloatArray, Probe
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Composed:
 def build_compose_chain(models: CompositionModels) -> Runnable[ComposeRequest, Composed]:
     """The composition of one request as a Runnable. Raises whatever the models and the catalog raise."""
 
-    def compose(request: ComposeRequest, config: RunnableConfig) -> Composed:
-        return compose_all([request], models, config)[0]
+    def compose(request: ComposeRequest, config: RunnableConfig, is_followed: bool | None = None) -> Composed:
+        return compose_all([request], models, config, is_followed=is_followed)[0]
 
     bound = RunnableLambda(compose, name="compose")
     return _Compose(bound=bound, config={"tags": ["compose"]})
@@ -105,8 +105,7 @@ class _Compose(RunnableBinding[ComposeRequest, Composed]):  # type: ignore[no-re
         """The composition of one request."""
         is_plain = not (config or more or self.kwargs or self.config.keys() - {"tags"})
         if is_plain and isinstance(self.bound, RunnableLambda) and not has_listeners(None):
-            with unheard():
-                return self.bound.func(input, {})  # type: ignore[call-arg, no-any-return]
+            return self.bound.func(input, {}, is_followed=False)  # type: ignore[call-arg, no-any-return]
         return super().invoke(input, config, **more)
 
 
@@ -117,14 +116,16 @@ def compose_all(
     progress: Progress | None = None,
     *,
     imagine: Runnable[ImagineRequest, Imagination] | None = None,
+    is_followed: bool | None = None,
 ) -> list[Composed]:
     """Compose all requests, in order; every part is computed only if a composer needs it.
 
-    ``imagine`` replaces the imagination of ``models``. A trace shows each part by its name, then each composer.
+    ``imagine`` replaces the imagination of ``models``; ``is_followed`` says whether somebody listens to runs under
+    ``config``, where that is known. A trace shows each part by its name, then each composer.
     Raises ModelUnavailableError, before anything is made, where a model that a composer needs is not available, and
     EmptyGalleryError where the captions of the gallery are.
     """
-    work, features = _Work(config), models.features
+    work, features = _Work(config, is_followed), models.features
     composers = [effective_composer(request) for request in requests]
     require(models, composers)
     pixels = {id_: picture for request in requests for id_, picture in request.pixels.items()}
@@ -261,7 +262,8 @@ def _all_composed(
         places[job.composer.spec].append(i)
     made: dict[int, Composed] = {}
     for spec, several in places.items():
-        with trace_step(f"compose.{jobs[several[0]].composer.name}", work.config, composer=spec, requests=len(several)):
+        name = f"compose.{jobs[several[0]].composer.name}"
+        with work.step(name, composer=spec, requests=len(several)):
             made |= {i: _composed(jobs[i], images, work.seconds, counts) for i in several}
     return [made[i] for i in range(len(jobs))]
 
@@ -308,8 +310,8 @@ def _text(job: Job) -> FloatArray | None:
 class _Work:
     """How long each part took and what was made."""
 
-    def __init__(self, config: RunnableConfig | None) -> None:
-        self.config, self._followed = config, has_listeners(config)
+    def __init__(self, config: RunnableConfig | None, is_followed: bool | None) -> None:
+        self._config, self._followed = config, has_listeners(config) if is_followed is None else is_followed
         self.seconds: dict[str, float] = {}
         self.tally: Counter[str] = Counter()
 
@@ -317,9 +319,12 @@ class _Work:
     def part(self, name: str, **items: int) -> Iterator[None]:
         """A step of the trace that is timed; nothing where there are no ``items`` to work on."""
         wanted = all(items.values())
-        step = trace_step(name, self.config, **items) if wanted and self._followed else nullcontext()
-        with step, self.timed(name, wanted):
+        with self.step(name, **items) if wanted else nullcontext(), self.timed(name, wanted):
             yield
+
+    def step(self, name: str, **metadata: Any) -> AbstractContextManager[object]:
+        """A step of the trace, where somebody follows it."""
+        return trace_step(name, self._config, **metadata) if self._followed else nullcontext()
 
     @contextmanager
     def timed(self, name: str, counts: bool) -> Iterator[None]:

@@ -19,10 +19,10 @@ READ_SECONDS = 5.0
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _KINDS = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"})
-"""File systems on disks that are built in, or in memory; not of sticks and cards, which may sleep or be pulled."""
+"""File systems of this machine's own disks and memory; those of sticks and cards are mostly others."""
 
-_known: dict[str, float] = {}
-"""When folders were found to be on such disks."""
+_known: dict[str, tuple[float, bool]] = {}
+"""When it was found out whether folders are on such disks."""
 _mounted: tuple[float, dict[str, str]] = (-READ_SECONDS, {})
 """When the mounted drives were read, and the file system of each by its place."""
 
@@ -30,46 +30,49 @@ _mounted: tuple[float, dict[str, str]] = (-READ_SECONDS, {})
 def is_on_own_disk(folder: str) -> bool:
     """Whether a folder is known to be on a disk of this machine; it is not looked at."""
     found = _known.get(folder)
-    return found is not None and time.monotonic() - found < KNOWN_SECONDS
+    return found is not None and found[1] and time.monotonic() - found[0] < KNOWN_SECONDS
 
 
 def learn(folder: str) -> None:
-    """Find out whether a folder, which has just answered, is on a disk of this machine."""
-    if is_on_own_disk(folder):
+    """Find out whether a folder, in which a file was just looked at, is on a disk of this machine. Never raises."""
+    found = _known.get(folder)
+    if found is not None and time.monotonic() - found[0] < KNOWN_SECONDS:
         return
     try:
-        kind = _file_system(os.path.realpath(folder))
+        is_own = os.path.isdir(folder) and _file_system(os.path.realpath(folder)) in _KINDS  # noqa: PTH112 - of a text
     except (OSError, ValueError):
-        kind = None
+        is_own = False
     if len(_known) >= MOST_KNOWN:
         _known.clear()
-    if kind in _KINDS:
-        _known[folder] = time.monotonic()
-    else:
-        _known.pop(folder, None)
+    _known[folder] = time.monotonic(), is_own
 
 
 def _file_system(folder: str) -> str | None:
     """The file system that a folder is on: of the drive whose place is the longest beginning of its path."""
     global _mounted
-    if time.monotonic() - _mounted[0] >= READ_SECONDS:
-        _mounted = time.monotonic(), _read_mounts()
+    read, mounts = _mounted
+    if time.monotonic() - read >= READ_SECONDS:
+        mounts = _read_mounts()
+        _mounted = time.monotonic(), mounts
     place = folder
-    while place not in _mounted[1]:
+    while place not in mounts:
         above = os.path.dirname(place)  # noqa: PTH120 - of a text, once a folder
         if above == place:
             return None
         place = above
-    return _mounted[1][place]
+    return mounts[place]
 
 
 def _read_mounts() -> dict[str, str]:
     """The file systems by their places, the one on top where several are at one place; see ``man 5 proc``."""
     found = {}
-    for line in _MOUNTS.read_text("utf-8", "surrogateescape").splitlines():
-        drive, _, system = line.partition(" - ")
-        place = drive.split(" ")[4].encode("utf-8", "surrogateescape")
+    for line in _MOUNTS.read_bytes().split(b"\n"):
+        drive, _, system = line.partition(b" - ")
+        fields = drive.split(b" ")
+        if len(fields) < 5:
+            continue
+        place = fields[4]
         for code, byte in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
             place = place.replace(code, byte)
-        found[os.fsdecode(place)] = system.split(" ")[0]
+        found[os.fsdecode(place)] = os.fsdecode(system.split(b" ")[0])
     return found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from queue import SimpleQueue
 
-from ipcir_tools.images.files import text_path
+from ipcir_tools.images.files import local_path, text_path
 from ipcir_tools.images.own_disks import is_on_own_disk, learn
 from ipcir_tools.images.storage import is_gone
 from ipcir_tools.sources import ObjectUrl, source_folder
@@ -48,12 +48,20 @@ def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
     gone, others = set(), []
     for path in dict.fromkeys(paths):
         folder = _folder(path)
-        if is_on_own_disk(folder):
-            if _is_gone(path):
-                gone.add(path)
-        elif folder not in _hanging:
+        there = _is_there(path) if is_on_own_disk(folder) else None
+        if there is False:
+            gone.add(path)
+        elif there is None and folder not in _hanging:
             others.append((path, folder))
     return gone | _Search(others).gone(seconds) if others else gone
+
+
+def _is_there(path: str) -> bool | None:
+    """Whether a file of a disk of this machine is there; None for a link, which may lead to another drive."""
+    try:
+        return None if stat.S_ISLNK(os.lstat(local_path(path)).st_mode) else True
+    except (OSError, ValueError) as error:
+        return not _means_gone(error)
 
 
 def _folder(path: str) -> str:
@@ -84,22 +92,27 @@ class _Search:
 
     def _work(self) -> None:
         me = threading.get_ident()
-        self._asked[me] = ""  # before the first file is taken: who finds none left and nobody at work ends the search
-        with suppress(IndexError):
-            while True:
-                path, folder = self._waiting.popleft()
-                self._asked[me] = folder
-                if _is_gone(path):
-                    self._found.add(path)
-                if "://" not in folder:
-                    learn(folder)
-                if _hanging:
-                    with _lock:
-                        _hanging.discard(folder)
+        self._asked[me] = ""  # before a file is taken: who finds none left and nobody at work ends the search
+        while (taken := self._next()) is not None:
+            path, folder = taken
+            self._asked[me] = folder
+            if _is_gone(path):
+                self._found.add(path)
+            if "://" not in folder:
+                learn(folder)
+            with _lock:  # it has answered: from here on nobody takes it for one that hangs
+                self._asked[me] = ""
+                _hanging.discard(folder)
         with _lock:
             del self._asked[me]
             if not self._asked:
                 self._done.set()
+
+    def _next(self) -> tuple[str, str] | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
 
 
 class _Workers:
@@ -142,11 +155,14 @@ def _is_gone(path: str) -> bool:
         if isinstance(source, ObjectUrl):
             return _is_object_gone(source)
         os.stat(source)  # noqa: PTH116 - Path.exists would also be False where it may not be seen
-    except OSError as error:
-        return error.errno in _GONE
-    except ValueError:  # no file name can be written so
-        return True
+    except (OSError, ValueError) as error:
+        return _means_gone(error)
     return False
+
+
+def _means_gone(error: OSError | ValueError) -> bool:
+    """Whether an error says that there is no such file; ValueError: no file name can be written so."""
+    return error.errno in _GONE if isinstance(error, OSError) else True
 
 
 def _is_object_gone(url: ObjectUrl) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,27 +17,13 @@ from langchain_core.runnables.config import (
 
 from ipcir_tools.prompts import Prompt
 
-_UNHEARD: ContextVar[bool] = ContextVar("unheard", default=False)
-
 
 def has_listeners(config: RunnableConfig | None) -> bool:
     """Whether callbacks of this config, of this context or of the whole process hear of runs under it.
 
     Where there are none, a function can be called as it is: a run takes a tenth of a millisecond.
     """
-    if _UNHEARD.get() and not (config or {}).get("callbacks"):
-        return False
     return bool(get_callback_manager_for_config(ensure_config(config)).handlers)
-
-
-@contextmanager
-def unheard() -> Iterator[None]:
-    """For a block that nobody listens to, as was found just before: it is not asked for each of its parts again."""
-    token = _UNHEARD.set(True)
-    try:
-        yield
-    finally:
-        _UNHEARD.reset(token)
 
 
 @contextmanager
@@ -51,11 +36,11 @@ def trace_step(name: str, config: RunnableConfig | None = None, **metadata: Any)
     LangChain's ``trace_as_chain_group`` does not serve here: without LangSmith it drops the callbacks that it is given,
     its tags and metadata go to every child, and calls without a config do not become its children.
     """
-    if not has_listeners(config):
-        yield ensure_config(config)
-        return
     config = ensure_config(config)
     manager = get_callback_manager_for_config(config)
+    if not manager.handlers:
+        yield config
+        return
     manager.add_tags([name], inherit=False)
     manager.add_metadata(metadata, inherit=False)
     run = manager.on_chain_start(None, metadata, name=name)

@@ -35,6 +35,8 @@ def best_rows(probe: Probe, k: int, snapshot: Snapshot, rows: Rows, exclude: Col
     if probe.rescore_by_id is not None:
         rows = snapshot.by_id(rows)  # such a rule may take the first of equal ones
     scores, wanted = _scores(probe, snapshot, rows), k + len(gone)
+    if not probe.linear and np.isnan(scores).any():  # such a rule has no score for some pictures: they are no hits
+        rows, scores = rows[~np.isnan(scores)], scores[~np.isnan(scores)]
     if wanted < len(rows):
         likely = np.flatnonzero(scores >= _least_of_best(scores, wanted) - TIE)
         rows, scores = rows[likely], scores[likely]

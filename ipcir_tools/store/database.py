@@ -45,7 +45,7 @@ from ipcir_tools.errors import CatalogError
 from ipcir_tools.private import private_file, private_folder
 from ipcir_tools.settings import Settings
 from ipcir_tools.store import postgresql
-from ipcir_tools.store.checksums import CHECKSUM, row_checksum, with_checksum
+from ipcir_tools.store.checksums import CHECKSUM, Storable, row_checksum, with_checksum
 from ipcir_tools.store.damage import DamageLog
 from ipcir_tools.store.exposure import warn_of_exposure
 from ipcir_tools.store.migration import add_checksums
@@ -197,12 +197,12 @@ class Database:
         """
         if self._quick is None or self._quick.is_watched:
             with self._write() as connection:
-                summed = [with_checksum(table, row, storable_text(connection)) for row in rows]
-                return connection.execute(insertion(connection.dialect.name, table), summed).rowcount
+                ordered = _in_order(table, rows, storable_text(connection))
+                return connection.execute(insertion(connection.dialect.name, table), ordered).rowcount
         wait = self._seconds_to_write()
-        summed = [with_checksum(table, row) for row in rows]
         with explained(self._place, self._secrets), self._turn_to_write(wait):
-            return self._quick.insert(insertion("sqlite", table), summed, partial(_begin_to_write, wait))
+            begin = partial(_begin_to_write, wait)
+            return self._quick.insert(insertion("sqlite", table), _in_order(table, rows), begin)
 
     def _is_whole(self, table: Table, row: Row[Any], *key: str) -> bool:
         """Whether a row of ``table``, whose key is this, is as it was written; one that is not is noted."""
@@ -223,7 +223,8 @@ class Database:
             yield connection
 
     def _seconds_to_write(self) -> float | None:
-        """How long to wait for others that write, here and in other processes; None: as ever."""
+        """How long to wait for others that write, here and in other processes; None: as ever. Raises CatalogError where
+        nothing can be written."""
         if self.full:
             self.check_changeable()
         return SEARCH_SECONDS if in_search() is not None else None
@@ -353,12 +354,16 @@ def glancing(engine: Engine) -> Engine:
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Insert ``rows``; where the key is taken, the old row stays, or with ``replace`` the new one takes its place."""
     if rows:
-        keys = [column.key for column in table.primary_key.columns if column.key in rows[0]]
-        # In one order, so that two writers of the same rows wait for each other instead of both for ever.
-        ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
-        if CHECKSUM in table.c:
-            ordered = [with_checksum(table, row, storable_text(connection)) for row in ordered]
+        ordered = _in_order(table, rows, storable_text(connection))
         connection.execute(insertion(connection.dialect.name, table, replace=replace), ordered)
+
+
+def _in_order(table: Table, rows: Iterable[dict[str, Any]], storable: Storable | None = None) -> list[dict[str, Any]]:
+    """Rows with their checksums, in one order, so that two writers of the same rows wait for each other instead of both
+    for ever."""
+    keys = [column.key for column in table.primary_key.columns]
+    ordered = sorted(rows, key=lambda row: [row[key] for key in keys if key in row])
+    return [with_checksum(table, row, storable) for row in ordered] if CHECKSUM in table.c else ordered
 
 
 def storable_text(connection: Connection) -> Callable[[str], str] | None:

@@ -35,44 +35,50 @@ def dots(rows: FloatArray, vector: FloatArray, chosen: Rows | None = None) -> Fl
     n = len(rows) if chosen is None else len(chosen)
     scan = _Scan(rows, chosen, vector, np.empty(n, np.float32))
     for _ in range(min(_cores(), MOST, n // BLOCK) - 1):
-        _helpers().put(scan.take_part)
+        _helpers().put(scan.help_out)
     return scan.result()
 
 
 class _Scan:
     """One scan that several threads take part in. Who began it never waits for another: a block that a thread has
-    taken and not finished, because it has no core, is done once more."""
+    taken and not finished, because it has no core, is done once more. Nobody else writes into the result."""
 
     def __init__(self, rows: FloatArray, chosen: Rows | None, vector: FloatArray, out: FloatArray) -> None:
         self._rows, self._chosen, self._vector, self._out = rows, chosen, vector, out
-        self._starts = range(0, len(out), BLOCK) if len(out) >= 2 * BLOCK else range(1)
-        self._size = BLOCK if len(self._starts) > 1 else len(out)
-        self._waiting = deque(self._starts)
-        self._done: set[int] = set()
+        self._size = BLOCK if len(out) >= 2 * BLOCK else max(1, len(out))
+        self._waiting = deque(range(0, len(out), self._size))
+        self._made: dict[int, FloatArray] = {}
+
+    def help_out(self) -> None:
+        """Make block after block until none is left."""
+        while (block := self._next()) is not None:
+            self._made[block.start] = self._block(block, np.empty(block.stop - block.start, np.float32))
 
     def result(self) -> FloatArray:
-        """Take part, then do what other threads have not finished."""
-        self.take_part()
-        for start in set(self._starts) - self._done:
-            self._do(start)
+        """Make block after block, then those that others have taken and not made."""
+        own = []
+        while (block := self._next()) is not None:
+            self._block(block, self._out[block])
+            own.append(block.start)
+        for start in set(range(0, len(self._out), self._size)).difference(own):
+            block, made = slice(start, min(start + self._size, len(self._out))), self._made.get(start)
+            if made is None:
+                self._block(block, self._out[block])
+            else:
+                self._out[block] = made
         return self._out
 
-    def take_part(self) -> None:
-        """Take block after block until none is left."""
-        while self._waiting:
-            try:
-                start = self._waiting.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            self._do(start)
-            self._done.add(start)
+    def _next(self) -> slice | None:
+        try:
+            start = self._waiting.popleft()
+        except IndexError:
+            return None
+        return slice(start, min(start + self._size, len(self._out)))
 
-    def _do(self, start: int) -> None:
-        block = slice(start, start + self._size)
+    def _block(self, block: slice, out: FloatArray) -> FloatArray:
         rows = self._rows[block] if self._chosen is None else self._rows.take(self._chosen[block], axis=0)
-        made = np.empty(len(rows), np.float32)
-        _dots(rows, self._vector, out=made)
-        self._out[block] = made  # at once: where it is there already it is the same, and somebody may be reading it
+        _dots(rows, self._vector, out=out)
+        return out
 
 
 @cache
@@ -80,13 +86,13 @@ def _helpers() -> SimpleQueue[Callable[[], None]]:
     """Takes work for the threads that help, one for each core but one, as far as that pays."""
     jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
-    def help_out() -> None:
+    def work() -> None:
         while True:
             with suppress(Exception):  # what is not done here is done, or raised, by whom it is for
                 jobs.get()()
 
     for _ in range(min(_cores(), MOST) - 1):
-        threading.Thread(target=help_out, name="ipcir-scan", daemon=True).start()
+        threading.Thread(target=work, name="ipcir-scan", daemon=True).start()
     return jobs
 
 

@@ -69,11 +69,10 @@ class MergedIndex:
         """The ranking among the candidates ``rows`` of all that were ``found``, and what the index does not have."""
         merged = np.union1d(rows, fresh) if len(fresh) else rows
         if probe.linear:
-            every = np.union1d(found, merged) if len(merged) != len(found) else found
+            every = np.union1d(found, merged)
             cosines = snapshot.cosines_of(every, probe.vector)
-            best = cosines if every is merged else cosines[np.isin(every, merged)]
-            least = cosines if every is found else cosines[np.isin(every, found)]
-            if np.partition(best, -k)[-k] <= least.min() + TIE:
+            best, least = cosines[np.isin(every, merged)], cosines[np.isin(every, found)].min()
+            if np.partition(best, -k)[-k] <= least + TIE:
                 return None  # more pictures tie for the last place than there are candidates
         return best_rows(probe, k, snapshot, merged)
 

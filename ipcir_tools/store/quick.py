@@ -57,6 +57,7 @@ class QuickStatements:
         self._shown: dict[Any, tuple[Callable[[Sequence[Any]], Any], tuple[tuple[int, Callable[[Any], Any]], ...]]] = {}
         self._inserts: dict[Insert, tuple[str, list[str]]] = {}
         self._at_hand: list[PoolProxiedConnection] = []
+        self._closings = 0
 
     @property
     def is_watched(self) -> bool:
@@ -64,7 +65,8 @@ class QuickStatements:
         return bool(self._engine.dispatch.before_cursor_execute)
 
     def close(self) -> None:
-        """Give all connections back to the pool."""
+        """Give all connections back to the pool; those that are lent follow as soon as they are free."""
+        self._closings += 1
         while self._at_hand:
             self._at_hand.pop().close()
 
@@ -75,10 +77,10 @@ class QuickStatements:
             lent = self._at_hand.pop()
         except IndexError:
             lent = self._engine.raw_connection()
-        is_usable = False
+        is_usable, closings = False, self._closings
         try:
             yield lent
-            is_usable = len(self._at_hand) < AT_HAND
+            is_usable = len(self._at_hand) < AT_HAND and closings == self._closings
         finally:
             if is_usable:
                 self._at_hand.append(lent)

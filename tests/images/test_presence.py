@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ipcir_tools.images import presence
+from ipcir_tools.images import own_disks, presence
 from ipcir_tools.images.presence import gone_files
 
 
@@ -23,7 +23,10 @@ def test_a_file_that_is_not_there_is_gone_and_one_that_may_not_be_seen_is_not(tm
     def forbidden(path: str) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(presence, "text_path", forbidden)
+    for way in ("text_path", "local_path"):  # in a thread of its own, and on a disk of this machine
+        monkeypatch.setattr(presence, way, forbidden)
+    assert gone_files([str(gone)]) == set()
+    own_disks._known.clear()
     assert gone_files([str(gone)]) == set()
 
 
@@ -59,6 +62,20 @@ def test_a_drive_that_hangs_is_not_waited_for_and_not_asked_again_until_it_answe
     while gone_files(["/drive/b.png"]) != {"/drive/b.png"}:
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_a_drive_that_answered_too_late_is_asked_again(drive, monkeypatch):
+    """It answers while the caller gives up: whatever comes first, it does not count as one that hangs for ever."""
+    answers, _ = drive
+    for _ in range(100):
+        answers.clear()
+        threading.Timer(0.005, answers.set).start()
+        gone_files(["/drive/a.png", "/drive/b.png"], seconds=0.005)
+        answers.wait(30)
+        until = time.monotonic() + 30
+        while presence._hanging:
+            assert time.monotonic() < until
+            time.sleep(0.001)
 
 
 def test_more_files_than_workers_are_all_looked_at(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,17 @@ def test_a_path_longer_than_an_index_entry_is_a_key_like_any_other(catalog):
     assert catalog.paths_of(["cd" * 8]) == {"cd" * 8: [path]}
     assert catalog.forget([path]) == ["cd" * 8]
     assert catalog.size() == 0
+
+
+def test_two_writers_of_the_same_features_do_not_wait_for_each_other(catalog, catalog_url):
+    with Catalog(catalog_url) as other, ThreadPoolExecutor(2) as pool:
+        for turn in range(4):
+            vectors = {f"text:{turn}-{i:04}": np.eye(1, 8, i % 8, dtype=np.float32)[0] for i in range(1_500)}
+            reverse = dict(reversed(vectors.items()))
+            first = pool.submit(catalog.put_features, vectors, "x/8d")
+            second = pool.submit(other.put_features, reverse, "x/8d")
+            first.result(), second.result()
+            assert len(other.features(vectors, "x/8d")) == len(vectors)
 
 
 def test_characters_that_the_server_does_not_store_become_marks(catalog):

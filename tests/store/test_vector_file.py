@@ -16,7 +16,7 @@ from ipcir_tools.store import vector_file
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.held_index import NEVER, IndexPolicy
 from ipcir_tools.store.index import Gallery
-from ipcir_tools.store.vector_file import MappedSegment, VectorFile
+from ipcir_tools.store.vector_file import DamagedVectorsError, MappedSegment, VectorFile
 from ipcir_tools.types import Probe
 
 RARELY = IndexPolicy(least=NEVER.least, changes=50, share=0.1)
@@ -135,6 +135,19 @@ def test_damage_is_noticed_by_vectors_too(catalog, folder, file):
     id_ = catalog.gallery_ids()[0]
     found = Gallery.open(catalog, folder, policy=RARELY).vectors([id_])[id_]
     np.testing.assert_array_equal(found, catalog.features([id_], SPACE)[id_])
+
+
+def test_damage_is_noticed_by_a_filter_that_few_pass(catalog, folder, file):
+    ids, matrix = catalog.matrix(SPACE)
+    probe = Probe(matrix[0])
+    data = bytearray(file.read_bytes())
+    data[1] ^= 64  # in the first row
+    file.write_bytes(data)
+    damaged = Gallery.open(catalog, folder, policy=RARELY)
+    rows = damaged.snapshot().rows(ids[:3])
+    with pytest.raises(DamagedVectorsError):
+        damaged.snapshot().cosines_of(rows, probe.vector)
+    assert is_right(damaged, catalog)
 
 
 def test_a_folder_that_cannot_be_written_is_searched_without(catalog, folder):
