@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ipcir_tools.bench.galleries import gallery, modifications, references
+from ipcir_tools.bench.galleries import gallery, new_modifications, references
 from ipcir_tools.bench.peers import langchain_embeddings
 from ipcir_tools.bench.plan import Plan
 from ipcir_tools.bench.process import fresh
@@ -40,7 +40,7 @@ def measure_callers(plan: Plan, n: int, say: Say) -> list[dict[str, Any]]:
         chroma = chroma_alone(made, engine.catalog.matrix(engine.catalog.space() or "")[1], say)
         settle(engine)
         ids = references(engine, searches, 3)
-        words = iter(modifications(10**5, 2 * 10**6))
+        words = iter(new_modifications(10**5))
 
         def search(i: int, text: str) -> None:
             engine.search(ids[i], text, k=K)

@@ -8,6 +8,7 @@ each size and kept in the plan's folder while the benchmark runs.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -166,6 +167,11 @@ def modifications(n: int, first: int = 0) -> list[str]:
         f"in {COLOURS[i % 10]} with {COLOURS[i // 10 % 10]} {THINGS[i // 100 % 12]}s and {i} stripes"
         for i in range(first, first + n)
     ]
+
+
+def new_modifications(n: int) -> list[str]:
+    """The same, which no earlier run has searched for in a folder that is kept."""
+    return modifications(n, 10**7 + time.time_ns() // 10**9 % 10**6 * 1_000)
 
 
 def references(engine: Engine, n: int, seed: int) -> list[str]:

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 OWN_LINES = "OpenCLIPEmbeddings as documented (langchain-experimental is not installed)"
-ENOUGH = 0.99
-"""The recall at which an index is compared."""
-BREADTHS = (10, 20, 50, 100, 200, 400, 800)
+BREADTHS = (10, 20, 50, 100, 150, 200, 300, 400, 800)
 """Widths of the graph's walk that are tried, the narrowest first."""
 
 
@@ -129,14 +127,20 @@ class ChromaAlone:
     """A Chroma collection over the same vectors and nothing else, its walk just wide enough for the recall."""
 
     def __init__(self, folder: Path, name: str = "alone") -> None:
+        self._folder, self._name = folder, name
+        self._open()
+        self._most = self._client.get_max_batch_size()
+        self.breadth = 100
+
+    def _open(self) -> None:
         from chromadb import PersistentClient
         from chromadb.config import Settings
 
-        client = PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+        self._client: Any = PersistentClient(str(self._folder), settings=Settings(anonymized_telemetry=False))
         chosen: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 32}}
-        self._most = client.get_max_batch_size()
-        self._made: Any = client.get_or_create_collection(name, embedding_function=None, configuration=chosen)
-        self.breadth = 100
+        self._made: Any = self._client.get_or_create_collection(
+            self._name, embedding_function=None, configuration=chosen
+        )
 
     @property
     def count(self) -> int:
@@ -153,13 +157,15 @@ class ChromaAlone:
         """Positions of about the ``k`` best, the best first."""
         return [int(id_) for id_ in self._made.query(query_embeddings=[vector], n_results=k, include=[])["ids"][0]]
 
-    def tune(self, vectors: FloatArray, truth: Sequence[Sequence[int]]) -> float:
-        """Take the narrowest walk that finds 0.99 of the truth, or the widest; the recall that it has."""
+    def tune(self, vectors: FloatArray, truth: Sequence[Sequence[int]], least: float) -> float:
+        """Take the narrowest walk that finds ``least`` of the truth, or the widest; the recall that it has."""
         found = 0.0
         for breadth in BREADTHS:
             self._made.modify(configuration={"hnsw": {"ef_search": breadth}})
+            self._client.close()  # an index that is open goes on as it was
+            self._open()
             self.breadth = breadth
             found = recall([self.nearest(vector, len(truth[0])) for vector in vectors], truth)
-            if found >= ENOUGH:
+            if found >= least:
                 break
         return found

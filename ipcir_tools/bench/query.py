@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ipcir_tools.bench.galleries import MadeGallery, filters, gallery, modifications, references
+from ipcir_tools.bench.galleries import MadeGallery, filters, gallery, modifications, new_modifications, references
 from ipcir_tools.bench.peers import ChromaAlone, ExactAlone
 from ipcir_tools.bench.plan import Plan
 from ipcir_tools.bench.process import fresh
@@ -29,7 +29,7 @@ WARM = 5
 """Searches before the first that counts."""
 PARTS = ("encode", "imagine", "candidates", "rescoring")
 TUNED = 50
-"""Queries by which the peer's walk is made just wide enough."""
+"""Queries by which the peer's walk is made just wide enough for the package's own recall."""
 
 
 def measure(plan: Plan, say: Say) -> list[dict[str, Any]]:
@@ -54,13 +54,16 @@ def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
         exact, chroma = ExactAlone(matrix), chroma_alone(made, matrix, say)
         probes = ClusteredVectors(n, matrix.shape[1], plan.seed).queries(plan.queries, plan.seed + 1)
         truth = [exact.nearest(probe, K) for probe in probes]
-        chroma_recall = chroma.tune(probes[:TUNED], truth[:TUNED])
-        say(f"{n:,}: searching")
         settle(engine)
-        pairs = list(zip(references(engine, plan.queries, 1), modifications(plan.queries), strict=True))
+        nearest = partial(_nearest, engine)
+        positions = {id_: i for i, id_ in enumerate(ids)}
+        found = [[positions[id_] for id_ in nearest(probe)] for probe in probes]
+        say(f"{n:,}: tuning Chroma alone to the same recall")
+        chroma_recall = chroma.tune(probes[:TUNED], truth[:TUNED], recall(found[:TUNED], truth[:TUNED]))
+        say(f"{n:,}: searching")
+        pairs = list(zip(references(engine, plan.queries, 1), new_modifications(plan.queries), strict=True))
         for reference, words in zip(references(engine, WARM, 2), modifications(WARM, 10**6), strict=True):
             recorder.search("warm", reference, words)
-        nearest = partial(_nearest, engine)
         alone = in_turns(
             {
                 "new": [partial(recorder.search, "new", *pair) for pair in pairs],
@@ -70,8 +73,6 @@ def measure_size(plan: Plan, n: int, say: Say) -> dict[str, Any]:
                 "chroma": [partial(chroma.nearest, probe) for probe in probes],
             }
         )
-        positions = {id_: i for i, id_ in enumerate(ids)}
-        found = [[positions[id_] for id_ in nearest(probe)] for probe in probes]
         return {
             "n": n,
             **_times("", recorder.records["known"]),
