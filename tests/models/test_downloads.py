@@ -381,7 +381,8 @@ def test_an_address_that_is_none_is_named(hub, monkeypatch, address):
     assert f"HF_ENDPOINT={address}" in refusal()
 
 
-def test_a_folder_that_is_not_there_is_no_model_without_a_download():
+def test_a_folder_that_is_not_there_is_no_model_without_a_download(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # two folders above the root there is one
     with pytest.raises(InvalidRequestError, match=r"no folder ../../etc"):
         fetch_model("transformers:../../etc", Settings())
 
