@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from langchain_core.embeddings import FakeEmbeddings
 from PIL import Image
 
-from ipcir_tools.bench import index, machine, process, timing
+from ipcir_tools.bench import index, machine, peers, process, timing
 from ipcir_tools.bench.peers import ExactAlone
 from ipcir_tools.bench.pictures import draw_pictures, small_jpegs
 from ipcir_tools.bench.plan import PARTS, Plan, parts_named, sizes_of
@@ -103,12 +104,29 @@ def test_neither_the_package_nor_its_peer_is_opened_while_the_clock_runs(tmp_pat
     assert taken == [str(path) for path in photos[:2]]
 
 
-def test_calls_take_turns():
+def test_calls_take_turns_ten_at_a_time():
     order: list[str] = []
-    works = {"a": [lambda: order.append("a1"), lambda: order.append("a2")], "b": [lambda: order.append("b1")]}
+    works = {name: [partial(order.append, f"{name}{i}") for i in range(n)] for name, n in (("a", 12), ("b", 3))}
     found = timing.in_turns(works)
-    assert order == ["a1", "b1", "a2"]
-    assert {name: len(times) for name, times in found.items()} == {"a": 2, "b": 1}
+    assert order == [*(f"a{i}" for i in range(10)), "b0", "b1", "b2", "a10", "a11"]
+    assert {name: len(times) for name, times in found.items()} == {"a": 12, "b": 3}
+
+
+def test_chroma_alone_walks_just_as_wide_as_the_recall_needs(tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(3_000, 32)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    exact = peers.ExactAlone(rows)
+    probes = rows[:30] + 0.1 * rng.normal(size=(30, 32)).astype(np.float32)
+    truth = [exact.nearest(probe, 10) for probe in probes]
+    alone = peers.ChromaAlone(tmp_path / "chroma")
+    alone.put(0, rows)
+    monkeypatch.setattr(peers, "BREADTHS", (10, 400))
+    narrow = alone.tune(probes, truth, least=0.0)
+    assert alone.breadth == 10
+    wide = alone.tune(probes, truth, least=1.0)
+    assert (alone.breadth, wide) == (400, 1.0)
+    assert narrow < wide, "the index goes by the width that it was given last"
 
 
 def test_recall_is_the_share_of_the_truth():
