@@ -11,7 +11,10 @@ from typing import Any
 import boto3
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from s3fs import S3FileSystem
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from ipcir_tools.images import object_store
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "the-key-id",
@@ -84,10 +87,14 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """The server, and the environment in which s3fs finds it."""
+    """The server, and the environment in which s3fs finds it. What a process found before is forgotten: another server
+    may have been there."""
     server = S3Server()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
             patch.setenv(name, value)
+        patch.setattr(object_store, "_filesystems", {})
+        S3FileSystem.clear_instance_cache()
         yield server
+        S3FileSystem.clear_instance_cache()
     server.stop()
