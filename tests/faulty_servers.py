@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 Answer = Callable[["RawServer", socket.socket], None]
@@ -24,6 +25,13 @@ JSON = "Content-Type: application/json"
 EVENTS = "Content-Type: text/event-stream"
 GOOD = "a blue shirt with long sleeves and white dots"
 DESCRIBED = json.dumps({"description": GOOD, "keep": ["shirt"], "add": ["blue"], "remove": ["red"], "alternatives": []})
+
+
+def in_buffers() -> int:
+    """Bytes that a server can send although nobody reads them: what Linux lets both buffers of a connection grow to,
+    which differs from machine to machine."""
+    limits = [Path(f"/proc/sys/net/ipv4/tcp_{name}") for name in ("rmem", "wmem")]
+    return sum(int(each.read_text().split()[-1]) if each.exists() else 8_000_000 for each in limits)
 
 
 class RawServer:

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from faulty_servers import GOOD, MODES, RawServer, whole
+from faulty_servers import GOOD, MODES, RawServer, in_buffers, whole
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -24,9 +24,6 @@ from ipcir_tools.llm.errors import NoReplyError
 from ipcir_tools.llm.http_clients import REPLY_BYTES
 from ipcir_tools.models.loading import load_chat_model
 from ipcir_tools.settings import Settings
-
-IN_BUFFERS = 4_000_000
-"""Bytes that a server can send although nobody reads them."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +46,7 @@ def test_a_faulty_server_is_bounded_and_flagged_and_the_next_call_is_well(name):
         else:
             assert made.target.origin == "fallback"
             assert re.search(mode.flagged, "; ".join(made.warnings)), made.warnings
-        assert server.sent < 2 * REPLY_BYTES + IN_BUFFERS
+        assert server.sent < 2 * REPLY_BYTES + in_buffers()
         assert other.requests == [], "no request goes to another address"
         if mode.ends:
             assert server.hung_up.wait(5), "the connection is closed when the call is given up"
