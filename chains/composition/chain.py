@@ -63,6 +63,7 @@ class Composed:
 
     probe: Probe
     make_verification_probe: Callable[[], Probe] = field(compare=False, repr=False)
+    """Makes ``verification_probe``: most searches verify nothing."""
     left_out: frozenset[str]
     """Pictures that are no hits: :attr:`ComposeRequest.left_out`, and where the words change nothing in the description
     the first hit of the turn before, because the user saw it and asked for another: "without the belt", of which

@@ -29,14 +29,12 @@ _mounted: tuple[float, dict[str, str]] = (-READ_SECONDS, {})
 
 def is_on_own_disk(folder: str) -> bool:
     """Whether a folder is known to be on a disk of this machine; it is not looked at."""
-    found = _known.get(folder)
-    return found is not None and found[1] and time.monotonic() - found[0] < KNOWN_SECONDS
+    return _lately_found(folder) is True
 
 
 def learn(folder: str) -> None:
     """Find out whether a folder, in which a file was just looked at, is on a disk of this machine. Never raises."""
-    found = _known.get(folder)
-    if found is not None and time.monotonic() - found[0] < KNOWN_SECONDS:
+    if _lately_found(folder) is not None:
         return
     try:
         is_own = os.path.isdir(folder) and _file_system(os.path.realpath(folder)) in _KINDS  # noqa: PTH112 - of a text
@@ -45,6 +43,12 @@ def learn(folder: str) -> None:
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     _known[folder] = time.monotonic(), is_own
+
+
+def _lately_found(folder: str) -> bool | None:
+    """What was found out about a folder within the last minute; None where nothing was."""
+    when, is_own = _known.get(folder, (-KNOWN_SECONDS, None))
+    return is_own if time.monotonic() - when < KNOWN_SECONDS else None
 
 
 def _file_system(folder: str) -> str | None:

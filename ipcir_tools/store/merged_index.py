@@ -56,7 +56,7 @@ class MergedIndex:
             return None
         left_out = snapshot.rows(exclude)
         breadth, enough, most = _breadth(probe, k, len(snapshot), passing)
-        while breadth + len(left_out) < min(self.opened.count, most + len(left_out)):
+        while breadth < min(self.opened.count - len(left_out), most):
             found = self._rows(probe, breadth + len(left_out), snapshot)
             rows = found[allowed[found]]
             rows = rows[~np.isin(rows, left_out)]

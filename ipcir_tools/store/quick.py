@@ -113,7 +113,7 @@ class QuickStatements:
             try:
                 new = driver.executemany(text, parameters).rowcount
                 driver.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # an interrupt, too: the connection is used again
                 driver.rollback()
                 raise
         return int(new)
