@@ -37,6 +37,8 @@ LATE = {
     "ipcir_tools.models.mapped_weights",  # subclasses of torch's classes, and what makes models with them
     "ipcir_tools.models.mixed_precision",
     "ipcir_tools.models.open_clip_creation",
+    "ipcir_tools.models.packed_layers",
+    "ipcir_tools.models.packed_text",
     "ipcir_tools.models.packed_vision",
 }
 """Modules that import something heavy at once, and are themselves imported inside functions only."""

@@ -196,14 +196,13 @@ def _agrees(tower: LightTower, loaded: LoadedEncoder) -> bool:
     import torch
 
     from ipcir_tools.models.encoder import as_array
-    from ipcir_tools.models.text_features import encode_text
 
     rows = loaded.tokenizer(_PROBES)
     own = [tower.tokens(text) for text in _PROBES]
     if any(row[: len(tokens)].tolist() != tokens for row, tokens in zip(rows, own, strict=True)):
         return False
     with torch.inference_mode():
-        right = as_array(encode_text(loaded.model, rows.to(next(loaded.model.parameters()).device)))
+        right = as_array(loaded.text_features(rows))
     pairs = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (right, tower.encode(_PROBES))]
     return bool((pairs[0] * pairs[1]).sum(axis=1).min() >= 1 - (SAME if loaded.dtype == "float32" else NEAR))
 

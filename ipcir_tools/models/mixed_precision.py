@@ -33,6 +33,12 @@ def mix_precision(model: Any, dtype: torch.dtype) -> None:
     model.visual.conv1.register_forward_pre_hook(_PatchInput(dtype))
 
 
+def plain_norm(norm: Any) -> nn.LayerNorm:
+    """The layer norm of a block, whether or not its stack has been rounded."""
+    found: nn.LayerNorm = norm.norm if isinstance(norm, _RoundedNorm) else norm
+    return found
+
+
 def _stacks(model: Any) -> list[Any]:
     return [model.visual.transformer, model.transformer]
 

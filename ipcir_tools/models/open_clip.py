@@ -31,7 +31,6 @@ from ipcir_tools.models.encoder import Encoder, as_array
 from ipcir_tools.models.open_clip_loading import ModelSource, load_model, requirements
 from ipcir_tools.models.preprocessing import Pixels
 from ipcir_tools.models.pseudo_words import PseudoWords
-from ipcir_tools.models.text_features import encode_text
 from ipcir_tools.types import FloatArray
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ class OpenClipEncoder(Encoder):
 
         loaded = self._loaded
         with loaded.lock, torch.inference_mode():
-            return as_array(encode_text(loaded.model, loaded.tokenizer(list(texts)).to(self.device)))
+            return as_array(loaded.text_features(loaded.tokenizer(list(texts))))
 
     def words_left_out(self, text: str) -> int:
         """As :meth:`Encoder.words_left_out`: the shortest beginning with the same tokens is what the model reads."""

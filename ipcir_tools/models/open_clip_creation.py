@@ -17,7 +17,8 @@ from ipcir_tools.models.encoder import as_array
 from ipcir_tools.models.mapped_weights import MappedWeights
 from ipcir_tools.models.mixed_precision import is_plain, mix_precision
 from ipcir_tools.models.number_type import chosen_type
-from ipcir_tools.models.packed_vision import PackedVision, can_pack
+from ipcir_tools.models.packed_text import PackedText, can_pack_text
+from ipcir_tools.models.packed_vision import PackedVision, can_pack_vision
 from ipcir_tools.models.preprocessing import Pixels, Preprocessing
 from ipcir_tools.models.text_features import encode_text
 from ipcir_tools.text import json_digest
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Tokenizer = Callable[[list[str]], torch.Tensor]
 PictureFeatures = Callable[[Sequence[Pixels]], torch.Tensor]
 """Features ``[b, d]``, of any norm, of pictures as the preprocessing gives them, in inference mode."""
+TextFeatures = Callable[[torch.Tensor], torch.Tensor]
+"""Features ``[b, d]``, of any norm, of texts as the tokenizer gives them, in inference mode."""
 
 _PRECISION: dict[DType, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 _SEED = 0
@@ -43,8 +46,9 @@ class LoadedEncoder:
     """The model and its processors, shared by all encoders of the same id, device and dtype."""
 
     model: Any
-    """Its weights, and what encodes texts; pictures go through ``picture_features``."""
+    """Its weights; pictures and texts go through ``picture_features`` and ``text_features``."""
     picture_features: PictureFeatures
+    text_features: TextFeatures
     preprocessing: Preprocessing
     tokenizer: Tokenizer
     space: str
@@ -96,64 +100,71 @@ class ModelMaker:
             )
 
 
-def picture_features(model: Any, preprocessing: Preprocessing, device: str, dtype: DType) -> PictureFeatures:
-    """What encodes pictures: packed weights where that is faster, or the model itself."""
-    if (device, dtype) == ("cpu", "bfloat16") and can_pack(model):
-        return PackedVision(model.visual, preprocessing)
+@dataclass(frozen=True)
+class _Towers:
+    """A model in one number type, and what encodes with it: packed weights where they are faster, or the model."""
 
-    def features(items: Sequence[Pixels]) -> torch.Tensor:
-        made: torch.Tensor = model.encode_image(preprocessing.numbers(items, device, torch_dtype(dtype)))
-        return made
+    model: Any
+    pictures: PictureFeatures
+    texts: TextFeatures
 
-    return features
+    @classmethod
+    def of(cls, model: Any, preprocessing: Preprocessing, device: str, dtype: DType) -> _Towers:
+        packs = (device, dtype) == ("cpu", "bfloat16")
+
+        def pictures(items: Sequence[Pixels]) -> torch.Tensor:
+            made: torch.Tensor = model.encode_image(preprocessing.numbers(items, device, torch_dtype(dtype)))
+            return made
+
+        def texts(tokens: torch.Tensor) -> torch.Tensor:
+            return encode_text(model, tokens.to(device))
+
+        return cls(
+            model,
+            PackedVision(model.visual, preprocessing) if packs and can_pack_vision(model) else pictures,
+            PackedText(model) if packs and can_pack_text(model) else texts,
+        )
 
 
 def create(identity: str, maker: ModelMaker, dtype: DType | None) -> LoadedEncoder:
     """The model with its processors; ``dtype`` None: float32, or what a test on this machine chooses."""
-    model = maker.make(dtype or "float32")
+    first: DType = dtype or "float32"
+    model = maker.make(first)
     tokenizer = open_clip.get_tokenizer(maker.location)
     preprocessing = Preprocessing(model.visual.preprocess_cfg)
     parameters = sum(weights.numel() for weights in model.parameters())
-    sample = _Sample({dtype or "float32": model}, {}, maker, preprocessing, tokenizer, 1 if parameters > _LARGE else 4)
+    towers = {first: _Towers.of(model, preprocessing, maker.device, first)}
+    sample = _Sample(towers, maker, preprocessing, tokenizer, 1 if parameters > _LARGE else 4)
     dtype = dtype or chosen_type(identity, parameters, lambda: sample)
-    model = sample.model(dtype)
-    dim = _width(model, tokenizer, maker.device)
-    space = f"{identity}/{dim}d-{json_digest(model.visual.preprocess_cfg)[:8]}"
-    return LoadedEncoder(model, sample.features(dtype), preprocessing, tokenizer, space, dim, dtype)
+    chosen = sample.towers_in(dtype)
+    dim = _width(chosen.model, tokenizer, maker.device)
+    space = f"{identity}/{dim}d-{json_digest(chosen.model.visual.preprocess_cfg)[:8]}"
+    return LoadedEncoder(chosen.model, chosen.pictures, chosen.texts, preprocessing, tokenizer, space, dim, dtype)
 
 
 @dataclass(frozen=True)
 class _Sample:
     """A few pictures and texts through the model itself, in both types."""
 
-    models: dict[DType, Any]
-    encoders: dict[DType, PictureFeatures]
+    towers: dict[DType, _Towers]
     maker: ModelMaker
     preprocessing: Preprocessing
     tokenizer: Tokenizer
     n: int
 
-    def model(self, dtype: DType) -> Any:
-        if dtype not in self.models:
-            self.models[dtype] = self.maker.make(dtype)
-        return self.models[dtype]
-
-    def features(self, dtype: DType) -> PictureFeatures:
-        if dtype not in self.encoders:
-            model = self.model(dtype)
-            self.encoders[dtype] = picture_features(model, self.preprocessing, self.maker.device, dtype)
-        return self.encoders[dtype]
+    def towers_in(self, dtype: DType) -> _Towers:
+        if dtype not in self.towers:
+            self.towers[dtype] = _Towers.of(self.maker.make(dtype), self.preprocessing, self.maker.device, dtype)
+        return self.towers[dtype]
 
     def pictures(self, dtype: DType) -> FloatArray:
         items = [self.preprocessing.pixels(_picture(seed, self.preprocessing.side)) for seed in range(self.n)]
-        features = self.features(dtype)
         with torch.inference_mode():
-            return as_array(features(items))
+            return as_array(self.towers_in(dtype).pictures(items))
 
     def texts(self, dtype: DType) -> FloatArray:
-        model = self.model(dtype)
         with torch.inference_mode():
-            return as_array(encode_text(model, self.tokenizer(_TEXTS)))
+            return as_array(self.towers_in(dtype).texts(self.tokenizer(_TEXTS)))
 
 
 def _picture(seed: int, side: int) -> Image.Image:

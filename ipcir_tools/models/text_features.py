@@ -13,11 +13,10 @@ def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
 
     In a causal tower that reads its feature at the end of the text, what follows has none: most of 77 tokens.
     """
-    from open_clip.model import CLIP
     from torch.func import functional_call
 
     length = _used_length(tokens)
-    if type(model) is not CLIP or model.attn_mask is None or model.text_pool_type not in ("argmax", "eos"):
+    if not is_causal(model):
         features: torch.Tensor = model.encode_text(tokens)
         return features
     cut = {
@@ -27,6 +26,13 @@ def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     output = functional_call(model, cut, (), {"text": tokens[:, :length]})
     features = output["text_features"] if isinstance(output, dict) else output[1]
     return features
+
+
+def is_causal(model: Any) -> bool:
+    """Whether a text's feature is read at its end, in a tower of open_clip where no token sees what follows it."""
+    from open_clip.model import CLIP
+
+    return type(model) is CLIP and model.attn_mask is not None and model.text_pool_type in ("argmax", "eos")
 
 
 def _used_length(tokens: torch.Tensor) -> int:

@@ -48,7 +48,8 @@ def test_a_tower_is_rounded_when_it_is_first_used(folder, monkeypatch):
 
     from ipcir_tools.models import open_clip_creation
 
-    monkeypatch.setattr(open_clip_creation, "can_pack", lambda model: False)
+    for part in ("vision", "text"):
+        monkeypatch.setattr(open_clip_creation, f"can_pack_{part}", lambda model: False)
 
     encoder = load(folder, "bfloat16")
     model = encoder._loaded.model

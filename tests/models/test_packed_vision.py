@@ -7,11 +7,11 @@ import pytest
 import torch
 from tiny_clips import pictures, save_model
 
-from ipcir_tools.models import hub, packed_vision
+from ipcir_tools.models import hub, packed_layers, packed_vision
 from ipcir_tools.models import open_clip as open_clip_encoder
 from ipcir_tools.models.loading import load_encoder
 
-pytestmark = pytest.mark.skipif(not packed_vision._has_products(), reason="no oneDNN with bfloat16 here")
+pytestmark = pytest.mark.skipif(not packed_layers.has_products(), reason="no oneDNN with bfloat16 here")
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +78,13 @@ def test_the_models_own_weights_stay_as_they_are(folder):
 )
 def test_what_is_not_known_is_left_to_the_model(folder, change):
     model = load(folder, "float32")._loaded.model
-    assert packed_vision.can_pack(model)
+    assert packed_vision.can_pack_vision(model)
     change(model.visual)
-    assert not packed_vision.can_pack(model)
+    assert not packed_vision.can_pack_vision(model)
 
 
 def test_without_onednn_the_model_encodes(folder, monkeypatch):
-    monkeypatch.setattr(packed_vision, "_has_products", lambda: False)
+    monkeypatch.setattr(packed_vision, "has_products", lambda: False)
     encoder = load(folder, "bfloat16")
     assert not isinstance(encoder._loaded.picture_features, packed_vision.PackedVision)
     right = load(folder, "float32").embed_images(pictures(2))
