@@ -29,6 +29,9 @@ BLOCK = 256
 PART, TILE = 64, 64
 """Numbers of each feature that tell most pictures apart, and pictures compared by one product."""
 
+ROUNDING = 1e-4
+"""By how much such a distance may be wrong in single precision, with room to spare."""
+
 IDENTICAL = 1 - 1e-6
 """The cosine of two equal features of unit norm at least: float32 rounds their norm."""
 
@@ -106,12 +109,28 @@ def _folded(
         return DifferentPictures([Different(id_, score) for id_, score in ranking[:k]])
     ids = [id_ for id_, _ in ranking]
     by_id, level = features(ids), min(threshold, IDENTICAL)
-    vectors = np.stack([by_id[id_] for id_ in ids]).astype(np.float64)
+    found = [by_id[id_] for id_ in ids]
+    if _look_apart(found, [*found, *left_out.references, *left_out.others], level):
+        return DifferentPictures([Different(id_, score) for id_, score in ranking[:k]])
+    vectors = np.stack(found).astype(np.float64)
     copies = _looks_like(vectors, left_out.references, level)
     groups = fold(vectors, k, level, passed_over=copies | _looks_like(vectors, left_out.others, level))
     pictures = [Different(*ranking[place], tuple(ids[each] for each in alike)) for place, alike in groups.items()]
     last = max(groups) if len(groups) >= k else len(ids)
     return DifferentPictures(pictures, int(copies[:last].sum()))
+
+
+def _look_apart(some: Sequence[FloatArray], all_: Sequence[FloatArray], threshold: float) -> bool:
+    """Whether each of ``some``, the first of ``all_``, differs from all others in its first numbers alone.
+
+    So it mostly is, and told in single precision, with what that may be wrong by, before anything is copied.
+    """
+    if len(all_) > BLOCK:
+        return False
+    parts = np.stack([each[:PART] for each in all_])
+    squares = np.einsum("nd,nd->n", parts, parts)
+    apart = squares[: len(some), None] + squares - 2 * (parts[: len(some)] @ parts.T)
+    return np.count_nonzero(apart <= _most_apart(threshold) + ROUNDING) == len(some)
 
 
 def _looks_like(vectors: NDArray[np.float64], others: Sequence[FloatArray], threshold: float) -> NDArray[np.bool_]:
@@ -131,7 +150,7 @@ def are_near(a: NDArray[np.float64], b: NDArray[np.float64], threshold: float) -
     near = np.zeros((len(a), len(b)), bool)
     parts, others = a[:, :PART], b[:, :PART]
     squares, other_squares = np.einsum("nd,nd->n", parts, parts), np.einsum("nd,nd->n", others, others)
-    most = 2 - 2 * threshold + 1e-5  # of two vectors of norm 1, as float32 has it; no part of them is further apart
+    most = _most_apart(threshold)
     for i in range(0, len(a), TILE):
         for j in range(0, len(b), TILE):
             here, there = slice(i, i + TILE), slice(j, j + TILE)
@@ -140,6 +159,11 @@ def are_near(a: NDArray[np.float64], b: NDArray[np.float64], threshold: float) -
             cosines = np.einsum("nd,nd->n", a[here][rows], b[there][columns])
             near[here, there][rows, columns] = cosines >= threshold
     return near
+
+
+def _most_apart(threshold: float) -> float:
+    """The squared distance of two vectors of norm 1, as float32 has it, that look alike, and of any part of them."""
+    return 2 - 2 * threshold + 1e-5
 
 
 def fold(

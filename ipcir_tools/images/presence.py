@@ -59,7 +59,8 @@ def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
 def _is_there(path: str) -> bool | None:
     """Whether a file of a disk of this machine is there; None for a link, which may lead to another drive."""
     try:
-        return None if stat.S_ISLNK(os.lstat(local_path(path)).st_mode) else True
+        named = local_path(path) if "\\" in path else path  # the same; making a path takes longer than the look
+        return None if stat.S_ISLNK(os.lstat(named).st_mode) else True
     except (OSError, ValueError) as error:
         return not _means_gone(error)
 

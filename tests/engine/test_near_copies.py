@@ -122,6 +122,29 @@ def test_folding_a_thousand_hits_is_the_same_as_comparing_each_with_each():
     assert sum(map(bool, groups.values())) > 100
 
 
+@pytest.mark.parametrize("like", ["reference", "judged", "hit", "only in its first numbers", "nothing"])
+@pytest.mark.parametrize("cosine", [0.9979, 0.9981, 1.0])
+def test_one_that_looks_like_another_is_seen_among_many_that_do_not(like, cosine):
+    rng = np.random.default_rng(7)
+    rows = [normalise(row) for row in rng.standard_normal((30, 512)).astype(np.float32)]
+    away = normalise(rows[20] - (rows[20] @ rows[21]) * rows[21])
+    near = (cosine * rows[21] + np.sqrt(1 - cosine**2) * away).astype(np.float32)
+    part = np.concatenate([rows[21][:64], rows[20][64:]])
+    other = {"only in its first numbers": normalise(part), "nothing": rows[22]}.get(like, near)
+    features = {f"{i:02}": row for i, row in enumerate(rows[:18])} | {"like": rows[21]}
+    hits = {**features, "other": other} if like in ("hit", "only in its first numbers") else features
+    left_out = LeftOut([other] if like == "reference" else [], [other] if like == "judged" else [])
+    rank = [(id_, 1.0) for id_ in hits]
+    found = different_pictures(lambda n: rank[:n], lambda ids: hits, 19, left_out, 0.998)
+    is_copy = cosine >= 0.998 and like in ("reference", "judged", "hit")
+    shown = [each.id for each in found.pictures]
+    assert ("like" in shown) == (like == "hit" or not is_copy)
+    assert found.copies == (is_copy and like == "reference")
+    assert {each.id: each.alike for each in found.pictures if each.alike} == (
+        {"like": ("other",)} if is_copy and like == "hit" else {}
+    )
+
+
 PICTURES = {"ref": [1, 0, 0], "copy": [1, 0.01, 0], "scene": [1, 0.1, 0], "goal": [0.5, 0.5, 0.6]}
 
 

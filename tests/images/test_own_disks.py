@@ -113,8 +113,8 @@ def test_without_a_list_of_drives_no_folder_is_known(mounts):
 def test_files_of_a_folder_that_has_answered_are_looked_at_in_the_thread_that_asks(tmp_path, monkeypatch):
     monkeypatch.setattr(own_disks, "_known", {})
     seen = []
-    look = presence.local_path
-    monkeypatch.setattr(presence, "local_path", lambda path: seen.append(threading.current_thread()) or look(path))
+    look = presence._is_there
+    monkeypatch.setattr(presence, "_is_there", lambda path: seen.append(threading.current_thread()) or look(path))
     monkeypatch.setattr(own_disks, "_file_system", lambda folder: "ext4")
     (tmp_path / "there").touch()
     wanted = [str(tmp_path / "there"), str(tmp_path / "gone")]

@@ -23,8 +23,8 @@ def test_a_file_that_is_not_there_is_gone_and_one_that_may_not_be_seen_is_not(tm
     def forbidden(path: str) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    for way in ("text_path", "local_path"):  # in a thread of its own, and on a disk of this machine
-        monkeypatch.setattr(presence, way, forbidden)
+    monkeypatch.setattr(presence, "text_path", forbidden)  # in a thread of its own ...
+    monkeypatch.setattr(presence.os, "lstat", forbidden)  # ... and on a disk of this machine
     assert gone_files([str(gone)]) == set()
     own_disks._known.clear()
     assert gone_files([str(gone)]) == set()
