@@ -130,7 +130,7 @@ def _look_apart(some: Sequence[FloatArray], all_: Sequence[FloatArray], threshol
     parts = np.stack([each[:PART] for each in all_])
     squares = np.einsum("nd,nd->n", parts, parts)
     apart = squares[: len(some), None] + squares - 2 * (parts[: len(some)] @ parts.T)
-    return np.count_nonzero(apart <= _most_apart(threshold) + ROUNDING) == len(some)
+    return bool(np.count_nonzero(apart <= _most_apart(threshold) + ROUNDING) == len(some))
 
 
 def _looks_like(vectors: NDArray[np.float64], others: Sequence[FloatArray], threshold: float) -> NDArray[np.bool_]:
