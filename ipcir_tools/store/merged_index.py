@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ipcir_tools.store.best_rows import TIE, Ranking, best_rows
+from ipcir_tools.store.best_rows import TIE, Ranking, best_rows, not_among
 from ipcir_tools.store.candidates import BrokenIndexError, OpenedIndex
 from ipcir_tools.store.catalog import Catalog
 from ipcir_tools.store.dots import Rows
@@ -58,10 +58,10 @@ class MergedIndex:
         breadth, enough, most = _breadth(probe, k, len(snapshot), passing)
         while breadth < min(self.opened.count - len(left_out), most):
             found = self._rows(probe, breadth + len(left_out), snapshot)
-            rows = found[allowed[found]]
-            rows = rows[~np.isin(rows, left_out)]
+            rows = found[allowed[found] & not_among(found, left_out)]
             if len(rows) >= enough:
-                return self._ranked(probe, k, snapshot, found, rows, fresh[allowed[fresh] & ~np.isin(fresh, left_out)])
+                new = fresh[allowed[fresh] & not_among(fresh, left_out)]
+                return self._ranked(probe, k, snapshot, found, rows, new)
             breadth *= 3
         return None
 
@@ -71,7 +71,7 @@ class MergedIndex:
         if probe.linear:
             every = np.union1d(found, merged)
             cosines = snapshot.cosines_of(every, probe.vector)
-            best, least = cosines[np.isin(every, merged)], cosines[np.isin(every, found)].min()
+            best, least = cosines[np.searchsorted(every, merged)], cosines[np.searchsorted(every, found)].min()
             if np.partition(best, -k)[-k] <= least + TIE:
                 return None  # more pictures tie for the last place than there are candidates
         return best_rows(probe, k, snapshot, merged)

@@ -135,6 +135,8 @@ class Snapshot:
         """The rows of these ids, in their order; -1 for one that is not in the gallery."""
         wanted = [encoded(id_) for id_ in ids]
         found = np.full(len(wanted), -1, np.intp)
+        if not wanted:
+            return found
         for start, part in zip(self._starts, self.segments, strict=False):
             rows = part.rows_of(wanted)
             here = (rows >= 0) & self.alive[np.maximum(rows, 0) + start]
