@@ -4,8 +4,8 @@ Beside what ``packed_layers`` does, the tokens of all texts lie one below the ot
 moment in which those of one text see each other; what follows the end of a text is not computed, and of the last layer
 only what is read there.
 
-On two cores with AVX512-bf16 two texts of 18 tokens take a ViT-B/32 14 ms so and 23 ms by open_clip's own pass in
-bfloat16 cut at the longest text; thirty of 10 and 21 tokens 120 and 200 ms.
+On two cores with AVX512-bf16 two texts of 18 tokens take a ViT-B/32 13 ms so and 23 ms by open_clip's own pass in
+bfloat16, cut at the longest text; thirty of 10 and 21 tokens 115 and 200 ms.
 """
 
 from __future__ import annotations
