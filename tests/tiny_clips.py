@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -58,3 +60,34 @@ def save_light_model(folder: Path, *, quick_gelu: bool = False) -> Path:
     weights = {name: (5 * each).contiguous() for name, each in made.state_dict().items()}  # the activation shows
     save_file(weights, folder / "open_clip_model.safetensors")
     return folder
+
+
+def _quick_gelu() -> Any:
+    from open_clip.transformer import QuickGELU
+
+    return QuickGELU()
+
+
+def _of_torch(name: str, **options: str) -> Any:
+    import torch
+
+    return getattr(torch.nn, name)(**options)
+
+
+ACTIVATIONS: dict[str, Callable[[], Any]] = {
+    "gelu": lambda: _of_torch("GELU"),
+    "tanh": lambda: _of_torch("GELU", approximate="tanh"),
+    "quick": _quick_gelu,
+    "relu": lambda: _of_torch("ReLU"),
+}
+
+
+def set_activation(model: Any, make: Callable[[], Any]) -> None:
+    """Another activation in both towers of a model, whose perceptrons are made strong enough for it to show."""
+    import torch
+
+    for tower in (model.visual.transformer, model.transformer):
+        for block in tower.resblocks:
+            block.mlp.gelu = make()
+            with torch.no_grad():
+                block.mlp.c_proj.weight *= 50

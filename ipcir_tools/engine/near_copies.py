@@ -30,7 +30,7 @@ PART, TILE = 64, 64
 """Numbers of each feature that tell most pictures apart, and pictures compared by one product."""
 
 ROUNDING = 1e-4
-"""By how much such a distance may be wrong in single precision, with room to spare."""
+"""By how much the squared distance of two parts may be wrong in single precision, with room to spare."""
 
 IDENTICAL = 1 - 1e-6
 """The cosine of two equal features of unit norm at least: float32 rounds their norm."""
@@ -123,14 +123,16 @@ def _folded(
 def _look_apart(some: Sequence[FloatArray], all_: Sequence[FloatArray], threshold: float) -> bool:
     """Whether each of ``some``, the first of ``all_``, differs from all others in its first numbers alone.
 
-    So it mostly is, and told in single precision, with what that may be wrong by, before anything is copied.
+    So it mostly is, and told in single precision, with what that may be wrong by, before anything is copied. False
+    says nothing: so it is for more than one tile, and where a number is NaN.
     """
-    if len(all_) > BLOCK:
+    if len(all_) > TILE:
         return False
     parts = np.stack([each[:PART] for each in all_])
     squares = np.einsum("nd,nd->n", parts, parts)
     apart = squares[: len(some), None] + squares - 2 * (parts[: len(some)] @ parts.T)
-    return bool(np.count_nonzero(apart <= _most_apart(threshold) + ROUNDING) == len(some))
+    np.fill_diagonal(apart, np.inf)  # each and itself
+    return bool((apart > _most_apart(threshold) + ROUNDING).all())
 
 
 def _looks_like(vectors: NDArray[np.float64], others: Sequence[FloatArray], threshold: float) -> NDArray[np.bool_]:

@@ -35,11 +35,16 @@ def text_path(text: str) -> Source:
 
 def local_path(text: str) -> Path:
     """The same of what can only be a file of this machine."""
+    return Path(local_name(text))
+
+
+def local_name(text: str) -> str:
+    """The same as the system calls it: for a look at a file, a path object takes longer to make than the look."""
     if "\\" not in text:
-        return Path(text)
+        return text
     raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(text))
-    named = Path(os.fsdecode(raw))
-    return named if os.path.lexists(named) and not os.path.lexists(text) else Path(text)
+    named = os.fsdecode(raw)
+    return named if os.path.lexists(named) and not os.path.lexists(text) else text
 
 
 def located(named: Source | str) -> Source:

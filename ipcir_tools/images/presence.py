@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
-from ipcir_tools.images.files import local_path, text_path
+from ipcir_tools.images.files import local_name, text_path
 from ipcir_tools.images.own_disks import is_on_own_disk, learn
 from ipcir_tools.images.storage import is_gone
 from ipcir_tools.sources import ObjectUrl, source_folder
@@ -59,8 +59,7 @@ def gone_files(paths: Iterable[str], seconds: float = PATIENCE) -> set[str]:
 def _is_there(path: str) -> bool | None:
     """Whether a file of a disk of this machine is there; None for a link, which may lead to another drive."""
     try:
-        named = local_path(path) if "\\" in path else path  # the same; making a path takes longer than the look
-        return None if stat.S_ISLNK(os.lstat(named).st_mode) else True
+        return None if stat.S_ISLNK(os.lstat(local_name(path)).st_mode) else True
     except (OSError, ValueError) as error:
         return not _means_gone(error)
 

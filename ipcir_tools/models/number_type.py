@@ -1,9 +1,10 @@
 """The number type of an encoder on a processor: bfloat16 where a short test on this machine shows that it pays.
 
 The test runs once for a model, a kind of processor and a version of torch: a few pictures and texts are encoded in
-float32 and in bfloat16, on the model itself. bfloat16 is chosen where it is at least ``FASTER`` times as fast and its
-features agree with those of float32 within ``MEAN`` and ``WORST``. The result is kept in the user's cache folder;
-deleting it there has the test run again. A number type in the settings (``dtype``, ``IPCIR_DTYPE``) overrides it.
+float32 and in bfloat16, by what would encode all of them. bfloat16 is chosen where it is at least ``FASTER`` times as
+fast and its features agree with those of float32 within ``MEAN`` and ``WORST``. The result is kept in the user's cache
+folder; deleting it there has the test run again. A number type in the settings (``dtype``, ``IPCIR_DTYPE``) overrides
+it.
 
 Small models stay in float32 without a test: they are fast, and theirs are the features that tests and figures hold.
 """
@@ -62,7 +63,7 @@ class NumberTypeTest:
 
 
 class Sample(Protocol):
-    """What the test encodes, on the model itself."""
+    """What the test encodes, by what would encode all pictures and texts."""
 
     def pictures(self, dtype: DType) -> FloatArray:
         """Features ``[n, d]``, of any norm, of the same few pictures each time."""

@@ -144,7 +144,7 @@ def create(identity: str, maker: ModelMaker, dtype: DType | None) -> LoadedEncod
 
 @dataclass(frozen=True)
 class _Sample:
-    """A few pictures and texts through the model itself, in both types."""
+    """A few pictures and texts through what would encode in either type."""
 
     towers: dict[DType, _Towers]
     maker: ModelMaker

@@ -51,7 +51,8 @@ class PackedProduct:
 class PackedLayer:
     """What the layers of all towers share; how tokens see each other is theirs.
 
-    ``last``: of the last layer only some tokens are read: queries have a product of their own.
+    A layer has one product for queries, keys and values, ``_all``. ``last``: of the last layer only some tokens are
+    read, so that it has ``_query`` for these and ``_key_value`` for all tokens in its place.
     """
 
     def __init__(self, block: Any, *, last: bool = False) -> None:
@@ -79,7 +80,10 @@ class PackedLayer:
         return _rounded_norm(self._norms[0], x)
 
     def _by_head(self, made: Tensor, parts: int) -> Tensor:
-        """Queries, keys and values ``[parts, b, heads, tokens, d / heads]`` of a product ``[b, tokens, parts * d]``."""
+        """The parts of a product ``[b, tokens, parts * d]``, by head: ``[parts, b, heads, tokens, d / heads]``.
+
+        Queries, keys and values are three; of the last layer keys and values, two.
+        """
         return made.view(*made.shape[:2], parts, self._heads, -1).permute(2, 0, 3, 1, 4)
 
     def _added(self, x: Tensor, seen: Tensor) -> Tensor:

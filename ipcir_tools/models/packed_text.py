@@ -34,7 +34,10 @@ def can_pack_text(model: Any) -> bool:
 
 
 class PackedText:
-    """The features of texts, given as tokens. Its weights are packed when it is first used, and only read then."""
+    """The features of texts, given as tokens. The model's weights are read and packed when it is first used.
+
+    The packed ones are a copy, two bytes a number: 76 MB for a ViT-B/32. The model keeps its own for pseudo words.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model = model

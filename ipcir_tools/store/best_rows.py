@@ -17,7 +17,7 @@ FEW = 4
 """Where only one row of this many is to be scored, those are copied instead of all being scored."""
 
 FEW_LEFT_OUT = 4
-"""Rows that are looked for one after the other: numpy's own way for many takes longer to begin."""
+"""So many rows are looked for one after the other: numpy's own way for many takes longer to begin."""
 
 Ranking = list[tuple[str, float]]
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ipcir_tools.composers.calibration import UNCALIBRATED
 from ipcir_tools.composers.fusion import normalise
 from ipcir_tools.display.results import result_json, result_text
+from ipcir_tools.engine import near_copies
 from ipcir_tools.engine.engine import Engine
 from ipcir_tools.engine.near_copies import LeftOut, are_near, different_pictures
 from ipcir_tools.engine.replay import replay
@@ -143,6 +144,27 @@ def test_one_that_looks_like_another_is_seen_among_many_that_do_not(like, cosine
     assert {each.id: each.alike for each in found.pictures if each.alike} == (
         {"like": ("other",)} if is_copy and like == "hit" else {}
     )
+
+
+@pytest.mark.parametrize(("cosine", "is_copy"), [(0.99801, True), (0.99799, False)])
+def test_copies_that_differ_in_their_first_numbers_alone(cosine, is_copy):
+    rng = np.random.default_rng(7)
+    first, away = (normalise(np.where(np.arange(512) < 64, rng.standard_normal(512), 0)) for _ in range(2))
+    away = normalise(away - (away @ first) * first)
+    vectors = {"a": first, "b": cosine * first + np.sqrt(1 - cosine**2) * away}
+    hits = {id_: vector.astype(np.float32) for id_, vector in vectors.items()}
+    found = different_pictures(lambda n: [("a", 1.0), ("b", 0.9)], lambda ids: hits, 2, LeftOut(), 0.998)
+    assert [each.alike for each in found.pictures] == ([("b",)] if is_copy else [(), ()])
+
+
+def test_where_nothing_looks_alike_no_two_are_compared_whole(monkeypatch):
+    rows = np.eye(40, 512, dtype=np.float32)
+    monkeypatch.setattr(near_copies, "fold", lambda *_, **__: pytest.fail("compared"))
+    left_out = LeftOut(rows[30:31], rows[31:32])
+    found = different_pictures(
+        lambda n: [(str(i), 1.0) for i in range(20)], lambda ids: {i: rows[int(i)] for i in ids}, 20, left_out, 0.998
+    )
+    assert [each.id for each in found.pictures] == [str(i) for i in range(20)]
 
 
 PICTURES = {"ref": [1, 0, 0], "copy": [1, 0.01, 0], "scene": [1, 0.1, 0], "goal": [0.5, 0.5, 0.6]}

@@ -30,10 +30,13 @@ def test_a_file_that_is_not_there_is_gone_and_one_that_may_not_be_seen_is_not(tm
     assert gone_files([str(gone)]) == set()
 
 
-def test_a_name_that_is_no_utf8_is_found(tmp_path):
+def test_a_name_that_is_no_utf8_is_found(tmp_path, monkeypatch):
     name = os.fsencode(tmp_path) + b"/caf\xe9.png"
     Path(os.fsdecode(name)).write_text("")
-    assert gone_files([f"{tmp_path}/caf\\xe9.png", f"{tmp_path}/caf\\xe8.png"]) == {f"{tmp_path}/caf\\xe8.png"}
+    there, gone = f"{tmp_path}/caf\\xe9.png", f"{tmp_path}/caf\\xe8.png"
+    assert gone_files([there, gone]) == {gone}
+    monkeypatch.setattr(presence, "is_on_own_disk", lambda folder: True)  # as once the folder has answered
+    assert gone_files([there, gone]) == {gone}
 
 
 @pytest.fixture

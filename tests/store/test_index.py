@@ -130,6 +130,33 @@ def test_equal_pictures_come_by_id(tmp_path, folder):
         assert [id_ for id_, _ in gallery.nearest(Probe(drawn(1)[0]), 20)] == ids[:20]
 
 
+def test_a_picture_that_came_in_later_is_found_and_left_out(catalog, folder, monkeypatch):
+    gallery = Gallery.open(catalog, folder)
+    new = drawn(10, seed=5)
+    for id_, vector in zip(fill(catalog, new, MANY), new, strict=True):
+        probe = Probe(vector)
+        assert asks_chroma(gallery, monkeypatch)
+        assert gallery.nearest(probe, 5) == gallery.exact(probe, 5)
+        assert gallery.nearest(probe, 1)[0][0] == id_
+        assert gallery.nearest(probe, 5, exclude=[id_]) == gallery.exact(probe, 6)[1:]
+
+
+@pytest.mark.parametrize("better", ["left out", "there"])
+@pytest.mark.parametrize("later", [False, True])
+def test_equal_pictures_come_by_id_beside_others(tmp_path, folder, better, later):
+    """Those that are better and are left out, and those that came in later and are worse, say nothing of who ties."""
+    probe = Probe(np.eye(8, dtype=np.float32)[0])
+    ties, best, worst = (unit(np.array([[x, 1, 0, 0, 0, 0, 0, 0]])) for x in (1, 9, -9))
+    with Catalog.open(tmp_path) as catalog:
+        ids = fill(catalog, np.concatenate([np.repeat(ties, MANY - 5, axis=0), np.repeat(best, 5, axis=0)])[::-1])
+        gallery = Gallery.open(catalog, folder)
+        if later:
+            fill(catalog, np.repeat(worst, 3, axis=0), MANY)
+        left_out = ids[:5] if better == "left out" else []
+        found = gallery.nearest(probe, 5 if left_out else 7, exclude=left_out)
+        assert [id_ for id_, _ in found] == (ids[5:10] if left_out else ids[:7])
+
+
 def test_an_empty_gallery_says_what_to_do(tmp_path, folder):
     with Catalog.open(tmp_path) as catalog:
         gallery = Gallery.open(catalog, folder)
