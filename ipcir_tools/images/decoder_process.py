@@ -32,6 +32,8 @@ WALL = 20.0
 
 IDLE = 30.0
 """Seconds without a request after which a process ends."""
+ENDING = 5.0
+"""Seconds that a process which has closed its pipes may take to end, on a machine that is busy with other things."""
 MOST = 4
 """Processes at a time; no more than there are cores."""
 
@@ -100,8 +102,10 @@ class _Decoder:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def end(self) -> int:
-        """End it; its exit code."""
+    def end(self, seconds: float = 0.0) -> int:
+        """End it, where it has not ended by itself within so many seconds; its exit code."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
         self._process.kill()
         for file in (self._input, self._output):
             with suppress(OSError):
@@ -127,7 +131,7 @@ class DecoderProcesses:
                     self._idle.append(decoder)
                     raise
                 except (EOFError, OSError) as error:
-                    if decoder.end() != 0:  # else it was not needed for long, and ended when it was
+                    if decoder.end(ENDING) != 0:  # else it was not needed for long, and ended when it was
                         raise BadImageError(decoder.why_ended()) from error
                 except BaseException:
                     decoder.end()

@@ -111,6 +111,19 @@ def test_a_process_that_was_killed_or_has_ended_while_it_was_idle_is_replaced(mo
     assert decode(heif(photo()), "test", SETTINGS).record.width == 160
 
 
+def test_a_process_that_is_about_to_end_has_not_crashed(processes):
+    """It was idle for long, and has closed its pipes when the next picture comes."""
+    first = decoder_process._Decoder()
+    first.end()
+    ending = "import os, time; os.close(0); os.close(1); time.sleep(1)"
+    first._process = subprocess.Popen([sys.executable, "-c", ending], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    first._input, first._output = first._process.stdin, first._process.stdout
+    assert first._output.read() == b""
+    processes._idle.append(first)
+    assert decode(heif(photo((64, 48))), "test", SETTINGS).record.width == 64
+    assert started(processes) != [first._process.pid]
+
+
 def test_too_much_memory_is_refused_by_the_one_budget(processes):
     small = Settings(decode_memory=50_000_000)
     reason = refusal(heif(Image.new("RGB", (1600, 1600))), small)
