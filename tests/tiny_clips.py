@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from ipcir_tools.models.encoder import Encoder
+from ipcir_tools.models.loading import load_encoder
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "dress", "with", "belt"]
 MODEL = {
@@ -62,32 +63,11 @@ def save_light_model(folder: Path, *, quick_gelu: bool = False) -> Path:
     return folder
 
 
-def _quick_gelu() -> Any:
-    from open_clip.transformer import QuickGELU
-
-    return QuickGELU()
-
-
-def _of_torch(name: str, **options: str) -> Any:
-    import torch
-
-    return getattr(torch.nn, name)(**options)
+def load(folder: Path, dtype: str) -> Encoder:
+    """The encoder of such a folder, in one number type."""
+    return load_encoder(f"open_clip:local-dir:{folder}", device="cpu", dtype=dtype)
 
 
-ACTIVATIONS: dict[str, Callable[[], Any]] = {
-    "gelu": lambda: _of_torch("GELU"),
-    "tanh": lambda: _of_torch("GELU", approximate="tanh"),
-    "quick": _quick_gelu,
-    "relu": lambda: _of_torch("ReLU"),
-}
-
-
-def set_activation(model: Any, make: Callable[[], Any]) -> None:
-    """Another activation in both towers of a model, whose perceptrons are made strong enough for it to show."""
-    import torch
-
-    for tower in (model.visual.transformer, model.transformer):
-        for block in tower.resblocks:
-            block.mlp.gelu = make()
-            with torch.no_grad():
-                block.mlp.c_proj.weight *= 50
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The cosine of each row with the same one of ``other``, both of unit norm."""
+    return (one.astype(np.float64) * other).sum(axis=1)

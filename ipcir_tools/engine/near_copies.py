@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ ROUNDING = 1e-4
 
 IDENTICAL = 1 - 1e-6
 """The cosine of two equal features of unit norm at least: float32 rounds their norm."""
+
+Rows = NDArray[np.floating[Any]]
 
 Ranking = list[tuple[str, float]]
 """Ids with their scores, best first."""
@@ -129,8 +131,7 @@ def _look_apart(some: Sequence[FloatArray], all_: Sequence[FloatArray], threshol
     if len(all_) > TILE:
         return False
     parts = np.stack([each[:PART] for each in all_])
-    squares = np.einsum("nd,nd->n", parts, parts)
-    apart = squares[: len(some), None] + squares - 2 * (parts[: len(some)] @ parts.T)
+    apart = _distances(parts[: len(some)], parts)
     np.fill_diagonal(apart, np.inf)  # each and itself
     return bool((apart > _most_apart(threshold) + ROUNDING).all())
 
@@ -151,16 +152,20 @@ def are_near(a: NDArray[np.float64], b: NDArray[np.float64], threshold: float) -
     """
     near = np.zeros((len(a), len(b)), bool)
     parts, others = a[:, :PART], b[:, :PART]
-    squares, other_squares = np.einsum("nd,nd->n", parts, parts), np.einsum("nd,nd->n", others, others)
     most = _most_apart(threshold)
     for i in range(0, len(a), TILE):
         for j in range(0, len(b), TILE):
             here, there = slice(i, i + TILE), slice(j, j + TILE)
-            apart = squares[here, None] + other_squares[there] - 2 * (parts[here] @ others[there].T)
-            rows, columns = np.nonzero(apart <= most)
+            rows, columns = np.nonzero(_distances(parts[here], others[there]) <= most)
             cosines = np.einsum("nd,nd->n", a[here][rows], b[there][columns])
             near[here, there][rows, columns] = cosines >= threshold
     return near
+
+
+def _distances(a: Rows, b: Rows) -> Rows:
+    """The squared distance ``[n, m]`` of each pair of ``a`` ``[n, d]`` and ``b`` ``[m, d]``."""
+    distances: Rows = np.einsum("nd,nd->n", a, a)[:, None] + np.einsum("nd,nd->n", b, b) - 2 * (a @ b.T)
+    return distances
 
 
 def _most_apart(threshold: float) -> float:

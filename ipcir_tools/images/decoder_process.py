@@ -133,7 +133,7 @@ class DecoderProcesses:
                 except (EOFError, OSError) as error:
                     if decoder.end(ENDING) != 0:  # else it was not needed for long, and ended when it was
                         raise BadImageError(decoder.why_ended()) from error
-                except BaseException:
+                except BaseException:  # an interrupt, too: half an answer may be left in the pipe
                     decoder.end()
                     raise
                 else:

@@ -89,7 +89,7 @@ def _open_and_compare(path: Path) -> int:
         same = os.path.samestat(os.fstat(handle), os.lstat(path))
         if not same or os.path.normcase(os.path.realpath(path)) != os.path.normcase(path):
             raise BadImageError(LINKED)
-    except BaseException:
+    except BaseException:  # an interrupt, too: nobody else knows the handle
         os.close(handle)
         raise
     return handle

@@ -7,7 +7,7 @@ through all layers and the layer norms stay in float32, as in ``mixed_precision`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,17 +51,19 @@ class PackedProduct:
 class PackedLayer:
     """What the layers of all towers share; how tokens see each other is theirs.
 
-    A layer has one product for queries, keys and values, ``_all``. ``last``: of the last layer only some tokens are
-    read, so that it has ``_query`` for these and ``_key_value`` for all tokens in its place.
+    A layer has one product for queries, keys and values, ``_all``. Of the last one only some tokens are read, so that
+    it has ``_query`` for these and ``_key_value`` for all tokens in its place.
     """
 
-    def __init__(self, block: Any, *, last: bool = False) -> None:
+    is_last: ClassVar[bool] = False
+
+    def __init__(self, block: Any) -> None:
         attention, perceptron = block.attn, block.mlp
         self._heads, dim = int(attention.num_heads), int(attention.embed_dim)
         weight, bias = attention.in_proj_weight.float().clone(), attention.in_proj_bias.float().clone()
         for part in (weight, bias):  # queries are divided by the root of their width beforehand
             part[:dim] *= (dim // self._heads) ** -0.5
-        if last:
+        if self.is_last:
             self._query, self._key_value = (
                 PackedProduct(weight[:dim], bias[:dim]),
                 PackedProduct(weight[dim:], bias[dim:]),

@@ -48,7 +48,7 @@ class PackedText:
         model = self._model
         if not self._layers:
             blocks = list(model.transformer.resblocks)
-            self._layers = [*map(_Layer, blocks[:-1]), _LastLayer(blocks[-1], last=True)]
+            self._layers = [*map(_Layer, blocks[:-1]), _LastLayer(blocks[-1])]
         rows = _Rows.of(self._ends(tokens))
         x = model.token_embedding(tokens[rows.texts, rows.places]) + model.positional_embedding[rows.places]
         for layer in self._layers:
@@ -99,6 +99,8 @@ class _Layer(PackedLayer):
 
 class _LastLayer(_Layer):
     """The last one, of which only the ends are read: ``[b, d]`` float32 out."""
+
+    is_last = True
 
     def __call__(self, x: Tensor, rows: _Rows) -> Tensor:
         normed = self._normed(x)

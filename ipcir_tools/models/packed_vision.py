@@ -86,7 +86,7 @@ class PackedVision:
         self._class_token = vision.class_embedding + places[0]
         self._places = places[1:] + (weight * middle).sum((1, 2, 3))
         blocks = list(vision.transformer.resblocks)
-        self._layers = [*map(_Layer, blocks[:-1]), _LastLayer(blocks[-1], last=True)]
+        self._layers = [*map(_Layer, blocks[:-1]), _LastLayer(blocks[-1])]
 
 
 class _Layer(PackedLayer):
@@ -98,6 +98,8 @@ class _Layer(PackedLayer):
 
 class _LastLayer(_Layer):
     """The last one, of which only the class token is read: ``[b, d]`` float32 out."""
+
+    is_last = True
 
     def __call__(self, x: Tensor) -> Tensor:
         rows = self._normed(x)

@@ -68,7 +68,7 @@ def _followed(process: subprocess.Popen[str], wanted: str, progress: Progress | 
             if progress is not None and line[:1].isdigit():
                 done, total = map(int, line.split())
                 progress("search index", done, total)
-    except BaseException:
+    except BaseException:  # an interrupt, too: the process would go on alone
         process.terminate()
         raise
     return line

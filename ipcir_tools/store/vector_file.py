@@ -179,7 +179,7 @@ class VectorFile:
                 names, dim, sums = self._write_rows(stream, state.space)
                 tail = names.tobytes() + sums.tobytes()
                 stream.write(tail)
-        except BaseException:
+        except BaseException:  # an interrupt, too: half a file would stay
             path.unlink(missing_ok=True)
             raise
         return FileSeal(

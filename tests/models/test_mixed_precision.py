@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_clips import pictures, save_model
+from tiny_clips import load, pictures, save_model
 
 from ipcir_tools.models import hub
 from ipcir_tools.models import open_clip as open_clip_encoder
@@ -21,10 +21,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch):
     monkeypatch.setattr(open_clip_encoder, "LOADED", hub.ModelCache())
-
-
-def load(folder, dtype):
-    return load_encoder(f"open_clip:local-dir:{folder}", device="cpu", dtype=dtype)
 
 
 def test_features_are_nearer_than_those_of_open_clips_own_bfloat16(folder):
