@@ -211,11 +211,12 @@ class _Handler(BaseHTTPRequestHandler):
                 if not block:
                     return
                 sent += len(block)
+                self.request_noted.sent = sent  # before a client that has all of it can ask
                 try:
                     self.wfile.write(bytes([block[0] ^ 1]) + block[1:] if manners.corrupt else block)
                 except OSError:
+                    self.request_noted.sent -= len(block)
                     return
-                self.request_noted.sent = sent
                 if manners.pace:
                     time.sleep(1 / 20)
         self.close_connection = True
